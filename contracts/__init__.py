@@ -1,0 +1,13 @@
+"""What the outside may rely on: the GraphQL schema, the client operations, the event schemas, the success criteria.
+
+Data only; this package holds no behaviour beyond naming where its files are.
+"""
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+ROOT: Traversable = files(__name__)
+SCHEMA: Traversable = ROOT / "schema"
+OPERATIONS: Traversable = ROOT / "operations"
+EVENTS: Traversable = ROOT / "events"
+SUCCESS_CRITERIA: Traversable = ROOT / "success_criteria.toml"
