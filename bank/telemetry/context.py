@@ -1,0 +1,37 @@
+"""Who and what a piece of work belongs to, carried along without being passed along.
+
+One `RequestContext` per request; log lines, events and error answers take their correlation id from it.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Where a request came from. `actor_id` is the logged-in user, once known."""
+
+    correlation_id: str
+    ip_address: str | None = None
+    user_agent: str | None = None
+    actor_id: UUID | None = None
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("bank_request_context", default=None)
+
+
+def current_context() -> RequestContext | None:
+    """Return the context of the work at hand, or None outside of any request."""
+    return _current.get()
+
+
+def enter_context(context: RequestContext) -> None:
+    """Make `context` current for the running task and what it starts."""
+    _current.set(context)
+
+
+def correlation_id() -> str | None:
+    """Return the correlation id of the work at hand, or None outside of any request."""
+    context = _current.get()
+    return context.correlation_id if context else None
