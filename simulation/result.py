@@ -1,0 +1,158 @@
+"""What a run found: the values that the drive and the checks write and the report and the exit code read.
+
+Times called `*_s` are seconds since driving began; the setup before it is negative.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Literal, TypeAlias
+
+from simulation.metrics import MetricsTotals, cache_hits_and_misses
+
+Arm: TypeAlias = Literal["cached", "uncached"]
+Phase: TypeAlias = Literal["setup", "drive", "drain"]
+Outcome: TypeAlias = Literal["ok", "refused", "unknown", "error"]
+
+
+class Verdict(Enum):
+    """Passed, failed, or not to be told from what was seen. Unknown is never passed."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, no password
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One safety property: what it looked at (`examined` things), how often it was broken, and by what, first first.
+
+    `violations` may hold fewer texts than `count`: the first ones say enough.
+    """
+
+    name: str
+    title: str
+    verdict: Verdict
+    examined: int
+    count: int
+    violations: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionResult:
+    """One success criterion. `interval` holds the true value with 95 % confidence, or certainly, as `how` says.
+
+    `required` is false where the scenario does not set out to measure it: too few samples then leave the verdict of the
+    run alone. A missed target fails the run all the same.
+    """
+
+    id: str
+    title: str
+    spec: str
+    unit: str
+    target: str
+    measured: float | None
+    samples: int
+    verdict: Verdict
+    how: str
+    interval: tuple[float, float] | None = None
+    note: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Something that a run must have seen to have tested what it claims. Never seen is not passed."""
+
+    name: str
+    title: str
+    seen: int
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OperationSample:
+    """One request. `latency_ms` counts from the intended start, so a stall is in it; `service_ms` from the sending."""
+
+    operation: str
+    arm: Arm | None
+    phase: Phase
+    intended_start_s: float
+    latency_ms: float
+    service_ms: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSample:
+    """What the bank's metrics said of the time between the sample before and `at_s`; made by `measure_interval`."""
+
+    at_s: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRestart:
+    """A worker of the bank that was stopped and started while people were banking."""
+
+    at_s: float
+    worker: str
+    reason: str
+
+
+def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> MetricSample:
+    """Return what changed between two totals: cache hits and misses, events, event latency quantiles (ms)."""
+    change = now.since(before)
+    hits, misses = cache_hits_and_misses(change)
+    values = {"cache_hits": hits, "cache_misses": misses}
+    events = change.histogram("bank_event_latency_seconds", path="memory")
+    values["events"] = events.count
+    for name, q in (("event_p50_ms", 0.50), ("event_p99_ms", 0.99)):
+        quantile = events.quantile(q)
+        if quantile is not None and quantile != float("inf"):
+            values[name] = quantile * 1000
+    return MetricSample(at_s, values)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Everything a person or a gate wants to know about one run. `rate` is operations per second as planned."""
+
+    scenario: str
+    seed: int
+    plan_hash: str
+    backend: str
+    workers: int
+    people: int
+    duration_s: float
+    rate: float
+    started_at: datetime
+    finished_at: datetime
+    replay_command: str
+    criteria: tuple[CriterionResult, ...]
+    checks: tuple[CheckResult, ...]
+    sightings: tuple[Sighting, ...]
+    samples: tuple[OperationSample, ...]
+    metrics: tuple[MetricSample, ...] = ()
+    totals: MetricsTotals = field(default_factory=MetricsTotals)
+    worker_restarts: tuple[WorkerRestart, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """FAIL where anything failed; else UNKNOWN where anything could not be told or was never seen; else PASS."""
+        verdicts = [check.verdict for check in self.checks]
+        verdicts += [c.verdict for c in self.criteria if c.required or c.verdict is Verdict.FAIL]
+        if Verdict.FAIL in verdicts:
+            return Verdict.FAIL
+        unseen = any(sighting.required and not sighting.seen for sighting in self.sightings)
+        if Verdict.UNKNOWN in verdicts or unseen or not self.checks:
+            return Verdict.UNKNOWN
+        return Verdict.PASS
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 failed, 3 unknown. 2, could not run, has no result."""
+        return {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}[self.verdict]
