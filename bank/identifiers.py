@@ -1,0 +1,79 @@
+"""The names the bank gives: UUIDv7 for its rows, Brazilian numbers with a check digit for its accounts."""
+
+import os
+import re
+import time
+from threading import Lock
+from uuid import UUID
+
+# RFC 9562 section 6.2, method 1, in the layout CPython 3.14 uses: 48 bits of milliseconds, a 42-bit counter (12 bits
+# before the variant, 30 after it) that starts anew, at random, each millisecond with its top bit clear, 32 random bits.
+_COUNTER_START_BITS = 41
+_COUNTER_MAX = 2**42 - 1
+_VERSION_AND_VARIANT = (7 << 76) | (0b10 << 62)
+
+_lock = Lock()
+_last_ms = -1
+_counter = 0
+
+
+def uuid7() -> UUID:
+    """Return a fresh UUIDv7 (RFC 9562), greater than every one this process has made before.
+
+    Also where the wall clock steps back: then the last millisecond is kept until the clock has caught up.
+    """
+    global _last_ms, _counter  # noqa: PLW0603 - the order holds for the process, so its memory is the process's
+    now_ms = time.time_ns() // 1_000_000
+    entropy = int.from_bytes(os.urandom(10), "big")
+    with _lock:
+        if now_ms > _last_ms:
+            _last_ms = now_ms
+            _counter = (entropy >> 32) & (2**_COUNTER_START_BITS - 1)
+        elif _counter < _COUNTER_MAX:
+            _counter += 1
+        else:
+            # 2**41 ids in one millisecond: out of reach, and still in order.
+            _last_ms += 1
+            _counter = (entropy >> 32) & (2**_COUNTER_START_BITS - 1)
+        milliseconds, counter = _last_ms, _counter
+    value = (milliseconds & (2**48 - 1)) << 80
+    value |= (counter >> 30) << 64
+    value |= (counter & (2**30 - 1)) << 32
+    value |= entropy & (2**32 - 1)
+    return UUID(int=value | _VERSION_AND_VARIANT)
+
+
+BRANCH_MAX = 9_999  # four digits, as Brazilian branches (agências) have
+SEQUENCE_MAX = 99_999_999  # eight digits: a hundred million accounts a branch
+
+# From the left, for the branch's four digits and the number's eight: the customary 2 to 9, counted from the right and
+# begun again. The check digit has weight 1. Every weight is prime to 11, so that no single wrong digit cancels out; no
+# two neighbours are equal modulo 11, so that no two swapped neighbours do.
+_WEIGHTS = (5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
+
+_ACCOUNT_NUMBER = re.compile(r"([0-9]{4})/([0-9]{8})-([0-9X])")
+
+
+def account_number(branch: int, sequence: int) -> str:
+    """Return the account number BBBB/NNNNNNNN-D for the n-th account of a branch.
+
+    D is 0 to 9, or X for ten, as at Banco do Brasil: were ten written as 0, some typos would go unseen.
+    Raises ValueError outside of branch 1 to 9999 and sequence 1 to 99,999,999.
+    """
+    if not 1 <= branch <= BRANCH_MAX:
+        raise ValueError(f"A branch is 1 to {BRANCH_MAX}.")
+    if not 1 <= sequence <= SEQUENCE_MAX:
+        raise ValueError(f"An account's sequence number is 1 to {SEQUENCE_MAX}.")
+    digits = f"{branch:04}{sequence:08}"
+    return f"{digits[:4]}/{digits[4:]}-{_check_digit(digits)}"
+
+
+def is_account_number(text: str) -> bool:
+    """Return whether the text is an account number whose check digit is right. Says nothing about whether it exists."""
+    match = _ACCOUNT_NUMBER.fullmatch(text)
+    return match is not None and match.group(3) == _check_digit(match.group(1) + match.group(2))
+
+
+def _check_digit(digits: str) -> str:
+    check = -sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, digits, strict=True)) % 11
+    return "X" if check == 10 else str(check)

@@ -1,0 +1,76 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bank.documents import format_cpf, mask_cpf, normalise_cpf
+
+
+def with_check_digits(body: str) -> str:
+    """The Receita Federal's rule, written a second time: weights from 10 down, then from 11 down."""
+    for weight in (10, 11):
+        remainder = sum((weight - place) * int(digit) for place, digit in enumerate(body)) * 10 % 11
+        body += str(remainder % 10)
+    return body
+
+
+valid_cpfs = (
+    st.text("0123456789", min_size=9, max_size=9).filter(lambda body: len(set(body)) > 1).map(with_check_digits)
+)
+
+
+@given(valid_cpfs)
+def test_a_valid_cpf_is_one_value_with_or_without_punctuation(digits: str) -> None:
+    assert normalise_cpf(digits) == digits
+    assert normalise_cpf(format_cpf(digits)) == digits
+
+
+@given(valid_cpfs, st.integers(0, 10), st.integers(1, 9))
+def test_one_wrong_digit_in_the_body_or_the_check_is_noticed_unless_both_checks_fold(
+    digits: str, place: int, shift: int
+) -> None:
+    """CPF folds remainders 10 and 0 into one check digit, so only a wrong check digit itself is certain to be seen."""
+    typo = digits[:place] + str((int(digits[place]) + shift) % 10) + digits[place + 1 :]
+    if place >= 9:
+        assert normalise_cpf(typo) is None
+    else:
+        assert normalise_cpf(typo) in (None, typo)
+
+
+@given(st.text(max_size=20))
+def test_whatever_is_accepted_comes_out_as_eleven_ascii_digits(text: str) -> None:
+    digits = normalise_cpf(text)
+    assert digits is None or (len(digits) == 11 and digits.isascii() and digits.isdigit())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "52998224724",
+        "11111111111",
+        "000.000.000-00",
+        "5299822472",
+        "529.98224725",
+        "5.2.9.9.8.2.2.4.7.2.5",
+        "529982247-25",
+        " 52998224725",
+        "52998224725\n",
+        "5299822472\N{ARABIC-INDIC DIGIT FIVE}",
+        "529.982.247\N{EN DASH}25",
+        "0" * 10_000,
+    ],
+)
+def test_anything_else_is_no_cpf(text: str) -> None:
+    assert normalise_cpf(text) is None
+
+
+def test_it_is_shown_with_punctuation_and_masked_with_its_ends_hidden() -> None:
+    assert format_cpf("52998224725") == "529.982.247-25"
+    assert mask_cpf("52998224725") == "***.982.247-**"
+
+
+@pytest.mark.parametrize("digits", ["", "5299822472", "529.982.247-25", "abcdefghijk"])
+def test_only_eleven_digits_are_shown_or_masked(digits: str) -> None:
+    for show in (format_cpf, mask_cpf):
+        with pytest.raises(ValueError, match="eleven digits"):
+            show(digits)
