@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from simulation.metrics import MetricsTotals, cache_hits_and_misses
+from simulation.metrics import EVENT_LATENCY, MetricsTotals, cache_hits_and_misses
 
 Arm: TypeAlias = Literal["cached", "uncached"]
 Phase: TypeAlias = Literal["setup", "drive", "drain"]
@@ -107,7 +107,7 @@ def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> 
     change = now.since(before)
     hits, misses = cache_hits_and_misses(change)
     values = {"cache_hits": hits, "cache_misses": misses}
-    events = change.histogram("bank_event_latency_seconds", path="memory")
+    events = change.histogram(EVENT_LATENCY, path="memory")
     values["events"] = events.count
     for name, q in (("event_p50_ms", 0.50), ("event_p99_ms", 0.99)):
         quantile = events.quantile(q)

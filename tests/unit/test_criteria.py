@@ -1,0 +1,248 @@
+"""The success criteria: read from the contract, measured as they say, judged without mercy."""
+
+import math
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from simulation.criteria import CriteriaError, evaluate, judge, load_criteria
+from simulation.measures import Evidence, Measurement, response_time_improvement
+from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals
+from simulation.result import Arm, CriterionResult, OperationSample, Outcome, Phase, Verdict
+
+EDGES = (0.001, 0.005, 0.01, 0.05, 0.1)
+
+
+def sample(
+    service_ms: float,
+    arm: Arm | None,
+    operation: str = "Me",
+    *,
+    waited_ms: float = 0.0,
+    phase: Phase = "drive",
+    outcome: Outcome = "ok",
+) -> OperationSample:
+    return OperationSample(operation, arm, phase, 1.0, service_ms + waited_ms, service_ms, outcome)
+
+
+def arms(cached_ms: float, uncached_ms: float, each: int = 300, operation: str = "Me") -> list[OperationSample]:
+    random = Random(1)
+    spread = [random.lognormvariate(0, 0.3) for _ in range(each)]
+    return [sample(cached_ms * x, "cached", operation) for x in spread] + [
+        sample(uncached_ms * x, "uncached", operation) for x in spread
+    ]
+
+
+def histogram(*seconds: float, edges: tuple[float, ...] = EDGES) -> Histogram:
+    cumulative = tuple((edge, float(sum(s <= edge for s in seconds))) for edge in (*edges, math.inf))
+    return Histogram(cumulative, len(seconds), sum(seconds))
+
+
+def totals(
+    *,
+    hits: float = 900,
+    misses: float = 100,
+    events: Histogram | None = None,
+    database: dict[str, Histogram] | None = None,
+) -> MetricsTotals:
+    counters = {(CACHE_REQUESTS, (("result", "hit"),)): hits, (CACHE_REQUESTS, (("result", "miss"),)): misses}
+    key = (EVENT_LATENCY, (("path", "memory"), ("subscriber", "audit")))
+    histograms = {key: events or histogram(*[0.0005] * 1000)}
+    for cache, observed in (database or {"hit": histogram(*[0.0001] * 900)}).items():
+        histograms[(DATABASE_TIME, (("cache", cache), ("operation", "Me")))] = observed
+    return MetricsTotals(counters, histograms)
+
+
+def judged(
+    samples: list[OperationSample] | None = None,
+    measured: MetricsTotals | None = None,
+    required: set[str] | None = None,
+) -> dict[str, CriterionResult]:
+    results = evaluate(
+        load_criteria(), arms(2, 10) if samples is None else samples, measured or totals(), seed=7, required=required
+    )
+    return {result.id: result for result in results}
+
+
+def test_the_contract_holds_the_four_targets_of_the_spec_with_the_bounds_of_the_spec() -> None:
+    targets = {criterion.id: criterion.target for criterion in load_criteria()}
+    assert targets == {
+        "cached_reads_are_faster": "at least 50 %",
+        "database_time_of_cached_operations": "below 50 ms",
+        "event_latency": "below 10 ms",
+        "cache_hit_ratio": "at least 80 %",
+    }
+
+
+def test_a_good_run_keeps_every_criterion() -> None:
+    assert {result.verdict for result in judged().values()} == {Verdict.PASS}
+
+
+def test_no_evidence_at_all_is_unknown_for_every_criterion() -> None:
+    results = evaluate(load_criteria(), [], MetricsTotals(), seed=7)
+    assert {result.verdict for result in results} == {Verdict.UNKNOWN}
+    assert {result.measured for result in results} == {None}
+
+
+def test_the_improvement_is_the_ratio_of_the_medians() -> None:
+    result = judged(arms(4, 10))["cached_reads_are_faster"]
+    assert result.measured == pytest.approx(60.0)
+    assert result.samples == 300
+
+
+@pytest.mark.parametrize(("uncached_ms", "verdict"), [(20.2, Verdict.PASS), (19.8, Verdict.FAIL)])
+def test_half_the_time_is_where_the_improvement_passes(uncached_ms: float, verdict: Verdict) -> None:
+    assert judged(arms(10, uncached_ms))["cached_reads_are_faster"].verdict is verdict
+
+
+def test_the_interval_lies_around_the_point_and_repeats_with_the_seed() -> None:
+    evidence = Evidence(arms(4, 10), totals(), seed=3)
+    first, again = response_time_improvement(evidence), response_time_improvement(evidence)
+    assert first.interval is not None
+    assert first.value is not None
+    assert first.interval[0] < first.value < first.interval[1]
+    assert first.interval == again.interval
+
+
+def test_the_bootstrap_interval_is_as_wide_as_one_that_resamples_for_real() -> None:
+    random = Random(5)
+    cached = sorted(random.lognormvariate(1, 0.5) for _ in range(200))
+    uncached = sorted(random.lognormvariate(2, 0.5) for _ in range(200))
+    samples = [sample(x, "cached") for x in cached] + [sample(x, "uncached") for x in uncached]
+    interval = response_time_improvement(Evidence(samples, totals(), seed=3)).interval
+    plain = sorted(
+        100 * (1 - sorted(random.choices(cached, k=200))[100] / sorted(random.choices(uncached, k=200))[100])
+        for _ in range(2000)
+    )
+    assert interval is not None
+    assert interval == pytest.approx((plain[50], plain[1950]), abs=1.5)
+
+
+def test_operations_count_by_their_number_of_requests() -> None:
+    samples = arms(1, 10, each=300, operation="Me") + arms(10, 10, each=100, operation="AccountHistory")
+    assert judged(samples)["cached_reads_are_faster"].measured == pytest.approx(67.5)
+
+
+def test_an_operation_with_a_handful_of_requests_in_one_arm_is_left_out_and_named() -> None:
+    result = judged([*arms(4, 10), *[sample(0.001, "cached", "Rare")] * 50, sample(99, "uncached", "Rare")])
+    assert result["cached_reads_are_faster"].measured == pytest.approx(60.0)
+    assert "Rare" in result["cached_reads_are_faster"].note
+
+
+def test_waiting_for_a_turn_is_no_argument_for_or_against_the_cache() -> None:
+    samples = [sample(4, "cached", waited_ms=100)] * 300 + [sample(10, "uncached", waited_ms=100)] * 300
+    assert judged(samples)["cached_reads_are_faster"].measured == pytest.approx(60.0)
+
+
+def test_only_answered_reads_of_the_drive_are_compared() -> None:
+    errors = [sample(0.01, "cached", outcome="error")] * 400
+    setup = [sample(0.01, "cached", phase="setup")] * 400
+    assert judged([*arms(4, 10), *errors, *setup])["cached_reads_are_faster"].measured == pytest.approx(60.0)
+
+
+def test_too_few_requests_in_the_smaller_arm_are_unknown_however_many_the_other_has() -> None:
+    result = judged([*[sample(1, "cached")] * 5000, *[sample(10, "uncached")] * 199])["cached_reads_are_faster"]
+    assert (result.verdict, result.samples) == (Verdict.UNKNOWN, 199)
+    assert "200 are needed" in result.note
+
+
+def test_misses_belong_to_the_database_time_of_cached_operations_and_bypasses_do_not() -> None:
+    slow_misses = {"hit": histogram(*[0.0] * 900), "miss": histogram(*[0.09] * 100)}
+    assert judged(measured=totals(database=slow_misses))["database_time_of_cached_operations"].verdict is Verdict.FAIL
+    slow_bypasses = {"hit": histogram(*[0.0] * 900), "bypass": histogram(*[0.09] * 900)}
+    result = judged(measured=totals(database=slow_bypasses))["database_time_of_cached_operations"]
+    assert (result.verdict, result.samples) == (Verdict.PASS, 900)
+
+
+def test_slow_events_fail_and_the_bucket_is_shown() -> None:
+    result = judged(measured=totals(events=histogram(*[0.001] * 980, *[0.02] * 20)))["event_latency"]
+    assert result.verdict is Verdict.FAIL
+    assert result.interval == pytest.approx((10.0, 50.0))
+
+
+def test_events_caught_up_from_the_log_are_not_events_through_memory() -> None:
+    measured = totals()
+    late = {(EVENT_LATENCY, (("path", "log"), ("subscriber", "audit"))): histogram(*[9.0] * 500)}
+    result = judged(measured=measured.plus(MetricsTotals({}, late)))["event_latency"]
+    assert (result.verdict, result.samples) == (Verdict.PASS, 1000)
+
+
+def test_a_histogram_without_an_edge_at_the_bound_cannot_pass() -> None:
+    coarse = histogram(*[0.006] * 1000, edges=(0.005, 0.05))
+    result = judged(measured=totals(events=coarse))["event_latency"]
+    assert result.verdict is Verdict.UNKNOWN
+    assert "5 to 50 ms" in result.note
+
+
+def test_a_percentile_beyond_the_last_edge_fails_with_what_is_certain() -> None:
+    result = judged(measured=totals(events=histogram(*[3.0] * 1000)))["event_latency"]
+    assert (result.verdict, result.measured) == (Verdict.FAIL, pytest.approx(100.0))
+    assert "at least" in result.note
+
+
+@pytest.mark.parametrize(("hits", "verdict"), [(800, Verdict.PASS), (799, Verdict.FAIL)])
+def test_four_hits_in_five_is_where_the_hit_ratio_passes(hits: int, verdict: Verdict) -> None:
+    assert judged(measured=totals(hits=hits, misses=1000 - hits))["cache_hit_ratio"].verdict is verdict
+
+
+def test_a_bound_that_says_below_is_missed_where_it_is_met_exactly() -> None:
+    criterion = next(criterion for criterion in load_criteria() if criterion.id == "event_latency")
+    assert judge(criterion, Measurement(10.0, 1000)).verdict is Verdict.FAIL
+    assert judge(criterion, Measurement(9.99, 1000)).verdict is Verdict.PASS
+
+
+def test_a_criterion_that_the_scenario_does_not_set_out_to_measure_is_judged_and_marked() -> None:
+    results = judged([], required={"event_latency"})
+    assert not results["cached_reads_are_faster"].required
+    assert results["cached_reads_are_faster"].verdict is Verdict.UNKNOWN
+    assert results["event_latency"].required
+
+
+def test_a_scenario_cannot_ask_for_a_criterion_that_there_is_not() -> None:
+    with pytest.raises(CriteriaError, match='"speed of light"'):
+        evaluate(load_criteria(), [], MetricsTotals(), seed=1, required={"speed of light"})
+
+
+ENTRY = """
+[[criterion]]
+id = "a"
+title = "A"
+spec = "1"
+measure = "event_latency"
+unit = "ms"
+below = 10
+minimum_samples = 5
+how = "so"
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("event_latency", "wishes"), r'criterion 1 \(a\): measure is "wishes", not one of cache_hit_ratio'),
+        (("below = 10", ""), "exactly one of at_least and below"),
+        (("below = 10", "below = 10\nat_least = 3"), "exactly one of at_least and below"),
+        (("below = 10", "below = true"), "below must be a number"),
+        (("below = 10", "below = nan"), "below must be a number"),
+        (("minimum_samples = 5", "minimum_samples = 0"), "minimum_samples must be a whole number"),
+        (("minimum_samples = 5", ""), "minimum_samples must be a whole number"),
+        (('title = "A"', 'title = " "'), "title must be a text"),
+        (('unit = "ms"', 'unit = "ms"\nabove = 3'), "above is not one of"),
+        (("[[criterion]]", "[criterion]"), "tables and nothing else"),
+        (("[[criterion]]", "[[criterion"), "cannot be read"),
+    ],
+)
+def test_a_wrong_entry_is_one_sentence_that_names_it(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
+    file = tmp_path / "criteria.toml"
+    file.write_text(ENTRY.replace(*change))
+    with pytest.raises(CriteriaError, match=sentence) as raised:
+        load_criteria(file)
+    assert "criteria.toml" in str(raised.value)
+
+
+def test_an_id_is_given_once(tmp_path: Path) -> None:
+    file = tmp_path / "criteria.toml"
+    file.write_text(ENTRY + ENTRY)
+    with pytest.raises(CriteriaError, match='more than one criterion "a"'):
+        load_criteria(file)

@@ -1,0 +1,75 @@
+"""The verdict of a run, and the exit code that a gate sees."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from simulation.result import CheckResult, CriterionResult, RunResult, Sighting, Verdict
+
+
+def check(verdict: Verdict = Verdict.PASS) -> CheckResult:
+    return CheckResult("conservation", "Money is conserved", verdict, 10, int(verdict is Verdict.FAIL))
+
+
+def criterion(verdict: Verdict = Verdict.PASS, *, required: bool = True) -> CriterionResult:
+    return CriterionResult("x", "X", "1", "ms", "below 10 ms", 1.0, 300, verdict, "so", required=required)
+
+
+RUN = RunResult(
+    scenario="first_day",
+    seed=7,
+    plan_hash="ab12",
+    backend="embedded",
+    workers=2,
+    people=10,
+    duration_s=30,
+    rate=40,
+    started_at=datetime(2026, 11, 22, 12, 0, tzinfo=UTC),
+    finished_at=datetime(2026, 11, 22, 12, 1, tzinfo=UTC),
+    replay_command="simulation run --seed 7",
+    criteria=(criterion(),),
+    checks=(check(),),
+    sightings=(Sighting("refusal", "A refusal", 3),),
+    samples=(),
+)
+
+
+def test_a_run_in_which_all_is_well_passes_with_exit_code_0() -> None:
+    assert (RUN.verdict, RUN.exit_code) == (Verdict.PASS, 0)
+
+
+@pytest.mark.parametrize(
+    "change", [{"checks": (check(), check(Verdict.FAIL))}, {"criteria": (criterion(Verdict.FAIL),)}]
+)
+def test_anything_that_failed_fails_the_run_with_exit_code_1(change: dict[str, tuple[CheckResult, ...]]) -> None:
+    run = replace(RUN, **change)
+    assert (run.verdict, run.exit_code) == (Verdict.FAIL, 1)
+
+
+def test_a_failure_outweighs_what_is_unknown() -> None:
+    assert replace(RUN, checks=(check(Verdict.UNKNOWN), check(Verdict.FAIL))).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"checks": (check(Verdict.UNKNOWN),)},
+        {"criteria": (criterion(Verdict.UNKNOWN),)},
+        {"sightings": (Sighting("replay", "A replay", 0),)},
+        {"checks": ()},
+    ],
+    ids=["check", "criterion", "sighting never seen", "nothing checked"],
+)
+def test_what_cannot_be_told_is_unknown_with_exit_code_3(change: dict[str, tuple[CheckResult, ...]]) -> None:
+    run = replace(RUN, **change)
+    assert (run.verdict, run.exit_code) == (Verdict.UNKNOWN, 3)
+
+
+def test_a_sighting_for_information_may_be_missing() -> None:
+    assert replace(RUN, sightings=(Sighting("failover", "A failover", 0, required=False),)).verdict is Verdict.PASS
+
+
+def test_a_criterion_that_is_not_set_out_to_be_measured_may_be_unknown_but_not_failed() -> None:
+    assert replace(RUN, criteria=(criterion(Verdict.UNKNOWN, required=False),)).verdict is Verdict.PASS
+    assert replace(RUN, criteria=(criterion(Verdict.FAIL, required=False),)).verdict is Verdict.FAIL
