@@ -1,0 +1,189 @@
+"""One PostgreSQL and one Valkey for a whole test run, started by the first test that asks; a database for each test.
+
+Under pytest-xdist the controller owns the servers and hands out their addresses over a Unix socket, so that they live
+exactly as long as the run, whichever worker asks first or ends last.
+"""
+
+import os
+import secrets
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from multiprocessing.connection import Client, Listener
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import redis
+
+from fixtures.backends import Backend, BackendUnavailable, open_backend
+from fixtures.backends.reach import run_sql
+
+TEMPLATE = "bank_template"
+
+
+class Servers(Protocol):
+    """What a test process knows of the servers of the run."""
+
+    def addresses(self) -> tuple[str, str]:
+        """The URL of PostgreSQL's database `bank`, which tests leave alone, and the URL of Valkey's database 0."""
+
+    def template(self) -> str:
+        """The name of a migrated database to copy."""
+
+    def close(self) -> None:
+        """Stop what is ours."""
+
+
+class OwnServers:
+    """The servers, in the process that owns them: pytest's only one, or xdist's controller."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._backend: Backend | None = None
+        self._migrated = False
+        self._listener: Listener | None = None
+
+    def addresses(self) -> tuple[str, str]:
+        if self._backend is None:
+            folder = Path(tempfile.gettempdir()) / f"bank-tests-{secrets.token_hex(4)}"
+            # Nothing of a test run outlives it, so nothing waits for the disk.
+            self._backend = self._stack.enter_context(open_backend("embedded", folder=folder, durable=False))
+        return self._backend.database_url, self._backend.redis_url
+
+    def template(self) -> str:
+        maintenance, _ = self.addresses()
+        if not self._migrated:
+            from bank.database.migrate import upgrade
+
+            run_sql(maintenance, f"drop database if exists {TEMPLATE}", f"create database {TEMPLATE}")
+            with ThreadPoolExecutor(max_workers=1) as thread:  # it may run a loop of its own
+                thread.submit(upgrade, with_database(maintenance, TEMPLATE)).result()
+            self._migrated = True
+        return TEMPLATE
+
+    def listen(self) -> tuple[str, str]:
+        """Answer workers from a thread, one after the other; return the socket's address and its key."""
+        key = secrets.token_bytes(32)
+        self._listener = Listener(family="AF_UNIX", authkey=key)
+        threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
+        return str(self._listener.address), key.hex()
+
+    def _serve(self, listener: Listener) -> None:
+        while True:
+            with listener.accept() as worker:
+                question = worker.recv()
+                if question == "close":
+                    return
+                try:
+                    worker.send(("answer", self.template() if question == "template" else self.addresses()))
+                except Exception as failed:  # noqa: BLE001 - it is raised again, in the worker that asked
+                    worker.send(("failed", f"{type(failed).__name__}: {failed}"))
+
+    def close(self) -> None:
+        if self._listener is not None:
+            ask(str(self._listener.address), self._listener._authkey, "close")  # type: ignore[attr-defined]  # no public name
+            self._listener.close()
+        self._stack.close()
+
+
+class ControllersServers:
+    """The servers as a worker of pytest-xdist sees them."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._address, self._key = address, bytes.fromhex(key)
+
+    def addresses(self) -> tuple[str, str]:
+        database_url, redis_url = ask(self._address, self._key, "addresses")
+        return database_url, redis_url
+
+    def template(self) -> str:
+        return str(ask(self._address, self._key, "template"))
+
+    def close(self) -> None:
+        """Nothing here is the worker's."""
+
+
+def ask(address: str, key: bytes, question: str) -> Any:
+    with Client(address, family="AF_UNIX", authkey=key) as controller:
+        controller.send(question)
+        if question == "close":
+            return None
+        kind, answer = controller.recv()
+    if kind == "failed":
+        raise BackendUnavailable(answer)
+    return answer
+
+
+def with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+SERVERS = pytest.StashKey[Servers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", None)
+    config.stash[SERVERS] = OwnServers() if given is None else ControllersServers(*given["bank_servers"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker, before it starts, where to ask for the servers."""
+    servers = node.config.stash[SERVERS]
+    if not hasattr(node.config, "bank_servers"):
+        node.config.bank_servers = servers.listen()
+    node.workerinput["bank_servers"] = node.config.bank_servers
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SERVERS in config.stash:
+        config.stash[SERVERS].close()
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Servers:
+    return request.config.stash[SERVERS]
+
+
+@pytest.fixture
+def postgres_url(servers: Servers) -> Iterator[str]:
+    """A fresh, empty database."""
+    yield from fresh_database(servers, "template1")
+
+
+@pytest.fixture
+def database_url(servers: Servers) -> Iterator[str]:
+    """A fresh database on the newest migration."""
+    yield from fresh_database(servers, servers.template())
+
+
+def fresh_database(servers: Servers, template: str) -> Iterator[str]:
+    maintenance, _ = servers.addresses()
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    run_sql(maintenance, f"create database {name} template {template}")
+    yield with_database(maintenance, name)
+    # A test that failed may have left connections; the database goes all the same.
+    run_sql(maintenance, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def redis_url(servers: Servers) -> str:
+    """An empty Valkey database; each xdist worker has one of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    _, url = servers.addresses()
+    url = urlunsplit(urlsplit(url)._replace(path=f"/{worker}"))
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def durable_backend(tmp_path: Path) -> Iterator[Backend]:
+    """A pair of servers for one test alone, to kill and restart, that writes what it acknowledges to the disk."""
+    with open_backend("embedded", folder=tmp_path / "servers") as backend:
+        yield backend
