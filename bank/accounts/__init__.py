@@ -1,0 +1,1 @@
+"""Accounts: open them, read them, keep their balances in the cache."""

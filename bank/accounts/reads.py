@@ -1,0 +1,50 @@
+"""Read accounts, from a snapshot."""
+
+from pathlib import Path
+from uuid import UUID
+
+import aiosql
+
+from bank.database.pool import Database
+from bank.database.snapshot import ReadSnapshot
+from bank.ledger.model import Account
+
+queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+
+_BY_ID = queries.account_by_id.sql
+_OF_USER = queries.accounts_of_user.sql
+
+
+async def find_account(snapshot: ReadSnapshot, account_id: UUID) -> Account | None:
+    """Return an account, or None where there is none."""
+    row = await snapshot.fetch_row(_BY_ID, account_id)
+    return Account(*row) if row else None
+
+
+async def accounts_of(snapshot: ReadSnapshot, user_id: UUID) -> list[Account]:
+    """Return every account of a user, oldest first."""
+    return [Account(*row) for row in await snapshot.fetch(_OF_USER, user_id)]
+
+
+# A number belongs to one account for ever, so that remembering it cannot be wrong; 100,000 numbers are 20 MB.
+NUMBERS_MAX = 100_000
+
+
+class AccountDirectory:
+    """Which account has which number."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ids: dict[str, UUID] = {}
+
+    async def id_of(self, number: str) -> UUID | None:
+        """Return the id of the customer account with this number, or None where there is none."""
+        if known := self._ids.get(number):
+            return known
+        async with self._database.connection() as connection:
+            found: UUID | None = await queries.id_by_number(connection, number=number)
+        if found is not None:
+            if len(self._ids) >= NUMBERS_MAX:
+                self._ids.clear()
+            self._ids[number] = found
+        return found

@@ -1,0 +1,175 @@
+"""From a GraphQL request to its answer: gate, session, cache, engine, cache."""
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import structlog
+
+from bank.api.engine import GraphQLEngine
+from bank.api.gate import Admitted, Gate, Operation, Refused
+from bank.api.masking import error_dict
+from bank.api.scope import RequestScope
+from bank.app import Bank
+from bank.cache.answers import AWAY, Look, answer_key
+from bank.database.snapshot import ReadSnapshot
+from bank.errors import BankError
+from bank.identity.tokens import Caller
+from bank.telemetry import metrics
+
+logger = structlog.get_logger(__name__)
+
+# What may be kept: the caller's own, made from tagged values. Anything else is read anew each time.
+CACHEABLE_ROOTS = frozenset({"me", "account"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLRequest:
+    """A request as it came in. `past_cache`: the client asked for `Cache-Control: no-cache`."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+    access_token: str | None = None
+    past_cache: bool = False
+    queries_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes back: the body, what the cache did for it, and the code of the error that decides the HTTP status.
+
+    `executed` is false where the request was refused before any field ran.
+    """
+
+    body: bytes
+    operation: str
+    cache: str = "none"
+    executed: bool = True
+    error_code: str | None = None
+
+
+class Answerer:
+    """Answers GraphQL requests."""
+
+    def __init__(self, bank: Bank, gate: Gate, engine: GraphQLEngine) -> None:
+        self._bank = bank
+        self._gate = gate
+        self._engine = engine
+        self._filling: set[asyncio.Task[bool]] = set()
+
+    async def answer(self, request: GraphQLRequest) -> Answer:
+        """Answer a request. Never raises: whatever goes wrong is an answer with errors."""
+        started = perf_counter()
+        answer = await self._answer_or_refuse(request)
+        metrics.REQUEST_SECONDS.labels(answer.operation, answer.cache).observe(perf_counter() - started)
+        if answer.error_code is not None:
+            metrics.REQUEST_ERRORS.labels(answer.operation, answer.error_code).inc()
+        return answer
+
+    async def _answer_or_refuse(self, request: GraphQLRequest) -> Answer:
+        try:
+            admitted = self._gate.admit(request.query)
+            operation = admitted.operation(request.operation_name)
+        except Refused as refused:
+            return _refusal(refused.errors)
+        name = _label(operation)
+        if operation.kind != "query" and request.queries_only:
+            return _refusal([_error("METHOD_NOT_ALLOWED", "Only queries can be sent with GET.")], name)
+        try:
+            caller = self._bank.tokens.verify(request.access_token) if request.access_token else None
+            if operation.kind == "query" and caller is not None:
+                return await self._answer_query(request, admitted, operation, caller)
+            if caller is not None:
+                mark = await self._bank.values.session_mark(caller.session_id)
+                await self._bank.sessions.require_open(caller, mark)
+            result, _ = await self._execute(request, admitted, operation, caller, past_cache=True)
+            return _answer(result, name)
+        except BankError as error:
+            return _refusal([error_dict(error)], name)
+
+    async def _answer_query(
+        self, request: GraphQLRequest, admitted: Admitted, operation: Operation, caller: Caller
+    ) -> Answer:
+        name = _label(operation)
+        cacheable = CACHEABLE_ROOTS.issuperset(operation.roots) and not request.past_cache
+        key = answer_key(
+            caller.user_id, admitted.digest, request.operation_name, msgspec.json.encode(request.variables, order="sorted")
+        )
+        if cacheable:
+            look = await self._bank.answers.look(key, caller.session_id)
+        else:
+            look = Look(await self._bank.values.session_mark(caller.session_id), "bypass")
+        await self._bank.sessions.require_open(caller, look.session_mark)
+        if look.body is not None:
+            _count("hit", name, 0.0)
+            return Answer(body=look.body, operation=name, cache="hit")
+        result, scope = await self._execute(request, admitted, operation, caller, past_cache=not cacheable)
+        served = "write_through" if cacheable and not scope.snapshot.database_s and scope.tags else look.result
+        _count(served, name, scope.snapshot.database_s)
+        answer = _answer(result, name, cache=served)
+        if look.lease is not None and scope.cacheable and "errors" not in result:
+            self._fill(key, look.lease, answer.body, scope)
+        return answer
+
+    async def _execute(
+        self,
+        request: GraphQLRequest,
+        admitted: Admitted,
+        operation: Operation,
+        caller: Caller | None,
+        *,
+        past_cache: bool,
+    ) -> tuple[dict[str, Any], RequestScope]:
+        snapshot = ReadSnapshot(self._bank.database)
+        scope = RequestScope(
+            bank=self._bank,
+            snapshot=snapshot,
+            operation=operation,
+            caller=caller,
+            reads_cache=not past_cache,
+            cacheable=not past_cache,
+        )
+        try:
+            result = await self._engine.execute(
+                admitted, operation_name=request.operation_name, variables=request.variables, context=scope
+            )
+        finally:
+            await snapshot.close()
+        return result, scope
+
+    def _fill(self, key: str, lease: str, body: bytes, scope: RequestScope) -> None:
+        # The client has waited long enough; its next read finds the answer, or reads again.
+        task = asyncio.create_task(self._bank.answers.fill(key, lease, body, list(scope.tags.values())))
+        self._filling.add(task)
+        task.add_done_callback(self._filling.discard)
+
+    async def close(self) -> None:
+        """Wait for the cache to be told of the last answers."""
+        if self._filling:
+            await asyncio.gather(*self._filling)
+
+
+def _label(operation: Operation) -> str:
+    # Root fields, not the client's names: a metric's labels are for us to choose, and few.
+    return ",".join(sorted(set(operation.roots)))[:80]
+
+
+def _count(result: str, operation: str, database_s: float) -> None:
+    metrics.CACHE_REQUESTS.labels(result).inc()
+    cache = "hit" if result in {"hit", "write_through"} else "bypass" if result == "bypass" else "miss"
+    metrics.DATABASE_SECONDS.labels(operation, cache).observe(database_s)
+
+
+def _answer(result: dict[str, Any], operation: str, *, cache: str = "none") -> Answer:
+    errors = result.get("errors")
+    code = errors[0]["extensions"]["code"] if errors else None
+    return Answer(body=msgspec.json.encode(result), operation=operation, cache=cache, error_code=code)
+
+
+def _refusal(errors: list[dict[str, Any]], operation: str = "refused") -> Answer:
+    code = errors[0]["extensions"]["code"]
+    body = msgspec.json.encode({"errors": errors})
+    return Answer(body=body, operation=operation, executed=False, error_code=code)

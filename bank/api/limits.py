@@ -1,0 +1,233 @@
+"""How large and how deep a GraphQL document may be, and the measuring of one.
+
+The measures are taken before validation, because validation itself is quadratic in some of them. All of them are linear in
+the document: fragments are measured once, however often they are spread.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    Node,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+)
+
+TOO_LARGE = "DOCUMENT_TOO_LARGE"
+TOO_DEEP = "DOCUMENT_TOO_DEEP"
+TOO_COMPLEX = "DOCUMENT_TOO_COMPLEX"
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the gate lets through. The defaults keep every document, whatever it is, under 50 ms of one core.
+
+    The standard introspection query is the largest document that every client sends: 1.6 kB, 183 tokens, 15 deep.
+    """
+
+    document_bytes: int = 32 * 1024  # twenty times introspection; what lexing reads before it can know anything
+    tokens: int = 2_000  # lexing and parsing cost 5 to 12 µs a token
+    comments: int = 500  # comments are lexed like tokens, and carry nothing
+    name_length: int = 100  # suggestions and messages are quadratic in the length of a name
+    number_length: int = 40  # int() is quadratic in digits; a 64-bit integer has nineteen
+    nesting: int = 40  # parsing recurses once a bracket; depth, arguments and input objects together
+    depth: int = 20  # introspection needs fifteen, the history of an account seven
+    fields: int = 500  # validation costs 40 µs a field; counted with every fragment written out
+    aliases: int = 100  # twenty accounts, five readings of each
+    root_fields: int = 20  # each is a read of its own; a person has twenty accounts at most
+    mutation_fields: int = 5  # each is a transaction of its own, one after the other
+    directives: int = 50
+    operations: int = 10  # rules look at every fragment for every operation
+    fragments: int = 30  # rules compare every two fragments
+    spreads: int = 100
+    variables: int = 50
+    merges: int = 200  # pairs of selections with one response name: what has to be compared to be merged
+
+
+class RefusedDocument(Exception):  # noqa: N818 - a refusal; bank.errors names its classes the same way
+    """The document is not let through, for this one reason."""
+
+    def __init__(self, code: str, error: GraphQLError) -> None:
+        super().__init__(error.message)
+        self.code = code
+        self.error = error
+
+
+def refuse(code: str, message: str, *nodes: Node) -> RefusedDocument:
+    """Return the refusal of a document, pointing at the nodes."""
+    return RefusedDocument(code, GraphQLError(message, nodes or None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """How far a selection set reaches when its fragments are written out."""
+
+    depth: int
+    fields: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is written in a document, each thing counted where it stands."""
+
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    spreads: int = 0
+
+
+@dataclass(slots=True)
+class Measures:
+    """The measuring of one document; `check` raises RefusedDocument at the first limit that is passed."""
+
+    document: DocumentNode
+    limits: Limits
+    fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
+    _extents: dict[str, _Extent] = field(default_factory=dict)
+    _entered: set[str] = field(default_factory=set)
+
+    def check(self) -> None:
+        """Hold the document against every limit."""
+        operations = [node for node in self.document.definitions if isinstance(node, OperationDefinitionNode)]
+        fragments = [node for node in self.document.definitions if isinstance(node, FragmentDefinitionNode)]
+        self.fragments = {node.name.value: node for node in fragments}
+        self._check_written(operations, fragments)
+        expanded = sum(self._extent(operation.selection_set, 1, 1).fields for operation in operations)
+        _at_most("fields, with fragments written out", expanded, self.limits.fields)
+        for fragment in fragments:
+            if fragment.name.value not in self._extents:  # measured only where spread: it could still cost validation
+                raise refuse(VALIDATION_FAILED, f"Fragment '{fragment.name.value}' is never used.", fragment)
+        merges = sum(self._merges([operation.selection_set]) for operation in operations)
+        _at_most("pairs of selections with one response name", merges, self.limits.merges)
+        for operation in operations:
+            mutation = operation.operation is OperationType.MUTATION
+            limit = self.limits.mutation_fields if mutation else self.limits.root_fields
+            roots = flatten([operation.selection_set], self.fragments)
+            _at_most("mutations in one operation" if mutation else "root fields", len(roots), limit)
+
+    def _check_written(
+        self, operations: list[OperationDefinitionNode], fragments: list[FragmentDefinitionNode]
+    ) -> None:
+        limits = self.limits
+        _at_most("operations", len(operations), limits.operations)
+        _at_most("fragments", len(fragments), limits.fragments)
+        tally = _Tally()
+        for definition in (*operations, *fragments):
+            variables = definition.variable_definitions or ()
+            _at_most("variables", len(variables), limits.variables)
+            _count(definition.selection_set, tally)
+            tally.directives += len(definition.directives or ()) + sum(len(node.directives or ()) for node in variables)
+        _at_most("fields", tally.fields, limits.fields)
+        _at_most("aliases", tally.aliases, limits.aliases)
+        _at_most("directives", tally.directives, limits.directives)
+        _at_most("fragment spreads", tally.spreads, limits.spreads)
+
+    def _extent(self, selection_set: SelectionSetNode, depth: int, hops: int) -> _Extent:
+        """Measure a selection set at this depth. `hops` counts fragments too: it bounds the recursion, not the answer."""
+        limit = self.limits.depth
+        if depth > limit or hops > limit + self.limits.fragments + self.limits.nesting:
+            raise refuse(TOO_DEEP, f"The document is more than {limit} levels deep.")
+        reach, fields = 0, 0
+        for selection in selection_set.selections:
+            match selection:
+                case FieldNode(selection_set=None):
+                    inner = _Extent(0, 0)
+                case FieldNode(selection_set=SelectionSetNode() as nested):
+                    inner = self._extent(nested, depth + 1, hops + 1)
+                case FragmentSpreadNode():
+                    inner = self._fragment_extent(selection, depth, hops)
+                case InlineFragmentNode():
+                    inner = self._extent(selection.selection_set, depth, hops + 1)
+                case _:
+                    inner = _Extent(0, 0)
+            own = 1 if isinstance(selection, FieldNode) else 0
+            reach = max(reach, own + inner.depth)
+            fields += own + inner.fields
+        if depth - 1 + reach > limit:
+            raise refuse(TOO_DEEP, f"The document is more than {limit} levels deep.")
+        return _Extent(reach, fields)
+
+    def _fragment_extent(self, spread: FragmentSpreadNode, depth: int, hops: int) -> _Extent:
+        name = spread.name.value
+        if name in self._extents:
+            return self._extents[name]
+        fragment = self.fragments.get(name)
+        if fragment is None:  # the rules say so, with the place
+            return _Extent(0, 0)
+        if name in self._entered:
+            raise refuse(VALIDATION_FAILED, "A fragment spreads itself.", spread)
+        self._entered.add(name)
+        # Measured as if it stood alone, so that the measure holds wherever it is spread; the reach is added by the caller.
+        extent = self._extent(fragment.selection_set, 1, hops + 1)
+        self._entered.discard(name)
+        self._extents[name] = extent
+        return extent
+
+    def _merges(self, selection_sets: list[SelectionSetNode]) -> int:
+        """Count the pairs of selections that meet under one response name, here and below."""
+        pairs = 0
+        for nodes in flatten(selection_sets, self.fragments).values():
+            pairs += len(nodes) * (len(nodes) - 1) // 2
+            nested = [node.selection_set for node in nodes if node.selection_set]
+            if nested and pairs <= self.limits.merges:
+                pairs += self._merges(nested)
+        return pairs
+
+
+def flatten(
+    selection_sets: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]
+) -> dict[str, list[FieldNode]]:
+    """Return the fields of selection sets merged into one, by response name, fragments written out once each."""
+    fields: dict[str, list[FieldNode]] = {}
+    visited: set[str] = set()
+    waiting = [selection for selection_set in selection_sets for selection in selection_set.selections][::-1]
+    while waiting:
+        selection = waiting.pop()
+        match selection:
+            case FieldNode():
+                fields.setdefault((selection.alias or selection.name).value, []).append(selection)
+            case InlineFragmentNode():
+                waiting.extend(reversed(selection.selection_set.selections))
+            case FragmentSpreadNode():
+                name = selection.name.value
+                if name not in visited and name in fragments:
+                    visited.add(name)
+                    waiting.extend(reversed(fragments[name].selection_set.selections))
+    return fields
+
+
+def _count(selection_set: SelectionSetNode, tally: _Tally) -> None:
+    waiting = [selection_set]
+    while waiting:
+        nested = waiting.pop()
+        if not nested.selections:  # some parsers let it pass, and none agrees on what it selects
+            raise refuse(PARSE_FAILED, "A selection set selects at least one field.", nested)
+        for selection in nested.selections:
+            directives: tuple[DirectiveNode, ...] = tuple(selection.directives or ())
+            tally.directives += len(directives)
+            match selection:
+                case FieldNode():
+                    tally.fields += 1
+                    tally.aliases += selection.alias is not None
+                    if selection.selection_set is not None:
+                        waiting.append(selection.selection_set)
+                case InlineFragmentNode():
+                    tally.spreads += 1
+                    waiting.append(selection.selection_set)
+                case FragmentSpreadNode():
+                    tally.spreads += 1
+
+
+def _at_most(what: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise refuse(TOO_COMPLEX, f"The document has more than {limit} {what}.")

@@ -1,0 +1,89 @@
+"""Reading a document's tokens: refusing what no parser should see, and writing the rest in the form Tartiflette reads right.
+
+Tartiflette's C parser cuts `\\uXXXX` to eight bits, ends the document at a NUL, and knows an older grammar. So the document is
+written anew from its tokens: every string as one line of raw UTF-8, comments gone, each token in the place it had.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+
+from graphql import GraphQLError, GraphQLSyntaxError, Lexer, Source, Token, TokenKind
+
+from bank.api.limits import PARSE_FAILED, TOO_COMPLEX, TOO_DEEP, TOO_LARGE, Limits, RefusedDocument
+
+_OPENING = frozenset({TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L})
+_CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R})
+_STRINGS = frozenset({TokenKind.STRING, TokenKind.BLOCK_STRING})
+_NUMBERS = frozenset({TokenKind.INT, TokenKind.FLOAT})
+
+# The control characters that text may hold, as the escapes that both parsers read alike.
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def holds_control_characters(text: str) -> bool:
+    """Return whether a text holds what neither PostgreSQL nor a terminal should get: controls but tab and line ends."""
+    return not text.isprintable() and any(
+        unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r" for character in text
+    )
+
+
+def read_tokens(source: str, limits: Limits) -> list[Token]:
+    """Return the tokens of a document, without recursion; raise RefusedDocument at the first limit or syntax error."""
+    if source.count("#") > limits.comments:
+        raise RefusedDocument(TOO_LARGE, GraphQLError(f"The document has more than {limits.comments} comments."))
+    lexer = Lexer(Source(source))
+    tokens: list[Token] = []
+    nesting = 0
+    while (token := _advance(lexer)).kind is not TokenKind.EOF:
+        tokens.append(token)
+        kind = token.kind
+        if len(tokens) > limits.tokens:
+            raise RefusedDocument(TOO_LARGE, GraphQLError(f"The document has more than {limits.tokens} tokens."))
+        if kind in _OPENING:
+            nesting += 1
+            if nesting > limits.nesting:
+                message = f"The document has brackets nested more than {limits.nesting} deep."
+                raise RefusedDocument(TOO_DEEP, _at(lexer, token, message))
+        elif kind in _CLOSING:
+            nesting -= 1
+        elif kind is TokenKind.NAME and token.end - token.start > limits.name_length:
+            message = f"The document has a name of more than {limits.name_length} characters."
+            raise RefusedDocument(TOO_COMPLEX, _at(lexer, token, message))
+        elif kind in _NUMBERS and token.end - token.start > limits.number_length:
+            message = f"The document has a number of more than {limits.number_length} digits."
+            raise RefusedDocument(TOO_COMPLEX, _at(lexer, token, message))
+        elif kind in _STRINGS and holds_control_characters(token.value or ""):
+            raise RefusedDocument(PARSE_FAILED, _at(lexer, token, "A string holds a control character."))
+    return tokens
+
+
+def write_tokens(source: str, tokens: Sequence[Token]) -> str:
+    """Return a document with these tokens that means the same to every parser, lines and, but for strings, columns kept."""
+    pieces: list[str] = []
+    line, column = 1, 1
+    for token in tokens:
+        if token.line > line:
+            pieces.append("\n" * (token.line - line))
+            line, column = token.line, 1
+        written = _quote(token.value or "") if token.kind in _STRINGS else source[token.start : token.end]
+        # At least one space: where a string has grown, the next token may have lost its place.
+        gap = max(token.column - column, 1 if column > 1 else 0)
+        pieces.append(" " * gap)
+        pieces.append(written)
+        column += gap + len(written)
+    return "".join(pieces)
+
+
+def _quote(text: str) -> str:
+    return '"' + "".join(_ESCAPES.get(character, character) for character in text) + '"'
+
+
+def _advance(lexer: Lexer) -> Token:
+    try:
+        return lexer.advance()
+    except GraphQLSyntaxError as error:
+        raise RefusedDocument(PARSE_FAILED, error) from None
+
+
+def _at(lexer: Lexer, token: Token, message: str) -> GraphQLError:
+    return GraphQLError(message, source=lexer.source, positions=[token.start])

@@ -1,0 +1,1 @@
+"""Resolvers: parse, call, shape. One file per noun of the schema."""

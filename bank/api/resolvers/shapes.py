@@ -1,0 +1,61 @@
+"""How the bank's values look in GraphQL: plain dictionaries with the schema's names."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from bank.errors import BadInput
+from bank.ledger.model import Receipt, Refusal
+from bank.money import format_amount
+
+Shape = dict[str, Any]
+
+
+def shape_money(amount_minor: int, currency: str) -> Shape:
+    """Return an amount as Money."""
+    return {"amount": format_amount(amount_minor, currency), "currency": currency}
+
+
+def shape_errors(refusal: Refusal) -> list[Shape]:
+    """Return a refusal as userErrors."""
+    field = list(refusal.field) if refusal.field else None
+    return [{"code": refusal.code, "message": refusal.message, "field": field}]
+
+
+def shape_refusal(refusal: Refusal, names: Sequence[str], **more: Any) -> Shape:
+    """Return a payload whose fields `names` are null, with the refusal as its userErrors."""
+    return {**dict.fromkeys(names), "userErrors": shape_errors(refusal), **more}
+
+
+def shape_receipt(receipt: Receipt) -> Shape:
+    """Return what a posting did as Transaction."""
+    return {
+        "id": str(receipt.transaction_id),
+        "kind": receipt.kind,
+        "amount": shape_money(receipt.amount_minor, receipt.currency),
+        "fromAccountNumber": None if receipt.kind == "DEPOSIT" else receipt.debit_number,
+        "toAccountNumber": receipt.credit_number,
+        "description": receipt.description,
+        "createdAt": receipt.created_at,
+    }
+
+
+def read_id(text: str) -> UUID | None:
+    """Return an id as given by a client, or None where no id of the bank looks like that."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def read_cursor(cursor: str) -> int:
+    """Return the entry version that a history cursor stands for. Raises `BadInput` for any other text."""
+    number = cursor.removeprefix("v")
+    if not (cursor.startswith("v") and number.isascii() and number.isdigit() and len(number) <= 18):
+        raise BadInput("after is not a cursor of this connection.")
+    return int(number)
+
+
+def write_cursor(version: int) -> str:
+    """Return the cursor of an entry: opaque to clients, the entry's version to us."""
+    return f"v{version}"

@@ -1,0 +1,171 @@
+"""The scalars of the schema: what each accepts as a string, and the string it is shown as.
+
+One table for the two that need it: the gate refuses malformed literals with it, the engine coerces variables and results.
+No message repeats the value: it may be a CPF.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from graphql import GraphQLError, GraphQLSchema, StringValueNode, ValueNode
+from graphql.type import GraphQLScalarType
+from tartiflette import Scalar
+from tartiflette.language.ast import StringValueNode as EngineStringValueNode
+
+from bank.documents import format_cpf, normalise_cpf
+from bank.identifiers import is_account_number
+from bank.money import Money, format_amount
+
+# Any int64 in minor units fits; a longer amount is of no currency.
+_DECIMAL_LENGTH_MAX = 32
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_CURRENCY_CODE = re.compile(r"[A-Z]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarForm:
+    """How a scalar is read from a string and written to one. Both raise ValueError with a sentence for the client."""
+
+    parse: Callable[[str], object]
+    serialise: Callable[[object], str]
+
+
+def parse_decimal(text: str) -> str:
+    """Return the text if it is a plain decimal; the currency it is an amount of decides how many decimals it may have."""
+    if len(text) > _DECIMAL_LENGTH_MAX or not _DECIMAL.fullmatch(text):
+        raise ValueError("A Decimal is a plain decimal number in a string, such as 10.50.")
+    return text
+
+
+def serialise_decimal(value: object) -> str:
+    """Return the decimal string of a Money, or a string that already is one."""
+    if isinstance(value, Money):
+        return format_amount(value.amount_minor, value.currency)
+    return parse_decimal(_text(value, "Decimal"))
+
+
+def parse_date_time(text: str) -> datetime:
+    """Return the moment, in UTC, that an RFC 3339 date-time with zone stands for; it has microseconds at most."""
+    try:
+        if not _DATE_TIME.fullmatch(text):
+            raise ValueError
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("A DateTime is RFC 3339 with zone, such as 2026-11-22T16:03:00.123456Z.") from None
+
+
+def serialise_date_time(value: object) -> str:
+    """Return an aware datetime as RFC 3339 in UTC, always with microseconds, so that text order is time order."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("A DateTime is made from a datetime that has a zone.")
+    return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def parse_cpf(text: str) -> str:
+    """Return the eleven digits of a CPF written with or without punctuation."""
+    digits = normalise_cpf(text)
+    if digits is None:
+        raise ValueError("A CPF has eleven digits, with or without punctuation, the last two of which check the others.")
+    return digits
+
+
+def serialise_cpf(value: object) -> str:
+    """Return eleven digits as 000.000.000-00."""
+    return format_cpf(_text(value, "CPF"))
+
+
+def parse_account_number(text: str) -> str:
+    """Return the text if it is an account number with the right check digit."""
+    if not is_account_number(text):
+        raise ValueError("An AccountNumber is branch, number and check digit, such as 0001/00000042-4.")
+    return text
+
+
+def serialise_account_number(value: object) -> str:
+    """Return an account number as it is."""
+    return parse_account_number(_text(value, "AccountNumber"))
+
+
+def parse_currency_code(text: str) -> str:
+    """Return the text if it has the form of an ISO 4217 code; whether the bank knows the currency is decided later."""
+    if not _CURRENCY_CODE.fullmatch(text):
+        raise ValueError("A CurrencyCode is three capital letters, such as BRL.")
+    return text
+
+
+def serialise_currency_code(value: object) -> str:
+    """Return a currency code as it is."""
+    return parse_currency_code(_text(value, "CurrencyCode"))
+
+
+SCALARS: Mapping[str, ScalarForm] = MappingProxyType(
+    {
+        "AccountNumber": ScalarForm(parse_account_number, serialise_account_number),
+        "CPF": ScalarForm(parse_cpf, serialise_cpf),
+        "CurrencyCode": ScalarForm(parse_currency_code, serialise_currency_code),
+        "DateTime": ScalarForm(parse_date_time, serialise_date_time),
+        "Decimal": ScalarForm(parse_decimal, serialise_decimal),
+    }
+)
+
+
+class EngineScalar:
+    """A scalar in the form that Tartiflette asks for."""
+
+    def __init__(self, name: str, form: ScalarForm) -> None:
+        self._name = name
+        self._form = form
+
+    def coerce_output(self, value: object) -> str:
+        """Return what the client sees for a resolved value."""
+        return self._form.serialise(value)
+
+    def coerce_input(self, value: object) -> object:
+        """Return what a resolver sees for the value of a variable."""
+        return self._form.parse(_text(value, self._name))
+
+    def parse_literal(self, node: object) -> object:
+        """Return what a resolver sees for a literal; the gate has let only good ones through."""
+        if not isinstance(node, EngineStringValueNode):
+            raise TypeError(f"{self._name} is given as a string.")
+        return self._form.parse(node.value)
+
+
+def register_scalars(schema_name: str) -> None:
+    """Hand the scalars to the Tartiflette schema of this name, before it is built."""
+    for name, form in SCALARS.items():
+        Scalar(name, schema_name=schema_name)(EngineScalar(name, form))
+
+
+def attach_scalars(schema: GraphQLSchema) -> None:
+    """Teach a graphql-core schema to refuse malformed literals, with messages that do not repeat them."""
+    for name, form in SCALARS.items():
+        scalar = schema.type_map.get(name)
+        if isinstance(scalar, GraphQLScalarType):
+            _attach(scalar, form)
+
+
+def _attach(scalar: GraphQLScalarType, form: ScalarForm) -> None:
+    def parse_value(value: object) -> object:
+        return form.parse(_text(value, scalar.name))
+
+    def parse_literal(node: ValueNode, _variables: object = None) -> object:
+        if not isinstance(node, StringValueNode):
+            raise GraphQLError(f"{scalar.name} is given as a string.", node)
+        try:
+            return form.parse(node.value)
+        except ValueError as refusal:
+            raise GraphQLError(str(refusal), node) from None
+
+    # The attributes are graphql-core's documented way to give an SDL-built scalar its behaviour.
+    scalar.__dict__.update(parse_value=parse_value, parse_literal=parse_literal, serialize=form.serialise)
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is given as a string.")
+    return value

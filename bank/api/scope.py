@@ -1,0 +1,55 @@
+"""What one request may use: who asks, the instant it reads, what its answer is made from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bank.api.gate import Operation
+from bank.app import Bank
+from bank.cache.values import Tag
+from bank.database.snapshot import ReadSnapshot
+from bank.errors import Forbidden, Unauthenticated
+from bank.identity.tokens import Caller
+
+
+@dataclass(slots=True)
+class RequestScope:
+    """Handed to every resolver of one request.
+
+    `tags` collect what the answer hangs on; an answer is only cached while `cacheable`. `reads_cache` is false where
+    the client asked to go past the cache.
+    """
+
+    bank: Bank
+    snapshot: ReadSnapshot
+    operation: Operation
+    caller: Caller | None
+    reads_cache: bool
+    cacheable: bool
+    tags: dict[str, Tag] = field(default_factory=dict)
+
+    def require_caller(self) -> Caller:
+        """Return who is asking. Raises `Unauthenticated` where nobody has logged in."""
+        if self.caller is None:
+            raise Unauthenticated("Log in first, and send the access token as `Authorization: Bearer …`.")
+        return self.caller
+
+    def require_staff(self) -> Caller:
+        """Return who is asking. Raises `Forbidden` for customers."""
+        caller = self.require_caller()
+        if not caller.is_staff:
+            raise Forbidden("Only operators and administrators may do this.")
+        return caller
+
+    def made_from(self, tag: Tag) -> None:
+        """Note what the answer hangs on."""
+        self.tags[tag.key] = tag
+
+    @property
+    def is_one_account(self) -> bool:
+        """Whether the answer consists of a single account's own values, so that the cached account will do.
+
+        With anything else in the answer, two sources could be from two instants (rule 11).
+        """
+        return self.operation.roots == ("account",) and "Account.transactions" not in self.operation.fields
+
+

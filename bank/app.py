@@ -1,0 +1,145 @@
+"""The composition root: the only file that knows everyone."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from bank.accounts.cached import AccountCache
+from bank.accounts.reads import AccountDirectory
+from bank.cache.answers import AnswerCache
+from bank.cache.redis import CacheServer
+from bank.cache.values import ValueCache
+from bank.clock import Clock, SystemClock
+from bank.database.migrate import require_level
+from bank.database.pool import Database
+from bank.events.bus import Bus
+from bank.events.delivery import Delivery
+from bank.events.leases import Herald, Leases
+from bank.events.work import Work
+from bank.identity.passwords import Passwords
+from bank.identity.sessions import Sessions
+from bank.identity.tokens import AccessTokens
+from bank.ledger.post import Ledger
+from bank.settings import Settings
+from bank.subscriptions import subscribers
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """Everything that a use case can need, wired."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    cache_server: CacheServer
+    answers: AnswerCache
+    values: ValueCache
+    accounts: AccountCache
+    directory: AccountDirectory
+    bus: Bus
+    work: Work
+    ledger: Ledger
+    passwords: Passwords
+    tokens: AccessTokens
+    sessions: Sessions
+    deliveries: tuple[Delivery, ...]
+    leases: Leases
+
+
+def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random | None = None) -> Bank:
+    """Wire a bank; nothing is connected yet."""
+    clock = clock or SystemClock()
+    random = random or Random()  # noqa: S311 - jitter of retries, no secret
+    database = Database(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        pool_timeout_ms=settings.database_pool_timeout_ms,
+        statement_timeout_ms=settings.database_statement_timeout_ms,
+    )
+    cache_server = CacheServer(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
+    values = ValueCache(cache_server)
+    accounts = AccountCache(values)
+    bus = Bus()
+    work = Work(database, bus, clock)
+    passwords = Passwords()
+    tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
+    owner = uuid4()
+    deliveries = tuple(
+        Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random)
+        for subscriber in subscribers(accounts)
+    )
+    return Bank(
+        settings=settings,
+        clock=clock,
+        database=database,
+        cache_server=cache_server,
+        answers=AnswerCache(cache_server),
+        values=values,
+        accounts=accounts,
+        directory=AccountDirectory(database),
+        bus=bus,
+        work=work,
+        ledger=Ledger(database, bus, clock, accounts.write_through),
+        passwords=passwords,
+        tokens=tokens,
+        sessions=Sessions(
+            work=work,
+            database=database,
+            cache=values,
+            passwords=passwords,
+            tokens=tokens,
+            clock=clock,
+            settings=settings,
+        ),
+        deliveries=deliveries,
+        leases=Leases(deliveries, database=database, owner=owner),
+    )
+
+
+@asynccontextmanager
+async def running(bank: Bank) -> AsyncIterator[Bank]:
+    """Connect the bank and run its loops; at the end finish what was accepted, then stop.
+
+    Raises `Unavailable` where the database does not answer, `WrongMigrationLevel` where it is not migrated.
+    """
+    await bank.database.open()
+    try:
+        await require_level(bank.database)
+        await bank.leases.register()
+        await bank.leases.run_once()
+        herald = Herald(url=bank.settings.database_url, bus=bank.bus, leases=bank.leases)
+        loops: list[Coroutine[Any, Any, None]] = [
+            bank.ledger.run(),
+            bank.leases.run(),
+            herald.run(),
+            *(delivery.run() for delivery in bank.deliveries),
+        ]
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        try:
+            yield bank
+        finally:
+            await _stop(bank, tasks)
+    finally:
+        bank.passwords.close()
+        await bank.cache_server.close()
+        await bank.database.close()
+
+
+async def _stop(bank: Bank, tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel the loops, write what is queued, give the leases back. What events remain, the log has."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await bank.ledger.close()
+    await bank.leases.release()

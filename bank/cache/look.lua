@@ -1,0 +1,20 @@
+-- Look for a cached answer: it is valid while everything that it was made from still has the version it had then.
+-- KEYS: answer, lease, session. ARGV: lease token, lease milliseconds.
+-- Returns the session's mark, 'hit' / 'stale' / 'miss', and the answer or whether the lease was obtained.
+local session = redis.call('GET', KEYS[3])
+local answer = redis.call('HMGET', KEYS[1], 't', 'b')
+local verdict = 'miss'
+if answer[1] then
+  verdict = 'hit'
+  for key, version in string.gmatch(answer[1], '(%S+)=(%d+)') do
+    if redis.call('HGET', key, 'v') ~= version then
+      verdict = 'stale'
+      break
+    end
+  end
+  if verdict == 'hit' then
+    return {session, verdict, answer[2]}
+  end
+end
+local lease = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {session, verdict, lease and '1' or '0'}

@@ -1,0 +1,65 @@
+"""Cached values with versions: a newer one replaces an older one, never the other way round (rule 11)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank.cache.redis import CacheServer, RedisUnavailable
+
+# How long a worker that could not tell Redis of a closed session leaves others believing that it is open.
+SESSION_TTL_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What an answer was made from: a thing, at a version. `data` is kept with it, where given."""
+
+    key: str
+    version: int
+    ttl_s: int
+    data: bytes = b""
+
+
+class ValueCache:
+    """Reads and writes single values. Every method works, and says less, while Redis is away."""
+
+    def __init__(self, server: CacheServer) -> None:
+        self._server = server
+
+    async def put(self, tags: Sequence[Tag]) -> bool:
+        """Write values through, all at once; older than what is there changes nothing. False while Redis is away."""
+        arguments = [part for tag in tags for part in (tag.version, tag.data, tag.ttl_s)]
+        try:
+            await self._server.run("put", [tag.key for tag in tags], arguments)
+        except RedisUnavailable:
+            return False
+        return True
+
+    async def data(self, key: str) -> bytes | None:
+        """Return what is kept with a thing's version, or None."""
+        try:
+            return await self._server.get_field(key, "d")
+        except RedisUnavailable:
+            return None
+
+    async def session_mark(self, session_id: UUID) -> str | None:
+        """Return a session's mark, or None where there is none or Redis is away."""
+        try:
+            mark = await self._server.get(f"session:{session_id}")
+        except RedisUnavailable:
+            return None
+        return mark.decode() if mark else None
+
+    async def mark_session_open(self, session_id: UUID) -> None:
+        """Note that the database says that a session is open, unless something is noted already."""
+        await self._mark(session_id, "open")
+
+    async def mark_session_closed(self, session_id: UUID) -> None:
+        """Note that a session is closed, whatever was noted."""
+        await self._mark(session_id, "closed")
+
+    async def _mark(self, session_id: UUID, mark: str) -> None:
+        try:
+            await self._server.run("mark", [f"session:{session_id}"], [mark, SESSION_TTL_MS])
+        except RedisUnavailable:
+            return

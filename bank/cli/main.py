@@ -1,0 +1,38 @@
+"""`bank`: serve, migrate, users."""
+
+import sys
+
+import click
+
+from bank.cli.migrate import migrate
+from bank.cli.serve import serve
+from bank.cli.users import users
+from bank.database.migrate import WrongMigrationLevel
+from bank.errors import BankError
+from bank.settings import SettingsError
+
+
+class _Group(click.Group):
+    """Turns what an operator can mend into one sentence and exit code 2; everything else is a bug and shows itself."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (SettingsError, WrongMigrationLevel, BankError) as error:
+            click.echo(f"bank: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="event-driven-bank", prog_name="bank")
+def main() -> None:
+    """An event-driven bank: a GraphQL API on PostgreSQL and Redis.
+
+    Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET and others (docs/operations.md).
+    With neither of the two URLs set, `bank serve` brings its own servers and keeps their data in a folder.
+    """
+
+
+main.add_command(serve)
+main.add_command(migrate)
+main.add_command(users)

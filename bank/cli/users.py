@@ -1,0 +1,89 @@
+"""`bank users`: what no customer may do over the API."""
+
+import asyncio
+import sys
+
+import click
+
+from bank.clock import SystemClock
+from bank.database.migrate import require_level
+from bank.database.pool import Database
+from bank.errors import BadInput
+from bank.events.bus import Bus
+from bank.events.work import Work
+from bank.identity.passwords import Passwords
+from bank.identity.register import Register, queries, register_user
+from bank.ledger.model import Refusal
+from bank.settings import SettingsError
+
+_DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
+
+
+@click.group()
+def users() -> None:
+    """Make staff of people."""
+
+
+@users.command("create-admin")
+@click.option("--email", required=True, help="The address to log in with.")
+@click.option("--name", default="Administrator", show_default=True, help="The full name.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+@_DATABASE_URL
+def create_admin(email: str, name: str, database_url: str | None, *, password_stdin: bool) -> None:
+    """Register an administrator."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    command = Register(email=email, full_name=name, cpf=None, password=password, role="ADMIN")
+    asyncio.run(_create(_required(database_url), command))
+    click.echo(f"{email.strip().lower()} is an administrator.")
+
+
+@users.command("set-role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(["OPERATOR", "ADMIN", "CUSTOMER"], case_sensitive=False))
+@_DATABASE_URL
+def set_role(email: str, role: str, database_url: str | None) -> None:
+    """Give a registered user another role. It counts from their next login or token refresh on."""
+    asyncio.run(_set_role(_required(database_url), email.strip().lower(), role.upper()))
+    click.echo(f"{email.strip().lower()} is {role.lower()} now.")
+
+
+def _required(database_url: str | None) -> str:
+    if not database_url:
+        raise SettingsError("DATABASE_URL is not set.")
+    return database_url
+
+
+def _database(url: str) -> Database:
+    return Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
+
+
+async def _create(url: str, command: Register) -> None:
+    database = _database(url)
+    await database.open()
+    passwords = Passwords()
+    try:
+        await require_level(database)
+        clock = SystemClock()
+        # The event's subscribers run in the bank's workers; they find it in the log.
+        result = await register_user(Work(database, Bus(), clock), passwords, clock, command)
+    finally:
+        passwords.close()
+        await database.close()
+    if isinstance(result, Refusal):
+        raise BadInput(result.message)
+
+
+async def _set_role(url: str, email: str, role: str) -> None:
+    database = _database(url)
+    await database.open()
+    try:
+        await require_level(database)
+        async with database.connection() as connection:
+            changed = await queries.set_role(connection, email=email, role=role, now=SystemClock().now())
+    finally:
+        await database.close()
+    if changed is None:
+        raise BadInput(f"There is no user {email}.")

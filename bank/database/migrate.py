@@ -1,0 +1,53 @@
+"""Bring a database to the schema that this code expects, and say how far it is."""
+
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from bank.database.pool import Database
+from bank.errors import Unavailable
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class WrongMigrationLevel(Exception):
+    """The database is not at the schema that this code expects; the message says what to do."""
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["url"] = url
+    return config
+
+
+def upgrade(url: str) -> None:
+    """Apply every migration that the database does not have yet. Safe to run twice, and by two at once.
+
+    Raises `Unavailable` where the server does not answer.
+    """
+    try:
+        command.upgrade(_config(url), "head")
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidCatalogNameError,
+            asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise Unavailable(f"The database does not answer: {error}.") from error
+
+
+def expected_level() -> str:
+    """Return the revision that this code needs."""
+    head = ScriptDirectory.from_config(_config("")).get_current_head()
+    assert head is not None
+    return head
+
+
+async def require_level(database: Database) -> None:
+    """Raise `WrongMigrationLevel` unless the database is at the revision that this code needs."""
+    async with database.connection() as connection:
+        exists = await connection.fetchval("select to_regclass('alembic_version') is not null")
+        level = await connection.fetchval("select version_num from alembic_version") if exists else None
+    if level != (expected := expected_level()):
+        found = f"at migration {level}" if level else "not migrated at all"
+        raise WrongMigrationLevel(f"The database is {found}, this bank needs {expected}: run `bank migrate` first.")

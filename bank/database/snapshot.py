@@ -1,0 +1,49 @@
+"""Reading one instant: every statement of one query sees the database as of the same moment (rule 11)."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from time import perf_counter
+from typing import Any
+
+from bank.database.pool import Database
+
+
+class ReadSnapshot:
+    """A REPEATABLE READ transaction that begins with its first statement and ends with the request.
+
+    Resolvers of one request may run concurrently; their statements are sent one after the other.
+    `database_s` counts the seconds spent waiting for the database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._connection: Any = None
+        self.database_s = 0.0
+
+    async def fetch(self, sql: str, *arguments: object) -> list[Any]:
+        """Run a statement and return its rows."""
+        async with self._lock:
+            started = perf_counter()
+            try:
+                if self._connection is None:
+                    await self._begin()
+                return list(await self._connection.fetch(sql, *arguments))
+            finally:
+                self.database_s += perf_counter() - started
+
+    async def fetch_row(self, sql: str, *arguments: object) -> Any | None:
+        """Run a statement and return its first row, or None."""
+        rows = await self.fetch(sql, *arguments)
+        return rows[0] if rows else None
+
+    async def _begin(self) -> None:
+        connection = await self._stack.enter_async_context(self._database.connection())
+        await self._stack.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
+        self._connection = connection
+
+    async def close(self) -> None:
+        """End the transaction, if one began."""
+        await self._stack.aclose()
+        self._connection = None

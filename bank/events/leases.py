@@ -1,0 +1,106 @@
+"""Which process serves which subscriber, and how processes tell each other that the log has grown."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from bank.database.pool import CONNECTION_LOST, Database
+from bank.errors import Overloaded, Unavailable
+from bank.events.bus import Bus
+from bank.events.delivery import LEASE, RENEW_S, Delivery
+from bank.events.log import queries
+
+logger = structlog.get_logger(__name__)
+
+CHANNEL = "bank_log"
+
+
+class Leases:
+    """Obtains and renews the leases of this process' deliveries; gives them back at the end."""
+
+    def __init__(self, deliveries: Sequence[Delivery], *, database: Database, owner: UUID) -> None:
+        self._deliveries = {delivery.subscriber.name: delivery for delivery in deliveries}
+        self._database = database
+        self._owner = owner
+
+    @property
+    def complete(self) -> bool:
+        """Whether this process serves every subscriber, so that nobody else needs to hear of its commits."""
+        return all(delivery.position is not None for delivery in self._deliveries.values())
+
+    async def register(self) -> None:
+        """Make sure that every subscriber has a position; a new one begins at the beginning."""
+        async with self._database.connection() as connection:
+            for name in self._deliveries:
+                await queries.register_subscriber(connection, subscriber=name)
+
+    async def run(self) -> None:
+        """Renew for ever; a database that does not answer is asked again."""
+        while True:
+            try:
+                await self.run_once()
+            except (*CONNECTION_LOST, Unavailable, Overloaded, TimeoutError, asyncpg.PostgresError) as error:
+                logger.warning("leases_not_renewed", error=repr(error))
+            await asyncio.sleep(RENEW_S)
+
+    async def run_once(self) -> None:
+        """Obtain what is free, renew what is held, stop serving what was lost."""
+        async with self._database.connection() as connection:
+            rows = await queries.lease_subscribers(
+                connection, owner=self._owner, lease=LEASE, subscribers=list(self._deliveries)
+            )
+        held = {row["subscriber"]: row["position"] for row in rows}
+        for name, delivery in self._deliveries.items():
+            if name in held:
+                delivery.begin(held[name])
+            else:
+                delivery.end()
+
+    async def release(self) -> None:
+        """Give every lease back, so that another process can go on at once."""
+        async with self._database.connection() as connection:
+            await queries.release_subscribers(connection, owner=self._owner)
+            await connection.execute(f"notify {CHANNEL}")
+
+
+class Herald:
+    """Tells other processes that this one has appended, and wakes this one when they have.
+
+    One notification stands for any number of commits: it is sent outside of the transactions, because inside it would
+    make every commit wait for a lock that all of PostgreSQL shares.
+    """
+
+    def __init__(self, *, url: str, bus: Bus, leases: Leases) -> None:
+        self._url = url
+        self._bus = bus
+        self._leases = leases
+        self._appended = asyncio.Event()
+        bus.on_publish(self._appended.set)
+
+    async def run(self) -> None:
+        """Listen and tell, on a connection of its own, for ever."""
+        while True:
+            try:
+                await self._serve()
+            except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
+                logger.warning("herald_interrupted", error=repr(error))
+                await asyncio.sleep(RENEW_S)
+
+    async def _serve(self) -> None:
+        connection = await asyncpg.connect(self._url, timeout=5, command_timeout=5)
+        try:
+            await connection.add_listener(CHANNEL, self._heard)
+            while True:
+                await self._appended.wait()
+                self._appended.clear()
+                if not self._leases.complete:
+                    await connection.execute(f"notify {CHANNEL}")
+        finally:
+            await connection.close(timeout=1)
+
+    def _heard(self, connection: asyncpg.Connection, pid: int, _channel: str, _payload: str) -> None:
+        if pid != connection.get_server_pid():
+            self._bus.wake()

@@ -1,0 +1,69 @@
+"""The event store: append at the head, read from a position (spec step 1, rules 2 and 7)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import aiosql
+import msgspec
+
+from bank.events.model import DomainEvent, EventMetadata, RecordedEvent, decode_event
+from bank.identifiers import uuid7
+from bank.telemetry.context import RequestContext, current_context
+
+queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+
+
+def metadata_of(context: RequestContext | None) -> EventMetadata:
+    """Return what an event keeps of the request that caused it."""
+    if context is None:
+        return EventMetadata()
+    return EventMetadata(
+        correlation_id=context.correlation_id,
+        actor_id=context.actor_id,
+        ip_address=context.ip_address,
+        user_agent=context.user_agent,
+    )
+
+
+async def append(connection: Any, events: Sequence[DomainEvent], *, now: datetime) -> list[RecordedEvent]:
+    """Put events at the end of the log, within the caller's transaction, as its last statement.
+
+    From here to the commit nobody else can append, so nothing slow may come in between.
+    """
+    metadata = metadata_of(current_context())
+    ids = [uuid7() for _ in events]
+    head = await queries.append_events(
+        connection,
+        count=len(events),
+        now=now,
+        ids=ids,
+        types=[type(event).__name__ for event in events],
+        aggregate_ids=[event.aggregate_id for event in events],
+        aggregate_types=[event.aggregate_type for event in events],
+        data=[msgspec.json.encode(event).decode() for event in events],
+        versions=[event.event_version for event in events],
+        user_ids=[event.user_id for event in events],
+        metadata=[msgspec.json.encode(metadata).decode()] * len(events),
+    )
+    first = head["position"] - len(events) + 1
+    return [
+        RecordedEvent(position=position, id=id_, event=event, metadata=metadata, created_at=now)
+        for position, (id_, event) in enumerate(zip(ids, events, strict=True), start=first)
+    ]
+
+
+async def read(connection: Any, *, after: int, most: int) -> list[RecordedEvent]:
+    """Return up to `most` events that follow position `after`, in order."""
+    rows = await queries.read_events(connection, after=after, most=most)
+    return [
+        RecordedEvent(
+            position=row["position"],
+            id=row["id"],
+            event=decode_event(row["event_type"], row["event_data"]),
+            metadata=msgspec.json.decode(row["metadata"], type=EventMetadata),
+            created_at=row["created_at"],
+        )
+        for row in rows
+    ]

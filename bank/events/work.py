@@ -1,0 +1,59 @@
+"""The unit of work: state and events commit together, or neither does (rules 1 and 2)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+from bank.clock import Clock
+from bank.database.pool import CONNECTION_LOST, Database
+from bank.errors import OutcomeUnknown
+from bank.events.bus import Bus
+from bank.events.log import append
+from bank.events.model import DomainEvent
+
+
+class UnitOfWork:
+    """One transaction: statements on `connection`, events by `emit`."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.events: list[DomainEvent] = []
+
+    def emit(self, event: DomainEvent) -> None:
+        """Say that something has happened; it will have, once this unit of work commits."""
+        self.events.append(event)
+
+
+class Work:
+    """Opens units of work. Use cases open one at their edge; what is below receives it."""
+
+    def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[UnitOfWork]:
+        """Begin a transaction; commit it, with its events at the end of the log, when the block ends without error.
+
+        Raises `OutcomeUnknown` where the connection broke around the commit.
+        """
+        async with self._database.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            uow = UnitOfWork(connection)
+            try:
+                yield uow
+                # The head of the log is locked here, last, so that positions are in commit order (rule 7).
+                recorded = await append(connection, uow.events, now=self._clock.now()) if uow.events else []
+            except BaseException:
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            try:
+                await transaction.commit()
+            except CONNECTION_LOST as error:
+                raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
+            if recorded:
+                self._bus.publish(recorded, committed_at=perf_counter())

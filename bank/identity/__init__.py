@@ -1,0 +1,1 @@
+"""Who is who: register, log in, sessions and their tokens."""

@@ -1,0 +1,31 @@
+"""Read a user's profile, from a snapshot."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import aiosql
+
+from bank.database.snapshot import ReadSnapshot
+
+_BY_ID = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg").user_by_id.sql
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user. `version` grows with the profile and with the list of accounts."""
+
+    id: UUID
+    email: str
+    full_name: str
+    cpf: str | None
+    role: str
+    version: int
+    created_at: datetime
+
+
+async def find_user(snapshot: ReadSnapshot, user_id: UUID) -> User | None:
+    """Return a user, or None where there is none."""
+    row = await snapshot.fetch_row(_BY_ID, user_id)
+    return User(*row) if row else None

@@ -1,0 +1,38 @@
+-- name: insert_user(id, email, full_name, cpf, password_hash, role, now)!
+insert into users (id, email, full_name, cpf, password_hash, role, created_at, updated_at)
+values (:id, :email, :full_name, :cpf, :password_hash, :role, :now, :now);
+
+-- name: credentials_of(email)^
+select id, password_hash, role from users where email = :email;
+
+-- name: set_role(email, role, now)$
+update users set role = :role, version = version + 1, updated_at = :now where email = :email returning id;
+
+-- name: user_by_id(id)^
+select id, email, full_name, cpf, role, version, created_at from users where id = :id;
+
+-- name: insert_session(id, user_id, now, expires_at, ip_address, user_agent)!
+insert into sessions (id, user_id, created_at, expires_at, ip_address, user_agent)
+values (:id, :user_id, :now, :expires_at, :ip_address, :user_agent);
+
+-- name: insert_refresh_token(digest, session_id, now, expires_at)!
+insert into refresh_tokens (digest, session_id, issued_at, expires_at)
+values (:digest, :session_id, :now, :expires_at);
+
+-- name: lock_refresh_token(digest)^
+-- Locked, so that of two concurrent trades one finds the token used.
+select t.session_id, t.expires_at, t.used_at, s.user_id, s.closed_at, u.role
+from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.user_id
+where t.digest = :digest for update of t;
+
+-- name: use_refresh_token(digest, now)!
+update refresh_tokens set used_at = :now where digest = :digest;
+
+-- name: extend_session(id, expires_at)!
+update sessions set expires_at = :expires_at where id = :id;
+
+-- name: close_session(id, now)!
+update sessions set closed_at = coalesce(closed_at, :now) where id = :id;
+
+-- name: is_session_open(id, now)$
+select closed_at is null and expires_at > :now from sessions where id = :id;

@@ -1,0 +1,1 @@
+"""The ledger: what may be posted (model, pure) and how it is written (post, the batch)."""

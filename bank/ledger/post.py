@@ -1,0 +1,170 @@
+"""Posting: the one place where money moves (rule 4).
+
+Commands that arrive while a batch is being written are collected and make up the next one. A batch is one transaction:
+it takes one lock, then the account rows in id order, decides in memory, and writes everything with one statement.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import aiosql
+import asyncpg
+import structlog
+
+from bank.clock import Clock
+from bank.database.pool import CONNECTION_LOST, Database
+from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
+from bank.events.bus import Bus
+from bank.ledger.batch import Batch, Command, KnownKey, Outcome
+from bank.ledger.model import Account
+from bank.telemetry import metrics
+
+logger = structlog.get_logger(__name__)
+queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+
+# One statement for 256 postings takes about 50 ms; beyond that latency grows faster than throughput.
+BATCH_MAX = 256
+# Eight full batches, under half a second of waiting; a longer queue only delays the answer "try again".
+QUEUE_MAX = 2_048
+# Any number that nothing else locks: one batch at a time, whichever process it runs in.
+POSTING_LOCK = 7_205_759_404
+
+WriteThrough = Callable[[Sequence[Account]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    command: Command
+    outcome: asyncio.Future[Outcome]
+
+
+class Ledger:
+    """Posts commands. `post` is called by use cases; `run` is the loop that writes batches, `run_once` one batch.
+
+    `write_through` is told the accounts that a batch has changed, after the commit and before the callers are answered.
+    """
+
+    def __init__(self, database: Database, bus: Bus, clock: Clock, write_through: WriteThrough) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+        self._write_through = write_through
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(maxsize=QUEUE_MAX)
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def post(self, command: Command) -> Outcome:
+        """Decide and write a command; return once it is durable.
+
+        Raises `Overloaded` (nothing was done), `Unavailable` (nothing was done), `OutcomeUnknown` (retry with the same
+        key to find out).
+        """
+        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
+        try:
+            self._queue.put_nowait(waiting)
+        except asyncio.QueueFull:
+            raise Overloaded("The ledger has more to post than it can; try again in a moment.") from None
+        return await waiting.outcome
+
+    async def run(self) -> None:
+        """Write batches until cancelled."""
+        while True:
+            await self.run_once()
+
+    async def run_once(self) -> None:
+        """Wait for a command, take what else is waiting, and write it all as one batch."""
+        batch = [await self._queue.get()]
+        while len(batch) < BATCH_MAX and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        started = perf_counter()
+        try:
+            await self._write([waiting.command for waiting in batch], batch)
+        except BankError as error:
+            _fail(batch, error)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            # The database's own guards found a bug in the decisions; they undid the batch.
+            logger.error("batch_refused_by_database", commands=len(batch), error=repr(error))
+            _fail(batch, BankError("The ledger refused to write what was decided."))
+        except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
+            # Up to the commit nothing has happened; the database has undone the rest.
+            logger.error("batch_failed", commands=len(batch), error=repr(error))
+            _fail(batch, Unavailable("The ledger could not write; try again with the same key."))
+        except Exception:  # a bug must not stop the loop that everybody waits for
+            logger.exception("batch_broken", commands=len(batch))
+            _fail(batch, OutcomeUnknown("The ledger failed in the middle; a retry with the same key finds out."))
+        finally:
+            metrics.POSTING_BATCH_SIZE.observe(len(batch))
+            metrics.POSTING_BATCH_SECONDS.observe(perf_counter() - started)
+
+    async def close(self) -> None:
+        """Write what is queued and answer everybody, then stop."""
+        while not self._queue.empty():
+            await self.run_once()
+        if self._answering:
+            await asyncio.gather(*self._answering)
+
+    async def _write(self, commands: Sequence[Command], waiting: Sequence[_Waiting]) -> None:
+        async with self._database.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                batch = await self._load(connection, commands)
+                outcomes = [batch.decide(command) for command in commands]
+                head = await _write_columns(connection, batch) if batch.keys else None
+            except BaseException:
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            try:
+                await transaction.commit()
+            except (*CONNECTION_LOST, TimeoutError) as error:
+                raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
+        if head is not None:
+            self._bus.publish(batch.recorded(head), committed_at=perf_counter())
+        # The next batch need not wait while the cache learns of this one; the callers of this one do (rule 11).
+        task = asyncio.create_task(self._answer(batch, waiting, outcomes))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _load(self, connection: Any, commands: Sequence[Command]) -> Batch:
+        # A statement of its own: those after it see everything that the holder before us has committed.
+        await connection.execute(f"select pg_advisory_xact_lock({POSTING_LOCK})")
+        rows = await queries.find_keys(
+            connection, callers=[command.caller_id for command in commands], keys=[command.key for command in commands]
+        )
+        known = {
+            (commands[row["place"] - 1].caller_id, commands[row["place"] - 1].key): KnownKey.from_row(row)
+            for row in rows
+        }
+        ids = {
+            id_
+            for command in commands
+            if (command.caller_id, command.key) not in known
+            for id_ in command.account_ids
+        }
+        accounts = await queries.lock_accounts(connection, ids=list(ids)) if ids else []
+        return Batch({row["id"]: Account(*row) for row in accounts}, known, self._clock.now())
+
+    async def _answer(self, batch: Batch, waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        try:
+            if batch.changed:
+                await self._write_through([batch.accounts[id_] for id_ in batch.changed])
+        finally:
+            for one, outcome in zip(waiting, outcomes, strict=True):
+                if not one.outcome.done():
+                    one.outcome.set_result(outcome)
+
+
+async def _write_columns(connection: Any, batch: Batch) -> int:
+    row = await queries.write_batch(connection, **batch.columns())
+    return int(row["position"])
+
+
+def _fail(batch: Sequence[_Waiting], error: BankError) -> None:
+    for waiting in batch:
+        if not waiting.outcome.done():
+            # A fresh instance for each caller: a shared one would collect their tracebacks.
+            waiting.outcome.set_exception(type(error)(error.message))

@@ -1,0 +1,93 @@
+"""What can be set from outside, checked at start.
+
+Every setting is an environment variable. A wrong one stops the start with one sentence that names it and says what
+would be right.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says what would be right."""
+
+
+def _postgres_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must look like postgresql://user:password@host:5432/bank")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must look like redis://host:6379/0")
+    return value
+
+
+def _strong_secret(value: SecretStr) -> SecretStr:
+    # HMAC-SHA-256 is as strong as its key up to 32 bytes (RFC 7518, 3.2).
+    if len(value.get_secret_value().encode()) < 32:
+        raise ValueError("must be at least 32 bytes of randomness, for example from `openssl rand -hex 32`")
+    return value
+
+
+class Settings(BaseSettings):
+    """The bank's settings, each with its environment variable, default and bounds."""
+
+    model_config = SettingsConfigDict(env_prefix="BANK_", extra="ignore", frozen=True)
+
+    database_url: Annotated[str, AfterValidator(_postgres_url)] = Field(validation_alias="DATABASE_URL")
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(validation_alias="REDIS_URL")
+    # Signs access tokens; every worker needs the same one.
+    token_secret: Annotated[SecretStr, AfterValidator(_strong_secret)]
+
+    # One transaction needs one connection; a worker has one posting batch, a few subscribers and the reads in flight.
+    # More than PostgreSQL has cores only queues inside the server instead of here.
+    database_pool_size: int = Field(default=12, ge=4, le=200)
+    # Long enough for a busy moment, short enough that a client gets OVERLOADED before it gives up.
+    database_pool_timeout_ms: int = Field(default=1_000, ge=10, le=60_000)
+    # No statement of the bank takes a second; one that does holds locks that others wait for.
+    database_statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
+    # A local Redis answers in 0.2 ms; past this the database is the faster cache.
+    redis_timeout_ms: int = Field(default=50, ge=1, le=10_000)
+
+    access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    refresh_token_days: int = Field(default=30, ge=1, le=365)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # Requests in flight get this long to finish after SIGTERM; supervisors usually kill after 30 s.
+    shutdown_timeout_s: float = Field(default=20.0, gt=0, le=300)
+
+    @property
+    def access_token_life(self) -> timedelta:
+        """How long an access token opens anything."""
+        return timedelta(minutes=self.access_token_minutes)
+
+    @property
+    def refresh_token_life(self) -> timedelta:
+        """How long a refresh token can be traded."""
+        return timedelta(days=self.refresh_token_days)
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises `SettingsError` with a sentence for every setting that is missing or wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(" ".join(_sentence(detail) for detail in error.errors())) from None
+
+
+def _sentence(detail: object) -> str:
+    assert isinstance(detail, dict)
+    name = str(detail["loc"][0])
+    variable = name if name.isupper() else f"BANK_{name.upper()}"
+    if detail["type"] == "missing":
+        return f"{variable} is not set."
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{variable} is wrong: {message[0].lower()}{message[1:]}."

@@ -1,0 +1,14 @@
+"""THE table: who handles which events. Whatever happens after a commit, happens because of a row here."""
+
+from bank.accounts.cached import AccountCache
+from bank.audit.record import record_events
+from bank.events.delivery import Subscriber
+from bank.events.model import BalanceUpdatedEvent
+
+
+def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
+    """Return every subscriber. A name is durable: its position in the log is stored under it."""
+    return (
+        Subscriber("audit", record_events),
+        Subscriber("balance_cache", accounts.catch_up, events=(BalanceUpdatedEvent,)),
+    )

@@ -1,0 +1,1 @@
+"""Transfers and deposits: submit them once, and read an account's history."""
