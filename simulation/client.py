@@ -1,0 +1,120 @@
+"""The bank's client: HTTP, JSON, and the documents of `contracts/operations/`, nothing else.
+
+What it cannot know it does not guess: a time-out or a broken connection is unknown, not failed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import msgspec
+
+from contracts import OPERATIONS
+from simulation.plan import Kind
+
+REQUEST_TIMEOUT_S = 10.0
+"""As long as a person looks at a spinner. Shorter, and a loaded machine makes unknowns out of answers on their way."""
+
+DOCUMENTS: Mapping[Kind, str] = {
+    Kind.REGISTER: "Register",
+    Kind.LOGIN: "Login",
+    Kind.LOGOUT: "Logout",
+    Kind.REFRESH: "RefreshSession",
+    Kind.OPEN_ACCOUNT: "OpenAccount",
+    Kind.DEPOSIT: "Deposit",
+    Kind.TRANSFER: "Transfer",
+    Kind.ME: "Me",
+    Kind.BALANCE: "AccountBalance",
+    Kind.HISTORY: "AccountHistory",
+}
+"""The document of `contracts/operations/` that each kind of operation sends."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reply:
+    """What came back, or what went wrong on the way. `failure` is set where nothing that can be read came back."""
+
+    status: int | None = None
+    data: Mapping[str, object] | None = None
+    error_codes: tuple[str, ...] = ()
+    correlation_id: str | None = None
+    failure: str | None = None
+
+
+class BankClient:
+    """One pooled HTTP session for everybody, over all workers. Use as an async context manager."""
+
+    def __init__(self, base_urls: Sequence[str], *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._urls = [f"{url}/graphql" for url in base_urls]
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._documents = {
+            kind: (OPERATIONS / f"{name}.graphql").read_text("utf-8") for kind, name in DOCUMENTS.items()
+        }
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are to send to."""
+        return len(self._urls)
+
+    async def __aenter__(self) -> Self:
+        """Open the pool."""
+        # No limit here: the driver bounds what is in flight, and a second bound would hide waiting inside the client.
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the pool."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(
+        self, kind: Kind, variables: Mapping[str, object], *, worker: int, token: str | None, fresh: bool = False
+    ) -> Reply:
+        """Send one operation to one worker; `fresh` asks to go past the cache. The network never makes it raise."""
+        if self._session is None:
+            raise RuntimeError("the client is not open")
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/graphql-response+json, application/json;q=0.9",
+            "User-Agent": "bank-simulation",
+        }
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if fresh:
+            headers["Cache-Control"] = "no-cache"
+        body = msgspec.json.encode(
+            {"query": self._documents[kind], "operationName": DOCUMENTS[kind], "variables": variables}
+        )
+        try:
+            async with self._session.post(self._urls[worker], data=body, headers=headers) as response:
+                text = await response.read()
+                return _reply(response.status, response.headers.get("X-Correlation-Id"), text)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return Reply(failure=type(error).__name__)
+
+
+def _reply(status: int, correlation_id: str | None, text: bytes) -> Reply:
+    try:
+        body = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return Reply(status=status, correlation_id=correlation_id, failure=f"HTTP {status} without JSON")
+    if not isinstance(body, dict):
+        return Reply(status=status, correlation_id=correlation_id, failure=f"HTTP {status} with JSON that is no object")
+    data = body.get("data")
+    return Reply(
+        status=status,
+        data=data if isinstance(data, dict) else None,
+        error_codes=tuple(_code(error) for error in body.get("errors") or ()),
+        correlation_id=correlation_id,
+    )
+
+
+def _code(error: object) -> str:
+    extensions = error.get("extensions") if isinstance(error, dict) else None
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    return code if isinstance(code, str) else "WITHOUT_CODE"

@@ -1,0 +1,93 @@
+"""Synthetic people: made from a seed, valid in form, and nobody's.
+
+Names come from Faker and are for show only; what decides a run (e-mail, CPF, password, role) comes from the seed alone,
+so that the plan is the same under every version of Faker.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+from faker import Faker
+
+SAFE_CHARACTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Letters and digits that are not taken for one another."""
+
+SECRET_LENGTH = 20
+"""Longer than the bank's minimum of 12, and beyond guessing, so that no password is refused as weak."""
+
+
+class Role(StrEnum):
+    """What a person does in the run.
+
+    A teller is the operator who pays money in. A household moves money between its own accounts only, so that their sum
+    may never change. A trader pays others. A merchant is paid and pays nobody.
+    """
+
+    TELLER = "teller"
+    HOUSEHOLD = "household"
+    TRADER = "trader"
+    MERCHANT = "merchant"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who banks. `index` is the person's number in the plan; `cpf` has eleven digits and no punctuation."""
+
+    index: int
+    role: Role
+    full_name: str
+    email: str
+    cpf: str
+    password: str
+
+    def __repr__(self) -> str:
+        """Leave out what may not be shown."""
+        return f"Person({self.index}, {self.role})"
+
+
+def cpf(random: Random) -> str:
+    """Draw a taxpayer number with right check digits; never one digit eleven times, which the tax office rejects."""
+    digits = [random.randrange(10) for _ in range(9)]
+    if len(set(digits)) == 1:
+        digits[0] = (digits[0] + 1) % 10
+    for _ in range(2):
+        weights = range(len(digits) + 1, 1, -1)
+        rest = sum(weight * digit for weight, digit in zip(weights, digits, strict=True)) * 10 % 11
+        digits.append(rest % 10)
+    return "".join(map(str, digits))
+
+
+def punctuated(digits: str) -> str:
+    """Return a CPF in its printed form, 000.000.000-00."""
+    return f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"
+
+
+def make_people(random: Random, roles: list[Role]) -> tuple[Person, ...]:
+    """Make one person per role, in that order, all with different CPFs and e-mail addresses."""
+    name = _names(random.randrange(2**32))
+    taken: set[str] = set()
+    people: list[Person] = []
+    for index, role in enumerate(roles):
+        number = cpf(random)
+        while number in taken:
+            number = cpf(random)
+        taken.add(number)
+        people.append(
+            Person(
+                index=index,
+                role=role,
+                full_name=name(),
+                email=f"{role}-{index:04d}-{random.randrange(16**6):06x}@example.com",
+                cpf=number,
+                password="".join(random.choices(SAFE_CHARACTERS, k=SECRET_LENGTH)),
+            )
+        )
+    return tuple(people)
+
+
+def _names(seed: int) -> Callable[[], str]:
+    faker = Faker("pt_BR")
+    faker.seed_instance(seed)
+    return lambda: str(faker.name())

@@ -1,0 +1,12 @@
+"""What can be played: one scenario a file, each a shape that a plan is drawn from."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from simulation.scenarios import double_click, first_day, hot_account
+from simulation.scenarios.shape import Scenario
+
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {module.SCENARIO.name: module.SCENARIO for module in (first_day, double_click, hot_account)}
+)
+"""Every scenario by name."""

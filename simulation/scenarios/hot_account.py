@@ -1,0 +1,39 @@
+"""One merchant receives everything: all payments meet in one account, at a high rate, while the merchant watches.
+
+What waits for what shows here: lost updates, deadlocks, a queue that grows.
+"""
+
+from simulation.scenarios.shape import Scenario
+
+SCENARIO = Scenario(
+    name="hot_account",
+    summary=__doc__.strip(),
+    mix={
+        "me": 10,
+        "balance": 14,
+        "history": 6,
+        "transfer": 60,
+        "overdraft": 3,
+        "retry": 5,
+        "conflict": 1,
+        "deposit": 1,
+    },
+    people=40,
+    duration_s=45,
+    rate=120,
+    workers=2,
+    expects=frozenset(
+        {
+            "transfers",
+            "insufficient_funds",
+            "replays",
+            "key_conflicts",
+            "household_answers",
+            "hot_postings",
+            "ledger_snapshots",
+        }
+    ),
+    criteria=frozenset({"event_latency"}),
+    one_merchant=True,
+    household_share=0.1,
+)

@@ -1,0 +1,31 @@
+"""What a scenario is: the shape that a plan is drawn from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ALL_CRITERIA = frozenset(
+    {"cached_reads_are_faster", "database_time_of_cached_operations", "event_latency", "cache_hit_ratio"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The shape of a run. `mix` weighs what people set out to do; the sizes are defaults that the caller may change.
+
+    `clicks` is how often a mutation that moves money is sent: 1, or 3 for twice at the same moment and once more later,
+    the second and third click coming on top of `rate`. `one_merchant` makes every payment go to the same account.
+    `expects` names the sightings that the scenario must bring about, `criteria` what it sets out to measure.
+    """
+
+    name: str
+    summary: str
+    mix: Mapping[str, float]
+    people: int
+    duration_s: float
+    rate: float
+    workers: int
+    expects: frozenset[str]
+    criteria: frozenset[str]
+    clicks: int = 1
+    one_merchant: bool = False
+    household_share: float = 0.25

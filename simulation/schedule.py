@@ -1,0 +1,128 @@
+"""Drawing a plan: from a seed and a scenario to people, accounts and operations."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+from simulation.draft import Draft, clicked, key, reais
+from simulation.mix import TELLER, Drawer
+from simulation.people import Person, Role, make_people
+from simulation.plan import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
+from simulation.scenarios.shape import Scenario
+
+CUSTOMERS = range(4, 2_001)  # two households and two others at least; beyond 2,000 the setup alone takes minutes
+DURATION_S = (1.0, 3_600.0)  # an hour of history still fits into memory
+RATE = (0.5, 2_000.0)  # beyond this, one client process measures itself
+WORKERS = range(1, 17)
+OPERATIONS_MAX = 500_000  # about 1 GB of history in memory
+SEED = range(2**63)
+
+
+def draw_plan(*, seed: int, scenario: Scenario, customers: int, duration_s: float, rate: float, workers: int) -> Plan:
+    """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none."""
+    _accept_sizes(seed, customers, duration_s, rate, workers)
+    roles = [Role.TELLER, *_roles(Random(f"{seed} roles"), scenario, customers)]
+    people = make_people(Random(f"{seed} people"), roles)
+    accounts = _setup_accounts(Random(f"{seed} accounts"), people)
+    drawer = Drawer(Random(f"{seed} drive"), scenario, people, accounts)
+    setup = _setup_operations(Random(f"{seed} setup"), scenario, people, accounts)
+    drive = drawer.draw(duration_ns=round(duration_s * 1e9), rate=rate)
+    return Plan(
+        seed=seed,
+        scenario=scenario.name,
+        customers=customers,
+        duration_s=duration_s,
+        rate=rate,
+        workers=workers,
+        people=people,
+        accounts=tuple(drawer.accounts),
+        operations=_numbered(setup, drive),
+    )
+
+
+def _accept_sizes(seed: int, customers: int, duration_s: float, rate: float, workers: int) -> None:
+    if seed not in SEED:
+        raise PlanError(f"the seed must be a whole number from 0 to {SEED.stop - 1}, not {seed}")
+    if customers not in CUSTOMERS:
+        raise PlanError(f"there must be {CUSTOMERS.start} to {CUSTOMERS.stop - 1} people, not {customers}")
+    if not DURATION_S[0] <= duration_s <= DURATION_S[1]:
+        raise PlanError(f"the duration must be {DURATION_S[0]:g} to {DURATION_S[1]:g} seconds, not {duration_s:g}")
+    if not RATE[0] <= rate <= RATE[1]:
+        raise PlanError(f"the rate must be {RATE[0]:g} to {RATE[1]:g} operations a second, not {rate:g}")
+    if workers not in WORKERS:
+        raise PlanError(f"there must be {WORKERS.start} to {WORKERS.stop - 1} workers, not {workers}")
+    if duration_s * rate > OPERATIONS_MAX:
+        raise PlanError(
+            f"{duration_s:g} s at {rate:g} a second are more than {OPERATIONS_MAX} operations, which do not fit into "
+            "memory with their history"
+        )
+
+
+def _roles(random: Random, scenario: Scenario, customers: int) -> list[Role]:
+    households = max(2, round(customers * scenario.household_share))
+    merchants = 1 if scenario.one_merchant else 0
+    roles = [Role.HOUSEHOLD] * households + [Role.MERCHANT] * merchants
+    roles += [Role.TRADER] * (customers - len(roles))
+    random.shuffle(roles)
+    return roles
+
+
+def _setup_accounts(random: Random, people: Sequence[Person]) -> list[PlannedAccount]:
+    accounts: list[PlannedAccount] = []
+    for person in people:
+        count = {Role.TELLER: 0, Role.MERCHANT: 1, Role.HOUSEHOLD: random.randint(2, 3)}.get(
+            person.role, random.randint(1, 3)
+        )
+        accounts += [PlannedAccount(len(accounts) + i, person.index, key(random), in_setup=True) for i in range(count)]
+    return accounts
+
+
+def _funding(random: Random, role: Role) -> int:
+    """One trader in four is poor, so that money runs out now and then without anybody meaning it to."""
+    if role is Role.TRADER and random.randrange(4) == 0:
+        return random.randint(500, 3_000)
+    return random.randint(20_000, 300_000)
+
+
+def _setup_operations(
+    random: Random, scenario: Scenario, people: Sequence[Person], accounts: Sequence[PlannedAccount]
+) -> list[Draft]:
+    drafts = [Draft("setup", 0, Kind.LOGIN, Intent.PLAIN, TELLER, 0)]
+    for person in people[1:]:
+        slot = random.randrange(1_000)
+        chain = [Draft("setup", 0, kind, Intent.PLAIN, person.index, slot) for kind in (Kind.REGISTER, Kind.LOGIN)]
+        mine = [account for account in accounts if account.person == person.index]
+        chain += [replace(chain[0], kind=Kind.OPEN_ACCOUNT, key=account.key, account=account.index) for account in mine]
+        for account in mine:
+            amount = reais(_funding(random, person.role))
+            deposit = Draft("setup", 0, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=key(random), amount=amount)
+            chain.append(replace(deposit, account=account.index))
+        for draft in chain:
+            drafts += clicked(random, scenario, draft)
+    return drafts
+
+
+def _numbered(setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation, ...]:
+    drafts = [*setup, *sorted(drive, key=lambda draft: draft.at_ns)]
+    number = {id(draft): index for index, draft in enumerate(drafts)}
+    return tuple(
+        Operation(
+            index=index,
+            phase=draft.phase,
+            at_ns=draft.at_ns,
+            kind=draft.kind,
+            intent=draft.intent,
+            person=draft.person,
+            slot=draft.slot,
+            key=draft.key,
+            account=draft.account,
+            target=draft.target,
+            amount=draft.amount,
+            currency=draft.currency,
+            arm=draft.arm,
+            page_size=draft.page_size,
+            follows=None if draft.follows is None else number[id(draft.follows)],
+            waits=draft.waits,
+        )
+        for index, draft in enumerate(drafts)
+    )

@@ -1,0 +1,192 @@
+"""The plan is a pure function of the seed, the scenario and the sizes."""
+
+import itertools
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from validate_docbr import CPF
+
+from simulation.people import Role, punctuated
+from simulation.plan import READ_KINDS, Intent, Kind, Plan, PlanError
+from simulation.scenarios import SCENARIOS
+from simulation.schedule import draw_plan
+
+HASH_OF_SEED_7 = "b762981b99d6fa8641d89613de15f13f0b90d7eaf103764227b4fa806cc6791e"
+"""Fixed, so that a change of Python or of a library that would change the plan of a seed is noticed."""
+
+
+def plan(scenario: str = "first_day", *, seed: int = 7, customers: int = 12, duration_s: float = 20) -> Plan:
+    return draw_plan(
+        seed=seed, scenario=SCENARIOS[scenario], customers=customers, duration_s=duration_s, rate=50, workers=2
+    )
+
+
+def test_the_same_seed_gives_the_same_plan() -> None:
+    assert plan() == plan()
+    assert plan().hash == plan().hash
+
+
+def test_another_seed_gives_another_plan() -> None:
+    assert plan(seed=7).hash != plan(seed=8).hash
+
+
+def test_the_plan_of_a_seed_never_changes() -> None:
+    assert plan().hash == HASH_OF_SEED_7
+
+
+def test_the_plan_does_not_depend_on_the_hash_seed_of_the_process() -> None:
+    program = (
+        "from simulation.scenarios import SCENARIOS\n"
+        "from simulation.schedule import draw_plan\n"
+        "day = SCENARIOS['first_day']\n"
+        "print(draw_plan(seed=7, scenario=day, customers=12, duration_s=20, rate=50, workers=2).hash)"
+    )
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert hashes == {HASH_OF_SEED_7}
+
+
+@pytest.mark.parametrize("change", ["scenario", "customers", "duration_s"])
+def test_every_size_is_part_of_the_hash(change: str) -> None:
+    changed = {
+        "scenario": lambda: plan("hot_account"),
+        "customers": lambda: plan(customers=13),
+        "duration_s": lambda: plan(duration_s=21),
+    }[change]()
+    assert changed.hash != plan().hash
+
+
+def test_every_cpf_is_valid_and_nobody_shares_one() -> None:
+    people = plan(customers=300).people
+    assert all(CPF().validate(punctuated(person.cpf)) for person in people)
+    assert len({person.cpf for person in people}) == len(people)
+    assert len({person.email for person in people}) == len(people)
+
+
+def test_a_person_does_not_show_a_secret_when_printed() -> None:
+    person = plan().people[1]
+    assert person.password not in repr(person)
+    assert person.cpf not in repr(person)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_household_pays_nobody_and_is_paid_by_nobody_once_driving_has_begun(scenario: str) -> None:
+    drawn = plan(scenario, duration_s=60)
+    households = {person.index for person in drawn.people_with(Role.HOUSEHOLD)}
+    mine = {account.index: account.person for account in drawn.accounts}
+    moves = [o for o in drawn.drive if o.kind in {Kind.DEPOSIT, Kind.TRANSFER} and o.intent is not Intent.NOT_MINE]
+    inside = 0
+    for operation in moves:
+        ends = {mine[account] for account in (operation.account, operation.target) if account is not None}
+        if ends & households:
+            assert ends == {operation.person}
+            inside += 1
+    assert inside > 0
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_operations_are_numbered_in_the_order_of_their_intended_start(scenario: str) -> None:
+    operations = plan(scenario).operations
+    assert [o.index for o in operations] == list(range(len(operations)))
+    assert all(a.at_ns <= b.at_ns for a, b in itertools.pairwise(plan(scenario).drive))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_what_follows_comes_after_what_it_follows_and_repeats_its_key(scenario: str) -> None:
+    drawn = plan(scenario)
+    followers = [o for o in drawn.operations if o.follows is not None]
+    assert followers
+    for operation in followers:
+        first = drawn.operations[operation.follows or 0]
+        assert first.index < operation.index
+        assert first.key == operation.key
+        if operation.intent in {Intent.REPLAY, Intent.DUPLICATE}:
+            assert (first.amount, first.account, first.target) == (
+                operation.amount,
+                operation.account,
+                operation.target,
+            )
+        if operation.intent is Intent.CONFLICT:
+            assert first.amount != operation.amount
+
+
+def test_seven_to_eight_of_ten_operations_of_the_first_day_read() -> None:
+    drive = plan(duration_s=120).drive
+    reads = sum(o.kind in READ_KINDS and o.intent is not Intent.NOT_MINE for o in drive)
+    assert 0.68 < reads / len(drive) < 0.8
+
+
+def test_reads_take_both_arms_about_equally_often() -> None:
+    arms = Counter(o.arm for o in plan(duration_s=120).drive if o.arm)
+    assert 0.45 < arms["cached"] / arms.total() < 0.55
+
+
+def test_arrivals_come_at_the_rate_that_was_asked_for() -> None:
+    drive = [o for o in plan(duration_s=120).drive if o.kind not in {Kind.LOGOUT, Kind.LOGIN}]
+    assert 0.9 < len(drive) / (120 * 50) < 1.1
+
+
+@pytest.mark.parametrize("kind", [Kind.DEPOSIT, Kind.TRANSFER, Kind.OPEN_ACCOUNT])
+def test_double_click_sends_every_keyed_mutation_three_times_and_not_all_to_one_worker(kind: Kind) -> None:
+    clicked = [
+        o for o in plan("double_click", duration_s=60).operations if o.kind is kind and o.intent is not Intent.CONFLICT
+    ]
+    by_key = {
+        key: list(group)
+        for key, group in itertools.groupby(sorted(clicked, key=lambda o: o.key or ""), lambda o: o.key)
+    }
+    assert by_key
+    for group in by_key.values():
+        first, second, third = sorted(group, key=lambda o: o.index)
+        assert (second.intent, third.intent) == (Intent.DUPLICATE, Intent.REPLAY)
+        assert first.at_ns == second.at_ns <= third.at_ns
+        assert first.slot % 2 != second.slot % 2
+
+
+def test_hot_account_pays_one_account_only() -> None:
+    drawn = plan("hot_account")
+    households = {person.index for person in drawn.people_with(Role.HOUSEHOLD)}
+    paid = {o.target for o in drawn.drive if o.kind is Kind.TRANSFER and o.person not in households}
+    assert len(paid) == 1
+
+
+def test_a_few_things_are_much_more_popular_than_the_others() -> None:
+    readers = Counter(o.person for o in plan(customers=60, duration_s=120).drive if o.kind in READ_KINDS)
+    shares = [count for _, count in readers.most_common()]
+    assert sum(shares[:6]) > 2 * sum(shares[-30:])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "sentence"),
+    [
+        ({"customers": 3}, "there must be 4 to 2000 people, not 3"),
+        ({"duration_s": 0.0}, "the duration must be 1 to 3600 seconds, not 0"),
+        ({"duration_s": float("nan")}, "the duration must be 1 to 3600 seconds, not nan"),
+        ({"rate": -1.0}, "the rate must be 0.5 to 2000 operations a second, not -1"),
+        ({"workers": 0}, "there must be 1 to 16 workers, not 0"),
+        ({"seed": -1}, "the seed must be a whole number from 0 to"),
+        ({"duration_s": 3600.0, "rate": 2000.0}, "do not fit into memory"),
+    ],
+)
+def test_sizes_that_allow_no_plan_are_refused_in_one_sentence(sizes: dict[str, float], sentence: str) -> None:
+    right: dict[str, float] = {"seed": 1, "customers": 4, "duration_s": 1.0, "rate": 1.0, "workers": 1}
+    with pytest.raises(PlanError, match=sentence):
+        draw_plan(scenario=SCENARIOS["first_day"], **{**right, **sizes})  # type: ignore[arg-type]  # a table of wrong values
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_smallest_run_can_be_planned(scenario: str) -> None:
+    for seed in range(5):
+        smallest = draw_plan(seed=seed, scenario=SCENARIOS[scenario], customers=4, duration_s=5, rate=100, workers=1)
+        assert smallest.drive
