@@ -96,7 +96,10 @@ class Answerer:
         name = _label(operation)
         cacheable = CACHEABLE_ROOTS.issuperset(operation.roots) and not request.past_cache
         key = answer_key(
-            caller.user_id, admitted.digest, request.operation_name, msgspec.json.encode(request.variables, order="sorted")
+            caller.user_id,
+            admitted.digest,
+            request.operation_name,
+            msgspec.json.encode(request.variables, order="sorted"),
         )
         if cacheable:
             look = await self._bank.answers.look(key, caller.session_id)

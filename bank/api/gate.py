@@ -1,8 +1,8 @@
 """What every GraphQL document passes before the engine sees it.
 
-In order: bytes, tokens and nesting without recursion; graphql-core's parser; measures with fragments taken once; graphql-core's
-validation in full; then what the rest of the bank wants to know of it. Answers are kept, refusals too: a document is
-looked at once, and each is answered within 50 ms of one core.
+In order: bytes; tokens and nesting, without recursion; graphql-core's parser; measures, with fragments taken once;
+graphql-core's validation in full; then what the rest of the bank wants to know of it. Answers are kept, refusals too: a
+document is looked at once, and any is answered within 50 ms of one core.
 """
 
 from collections import OrderedDict
@@ -10,62 +10,51 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLSyntaxError,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    TokenKind,
     build_schema,
     get_named_type,
-    is_composite_type,
     parse,
     validate,
 )
-from graphql.type import GraphQLInterfaceType, GraphQLNamedType
 
-from bank.api.limits import PARSE_FAILED, TOO_LARGE, VALIDATION_FAILED, Limits, Measures, RefusedDocument, flatten
+from bank.api.limits import Limits, Measures, flatten
 from bank.api.normalise import read_tokens, write_tokens
+from bank.api.refusal import (
+    DOCUMENT_TOO_LARGE,
+    OPERATION_NAME_REQUIRED,
+    OPERATION_NOT_FOUND,
+    PARSE_FAILED,
+    VALIDATION_FAILED,
+    Refused,
+    refused,
+)
 from bank.api.scalars import attach_scalars
-from bank.api.wording import document_error
 
 ADMITTED_MAX = 256  # documents kept; clients send a few dozen, and at their largest these are 16 MiB
-REFUSED_MAX = 1_024  # refusals kept, by digest; so that sending a bad document again costs nothing
-ERRORS_MAX = 5  # more errors help nobody, and looking for them is work
-
-OPERATION_NOT_FOUND = "OPERATION_NOT_FOUND"
-OPERATION_NAME_REQUIRED = "OPERATION_NAME_REQUIRED"
-
-
-class Refused(Exception):  # noqa: N818 - a refusal; bank.errors names its classes the same way
-    """A document or an operation name is not accepted. `errors` are GraphQL errors, ready for the `errors` of a response."""
-
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
-        super().__init__(errors[0]["message"])
-        self.errors = errors
-
-    @property
-    def code(self) -> str:
-        """The code of the first error."""
-        code: str = self.errors[0]["extensions"]["code"]
-        return code
+REFUSED_MAX = 1_024  # refusals kept, by digest, so that sending a bad document again costs next to nothing
+ERRORS_MAX = 5  # more help nobody, and looking for them is work
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of an admitted document.
 
-    `kind` is "query", "mutation" or "subscription". `roots` are the root fields in the order they run, once for each alias,
-    fragments written out. `fields` are the coordinates ("Account.balance") of all it may reach.
+    `kind` is "query", "mutation" or "subscription". `roots` are the root fields in the order they run, once for each
+    response name, fragments written out. `fields` are the coordinates ("Account.balance") of all that it can reach.
     """
 
     name: str | None
@@ -76,7 +65,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A document the engine may run: its normalised text, the hex SHA-256 of that, its tokens counted, its operations."""
+    """A document the engine may run: its normalised text, the hex SHA-256 of that, how many tokens, its operations."""
 
     text: str
     digest: str
@@ -84,15 +73,123 @@ class Admitted:
     operations: Mapping[str | None, Operation]
 
     def operation(self, name: str | None) -> Operation:
-        """Return the operation of this name, or the only one if there is no name; raise Refused otherwise."""
-        if name is None:
-            if len(self.operations) == 1:
-                return next(iter(self.operations.values()))
-            message = "The document has several operations: operationName has to say which."
-            raise Refused([document_error(OPERATION_NAME_REQUIRED, message)])
-        if name not in self.operations:
-            raise Refused([document_error(OPERATION_NOT_FOUND, "The document has no operation of this name.")])
-        return self.operations[name]
+        """Return the operation of this name, or where there is no name the only one; raise Refused otherwise."""
+        if name is not None:
+            operation = self.operations.get(name)
+            if operation is None:
+                raise refused(OPERATION_NOT_FOUND, "The document has no operation of this name.")
+            return operation
+        if len(self.operations) > 1:
+            raise refused(
+                OPERATION_NAME_REQUIRED, "The document has several operations; operationName says which to run."
+            )
+        return next(iter(self.operations.values()))
+
+
+class Gate:
+    """Admits documents for one schema."""
+
+    def __init__(self, sdl: str, limits: Limits | None = None) -> None:
+        self._schema = build_schema(sdl)
+        attach_scalars(self._schema)
+        self._limits = limits or Limits()
+        self._admitted: _Recent[Admitted] = _Recent(ADMITTED_MAX)
+        self._refused: _Recent[Refused] = _Recent(REFUSED_MAX)
+
+    def admit(self, source: str) -> Admitted:
+        """Return the document as admitted; raise Refused with what is wrong with it."""
+        admitted = self._admitted.get(source)
+        if admitted is None:
+            encoded = self._encode(source)
+            digest = sha256(encoded).hexdigest()
+            refusal = self._refused.get(digest)
+            if refusal is not None:
+                raise refusal.again()
+            try:
+                admitted = self._examine(source)
+            except Refused as refusal:
+                self._refused.put(digest, refusal.again())
+                raise
+            self._admitted.put(source, admitted)
+        return admitted
+
+    def _encode(self, source: str) -> bytes:
+        limit = self._limits.document_bytes
+        try:
+            # By characters first: a document of megabytes is not worth encoding to learn that it is too large.
+            encoded = source.encode() if len(source) <= limit else None
+        except UnicodeEncodeError:
+            raise refused(PARSE_FAILED, "The document is not valid Unicode.") from None
+        if encoded is None or len(encoded) > limit:
+            raise refused(DOCUMENT_TOO_LARGE, f"The document has more than {limit} bytes.")
+        return encoded
+
+    def _examine(self, source: str) -> Admitted:
+        tokens = read_tokens(source, self._limits)
+        try:
+            document = parse(source, max_tokens=self._limits.tokens)
+        except GraphQLSyntaxError as error:
+            raise Refused(PARSE_FAILED, [error]) from None
+        measures = Measures(document, self._limits)
+        measures.check()
+        errors = validate(self._schema, document, max_errors=ERRORS_MAX)
+        if errors:
+            raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX])
+        text = write_tokens(source, tokens)
+        return Admitted(text, sha256(text.encode()).hexdigest(), len(tokens), self._operations(document))
+
+    def _operations(self, document: DocumentNode) -> Mapping[str | None, Operation]:
+        fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+        reach = _Reach(self._schema, fragments)
+        operations: dict[str | None, Operation] = {}
+        for node in document.definitions:
+            if not isinstance(node, OperationDefinitionNode):
+                continue
+            root_type = self._schema.get_root_type(node.operation)
+            if root_type is None:  # graphql-core before 3.3 has no rule for it
+                raise refused(VALIDATION_FAILED, f"The schema has no {node.operation.value} operations.", node)
+            name = node.name.value if node.name else None
+            roots = tuple(same_name[0].name.value for same_name in flatten([node.selection_set], fragments).values())
+            fields = frozenset(reach.of(node.selection_set, root_type))
+            operations[name] = Operation(name, node.operation.value, roots, fields)
+        return MappingProxyType(operations)
+
+
+class _Reach:
+    """The coordinates a valid selection set reaches, each fragment walked once."""
+
+    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._of_fragment: dict[str, set[str]] = {}
+
+    def of(self, selection_set: SelectionSetNode, parent: GraphQLNamedType) -> set[str]:
+        coordinates: set[str] = set()
+        for selection in selection_set.selections:
+            if isinstance(selection, FieldNode):
+                coordinates.add(f"{parent.name}.{selection.name.value}")
+                if selection.selection_set is not None:
+                    coordinates |= self.of(selection.selection_set, self._type_of(selection.name.value, parent))
+            elif isinstance(selection, InlineFragmentNode):
+                condition = selection.type_condition
+                on_type = self._schema.type_map[condition.name.value] if condition else parent
+                coordinates |= self.of(selection.selection_set, on_type)
+            elif isinstance(selection, FragmentSpreadNode):
+                coordinates |= self._fragment(selection.name.value)
+        return coordinates
+
+    def _fragment(self, name: str) -> set[str]:
+        if name not in self._of_fragment:
+            fragment = self._fragments[name]
+            on_type = self._schema.type_map[fragment.type_condition.name.value]
+            self._of_fragment[name] = self.of(fragment.selection_set, on_type)
+        return self._of_fragment[name]
+
+    def _type_of(self, field: str, parent: GraphQLNamedType) -> GraphQLNamedType:
+        if field in ("__schema", "__type"):
+            return self._schema.type_map["__Schema" if field == "__schema" else "__Type"]
+        assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # noqa: S101 - the rules have seen to it
+        return get_named_type(parent.fields[field].type)
 
 
 Kept = TypeVar("Kept")
@@ -115,34 +212,3 @@ class _Recent(Generic[Kept]):
         self._values[key] = value
         if len(self._values) > self._size:
             self._values.popitem(last=False)
-
-
-class Gate:
-    """Admits documents for one schema."""
-
-    def __init__(self, sdl: str, limits: Limits | None = None) -> None:
-        self._schema = build_schema(sdl)
-        attach_scalars(self._schema)
-        self._limits = limits or Limits()
-        self._admitted: _Recent[Admitted] = _Recent(ADMITTED_MAX)
-        self._refused: _Recent[tuple[RefusedDocument, ...]] = _Recent(REFUSED_MAX)
-
-    def admit(self, source: str) -> Admitted:
-        """Return the document as admitted; raise Refused with what is wrong with it."""
-        admitted = self._admitted.get(source)
-        if admitted is not None:
-            return admitted
-        digest = self._digest(source)
-        refusals = self._refused.get(digest)
-        if refusals is None:
-            try:
-                admitted = self._examine(source)
-            except RefusedDocument as refusal:
-                refusals = (refusal.with_traceback(None),)
-            except ExceptionGroup as group:
-                raise
-            else:
-                self._admitted.put(source, admitted)
-                return admitted
-            self._refused.put(digest, refusals)
-        raise Refused([document_error(refusal.code, refusal.error.message) for refusal in refusals])

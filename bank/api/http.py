@@ -158,9 +158,7 @@ class _Face:
             redis = "unavailable"
         ready = database == "ok"
         status = "ok" if ready and redis == "ok" else "degraded" if ready else "unavailable"
-        return web.json_response(
-            {"status": status, "database": database, "redis": redis}, status=200 if ready else 503
-        )
+        return web.json_response({"status": status, "database": database, "redis": redis}, status=200 if ready else 503)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Return what the bank has counted."""

@@ -13,19 +13,13 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
     InlineFragmentNode,
-    Node,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
 )
 
-TOO_LARGE = "DOCUMENT_TOO_LARGE"
-TOO_DEEP = "DOCUMENT_TOO_DEEP"
-TOO_COMPLEX = "DOCUMENT_TOO_COMPLEX"
-PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
-VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+from bank.api.refusal import DOCUMENT_TOO_COMPLEX, DOCUMENT_TOO_DEEP, PARSE_FAILED, VALIDATION_FAILED, refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +48,6 @@ class Limits:
     merges: int = 200  # pairs of selections with one response name: what has to be compared to be merged
 
 
-class RefusedDocument(Exception):  # noqa: N818 - a refusal; bank.errors names its classes the same way
-    """The document is not let through, for this one reason."""
-
-    def __init__(self, code: str, error: GraphQLError) -> None:
-        super().__init__(error.message)
-        self.code = code
-        self.error = error
-
-
-def refuse(code: str, message: str, *nodes: Node) -> RefusedDocument:
-    """Return the refusal of a document, pointing at the nodes."""
-    return RefusedDocument(code, GraphQLError(message, nodes or None))
-
-
 @dataclass(frozen=True, slots=True)
 class _Extent:
     """How far a selection set reaches when its fragments are written out."""
@@ -88,7 +68,7 @@ class _Tally:
 
 @dataclass(slots=True)
 class Measures:
-    """The measuring of one document; `check` raises RefusedDocument at the first limit that is passed."""
+    """The measuring of one document; `check` raises Refused at the first limit that is passed."""
 
     document: DocumentNode
     limits: Limits
@@ -106,7 +86,7 @@ class Measures:
         _at_most("fields, with fragments written out", expanded, self.limits.fields)
         for fragment in fragments:
             if fragment.name.value not in self._extents:  # measured only where spread: it could still cost validation
-                raise refuse(VALIDATION_FAILED, f"Fragment '{fragment.name.value}' is never used.", fragment)
+                raise refused(VALIDATION_FAILED, f"Fragment '{fragment.name.value}' is never used.", fragment)
         merges = sum(self._merges([operation.selection_set]) for operation in operations)
         _at_most("pairs of selections with one response name", merges, self.limits.merges)
         for operation in operations:
@@ -136,7 +116,7 @@ class Measures:
         """Measure a selection set at this depth. `hops` counts fragments too: it bounds the recursion, not the answer."""
         limit = self.limits.depth
         if depth > limit or hops > limit + self.limits.fragments + self.limits.nesting:
-            raise refuse(TOO_DEEP, f"The document is more than {limit} levels deep.")
+            raise refused(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
         reach, fields = 0, 0
         for selection in selection_set.selections:
             match selection:
@@ -154,7 +134,7 @@ class Measures:
             reach = max(reach, own + inner.depth)
             fields += own + inner.fields
         if depth - 1 + reach > limit:
-            raise refuse(TOO_DEEP, f"The document is more than {limit} levels deep.")
+            raise refused(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
         return _Extent(reach, fields)
 
     def _fragment_extent(self, spread: FragmentSpreadNode, depth: int, hops: int) -> _Extent:
@@ -165,7 +145,7 @@ class Measures:
         if fragment is None:  # the rules say so, with the place
             return _Extent(0, 0)
         if name in self._entered:
-            raise refuse(VALIDATION_FAILED, "A fragment spreads itself.", spread)
+            raise refused(VALIDATION_FAILED, "A fragment spreads itself.", spread)
         self._entered.add(name)
         # Measured as if it stood alone, so that the measure holds wherever it is spread; the reach is added by the caller.
         extent = self._extent(fragment.selection_set, 1, hops + 1)
@@ -211,7 +191,7 @@ def _count(selection_set: SelectionSetNode, tally: _Tally) -> None:
     while waiting:
         nested = waiting.pop()
         if not nested.selections:  # some parsers let it pass, and none agrees on what it selects
-            raise refuse(PARSE_FAILED, "A selection set selects at least one field.", nested)
+            raise refused(PARSE_FAILED, "A selection set selects at least one field.", nested)
         for selection in nested.selections:
             directives: tuple[DirectiveNode, ...] = tuple(selection.directives or ())
             tally.directives += len(directives)
@@ -230,4 +210,4 @@ def _count(selection_set: SelectionSetNode, tally: _Tally) -> None:
 
 def _at_most(what: str, count: int, limit: int) -> None:
     if count > limit:
-        raise refuse(TOO_COMPLEX, f"The document has more than {limit} {what}.")
+        raise refused(DOCUMENT_TOO_COMPLEX, f"The document has more than {limit} {what}.")

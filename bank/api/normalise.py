@@ -9,7 +9,15 @@ from collections.abc import Sequence
 
 from graphql import GraphQLError, GraphQLSyntaxError, Lexer, Source, Token, TokenKind
 
-from bank.api.limits import PARSE_FAILED, TOO_COMPLEX, TOO_DEEP, TOO_LARGE, Limits, RefusedDocument
+from bank.api.limits import Limits
+from bank.api.refusal import (
+    DOCUMENT_TOO_COMPLEX,
+    DOCUMENT_TOO_DEEP,
+    DOCUMENT_TOO_LARGE,
+    PARSE_FAILED,
+    Refused,
+    refused,
+)
 
 _OPENING = frozenset({TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L})
 _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R})
@@ -28,9 +36,9 @@ def holds_control_characters(text: str) -> bool:
 
 
 def read_tokens(source: str, limits: Limits) -> list[Token]:
-    """Return the tokens of a document, without recursion; raise RefusedDocument at the first limit or syntax error."""
+    """Return the tokens of a document, without recursion; raise Refused at the first limit or syntax error."""
     if source.count("#") > limits.comments:
-        raise RefusedDocument(TOO_LARGE, GraphQLError(f"The document has more than {limits.comments} comments."))
+        raise refused(DOCUMENT_TOO_LARGE, f"The document has more than {limits.comments} comments.")
     lexer = Lexer(Source(source))
     tokens: list[Token] = []
     nesting = 0
@@ -38,22 +46,22 @@ def read_tokens(source: str, limits: Limits) -> list[Token]:
         tokens.append(token)
         kind = token.kind
         if len(tokens) > limits.tokens:
-            raise RefusedDocument(TOO_LARGE, GraphQLError(f"The document has more than {limits.tokens} tokens."))
+            raise refused(DOCUMENT_TOO_LARGE, f"The document has more than {limits.tokens} tokens.")
         if kind in _OPENING:
             nesting += 1
             if nesting > limits.nesting:
                 message = f"The document has brackets nested more than {limits.nesting} deep."
-                raise RefusedDocument(TOO_DEEP, _at(lexer, token, message))
+                raise _refused_at(DOCUMENT_TOO_DEEP, lexer, token, message)
         elif kind in _CLOSING:
             nesting -= 1
         elif kind is TokenKind.NAME and token.end - token.start > limits.name_length:
             message = f"The document has a name of more than {limits.name_length} characters."
-            raise RefusedDocument(TOO_COMPLEX, _at(lexer, token, message))
+            raise _refused_at(DOCUMENT_TOO_COMPLEX, lexer, token, message)
         elif kind in _NUMBERS and token.end - token.start > limits.number_length:
             message = f"The document has a number of more than {limits.number_length} digits."
-            raise RefusedDocument(TOO_COMPLEX, _at(lexer, token, message))
+            raise _refused_at(DOCUMENT_TOO_COMPLEX, lexer, token, message)
         elif kind in _STRINGS and holds_control_characters(token.value or ""):
-            raise RefusedDocument(PARSE_FAILED, _at(lexer, token, "A string holds a control character."))
+            raise _refused_at(PARSE_FAILED, lexer, token, "A string holds a control character.")
     return tokens
 
 
@@ -82,8 +90,8 @@ def _advance(lexer: Lexer) -> Token:
     try:
         return lexer.advance()
     except GraphQLSyntaxError as error:
-        raise RefusedDocument(PARSE_FAILED, error) from None
+        raise Refused(PARSE_FAILED, [error]) from None
 
 
-def _at(lexer: Lexer, token: Token, message: str) -> GraphQLError:
-    return GraphQLError(message, source=lexer.source, positions=[token.start])
+def _refused_at(code: str, lexer: Lexer, token: Token, message: str) -> Refused:
+    return Refused(code, [GraphQLError(message, source=lexer.source, positions=[token.start])])

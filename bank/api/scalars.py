@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from graphql import GraphQLError, GraphQLSchema, StringValueNode, ValueNode
+from graphql import GraphQLSchema, StringValueNode, ValueNode
 from graphql.type import GraphQLScalarType
 from tartiflette import Scalar
 from tartiflette.language.ast import StringValueNode as EngineStringValueNode
 
+from bank.api.refusal import LiteralError
 from bank.documents import format_cpf, normalise_cpf
 from bank.identifiers import is_account_number
 from bank.money import Money, format_amount
@@ -22,7 +23,9 @@ from bank.money import Money, format_amount
 # Any int64 in minor units fits; a longer amount is of no currency.
 _DECIMAL_LENGTH_MAX = 32
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-_DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 
@@ -69,7 +72,9 @@ def parse_cpf(text: str) -> str:
     """Return the eleven digits of a CPF written with or without punctuation."""
     digits = normalise_cpf(text)
     if digits is None:
-        raise ValueError("A CPF has eleven digits, with or without punctuation, the last two of which check the others.")
+        raise ValueError(
+            "A CPF has eleven digits, with or without punctuation, the last two of which check the others."
+        )
     return digits
 
 
@@ -155,13 +160,13 @@ def _attach(scalar: GraphQLScalarType, form: ScalarForm) -> None:
 
     def parse_literal(node: ValueNode, _variables: object = None) -> object:
         if not isinstance(node, StringValueNode):
-            raise GraphQLError(f"{scalar.name} is given as a string.", node)
+            raise LiteralError(f"{scalar.name} is given as a string.", node)
         try:
             return form.parse(node.value)
         except ValueError as refusal:
-            raise GraphQLError(str(refusal), node) from None
+            raise LiteralError(str(refusal), node) from None
 
-    # The attributes are graphql-core's documented way to give an SDL-built scalar its behaviour.
+    # Replacing these methods is how graphql-core gives a scalar made from SDL its behaviour; mypy has no word for it.
     scalar.__dict__.update(parse_value=parse_value, parse_literal=parse_literal, serialize=form.serialise)
 
 

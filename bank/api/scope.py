@@ -51,5 +51,3 @@ class RequestScope:
         With anything else in the answer, two sources could be from two instants (rule 11).
         """
         return self.operation.roots == ("account",) and "Account.transactions" not in self.operation.fields
-
-

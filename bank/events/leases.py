@@ -49,10 +49,12 @@ class Leases:
     async def run_once(self) -> None:
         """Obtain what is free, renew what is held, stop serving what was lost."""
         async with self._database.connection() as connection:
-            rows = await queries.lease_subscribers(
-                connection, owner=self._owner, lease=LEASE, subscribers=list(self._deliveries)
-            )
-        held = {row["subscriber"]: row["position"] for row in rows}
+            held = {
+                row["subscriber"]: row["position"]
+                async for row in queries.lease_subscribers(
+                    connection, owner=self._owner, lease=LEASE, subscribers=list(self._deliveries)
+                )
+            }
         for name, delivery in self._deliveries.items():
             if name in held:
                 delivery.begin(held[name])

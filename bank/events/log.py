@@ -56,7 +56,6 @@ async def append(connection: Any, events: Sequence[DomainEvent], *, now: datetim
 
 async def read(connection: Any, *, after: int, most: int) -> list[RecordedEvent]:
     """Return up to `most` events that follow position `after`, in order."""
-    rows = await queries.read_events(connection, after=after, most=most)
     return [
         RecordedEvent(
             position=row["position"],
@@ -65,5 +64,5 @@ async def read(connection: Any, *, after: int, most: int) -> list[RecordedEvent]
             metadata=msgspec.json.decode(row["metadata"], type=EventMetadata),
             created_at=row["created_at"],
         )
-        for row in rows
+        async for row in queries.read_events(connection, after=after, most=most)
     ]

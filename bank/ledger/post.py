@@ -132,12 +132,10 @@ class Ledger:
     async def _load(self, connection: Any, commands: Sequence[Command]) -> Batch:
         # A statement of its own: those after it see everything that the holder before us has committed.
         await connection.execute(f"select pg_advisory_xact_lock({POSTING_LOCK})")
-        rows = await queries.find_keys(
-            connection, callers=[command.caller_id for command in commands], keys=[command.key for command in commands]
-        )
+        callers, keys = [command.caller_id for command in commands], [command.key for command in commands]
         known = {
-            (commands[row["place"] - 1].caller_id, commands[row["place"] - 1].key): KnownKey.from_row(row)
-            for row in rows
+            (callers[row["place"] - 1], keys[row["place"] - 1]): KnownKey.from_row(row)
+            async for row in queries.find_keys(connection, callers=callers, keys=keys)
         }
         ids = {
             id_
@@ -145,8 +143,8 @@ class Ledger:
             if (command.caller_id, command.key) not in known
             for id_ in command.account_ids
         }
-        accounts = await queries.lock_accounts(connection, ids=list(ids)) if ids else []
-        return Batch({row["id"]: Account(*row) for row in accounts}, known, self._clock.now())
+        accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(ids))}
+        return Batch(accounts, known, self._clock.now())
 
     async def _answer(self, batch: Batch, waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         try:

@@ -1,0 +1,84 @@
+"""The refusal of a document: GraphQL errors with a code, in words that repeat no value and suggest no name."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import GraphQLError, Node, ObjectFieldNode, ValueNode
+
+DOCUMENT_TOO_LARGE = "DOCUMENT_TOO_LARGE"
+DOCUMENT_TOO_DEEP = "DOCUMENT_TOO_DEEP"
+DOCUMENT_TOO_COMPLEX = "DOCUMENT_TOO_COMPLEX"
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+OPERATION_NOT_FOUND = "OPERATION_NOT_FOUND"
+OPERATION_NAME_REQUIRED = "OPERATION_NAME_REQUIRED"
+
+_MESSAGE_MAX = 300  # characters; names are bounded by the gate, lists of names are not
+_LOCATIONS_MAX = 5  # a conflict of fields names every place of it; the first few are enough to find it
+
+# graphql-core words its messages differently from version to version. So of those about a literal only the parts that are
+# known to hold no value get through, and a suggestion is cut wherever it stands.
+_SUGGESTION = re.compile(r"\s*Did you mean.*", re.DOTALL)
+_ABOUT_LITERALS = re.compile(
+    r"\w+ cannot represent [a-z0-9 -]+ value(?=:)|"
+    r"Enum '\w+' cannot represent non-enum value(?=:)|"
+    r"Expected value of(?: non-null)? type '[\w\[\]!]+'"
+    r"(?: to include required field '\w+'| not to include unknown field '\w+'| to be an object| not to be None)?|"
+    r"Field '[\w.]+' (?:of required type '[\w\[\]!]+' was not provided|is not defined by type '\w+')"
+)
+# "Unexpected Name 'joe'", "found String 'secret'": the kind of the token says enough.
+_VALUE_OF_TOKEN = re.compile(r"\b(Name|Int|Float|String|BlockString|Comment) ['\"].*['\"]", re.DOTALL)
+
+
+class LiteralError(GraphQLError):
+    """A literal that a scalar of the bank refuses, in words that are safe to show."""
+
+
+class Refused(Exception):  # noqa: N818 - a refusal, as the classes of bank.errors are
+    """A document, or an operation name, is not accepted."""
+
+    def __init__(self, code: str, errors: Sequence[GraphQLError]) -> None:
+        super().__init__(code)
+        self.code = code
+        self._errors = tuple(_worded(error) for error in errors)
+
+    def again(self) -> "Refused":
+        """Return the same refusal without a traceback, to be kept or raised once more."""
+        copy = Refused(self.code, ())
+        copy._errors = self._errors
+        return copy
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """GraphQL errors for the response, made anew each time: message, locations where known, extensions.code."""
+        return [
+            {
+                "message": message,
+                **({"locations": [{"line": line, "column": column} for line, column in places]} if places else {}),
+                "extensions": {"code": self.code},
+            }
+            for message, places in self._errors
+        ]
+
+
+def refused(code: str, message: str, *nodes: Node) -> Refused:
+    """Return a refusal for one reason, pointing at the nodes."""
+    return Refused(code, [GraphQLError(message, nodes or None)])
+
+
+def _worded(error: GraphQLError) -> tuple[str, tuple[tuple[int, int], ...]]:
+    places = tuple((place.line, place.column) for place in (error.locations or ())[:_LOCATIONS_MAX])
+    return _without_values(error)[:_MESSAGE_MAX], places
+
+
+def _without_values(error: GraphQLError) -> str:
+    message = _SUGGESTION.sub("", error.message)
+    if message.startswith("Syntax Error: "):
+        message, value, _ = _VALUE_OF_TOKEN.sub(r"\1", message.removeprefix("Syntax Error: ")).partition(": ")
+        return f"Syntax error: {message}{'.' if value else ''}"
+    about_literal = error.nodes and isinstance(error.nodes[0], ValueNode | ObjectFieldNode)
+    if about_literal and not isinstance(error, LiteralError):
+        safe = _ABOUT_LITERALS.match(message)
+        return f"{safe.group()}." if safe else "A value is not of the type asked for."
+    return message

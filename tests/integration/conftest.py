@@ -1,0 +1,19 @@
+"""Fixtures of the integration tests: a ledger at work on a real database."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.integration.books import Books, running_books
+
+
+@pytest.fixture
+async def books(database_url: str) -> AsyncIterator[Books]:
+    """A running ledger and a person, Ana, to open accounts for."""
+    async with running_books(database_url) as books:
+        await books.connection.execute(
+            "insert into users (id, email, full_name, cpf, password_hash, role, created_at, updated_at)"
+            " values ($1, 'ana@example.com', 'Ana', '52998224725', '-', 'CUSTOMER', now(), now())",
+            books.owner_id,
+        )
+        yield books
