@@ -165,7 +165,8 @@ def database_url(servers: Servers) -> Iterator[str]:
 def fresh_database(servers: Servers, template: str) -> Iterator[str]:
     maintenance, _ = servers.addresses()
     name = f"test_{uuid.uuid4().hex[:12]}"
-    run_sql(maintenance, f"create database {name} template {template}")
+    # Without waiting for the disk, copying files takes a third of the time that copying through the WAL takes.
+    run_sql(maintenance, f"create database {name} template {template} strategy file_copy")
     yield with_database(maintenance, name)
     # A test that failed may have left connections; the database goes all the same.
     run_sql(maintenance, f"drop database {name} with (force)")

@@ -1,0 +1,168 @@
+"""However the owner of embedded servers ends, they end with it; and Ctrl-C is for the owner only."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fixtures.backends import EmbeddedPostgres, EmbeddedValkey, open_backend
+from fixtures.backends.guard import lives, wait_for_end
+from fixtures.backends.reach import run_sql
+
+OWNER = """
+import pathlib, signal, sys
+from fixtures.backends import open_backend
+
+folder, keep, ignore_interrupts = pathlib.Path(sys.argv[1]), sys.argv[2] == "keep", sys.argv[3] == "deaf"
+if ignore_interrupts:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+with open_backend("embedded", folder=folder, keep=keep, durable=False) as backend:
+    print(backend.postgres.pid, backend.valkey.pid, flush=True)
+    sys.stdin.read()
+"""
+BOUND_S = 30.0  # on a machine that is busy with something else
+
+
+class Owner:
+    """Another process that has opened `folder`."""
+
+    def __init__(self, folder: Path, *, keep: bool = False, ignores_interrupts: bool = False) -> None:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                OWNER,
+                str(folder),
+                "keep" if keep else "delete",
+                "deaf" if ignores_interrupts else "",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        self.servers = [psutil.Process(int(pid)) for pid in self.process.stdout.readline().split()]
+        self.guard = next(
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if any("guard.py" in c for c in child.cmdline())
+        )
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Callable[..., Owner]]:
+    owners: list[Owner] = []
+
+    def start(**options: bool) -> Owner:
+        owners.append(Owner(tmp_path / "servers", **options))
+        return owners[-1]
+
+    yield start
+    for owner in owners:
+        owner.end()
+        wait_for_end([owner.guard], BOUND_S)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < deadline, f"after {BOUND_S} s still not: {what}"
+        time.sleep(0.01)
+
+
+def gone(owner: Owner) -> bool:
+    return not any(lives(server, psutil) for server in owner.servers)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV])
+def test_servers_and_folder_go_with_their_owner(own: Callable[..., Owner], tmp_path: Path, how: signal.Signals) -> None:
+    owner = own()
+    owner.process.send_signal(how)
+    owner.process.communicate()
+    assert owner.process.returncode != 0
+    until(lambda: gone(owner), "the servers are gone")
+    until(lambda: not (tmp_path / "servers").exists(), "the folder is gone")
+    until(lambda: not lives(owner.guard, psutil), "the guard is gone")
+
+
+def test_kept_data_outlives_a_killed_owner_and_the_next_one_waits_for_its_guard(
+    own: Callable[..., Owner], tmp_path: Path
+) -> None:
+    owner = own(keep=True)
+    owner.process.kill()
+    owner.process.wait()
+    with open_backend("embedded", folder=tmp_path / "servers", keep=True) as backend:
+        assert run_sql(backend.database_url, "select 1")[0][0] == 1
+        assert backend.postgres is not None
+        assert psutil.pid_exists(backend.postgres.pid or 0)
+
+
+def test_servers_left_by_an_owner_killed_with_its_guard_are_adopted(own: Callable[..., Owner], tmp_path: Path) -> None:
+    owner = own(keep=True)
+    owner.guard.kill()
+    owner.end()
+    with open_backend("embedded", folder=tmp_path / "servers", keep=True, durable=False) as backend:
+        assert backend.postgres is not None
+        assert backend.valkey is not None
+        assert [backend.postgres.pid, backend.valkey.pid] == [server.pid for server in owner.servers]
+        assert run_sql(backend.database_url, "select 1")[0][0] == 1
+    until(lambda: gone(owner), "the adopted servers are stopped by the one who adopted them")
+
+
+def test_servers_left_with_other_settings_are_started_anew(own: Callable[..., Owner], tmp_path: Path) -> None:
+    owner = own(keep=True)
+    owner.guard.kill()
+    owner.end()
+    with EmbeddedPostgres(tmp_path / "servers" / "postgres", durable=True) as postgres:
+        assert postgres.pid not in [server.pid for server in owner.servers]
+        assert run_sql(postgres.url(), "show fsync")[0][0] == "on"
+    with EmbeddedValkey(tmp_path / "servers" / "valkey", settings={"maxmemory": "64mb"}) as valkey:
+        assert valkey.pid not in [server.pid for server in owner.servers]
+    assert gone(owner)
+
+
+def test_a_folder_in_use_by_another_process_is_refused_with_its_number(
+    own: Callable[..., Owner], tmp_path: Path
+) -> None:
+    owner = own()
+    second = subprocess.run(
+        [sys.executable, "-c", OWNER, str(tmp_path / "servers"), "delete", ""],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert f"belong to process {owner.process.pid};" in second.stderr
+    assert not gone(owner)
+
+
+def test_ctrl_c_reaches_the_owner_and_not_its_servers(own: Callable[..., Owner]) -> None:
+    owner = own(ignores_interrupts=True)
+    os.killpg(owner.process.pid, signal.SIGINT)  # what a terminal does
+    owner_group = os.getpgid(owner.process.pid)
+    for server in owner.servers:
+        assert os.getpgid(server.pid) != owner_group
+        assert lives(server, psutil)
+    assert owner.process.poll() is None
+
+
+def test_a_forked_child_that_ends_leaves_the_servers_alone(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path / "servers", durable=False, keep=False) as postgres:
+        child = os.fork()
+        if child == 0:
+            postgres._close_at_exit(os.getppid())  # as atexit would
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert postgres.is_running()
