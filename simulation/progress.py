@@ -1,0 +1,309 @@
+"""What a run shows while it goes on: a live display on a terminal, a plain line now and then in a log.
+
+The run reports steps and requests to a `Progress`; views read it from a thread of their own. Everything goes to the
+console that the caller opened, which is standard error where standard output is for a program.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from simulation.measures import percentile
+from simulation.result import OperationSample, Outcome
+
+RECENT = 1_000
+"""Requests that the shown p99 is over: enough for a p99, few enough to follow what happens."""
+
+RATE_WINDOW_S = 5.0
+"""Seconds that the shown rate is over: long enough to stand still, short enough to show a stall."""
+
+LOG_EVERY_S = 5.0
+"""Seconds between lines in a log: a run of a minute stays on one screen, and no CI takes it for hung."""
+
+REFRESH_PER_S = 4
+"""Drawings a second: more would take CPU from what is being measured."""
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of the run: how far it is, and for how long it has been or was under way."""
+
+    title: str
+    started_s: float
+    total: int | None = None
+    done: int = 0
+    detail: str = ""
+    ended_s: float | None = None
+    failed: bool = False
+
+
+class Progress:
+    """What the run has told so far. Safe to tell from one thread and to read from another."""
+
+    def __init__(self, title: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.title = title
+        self.steps: list[Step] = []
+        self.changed = threading.Condition()
+        self.changes = 0
+        self._clock = clock
+        self._drive_s: float | None = None
+        self._drive_started_s: float | None = None
+        self._latencies_ms: deque[float] = deque(maxlen=RECENT)
+        self._finished: deque[tuple[float, int]] = deque()
+        self._counts: dict[Outcome, int] = {"ok": 0, "refused": 0, "unknown": 0, "error": 0}
+        self._hits: tuple[float, float] | None = None
+        self._rates: list[int] = []
+
+    def step(self, title: str, total: int | None = None) -> None:
+        """Begin a step, which ends the one before; `total` counts what `advance` will be told."""
+        with self.changed:
+            self._begin(Step(title, self._clock(), total))
+
+    def drive(self, duration_s: float, title: str = "Driving") -> None:
+        """Begin the step in which people bank: time is its measure, and requests are shown."""
+        with self.changed:
+            started_s = self._clock()
+            self._begin(Step(title, started_s))
+            self._drive_s, self._drive_started_s = duration_s, started_s
+
+    def advance(self, count: int = 1) -> None:
+        """Tell that `count` more of the step's total are done."""
+        with self.changed:
+            if self.steps:
+                self.steps[-1].done += count
+
+    def detail(self, text: str) -> None:
+        """Say something about the step at hand, such as a port or a restart."""
+        with self.changed:
+            if self.steps:
+                self.steps[-1].detail = text
+
+    def record(self, samples: Iterable[OperationSample]) -> None:
+        """Tell of requests that were answered, or given up; those before the drive are not counted."""
+        with self.changed:
+            if self._drive_started_s is None:
+                return
+            now, count = self._clock(), 0
+            for sample in samples:
+                self._latencies_ms.append(sample.latency_ms)
+                self._counts[sample.outcome] += 1
+                count += 1
+            self._finished.append((now, count))
+            if self.driving:
+                second = int(now - self._drive_started_s)
+                self._rates += [0] * (second + 1 - len(self._rates))
+                self._rates[second] += count
+
+    def cache(self, hits: float, misses: float) -> None:
+        """Tell how many reads the cache has answered and has not, so far."""
+        with self.changed:
+            self._hits = (hits, misses)
+
+    def finish(self, *, failed: bool = False) -> None:
+        """End the last step. `failed` marks it as the one in which the run broke off."""
+        with self.changed:
+            self._end(failed=failed)
+
+    def _begin(self, step: Step) -> None:
+        self._end(failed=False)
+        self.steps.append(step)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.changes += 1
+        self.changed.notify_all()
+
+    def _end(self, *, failed: bool) -> None:
+        if self.steps and self.steps[-1].ended_s is None:
+            step = self.steps[-1]
+            if self.driving:
+                step.detail = " · ".join(text for text in (self.numbers(), step.detail) if text)
+            step.ended_s, step.failed, self._drive_s = self._clock(), failed, None
+            self._tell()
+
+    @property
+    def driving(self) -> bool:
+        """Whether people are banking at the moment."""
+        return self._drive_s is not None
+
+    def numbers(self) -> str:
+        """Return the requests so far in one line."""
+        with self.changed:
+            now = self._clock()
+            while self._finished and self._finished[0][0] <= now - RATE_WINDOW_S:
+                self._finished.popleft()
+            since_s = min(RATE_WINDOW_S, max(now - (self._drive_started_s or 0.0), 1.0))
+            parts = [f"{sum(self._counts.values()):,} requests", f"{sum(n for _, n in self._finished) / since_s:.0f}/s"]
+            if self._latencies_ms:
+                ascending = sorted(self._latencies_ms)
+                parts += [f"p50 {percentile(ascending, 0.5):.3g} ms", f"p99 {percentile(ascending, 0.99):.3g} ms"]
+            if self._hits and sum(self._hits):
+                parts.append(f"{100 * self._hits[0] / sum(self._hits):.0f} % hits")
+            counts = self._counts
+            parts += [f"{counts['refused']} refused", f"{counts['unknown']} unknown", f"{counts['error']} errors"]
+            return " · ".join(parts)
+
+    def share(self) -> float | None:
+        """Return how much of the step at hand is done, 0 to 1; None where nobody knows."""
+        if not self.steps:
+            return None
+        step = self.steps[-1]
+        if self._drive_s:
+            return min(1.0, max(0.0, (self._clock() - step.started_s) / self._drive_s))
+        return min(1.0, step.done / step.total) if step.total else None
+
+    def how_far(self, step: Step) -> str:
+        """Return how far `step` is in words: `12/60`, `18/30 s`, or the seconds it has taken."""
+        taken_s = (step.ended_s if step.ended_s is not None else self._clock()) - step.started_s
+        if self._drive_s is not None and step is self.steps[-1]:
+            return f"{min(taken_s, self._drive_s):.0f}/{self._drive_s:g} s"
+        return f"{step.done}/{step.total}" if step.total and step.ended_s is None else f"{taken_s:.1f} s"
+
+    def sparks(self, columns: int) -> str:
+        """Return the answered requests of each full second as a line of bars, the latest `columns` of them."""
+        rates = self._rates[:-1][-columns:]
+        top = max(rates, default=0)
+        return "".join(SPARKS[round(rate / top * (len(SPARKS) - 1))] for rate in rates) if top else ""
+
+    def line(self) -> str:
+        """Return the step at hand as one plain line."""
+        if not self.steps:
+            return self.title
+        step = self.steps[-1]
+        words = [step.title, self.how_far(step), self.numbers() if self.driving else "", step.detail]
+        return "  ".join(word for word in words if word)
+
+
+@contextmanager
+def open_progress(console: Console | None, title: str) -> Iterator[Progress]:
+    """Show a run's progress on `console`: live on a terminal, in lines elsewhere, not at all where it is None."""
+    progress = Progress(title)
+    if console is None:
+        view = _no_view()
+    elif console.is_terminal and not console.is_dumb_terminal:
+        view = _live_view(console, progress)
+    else:
+        view = _log_view(console, progress)
+    with view:
+        try:
+            yield progress
+        except BaseException:
+            progress.finish(failed=True)
+            raise
+        progress.finish()
+
+
+@contextmanager
+def _no_view() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _live_view(console: Console, progress: Progress) -> Iterator[None]:
+    display = Display(progress)
+    with Live(get_renderable=display.draw, console=console, refresh_per_second=REFRESH_PER_S, redirect_stdout=False):
+        yield
+
+
+class Display:
+    """Draws the whole of a `Progress` for a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._spinner = Spinner("dots", style="cyan")
+
+    def draw(self) -> RenderableType:
+        """Return the display as it is now."""
+        progress = self._progress
+        with progress.changed:
+            grid = Table.grid(padding=(0, 2))
+            for justify in ("left", "left", "right"):
+                grid.add_column(justify="right" if justify == "right" else "left", no_wrap=True)
+            grid.add_column()
+            for step in progress.steps:
+                under_way = step.ended_s is None
+                mark: RenderableType = self._spinner
+                if not under_way:
+                    mark = Text("✗", style="bold red") if step.failed else Text("✓", style="green")
+                share = progress.share() if under_way else None
+                tail: RenderableType = Text(step.detail, style="dim")
+                if share is not None:
+                    tail = ProgressBar(total=1.0, completed=share, width=32, complete_style="cyan")
+                title = Text(step.title, style="bold" if under_way else "")
+                grid.add_row(mark, title, Text(progress.how_far(step), style="dim"), tail)
+            parts: list[RenderableType] = [Text(progress.title, style="dim"), grid]
+            if progress.driving:
+                parts.append(Text(f"   {progress.numbers()}"))
+                parts.append(Text(f"   {progress.sparks(60)}", style="cyan"))
+            return Group(*parts)
+
+
+@contextmanager
+def _log_view(console: Console, progress: Progress) -> Iterator[None]:
+    over = threading.Event()
+    log = Log(console, progress)
+    thread = threading.Thread(target=log.run, args=(over,), name="progress-log", daemon=True)
+    console.print(Text(progress.title), soft_wrap=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        with progress.changed:
+            over.set()
+            progress.changed.notify_all()
+        thread.join()
+        log.run_once()
+
+
+class Log:
+    """Prints a line for every step that began, and for the one at hand every `LOG_EVERY_S`."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console = console
+        self._progress = progress
+        self._begun = 0
+        self._ended = 0
+
+    def run(self, over: threading.Event) -> None:
+        """Print until `over` is set."""
+        while not over.is_set():
+            if not self._wait_for_more(self.run_once(), over):
+                self._print(f"  {self._progress.line()}")
+
+    def _wait_for_more(self, seen: int, over: threading.Event) -> bool:
+        with self._progress.changed:
+            return self._progress.changed.wait_for(
+                lambda: over.is_set() or self._progress.changes != seen, timeout=LOG_EVERY_S
+            )
+
+    def run_once(self) -> int:
+        """Print what began and ended since the last call, and return the number of changes that it has seen."""
+        with self._progress.changed:
+            seen, lines = self._progress.changes, []
+            for number, step in enumerate(self._progress.steps, start=1):
+                if number > self._begun:
+                    self._begun = number
+                    lines.append(f"  {step.title} ...")
+                if step.ended_s is not None and number > self._ended:
+                    self._ended = number
+                    word = "failed after" if step.failed else "done in"
+                    detail = f" ({step.detail})" if step.detail else ""
+                    lines.append(f"  {step.title}: {word} {self._progress.how_far(step)}{detail}")
+        for line in lines:
+            self._print(line)
+        return seen
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)

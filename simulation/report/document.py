@@ -1,0 +1,71 @@
+"""The run as one JSON document, for programs. Keys are added, never renamed; `docs/report.md` describes them."""
+
+from dataclasses import asdict
+
+import msgspec
+
+from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram
+from simulation.report.facts import by_arm, by_operation, count_outcomes, driven, information, timeline
+from simulation.report.wording import first_trouble, headline
+from simulation.result import RunResult
+
+REPORT_VERSION = 1
+"""Raised when a key changes its meaning; a program that reads the file should look at it first."""
+
+
+def build_document(result: RunResult) -> dict[str, object]:
+    """Return everything of a run but its single requests."""
+    took_s = (result.finished_at - result.started_at).total_seconds()
+    return {
+        "report_version": REPORT_VERSION,
+        "verdict": result.verdict.value,
+        "exit_code": result.exit_code,
+        "headline": headline(result),
+        "first_trouble": first_trouble(result),
+        "run": {
+            "scenario": result.scenario,
+            "seed": result.seed,
+            "plan_hash": result.plan_hash,
+            "backend": result.backend,
+            "workers": result.workers,
+            "people": result.people,
+            "duration_s": result.duration_s,
+            "rate_per_s": result.rate,
+            "started_at": result.started_at.isoformat(),
+            "finished_at": result.finished_at.isoformat(),
+            "took_s": took_s,
+            "replay_command": result.replay_command,
+        },
+        "criteria": [asdict(criterion) for criterion in result.criteria],
+        "checks": [asdict(check) for check in result.checks],
+        "sightings": [asdict(sighting) for sighting in result.sightings],
+        "outcomes": count_outcomes(driven(result.samples)),
+        "operations": [asdict(fact) for fact in by_operation(result.samples)],
+        "arms": [asdict(fact) for fact in by_arm(result.samples)],
+        "information": [asdict(fact) for fact in information(result)],
+        "timeline": [asdict(window) for window in timeline(result.samples, result.duration_s)],
+        "metrics": [{"at_s": sample.at_s, **sample.values} for sample in result.metrics],
+        "cache_requests": result.totals.counter_by(CACHE_REQUESTS, "result"),
+        "histograms": {
+            "event_latency_memory": _buckets(result.totals.histogram(EVENT_LATENCY, path="memory")),
+            "event_latency_log": _buckets(result.totals.histogram(EVENT_LATENCY, path="log")),
+            "database_hit": _buckets(result.totals.histogram(DATABASE_TIME, cache="hit")),
+            "database_miss": _buckets(result.totals.histogram(DATABASE_TIME, cache="miss")),
+            "database_bypass": _buckets(result.totals.histogram(DATABASE_TIME, cache="bypass")),
+        },
+        "worker_restarts": [asdict(restart) for restart in result.worker_restarts],
+        "notes": list(result.notes),
+    }
+
+
+def _buckets(histogram: Histogram) -> dict[str, object]:
+    return {
+        "count": histogram.count,
+        "sum_s": histogram.sum,
+        "buckets": [{"up_to_s": edge, "count": cumulative} for edge, cumulative in histogram.buckets],
+    }
+
+
+def render_json(result: RunResult) -> str:
+    """Return the document as text, indented. msgspec writes null for an infinite number, which JSON has no word for."""
+    return msgspec.json.format(msgspec.json.encode(build_document(result)), indent=2).decode() + "\n"

@@ -1,0 +1,165 @@
+"""Numbers for information: what the requests of a run looked like, without a target to hold them against."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from simulation.measures import Evidence, histogram_p99_ms, improvement, percentile
+from simulation.metrics import DATABASE_TIME, EVENT_LATENCY
+from simulation.result import Arm, OperationSample, Outcome, RunResult
+
+OUTCOMES: tuple[Outcome, ...] = ("ok", "refused", "unknown", "error")
+
+TIMELINE_POINTS = 120
+"""A line of more points than this shows no more on a plot 400 pixels wide, and makes the page heavier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Times in milliseconds that 50, 95 and 99 per cent of the requests kept."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """The requests of one operation of the drive, or of one arm of it; times are over all outcomes, none is hidden."""
+
+    operation: str
+    arm: Arm | None
+    count: int
+    outcomes: dict[Outcome, int]
+    latency_ms: Percentiles
+    service_ms: Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What happened between `from_s` and `to_s` of the drive.
+
+    `completed` counts by outcome the requests answered in it, `latency_ms` is of those that were meant to start in it.
+    """
+
+    from_s: float
+    to_s: float
+    completed: dict[Outcome, int]
+    latency_ms: Percentiles | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One number with its unit and what it means; `value` is None where nothing was measured."""
+
+    name: str
+    title: str
+    value: float | None
+    unit: str
+
+
+def percentiles(values: Iterable[float]) -> Percentiles | None:
+    """Return the percentiles of `values`, or None where there are none."""
+    ascending = sorted(values)
+    if not ascending:
+        return None
+    return Percentiles(*(percentile(ascending, q) for q in (0.50, 0.95, 0.99)))
+
+
+def driven(samples: Iterable[OperationSample]) -> list[OperationSample]:
+    """Return the requests of the drive: neither its setup nor what was read after it."""
+    return [sample for sample in samples if sample.phase == "drive"]
+
+
+def by_operation(samples: Iterable[OperationSample]) -> tuple[OperationFacts, ...]:
+    """Return the facts of each operation of the drive, the most requested first."""
+    return _facts(driven(samples), lambda sample: (sample.operation, None))
+
+
+def by_arm(samples: Iterable[OperationSample]) -> tuple[OperationFacts, ...]:
+    """Return the facts of each arm of the operations that were sent both through the cache and past it."""
+    compared = [sample for sample in driven(samples) if sample.arm is not None]
+    facts = _facts(compared, lambda sample: (sample.operation, sample.arm))
+    arms = Counter(fact.operation for fact in facts)
+    return tuple(sorted((f for f in facts if arms[f.operation] == 2), key=lambda f: (f.operation, f.arm or "")))
+
+
+def _facts(
+    samples: Iterable[OperationSample], key: Callable[[OperationSample], tuple[str, Arm | None]]
+) -> tuple[OperationFacts, ...]:
+    groups: dict[tuple[str, Arm | None], list[OperationSample]] = defaultdict(list)
+    for sample in samples:
+        groups[key(sample)].append(sample)
+    found = []
+    for (operation, arm), group in groups.items():
+        latency, service = percentiles(s.latency_ms for s in group), percentiles(s.service_ms for s in group)
+        if latency and service:
+            found.append(OperationFacts(operation, arm, len(group), count_outcomes(group), latency, service))
+    return tuple(sorted(found, key=lambda fact: (-fact.count, fact.operation)))
+
+
+def count_outcomes(samples: Iterable[OperationSample]) -> dict[Outcome, int]:
+    """Return how many requests had each outcome; every outcome is a key."""
+    counted = Counter(sample.outcome for sample in samples)
+    return {outcome: counted[outcome] for outcome in OUTCOMES}
+
+
+def timeline(samples: Sequence[OperationSample], duration_s: float) -> tuple[Window, ...]:
+    """Cut the drive into windows of a second, or longer ones where that would be more than `TIMELINE_POINTS`.
+
+    A request answered after the end counts in the last window.
+    """
+    requests = driven(samples)
+    if not requests or duration_s <= 0:
+        return ()
+    width = max(1.0, duration_s / TIMELINE_POINTS)
+    last = max(0, int(-(-duration_s // width)) - 1)
+    completed: dict[int, Counter[Outcome]] = defaultdict(Counter)
+    started: dict[int, list[float]] = defaultdict(list)
+    for sample in requests:
+        completed[_window((sample.intended_start_s + sample.latency_ms / 1000) / width, last)][sample.outcome] += 1
+        started[_window(sample.intended_start_s / width, last)].append(sample.latency_ms)
+    return tuple(
+        Window(
+            number * width,
+            min((number + 1) * width, duration_s),
+            {outcome: completed[number][outcome] for outcome in OUTCOMES},
+            percentiles(started[number]),
+        )
+        for number in range(last + 1)
+    )
+
+
+def _window(position: float, last: int) -> int:
+    return min(max(int(position), 0), last)
+
+
+def information(result: RunResult) -> tuple[Fact, ...]:
+    """Return the run's numbers that have no target."""
+    requests = driven(result.samples)
+    outcomes = count_outcomes(requests)
+    evidence = Evidence(result.samples, result.totals, result.seed)
+    from_intended = improvement(evidence, lambda sample: sample.latency_ms).value
+    misses = histogram_p99_ms(result.totals.histogram(DATABASE_TIME, cache="miss")).value
+    per_second = len(requests) / result.duration_s if result.duration_s > 0 else None
+    return (
+        Fact("requests", "Requests while driving", len(requests), ""),
+        Fact("requests_per_second", "Requests per second", per_second, "/s"),
+        Fact("refused", "Refused by the bank, as it should where the request asks for it", outcomes["refused"], ""),
+        Fact("unknown", "Unknown: no answer, the outcome found out later", outcomes["unknown"], ""),
+        Fact("errors", "Errors", outcomes["error"], ""),
+        Fact("improvement_from_intended_start", "Improvement by caching, from the intended start", from_intended, "%"),
+        Fact("database_time_of_misses", "Database time of cache misses, p99", misses, "ms"),
+        Fact(
+            "events_through_memory",
+            "Events handled straight from memory",
+            result.totals.histogram(EVENT_LATENCY, path="memory").count,
+            "",
+        ),
+        Fact(
+            "events_from_log",
+            "Events caught up from the log",
+            result.totals.histogram(EVENT_LATENCY, path="log").count,
+            "",
+        ),
+    )

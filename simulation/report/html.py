@@ -1,0 +1,75 @@
+"""One page that says everything about a run and asks nothing of the network."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from simulation.report.facts import OUTCOMES, by_operation, count_outcomes, driven, information, timeline
+from simulation.report.plots import draw_plots
+from simulation.report.wording import SYMBOLS, first_trouble, headline, measured, number, span, with_unit
+from simulation.result import CriterionResult, RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Where to draw a criterion's measured value, its bound and its interval, in per cent of the bar's width.
+
+    `better` is the side of the bound that passes, `left` or `right`.
+    """
+
+    value: float
+    bound: float
+    low: float
+    high: float
+    better: str
+
+
+def gauge(criterion: CriterionResult) -> Gauge | None:
+    """Return the bar of a criterion; None where nothing was measured or its target holds no number."""
+    bound = next((float(word) for word in criterion.target.split() if _is_number(word)), None)
+    if criterion.measured is None or bound is None:
+        return None
+    low, high = criterion.interval or (criterion.measured, criterion.measured)
+    reach = max(criterion.measured, bound, high if math.isfinite(high) else 0.0)
+    # A share has its own scale; anything else gets a third of the bound as room beyond what there is to show.
+    full = 100.0 if criterion.unit == "%" and reach <= 100 else max(reach, bound * 4 / 3) * 1.02
+    value, bound, low, high = (max(0.0, min(100.0, 100 * x / full)) for x in (criterion.measured, bound, low, high))
+    return Gauge(value, bound, low, high, "left" if criterion.target.startswith("below") else "right")
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).isdigit()
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("simulation.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, symbol=SYMBOLS.__getitem__, measured=measured, span=span, gauge=gauge)
+    environment.globals.update(with_unit=with_unit)
+    return environment.get_template("report.html.j2")
+
+
+def render_page(result: RunResult) -> str:
+    """Return the whole page as HTML. The plots' SVG is the only markup that does not come from the template."""
+    windows = timeline(result.samples, result.duration_s)
+    return _template().render(
+        run=result,
+        headline=headline(result),
+        trouble=first_trouble(result),
+        plots=[(plot, Markup(plot.svg)) for plot in draw_plots(result)],  # noqa: S704 - drawn and escaped in svg.py
+        operations=by_operation(result.samples),
+        outcomes=OUTCOMES,
+        totals=count_outcomes(driven(result.samples)),
+        information=information(result),
+        window_s=windows[0].to_s - windows[0].from_s if windows else 0.0,
+        took_s=(result.finished_at - result.started_at).total_seconds(),
+    )

@@ -1,0 +1,98 @@
+"""The verdict as JUnit XML, which every CI system can show.
+
+One test case for each criterion, check and required sighting: FAIL is a failure, UNKNOWN an error, so that a gate that
+reads the file and a gate that reads the exit code agree.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from simulation.report.wording import measured, span
+from simulation.result import CheckResult, CriterionResult, RunResult, Sighting, Verdict
+
+FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, not even escaped."""
+
+
+def render_junit(result: RunResult) -> str:
+    """Return the whole file as text."""
+    root = Element("testsuites", name="simulation", time=_seconds(result))
+    suites = (
+        ("criteria", "Success criteria", map(_criterion, result.criteria)),
+        ("checks", "Safety checks", map(_check, result.checks) if result.checks else [_nothing_checked()]),
+        ("sightings", "Seen on the way", [_sighting(sighting) for sighting in result.sightings if sighting.required]),
+    )
+    for name, title, cases in suites:
+        _suite(root, result, name, title, list(cases))
+    for suite in root:
+        for count in ("tests", "failures", "errors", "skipped"):
+            root.set(count, str(int(root.get(count, "0")) + int(suite.get(count, "0"))))
+    indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(root: Element, result: RunResult, name: str, title: str, cases: Sequence[Element]) -> None:
+    suite = SubElement(root, "testsuite", name=f"{result.scenario}: {title}", time=_seconds(result))
+    # JUnit's timestamp has no zone; UTC is what its readers take it for.
+    suite.set("timestamp", result.started_at.strftime("%Y-%m-%dT%H:%M:%S"))
+    suite.set("tests", str(len(cases)))
+    for tag, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        suite.set(count, str(sum(case.find(tag) is not None for case in cases)))
+    properties = SubElement(suite, "properties")
+    facts = {
+        "seed": result.seed,
+        "plan_hash": result.plan_hash,
+        "backend": result.backend,
+        "verdict": result.verdict.value,
+        "replay_command": result.replay_command,
+    }
+    for key, value in facts.items():
+        SubElement(properties, "property", name=key, value=_xml(str(value)))
+    for case in cases:
+        case.set("classname", f"simulation.{result.scenario}.{name}")
+        suite.append(case)
+
+
+def _case(title: str, verdict: Verdict, message: str, details: Iterable[str] = ()) -> Element:
+    case = Element("testcase", name=_xml(title), time="0")
+    text = "\n".join((message, *details))
+    if verdict is Verdict.PASS:
+        SubElement(case, "system-out").text = _xml(text)
+    else:
+        tag = "failure" if verdict is Verdict.FAIL else "error"
+        SubElement(case, tag, message=_xml(message), type=verdict.value).text = _xml(text)
+    return case
+
+
+def _criterion(criterion: CriterionResult) -> Element:
+    said = f"{measured(criterion)} measured, {criterion.target} wanted, {criterion.samples} samples"
+    details = [text for text in (span(criterion) and f"interval {span(criterion)}", criterion.note) if text]
+    if criterion.verdict is Verdict.UNKNOWN and not criterion.required:
+        case = Element("testcase", name=_xml(criterion.title), time="0")
+        SubElement(case, "skipped", message=_xml(f"not set out to be measured in this scenario: {said}"))
+        return case
+    return _case(criterion.title, criterion.verdict, said, details)
+
+
+def _check(check: CheckResult) -> Element:
+    said = f"{check.count} violations in {check.examined} looked at"
+    return _case(check.title, check.verdict, said, [text for text in (check.note, *check.violations) if text])
+
+
+def _nothing_checked() -> Element:
+    return _case("Safety checks", Verdict.UNKNOWN, "no safety check looked at this run")
+
+
+def _sighting(sighting: Sighting) -> Element:
+    verdict = Verdict.PASS if sighting.seen else Verdict.UNKNOWN
+    said = f"seen {sighting.seen} times" if sighting.seen else "never seen, so the run has not tested what it claims"
+    return _case(sighting.title, verdict, said)
+
+
+def _seconds(result: RunResult) -> str:
+    return f"{(result.finished_at - result.started_at).total_seconds():.3f}"
+
+
+def _xml(text: str) -> str:
+    return FORBIDDEN.sub("\ufffd", text)

@@ -1,0 +1,94 @@
+"""SVG that takes its colours and its font from the page around it.
+
+matplotlib draws in stand-in colours; each is then replaced by a CSS variable, so one drawing serves light and dark. It
+is imported when the first plot is drawn, not before: that takes longer than everything else in `simulation list`.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIZE_INCHES = (5.2, 2.95)
+"""Drawn for a phone's width, where 10 pt stays readable, and enlarged on a wide screen."""
+
+# Stand-in colours, never seen: each becomes the CSS variable of its name.
+COLOURS = {
+    "ink": "#010101",
+    "soft": "#020202",
+    "line": "#030303",
+    "p50": "#040404",
+    "p95": "#050505",
+    "p99": "#060606",
+    "cached": "#070707",
+    "uncached": "#080808",
+    "ok": "#090909",
+    "refused": "#0a0a0a",
+    "unknown": "#0b0b0b",
+    "error": "#0c0c0c",
+    "bound": "#0d0d0d",
+}
+STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.edgecolor": COLOURS["line"],
+    "axes.labelcolor": COLOURS["soft"],
+    "axes.labelsize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": COLOURS["line"],
+    "grid.linewidth": 0.6,
+    "grid.alpha": 1.0,
+    "text.color": COLOURS["ink"],
+    "xtick.color": COLOURS["line"],
+    "ytick.color": COLOURS["line"],
+    "xtick.labelcolor": COLOURS["soft"],
+    "ytick.labelcolor": COLOURS["soft"],
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+}
+
+
+def draw_svg(name: str, title: str, draw: Callable[[Axes], None]) -> str:
+    """Return what `draw` puts on a pair of axes, as an `<svg>` element named by `title` for those who cannot see it."""
+    import matplotlib as mpl  # noqa: PLC0415 - half a second that only a report needs
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 - as above
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    # hashsalt makes the ids, and with them the page, the same for the same run.
+    style: dict[Any, Any] = {**STYLE, "svg.hashsalt": name}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+        figure.patch.set_visible(False)
+        canvas = FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        axes.patch.set_visible(False)
+        draw(axes)
+        axes.tick_params(length=0)
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        canvas.print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    return _for_the_page(buffer.getvalue(), title)
+
+
+def _for_the_page(svg: str, title: str) -> str:
+    """Cut the XML prologue and the fixed size away, scale with the column, and hand the colours over to the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1)
+    for variable, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    svg = re.sub(r"font: (?:[\w.]+ )?([\d.]+px) [^;\"]+", r"font-size: \1", svg)
+    # A tenth of a point is less than can be seen, and half of the page is coordinates.
+    return re.sub(r"(?<=[ \"ML,(])(-?\d+\.\d)\d+(?=[ \",)\n])", r"\1", svg)

@@ -1,0 +1,122 @@
+"""The verdict in the terminal: what was wanted, what was measured, what was broken, and how to see it again."""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from simulation.report.facts import by_operation, information
+from simulation.report.wording import SYMBOLS, first_trouble, headline, measured, number, span, violations, with_unit
+from simulation.result import CheckResult, CriterionResult, RunResult, Sighting, Verdict
+
+STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yellow"}
+
+
+LOG_WIDTH = 120
+"""Columns where nobody tells: a CI log is wider than the 80 of an old terminal, and tables read better."""
+
+WIDE = 100
+"""From this many columns on there is room for intervals beside the values."""
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Return a console on standard output or standard error.
+
+    A stream that cannot encode a sign gets a question mark in its place: the verdict is also in the words.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    width = None if stream.isatty() or "COLUMNS" in os.environ else LOG_WIDTH
+    return Console(file=stream, width=width, highlight=False)
+
+
+def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = ()) -> None:
+    """Print the tables, the verdict, the command that replays the run, and where its `files` are."""
+    console.print(_criteria(result.criteria, wide=console.width >= WIDE))
+    console.print(_checks(result.checks))
+    if result.sightings:
+        console.print(_sightings(result.sightings))
+    console.print(_operations(result))
+    facts = (f"{fact.title}: {with_unit(fact.value, fact.unit)}" for fact in information(result))
+    console.print(Text("\n".join(f" {line}" for line in facts), style="dim"))
+    for restart in result.worker_restarts:
+        console.print(Text(f" {restart.at_s:.1f} s: {restart.worker} restarted, {restart.reason}", style="dim"))
+    for note in result.notes:
+        console.print(Text(f" {note}", style="dim"))
+    console.print()
+    console.print(Text.assemble(word(result.verdict), "  ", headline(result)))
+    trouble = first_trouble(result)
+    if trouble:
+        console.print(Text(f"First to look at: {trouble}"))
+    # soft_wrap: a command or a path that is broken over two lines cannot be copied.
+    console.print(Text(f"Replay: {result.replay_command}"), soft_wrap=True)
+    if files:
+        console.print(Text(f"Report: {', '.join(str(path) for path in files)}"), soft_wrap=True)
+
+
+def word(verdict: Verdict) -> Text:
+    """Return the verdict as a sign and a word; the colour only repeats what they say."""
+    return Text(f"{SYMBOLS[verdict]} {verdict.value}", style=STYLES[verdict], no_wrap=True)
+
+
+def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def _criteria(criteria: Sequence[CriterionResult], *, wide: bool) -> Table:
+    extra = ("Interval", "Samples") if wide else ()
+    table = _table("Success criteria", "", "Criterion", "Target", "Measured", *extra, right=("Samples",))
+    for criterion in criteria:
+        title = Text(criterion.title)
+        if not criterion.required:
+            title.append(" (not set out to be measured here)", style="dim")
+        if criterion.note:
+            title.append(f"\n{criterion.note}", style="dim")
+        cells = (criterion.target, measured(criterion), span(criterion), number(criterion.samples))
+        table.add_row(word(criterion.verdict), title, *cells[: 2 + len(extra)])
+    return table
+
+
+def _checks(checks: Sequence[CheckResult]) -> Table:
+    table = _table("Safety checks", "", "Property", "Looked at", "Violations", right=("Looked at", "Violations"))
+    if not checks:
+        table.add_row(word(Verdict.UNKNOWN), "No safety check looked at this run", "0", "-")
+    for check in checks:
+        title = Text(check.title)
+        if check.note:
+            title.append(f"\n{check.note}", style="dim")
+        if check.violations:
+            title.append(f"\nfirst: {check.violations[0]}", style="red")
+        table.add_row(word(check.verdict), title, f"{check.examined:,}", violations(check))
+    return table
+
+
+def _sightings(sightings: Sequence[Sighting]) -> Table:
+    table = _table("Seen on the way", "", "What", "Times", right=("Times",))
+    for sighting in sightings:
+        if sighting.seen or sighting.required:
+            mark = word(Verdict.PASS if sighting.seen else Verdict.UNKNOWN)
+        else:
+            mark = Text("- for information", style="dim")
+        table.add_row(mark, Text(sighting.title), f"{sighting.seen:,}" if sighting.seen else "never")
+    return table
+
+
+def _operations(result: RunResult) -> Table:
+    numbers = ("Requests", "p50 ms", "p95 ms", "p99 ms", "Refused", "Unknown", "Errors")
+    table = _table("Operations, latency from the intended start", "Operation", *numbers, right=numbers)
+    for fact in by_operation(result.samples):
+        times, counts = fact.latency_ms, fact.outcomes
+        cells = (fact.count, times.p50, times.p95, times.p99, counts["refused"], counts["unknown"], counts["error"])
+        table.add_row(Text(fact.operation), *(number(cell) for cell in cells))
+    return table

@@ -1,0 +1,96 @@
+"""The words of the report, the same in the terminal, on the page and in the files."""
+
+import math
+
+from simulation.result import CheckResult, CriterionResult, RunResult, Verdict
+
+SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNKNOWN: "?"}
+
+
+def number(value: float) -> str:
+    """Return `value` as a person reads it: three figures below a hundred, whole and grouped from there on."""
+    if math.isinf(value):
+        return "∞"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def with_unit(value: float | None, unit: str) -> str:
+    """Return `value` with its unit, or a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{number(value)}{unit}" if unit.startswith("/") else f"{number(value)} {unit}".strip()
+
+
+def measured(criterion: CriterionResult) -> str:
+    """Return what was measured, such as `62.1 %`, or a dash where nothing was."""
+    return with_unit(criterion.measured, criterion.unit)
+
+
+def span(criterion: CriterionResult) -> str:
+    """Return the interval in words, such as `60.2 to 64.4 %`; empty where there is none."""
+    if criterion.interval is None:
+        return ""
+    lower, upper = criterion.interval
+    if math.isinf(upper):
+        return f"above {number(lower)} {criterion.unit}"
+    return f"{number(lower)} to {number(upper)} {criterion.unit}"
+
+
+def violations(check: CheckResult) -> str:
+    """Return how often a check was broken, in words."""
+    if check.count == 0:
+        return "none"
+    return f"{check.count:,}"
+
+
+def headline(result: RunResult) -> str:
+    """Return the verdict as one sentence."""
+    criteria, checks = result.criteria, result.checks
+    missed = sum(c.verdict is Verdict.FAIL for c in criteria)
+    broken = sum(c.verdict is Verdict.FAIL for c in checks)
+    if missed or broken:
+        parts = []
+        if broken:
+            parts.append(f"{broken} of {_many(len(checks), 'safety check')} broken")
+        if missed:
+            parts.append(f"{missed} of {_many(len(criteria), 'success criterion', 'success criteria')} missed")
+        return f"{' and '.join(parts)}."
+    if not checks:
+        return "Nothing wrong was seen, but no safety check looked."
+    untold = sum(c.verdict is Verdict.UNKNOWN for c in checks)
+    untold += sum(c.verdict is Verdict.UNKNOWN and c.required for c in criteria)
+    unseen = sum(s.required and not s.seen for s in result.sightings)
+    if untold or unseen:
+        parts = []
+        if untold:
+            parts.append(f"{_many(untold, 'thing')} could not be told")
+        if unseen:
+            parts.append(f"{_many(unseen, 'thing')} that had to be seen never happened")
+        return f"Nothing wrong was seen, but {' and '.join(parts)}."
+    met = [c for c in criteria if c.verdict is Verdict.PASS]
+    if len(met) < len(criteria):
+        return f"Every safety check held; {len(met)} of {len(criteria)} success criteria measured, and met."
+    return "Every safety check held and every success criterion was met."
+
+
+def _many(count: int, thing: str, things: str = "") -> str:
+    return f"{count} {thing if count == 1 else things or thing + 's'}"
+
+
+def first_trouble(result: RunResult) -> str:
+    """Return the first wrong number, or what could not be told, as one text; empty where all is well."""
+    for wanted in (Verdict.FAIL, Verdict.UNKNOWN):
+        for check in result.checks:
+            if check.verdict is wanted:
+                why = check.violations[0] if check.violations else check.note
+                return f"{check.title}: {why}" if why else check.title
+        for criterion in result.criteria:
+            if criterion.verdict is wanted and (criterion.required or wanted is Verdict.FAIL):
+                why = f"{measured(criterion)} measured, {criterion.target} wanted"
+                return f"{criterion.title}: {'; '.join(text for text in (why, criterion.note) if text)}"
+    for sighting in result.sightings:
+        if sighting.required and not sighting.seen:
+            return f"{sighting.title}: never seen, so the run has not tested what it claims"
+    return ""

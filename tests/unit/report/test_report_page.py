@@ -1,0 +1,187 @@
+"""The page: whole, self-contained, honest, and the same for the same run."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from simulation.metrics import MetricsTotals
+from simulation.report.html import gauge, render_page
+from simulation.report.plots import draw_plots
+from simulation.result import CheckResult, CriterionResult, RunResult, Verdict
+
+VOID = {"meta", "link", "br", "path", "use", "rect"}
+PLOTS = ["operations", "arms", "latency", "throughput", "hits", "event_latency", "event_latency_over_time", "database"]
+
+
+class Page(HTMLParser):
+    """The page as a browser reads it: tags with their attributes, and the text between them."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += " " + data
+
+
+@pytest.fixture(scope="module")
+def passed_page(passed_run: RunResult) -> str:
+    return render_page(passed_run)
+
+
+@pytest.fixture(scope="module")
+def failed_page(failed_run: RunResult) -> str:
+    return render_page(failed_run)
+
+
+def test_every_tag_is_closed_where_it_was_opened(passed_page: str) -> None:
+    assert Page(passed_page).open == []
+
+
+def test_the_page_asks_nothing_of_the_network(passed_page: str) -> None:
+    page = Page(passed_page)
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:")), f"{tag} {name}={value}"
+    assert not re.search(r"url\((?!['\"]?#)", passed_page)
+    assert "@import" not in passed_page
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv"))
+    assert policy is not None
+    assert "default-src 'none'" in policy
+
+
+def test_the_page_stays_below_a_megabyte(passed_page: str) -> None:
+    assert len(passed_page.encode()) < 300_000
+
+
+def test_the_page_is_the_same_for_the_same_run(passed_run: RunResult, passed_page: str) -> None:
+    assert render_page(passed_run) == passed_page
+
+
+def test_the_verdict_is_a_word_and_a_sentence(passed_page: str, failed_page: str) -> None:
+    assert re.search(r"<h1>Passed</h1>\s*<p class=\"sentence\">Every safety check held and every", passed_page)
+    assert re.search(r"<h1>Failed</h1>\s*<p class=\"sentence\">1 of 6 safety checks broken and 1 of 4", failed_page)
+    assert "First to look at" not in Page(passed_page).text
+    assert "First to look at" in Page(failed_page).text
+
+
+def test_every_criterion_shows_target_and_measured_value(failed_run: RunResult, failed_page: str) -> None:
+    text = " ".join(Page(failed_page).text.split())
+    for criterion in failed_run.criteria:
+        assert criterion.title in text
+        assert f"target: {criterion.target}" in text
+        assert criterion.how in text
+    assert "38.9 ms" in text
+
+
+def test_every_check_shows_what_it_looked_at_and_the_first_violations(failed_run: RunResult, failed_page: str) -> None:
+    text = " ".join(Page(failed_page).text.split())
+    for check in failed_run.checks:
+        assert f"{check.title}" in text
+        assert f"{check.examined:,}" in text
+    assert "at 11.310 s the same accounts sum to 1,010.00 BRL" in text
+    assert "and 1 more" in text
+
+
+def test_what_people_wrote_is_text_and_never_markup(failed_run: RunResult) -> None:
+    evil = "<script>alert(1)</script><img src=http://example.org>"
+    check = CheckResult(evil, evil, Verdict.FAIL, 1, 1, (evil,), evil)
+    samples = tuple(replace(sample, operation=evil) for sample in failed_run.samples[:200])
+    run = replace(failed_run, scenario=evil, checks=(check,), notes=(evil,), replay_command=evil, samples=samples)
+    page = render_page(run)
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert Page(page).open == []
+
+
+def test_the_run_can_be_replayed_from_the_page(passed_run: RunResult, passed_page: str) -> None:
+    assert f'<code id="replay">{passed_run.replay_command}</code>' in passed_page
+    for fact in ("first_day", "9f3ab2c41d07", "embedded", "30 s at 100/s", "22 Nov 2026, 16:03 UTC", "52 s"):
+        assert f"<dd>{fact}</dd>" in passed_page
+
+
+def test_what_was_never_seen_is_said_so(failed_page: str) -> None:
+    assert re.search(r'class="card UNKNOWN"><b>\? never</b>A worker taken over', failed_page)
+
+
+def test_the_thinning_of_the_lines_is_said(passed_page: str) -> None:
+    assert "windows of 1 s" in passed_page
+
+
+def test_the_colours_of_the_plots_are_the_pages(passed_page: str) -> None:
+    svg = "".join(re.findall(r"<svg.*?</svg>", passed_page, re.DOTALL))
+    assert re.findall(r"#[0-9a-f]{6}\b", svg) == []
+    used = set(re.findall(r"var\((--\w+)\)", svg))
+    light, dark = (
+        set(re.findall(r"(--\w+):", block)) for block in re.findall(r":root \{(.*?)\}", passed_page, re.DOTALL)
+    )
+    assert used <= light
+    assert light == dark
+
+
+def test_there_is_a_plot_for_everything_that_was_measured(passed_run: RunResult) -> None:
+    plots = draw_plots(passed_run)
+    assert [plot.name for plot in plots] == PLOTS
+    for plot in plots:
+        assert plot.svg.startswith(f'<svg role="img" aria-label="{plot.title}"')
+
+
+def test_plots_name_their_series(passed_run: RunResult) -> None:
+    texts = {plot.name: re.findall(r"<text[^>]*>([^<]*)</text>", plot.svg) for plot in draw_plots(passed_run)}
+    assert {"p50", "p95", "p99", "Transfer", "Login"} <= set(texts["operations"])
+    assert {"cached", "uncached", "AccountHistory"} <= set(texts["arms"])
+    assert {"answered", "refused", "unknown", "worker restarted"} <= set(texts["throughput"])
+    assert {"target: at least 80 %", "hit ratio"} <= set(texts["hits"])
+    assert {"bound: 10 ms", "0.5", "1"} <= set(texts["event_latency"])
+    assert {"cache hit", "miss", "past the cache", "bound: 50 ms"} <= set(texts["database"])
+
+
+def test_a_run_that_broke_off_before_anything_was_measured_has_a_page_without_plots(passed_run: RunResult) -> None:
+    bare = replace(
+        passed_run, samples=(), metrics=(), totals=MetricsTotals(), checks=(), criteria=(), sightings=(), notes=()
+    )
+    text = Page(render_page(bare)).text
+    assert draw_plots(bare) == ()
+    assert "No safety check looked at this run" in text
+    assert "No request was driven" in text
+
+
+def criterion(measured: float, target: str, unit: str, interval: tuple[float, float] | None = None) -> CriterionResult:
+    return CriterionResult("x", "X", "1", unit, target, measured, 300, Verdict.PASS, "so", interval)
+
+
+def test_a_gauge_puts_value_and_bound_where_they_belong() -> None:
+    share = gauge(criterion(88.8, "at least 80 %", "%"))
+    assert share is not None
+    assert (share.value, share.bound, share.better) == (pytest.approx(88.8), 80.0, "right")
+    slow = gauge(criterion(40, "below 10 ms", "ms", (25, 50)))
+    assert slow is not None
+    assert slow.bound < slow.low < slow.value < slow.high <= 100
+    assert slow.better == "left"
+
+
+def test_a_gauge_stays_inside_its_bar_whatever_was_measured() -> None:
+    for bar in (
+        gauge(criterion(-250.0, "at least 50 %", "%", (-300.0, -200.0))),
+        gauge(criterion(100.0, "below 10 ms", "ms", (100.0, float("inf")))),
+    ):
+        assert bar is not None
+        assert all(0 <= x <= 100 for x in (bar.value, bar.bound, bar.low, bar.high))
