@@ -9,8 +9,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from inspect import signature
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -44,9 +45,16 @@ from bank.api.refusal import (
 )
 from bank.api.scalars import attach_scalars
 
+__all__ = ["Admitted", "Gate", "Limits", "Operation", "Refused"]
+
 ADMITTED_MAX = 256  # documents kept; clients send a few dozen, and at their largest these are 16 MiB
 REFUSED_MAX = 1_024  # refusals kept, by digest, so that sending a bad document again costs next to nothing
 ERRORS_MAX = 5  # more help nobody, and looking for them is work
+
+# Suggestions cost time and are cut from the messages anyway; graphql-core can leave them out since 3.3.
+_WITHOUT_SUGGESTIONS: dict[str, Any] = (
+    {"hide_suggestions": True} if "hide_suggestions" in signature(validate).parameters else {}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +115,8 @@ class Gate:
                 raise refusal.again()
             try:
                 admitted = self._examine(source)
-            except Refused as refusal:
-                self._refused.put(digest, refusal.again())
+            except Refused as error:
+                self._refused.put(digest, error.again())
                 raise
             self._admitted.put(source, admitted)
         return admitted
@@ -132,7 +140,7 @@ class Gate:
             raise Refused(PARSE_FAILED, [error]) from None
         measures = Measures(document, self._limits)
         measures.check()
-        errors = validate(self._schema, document, max_errors=ERRORS_MAX)
+        errors = validate(self._schema, document, max_errors=ERRORS_MAX, **_WITHOUT_SUGGESTIONS)
         if errors:
             raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX])
         text = write_tokens(source, tokens)
@@ -189,7 +197,8 @@ class _Reach:
         if field in ("__schema", "__type"):
             return self._schema.type_map["__Schema" if field == "__schema" else "__Type"]
         assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # noqa: S101 - the rules have seen to it
-        return get_named_type(parent.fields[field].type)
+        named: GraphQLNamedType = get_named_type(parent.fields[field].type)
+        return named
 
 
 Kept = TypeVar("Kept")

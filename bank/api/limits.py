@@ -1,22 +1,24 @@
 """How large and how deep a GraphQL document may be, and the measuring of one.
 
-The measures are taken before validation, because validation itself is quadratic in some of them. All of them are linear in
-the document: fragments are measured once, however often they are spread.
+The measures are taken before validation, because validation itself is quadratic in some of them. All of them are linear
+in the document: a fragment is measured once, however often it is spread.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from graphql import (
-    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    ValueNode,
 )
 
 from bank.api.refusal import DOCUMENT_TOO_COMPLEX, DOCUMENT_TOO_DEEP, PARSE_FAILED, VALIDATION_FAILED, refused
@@ -36,10 +38,11 @@ class Limits:
     number_length: int = 40  # int() is quadratic in digits; a 64-bit integer has nineteen
     nesting: int = 40  # parsing recurses once a bracket; depth, arguments and input objects together
     depth: int = 20  # introspection needs fifteen, the history of an account seven
-    fields: int = 500  # validation costs 40 µs a field; counted with every fragment written out
+    fields: int = 300  # validation costs 50 µs a field; counted with every fragment written out
     aliases: int = 100  # twenty accounts, five readings of each
     root_fields: int = 20  # each is a read of its own; a person has twenty accounts at most
     mutation_fields: int = 5  # each is a transaction of its own, one after the other
+    values: int = 300  # rules print an object once for each of its errors
     directives: int = 50
     operations: int = 10  # rules look at every fragment for every operation
     fragments: int = 30  # rules compare every two fragments
@@ -64,6 +67,7 @@ class _Tally:
     aliases: int = 0
     directives: int = 0
     spreads: int = 0
+    values: int = 0
 
 
 @dataclass(slots=True)
@@ -105,15 +109,17 @@ class Measures:
         for definition in (*operations, *fragments):
             variables = definition.variable_definitions or ()
             _at_most("variables", len(variables), limits.variables)
+            tally.values += sum(_count_values(node.default_value) for node in variables)
             _count(definition.selection_set, tally)
             tally.directives += len(definition.directives or ()) + sum(len(node.directives or ()) for node in variables)
         _at_most("fields", tally.fields, limits.fields)
         _at_most("aliases", tally.aliases, limits.aliases)
         _at_most("directives", tally.directives, limits.directives)
         _at_most("fragment spreads", tally.spreads, limits.spreads)
+        _at_most("argument values", tally.values, limits.values)
 
     def _extent(self, selection_set: SelectionSetNode, depth: int, hops: int) -> _Extent:
-        """Measure a selection set at this depth. `hops` counts fragments too: it bounds the recursion, not the answer."""
+        """Measure a selection set at this depth. `hops` counts fragments too: it bounds the recursion of measuring."""
         limit = self.limits.depth
         if depth > limit or hops > limit + self.limits.fragments + self.limits.nesting:
             raise refused(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
@@ -147,7 +153,7 @@ class Measures:
         if name in self._entered:
             raise refused(VALIDATION_FAILED, "A fragment spreads itself.", spread)
         self._entered.add(name)
-        # Measured as if it stood alone, so that the measure holds wherever it is spread; the reach is added by the caller.
+        # Measured as if it stood alone, so that the measure holds wherever it is spread; the caller adds its own depth.
         extent = self._extent(fragment.selection_set, 1, hops + 1)
         self._entered.discard(name)
         self._extents[name] = extent
@@ -193,12 +199,14 @@ def _count(selection_set: SelectionSetNode, tally: _Tally) -> None:
         if not nested.selections:  # some parsers let it pass, and none agrees on what it selects
             raise refused(PARSE_FAILED, "A selection set selects at least one field.", nested)
         for selection in nested.selections:
-            directives: tuple[DirectiveNode, ...] = tuple(selection.directives or ())
-            tally.directives += len(directives)
+            tally.directives += len(selection.directives or ())
+            for directive in selection.directives or ():
+                tally.values += sum(_count_values(argument.value) for argument in directive.arguments or ())
             match selection:
                 case FieldNode():
                     tally.fields += 1
                     tally.aliases += selection.alias is not None
+                    tally.values += sum(_count_values(argument.value) for argument in selection.arguments or ())
                     if selection.selection_set is not None:
                         waiting.append(selection.selection_set)
                 case InlineFragmentNode():
@@ -206,6 +214,19 @@ def _count(selection_set: SelectionSetNode, tally: _Tally) -> None:
                     waiting.append(selection.selection_set)
                 case FragmentSpreadNode():
                     tally.spreads += 1
+
+
+def _count_values(value: ValueNode | None) -> int:
+    count = 0
+    waiting = [value] if value is not None else []
+    while waiting:
+        node = waiting.pop()
+        count += 1
+        if isinstance(node, ListValueNode):
+            waiting.extend(node.values)
+        elif isinstance(node, ObjectValueNode):
+            waiting.extend(item.value for item in node.fields)
+    return count
 
 
 def _at_most(what: str, count: int, limit: int) -> None:

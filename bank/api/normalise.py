@@ -1,10 +1,10 @@
-"""Reading a document's tokens: refusing what no parser should see, and writing the rest in the form Tartiflette reads right.
+"""Reading a document's tokens, and writing them in the form that Tartiflette reads right.
 
-Tartiflette's C parser cuts `\\uXXXX` to eight bits, ends the document at a NUL, and knows an older grammar. So the document is
-written anew from its tokens: every string as one line of raw UTF-8, comments gone, each token in the place it had.
+Tartiflette's C parser cuts escaped characters to eight bits, ends the document at a NUL, and knows an older grammar. So
+the document is written anew from its tokens: strings as one line of raw UTF-8, comments gone, tokens in their places.
 """
 
-import unicodedata
+import re
 from collections.abc import Sequence
 
 from graphql import GraphQLError, GraphQLSyntaxError, Lexer, Source, Token, TokenKind
@@ -23,16 +23,18 @@ _OPENING = frozenset({TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L}
 _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R})
 _STRINGS = frozenset({TokenKind.STRING, TokenKind.BLOCK_STRING})
 _NUMBERS = frozenset({TokenKind.INT, TokenKind.FLOAT})
+_WORDS = _STRINGS | _NUMBERS | {TokenKind.NAME}
+# What the C parser wants right before its name.
+_PREFIXES = frozenset({TokenKind.DOLLAR, TokenKind.AT})
 
 # The control characters that text may hold, as the escapes that both parsers read alike.
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_CONTROL_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def holds_control_characters(text: str) -> bool:
     """Return whether a text holds what neither PostgreSQL nor a terminal should get: controls but tab and line ends."""
-    return not text.isprintable() and any(
-        unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r" for character in text
-    )
+    return _CONTROL_CHARACTER.search(text) is not None
 
 
 def read_tokens(source: str, limits: Limits) -> list[Token]:
@@ -66,24 +68,28 @@ def read_tokens(source: str, limits: Limits) -> list[Token]:
 
 
 def write_tokens(source: str, tokens: Sequence[Token]) -> str:
-    """Return a document with these tokens that means the same to every parser, lines and, but for strings, columns kept."""
+    """Return a document of these tokens that means the same to every parser; each keeps its line, mostly its column."""
     pieces: list[str] = []
     line, column = 1, 1
+    before = TokenKind.SOF
     for token in tokens:
-        if token.line > line:
-            pieces.append("\n" * (token.line - line))
-            line, column = token.line, 1
         written = _quote(token.value or "") if token.kind in _STRINGS else source[token.start : token.end]
-        # At least one space: where a string has grown, the next token may have lost its place.
-        gap = max(token.column - column, 1 if column > 1 else 0)
-        pieces.append(" " * gap)
+        if before not in _PREFIXES:
+            if token.line > line:
+                pieces.append("\n" * (token.line - line))
+                line, column = token.line, 1
+            # Where a string has grown, the next token has lost its place, and may need to be kept apart.
+            gap = max(token.column - column, 1 if before in _WORDS and token.kind in _WORDS else 0)
+            pieces.append(" " * gap)
+            column += gap
         pieces.append(written)
-        column += gap + len(written)
+        column += len(written)
+        before = token.kind
     return "".join(pieces)
 
 
 def _quote(text: str) -> str:
-    return '"' + "".join(_ESCAPES.get(character, character) for character in text) + '"'
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 def _advance(lexer: Lexer) -> Token:

@@ -6,6 +6,8 @@ from typing import Any
 
 from graphql import GraphQLError, Node, ObjectFieldNode, ValueNode
 
+from bank.api.masking import error_extensions
+
 DOCUMENT_TOO_LARGE = "DOCUMENT_TOO_LARGE"
 DOCUMENT_TOO_DEEP = "DOCUMENT_TOO_DEEP"
 DOCUMENT_TOO_COMPLEX = "DOCUMENT_TOO_COMPLEX"
@@ -17,8 +19,8 @@ OPERATION_NAME_REQUIRED = "OPERATION_NAME_REQUIRED"
 _MESSAGE_MAX = 300  # characters; names are bounded by the gate, lists of names are not
 _LOCATIONS_MAX = 5  # a conflict of fields names every place of it; the first few are enough to find it
 
-# graphql-core words its messages differently from version to version. So of those about a literal only the parts that are
-# known to hold no value get through, and a suggestion is cut wherever it stands.
+# graphql-core words its messages differently from version to version. So of those about a literal only what is known to
+# hold no value gets through, and a suggestion is cut wherever it stands.
 _SUGGESTION = re.compile(r"\s*Did you mean.*", re.DOTALL)
 _ABOUT_LITERALS = re.compile(
     r"\w+ cannot represent [a-z0-9 -]+ value(?=:)|"
@@ -51,12 +53,12 @@ class Refused(Exception):  # noqa: N818 - a refusal, as the classes of bank.erro
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """GraphQL errors for the response, made anew each time: message, locations where known, extensions.code."""
+        """GraphQL errors for the response, made anew each time: message, locations where known, extensions."""
         return [
             {
                 "message": message,
                 **({"locations": [{"line": line, "column": column} for line, column in places]} if places else {}),
-                "extensions": {"code": self.code},
+                "extensions": error_extensions(self.code),
             }
             for message, places in self._errors
         ]

@@ -1,11 +1,12 @@
 """The scalars of the schema: what each accepts as a string, and the string it is shown as.
 
-One table for the two that need it: the gate refuses malformed literals with it, the engine coerces variables and results.
+One table for the two that need it: the gate, which refuses malformed literals, and the engine, which coerces the rest.
 No message repeats the value: it may be a CPF.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -31,14 +32,14 @@ _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 @dataclass(frozen=True, slots=True)
 class ScalarForm:
-    """How a scalar is read from a string and written to one. Both raise ValueError with a sentence for the client."""
+    """How a scalar is read from a string and written to one. `parse` raises ValueError with a sentence for the client."""
 
     parse: Callable[[str], object]
     serialise: Callable[[object], str]
 
 
 def parse_decimal(text: str) -> str:
-    """Return the text if it is a plain decimal; the currency it is an amount of decides how many decimals it may have."""
+    """Return the text if it is a plain decimal. How many decimals it may have depends on a currency, known later."""
     if len(text) > _DECIMAL_LENGTH_MAX or not _DECIMAL.fullmatch(text):
         raise ValueError("A Decimal is a plain decimal number in a string, such as 10.50.")
     return text
@@ -53,12 +54,10 @@ def serialise_decimal(value: object) -> str:
 
 def parse_date_time(text: str) -> datetime:
     """Return the moment, in UTC, that an RFC 3339 date-time with zone stands for; it has microseconds at most."""
-    try:
-        if not _DATE_TIME.fullmatch(text):
-            raise ValueError
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("A DateTime is RFC 3339 with zone, such as 2026-11-22T16:03:00.123456Z.") from None
+    if _DATE_TIME.fullmatch(text):
+        with suppress(ValueError, OverflowError):  # of the form, but no such day, or beyond the calendar in UTC
+            return datetime.fromisoformat(text).astimezone(UTC)
+    raise ValueError("A DateTime is RFC 3339 with zone, such as 2026-11-22T16:03:00.123456Z.")
 
 
 def serialise_date_time(value: object) -> str:
@@ -172,5 +171,5 @@ def _attach(scalar: GraphQLScalarType, form: ScalarForm) -> None:
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name} is given as a string.")
+        raise TypeError(f"{name} is given as a string.")
     return value

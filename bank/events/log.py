@@ -33,12 +33,11 @@ async def append(connection: Any, events: Sequence[DomainEvent], *, now: datetim
     From here to the commit nobody else can append, so nothing slow may come in between.
     """
     metadata = metadata_of(current_context())
-    ids = [uuid7() for _ in events]
     head = await queries.append_events(
         connection,
         count=len(events),
         now=now,
-        ids=ids,
+        ids=[uuid7() for _ in events],
         types=[type(event).__name__ for event in events],
         aggregate_ids=[event.aggregate_id for event in events],
         aggregate_types=[event.aggregate_type for event in events],
@@ -49,8 +48,8 @@ async def append(connection: Any, events: Sequence[DomainEvent], *, now: datetim
     )
     first = head["position"] - len(events) + 1
     return [
-        RecordedEvent(position=position, id=id_, event=event, metadata=metadata, created_at=now)
-        for position, (id_, event) in enumerate(zip(ids, events, strict=True), start=first)
+        RecordedEvent(position=position, event=event, metadata=metadata, created_at=now)
+        for position, event in enumerate(events, start=first)
     ]
 
 
@@ -59,7 +58,6 @@ async def read(connection: Any, *, after: int, most: int) -> list[RecordedEvent]
     return [
         RecordedEvent(
             position=row["position"],
-            id=row["id"],
             event=decode_event(row["event_type"], row["event_data"]),
             metadata=msgspec.json.decode(row["metadata"], type=EventMetadata),
             created_at=row["created_at"],

@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 
 
-class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
+# gc=False: values of values form no cycles, and a million of them would only slow the collector down.
+class DomainEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something that is now true. Subclasses say what, about which aggregate, and by whom."""
 
     aggregate_type: ClassVar[str]
@@ -28,7 +29,7 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True):
+class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """There is a new user."""
 
     aggregate_type = "User"
@@ -45,7 +46,7 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True):
         return self.id
 
 
-class AccountCreatedEvent(DomainEvent, frozen=True, kw_only=True):
+class AccountCreatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """A user has a new, empty account."""
 
     aggregate_type = "Account"
@@ -64,7 +65,7 @@ class AccountCreatedEvent(DomainEvent, frozen=True, kw_only=True):
         return self.owner_id
 
 
-class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True):
+class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """The bank has accepted a transaction. Amounts are in minor units."""
 
     aggregate_type = "Transaction"
@@ -86,11 +87,11 @@ class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True):
         return self.initiated_by
 
 
-class TransactionCompletedEvent(TransactionInitiatedEvent, frozen=True, kw_only=True):
+class TransactionCompletedEvent(TransactionInitiatedEvent, frozen=True, kw_only=True, gc=False):
     """The transaction's money has moved, for good."""
 
 
-class BalanceUpdatedEvent(DomainEvent, frozen=True, kw_only=True):
+class BalanceUpdatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """An account's balance has changed by one entry. Amounts are in minor units; `version` counts the entries."""
 
     aggregate_type = "Account"
@@ -124,7 +125,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
 }
 
 
-class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where an event came from: the request, its sender's address and program."""
 
     correlation_id: str | None = None
@@ -133,11 +134,10 @@ class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     user_agent: str | None = None
 
 
-class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event with its place in the log. Positions are dense and in commit order."""
 
     position: int
-    id: UUID
     event: DomainEvent
     metadata: EventMetadata
     created_at: datetime

@@ -18,7 +18,7 @@ from bank.events.model import (
     TransactionInitiatedEvent,
 )
 from bank.identifiers import uuid7
-from bank.ledger.model import Account, Decide, Entry, Posting, Receipt, Refusal, enter
+from bank.ledger.model import Account, Decide, Posting, Receipt, Refusal, enter
 from bank.telemetry.context import RequestContext
 
 
@@ -84,6 +84,48 @@ KEY_REUSED = Refusal(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A posting that was decided: how both accounts stand after it, and whose doing it was."""
+
+    transaction_id: UUID
+    posting: Posting
+    debit: Account
+    credit: Account
+    command: Command
+    metadata: EventMetadata
+
+    def events(self) -> tuple[DomainEvent, ...]:
+        """Return what is now true, in the order of the log."""
+        posting = self.posting
+        about: dict[str, Any] = {
+            "transaction_id": self.transaction_id,
+            "kind": posting.kind,
+            "amount_minor": posting.amount_minor,
+            "currency": posting.currency,
+            "debit_account_id": posting.debit_id,
+            "credit_account_id": posting.credit_id,
+            "initiated_by": self.command.caller_id,
+        }
+        return (
+            TransactionInitiatedEvent(**about),
+            self._balance_updated(self.debit, -posting.amount_minor),
+            self._balance_updated(self.credit, posting.amount_minor),
+            TransactionCompletedEvent(**about),
+        )
+
+    def _balance_updated(self, account: Account, change_minor: int) -> BalanceUpdatedEvent:
+        return BalanceUpdatedEvent(
+            account_id=account.id,
+            transaction_id=self.transaction_id,
+            version=account.version,
+            change_minor=change_minor,
+            balance_minor=account.balance_minor,
+            currency=account.currency,
+            initiated_by=self.command.caller_id,
+        )
+
+
 @dataclass(slots=True)
 class Batch:
     """Commands decided one after the other against accounts that nobody else can change meanwhile."""
@@ -91,11 +133,8 @@ class Batch:
     accounts: dict[UUID, Account]
     known: dict[tuple[UUID, str], KnownKey]
     now: datetime
-    transactions: list[tuple[Any, ...]] = field(default_factory=list)
-    entries: list[tuple[Any, ...]] = field(default_factory=list)
+    posted: list[Posted] = field(default_factory=list)
     keys: list[tuple[Any, ...]] = field(default_factory=list)
-    events: list[tuple[UUID, DomainEvent, EventMetadata]] = field(default_factory=list)
-    changed: set[UUID] = field(default_factory=set)
 
     def decide(self, command: Command) -> Outcome:
         """Decide one command, and note what is to be written for it."""
@@ -103,28 +142,24 @@ class Batch:
         if known := self.known.get(identity):
             return known.answer(command)
         decision = command.decide(self.accounts)
-        entered = enter(decision, self.accounts) if isinstance(decision, Posting) else decision
-        if isinstance(entered, Refusal):
-            result: Receipt | Refusal = entered
-            stored, transaction_id = _Stored(refusal=entered), None
+        after = enter(decision, self.accounts) if isinstance(decision, Posting) else decision
+        if isinstance(after, Refusal):
+            result: Receipt | Refusal = after
+            stored, transaction_id = _Stored(refusal=after), None
         else:
             assert isinstance(decision, Posting)
-            result = receipt = self._apply(decision, entered, command)
+            result = receipt = self._apply(decision, after, command)
             stored, transaction_id = _Stored(receipt=receipt), receipt.transaction_id
         outcome = msgspec.json.encode(stored).decode()
         self.keys.append((*identity, command.operation, command.digest, outcome, transaction_id))
         self.known[identity] = KnownKey(command.operation, command.digest, result)
         return Outcome(result)
 
-    def _apply(self, posting: Posting, entries: tuple[Entry, Entry], command: Command) -> Receipt:
-        transaction_id = uuid7()
-        self.transactions.append((
-            transaction_id, posting.kind, posting.amount_minor, posting.currency, posting.debit_id, posting.credit_id,
-            posting.description, command.caller_id,
-        ))  # fmt: skip
-        after = [self._enter(entry, transaction_id) for entry in entries]
-        self._tell(posting, entries, after, transaction_id, command)
+    def _apply(self, posting: Posting, after: tuple[Account, Account], command: Command) -> Receipt:
         debit, credit = after
+        self.accounts[debit.id], self.accounts[credit.id] = debit, credit
+        transaction_id = uuid7()
+        self.posted.append(Posted(transaction_id, posting, debit, credit, command, metadata_of(command.context)))
         return Receipt(
             transaction_id=transaction_id,
             kind=posting.kind,
@@ -138,80 +173,50 @@ class Batch:
             credit_balance_after_minor=credit.balance_minor,
         )
 
-    def _enter(self, entry: Entry, transaction_id: UUID) -> Account:
-        after = entry.after
-        self.entries.append(
-            (after.id, after.version, transaction_id, entry.amount_minor, after.currency, after.balance_minor)
-        )
-        self.accounts[after.id] = after
-        self.changed.add(after.id)
-        return after
-
-    def _tell(
-        self,
-        posting: Posting,
-        entries: tuple[Entry, Entry],
-        after: list[Account],
-        transaction_id: UUID,
-        command: Command,
-    ) -> None:
-        about = {
-            "transaction_id": transaction_id,
-            "kind": posting.kind,
-            "amount_minor": posting.amount_minor,
-            "currency": posting.currency,
-            "debit_account_id": posting.debit_id,
-            "credit_account_id": posting.credit_id,
-            "initiated_by": command.caller_id,
-        }
-        metadata = metadata_of(command.context)
-        self.events.append((uuid7(), TransactionInitiatedEvent(**about), metadata))
-        for entry, account in zip(entries, after, strict=True):
-            updated = BalanceUpdatedEvent(
-                account_id=account.id,
-                transaction_id=transaction_id,
-                version=account.version,
-                change_minor=entry.amount_minor,
-                balance_minor=account.balance_minor,
-                currency=account.currency,
-                initiated_by=command.caller_id,
-            )
-            self.events.append((uuid7(), updated, metadata))
-        self.events.append((uuid7(), TransactionCompletedEvent(**about), metadata))
+    @property
+    def changed(self) -> list[Account]:
+        """Every account that has new entries, as it stands after the batch."""
+        ids = {account.id for posted in self.posted for account in (posted.debit, posted.credit)}
+        return [self.accounts[id_] for id_ in ids]
 
     def columns(self) -> dict[str, Any]:
-        """Return the parameters of `write_batch`: one list for each column of each table."""
-        transactions = list(zip(*self.transactions, strict=True)) or [()] * 8
-        entries = list(zip(*self.entries, strict=True)) or [()] * 6
-        keys = list(zip(*self.keys, strict=True)) or [()] * 6
-        changed = [self.accounts[id_] for id_ in self.changed]
-        events = [event for _, event, _ in self.events]
-        names = (
-            "transaction_ids kinds amounts currencies debit_ids credit_ids descriptions initiators "
-            "entry_accounts entry_versions entry_transactions entry_amounts entry_currencies entry_balances "
-            "callers keys operations digests outcomes key_transactions"
-        ).split()
+        """Return the parameters of `write_batch`: one list for each column."""
+        rows = [
+            (
+                one.transaction_id, one.posting.kind, one.posting.amount_minor, one.posting.currency,
+                one.debit.id, one.debit.version, one.debit.balance_minor,
+                one.credit.id, one.credit.version, one.credit.balance_minor,
+                one.posting.description, one.command.caller_id, msgspec.json.encode(one.metadata).decode(),
+            )
+            for one in self.posted
+        ]  # fmt: skip
+        accounts = [(account.id, account.balance_minor, account.version) for account in self.changed]
         return {
-            **dict(zip(names, (*transactions, *entries, *keys), strict=True)),
-            "account_ids": [account.id for account in changed],
-            "balances": [account.balance_minor for account in changed],
-            "versions": [account.version for account in changed],
             "now": self.now,
-            "event_count": len(events),
-            "event_ids": [id_ for id_, _, _ in self.events],
-            "event_types": [type(event).__name__ for event in events],
-            "aggregate_ids": [event.aggregate_id for event in events],
-            "aggregate_types": [event.aggregate_type for event in events],
-            "event_data": [msgspec.json.encode(event).decode() for event in events],
-            "event_versions": [event.event_version for event in events],
-            "user_ids": [event.user_id for event in events],
-            "metadata": [msgspec.json.encode(metadata).decode() for _, _, metadata in self.events],
+            **_transpose(_POSTED_COLUMNS, rows),
+            **_transpose(("account_ids", "balances", "versions"), accounts),
+            **_transpose(_KEY_COLUMNS, self.keys),
         }
 
     def recorded(self, head: int) -> list[RecordedEvent]:
         """Return the batch's events as the log has them, given the head's position after them."""
-        first = head - len(self.events) + 1
-        return [
-            RecordedEvent(position=position, id=id_, event=event, metadata=metadata, created_at=self.now)
-            for position, (id_, event, metadata) in enumerate(self.events, start=first)
-        ]
+        position = head - 4 * len(self.posted)
+        recorded = []
+        for posted in self.posted:
+            for event in posted.events():
+                position += 1
+                recorded.append(
+                    RecordedEvent(position=position, event=event, metadata=posted.metadata, created_at=self.now)
+                )
+        return recorded
+
+
+_POSTED_COLUMNS = (
+    "transaction_ids", "kinds", "amounts", "currencies", "debit_ids", "debit_versions", "debit_balances",
+    "credit_ids", "credit_versions", "credit_balances", "descriptions", "initiators", "metadata",
+)  # fmt: skip
+_KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions")
+
+
+def _transpose(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())

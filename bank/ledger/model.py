@@ -1,7 +1,7 @@
 """The ledger's decisions, as functions of values: no `await`, no clock, no database (rule 3)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -11,8 +11,7 @@ import msgspec
 BALANCE_MAX_MINOR = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True, gc=False):
     """An account as the batch has locked it. `version` is the number of its entries."""
 
     id: UUID
@@ -31,7 +30,7 @@ class Account:
         return self.kind == "CASH"
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A business "no": an outcome like any other, remembered under its idempotency key."""
 
     code: str
@@ -51,7 +50,7 @@ class Posting:
     description: str | None = None
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a posting did. It is the answer, and stored so that a retry gets it again, to the letter."""
 
     transaction_id: UUID
@@ -70,25 +69,15 @@ Accounts = Mapping[UUID, Account]
 Decide = Callable[[Accounts], Posting | Refusal]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One side of a transaction: what it adds to an account, and how the account stands after it."""
-
-    account: Account
-    amount_minor: int
-
-    @property
-    def after(self) -> Account:
-        """The account with this entry applied."""
-        return replace(
-            self.account,
-            balance_minor=self.account.balance_minor + self.amount_minor,
-            version=self.account.version + 1,
-        )
+def _after(account: Account, change_minor: int) -> Account:
+    """Return the account with one more entry."""
+    return msgspec.structs.replace(
+        account, balance_minor=account.balance_minor + change_minor, version=account.version + 1
+    )
 
 
-def enter(posting: Posting, accounts: Accounts) -> tuple[Entry, Entry] | Refusal:
-    """Return the two entries of a posting, debit first, or why the ledger refuses it.
+def enter(posting: Posting, accounts: Accounts) -> tuple[Account, Account] | Refusal:
+    """Return how debited and credited account stand after a posting, or why the ledger refuses it.
 
     These are the rules that hold for every posting, whoever asks: both accounts take part, in their own currency,
     and nobody but the bank itself goes below zero.
@@ -109,4 +98,4 @@ def enter(posting: Posting, accounts: Accounts) -> tuple[Entry, Entry] | Refusal
     if credit.balance_minor + posting.amount_minor > BALANCE_MAX_MINOR:
         message = "The balance of the receiving account would be beyond what an account can hold."
         return Refusal(code="INVALID_AMOUNT", message=message, field=("input", "amount"))
-    return Entry(debit, -posting.amount_minor), Entry(credit, posting.amount_minor)
+    return _after(debit, -posting.amount_minor), _after(credit, posting.amount_minor)

@@ -122,7 +122,7 @@ class Ledger:
                 await transaction.commit()
             except (*CONNECTION_LOST, TimeoutError) as error:
                 raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
-        if head is not None:
+        if head is not None and batch.posted:
             self._bus.publish(batch.recorded(head), committed_at=perf_counter())
         # The next batch need not wait while the cache learns of this one; the callers of this one do (rule 11).
         task = asyncio.create_task(self._answer(batch, waiting, outcomes))
@@ -148,8 +148,8 @@ class Ledger:
 
     async def _answer(self, batch: Batch, waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         try:
-            if batch.changed:
-                await self._write_through([batch.accounts[id_] for id_ in batch.changed])
+            if batch.posted:
+                await self._write_through(batch.changed)
         finally:
             for one, outcome in zip(waiting, outcomes, strict=True):
                 if not one.outcome.done():
@@ -157,8 +157,7 @@ class Ledger:
 
 
 async def _write_columns(connection: Any, batch: Batch) -> int:
-    row = await queries.write_batch(connection, **batch.columns())
-    return int(row["position"])
+    return int(await queries.write_batch(connection, **batch.columns()))
 
 
 def _fail(batch: Sequence[_Waiting], error: BankError) -> None:

@@ -12,18 +12,30 @@ cross join lateral (
 select id, user_id, kind, number, currency, status, balance_minor, version, created_at
 from accounts where id = any(:ids::uuid[]) order by id for no key update;
 
--- name: write_batch(now, transaction_ids, kinds, amounts, currencies, debit_ids, credit_ids, descriptions, initiators, entry_accounts, entry_versions, entry_transactions, entry_amounts, entry_currencies, entry_balances, account_ids, balances, versions, callers, keys, operations, digests, outcomes, key_transactions, event_count, event_ids, event_types, aggregate_ids, aggregate_types, event_data, event_versions, user_ids, metadata)^
+-- name: write_batch(now, transaction_ids, kinds, amounts, currencies, debit_ids, debit_versions, debit_balances, credit_ids, credit_versions, credit_balances, descriptions, initiators, metadata, account_ids, balances, versions, callers, keys, operations, digests, outcomes, key_transactions)$
 -- Everything that a batch decided, in one statement: one round trip, one plan, and the head of the log locked last.
-with new_transactions as (
+-- One row a posting comes in; its two entries and four events are made here, which halves the work in Python (measured).
+with posted as (
+    select * from unnest(:transaction_ids::uuid[], :kinds::text[], :amounts::bigint[], :currencies::text[],
+        :debit_ids::uuid[], :debit_versions::bigint[], :debit_balances::bigint[],
+        :credit_ids::uuid[], :credit_versions::bigint[], :credit_balances::bigint[],
+        :descriptions::text[], :initiators::uuid[], :metadata::jsonb[]) with ordinality as p
+        (id, kind, amount_minor, currency, debit_id, debit_version, debit_balance_minor,
+         credit_id, credit_version, credit_balance_minor, description, initiated_by, metadata, place)
+), sides as (
+    select p.place, p.id as transaction_id, p.currency, p.initiated_by, p.metadata, side.*
+    from posted p cross join lateral (values
+        (2, p.debit_id, p.debit_version, -p.amount_minor, p.debit_balance_minor),
+        (3, p.credit_id, p.credit_version, p.amount_minor, p.credit_balance_minor)
+    ) as side (nth, account_id, version, change_minor, balance_minor)
+), new_transactions as (
     insert into transactions
         (id, kind, amount_minor, currency, debit_account_id, credit_account_id, description, initiated_by, created_at)
-    select t.*, :now from unnest(:transaction_ids::uuid[], :kinds::text[], :amounts::bigint[], :currencies::text[],
-        :debit_ids::uuid[], :credit_ids::uuid[], :descriptions::text[], :initiators::uuid[]) as t
+    select id, kind, amount_minor, currency, debit_id, credit_id, description, initiated_by, :now from posted
 ), new_entries as (
     insert into entries
         (account_id, version, transaction_id, amount_minor, currency, balance_after_minor, created_at)
-    select e.*, :now from unnest(:entry_accounts::uuid[], :entry_versions::bigint[], :entry_transactions::uuid[],
-        :entry_amounts::bigint[], :entry_currencies::text[], :entry_balances::bigint[]) as e
+    select account_id, version, transaction_id, change_minor, currency, balance_minor, :now from sides
 ), new_balances as (
     update accounts a set balance_minor = b.balance_minor, version = b.version
     from unnest(:account_ids::uuid[], :balances::bigint[], :versions::bigint[]) as b (id, balance_minor, version)
@@ -33,15 +45,29 @@ with new_transactions as (
         (caller_id, key, operation, request_digest, outcome, transaction_id, created_at)
     select k.*, :now from unnest(:callers::uuid[], :keys::text[], :operations::text[], :digests::bytea[],
         :outcomes::jsonb[], :key_transactions::uuid[]) as k
+), events as (
+    select p.place, told.nth, told.event_type, p.id as aggregate_id, 'Transaction' as aggregate_type,
+           jsonb_build_object(
+               'transaction_id', p.id, 'kind', p.kind, 'amount_minor', p.amount_minor, 'currency', p.currency,
+               'debit_account_id', p.debit_id, 'credit_account_id', p.credit_id, 'initiated_by', p.initiated_by
+           ) as event_data, p.initiated_by, p.metadata
+    from posted p
+    cross join (values (1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')) as told (nth, event_type)
+    union all
+    select place, nth, 'BalanceUpdatedEvent', account_id, 'Account',
+           jsonb_build_object(
+               'account_id', account_id, 'transaction_id', transaction_id, 'version', version,
+               'change_minor', change_minor, 'balance_minor', balance_minor, 'currency', currency,
+               'initiated_by', initiated_by
+           ), initiated_by, metadata
+    from sides
 ), head as (
-    update event_log_head set position = position + :event_count returning position
+    update event_log_head set position = position + 4 * (select count(*) from posted) returning position
 ), new_events as (
     insert into event_store
-        (id, position, event_type, aggregate_id, aggregate_type, event_data, event_version, user_id, metadata, created_at)
-    select e.id, head.position - :event_count + e.place, e.event_type, e.aggregate_id, e.aggregate_type, e.event_data,
-           e.event_version, e.user_id, e.metadata, :now
-    from head, unnest(:event_ids::uuid[], :event_types::text[], :aggregate_ids::uuid[], :aggregate_types::text[],
-        :event_data::jsonb[], :event_versions::integer[], :user_ids::uuid[], :metadata::jsonb[])
-        with ordinality as e (id, event_type, aggregate_id, aggregate_type, event_data, event_version, user_id, metadata, place)
+        (id, position, event_type, aggregate_id, aggregate_type, event_data, user_id, metadata, created_at)
+    select uuidv7(), head.position - 4 * ((select count(*) from posted) - place) - 4 + nth, event_type, aggregate_id,
+           aggregate_type, event_data, initiated_by, metadata, :now
+    from events, head
 )
 select position from head;

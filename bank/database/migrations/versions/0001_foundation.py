@@ -111,7 +111,6 @@ create table event_store (
     metadata jsonb not null,
     created_at timestamptz not null default now()
 );
-create index event_store_by_aggregate on event_store (aggregate_id, position);
 create table subscriber_positions (
     subscriber text primary key,
     position bigint not null default 0,

@@ -1,0 +1,164 @@
+"""Building a Tartiflette engine: what is registered, what is left out, what runs one after the other."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from itertools import count
+from typing import Any, ClassVar
+
+import msgspec
+from tartiflette import Directive, Engine, Resolver
+from tartiflette.schema.registry import SchemaRegistry
+from tartiflette.types.object import GraphQLObjectType
+
+from bank.api.introspection import INTROSPECTION_RESOLVERS, INTROSPECTION_SDL
+from bank.api.scalars import register_scalars
+
+ResolverFunction = Callable[[Any, dict[str, Any], Any, Any], Awaitable[Any]]
+ErrorCoercer = Callable[[Exception, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+_ENGINE_SDL = INTROSPECTION_SDL + "directive @specifiedBy(url: String!) on SCALAR\n"
+
+_numbers = count(1)
+
+
+class _LeftOut:
+    """Stands in the register for one of Tartiflette's built-ins, so that it is not added to the schema."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def bake(self, _schema: object) -> None:
+        """Do nothing."""
+
+
+class _SpecifiedBy:
+    """The directive has no effect but on introspection."""
+
+
+class KeptDocuments:
+    """Keeps Tartiflette's parsed documents, the least recently used dropped first.
+
+    Bounded by the characters of their texts, because a document in memory takes about a hundred times its text.
+    """
+
+    CHARACTERS_MAX: ClassVar[int] = 256 * 1024
+    # Even a tiny document has a fixed cost; it counts as this many characters.
+    CHARACTERS_MIN: ClassVar[int] = 256
+
+    def __init__(self, parse: Callable[[str, Any], Any]) -> None:
+        self._parse = parse
+        self._kept: dict[str, Any] = {}
+        self._characters = 0
+
+    def __call__(self, text: str, schema: Any) -> Any:
+        """Return what `parse` returns for the text."""
+        parsed = self._kept.pop(text, None)
+        if parsed is None:
+            parsed = self._parse(text, schema)
+            self._characters += max(len(text), self.CHARACTERS_MIN)
+        self._kept[text] = parsed
+        while self._characters > self.CHARACTERS_MAX and len(self._kept) > 1:
+            oldest = next(iter(self._kept))
+            del self._kept[oldest]
+            self._characters -= max(len(oldest), self.CHARACTERS_MIN)
+        return parsed
+
+
+async def resolve_member(parent: Any, _arguments: dict[str, Any], _context: object, info: Any) -> Any:
+    """Return `parent[field]`: resolvers return mappings with the schema's own field names.
+
+    A missing key is a mistake, not a null; it raises KeyError. Introspection's parents are Tartiflette's objects.
+    """
+    if info.is_introspection:
+        # Named types come as mappings that have no more than they need.
+        return parent.get(info.field_name) if isinstance(parent, dict) else getattr(parent, info.field_name, None)
+    return parent[info.field_name]
+
+
+async def bake_engine(
+    sdl: str,
+    schema_name: str,
+    *,
+    resolvers: Mapping[str, ResolverFunction],
+    concurrent_lists: Iterable[str],
+    error_coercer: ErrorCoercer,
+) -> Engine:
+    """Return a Tartiflette engine for the SDL, with the resolvers registered under `schema_name` and those given.
+
+    Raises LookupError where a field of Query, Mutation or Subscription has no resolver: it could only ever fail.
+    """
+    own_name = f"{schema_name}#{next(_numbers)}"
+    _copy_register(schema_name, own_name)
+    for field, function in resolvers.items():
+        Resolver(field, schema_name=own_name)(function)
+    engine = Engine(
+        sdl + _ENGINE_SDL,
+        schema_name=own_name,
+        error_coercer=error_coercer,
+        custom_default_resolver=resolve_member,
+        custom_default_arguments_coercer=_coerce_in_turn,
+        query_cache_decorator=KeptDocuments,
+        json_loader=msgspec.json.decode,
+        coerce_list_concurrently=False,
+        coerce_parent_concurrently=False,
+    )
+    try:
+        await engine.cook()
+    finally:
+        SchemaRegistry._schemas.pop(own_name, None)  # noqa: SLF001 - it has no way to forget one schema
+    schema = schema_of(engine)
+    _require_resolvers(schema)
+    _run_in_turn(schema, frozenset(concurrent_lists))
+    return engine
+
+
+def schema_of(engine: Engine) -> Any:
+    """Return the GraphQLSchema of a cooked engine."""
+    return engine._schema  # noqa: SLF001 - Tartiflette offers no other way to it
+
+
+def _copy_register(schema_name: str, own_name: str) -> None:
+    registered = SchemaRegistry._schemas.get(schema_name, {})  # noqa: SLF001 - the register has no reading side
+    own = {kind: dict(objects) for kind, objects in registered.items() if isinstance(objects, dict)}
+    # Tartiflette adds Date, Time and @nonIntrospectable to every schema; the contract does not have them.
+    own.setdefault("scalars", {}).update({name: _LeftOut(name) for name in ("Date", "Time")})
+    own.setdefault("directives", {})["nonIntrospectable"] = _LeftOut("nonIntrospectable")
+    SchemaRegistry._schemas[own_name] = own  # noqa: SLF001 - see above
+    register_scalars(own_name)
+    Directive("specifiedBy", schema_name=own_name)(_SpecifiedBy)
+    for field, function in INTROSPECTION_RESOLVERS.items():
+        Resolver(field, schema_name=own_name)(function)
+
+
+def _require_resolvers(schema: Any) -> None:
+    for root in (schema.query_operation_name, schema.mutation_operation_name, schema.subscription_operation_name):
+        root_type = schema.type_definitions.get(root)
+        for field in root_type.implemented_fields.values() if root_type else ():
+            if field.raw_resolver is None:
+                raise LookupError(f"{root}.{field.name} has no resolver.")
+
+
+def _run_in_turn(schema: Any, concurrent_lists: frozenset[str]) -> None:
+    # @Resolver marks its field as running beside its siblings unless told otherwise at every single one. Here a request
+    # reads from one connection, and Tartiflette returns a cancelled sibling's CancelledError as data.
+    unknown = set(concurrent_lists)
+    for type_name, definition in schema.type_definitions.items():
+        if not isinstance(definition, GraphQLObjectType):
+            continue
+        for field in definition.implemented_fields.values():
+            field.parent_concurrently = False
+            coordinate = f"{type_name}.{field.name}"
+            if coordinate in concurrent_lists:
+                field.list_concurrently = True
+                unknown.discard(coordinate)
+    if unknown:
+        raise LookupError(f"There is no field {', '.join(sorted(unknown))} to run concurrently.")
+
+
+async def _coerce_in_turn(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+    results: list[Any] = []
+    for coroutine in coroutines:
+        try:
+            results.append(await coroutine)
+        except Exception as error:  # noqa: BLE001 - Tartiflette's contract: an error is a result
+            results.append(error)
+    return results

@@ -1,0 +1,64 @@
+"""What of an error a client is told: a sentence, a code, the correlation id. All that is unexpected is "Internal error"."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from tartiflette.types.exceptions.tartiflette import TartifletteError
+
+from bank.errors import BadInput, BankError
+from bank.telemetry.context import correlation_id
+
+logger = structlog.get_logger(__name__)
+
+InternalErrorHook = Callable[[BaseException], None]
+
+# The one kind of error that Tartiflette itself raises in an admitted document whose variables have been coerced: an
+# argument whose variable is null or missing. The rest of its sentence may hold the value, and stays here.
+_ARGUMENT = re.compile(r"Argument < (\w+) > (of non-null type|of required type|has invalid value)")
+_ARGUMENT_SENTENCES = {
+    "of non-null type": "must not be null",
+    "of required type": "was not provided",
+    "has invalid value": "is not of the type asked for",
+}
+
+
+def error_extensions(code: str, *, retryable: bool = False) -> dict[str, Any]:
+    """Return the `extensions` that every error carries."""
+    return {"code": code, "correlationId": correlation_id(), "retryable": retryable}
+
+
+def error_dict(error: BankError) -> dict[str, Any]:
+    """Return a BankError as a GraphQL error."""
+    return {"message": error.message, "extensions": error_extensions(error.code, retryable=error.retryable)}
+
+
+def log_internal_error(error: BaseException) -> None:
+    """Write an unexpected error to the log, with its traceback."""
+    logger.error("graphql_internal_error", exc_info=(type(error), error, error.__traceback__))
+
+
+def mask_error(exception: Exception, entry: dict[str, Any], on_internal_error: InternalErrorHook) -> dict[str, Any]:
+    """Return the error as a client may see it. `entry` is Tartiflette's rendering, of which place and path are used."""
+    masked = error_dict(_expected(exception) or _internal(exception, on_internal_error))
+    if entry.get("path"):
+        masked["path"] = entry["path"]
+    if entry.get("locations"):
+        masked["locations"] = entry["locations"]
+    return masked
+
+
+def _expected(exception: Exception) -> BankError | None:
+    original = getattr(exception, "original_error", None) or exception
+    if isinstance(original, BankError):
+        return original
+    argument = _ARGUMENT.match(str(original)) if type(original) is TartifletteError else None
+    if argument is not None:
+        return BadInput(f"Argument {argument.group(1)} {_ARGUMENT_SENTENCES[argument.group(2)]}.")
+    return None
+
+
+def _internal(exception: Exception, on_internal_error: InternalErrorHook) -> BankError:
+    on_internal_error(getattr(exception, "original_error", None) or exception)
+    return BankError("Internal error")
