@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from bank.accounts.cached import owner_tag
 from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
 from bank.clock import Clock
 from bank.events.model import AccountCreatedEvent
 from bank.events.work import Work
-from bank.accounts.cached import owner_tag
 from bank.identifiers import account_number, uuid7
 from bank.ledger.model import Account, Refusal
 
@@ -65,9 +65,7 @@ async def open_account(
             opening_key=key,
             now=account.created_at,
         )
-        uow.emit(
-            AccountCreatedEvent(account_id=account.id, owner_id=user_id, number=account.number, currency=currency)
-        )
+        uow.emit(AccountCreatedEvent(account_id=account.id, owner_id=user_id, number=account.number, currency=currency))
     # Before the answer, so that the owner's next read shows the account (rule 11).
     await cache.put([owner_tag(user_id, version)])
     return Opened(account)

@@ -9,11 +9,12 @@ import msgspec
 import structlog
 
 from bank.api.engine import GraphQLEngine
-from bank.api.gate import Admitted, Gate, Operation, Refused
-from bank.api.masking import error_dict
+from bank.api.gate import Admitted, Gate, Operation
+from bank.api.masking import error_dict, error_extensions
+from bank.api.refusal import Refused
 from bank.api.scope import RequestScope
 from bank.app import Bank
-from bank.cache.answers import AWAY, Look, answer_key
+from bank.cache.answers import Look, answer_key
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError
 from bank.identity.tokens import Caller
@@ -77,7 +78,8 @@ class Answerer:
             return _refusal(refused.errors)
         name = _label(operation)
         if operation.kind != "query" and request.queries_only:
-            return _refusal([_error("METHOD_NOT_ALLOWED", "Only queries can be sent with GET.")], name)
+            message = "Only queries can be sent with GET."
+            return _refusal([{"message": message, "extensions": error_extensions("METHOD_NOT_ALLOWED")}], name)
         try:
             caller = self._bank.tokens.verify(request.access_token) if request.access_token else None
             if operation.kind == "query" and caller is not None:

@@ -17,6 +17,8 @@ ErrorCoercer = Callable[[Exception, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _ENGINE_SDL = INTROSPECTION_SDL + "directive @specifiedBy(url: String!) on SCALAR\n"
 
+_SDL_DIRECTIVES = frozenset({"deprecated", "specifiedBy"})
+
 _numbers = count(1)
 
 
@@ -107,6 +109,7 @@ async def bake_engine(
         SchemaRegistry._schemas.pop(own_name, None)  # noqa: SLF001 - it has no way to forget one schema
     schema = schema_of(engine)
     _require_resolvers(schema)
+    _require_known_directives(schema)
     _run_in_turn(schema, frozenset(concurrent_lists))
     return engine
 
@@ -114,6 +117,14 @@ async def bake_engine(
 def schema_of(engine: Engine) -> Any:
     """Return the GraphQLSchema of a cooked engine."""
     return engine._schema  # noqa: SLF001 - Tartiflette offers no other way to it
+
+
+def parse_admitted(engine: Engine, text: str) -> Any:
+    """Return Tartiflette's document for an admitted text, parsed once. Raises its error where the two parsers disagree."""
+    document, errors = engine._cached_parse_and_validate_query(text, engine._schema)  # noqa: SLF001 - as schema_of
+    if errors:
+        raise errors[0]
+    return document
 
 
 def _copy_register(schema_name: str, own_name: str) -> None:
@@ -135,6 +146,23 @@ def _require_resolvers(schema: Any) -> None:
         for field in root_type.implemented_fields.values() if root_type else ():
             if field.raw_resolver is None:
                 raise LookupError(f"{root}.{field.name} has no resolver.")
+
+
+def _require_known_directives(schema: Any) -> None:
+    # Tartiflette would run others while coercing; what coerces here in its place does not.
+    elements = [schema]
+    for definition in schema.type_definitions.values():
+        fields = [
+            *getattr(definition, "implemented_fields", {}).values(),
+            *getattr(definition, "input_fields", {}).values(),
+        ]
+        arguments = [argument for field in fields for argument in getattr(field, "arguments", {}).values()]
+        elements += [definition, *fields, *arguments, *getattr(definition, "values", ())]
+    for element in elements:
+        for directive in getattr(element, "directives", None) or ():
+            name = getattr(directive, "name", None)
+            if getattr(name, "value", None) not in _SDL_DIRECTIVES and element is not schema:
+                raise LookupError(f"The engine does not know the directive @{name.value}.")
 
 
 def _run_in_turn(schema: Any, concurrent_lists: frozenset[str]) -> None:

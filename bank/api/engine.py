@@ -9,10 +9,12 @@ from importlib import import_module
 from typing import Any
 
 from tartiflette import Engine
+from tartiflette.language.ast import OperationDefinitionNode
 
-from bank.api.bake import ResolverFunction, bake_engine
+from bank.api.bake import ResolverFunction, bake_engine, parse_admitted, schema_of
 from bank.api.gate import Admitted
-from bank.api.masking import InternalErrorHook, log_internal_error, mask_error
+from bank.api.masking import InternalErrorHook, error_dict, log_internal_error, mask_error
+from bank.api.variables import InputTypes, UnfitVariable, Variable, coerce_variables
 
 SCHEMA_NAME = "bank"
 
@@ -20,8 +22,9 @@ SCHEMA_NAME = "bank"
 class GraphQLEngine:
     """Executes admitted documents. Made by `create`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, input_types: InputTypes) -> None:
         self._engine = engine
+        self._input_types = input_types
 
     @classmethod
     async def create(
@@ -53,7 +56,7 @@ class GraphQLEngine:
             concurrent_lists=concurrent_lists,
             error_coercer=coerce_error,
         )
-        return cls(engine)
+        return cls(engine, await InputTypes.read(schema_of(engine)))
 
     async def execute(
         self,
@@ -65,9 +68,25 @@ class GraphQLEngine:
     ) -> dict[str, Any]:
         """Run one operation and return the response: `data`, and `errors` where there are any, all of them masked.
 
-        `context` is handed to the resolvers. CancelledError goes through; nothing else is raised.
+        Where a variable does not fit there is no `data`: nothing was run. `context` is handed to the resolvers. Raises
+        Refused where the document has no such operation; CancelledError goes through; nothing else is raised.
         """
+        name = admitted.operation(operation_name).name
+        given = variables or {}
+        try:
+            coerce_variables(await self._variables(admitted, name), given)
+        except UnfitVariable as unfit:
+            place = unfit.variable.node.location
+            locations = [{"line": place.line, "column": place.column}]
+            return {"errors": [{**error_dict(unfit.error), "locations": locations}]}
         response: dict[str, Any] = await self._engine.execute(
-            admitted.text, operation_name=operation_name, variables=dict(variables or {}), context=context
+            admitted.text, operation_name=name, variables=dict(given), context=context
         )
         return response
+
+    async def _variables(self, admitted: Admitted, name: str | None) -> tuple[Variable, ...]:
+        document = parse_admitted(self._engine, admitted.text)
+        for node in document.definitions:
+            if isinstance(node, OperationDefinitionNode) and (node.name.value if node.name else None) == name:
+                return tuple([await self._input_types.variable(inner) for inner in node.variable_definitions or ()])
+        raise LookupError("An admitted document has lost an operation.")

@@ -1,4 +1,4 @@
-"""What of an error a client is told: a sentence, a code, the correlation id. All that is unexpected is "Internal error"."""
+"""What of an error a client is told: a sentence, a code, the correlation id. The unexpected is "Internal error"."""
 
 import re
 from collections.abc import Callable

@@ -32,7 +32,7 @@ _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 @dataclass(frozen=True, slots=True)
 class ScalarForm:
-    """How a scalar is read from a string and written to one. `parse` raises ValueError with a sentence for the client."""
+    """How a scalar is read from a string and written to one. `parse` raises ValueError with a sentence to show."""
 
     parse: Callable[[str], object]
     serialise: Callable[[object], str]

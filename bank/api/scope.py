@@ -1,7 +1,6 @@
 """What one request may use: who asks, the instant it reads, what its answer is made from."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from bank.api.gate import Operation
 from bank.app import Bank

@@ -43,9 +43,7 @@ class CacheServer:
         )
         self.client: Redis = Redis(connection_pool=pool)
         self.breaker = breaker or Breaker()
-        self._scripts = {
-            path.stem: self.client.register_script(path.read_bytes()) for path in _SCRIPTS.glob("*.lua")
-        }
+        self._scripts = {path.stem: self.client.register_script(path.read_bytes()) for path in _SCRIPTS.glob("*.lua")}
 
     async def run(self, script: str, keys: list[str], arguments: list[Any]) -> Any:
         """Run a script by the name of its file."""

@@ -31,8 +31,12 @@ def upgrade(url: str) -> None:
     """
     try:
         command.upgrade(_config(url), "head")
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidCatalogNameError,
-            asyncpg.InvalidAuthorizationSpecificationError) as error:
+    except (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+    ) as error:
         raise Unavailable(f"The database does not answer: {error}.") from error
 
 

@@ -5,7 +5,7 @@ address, name or CPF: they are kept for ever, and a person may ask to be forgott
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec

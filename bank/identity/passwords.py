@@ -58,7 +58,7 @@ def weakness_of(password: str, *, email: str, full_name: str) -> str | None:
         return "The password repeats too few characters."
     if any(lowered.startswith(guess) for guess in _GUESSABLE):
         return "The password begins like one of the most guessed."
-    personal = [email.split("@")[0].lower(), *full_name.lower().split()]
+    personal = [email.split("@", maxsplit=1)[0].lower(), *full_name.lower().split()]
     if any(len(part) >= 4 and part in lowered and len(part) * 2 > len(lowered) for part in personal):
         return "The password is mostly your own name or address."
     return None

@@ -138,10 +138,7 @@ class Ledger:
             async for row in queries.find_keys(connection, callers=callers, keys=keys)
         }
         ids = {
-            id_
-            for command in commands
-            if (command.caller_id, command.key) not in known
-            for id_ in command.account_ids
+            id_ for command in commands if (command.caller_id, command.key) not in known for id_ in command.account_ids
         }
         accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(ids))}
         return Batch(accounts, known, self._clock.now())

@@ -10,7 +10,9 @@ REQUEST_SECONDS = Histogram(
 )
 REQUEST_ERRORS = Counter("bank_request_errors_total", "Requests answered with an error", ["operation", "code"])
 DATABASE_SECONDS = Histogram(
-    "bank_database_seconds", "Time one read spent in the database; none on a hit", ["operation", "cache"],
+    "bank_database_seconds",
+    "Time one read spent in the database; none on a hit",
+    ["operation", "cache"],
     buckets=_SECONDS,
 )
 CACHE_REQUESTS = Counter("bank_cache_requests_total", "Reads by what the cache could do for them", ["result"])
@@ -25,7 +27,9 @@ EVENT_LATENCY_SECONDS = Histogram(
 EVENTS_HANDLED = Counter("bank_events_handled_total", "Events whose handler's effect committed", ["subscriber"])
 EVENT_RETRIES = Counter("bank_event_retries_total", "Deliveries that failed and will be tried again", ["subscriber"])
 DEAD_LETTERS = Counter("bank_dead_letters_total", "Events put aside after their last attempt", ["subscriber"])
-SUBSCRIBER_LAG = Gauge("bank_subscriber_lag_events", "Events in memory that a subscriber has not handled", ["subscriber"])
+SUBSCRIBER_LAG = Gauge(
+    "bank_subscriber_lag_events", "Events in memory that a subscriber has not handled", ["subscriber"]
+)
 POSTING_BATCH_SIZE = Histogram(
     "bank_posting_batch_size", "Commands decided by one batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )

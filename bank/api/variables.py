@@ -1,0 +1,235 @@
+"""Coercing the variables of a request (GraphQL September 2025, section 6.1.2).
+
+In place of Tartiflette's own coercion, whose messages repeat the values, and which starts a task for every input field.
+What comes out is the same. The first value that does not fit ends it, with one sentence that says where.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from tartiflette.coercers.literals.compute import get_literal_coercer
+from tartiflette.constants import UNDEFINED_VALUE
+from tartiflette.types.enum import GraphQLEnumType
+from tartiflette.types.input_object import GraphQLInputObjectType
+from tartiflette.types.scalar import GraphQLScalarType
+from tartiflette.utils.type_from_ast import schema_type_from_ast
+
+from bank.api.normalise import holds_control_characters
+from bank.api.scalars import SCALARS
+from bank.errors import BadInput
+
+Coerce = Callable[[Any], Any]
+
+_ABSENT = object()
+_TEXT_SCALARS = frozenset({"String", "ID"})
+
+
+class _UnfitError(Exception):
+    """A value does not fit. `place` is where, outermost last, as it is found out on the way up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.place: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of an operation, ready to be coerced. `node` is where the document defines it."""
+
+    name: str
+    coerce: Coerce
+    required: bool
+    default: Any
+    node: Any
+
+    def value(self, given: Any) -> Any:
+        """Return the variable's value for what the client sent; raise BadInput with a sentence that says what is wrong."""
+        try:
+            return self.coerce(given)
+        except _UnfitError as error:
+            place = "".join(reversed(error.place))
+            raise BadInput(f"Variable ${self.name}{place} {error.reason}") from None
+
+
+class UnfitVariable(Exception):  # noqa: N818 - a refusal, as the classes of bank.errors are
+    """A variable cannot be coerced; `error` says so to the client, `variable` is the one."""
+
+    def __init__(self, error: BadInput, variable: Variable) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.variable = variable
+
+
+def coerce_variables(variables: tuple[Variable, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that resolvers see. Raises UnfitVariable for the first that is missing or does not fit."""
+    values: dict[str, Any] = {}
+    for variable in variables:
+        raw = given.get(variable.name, _ABSENT)
+        try:
+            if raw is not _ABSENT:
+                values[variable.name] = variable.value(raw)
+            elif variable.default is not _ABSENT:
+                values[variable.name] = _own(variable.default)
+            elif variable.required:
+                raise BadInput(f"Variable ${variable.name} was not provided.")  # noqa: TRY301 - one way out of the loop
+        except BadInput as error:
+            raise UnfitVariable(error, variable) from None
+    return values
+
+
+class InputTypes:
+    """The input types of a schema, each with its coercion. Made by `read`."""
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+        self._coercions: dict[str, Coerce] = {}
+        self._defaults: dict[tuple[str, str], Any] = {}
+
+    @classmethod
+    async def read(cls, schema: Any) -> "InputTypes":
+        """Return the input types of a baked Tartiflette schema."""
+        types = cls(schema)
+        for type_name, definition in schema.type_definitions.items():
+            if isinstance(definition, GraphQLInputObjectType):
+                for name, field in definition.input_fields.items():
+                    if field.default_value is not None:
+                        types._defaults[type_name, name] = await _literal(field.graphql_type, None, field.default_value)
+        return types
+
+    async def variable(self, node: Any) -> Variable:
+        """Return the variable that a VariableDefinitionNode defines."""
+        graphql_type = schema_type_from_ast(self._schema, node.type)
+        default = _ABSENT
+        if node.default_value is not None:
+            default = await _literal(graphql_type, node, node.default_value)
+        coerce = self.coercion(graphql_type)
+        return Variable(node.variable.name.value, coerce, graphql_type.is_non_null_type, default, node)
+
+    def coercion(self, graphql_type: Any) -> Coerce:
+        """Return the coercion to an input type, made once for each."""
+        name = str(graphql_type)
+        if name not in self._coercions:
+            # A type may contain itself: what is made meanwhile finds this, and looks again when it is used.
+            self._coercions[name] = lambda value: self._coercions[name](value)
+            self._coercions[name] = self._make(graphql_type)
+        return self._coercions[name]
+
+    def _make(self, graphql_type: Any) -> Coerce:
+        if graphql_type.is_non_null_type:
+            return _non_null(self.coercion(graphql_type.wrapped_type))
+        if graphql_type.is_list_type:
+            return _list_of(self.coercion(graphql_type.wrapped_type))
+        if isinstance(graphql_type, GraphQLScalarType):
+            return _scalar(graphql_type)
+        if isinstance(graphql_type, GraphQLEnumType):
+            return _enum(graphql_type)
+        return self._object(graphql_type)
+
+    def _object(self, definition: GraphQLInputObjectType) -> Coerce:
+        fields = [
+            (name, self.coercion(field.graphql_type), field.graphql_type.is_non_null_type,
+             self._defaults.get((definition.name, name), _ABSENT))
+            for name, field in definition.input_fields.items()
+        ]  # fmt: skip
+        known = definition.input_fields.keys()
+
+        def coerce(value: Any) -> Any:
+            if value is None:
+                return None
+            if not isinstance(value, dict):
+                raise _UnfitError(f"is not an object of type {definition.name}.")
+            if not known >= value.keys():
+                raise _UnfitError(f"has a field that {definition.name} does not have.")
+            values: dict[str, Any] = {}
+            for name, inner, required, default in fields:
+                if name in value:
+                    try:
+                        values[name] = inner(value[name])
+                    except _UnfitError as error:
+                        error.place.append(f".{name}")
+                        raise
+                elif default is not _ABSENT:
+                    values[name] = _own(default)
+                elif required:
+                    error = _UnfitError("was not provided.")
+                    error.place.append(f".{name}")
+                    raise error
+            return values
+
+        return coerce
+
+
+def _non_null(inner: Coerce) -> Coerce:
+    def coerce(value: Any) -> Any:
+        if value is None:
+            raise _UnfitError("must not be null.")
+        return inner(value)
+
+    return coerce
+
+
+def _list_of(inner: Coerce) -> Coerce:
+    def coerce(value: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            return [inner(value)]  # the specification's: one item stands for a list of it
+        values = []
+        for index, item in enumerate(value):
+            try:
+                values.append(inner(item))
+            except _UnfitError as error:
+                error.place.append(f"[{index}]")
+                raise
+        return values
+
+    return coerce
+
+
+def _scalar(definition: GraphQLScalarType) -> Coerce:
+    name = definition.name
+    is_text = name in _TEXT_SCALARS
+    says_why = name in SCALARS
+
+    def coerce(value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            coerced = definition.coerce_input(value)
+        except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is refused
+            if says_why:
+                raise _UnfitError(f"is not accepted: {error}") from None
+            coerced = UNDEFINED_VALUE
+        if coerced is UNDEFINED_VALUE:
+            raise _UnfitError(f"is not of type {name}.")
+        if is_text and holds_control_characters(coerced):
+            raise _UnfitError("holds a control character.")
+        return coerced
+
+    return coerce
+
+
+def _enum(definition: GraphQLEnumType) -> Coerce:
+    members = frozenset(member.value for member in definition.values)
+
+    def coerce(value: Any) -> Any:
+        if value is None or (isinstance(value, str) and value in members):
+            return value
+        raise _UnfitError(f"is not a value of {definition.name}.")
+
+    return coerce
+
+
+async def _literal(graphql_type: Any, parent: Any, node: Any) -> Any:
+    value, errors = await get_literal_coercer(graphql_type)(parent, node, None)
+    if errors or value is UNDEFINED_VALUE:
+        raise BadInput("A default value is not of its type.")
+    return value
+
+
+def _own(default: Any) -> Any:
+    # A resolver may change what it is given; the next request's default is not to change with it.
+    return deepcopy(default) if isinstance(default, list | dict) else default
