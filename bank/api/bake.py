@@ -120,8 +120,9 @@ def schema_of(engine: Engine) -> Any:
 
 
 def parse_admitted(engine: Engine, text: str) -> Any:
-    """Return Tartiflette's document for an admitted text, parsed once. Raises its error where the two parsers disagree."""
-    document, errors = engine._cached_parse_and_validate_query(text, engine._schema)  # noqa: SLF001 - as schema_of
+    """Return Tartiflette's document for an admitted text, parsed once. Raises its error if it cannot read it."""
+    parse: Any = engine._cached_parse_and_validate_query  # noqa: SLF001 - as in schema_of
+    document, errors = parse(text, schema_of(engine))
     if errors:
         raise errors[0]
     return document
@@ -150,19 +151,14 @@ def _require_resolvers(schema: Any) -> None:
 
 def _require_known_directives(schema: Any) -> None:
     # Tartiflette would run others while coercing; what coerces here in its place does not.
-    elements = [schema]
+    elements: list[Any] = []
     for definition in schema.type_definitions.values():
-        fields = [
-            *getattr(definition, "implemented_fields", {}).values(),
-            *getattr(definition, "input_fields", {}).values(),
-        ]
+        fields = {**getattr(definition, "implemented_fields", {}), **getattr(definition, "input_fields", {})}.values()
         arguments = [argument for field in fields for argument in getattr(field, "arguments", {}).values()]
         elements += [definition, *fields, *arguments, *getattr(definition, "values", ())]
-    for element in elements:
-        for directive in getattr(element, "directives", None) or ():
-            name = getattr(directive, "name", None)
-            if getattr(name, "value", None) not in _SDL_DIRECTIVES and element is not schema:
-                raise LookupError(f"The engine does not know the directive @{name.value}.")
+    for directive in (directive for element in elements for directive in getattr(element, "directives", None) or ()):
+        if directive.name.value not in _SDL_DIRECTIVES:
+            raise LookupError(f"The engine does not know the directive @{directive.name.value}.")
 
 
 def _run_in_turn(schema: Any, concurrent_lists: frozenset[str]) -> None:

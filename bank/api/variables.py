@@ -46,7 +46,7 @@ class Variable:
     node: Any
 
     def value(self, given: Any) -> Any:
-        """Return the variable's value for what the client sent; raise BadInput with a sentence that says what is wrong."""
+        """Return the variable's value for what the client sent; raise BadInput that says what is wrong, and where."""
         try:
             return self.coerce(given)
         except _UnfitError as error:
@@ -101,7 +101,7 @@ class InputTypes:
 
     async def variable(self, node: Any) -> Variable:
         """Return the variable that a VariableDefinitionNode defines."""
-        graphql_type = schema_type_from_ast(self._schema, node.type)
+        graphql_type: Any = schema_type_from_ast(self._schema, node.type)
         default = _ABSENT
         if node.default_value is not None:
             default = await _literal(graphql_type, node, node.default_value)
@@ -112,8 +112,11 @@ class InputTypes:
         """Return the coercion to an input type, made once for each."""
         name = str(graphql_type)
         if name not in self._coercions:
-            # A type may contain itself: what is made meanwhile finds this, and looks again when it is used.
-            self._coercions[name] = lambda value: self._coercions[name](value)
+
+            def later(value: Any) -> Any:
+                return self._coercions[name](value)
+
+            self._coercions[name] = later  # for a type that contains itself: it is looked up when it is used
             self._coercions[name] = self._make(graphql_type)
         return self._coercions[name]
 
@@ -154,9 +157,9 @@ class InputTypes:
                 elif default is not _ABSENT:
                     values[name] = _own(default)
                 elif required:
-                    error = _UnfitError("was not provided.")
-                    error.place.append(f".{name}")
-                    raise error
+                    missing = _UnfitError("was not provided.")
+                    missing.place.append(f".{name}")
+                    raise missing
             return values
 
         return coerce
@@ -191,6 +194,7 @@ def _list_of(inner: Coerce) -> Coerce:
 
 def _scalar(definition: GraphQLScalarType) -> Coerce:
     name = definition.name
+    coerce_input: Any = definition.coerce_input
     is_text = name in _TEXT_SCALARS
     says_why = name in SCALARS
 
@@ -198,7 +202,7 @@ def _scalar(definition: GraphQLScalarType) -> Coerce:
         if value is None:
             return None
         try:
-            coerced = definition.coerce_input(value)
+            coerced = coerce_input(value)
         except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is refused
             if says_why:
                 raise _UnfitError(f"is not accepted: {error}") from None
