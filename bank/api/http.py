@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, health, metrics (spec step 7; the GraphQL-over-HTTP specification's media types and status codes)."""
+"""GraphQL over HTTP with that specification's media types and status codes; health and metrics (spec step 7)."""
 
 import re
 from time import perf_counter

@@ -26,7 +26,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="event-driven-bank", prog_name="bank")
 def main() -> None:
-    """An event-driven bank: a GraphQL API on PostgreSQL and Redis.
+    """Run an event-driven bank: a GraphQL API on PostgreSQL and Redis.
 
     Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET and others (docs/operations.md).
     With neither of the two URLs set, `bank serve` brings its own servers and keeps their data in a folder.

@@ -27,7 +27,7 @@ CONNECTION_LOST = (
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
-    """A connection that is not reset between uses: the bank sets nothing on a session, and the reset is a round trip."""
+    """A connection that is not reset between uses: the bank sets nothing on a session; the reset is a round trip."""
 
     def get_reset_query(self) -> str:
         return ""

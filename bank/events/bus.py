@@ -12,7 +12,7 @@ from time import perf_counter
 from bank.events.model import RecordedEvent
 from bank.telemetry import metrics
 
-# Five seconds of a busy day (400 transfers of 4 events a second). Beyond it memory would only repeat what the log holds.
+# Five seconds of a busy day (400 transfers of 4 events a second). Beyond it memory only repeats what the log holds.
 INBOX_MAX = 8_192
 
 

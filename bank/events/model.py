@@ -39,10 +39,12 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_id(self) -> UUID:
+        """The user."""
         return self.id
 
     @property
     def user_id(self) -> UUID:
+        """The new user, by their own doing."""
         return self.id
 
 
@@ -58,10 +60,12 @@ class AccountCreatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_id(self) -> UUID:
+        """The account."""
         return self.account_id
 
     @property
     def user_id(self) -> UUID:
+        """The owner."""
         return self.owner_id
 
 
@@ -80,10 +84,12 @@ class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False
 
     @property
     def aggregate_id(self) -> UUID:
+        """The transaction."""
         return self.transaction_id
 
     @property
     def user_id(self) -> UUID:
+        """Whoever asked for the transaction."""
         return self.initiated_by
 
 
@@ -106,10 +112,12 @@ class BalanceUpdatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_id(self) -> UUID:
+        """The account."""
         return self.account_id
 
     @property
     def user_id(self) -> UUID:
+        """Whoever asked for the transaction."""
         return self.initiated_by
 
 

@@ -27,7 +27,7 @@ class Command:
     """A request to post, with all that its decision needs.
 
     `digest` stands for the content: the same key with another digest or operation is a mistake of the caller's.
-    `decide` says what to post, given the locked accounts of `account_ids`; a missing account is one that does not exist.
+    `decide` says what to post, given the locked accounts of `account_ids`; those that do not exist are missing there.
     """
 
     caller_id: UUID

@@ -84,13 +84,13 @@ class Ledger:
             await self._write([waiting.command for waiting in batch], batch)
         except BankError as error:
             _fail(batch, error)
-        except asyncpg.IntegrityConstraintViolationError as error:
+        except asyncpg.IntegrityConstraintViolationError:
             # The database's own guards found a bug in the decisions; they undid the batch.
-            logger.error("batch_refused_by_database", commands=len(batch), error=repr(error))
+            logger.exception("batch_refused_by_database", commands=len(batch))
             _fail(batch, BankError("The ledger refused to write what was decided."))
         except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
             # Up to the commit nothing has happened; the database has undone the rest.
-            logger.error("batch_failed", commands=len(batch), error=repr(error))
+            logger.warning("batch_failed", commands=len(batch), error=repr(error))
             _fail(batch, Unavailable("The ledger could not write; try again with the same key."))
         except Exception:  # a bug must not stop the loop that everybody waits for
             logger.exception("batch_broken", commands=len(batch))

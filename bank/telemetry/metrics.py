@@ -27,9 +27,7 @@ EVENT_LATENCY_SECONDS = Histogram(
 EVENTS_HANDLED = Counter("bank_events_handled_total", "Events whose handler's effect committed", ["subscriber"])
 EVENT_RETRIES = Counter("bank_event_retries_total", "Deliveries that failed and will be tried again", ["subscriber"])
 DEAD_LETTERS = Counter("bank_dead_letters_total", "Events put aside after their last attempt", ["subscriber"])
-SUBSCRIBER_LAG = Gauge(
-    "bank_subscriber_lag_events", "Events in memory that a subscriber has not handled", ["subscriber"]
-)
+SUBSCRIBER_LAG = Gauge("bank_subscriber_lag_events", "Events in memory that wait for a subscriber", ["subscriber"])
 POSTING_BATCH_SIZE = Histogram(
     "bank_posting_batch_size", "Commands decided by one batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )

@@ -18,7 +18,7 @@ CASH_ACCOUNTS = {"BRL": UUID("00000000-0000-7000-8000-000000000986")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitTransfer:
-    """Move `amount` (a decimal text) from an account of the caller's to another; `to_id` is None for an unknown number."""
+    """Move `amount` (a decimal text) from an account of the caller's; `to_id` is None for an unknown number."""
 
     caller_id: UUID
     key: str
@@ -61,7 +61,8 @@ async def submit_transfer(ledger: Ledger, command: SubmitTransfer) -> Outcome:
         description=command.description,
     )
     content = (str(command.from_id), command.to_number, amount_minor, command.currency, command.description)
-    return await _post(ledger, command, "transfer", content, (command.from_id, command.to_id), decide)
+    accounts = (command.from_id, command.to_id)
+    return await _post(ledger, command, operation="transfer", content=content, account_ids=accounts, decide=decide)
 
 
 async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
@@ -78,7 +79,8 @@ async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
         description=command.description,
     )
     content = (command.to_number, amount_minor, command.currency, command.description)
-    return await _post(ledger, command, "deposit", content, (cash_id, command.to_id), decide)
+    accounts = (cash_id, command.to_id)
+    return await _post(ledger, command, operation="deposit", content=content, account_ids=accounts, decide=decide)
 
 
 def _check(command: SubmitTransfer | SubmitDeposit) -> int | Refusal:
@@ -92,6 +94,7 @@ def _check(command: SubmitTransfer | SubmitDeposit) -> int | Refusal:
 async def _post(
     ledger: Ledger,
     command: SubmitTransfer | SubmitDeposit,
+    *,
     operation: str,
     content: tuple[object, ...],
     account_ids: tuple[UUID | None, ...],
