@@ -38,7 +38,7 @@ def _strong_secret(value: SecretStr) -> SecretStr:
 class Settings(BaseSettings):
     """The bank's settings, each with its environment variable, default and bounds."""
 
-    model_config = SettingsConfigDict(env_prefix="BANK_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="BANK_", extra="ignore", frozen=True, populate_by_name=True)
 
     database_url: Annotated[str, AfterValidator(_postgres_url)] = Field(validation_alias="DATABASE_URL")
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(validation_alias="REDIS_URL")

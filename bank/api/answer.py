@@ -64,7 +64,11 @@ class Answerer:
     async def answer(self, request: GraphQLRequest) -> Answer:
         """Answer a request. Never raises: whatever goes wrong is an answer with errors."""
         started = perf_counter()
-        answer = await self._answer_or_refuse(request)
+        try:
+            answer = await self._answer_or_refuse(request)
+        except Exception:  # a bug is told to the log in full, and to the client not at all
+            logger.exception("request_broken")
+            answer = _refusal([error_dict(BankError("Internal error"))], "broken")
         metrics.REQUEST_SECONDS.labels(answer.operation, answer.cache).observe(perf_counter() - started)
         if answer.error_code is not None:
             metrics.REQUEST_ERRORS.labels(answer.operation, answer.error_code).inc()
@@ -170,6 +174,9 @@ def _count(result: str, operation: str, database_s: float) -> None:
 
 def _answer(result: dict[str, Any], operation: str, *, cache: str = "none") -> Answer:
     errors = result.get("errors")
+    if errors and "data" not in result:
+        # No field ran: a variable was found wrong.
+        return _refusal(errors, operation)
     code = errors[0]["extensions"]["code"] if errors else None
     return Answer(body=msgspec.json.encode(result), operation=operation, cache=cache, error_code=code)
 

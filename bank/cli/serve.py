@@ -27,7 +27,7 @@ from bank.telemetry.logs import configure_logs
 
 logger = structlog.get_logger(__name__)
 
-_RESOLVERS = ["bank.api.resolvers.identity", "bank.api.resolvers.accounts", "bank.api.resolvers.transfers"]
+RESOLVERS = ["bank.api.resolvers.identity", "bank.api.resolvers.accounts", "bank.api.resolvers.transfers"]
 
 
 @click.command()
@@ -57,7 +57,7 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sdl = load_sdl()
-    engine = await GraphQLEngine.create(sdl, _RESOLVERS, SCHEMA_NAME)
+    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME)
     async with running(build_bank(settings)) as bank:
         answerer = Answerer(bank, Gate(sdl), engine)
         runner = web.AppRunner(

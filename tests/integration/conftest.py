@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books, running_books
 
 
@@ -17,3 +18,10 @@ async def books(database_url: str) -> AsyncIterator[Books]:
             books.owner_id,
         )
         yield books
+
+
+@pytest.fixture
+async def running_bank(database_url: str, redis_url: str) -> AsyncIterator[RunningBank]:
+    """A bank that serves over HTTP, on a fresh database and an empty cache."""
+    async with serving(settings_for(database_url, redis_url)) as running_bank:
+        yield running_bank

@@ -1,0 +1,149 @@
+"""A running bank behind a real socket, and a client that speaks the documents of the contract."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from pydantic import SecretStr
+from validate_docbr import CPF
+
+import contracts
+from bank.api.answer import Answerer
+from bank.api.engine import SCHEMA_NAME, GraphQLEngine
+from bank.api.gate import Gate
+from bank.api.http import build_web_application
+from bank.api.schema import load_sdl
+from bank.app import Bank, build_bank, running
+from bank.cli.serve import RESOLVERS
+from bank.settings import Settings
+
+PASSWORD = "an umbrella for Tuesday"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Reply:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Any
+    body: Any
+
+    @property
+    def data(self) -> Any:
+        assert "errors" not in self.body, self.body["errors"]
+        return self.body["data"]
+
+    @property
+    def code(self) -> str:
+        return str(self.body["errors"][0]["extensions"]["code"])
+
+
+@dataclass
+class Client:
+    """Speaks GraphQL to one bank, as one person or as nobody."""
+
+    http: aiohttp.ClientSession
+    url: str
+    token: str | None = None
+
+    async def send(
+        self, query: str, variables: dict[str, Any] | None = None, *, headers: dict[str, str] | None = None, **more: Any
+    ) -> Reply:
+        sent = {"Accept": "application/graphql-response+json", **(headers or {})}
+        if self.token:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        body = {"query": query, "variables": variables or {}, **more}
+        async with self.http.post(f"{self.url}/graphql", json=body, headers=sent) as response:
+            return Reply(response.status, response.headers, await response.json(content_type=None))
+
+    async def run(self, operation: str, *, headers: dict[str, str] | None = None, **variables: Any) -> Reply:
+        document = (contracts.OPERATIONS / f"{operation}.graphql").read_text()
+        return await self.send(document, variables, headers=headers)
+
+    async def person(self, *, email: str | None = None) -> "Client":
+        """Register somebody and log in."""
+        email = email or f"person{next(_numbers)}-{random.getrandbits(32):08x}@example.com"
+        given = {"email": email, "fullName": "Maria da Silva", "cpf": CPF().generate(), "password": PASSWORD}
+        registered = await self.run("Register", input=given)
+        assert registered.data["register"]["userErrors"] == []
+        return await self.login(email)
+
+    async def login(self, email: str) -> "Client":
+        reply = await self.run("Login", input={"email": email, "password": PASSWORD})
+        return Client(self.http, self.url, reply.data["login"]["tokens"]["accessToken"])
+
+    async def account(self, key: str = "a") -> dict[str, Any]:
+        reply = await self.run("OpenAccount", input={"idempotencyKey": key, "currency": "BRL"})
+        account: dict[str, Any] = reply.data["openAccount"]["account"]
+        return account
+
+    async def deposit(self, number: str, amount: str, key: str) -> dict[str, Any]:
+        money = {"amount": amount, "currency": "BRL"}
+        reply = await self.run("Deposit", input={"idempotencyKey": key, "accountNumber": number, "amount": money})
+        deposit: dict[str, Any] = reply.data["deposit"]
+        return deposit
+
+    async def transfer(self, from_id: str, to_number: str, amount: str, key: str, **more: Any) -> Reply:
+        money = {"amount": amount, "currency": more.pop("currency", "BRL")}
+        given = {"idempotencyKey": key, "fromAccountId": from_id, "toAccountNumber": to_number, "amount": money, **more}
+        return await self.run("Transfer", input=given)
+
+    async def balance(self, account_id: str, *, headers: dict[str, str] | None = None) -> str:
+        reply = await self.run("AccountBalance", id=account_id, headers=headers)
+        return str(reply.data["account"]["balance"]["amount"])
+
+
+@dataclass
+class RunningBank:
+    """A bank that serves, and its parts to look into."""
+
+    bank: Bank
+    client: Client
+
+    async def staff(self) -> Client:
+        """Return an operator, logged in."""
+        email = f"operator{next(_numbers)}@example.com"
+        await self.client.person(email=email)
+        async with self.bank.database.connection() as connection:
+            await connection.execute("update users set role = 'OPERATOR' where email = $1", email)
+        return await self.client.login(email)
+
+    async def caught_up(self) -> None:
+        """Wait until every subscriber has handled every event."""
+        async with asyncio.timeout(10), self.bank.database.connection() as connection:
+            behind = "select exists (select from subscriber_positions s, event_log_head h where s.position < h.position)"
+            while await connection.fetchval(behind):
+                await asyncio.sleep(0.005)
+
+
+def settings_for(database_url: str, redis_url: str, **more: Any) -> Settings:
+    return Settings(
+        database_url=database_url, redis_url=redis_url, token_secret=SecretStr("0123456789abcdef" * 4), **more
+    )  # type: ignore[call-arg]  # populated by field name
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[RunningBank]:
+    """Serve a bank on a free port, with everything that `bank serve` runs."""
+    sdl = load_sdl()
+    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME)
+    async with running(build_bank(settings)) as bank, aiohttp.ClientSession() as http:
+        answerer = Answerer(bank, Gate(sdl), engine)
+        runner = web.AppRunner(build_web_application(bank, answerer), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        try:
+            yield RunningBank(bank, Client(http, f"http://127.0.0.1:{port}"))
+        finally:
+            await http.close()
+            await runner.cleanup()
+            await answerer.close()

@@ -1,0 +1,92 @@
+"""Sessions: what opens one, what closes it, and that nothing opens a closed one."""
+
+from typing import Any
+
+import pytest
+from validate_docbr import CPF
+
+from tests.integration.api import PASSWORD, Client, RunningBank
+
+GOOD = {"email": "joao@example.com", "fullName": "João Souza", "password": PASSWORD}
+
+
+async def _login(client: Client, email: str, password: str = PASSWORD) -> Any:
+    return (await client.run("Login", input={"email": email, "password": password})).data["login"]
+
+
+async def _refresh(client: Client, token: str) -> Any:
+    return (await client.run("RefreshSession", input={"refreshToken": token})).data["refreshSession"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"email": "no address"}, "INVALID_INPUT"),
+        ({"fullName": " "}, "INVALID_INPUT"),
+        ({"password": "short"}, "WEAK_PASSWORD"),
+        ({"password": "password12345"}, "WEAK_PASSWORD"),
+        ({"password": "aaaaaaaaaaaaaaa"}, "WEAK_PASSWORD"),
+    ],
+)
+async def test_a_wrong_registration_is_refused(running_bank: RunningBank, change: dict[str, str], code: str) -> None:
+    reply = await running_bank.client.run("Register", input={**GOOD, "cpf": CPF().generate(), **change})
+    assert reply.data["register"]["userErrors"][0]["code"] == code
+
+
+async def test_an_invalid_cpf_is_refused_without_being_repeated(running_bank: RunningBank) -> None:
+    reply = await running_bank.client.run("Register", input={**GOOD, "cpf": "111.111.111-11"})
+    assert reply.code == "BAD_INPUT"
+    assert "111" not in str(reply.body)
+
+
+async def test_address_and_cpf_belong_to_one_person(running_bank: RunningBank) -> None:
+    cpf = CPF().generate()
+    await running_bank.client.run("Register", input={**GOOD, "cpf": cpf})
+    same_email = await running_bank.client.run("Register", input={**GOOD, "email": "JOAO@example.com", "cpf": CPF().generate()})
+    same_cpf = await running_bank.client.run("Register", input={**GOOD, "email": "x@example.com", "cpf": cpf})
+    assert same_email.data["register"]["userErrors"][0]["code"] == "EMAIL_TAKEN"
+    assert same_cpf.data["register"]["userErrors"][0]["code"] == "CPF_TAKEN"
+
+
+async def test_a_wrong_password_and_an_unknown_address_look_the_same(running_bank: RunningBank) -> None:
+    await running_bank.client.person(email="ana@example.com")
+    wrong = await _login(running_bank.client, "ana@example.com", "not this one either")
+    unknown = await _login(running_bank.client, "nobody@example.com")
+    assert wrong == unknown
+    assert wrong["userErrors"][0]["code"] == "INVALID_CREDENTIALS"
+
+
+async def test_a_refresh_token_works_once_and_its_reuse_closes_the_session(running_bank: RunningBank) -> None:
+    await running_bank.client.person(email="ana@example.com")
+    first = (await _login(running_bank.client, "ana@example.com"))["tokens"]
+    second = (await _refresh(running_bank.client, first["refreshToken"]))["tokens"]
+    person = Client(running_bank.client.http, running_bank.client.url, second["accessToken"])
+    assert (await person.run("Me")).status == 200
+    assert (await _refresh(running_bank.client, first["refreshToken"]))["userErrors"][0]["code"] == "INVALID_REFRESH_TOKEN"
+    assert (await person.run("Me")).code == "UNAUTHENTICATED"
+    assert (await _refresh(running_bank.client, second["refreshToken"]))["tokens"] is None
+
+
+async def test_a_closed_session_opens_nothing_not_even_what_is_cached(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person()
+    account = await person.account()
+    assert await person.balance(account["id"]) == "0.00"
+    assert (await person.run("Logout")).data["logout"]["closed"]
+    for operation, variables in (("Me", {}), ("AccountBalance", {"id": account["id"]})):
+        reply = await person.run(operation, **variables)
+        assert (reply.status, reply.code) == (401, "UNAUTHENTICATED")
+    reply = await person.transfer(account["id"], account["number"], "1.00", "t")
+    assert reply.code == "UNAUTHENTICATED"
+
+
+async def test_losing_redis_opens_no_closed_session(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person()
+    await person.run("Logout")
+    await running_bank.bank.cache_server.client.flushdb()
+    assert (await person.run("Me")).code == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("token", ["nonsense", "a.b.c", "x" * 5_000, "eyJhbGciOiJub25lIn0.e30."])
+async def test_a_token_that_is_not_ours_opens_nothing(running_bank: RunningBank, token: str) -> None:
+    stranger = Client(running_bank.client.http, running_bank.client.url, token)
+    assert (await stranger.run("Me")).code == "UNAUTHENTICATED"
