@@ -4,7 +4,7 @@ What it cannot know it does not guess: a time-out or a broken connection is unkn
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -34,12 +34,17 @@ DOCUMENTS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
-    """What came back, or what went wrong on the way. `failure` is set where nothing that can be read came back."""
+    """What came back, or what went wrong on the way.
+
+    `cache` is what the answer's Cache-Status header (RFC 9211) says of it; `failure` is set where nothing that can be
+    read came back.
+    """
 
     status: int | None = None
     data: Mapping[str, object] | None = None
     error_codes: tuple[str, ...] = ()
     correlation_id: str | None = None
+    cache: str | None = None
     failure: str | None = None
 
 
@@ -93,24 +98,27 @@ class BankClient:
         try:
             async with self._session.post(self._urls[worker], data=body, headers=headers) as response:
                 text = await response.read()
-                return _reply(response.status, response.headers.get("X-Correlation-Id"), text)
+                return replace(
+                    _reply(response.status, text),
+                    correlation_id=response.headers.get("X-Correlation-ID"),
+                    cache=response.headers.get("Cache-Status"),
+                )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return Reply(failure=type(error).__name__)
 
 
-def _reply(status: int, correlation_id: str | None, text: bytes) -> Reply:
+def _reply(status: int, text: bytes) -> Reply:
     try:
         body = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        return Reply(status=status, correlation_id=correlation_id, failure=f"HTTP {status} without JSON")
+        return Reply(status=status, failure=f"HTTP {status} without JSON")
     if not isinstance(body, dict):
-        return Reply(status=status, correlation_id=correlation_id, failure=f"HTTP {status} with JSON that is no object")
+        return Reply(status=status, failure=f"HTTP {status} with JSON that is no object")
     data = body.get("data")
     return Reply(
         status=status,
         data=data if isinstance(data, dict) else None,
         error_codes=tuple(_code(error) for error in body.get("errors") or ()),
-        correlation_id=correlation_id,
     )
 
 

@@ -46,6 +46,7 @@ class Attempt:
     answer: Answer | None = None
     replayed: bool | None = None
     correlation_id: str | None = None
+    cache: str | None = None
 
     def __str__(self) -> str:
         """Say which request it was, for a violation's text."""
@@ -95,12 +96,13 @@ class History:
         answer: Answer | None = None,
         replayed: bool | None = None,
         correlation_id: str | None = None,
+        cache: str | None = None,
     ) -> None:
-        """Record how the request ended."""
+        """Record how the request ended. `cache` is the answer's Cache-Status."""
         attempt.ended_ns = self._clock()
         attempt.outcome, attempt.code, attempt.answer = outcome, code, answer
-        attempt.replayed, attempt.correlation_id = replayed, correlation_id
-        rest: dict[str, object] = {"code": code, "correlation_id": correlation_id, "replayed": replayed}
+        attempt.replayed, attempt.correlation_id, attempt.cache = replayed, correlation_id, cache
+        rest: dict[str, object] = {"code": code, "correlation_id": correlation_id, "replayed": replayed, "cache": cache}
         rest["answer"] = _visible(answer)
         self._write(attempt, outcome, attempt.ended_ns, {k: v for k, v in rest.items() if v is not None})
 

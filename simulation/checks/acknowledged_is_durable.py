@@ -1,0 +1,61 @@
+"""What the bank has said yes to is there in the end: users, accounts, and every transaction with both its entries."""
+
+from simulation.answers import Known, Moved, Opened
+from simulation.checks.tally import NO_FACTS, Tally, reais
+from simulation.evidence import Evidence
+from simulation.facts import Facts
+from simulation.history import Attempt
+from simulation.plan import Kind
+from simulation.result import CheckResult
+
+NAME = "acknowledged_is_durable"
+TITLE = "What was acknowledged is in the books, as it was answered"
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Look up in the database what people were told."""
+    tally = Tally(NAME, TITLE)
+    facts = evidence.facts
+    if facts is None:
+        tally.left_open(NO_FACTS)
+        return tally.result()
+    users = {user.id for user in facts.users}
+    for attempt in evidence.attempts:
+        match attempt.answer:
+            case Known(user_id=user_id):
+                tally.look()
+                if user_id not in users:
+                    tally.broke(f"{attempt}: was told of user {user_id}, and there is none")
+            case Opened(account_id=account_id):
+                tally.look()
+                if account_id not in facts.accounts:
+                    tally.broke(f"{attempt}: was told of account {account_id}, and there is none")
+            case Moved():
+                tally.look()
+                _moved(attempt, attempt.answer, facts, tally)
+    return tally.result()
+
+
+def _moved(attempt: Attempt, answer: Moved, facts: Facts, tally: Tally) -> None:
+    row = facts.transactions.get(answer.transaction_id)
+    if row is None:
+        text = f"{attempt}: was told of transaction {answer.transaction_id} of {reais(answer.amount_minor)}"
+        tally.broke(f"{text}, and there is none", answer.amount_minor)
+        return
+    if (row.kind, row.amount_minor) != (answer.transaction_kind, answer.amount_minor):
+        tally.broke(
+            f"{attempt}: was told of a {answer.transaction_kind} of {reais(answer.amount_minor)}, "
+            f"and the books have a {row.kind} of {reais(row.amount_minor)}",
+            abs(row.amount_minor - answer.amount_minor),
+        )
+    own = row.credit_account_id if attempt.operation.kind is Kind.DEPOSIT else row.debit_account_id
+    for account_id in (row.debit_account_id, row.credit_account_id):
+        entry = next((e for e in facts.entries.get(account_id, ()) if e.transaction_id == row.id), None)
+        if entry is None:
+            tally.broke(f"{attempt}: transaction {row.id} has no entry in account {account_id}", row.amount_minor)
+        elif account_id == own and entry.balance_after_minor != answer.balance_after_minor:
+            tally.broke(
+                f"{attempt}: was told that {reais(answer.balance_after_minor)} were left, "
+                f"and the entry says {reais(entry.balance_after_minor)}",
+                abs(entry.balance_after_minor - answer.balance_after_minor),
+            )

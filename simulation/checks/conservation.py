@@ -1,0 +1,62 @@
+"""Money is neither made nor lost, at every moment at which somebody looked.
+
+A household's accounts trade with each other only, so their sum in one answer is what was paid in, cached or not and
+however much is moving. All accounts of the bank with its own, added up in one snapshot of the database, are zero.
+"""
+
+from collections import defaultdict
+
+from simulation.answers import Balances
+from simulation.checks.tally import Tally, reais
+from simulation.evidence import Evidence
+from simulation.people import Role
+from simulation.plan import Kind
+from simulation.result import CheckResult
+
+NAME = "conservation"
+TITLE = "Money is neither made nor lost, in any answer or snapshot"
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Add up every answer of a household and every snapshot of the ledger."""
+    tally = Tally(NAME, TITLE)
+    _answers(evidence, tally)
+    for snapshot in evidence.snapshots:
+        tally.look()
+        for what, sums in (("balances", snapshot.balances_minor), ("entries", snapshot.entries_minor)):
+            for currency, total in sums.items():
+                if total:
+                    text = f"{snapshot.at_s:.1f} s: all {what} in {currency} add up to {total / 100:.2f}, not to zero"
+                    tally.broke(text, abs(total))
+        for stray in snapshot.strays:
+            tally.broke(f"{snapshot.at_s:.1f} s: {stray}")
+    return tally.result()
+
+
+def _answers(evidence: Evidence, tally: Tally) -> None:
+    paid_in = _paid_in(evidence)
+    for attempt in evidence.attempts:
+        operation = attempt.operation
+        if operation.phase != "drive" or operation.kind is not Kind.ME or operation.person not in paid_in:
+            continue
+        if isinstance(attempt.answer, Balances):
+            tally.look()
+            total, right = sum(attempt.answer.balances.values()), paid_in[operation.person]
+            if total != right:
+                text = f"{attempt}: the household's accounts add up to {reais(total)}; {reais(right)} was paid in"
+                tally.broke(text, abs(total - right))
+
+
+def _paid_in(evidence: Evidence) -> dict[int, int]:
+    """Return what each household was paid in; leave out those of which that cannot be told."""
+    sums: dict[int, int] = defaultdict(int)
+    for effect in evidence.oracle.effects.values():
+        owner = evidence.people_by_account.get(effect.credit_id)
+        if effect.debit_id is None and owner is not None and owner.role is Role.HOUSEHOLD:
+            sums[owner.index] += effect.amount_minor
+    if evidence.facts is None:
+        for attempt in evidence.attempts:
+            account = attempt.operation.account
+            if attempt.operation.kind is Kind.DEPOSIT and attempt.outcome != "ok" and account is not None:
+                sums.pop(evidence.plan.accounts[account].person, None)
+    return dict(sums)

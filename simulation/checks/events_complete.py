@@ -1,0 +1,114 @@
+"""The event store tells everything that happened, once, in order, and every subscriber has heard all of it.
+
+Per transaction one Initiated, one BalanceUpdated for each entry and one Completed; per user one UserRegistered, per
+account one AccountCreated. Positions are dense; an account's versions follow one another without a gap.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from simulation.checks.tally import NO_FACTS, Tally
+from simulation.evidence import Evidence
+from simulation.facts import EventRow, Facts
+from simulation.result import CheckResult
+
+NAME = "events_complete"
+TITLE = "Every fact has its event, in order, and every subscriber has handled it"
+
+INITIATED = "TransactionInitiatedEvent"
+COMPLETED = "TransactionCompletedEvent"
+UPDATED = "BalanceUpdatedEvent"
+REGISTERED = "UserRegisteredEvent"
+CREATED = "AccountCreatedEvent"
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Hold the event store against the books, and the subscribers' positions against its head."""
+    tally = Tally(NAME, TITLE)
+    facts = evidence.facts
+    if facts is None:
+        tally.left_open(NO_FACTS)
+        return tally.result()
+    _dense(facts, tally)
+    _once_each(facts, tally)
+    _transactions(facts, tally)
+    _versions(facts, tally)
+    _handled(facts, tally)
+    return tally.result()
+
+
+def _dense(facts: Facts, tally: Tally) -> None:
+    for place, event in enumerate(facts.events, start=1):
+        tally.look()
+        if event.position != place:
+            tally.broke(f"the event after position {place - 1} is at {event.position}, not at {place}")
+            return
+    if facts.head != len(facts.events):
+        tally.broke(f"the head of the log is at {facts.head} and there are {len(facts.events)} events")
+
+
+def _once_each(facts: Facts, tally: Tally) -> None:
+    """One event for every user, every customer's account, and nobody else."""
+    found = Counter((event.event_type, event.aggregate_id) for event in facts.events)
+    due = {(REGISTERED, user.id) for user in facts.users}
+    due |= {(CREATED, account.id) for account in facts.accounts.values() if account.kind == "CUSTOMER"}
+    due |= {(kind, transaction) for transaction in facts.transactions for kind in (INITIATED, COMPLETED)}
+    for kind, id_ in sorted(due):
+        tally.look()
+        if found[(kind, id_)] != 1:
+            tally.broke(f"there are {found[(kind, id_)]} {kind} for {id_}, not 1")
+    for kind, id_ in sorted(found.keys() - due):
+        if kind in {REGISTERED, CREATED, INITIATED, COMPLETED}:
+            tally.broke(f"there is a {kind} for {id_}, which there is not")
+
+
+def _transactions(facts: Facts, tally: Tally) -> None:
+    """Look for Initiated first, Completed last, and in between one update for each entry."""
+    positions: dict[str, dict[str, int]] = defaultdict(dict)
+    updates: dict[str, list[EventRow]] = defaultdict(list)
+    for event in facts.events:
+        if event.event_type in {INITIATED, COMPLETED}:
+            positions[event.aggregate_id][event.event_type] = event.position
+        elif event.event_type == UPDATED:
+            updates[str(event.data.get("transaction_id"))].append(event)
+    entries = Counter(entry.transaction_id for rows in facts.entries.values() for entry in rows)
+    for transaction in facts.transactions:
+        tally.look()
+        mine, place = updates[transaction], positions[transaction]
+        if len(mine) != entries[transaction]:
+            text = f"transaction {transaction} has {entries[transaction]} entries"
+            tally.broke(f"{text} and {len(mine)} {UPDATED}")
+        begin, end = place.get(INITIATED), place.get(COMPLETED)
+        if begin is not None and end is not None and any(not begin < event.position < end for event in mine):
+            tally.broke(f"the events of transaction {transaction} are not in order")
+    for transaction in sorted(updates.keys() - facts.transactions.keys()):
+        tally.broke(f"there is a {UPDATED} of transaction {transaction}, which there is not")
+
+
+def _versions(facts: Facts, tally: Tally) -> None:
+    """Each account's updates are its entries: versions 1, 2, 3 … with the entries' balances."""
+    updates: dict[str, list[Mapping[str, object]]] = defaultdict(list)
+    for event in facts.events:
+        if event.event_type == UPDATED:
+            updates[event.aggregate_id].append(event.data)
+    for account_id, rows in facts.entries.items():
+        told = [
+            (data.get("version"), data.get("balance_minor"), data.get("change_minor")) for data in updates[account_id]
+        ]
+        due = [(entry.version, entry.balance_after_minor, entry.amount_minor) for entry in rows]
+        tally.look(len(due))
+        if told != due:
+            pairs = zip([*told, None], [*due, None], strict=False)
+            place = next(number for number, (a, b) in enumerate(pairs, start=1) if a != b or a is None)
+            tally.broke(f"account {account_id}: the {place}. {UPDATED} is not the account's {place}. entry")
+
+
+def _handled(facts: Facts, tally: Tally) -> None:
+    for subscriber, position in facts.positions.items():
+        tally.look()
+        if position != facts.head:
+            tally.broke(f"subscriber {subscriber} stands at {position} of {facts.head} events, long after the last one")
+    if not facts.positions:
+        tally.left_open("there is no subscriber")
+    for letter in facts.dead_letters:
+        tally.broke(f"a dead letter: {letter}")

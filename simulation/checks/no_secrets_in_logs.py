@@ -1,0 +1,27 @@
+"""No line that the bank logged holds a password, a token or a CPF of anybody in the run."""
+
+from simulation.checks.tally import Tally
+from simulation.evidence import Evidence
+from simulation.result import CheckResult
+
+NAME = "no_secrets_in_logs"
+TITLE = "No password, token or CPF in any log line"
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Search every log of the bank for every secret of the run."""
+    tally = Tally(NAME, TITLE)
+    if not evidence.secrets:
+        tally.left_open("no secret is known to search for")
+    for path in evidence.logs:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            tally.left_open(f"{path.name} cannot be read: {error.strerror}")
+            continue
+        tally.look(text.count("\n"))
+        for secret in evidence.secrets:
+            place = text.find(secret.text)
+            if place >= 0:
+                tally.broke(f"{path.name}, line {text.count(chr(10), 0, place) + 1}: holds {secret.label}")
+    return tally.result()

@@ -1,0 +1,56 @@
+"""All balances in one answer belong to one moment: some place in the log of transactions at which all of them held."""
+
+from collections.abc import Sequence
+
+from simulation.answers import Balances
+from simulation.checks.tally import NO_FACTS, Tally
+from simulation.evidence import Evidence
+from simulation.result import CheckResult
+
+NAME = "one_instant"
+TITLE = "All balances in one answer belong to one moment"
+
+Spans = Sequence[tuple[float, float]]
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Find, for each answer that shows several accounts, a place in the log that fits all of them."""
+    tally = Tally(NAME, TITLE)
+    timelines = evidence.timelines
+    if timelines is None:
+        tally.left_open(NO_FACTS)
+        return tally.result()
+    for attempt in evidence.attempts:
+        if not isinstance(attempt.answer, Balances) or len(attempt.answer.balances) < 2:
+            continue
+        common: Spans | None = [(0, float("inf"))]
+        for account_id, balance_minor in attempt.answer.balances.items():
+            timeline = timelines.accounts.get(account_id)
+            versions = timeline.versions_with(balance_minor, 0, len(timeline.balances)) if timeline else []
+            spans = timelines.spans(account_id, versions) if versions else None
+            if spans is None or common is None:
+                common = None  # a balance that never was is another check's matter, as is a gap in the log
+                break
+            common = overlap(common, spans)
+        if common is None:
+            continue
+        tally.look()
+        if not common:
+            shown = ", ".join(f"{id_[-6:]}: {minor / 100:.2f}" for id_, minor in attempt.answer.balances.items())
+            tally.broke(f"{attempt}: the accounts never held these balances at the same moment ({shown})")
+    return tally.result()
+
+
+def overlap(some: Spans, others: Spans) -> list[tuple[float, float]]:
+    """Return where two ascending sequences of half-open stretches overlap."""
+    found: list[tuple[float, float]] = []
+    i = j = 0
+    while i < len(some) and j < len(others):
+        begin, end = max(some[i][0], others[j][0]), min(some[i][1], others[j][1])
+        if begin < end:
+            found.append((begin, end))
+        if some[i][1] < others[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found

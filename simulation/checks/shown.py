@@ -1,0 +1,23 @@
+"""Which accounts with which balances an answer to a read shows, as several checks ask it."""
+
+from collections.abc import Iterator
+
+from simulation.answers import Balance, Balances, Page
+from simulation.history import Attempt
+from simulation.plan import Intent
+
+
+def balances_shown(attempt: Attempt) -> Iterator[tuple[str, int]]:
+    """Yield account id and balance of each account that the answer to a read shows."""
+    match attempt.answer:
+        case Balances(balances=balances):
+            yield from balances.items()
+        case Balance(account_id=str(account_id), balance_minor=int(balance)):
+            yield account_id, balance
+        case Page(account_id=str(account_id), balance_minor=int(balance)):
+            yield account_id, balance
+
+
+def is_first_page(attempt: Attempt) -> bool:
+    """Return whether the answer is the newest page of a history."""
+    return isinstance(attempt.answer, Page) and attempt.operation.intent is not Intent.NEXT_PAGE

@@ -1,0 +1,80 @@
+"""Counting what a check looks at and what broke: how many, and the first, the worst and the last."""
+
+from simulation.result import CheckResult, Verdict
+
+
+class Tally:
+    """Collects what one check finds. Nothing examined, or something left open, is UNKNOWN and never PASS."""
+
+    def __init__(self, name: str, title: str) -> None:
+        self._name = name
+        self._title = title
+        self.examined = 0
+        self._count = 0
+        self._first = ""
+        self._last = ""
+        self._worst = ("", float("-inf"))
+        self._open: list[str] = []
+        self._notes: list[str] = []
+
+    def look(self, things: int = 1) -> None:
+        """Count what has been looked at."""
+        self.examined += things
+
+    def broke(self, text: str, size: float = 0.0) -> None:
+        """Count a violation; `size` says how bad it is, in the check's own measure."""
+        self._count += 1
+        self._first = self._first or text
+        self._last = text
+        if size > self._worst[1]:
+            self._worst = (text, size)
+
+    def left_open(self, text: str) -> None:
+        """Say that something could not be told, so that the check cannot pass."""
+        self._open.append(text)
+
+    def note(self, text: str) -> None:
+        """Say something that does not touch the verdict."""
+        self._notes.append(text)
+
+    def result(self) -> CheckResult:
+        """Return what was found."""
+        verdict = Verdict.PASS
+        if self._count:
+            verdict = Verdict.FAIL
+        elif self._open or not self.examined:
+            verdict = Verdict.UNKNOWN
+        notes = list(self._notes)
+        if self._open:
+            rest = f" (and {len(self._open) - 1} more)" if len(self._open) > 1 else ""
+            notes.append(f"could not be told: {self._open[0]}{rest}")
+        if not self.examined and not self._open:
+            notes.append("there was nothing to look at")
+        return CheckResult(
+            name=self._name,
+            title=self._title,
+            verdict=verdict,
+            examined=self.examined,
+            count=self._count,
+            violations=self._violations(),
+            note="; ".join(notes),
+        )
+
+    def _violations(self) -> tuple[str, ...]:
+        if not self._count:
+            return ()
+        if self._count == 1:
+            return (self._first,)
+        texts = [f"first: {self._first}"]
+        if self._worst[0] not in {self._first, self._last}:
+            texts.append(f"worst: {self._worst[0]}")
+        return (*texts, f"last: {self._last}")
+
+
+NO_FACTS = "the database could not be read at the end"
+
+
+def reais(amount_minor: int) -> str:
+    """Write an amount for a person, such as R$ -10.50."""
+    sign = "-" if amount_minor < 0 else ""
+    return f"R$ {sign}{abs(amount_minor) // 100}.{abs(amount_minor) % 100:02d}"

@@ -1,0 +1,151 @@
+"""`simulation`: run, list."""
+
+import json
+import secrets
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, cast
+
+import click
+from rich.console import Console
+
+from fixtures.backends import BackendKind
+from simulation.plan import Plan, PlanError
+from simulation.progress import open_progress
+from simulation.report.document import render_json
+from simulation.report.terminal import open_console, print_verdict
+from simulation.report.write import ReportError, prepare_folder, write_report
+from simulation.result import RunResult
+from simulation.run import Run, play
+from simulation.scenarios import SCENARIOS
+from simulation.schedule import draw_plan
+from simulation.stack import Servers
+from simulation.workers import CouldNotRunError
+
+COULD_NOT_RUN = 2
+RANDOM_SEEDS = 1_000_000
+"""A drawn seed is short enough to be read aloud; any other can be given."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="event-driven-bank", prog_name="simulation")
+def cli() -> None:
+    """Let synthetic people bank over HTTP, and judge what they saw."""
+
+
+@cli.command()
+@click.option("--seed", type=int, help="Plays the same plan again. Drawn and shown where it is not given.")
+@click.option("--scenario", type=click.Choice(list(SCENARIOS)), default="first_day", show_default=True)
+@click.option("--people", type=int, help="How many customers. The scenario has a default for this and the next three.")
+@click.option("--duration", type=float, help="How many seconds people bank, after everything is set up.")
+@click.option("--rate", type=float, help="Operations a second that people set out to do, on average.")
+@click.option("--workers", type=int, help="How many processes of the bank.")
+@click.option(
+    "--backend",
+    type=click.Choice(["embedded", "containers", "external"]),
+    default="embedded",
+    show_default=True,
+    help="Where PostgreSQL and Redis come from: wheels, a container engine, or the two URLs.",
+)
+@click.option("--database-url", envvar="DATABASE_URL", help="For the external back end; an empty database.")
+@click.option("--redis-url", envvar="REDIS_URL", help="For the external back end.")
+@click.option("--mutant", help="Plant a bug in the bank, to see a check catch it; `simulation list` names them.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="simulation-report",
+    show_default=True,
+    help="The folder for the report, the history and the logs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output, all else on error.")
+def run(
+    *,
+    seed: int | None,
+    scenario: str,
+    people: int | None,
+    duration: float | None,
+    rate: float | None,
+    workers: int | None,
+    backend: str,
+    database_url: str | None,
+    redis_url: str | None,
+    mutant: str | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Start everything, let people bank, and give a verdict.
+
+    Exit code: 0 passed, 1 failed, 2 could not run, 3 could not be told.
+    """
+    shape = SCENARIOS[scenario]
+    plan = draw_plan(
+        seed=secrets.randbelow(RANDOM_SEEDS) if seed is None else seed,
+        scenario=shape,
+        customers=shape.people if people is None else people,
+        duration_s=shape.duration_s if duration is None else duration,
+        rate=shape.rate if rate is None else rate,
+        workers=shape.workers if workers is None else workers,
+    )
+    _require_mutant(mutant)
+    prepare_folder(out)
+    console = open_console(stderr=as_json)
+    servers = Servers(cast("BackendKind", backend), database_url, redis_url)
+    result = _play(Run(plan, shape, servers, out, mutant), console)
+    files = write_report(result, out)
+    if as_json:
+        click.echo(render_json(result))
+    print_verdict(result, console, [*files, out / "history.jsonl"])
+    sys.exit(result.exit_code)
+
+
+@cli.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_(*, as_json: bool) -> None:
+    """Explain the scenarios, checks, criteria, sightings and mutants."""
+    # Importing the mutants is for this command and --mutant; an ordinary run knows nothing of them.
+    from simulation.explain import catalogue, catalogue_text  # noqa: PLC0415 - see above
+
+    click.echo(json.dumps(catalogue(), indent=2, ensure_ascii=False) if as_json else catalogue_text())
+
+
+def _play(run: Run, console: Console) -> RunResult:
+    with open_progress(console, _title(run.plan)) as progress:
+        return play(run, progress)
+
+
+def _title(plan: Plan) -> str:
+    return f"{plan.scenario}  seed {plan.seed}  plan {plan.hash}"
+
+
+def _require_mutant(name: str | None) -> None:
+    if name is None:
+        return
+    from simulation.mutants import MUTANTS  # noqa: PLC0415 - an ordinary run knows nothing of mutants
+
+    if name not in MUTANTS:
+        raise click.BadParameter(f"there is no mutant {name}; there are {', '.join(MUTANTS)}", param_hint="--mutant")
+
+
+def main() -> NoReturn:
+    """Run the command line. What the caller can mend is one sentence and exit code 2."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        _could_not_run(error.format_message())
+    except (PlanError, ReportError, CouldNotRunError) as error:
+        _could_not_run(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        _could_not_run("interrupted")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _could_not_run(sentence: str) -> NoReturn:
+    click.echo(f"simulation: could not run: {sentence}", err=True)
+    sys.exit(COULD_NOT_RUN)

@@ -1,0 +1,240 @@
+"""The driver: people do what the plan says, when it says so, whether or not the bank keeps up.
+
+An open loop: nobody's start waits for anybody else's answer, and latency counts from the intended start, so that a
+stall of the bank shows in every request that it delayed. People try again: after a time-out, a broken connection or a
+full queue the same request goes out with the same key, a bounded number of times, to the next worker.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from random import Random
+from time import monotonic_ns
+
+from simulation.access import Access
+from simulation.answers import Answer, MalformedAnswerError, Opened, Page, Tokens, read_payload
+from simulation.client import BankClient, Reply
+from simulation.history import Attempt, History
+from simulation.plan import Intent, Kind, Operation, Plan
+from simulation.progress import Progress
+from simulation.requests import NotSendableError, Requests
+from simulation.result import OperationSample, Outcome, Phase
+
+IN_FLIGHT_MAX = 512
+"""Requests under way at once. Beyond it they wait, and the wait counts; more sockets would only test the client."""
+
+SETUP_IN_FLIGHT = 8
+"""People who are being set up at once: a registration costs 45 ms of a core, so more would only queue for it."""
+
+ATTEMPTS_MAX = 9
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 2.0
+"""Nine tries wait some nine seconds in all: longer than a killed worker needs to come back."""
+
+DEFINITE = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_INPUT", "OVERLOADED"})
+"""Top-level errors that say for sure that nothing was done."""
+
+UNDECIDED = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a request ended, as a person understands the reply."""
+
+    outcome: Outcome
+    code: str | None = None
+    answer: Answer | None = None
+    replayed: bool | None = None
+
+
+def understand(kind: Kind, reply: Reply) -> Ending:
+    """Read a reply: what the bank said for sure, what it left open, and what it should never have said."""
+    if reply.failure is not None:
+        return Ending("error" if reply.status is not None and reply.status < 500 else "unknown", reply.failure)
+    if reply.error_codes:
+        code = reply.error_codes[0]
+        if code in DEFINITE:
+            return Ending("refused", code)
+        return Ending("unknown" if code in UNDECIDED else "error", code)
+    try:
+        payload = read_payload(kind, reply.data or {})
+    except MalformedAnswerError as error:
+        return Ending("error", f"MALFORMED: {error}")
+    if payload.refusals:
+        return Ending("refused", payload.refusals[0], replayed=payload.replayed)
+    return Ending("ok", answer=payload.answer, replayed=payload.replayed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    operation: Operation
+    intended_ns: int
+    sent_ns: int
+    ended_ns: int
+    outcome: Outcome
+
+
+class Driver:
+    """Plays a plan against a bank, once."""
+
+    def __init__(self, plan: Plan, client: BankClient, history: History, *, progress: Progress | None = None) -> None:
+        self._plan = plan
+        self._client = client
+        self._history = history
+        self._progress = progress or Progress()
+        self._random = Random(f"{plan.seed} backoff")
+        self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
+        followed = {operation.follows for operation in plan.operations if operation.waits}
+        self._ended = {index: asyncio.Event() for index in followed if index is not None}
+        self._timings: list[_Timing] = []
+        self.access = Access(plan.people, client)
+        self.requests = Requests(plan)
+        self.unsent: list[tuple[Operation, str]] = []
+        self.drive_began_ns: int | None = None
+
+    async def set_up(self) -> None:
+        """Register everybody, open and fund their accounts: a few people at once, each step after the one before."""
+        setup = self._plan.setup
+        self._progress.step("Registering people, opening and funding accounts", len(setup))
+        await self._perform(setup[0], monotonic_ns())
+        limit = asyncio.Semaphore(SETUP_IN_FLIGHT)
+
+        async def one_customer(chain: Sequence[Operation]) -> None:
+            async with limit:
+                for _, group in groupby(chain, lambda o: (o.key or o.kind, o.intent is Intent.REPLAY)):
+                    await asyncio.gather(*(self._perform(operation, monotonic_ns()) for operation in group))
+
+        async with asyncio.TaskGroup() as group:
+            for _, chain in groupby(setup[1:], self._customer_of):
+                group.create_task(one_customer(list(chain)))
+
+    def _customer_of(self, operation: Operation) -> int:
+        if operation.kind is Kind.DEPOSIT and operation.account is not None:
+            return self._plan.accounts[operation.account].person
+        return operation.person
+
+    async def drive(self) -> None:
+        """Start every operation at its intended moment; return when the last one has ended."""
+        operations = self._plan.drive
+        self._progress.drive(self._plan.duration_s, "People bank")
+        self.drive_began_ns = began_ns = monotonic_ns()
+        async with asyncio.TaskGroup() as group:
+            for operation in operations:
+                intended_ns = began_ns + operation.at_ns
+                wait_s = (intended_ns - monotonic_ns()) / 1e9
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                group.create_task(self._perform(operation, intended_ns))
+
+    def samples(self) -> tuple[OperationSample, ...]:
+        """Return one sample for each operation that was sent, in the order of their endings."""
+        return tuple(self._sample(timing) for timing in self._timings)
+
+    def _sample(self, timing: _Timing) -> OperationSample:
+        operation = timing.operation
+        zero_ns = self.drive_began_ns or timing.intended_ns
+        phase: Phase = "setup" if operation.phase == "setup" else "drive"
+        return OperationSample(
+            operation=operation.kind.value,
+            arm=operation.arm,
+            phase=phase,
+            intended_start_s=(timing.intended_ns - zero_ns) / 1e9,
+            latency_ms=(timing.ended_ns - timing.intended_ns) / 1e6,
+            service_ms=(timing.ended_ns - timing.sent_ns) / 1e6,
+            outcome=timing.outcome,
+        )
+
+    async def _perform(self, operation: Operation, intended_ns: int) -> None:
+        if operation.waits and operation.follows is not None:
+            await self._ended[operation.follows].wait()
+        try:
+            async with self._slots:
+                last = await self._attempts(operation)
+        except NotSendableError as reason:
+            self.unsent.append((operation, str(reason)))
+        else:
+            timing = _Timing(operation, intended_ns, last.invoked_ns, last.ended_ns, last.outcome)
+            self._timings.append(timing)
+            self._progress.record([self._sample(timing)])
+            self._progress.advance()
+        finally:
+            if operation.index in self._ended:
+                self._ended[operation.index].set()
+
+    async def _attempts(self, operation: Operation) -> Attempt:
+        number = 1
+        while True:
+            worker = (operation.slot + number - 1) % self._client.workers
+            if operation.kind in {Kind.LOGIN, Kind.REFRESH}:
+                async with self.access.lock(operation.person):
+                    attempt, token = await self._send(operation, number, worker)
+            else:
+                attempt, token = await self._send(operation, number, worker)
+            if number >= ATTEMPTS_MAX or not await self._try_again(attempt, token, worker):
+                return attempt
+            number += 1
+
+    async def _send(self, operation: Operation, number: int, worker: int) -> tuple[Attempt, str | None]:
+        person = operation.person
+        request = self.requests.compose(operation, refresh_token=self.access.refresh_token(person))
+        token = self._token(operation)
+        attempt = self._history.invoke(operation, number=number, worker=worker, sent=request.sent)
+        reply = await self._client.send(
+            operation.kind, request.variables, worker=worker, token=token, fresh=operation.arm == "uncached"
+        )
+        ending = understand(operation.kind, reply)
+        self._history.end(
+            attempt,
+            ending.outcome,
+            code=ending.code,
+            answer=ending.answer,
+            replayed=ending.replayed,
+            correlation_id=reply.correlation_id,
+            cache=reply.cache,
+        )
+        self._learn(operation, ending, token)
+        return attempt, token
+
+    def _token(self, operation: Operation) -> str | None:
+        if operation.intent is Intent.CLOSED_TOKEN:
+            closed = self.access.closed.get(operation.person)
+            if closed is None:
+                raise NotSendableError("the session was not closed")
+            return closed
+        if operation.kind in {Kind.REGISTER, Kind.LOGIN, Kind.REFRESH}:
+            return None
+        return self.access.token(operation.person)
+
+    def _learn(self, operation: Operation, ending: Ending, token: str | None) -> None:
+        """Take over what the answer gives to the person: tokens, account numbers, where the next page begins."""
+        answer = ending.answer
+        if isinstance(answer, Tokens):
+            self.access.enter(operation.person, answer)
+        elif isinstance(answer, Opened) and operation.account is not None:
+            self.requests.accounts.setdefault(operation.account, answer)
+        elif isinstance(answer, Page) and answer.end_cursor is not None:
+            self.requests.cursors[operation.index] = answer.end_cursor
+        closed = ending.outcome == "ok" or ending.code == "UNAUTHENTICATED"
+        if operation.kind is Kind.LOGOUT and closed:
+            self.access.leave(operation.person, token)
+
+    async def _try_again(self, attempt: Attempt, token: str | None, worker: int) -> bool:
+        """Return whether a person would send this request again, after having waited as long as a person would."""
+        operation = attempt.operation
+        if attempt.outcome == "ok" or operation.intent is Intent.CLOSED_TOKEN:
+            return False
+        if attempt.code == "UNAUTHENTICATED":
+            if operation.kind in {Kind.LOGOUT, Kind.LOGIN, Kind.REFRESH}:
+                return False
+            if await self.access.renew(operation.person, token, worker=worker):
+                return True
+        elif attempt.outcome == "refused" and attempt.code != "OVERLOADED":
+            return False
+        if operation.kind is Kind.REFRESH:
+            # A refresh token works once: whether it did is not to be found out by using it again.
+            await self.access.renew(operation.person, self.access.token(operation.person), worker=worker)
+            return False
+        ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (attempt.number - 1))
+        await asyncio.sleep(ceiling_s * self._random.uniform(0.5, 1.0))
+        return True

@@ -1,0 +1,119 @@
+"""What the database says, as values. Ids are texts; amounts are minor units."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A row of `users`."""
+
+    id: str
+    email: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A row of `accounts`. `kind` is CUSTOMER, or CASH for the bank's own side of what comes from outside."""
+
+    id: str
+    user_id: str | None
+    kind: str
+    number: str
+    currency: str
+    balance_minor: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRow:
+    """A row of `transactions`."""
+
+    id: str
+    kind: str
+    amount_minor: int
+    currency: str
+    debit_account_id: str
+    credit_account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """A row of `entries`: what a transaction did to one account, and how the account stood after it."""
+
+    account_id: str
+    version: int
+    transaction_id: str
+    amount_minor: int
+    balance_after_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A row of `idempotency_keys`; without a transaction the key's answer is a refusal."""
+
+    caller_id: str
+    key: str
+    operation: str
+    transaction_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A row of `event_store`."""
+
+    position: int
+    event_type: str
+    aggregate_id: str
+    aggregate_type: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A row of `audit_logs`. Ids are UUIDv7, so their order is the order of writing."""
+
+    id: str
+    event_position: int
+    entity_type: str
+    entity_id: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything in the database that the judge looks at, all of one moment, after the bank has come to rest.
+
+    Events are in the order of their positions, audit rows in the order of their event's; entries are by account, in the
+    order of their versions. `deadlocks` is the server's own count for this database.
+    """
+
+    users: Sequence[UserRow] = ()
+    accounts: Mapping[str, AccountRow] = field(default_factory=dict)
+    transactions: Mapping[str, TransactionRow] = field(default_factory=dict)
+    entries: Mapping[str, Sequence[EntryRow]] = field(default_factory=dict)
+    keys: Mapping[tuple[str, str], KeyRow] = field(default_factory=dict)
+    events: Sequence[EventRow] = ()
+    audits: Sequence[AuditRow] = ()
+    positions: Mapping[str, int] = field(default_factory=dict)
+    dead_letters: Sequence[str] = ()
+    head: int = 0
+    deadlocks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSnapshot:
+    """The whole ledger at one moment of the run, `at_s` seconds since driving began.
+
+    `balances_minor` and `entries_minor` hold the sum per currency over all accounts, the bank's own included: both must
+    be zero. `strays` are accounts whose balance is not the sum of their entries, `overdrawn` customers' below zero.
+    """
+
+    at_s: float
+    accounts: int
+    balances_minor: Mapping[str, int]
+    entries_minor: Mapping[str, int]
+    strays: Sequence[str]
+    overdrawn: Sequence[str]

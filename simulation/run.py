@@ -1,0 +1,233 @@
+"""The story of a run: plan, stack, setup, drive, drain, observe, judge."""
+
+import asyncio
+import contextlib
+import gc
+import shlex
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic_ns
+
+import asyncpg
+
+from fixtures.backends import Backend
+from simulation.checks import judge
+from simulation.client import BankClient
+from simulation.criteria import evaluate, load_criteria
+from simulation.drive import Driver
+from simulation.evidence import Evidence, Secret
+from simulation.facts import Facts, LedgerSnapshot
+from simulation.history import History
+from simulation.observe import open_observatory
+from simulation.people import punctuated
+from simulation.plan import Plan
+from simulation.progress import Progress
+from simulation.result import RunResult, WorkerRestart
+from simulation.scenarios.shape import Scenario
+from simulation.scrape import Scraper
+from simulation.sightings import sightings
+from simulation.stack import Servers, Stack, open_servers, open_stack
+from simulation.workers import Workers
+
+DRAIN_S = 30.0
+"""After the last answer, every subscriber gets this long: a dead worker's subscribers are taken over in two seconds."""
+
+DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What to run, on what, and where to leave the history and the logs."""
+
+    plan: Plan
+    scenario: Scenario
+    servers: Servers
+    out: Path
+    mutant: str | None = None
+
+    def replay_command(self) -> str:
+        """Return the command line that plays the same plan again."""
+        plan = self.plan
+        words = ["simulation", "run", "--seed", str(plan.seed), "--scenario", plan.scenario]
+        words += ["--people", str(plan.customers), "--duration", f"{plan.duration_s:g}", "--rate", f"{plan.rate:g}"]
+        words += ["--workers", str(plan.workers), "--backend", self.servers.backend]
+        words += ["--mutant", self.mutant] if self.mutant else []
+        return shlex.join(words)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is collected on the way, for the judge."""
+
+    began_ns: int = field(default_factory=monotonic_ns)
+    drive_began_ns: int | None = None
+    snapshots: list[LedgerSnapshot] = field(default_factory=list)
+    facts: Facts | None = None
+    drained: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def clock_s(self) -> float:
+        """Return the seconds since driving began, or since the beginning where it has not."""
+        return (monotonic_ns() - (self.drive_began_ns or self.began_ns)) / 1e9
+
+
+def play(run: Run, progress: Progress) -> RunResult:
+    """Play a plan from nothing to a verdict. Raises CouldNotRunError where it cannot be played to its end."""
+    started_at = datetime.now(UTC)
+    progress.step(f"Starting PostgreSQL and Redis ({run.servers.backend})")
+    with open_servers(run.servers) as backend:
+        progress.detail(backend.describe())
+        return asyncio.run(_play(run, backend, progress, started_at))
+
+
+async def _play(run: Run, backend: Backend, progress: Progress, started_at: datetime) -> RunResult:
+    plan, seen = run.plan, _Seen()
+    logs = run.out / "logs"
+    await asyncio.to_thread(logs.mkdir, parents=True, exist_ok=True)
+    with History(run.out / "history.jsonl") as history:
+        async with open_stack(
+            backend, teller=plan.people[0], workers=plan.workers, logs=logs, mutant=run.mutant, progress=progress
+        ) as stack:
+            scraper = Scraper(stack.workers.all, progress)
+            async with BankClient(stack.urls) as client:
+                driver = Driver(plan, client, history, progress=progress)
+                await _bank(backend, stack, driver, scraper, seen)
+                await _come_to_rest(backend, scraper, seen, progress)
+    progress.step("Judging")
+    evidence = Evidence(
+        plan=plan,
+        attempts=history.attempts,
+        facts=seen.facts,
+        snapshots=seen.snapshots,
+        logs=stack.logs,
+        secrets=_secrets(plan, driver, stack.token_secret),
+        postgres_log=_postgres_log(backend, logs),
+        drained=seen.drained,
+        opened=driver.requests.accounts,
+    )
+    totals, samples = scraper.totals(), driver.samples()
+    return RunResult(
+        scenario=plan.scenario,
+        seed=plan.seed,
+        plan_hash=plan.hash,
+        backend=backend.describe(),
+        workers=plan.workers,
+        people=plan.customers,
+        duration_s=plan.duration_s,
+        rate=plan.rate,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        replay_command=run.replay_command(),
+        criteria=evaluate(load_criteria(), samples, totals, seed=plan.seed, required=run.scenario.criteria),
+        checks=judge(evidence),
+        sightings=sightings(run.scenario, evidence, totals),
+        samples=samples,
+        metrics=tuple(scraper.samples),
+        totals=totals,
+        worker_restarts=_restarts(stack.workers, driver),
+        notes=tuple(_notes(run, driver, stack.workers, seen)),
+    )
+
+
+async def _bank(backend: Backend, stack: Stack, driver: Driver, scraper: Scraper, seen: _Seen) -> None:
+    """Let people bank, while the ledger and the metrics are watched, unless the workers cannot be kept alive."""
+
+    async def story() -> None:
+        async with _beside(_watch_ledger(backend, seen)):
+            await driver.set_up()
+            await scraper.begin()
+            # Millions of objects of the plan need not be looked at again and again while latency is measured.
+            gc.collect()
+            gc.freeze()
+            seen.drive_began_ns = monotonic_ns()
+            async with _beside(scraper.run(seen.clock_s)):
+                await driver.drive()
+
+    task = asyncio.create_task(story())
+    try:
+        await asyncio.wait({task, stack.workers.failed}, return_when=asyncio.FIRST_COMPLETED)
+        if stack.workers.failed.done():
+            stack.workers.failed.result()
+        await task
+    finally:
+        gc.unfreeze()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def _beside(work: "asyncio._CoroutineLike[None]") -> AsyncIterator[None]:
+    """Do `work` as long as the block lasts."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _watch_ledger(backend: Backend, seen: _Seen) -> None:
+    while True:
+        try:
+            async with open_observatory(backend.database_url) as observatory:
+                await observatory.watch_ledger(seen.clock_s, seen.snapshots)
+        except DATABASE_ERRORS as error:
+            seen.notes.append(f"a snapshot of the ledger failed at {seen.clock_s():.1f} s: {type(error).__name__}")
+            await asyncio.sleep(1.0)
+
+
+async def _come_to_rest(backend: Backend, scraper: Scraper, seen: _Seen, progress: Progress) -> None:
+    """Wait until all events are handled, then read everything."""
+    progress.step("Waiting until every event is handled")
+    try:
+        async with open_observatory(backend.database_url) as observatory:
+            seen.drained = await observatory.wait_until_drained(DRAIN_S)
+            if not seen.drained:
+                seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
+            progress.step("Reading the books")
+            seen.snapshots.append(await observatory.ledger(seen.clock_s()))
+            seen.facts = await observatory.facts()
+    except DATABASE_ERRORS as error:
+        seen.notes.append(f"the database could not be read at the end: {type(error).__name__}")
+    await scraper.run_once()
+
+
+def _postgres_log(backend: Backend, logs: Path) -> str | None:
+    text = backend.postgres_log()
+    if text is not None:
+        (logs / "postgresql.log").write_text(text, encoding="utf-8")
+    return text
+
+
+def _secrets(plan: Plan, driver: Driver, token_secret: str) -> list[Secret]:
+    secrets = [Secret("the secret that signs tokens", token_secret)]
+    for person in plan.people:
+        secrets.append(Secret(f"the password of person {person.index}", person.password))
+        secrets.append(Secret(f"the CPF of person {person.index}", person.cpf))
+        secrets.append(Secret(f"the CPF of person {person.index}, punctuated", punctuated(person.cpf)))
+    for tokens in driver.access.issued:
+        secrets.append(Secret("an access token", tokens.access))
+        secrets.append(Secret("a refresh token", tokens.refresh))
+    return secrets
+
+
+def _restarts(workers: Workers, driver: Driver) -> tuple[WorkerRestart, ...]:
+    zero_ns = driver.drive_began_ns or 0
+    return tuple(WorkerRestart((death.at_ns - zero_ns) / 1e9, death.worker, death.reason) for death in workers.deaths)
+
+
+def _notes(run: Run, driver: Driver, workers: Workers, seen: _Seen) -> Sequence[str]:
+    notes = [*seen.notes, *workers.notes]
+    if run.mutant:
+        notes.append(f"the bank ran with a planted bug: {run.mutant}")
+    if driver.unsent:
+        operation, reason = driver.unsent[0]
+        notes.append(f"{len(driver.unsent)} operations were not sent; the first, a {operation.kind}: {reason}")
+    if driver.access.renewals:
+        notes.append(f"{driver.access.renewals} times somebody whose token opened nothing got a new one")
+    return notes

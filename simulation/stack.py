@@ -1,0 +1,114 @@
+"""The stack under test: PostgreSQL and Redis, the bank migrated, its first administrator, and its workers."""
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
+from simulation.observe import open_observatory
+from simulation.people import Person
+from simulation.progress import Progress
+from simulation.tether import Tether
+from simulation.workers import BANK, CouldNotRunError, Worker, Workers, free_ports, run_to_end
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Which servers the bank runs on, and how. The two URLs count for the external back end only."""
+
+    backend: BackendKind = "embedded"
+    database_url: str | None = None
+    redis_url: str | None = None
+
+
+@contextmanager
+def open_servers(servers: Servers) -> Iterator[Backend]:
+    """Give PostgreSQL and Redis. Raises CouldNotRunError where they cannot be had."""
+    folder = Path(tempfile.gettempdir()) / f"bank-simulation-{secrets.token_hex(4)}"
+    try:
+        with open_backend(
+            servers.backend,
+            folder=folder,
+            keep=False,
+            database_url=servers.database_url,
+            redis_url=servers.redis_url,
+        ) as backend:
+            yield backend
+    except BackendUnavailable as error:
+        raise CouldNotRunError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The running bank. `token_secret` signs its access tokens; no log may hold it."""
+
+    workers: Workers
+    token_secret: str
+
+    @property
+    def urls(self) -> list[str]:
+        """The base URL of each worker."""
+        return [worker.url for worker in self.workers.all]
+
+    @property
+    def logs(self) -> list[Path]:
+        """The log of each worker."""
+        return [worker.log for worker in self.workers.all]
+
+
+@asynccontextmanager
+async def open_stack(
+    backend: Backend, *, teller: Person, workers: int, logs: Path, mutant: str | None, progress: Progress
+) -> AsyncIterator[Stack]:
+    """Start the bank on `backend`. Raises CouldNotRunError where it does not start, or the database is in use.
+
+    Its workers log into the folder `logs`. With a mutant, they run with that bug patched in; the migration and the
+    creation of the administrator do not.
+    """
+    token_secret = secrets.token_hex(32)
+    environment = {
+        **os.environ,
+        "DATABASE_URL": backend.database_url,
+        "REDIS_URL": backend.redis_url,
+        "BANK_TOKEN_SECRET": token_secret,
+    }
+    progress.step("Migrating the database")
+    await run_to_end([*BANK, "migrate"], environment)
+    await _require_empty(backend)
+    create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
+    await run_to_end(create, environment, stdin=teller.password + "\n")
+    progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
+    bank = BANK if mutant is None else (sys.executable, "-m", "simulation.mutants.serve", mutant)
+    with Tether() as tether:
+        running = Workers(
+            [
+                Worker(f"worker-{number}", port, [*bank, "serve"], environment, _fresh(logs / f"worker-{number}.log"))
+                for number, port in enumerate(free_ports(workers))
+            ],
+            tether,
+        )
+        try:
+            await running.start()
+            yield Stack(running, token_secret)
+        finally:
+            progress.step("Stopping the bank")
+            await running.stop()
+
+
+def _fresh(log: Path) -> Path:
+    log.write_bytes(b"")
+    return log
+
+
+async def _require_empty(backend: Backend) -> None:
+    async with open_observatory(backend.database_url) as observatory:
+        users = await observatory.users()
+    if users:
+        raise CouldNotRunError(
+            f"the database already holds {users} users, and the judge counts every row: give it an empty database"
+        )
