@@ -76,8 +76,7 @@ def draw_svg(name: str, title: str, draw: Callable[[Axes], None]) -> str:
         draw(axes)
         axes.tick_params(length=0)
         buffer = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        canvas.print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+        canvas.print_svg(buffer)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
     return _for_the_page(buffer.getvalue(), title)
 
 

@@ -9,7 +9,7 @@ import pytest
 from simulation.metrics import MetricsTotals
 from simulation.report.html import gauge, render_page
 from simulation.report.plots import draw_plots
-from simulation.result import CheckResult, CriterionResult, RunResult, Verdict
+from simulation.result import CheckResult, CriterionResult, MetricSample, RunResult, Verdict
 
 VOID = {"meta", "link", "br", "path", "use", "rect"}
 PLOTS = ["operations", "arms", "latency", "throughput", "hits", "event_latency", "event_latency_over_time", "database"]
@@ -122,6 +122,12 @@ def test_what_was_never_seen_is_said_so(failed_page: str) -> None:
     assert re.search(r'class="card UNKNOWN"><b>\? never</b>A worker taken over', failed_page)
 
 
+def test_restarts_and_notes_are_told(passed_run: RunResult, passed_page: str) -> None:
+    text = " ".join(Page(passed_page).text.split())
+    assert "17.0 s worker-2 restarted: killed with signal 9, as planned" in text
+    assert passed_run.notes[0] in text
+
+
 def test_the_thinning_of_the_lines_is_said(passed_page: str) -> None:
     assert "windows of 1 s" in passed_page
 
@@ -152,6 +158,14 @@ def test_plots_name_their_series(passed_run: RunResult) -> None:
     assert {"target: at least 80 %", "hit ratio"} <= set(texts["hits"])
     assert {"bound: 10 ms", "0.5", "1"} <= set(texts["event_latency"])
     assert {"cache hit", "miss", "past the cache", "bound: 50 ms"} <= set(texts["database"])
+
+
+def test_a_moment_without_reads_has_no_hit_ratio(passed_run: RunResult) -> None:
+    silence = MetricSample(31.0, {"cache_hits": 0.0, "cache_misses": 0.0})
+    drawn = next(plot for plot in draw_plots(passed_run) if plot.name == "hits")
+    with_silence = draw_plots(replace(passed_run, metrics=(*passed_run.metrics, silence)))
+    assert next(plot for plot in with_silence if plot.name == "hits") == drawn
+    assert "hits" not in [plot.name for plot in draw_plots(replace(passed_run, metrics=(silence,)))]
 
 
 def test_a_run_that_broke_off_before_anything_was_measured_has_a_page_without_plots(passed_run: RunResult) -> None:

@@ -64,8 +64,9 @@ def test_the_replay_command_is_one_line_on_a_narrow_terminal(failed_run: RunResu
 
 def test_square_brackets_are_text(passed_run: RunResult) -> None:
     check = CheckResult("x", "Balance of [bold]Ana[/bold]", Verdict.FAIL, 1, 1, ("[/red] saw [1, 2]",), "[note]")
-    text = printed(replace(passed_run, checks=(check,), notes=("[a note]",), replay_command="run [x]"))
-    for expected in ("[bold]Ana[/bold]", "[/red] saw [1, 2]", "[note]", "[a note]", "run [x]"):
+    held = CheckResult("y", "Nothing [green]odd[/green]", Verdict.PASS, 1, 0)
+    text = printed(replace(passed_run, checks=(check, held), notes=("[a note]",), replay_command="run [x]"))
+    for expected in ("[bold]Ana[/bold]", "[green]odd[/green]", "[/red] saw [1, 2]", "[note]", "[a note]", "run [x]"):
         assert expected in text
 
 
