@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from graphql import (
     DocumentNode,
+    ExecutableDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -26,6 +27,7 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    Token,
     build_schema,
     get_named_type,
     parse,
@@ -143,7 +145,7 @@ class Gate:
         errors = validate(self._schema, document, max_errors=ERRORS_MAX, **_WITHOUT_SUGGESTIONS)
         if errors:
             raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX])
-        text = write_tokens(source, tokens)
+        text = write_tokens(source, _without_descriptions(tokens, document))
         return Admitted(text, sha256(text.encode()).hexdigest(), len(tokens), self._operations(document))
 
     def _operations(self, document: DocumentNode) -> Mapping[str | None, Operation]:
@@ -161,6 +163,15 @@ class Gate:
             fields = frozenset(reach.of(node.selection_set, root_type))
             operations[name] = Operation(name, node.operation.value, roots, fields)
         return MappingProxyType(operations)
+
+
+def _without_descriptions(tokens: list[Token], document: DocumentNode) -> list[Token]:
+    # Operations, fragments and variables may have descriptions since September 2025; Tartiflette is of 2018.
+    described = [node for node in document.definitions if isinstance(node, ExecutableDefinitionNode)]
+    nodes = [*described, *(variable for node in described for variable in node.variable_definitions or ())]
+    descriptions = [getattr(node, "description", None) for node in nodes]
+    starts = {description.loc.start for description in descriptions if description is not None and description.loc}
+    return [token for token in tokens if token.start not in starts] if starts else tokens
 
 
 class _Reach:
@@ -196,7 +207,7 @@ class _Reach:
     def _type_of(self, field: str, parent: GraphQLNamedType) -> GraphQLNamedType:
         if field in ("__schema", "__type"):
             return self._schema.type_map["__Schema" if field == "__schema" else "__Type"]
-        assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # noqa: S101 - the rules have seen to it
+        assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # the rules have seen to it
         named: GraphQLNamedType = get_named_type(parent.fields[field].type)
         return named
 

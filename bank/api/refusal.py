@@ -37,7 +37,7 @@ class LiteralError(GraphQLError):
     """A literal that a scalar of the bank refuses, in words that are safe to show."""
 
 
-class Refused(Exception):  # noqa: N818 - a refusal, as the classes of bank.errors are
+class Refused(Exception):
     """A document, or an operation name, is not accepted."""
 
     def __init__(self, code: str, errors: Sequence[GraphQLError]) -> None:
@@ -66,7 +66,7 @@ class Refused(Exception):  # noqa: N818 - a refusal, as the classes of bank.erro
 
 def refused(code: str, message: str, *nodes: Node) -> Refused:
     """Return a refusal for one reason, pointing at the nodes."""
-    return Refused(code, [GraphQLError(message, nodes or None)])
+    return Refused(code, [GraphQLError(message, list(nodes) or None)])
 
 
 def _worded(error: GraphQLError) -> tuple[str, tuple[tuple[int, int], ...]]:

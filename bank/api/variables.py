@@ -54,7 +54,7 @@ class Variable:
             raise BadInput(f"Variable ${self.name}{place} {error.reason}") from None
 
 
-class UnfitVariable(Exception):  # noqa: N818 - a refusal, as the classes of bank.errors are
+class UnfitVariable(Exception):
     """A variable cannot be coerced; `error` says so to the client, `variable` is the one."""
 
     def __init__(self, error: BadInput, variable: Variable) -> None:
