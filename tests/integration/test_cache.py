@@ -1,0 +1,184 @@
+"""The cache: an answer is given again only while everything it was made from is unchanged; losing Redis changes nothing."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bank.cache.answers import AnswerCache
+from bank.cache.redis import CacheServer
+from bank.cache.values import Tag, ValueCache
+from bank.identifiers import uuid7
+from tests.integration.api import Client, RunningBank, serving, settings_for
+
+NO_CACHE = {"Cache-Control": "no-cache"}
+
+
+def _did(reply: Any) -> str:
+    return str(reply.headers["Cache-Status"]).removeprefix("bank; ")
+
+
+async def _two_accounts(bank: RunningBank) -> tuple[Client, dict[str, Any], dict[str, Any]]:
+    person = await bank.client.person()
+    first, second = await person.account("a"), await person.account("b")
+    await (await bank.staff()).deposit(first["number"], "100.00", "fund")
+    return person, first, second
+
+
+async def _hit(person: Client, operation: str, **variables: Any) -> Any:
+    """Read until the answer comes from the cache: it is filled after the first answer was sent."""
+    async with asyncio.timeout(5):
+        while _did(reply := await person.run(operation, **variables)) != "hit":
+            await asyncio.sleep(0.001)
+    return reply.data
+
+
+async def test_a_second_read_is_a_hit_with_the_same_answer(running_bank: RunningBank) -> None:
+    person, first, _ = await _two_accounts(running_bank)
+    miss = await person.run("AccountHistory", id=first["id"])
+    assert _did(miss) == "fwd=uri-miss"
+    assert await _hit(person, "AccountHistory", id=first["id"]) == miss.data
+
+
+async def test_a_transfer_makes_every_answer_about_its_accounts_stale_at_once(running_bank: RunningBank) -> None:
+    person, first, second = await _two_accounts(running_bank)
+    await _hit(person, "Me")
+    await _hit(person, "AccountHistory", id=first["id"])
+    await person.transfer(first["id"], second["number"], "1.00", "t1")
+    me, history = await person.run("Me"), await person.run("AccountHistory", id=first["id"])
+    assert _did(me) == _did(history) == "fwd=stale"
+    assert [account["balance"]["amount"] for account in me.data["me"]["accounts"]] == ["99.00", "1.00"]
+    assert len(history.data["account"]["transactions"]["edges"]) == 2
+
+
+async def test_a_balance_after_a_transfer_is_read_from_the_cache_that_was_written_through(
+    running_bank: RunningBank,
+) -> None:
+    person, first, second = await _two_accounts(running_bank)
+    await _hit(person, "AccountBalance", id=first["id"])
+    await person.transfer(first["id"], second["number"], "1.00", "t1")
+    reply = await person.run("AccountBalance", id=first["id"])
+    assert _did(reply) == "hit"
+    assert reply.data["account"]["balance"]["amount"] == "99.00"
+
+
+async def test_opening_an_account_makes_the_profile_stale(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person()
+    await person.account("a")
+    await _hit(person, "Me")
+    await person.account("b")
+    assert len((await person.run("Me")).data["me"]["accounts"]) == 2
+
+
+async def test_no_cache_goes_past_the_cache_and_leaves_nothing_in_it(running_bank: RunningBank) -> None:
+    person, first, _ = await _two_accounts(running_bank)
+    for _ in range(3):
+        assert _did(await person.run("AccountHistory", id=first["id"], headers=NO_CACHE)) == "fwd=request"
+    assert _did(await person.run("AccountHistory", id=first["id"])) == "fwd=uri-miss"
+
+
+async def test_another_person_never_gets_a_cached_answer_of_mine(running_bank: RunningBank) -> None:
+    person, first, _ = await _two_accounts(running_bank)
+    await _hit(person, "AccountBalance", id=first["id"])
+    stranger = await running_bank.client.person()
+    assert (await stranger.run("AccountBalance", id=first["id"])).data["account"] is None
+
+
+async def test_an_answer_with_errors_is_not_kept(running_bank: RunningBank) -> None:
+    person, first, _ = await _two_accounts(running_bank)
+    for _ in range(3):
+        reply = await person.run("AccountHistory", id=first["id"], after="nonsense")
+        assert (reply.code, _did(reply)) == ("BAD_INPUT", "fwd=uri-miss")
+
+
+async def test_losing_redis_in_the_middle_changes_no_answer(running_bank: RunningBank) -> None:
+    person, first, second = await _two_accounts(running_bank)
+    await _hit(person, "AccountBalance", id=first["id"])
+    await running_bank.bank.cache_server.client.flushdb()
+    assert await person.balance(first["id"]) == "100.00"
+    await person.transfer(first["id"], second["number"], "1.00", "t1")
+    await running_bank.bank.cache_server.client.flushdb()
+    assert await person.balance(first["id"]) == "99.00"
+    assert await person.balance(first["id"], headers=NO_CACHE) == "99.00"
+
+
+async def test_a_bank_without_redis_banks_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(settings_for(database_url, "redis://127.0.0.1:1/0")) as bank:
+        person, first, second = await _two_accounts(bank)
+        assert (await person.transfer(first["id"], second["number"], "1.00", "t1")).data["transfer"]["userErrors"] == []
+        assert await person.balance(first["id"]) == "99.00"
+        assert (await person.run("Logout")).data["logout"]["closed"]
+        assert (await person.run("Me")).code == "UNAUTHENTICATED"
+        async with bank.client.http.get(f"{bank.client.url}/health/ready") as ready:
+            assert (ready.status, await ready.json()) == (
+                200,
+                {"status": "degraded", "database": "ok", "redis": "unavailable"},
+            )
+
+
+async def test_an_older_value_never_replaces_a_newer_one(redis_url: str) -> None:
+    server = CacheServer(redis_url, timeout_ms=500)
+    cache = ValueCache(server)
+    await cache.put([Tag("account:x", 10, 60, b"ten")])
+    await cache.put([Tag("account:x", 9, 60, b"nine")])
+    assert await cache.data("account:x") == b"ten"
+    await server.close()
+
+
+async def _filled(cache: AnswerCache, key: str, version: int) -> bool:
+    look = await cache.look(key, uuid7())
+    assert look.lease
+    return await cache.fill(key, look.lease, b"body", [Tag("account:x", version, 60)])
+
+
+async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> None:
+    server = CacheServer(redis_url, timeout_ms=500)
+    answers, values = AnswerCache(server), ValueCache(server)
+    look = await answers.look("answer:a", uuid7())
+    assert look.lease
+    await values.put([Tag("account:x", 2, 60)])
+    assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
+    assert await _filled(answers, "answer:b", 2)
+    await server.close()
+
+
+async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: str) -> None:
+    server = CacheServer(redis_url, timeout_ms=500)
+    answers, values = AnswerCache(server), ValueCache(server)
+    look = await answers.look("answer:a", uuid7())
+    assert look.lease
+    await values.put([Tag("account:x", 2, 60)])
+    await server.client.flushdb()
+    assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
+    assert (await answers.look("answer:a", uuid7())).result == "miss"
+    await server.close()
+
+
+async def test_one_reader_at_a_time_has_the_lease(redis_url: str) -> None:
+    server = CacheServer(redis_url, timeout_ms=500)
+    answers = AnswerCache(server)
+    first, second = await answers.look("answer:a", uuid7()), await answers.look("answer:a", uuid7())
+    assert first.lease
+    assert second.lease is None
+    await server.close()
+
+
+async def test_readers_see_one_instant_while_money_moves_between_their_accounts(running_bank: RunningBank) -> None:
+    person, first, second = await _two_accounts(running_bank)
+    stop = asyncio.Event()
+
+    async def move() -> None:
+        for number in range(60):
+            there, back = (first, second) if number % 2 == 0 else (second, first)
+            await person.transfer(there["id"], back["number"], "1.00" if number % 2 else "2.00", f"m{number}")
+        stop.set()
+
+    async def watch(headers: dict[str, str] | None) -> set[int]:
+        sums = set()
+        while not stop.is_set():
+            accounts = (await person.run("Me", headers=headers)).data["me"]["accounts"]
+            sums.add(sum(int(account["balance"]["amount"].replace(".", "")) for account in accounts))
+        return sums
+
+    _, cached, uncached = await asyncio.gather(move(), watch(None), watch(NO_CACHE))
+    assert cached == uncached == {10_000}
