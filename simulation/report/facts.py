@@ -145,8 +145,8 @@ def information(result: RunResult) -> tuple[Fact, ...]:
     return (
         Fact("requests", "Requests while driving", len(requests), ""),
         Fact("requests_per_second", "Requests per second", per_second, "/s"),
-        Fact("refused", "Refused by the bank, as it should where the request asks for it", outcomes["refused"], ""),
-        Fact("unknown", "Unknown: no answer, the outcome found out later", outcomes["unknown"], ""),
+        Fact("refused", "Refused by a rule of the bank", outcomes["refused"], ""),
+        Fact("unknown", "Without an answer, the outcome unknown at first", outcomes["unknown"], ""),
         Fact("errors", "Errors", outcomes["error"], ""),
         Fact("improvement_from_intended_start", "Improvement by caching, from the intended start", from_intended, "%"),
         Fact("database_time_of_misses", "Database time of cache misses, p99", misses, "ms"),
