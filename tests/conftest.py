@@ -6,6 +6,7 @@ exactly as long as the run, whichever worker asks first or ends last.
 
 import os
 import secrets
+import shutil
 import tempfile
 import threading
 import uuid
@@ -184,7 +185,20 @@ def redis_url(servers: Servers) -> str:
 
 
 @pytest.fixture
-def durable_backend(tmp_path: Path) -> Iterator[Backend]:
+def servers_folder() -> Iterator[Path]:
+    """Where a test may let servers keep their data; not made yet.
+
+    Not under `tmp_path`: as root, servers run under another account, and every pytest that starts closes the folder
+    above all `tmp_path`s to others.
+    """
+    folder = Path(tempfile.gettempdir()) / f"bank-test-{secrets.token_hex(4)}"
+    yield folder
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def durable_backend(servers_folder: Path) -> Iterator[Backend]:
     """A pair of servers for one test alone, to kill and restart, that writes what it acknowledges to the disk."""
-    with open_backend("embedded", folder=tmp_path / "servers") as backend:
+    with open_backend("embedded", folder=servers_folder) as backend:
         yield backend

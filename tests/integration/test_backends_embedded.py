@@ -18,11 +18,6 @@ from fixtures.backends import Backend, BackendUnavailable, EmbeddedPostgres, Emb
 from fixtures.backends.reach import run_sql
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "servers"
-
-
 def server_processes(folder: Path) -> list[str]:
     """What still runs with its working directory under `folder`."""
     return [
@@ -48,55 +43,55 @@ async def test_the_address_is_understood_by_sqlalchemy(postgres_url: str) -> Non
     await engine.dispose()
 
 
-def test_a_backend_says_its_versions_and_where_it_is(folder: Path) -> None:
-    with open_backend("embedded", folder=folder, durable=False) as backend:
+def test_a_backend_says_its_versions_and_where_it_is(servers_folder: Path) -> None:
+    with open_backend("embedded", folder=servers_folder, durable=False) as backend:
         assert "PostgreSQL 18" in backend.describe()
         assert "Valkey 9" in backend.describe()
-        assert str(folder) in backend.describe()
+        assert str(servers_folder) in backend.describe()
         assert "ready to accept connections" in (backend.postgres_log() or "")
 
 
 @pytest.mark.parametrize("how_it_ends", ["well", "with an exception"])
-def test_nothing_runs_and_nothing_lies_about_afterwards(folder: Path, how_it_ends: str) -> None:
+def test_nothing_runs_and_nothing_lies_about_afterwards(servers_folder: Path, how_it_ends: str) -> None:
     with (
         pytest.raises(RuntimeError) if how_it_ends != "well" else nullcontext(),
-        open_backend("embedded", folder=folder, durable=False),
+        open_backend("embedded", folder=servers_folder, durable=False),
     ):
-        assert {"postgres", "valkey-server"} <= set(server_processes(folder))
+        assert {"postgres", "valkey-server"} <= set(server_processes(servers_folder))
         if how_it_ends != "well":
             raise RuntimeError(how_it_ends)
-    assert server_processes(folder) == []
-    assert not folder.exists()
+    assert server_processes(servers_folder) == []
+    assert not servers_folder.exists()
 
 
-def test_a_folder_that_was_there_before_stays_with_the_files_of_others(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "letter.txt").write_text("mine")
-    with open_backend("embedded", folder=folder, durable=False):
+def test_a_folder_that_was_there_before_stays_with_the_files_of_others(servers_folder: Path) -> None:
+    servers_folder.mkdir()
+    (servers_folder / "letter.txt").write_text("mine")
+    with open_backend("embedded", folder=servers_folder, durable=False):
         pass
-    assert [path.name for path in folder.iterdir()] == ["letter.txt"]
+    assert [path.name for path in servers_folder.iterdir()] == ["letter.txt"]
 
 
-def test_what_is_kept_is_found_again(folder: Path) -> None:
-    with open_backend("embedded", folder=folder, keep=True) as backend:
+def test_what_is_kept_is_found_again(servers_folder: Path) -> None:
+    with open_backend("embedded", folder=servers_folder, keep=True) as backend:
         run_sql(backend.database_url, "create table kept as select 42 as answer")
         first_address = backend.database_url
-    assert server_processes(folder) == []
-    with open_backend("embedded", folder=folder, keep=True) as backend:
+    assert server_processes(servers_folder) == []
+    with open_backend("embedded", folder=servers_folder, keep=True) as backend:
         assert run_sql(backend.database_url, "select answer from kept")[0][0] == 42
         assert backend.database_url == first_address
 
 
-def test_commits_wait_for_the_disk_unless_told_otherwise(folder: Path) -> None:
+def test_commits_wait_for_the_disk_unless_told_otherwise(servers_folder: Path) -> None:
     names = ("fsync", "synchronous_commit", "full_page_writes")
     for durable, expected in ((True, "on"), (False, "off")):
-        with EmbeddedPostgres(folder, durable=durable, keep=False) as postgres:
+        with EmbeddedPostgres(servers_folder, durable=durable, keep=False) as postgres:
             assert [run_sql(postgres.url(), f"show {name}")[0][0] for name in names] == [expected] * 3
 
 
-def test_settings_go_over_ours(folder: Path) -> None:
+def test_settings_go_over_ours(servers_folder: Path) -> None:
     settings = {"work_mem": "'7MB'", "max_connections": "23"}
-    with EmbeddedPostgres(folder, settings=settings, durable=False, keep=False) as postgres:
+    with EmbeddedPostgres(servers_folder, settings=settings, durable=False, keep=False) as postgres:
         assert run_sql(postgres.url(), "show work_mem")[0][0] == "7MB"
         assert run_sql(postgres.url(), "show max_connections")[0][0] == "23"
         assert run_sql(postgres.url(), "show log_lock_waits")[0][0] == "on"
@@ -133,8 +128,8 @@ async def test_a_postgres_killed_under_a_long_statement_comes_back(durable_backe
     connection.terminate()
 
 
-def test_a_killed_valkey_comes_back_empty_on_the_same_address(folder: Path) -> None:
-    with EmbeddedValkey(folder, keep=False) as valkey, redis.Redis.from_url(valkey.url()) as client:
+def test_a_killed_valkey_comes_back_empty_on_the_same_address(servers_folder: Path) -> None:
+    with EmbeddedValkey(servers_folder, keep=False) as valkey, redis.Redis.from_url(valkey.url()) as client:
         client.set("key", "value")
         address = valkey.url()
         valkey.kill()
@@ -145,8 +140,8 @@ def test_a_killed_valkey_comes_back_empty_on_the_same_address(folder: Path) -> N
         assert client.get("key") is None
 
 
-def test_a_stale_pid_file_that_names_another_process_does_not_stop_a_start(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as postgres:
+def test_a_stale_pid_file_that_names_another_process_does_not_stop_a_start(servers_folder: Path) -> None:
+    with EmbeddedPostgres(servers_folder) as postgres:
         run_sql(postgres.url(), "create table kept (id int)")
         postgres.kill()
         pid_file = postgres.data / "postmaster.pid"
@@ -158,36 +153,36 @@ def test_a_stale_pid_file_that_names_another_process_does_not_stop_a_start(folde
             postgres.kill()
 
 
-def test_a_folder_too_deep_for_a_socket_gets_one_elsewhere_that_is_removed_at_the_end(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
+def test_a_folder_too_deep_for_a_socket_gets_one_elsewhere_that_is_removed_at_the_end(servers_folder: Path) -> None:
+    deep = servers_folder / ("d" * 60) / ("e" * 60)
     with EmbeddedPostgres(deep, durable=False, keep=False) as postgres:
-        assert not postgres.socket_folder.is_relative_to(tmp_path)
+        assert not postgres.socket_folder.is_relative_to(servers_folder)
         assert stat.S_IMODE(postgres.socket_folder.stat().st_mode) == 0o700
         assert run_sql(postgres.url(), "select 1")[0][0] == 1
     assert not postgres.socket_folder.exists()
 
 
-def test_a_folder_with_a_space_in_its_name_works(tmp_path: Path) -> None:
-    with open_backend("embedded", folder=tmp_path / "my bank's data", durable=False) as backend:
+def test_a_folder_with_a_space_in_its_name_works(servers_folder: Path) -> None:
+    with open_backend("embedded", folder=servers_folder / "my bank's data", durable=False) as backend:
         assert run_sql(backend.database_url, "select 1")[0][0] == 1
 
 
-def test_only_the_owner_of_the_servers_can_open_the_socket(folder: Path) -> None:
-    with EmbeddedPostgres(folder, durable=False, keep=False) as postgres:
+def test_only_the_owner_of_the_servers_can_open_the_socket(servers_folder: Path) -> None:
+    with EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres:
         assert stat.S_IMODE(postgres.socket_folder.stat().st_mode) == 0o700
         assert run_sql(postgres.url(), "show listen_addresses")[0][0] == ""
 
 
-def test_servers_do_not_run_as_root(folder: Path) -> None:
-    with open_backend("embedded", folder=folder, durable=False) as backend:
+def test_servers_do_not_run_as_root(servers_folder: Path) -> None:
+    with open_backend("embedded", folder=servers_folder, durable=False) as backend:
         assert backend.postgres is not None
         assert backend.valkey is not None
         for pid in (backend.postgres.pid, backend.valkey.pid):
             assert psutil.Process(pid).uids().real != 0
 
 
-def test_the_log_keeps_refused_values_to_itself(folder: Path) -> None:
-    with open_backend("embedded", folder=folder, durable=False) as backend:
+def test_the_log_keeps_refused_values_to_itself(servers_folder: Path) -> None:
+    with open_backend("embedded", folder=servers_folder, durable=False) as backend:
         run_sql(backend.database_url, "create table people (cpf text unique)")
         for _ in range(2):
             try:
@@ -199,23 +194,23 @@ def test_the_log_keeps_refused_values_to_itself(folder: Path) -> None:
         assert "52998224725" not in log
 
 
-def test_a_folder_is_opened_once_at_a_time(folder: Path) -> None:
+def test_a_folder_is_opened_once_at_a_time(servers_folder: Path) -> None:
     with (
-        EmbeddedPostgres(folder, durable=False, keep=False) as postgres,
+        EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres,
         pytest.raises(BackendUnavailable, match=rf"belong to process {os.getpid()}; stop it, or choose another folder"),
     ):
-        EmbeddedPostgres(folder, durable=False).start()
+        EmbeddedPostgres(servers_folder, durable=False).start()
     assert not postgres.is_running()
 
 
-def test_data_of_another_version_is_refused_with_postgres_own_reason_and_stays(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as postgres:
+def test_data_of_another_version_is_refused_with_postgres_own_reason_and_stays(servers_folder: Path) -> None:
+    with EmbeddedPostgres(servers_folder) as postgres:
         version = postgres.data / "PG_VERSION"
     version.write_text("17\n")
     with pytest.raises(BackendUnavailable, match="database files are incompatible with server"):
         postgres.start()
     assert version.read_text() == "17\n"
-    assert server_processes(folder) == []
+    assert server_processes(servers_folder) == []
 
 
 def test_a_folder_that_is_a_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
@@ -229,21 +224,21 @@ def test_a_folder_that_is_a_file_is_refused_in_one_sentence(tmp_path: Path) -> N
         pass
 
 
-def test_a_wrong_setting_is_refused_by_name_and_leaves_no_process(folder: Path) -> None:
-    postgres = EmbeddedPostgres(folder, settings={"no_such_setting": "1"}, durable=False)
+def test_a_wrong_setting_is_refused_by_name_and_leaves_no_process(servers_folder: Path) -> None:
+    postgres = EmbeddedPostgres(servers_folder, settings={"no_such_setting": "1"}, durable=False)
     with pytest.raises(BackendUnavailable, match="does not start"):
         postgres.start()
     assert "no_such_setting" in postgres.log_path.read_text()
-    assert server_processes(folder) == []
+    assert server_processes(servers_folder) == []
 
 
-def test_a_stopped_server_can_be_stopped_again(folder: Path) -> None:
-    with EmbeddedPostgres(folder, durable=False, keep=False) as postgres:
+def test_a_stopped_server_can_be_stopped_again(servers_folder: Path) -> None:
+    with EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres:
         pid = postgres.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)  # frozen, it still is ended
         postgres.stop()
         postgres.stop()
         assert not psutil.pid_exists(pid)
-        assert folder.exists()
-    assert not folder.exists()
+        assert servers_folder.exists()
+    assert not servers_folder.exists()

