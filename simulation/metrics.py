@@ -18,6 +18,9 @@ CACHE_REQUESTS = "bank_cache_requests_total"
 EVENT_LATENCY = "bank_event_latency_seconds"
 DATABASE_TIME = "bank_database_seconds"
 
+HITS = frozenset({"hit", "write_through"})
+"""Reads that the cache alone answered: the whole answer was there, or every value that it is made from was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
@@ -195,4 +198,5 @@ def merge(parts: Iterable[MetricsTotals]) -> MetricsTotals:
 def cache_hits_and_misses(totals: MetricsTotals) -> tuple[float, float]:
     """Return (hits, misses). A request told to go past the cache is neither; all else that is no hit is a miss."""
     by_result = totals.counter_by(CACHE_REQUESTS, "result")
-    return by_result.get("hit", 0.0), sum(n for result, n in by_result.items() if result not in ("hit", "bypass"))
+    hits = sum(n for result, n in by_result.items() if result in HITS)
+    return hits, sum(n for result, n in by_result.items() if result not in HITS and result != "bypass")

@@ -5,10 +5,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from simulation.measures import Evidence, histogram_p99_ms, improvement, percentile
-from simulation.metrics import DATABASE_TIME, EVENT_LATENCY
+from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY
 from simulation.result import Arm, OperationSample, Outcome, RunResult
 
 OUTCOMES: tuple[Outcome, ...] = ("ok", "refused", "unknown", "error")
+
+CACHE_DID = {
+    "hit": "the whole answer was in the cache",
+    "write_through": "made of cached values alone",
+    "miss": "the cache did not have it",
+    "stale": "what the cache had was out of date",
+    "away": "the cache was away",
+    "bypass": "sent past the cache",
+}
+"""What the bank's cache can do for a read, by its own name for it."""
 
 TIMELINE_POINTS = 120
 """A line of more points than this shows no more on a plot 400 pixels wide, and makes the page heavier."""
@@ -161,5 +171,9 @@ def information(result: RunResult) -> tuple[Fact, ...]:
             "Events caught up from the log",
             result.totals.histogram(EVENT_LATENCY, path="log").count,
             "",
+        ),
+        *(
+            Fact(f"cache_{did}", f"Reads: {CACHE_DID.get(did, did)}", count, "")
+            for did, count in sorted(result.totals.counter_by(CACHE_REQUESTS, "result").items())
         ),
     )

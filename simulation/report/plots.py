@@ -284,8 +284,11 @@ def _milliseconds(axes: Axes, which: str) -> None:
 
 
 def _over_time(axes: Axes, result: RunResult) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as in svg.py
+
     axes.set_xlim(0, result.duration_s)
     axes.set_xlabel("seconds since driving began")
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
     for number, restart in enumerate(result.worker_restarts):
         label = "worker restarted" if number == 0 else None
         axes.axvline(restart.at_s, color=COLOURS["soft"], linewidth=1, linestyle=(0, (1, 2)), label=label)

@@ -8,7 +8,7 @@ import pytest
 
 from simulation.criteria import CriteriaError, evaluate, judge, load_criteria
 from simulation.measures import Evidence, Measurement, response_time_improvement
-from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals
+from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals, SeriesKey
 from simulation.result import Arm, CriterionResult, OperationSample, Outcome, Phase, Verdict
 
 EDGES = (0.001, 0.005, 0.01, 0.05, 0.1)
@@ -46,8 +46,11 @@ def totals(
     events: Histogram | None = None,
     database: dict[str, Histogram] | None = None,
 ) -> MetricsTotals:
-    counters = {(CACHE_REQUESTS, (("result", "hit"),)): hits, (CACHE_REQUESTS, (("result", "miss"),)): misses}
-    key = (EVENT_LATENCY, (("path", "memory"), ("subscriber", "audit")))
+    counters: dict[SeriesKey, float] = {
+        (CACHE_REQUESTS, (("result", "hit"),)): hits,
+        (CACHE_REQUESTS, (("result", "miss"),)): misses,
+    }
+    key: SeriesKey = (EVENT_LATENCY, (("path", "memory"), ("subscriber", "audit")))
     histograms = {key: events or histogram(*[0.0005] * 1000)}
     for cache, observed in (database or {"hit": histogram(*[0.0001] * 900)}).items():
         histograms[(DATABASE_TIME, (("cache", cache), ("operation", "Me")))] = observed
@@ -163,8 +166,9 @@ def test_slow_events_fail_and_the_bucket_is_shown() -> None:
 
 def test_events_caught_up_from_the_log_are_not_events_through_memory() -> None:
     measured = totals()
-    late = {(EVENT_LATENCY, (("path", "log"), ("subscriber", "audit"))): histogram(*[9.0] * 500)}
-    result = judged(measured=measured.plus(MetricsTotals({}, late)))["event_latency"]
+    key: SeriesKey = (EVENT_LATENCY, (("path", "log"), ("subscriber", "audit")))
+    late = MetricsTotals({}, {key: histogram(*[9.0] * 500)})
+    result = judged(measured=measured.plus(late))["event_latency"]
     assert (result.verdict, result.samples) == (Verdict.PASS, 1000)
 
 
@@ -177,7 +181,8 @@ def test_a_histogram_without_an_edge_at_the_bound_cannot_pass() -> None:
 
 def test_a_percentile_beyond_the_last_edge_fails_with_what_is_certain() -> None:
     result = judged(measured=totals(events=histogram(*[3.0] * 1000)))["event_latency"]
-    assert (result.verdict, result.measured) == (Verdict.FAIL, pytest.approx(100.0))
+    assert result.verdict is Verdict.FAIL
+    assert result.measured == pytest.approx(100.0)
     assert "at least" in result.note
 
 

@@ -93,9 +93,16 @@ def test_labels_choose_and_add_up_series() -> None:
 
 def test_a_stale_entry_and_a_broken_cache_are_misses_and_a_bypass_is_neither() -> None:
     worker = Worker()
-    for result, n in (("hit", 8), ("miss", 1), ("stale", 2), ("error", 3), ("bypass", 100)):
+    for result, n in (("hit", 8), ("miss", 1), ("stale", 2), ("away", 3), ("bypass", 100)):
         worker.cache.labels(result).inc(n)
     assert cache_hits_and_misses(parse_metrics(worker.text()).totals) == (8, 6)
+
+
+def test_an_answer_made_of_cached_values_alone_is_a_hit() -> None:
+    worker = Worker()
+    for result, n in (("hit", 8), ("write_through", 4), ("miss", 1)):
+        worker.cache.labels(result).inc(n)
+    assert cache_hits_and_misses(parse_metrics(worker.text()).totals) == (12, 1)
 
 
 def test_a_quantile_lies_linear_inside_its_bucket_and_is_bracketed_by_its_edges() -> None:

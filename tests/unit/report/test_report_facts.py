@@ -75,6 +75,7 @@ def test_information_counts_the_drive_alone(passed_run: RunResult) -> None:
     assert facts["requests_per_second"] == pytest.approx(100)
     assert (facts["refused"], facts["unknown"]) == (outcomes["refused"], outcomes["unknown"])
     assert facts["events_from_log"] == 37
+    assert (facts["cache_hit"], facts["cache_stale"], facts["cache_bypass"]) == (1611, 24, 1800)
 
 
 def test_a_run_without_a_drive_has_no_rate(passed_run: RunResult) -> None:

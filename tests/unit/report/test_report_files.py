@@ -24,8 +24,9 @@ def cases(result: RunResult) -> dict[str, ET.Element]:
 
 def test_junit_has_a_case_for_every_criterion_check_and_required_sighting(passed_run: RunResult) -> None:
     run = replace(passed_run, sightings=(*passed_run.sightings, Sighting("x", "Just curious", 0, required=False)))
-    titles = [*run.criteria, *run.checks, *(sighting for sighting in run.sightings if sighting.required)]
-    assert list(cases(run)) == [entry.title for entry in titles]
+    titles = [entry.title for entry in run.criteria] + [entry.title for entry in run.checks]
+    titles += [sighting.title for sighting in run.sightings if sighting.required]
+    assert list(cases(run)) == titles
     assert all(case.find("failure") is None and case.find("error") is None for case in cases(run).values())
 
 

@@ -40,10 +40,11 @@ def test_a_run_in_which_all_is_well_passes_with_exit_code_0() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"checks": (check(), check(Verdict.FAIL))}, {"criteria": (criterion(Verdict.FAIL),)}]
+    "run",
+    [replace(RUN, checks=(check(), check(Verdict.FAIL))), replace(RUN, criteria=(criterion(Verdict.FAIL),))],
+    ids=["check", "criterion"],
 )
-def test_anything_that_failed_fails_the_run_with_exit_code_1(change: dict[str, tuple[CheckResult, ...]]) -> None:
-    run = replace(RUN, **change)
+def test_anything_that_failed_fails_the_run_with_exit_code_1(run: RunResult) -> None:
     assert (run.verdict, run.exit_code) == (Verdict.FAIL, 1)
 
 
@@ -52,17 +53,16 @@ def test_a_failure_outweighs_what_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    "run",
     [
-        {"checks": (check(Verdict.UNKNOWN),)},
-        {"criteria": (criterion(Verdict.UNKNOWN),)},
-        {"sightings": (Sighting("replay", "A replay", 0),)},
-        {"checks": ()},
+        replace(RUN, checks=(check(Verdict.UNKNOWN),)),
+        replace(RUN, criteria=(criterion(Verdict.UNKNOWN),)),
+        replace(RUN, sightings=(Sighting("replay", "A replay", 0),)),
+        replace(RUN, checks=()),
     ],
     ids=["check", "criterion", "sighting never seen", "nothing checked"],
 )
-def test_what_cannot_be_told_is_unknown_with_exit_code_3(change: dict[str, tuple[CheckResult, ...]]) -> None:
-    run = replace(RUN, **change)
+def test_what_cannot_be_told_is_unknown_with_exit_code_3(run: RunResult) -> None:
     assert (run.verdict, run.exit_code) == (Verdict.UNKNOWN, 3)
 
 
