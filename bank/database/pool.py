@@ -26,6 +26,16 @@ CONNECTION_LOST = (
 )
 
 
+def raise_if_cancelled() -> None:
+    """Raise CancelledError if the running task has been cancelled.
+
+    A driver that is cancelled while it cleans up raises what went wrong then, and the cancellation would be lost.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
     """A connection that is not reset between uses: the bank sets nothing on a session; the reset is a round trip."""
 

@@ -22,9 +22,22 @@ class Inbox:
     def __init__(self) -> None:
         self._waiting: deque[tuple[RecordedEvent, float]] = deque(maxlen=INBOX_MAX)
         self._news = asyncio.Event()
+        self._is_open = False
+
+    def open(self) -> None:
+        """Begin to collect: this process serves the subscriber."""
+        self._is_open = True
+        self._news.set()
+
+    def close(self) -> None:
+        """Collect nothing, and forget what is here: another process serves the subscriber."""
+        self._is_open = False
+        self._waiting.clear()
 
     def put(self, events: Sequence[RecordedEvent], committed_at: float) -> None:
         """Add events; the oldest fall out of a full inbox and are later read from the log."""
+        if not self._is_open:
+            return
         self._waiting.extend((event, committed_at) for event in events)
         self._news.set()
 

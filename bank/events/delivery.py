@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from bank.clock import Clock
-from bank.database.pool import CONNECTION_LOST, Database
+from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
 from bank.errors import Overloaded, Unavailable
 from bank.events.bus import Bus, Inbox
 from bank.events.log import queries, read
@@ -79,6 +79,7 @@ class Delivery:
         self._owner = owner
         self._random = random
         self._inbox: Inbox = bus.subscribe(subscriber.name)
+        self._leased = asyncio.Event()
         self._attempt = 0
 
     @property
@@ -90,21 +91,26 @@ class Delivery:
         """Serve from `position` on: the lease has been obtained."""
         if self.position is None:
             self.position = position
-            self._inbox.wake()
+            self._inbox.open()
+            self._leased.set()
 
     def end(self) -> None:
         """Stop serving: the lease is somebody else's."""
         self.position = None
+        self._inbox.close()
+        self._leased.clear()
 
     async def run(self) -> None:
         """Serve until cancelled. Whatever goes wrong is logged and tried again after a pause."""
         while True:
             try:
-                if self.position is None or not await self.run_once():
+                await self._leased.wait()
+                if not await self.run_once():
                     await self._inbox.wait(POLL_S)
             except LostLease:
                 self.end()
             except (*CONNECTION_LOST, Unavailable, Overloaded, TimeoutError, asyncpg.PostgresError) as error:
+                raise_if_cancelled()
                 logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=repr(error))
                 await self._pause(self._attempt)
                 self._attempt += 1
@@ -129,6 +135,7 @@ class Delivery:
         except (*CONNECTION_LOST, LostLease, Overloaded, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises must not stop the delivery (rule 9)
+            raise_if_cancelled()
             metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
             logger.warning("delivery_failed", subscriber=self.subscriber.name, events=len(events), error=repr(error))
             for event in events:

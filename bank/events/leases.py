@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from bank.database.pool import CONNECTION_LOST, Database
+from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
 from bank.errors import Overloaded, Unavailable
 from bank.events.bus import Bus
 from bank.events.delivery import LEASE, RENEW_S, Delivery
@@ -43,6 +43,7 @@ class Leases:
             try:
                 await self.run_once()
             except (*CONNECTION_LOST, Unavailable, Overloaded, TimeoutError, asyncpg.PostgresError) as error:
+                raise_if_cancelled()
                 logger.warning("leases_not_renewed", error=repr(error))
             await asyncio.sleep(RENEW_S)
 
@@ -88,6 +89,7 @@ class Herald:
             try:
                 await self._serve()
             except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
+                raise_if_cancelled()
                 logger.warning("herald_interrupted", error=repr(error))
                 await asyncio.sleep(RENEW_S)
 

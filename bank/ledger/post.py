@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from bank.clock import Clock
-from bank.database.pool import CONNECTION_LOST, Database
+from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
 from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus
 from bank.ledger.batch import Batch, Command, KnownKey, Outcome
@@ -73,6 +73,7 @@ class Ledger:
         """Write batches until cancelled."""
         while True:
             await self.run_once()
+            raise_if_cancelled()
 
     async def run_once(self) -> None:
         """Wait for a command, take what else is waiting, and write it all as one batch."""
@@ -82,6 +83,9 @@ class Ledger:
         started = perf_counter()
         try:
             await self._write([waiting.command for waiting in batch], batch)
+        except asyncio.CancelledError:
+            _fail(batch, OutcomeUnknown("The bank stopped in the middle; a retry with the same key finds out."))
+            raise
         except BankError as error:
             _fail(batch, error)
         except asyncpg.IntegrityConstraintViolationError:

@@ -35,7 +35,9 @@ async def test_a_person_registers_logs_in_opens_is_funded_transfers_and_reads(ru
     assert history["pageInfo"]["hasNextPage"]
     after = history["pageInfo"]["endCursor"]
     older = (await person.run("AccountHistory", id=first["id"], first=5, after=after)).data["account"]["transactions"]
-    assert [(edge["node"]["kind"], edge["balanceAfter"]["amount"]) for edge in older["edges"]] == [("DEPOSIT", "100.00")]
+    assert [(edge["node"]["kind"], edge["balanceAfter"]["amount"]) for edge in older["edges"]] == [
+        ("DEPOSIT", "100.00")
+    ]
     assert older["edges"][0]["node"]["fromAccountNumber"] is None
     assert not older["pageInfo"]["hasNextPage"]
 
@@ -99,7 +101,9 @@ async def test_only_staff_deposits(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     account = await person.account()
     money = {"amount": "1.00", "currency": "BRL"}
-    reply = await person.run("Deposit", input={"idempotencyKey": "d", "accountNumber": account["number"], "amount": money})
+    reply = await person.run(
+        "Deposit", input={"idempotencyKey": "d", "accountNumber": account["number"], "amount": money}
+    )
     assert reply.code == "FORBIDDEN"
     assert await person.balance(account["id"]) == "0.00"
 
@@ -145,6 +149,7 @@ async def test_what_the_log_holds_is_what_was_published(running_bank: RunningBan
     import msgspec
 
     inbox = running_bank.bank.bus.subscribe("test")
+    inbox.open()
     await _funded(running_bank)
     published = [event for event, _ in inbox.take(after=0, most=100)]
     async with running_bank.bank.database.connection() as connection:

@@ -36,6 +36,7 @@ async def test_a_transfer_moves_money_and_writes_two_entries_that_sum_to_zero(bo
 async def test_a_transfer_writes_initiated_then_balances_then_completed_at_dense_positions(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     inbox = books.bus.subscribe("test")
+    inbox.open()
     await books.transfer(ana, bia, "1.00", key="t1")
     published = [event for event, _ in inbox.take(after=4, most=10)]
     stored = await books.connection.fetch("select position, event_type from event_store where position > 4 order by 1")

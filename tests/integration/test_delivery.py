@@ -1,0 +1,272 @@
+"""Delivery: every subscriber gets every event, in order, and its effect happens once."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from bank.clock import SystemClock
+from bank.database.pool import Database
+from bank.events import bus as bus_module
+from bank.events import delivery as delivery_module
+from bank.events.bus import Bus
+from bank.events.delivery import Delivery, NotNow, Subscriber
+from bank.events.leases import Herald, Leases
+from bank.events.log import read
+from bank.events.model import RecordedEvent, UserRegisteredEvent
+from bank.events.work import Work
+from bank.identifiers import uuid7
+
+
+class Log:
+    """A database with an event log, and a table in which handlers leave their effect."""
+
+    def __init__(self, database: Database, url: str) -> None:
+        self.database = database
+        self.url = url
+        self.bus = Bus()
+        self.work = Work(database, self.bus, SystemClock())
+
+    async def append(self, count: int = 1, *, work: Work | None = None) -> None:
+        for _ in range(count):
+            async with (work or self.work).begin() as uow:
+                uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))
+
+    async def effects(self) -> list[int]:
+        async with self.database.connection() as connection:
+            return [row["position"] for row in await connection.fetch("select position from effects order by id")]
+
+    async def dead_letters(self) -> list[tuple[str, int, int]]:
+        async with self.database.connection() as connection:
+            rows = await connection.fetch("select subscriber, event_position, attempts from dead_letters order by 2")
+        return [tuple(row) for row in rows]
+
+    def process(self, *subscribers: Subscriber, bus: Bus | None = None) -> "Process":
+        return Process(self, subscribers, bus or self.bus)
+
+    async def until(self, condition: Any) -> None:
+        async with asyncio.timeout(10):
+            while not await condition():
+                await asyncio.sleep(0.002)
+
+
+class Process:
+    """What one process runs to serve its subscribers."""
+
+    def __init__(self, log: Log, subscribers: Sequence[Subscriber], bus: Bus) -> None:
+        owner = uuid4()
+        self.deliveries = [
+            Delivery(one, database=log.database, bus=bus, clock=SystemClock(), owner=owner, random=Random(1))
+            for one in subscribers
+        ]
+        self.leases = Leases(self.deliveries, database=log.database, owner=owner)
+        self.herald = Herald(url=log.url, bus=bus, leases=self.leases)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Process":
+        await self.leases.register()
+        await self.leases.run_once()
+        loops = [self.leases.run(), self.herald.run(), *(delivery.run() for delivery in self.deliveries)]
+        self.tasks = [asyncio.create_task(loop) for loop in loops]
+        return self
+
+    async def die(self) -> None:
+        """Stop as after kill -9: nothing is given back."""
+        for task in self.tasks:
+            task.cancel()
+        for task in self.tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.die()
+        await self.leases.release()
+
+
+@pytest.fixture
+async def log(database_url: str) -> AsyncIterator[Log]:
+    database = Database(database_url, pool_size=16, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
+    await database.open()
+    async with database.connection() as connection:
+        await connection.execute("create table effects (id bigserial primary key, subscriber text, position bigint)")
+    yield Log(database, database_url)
+    await database.close()
+
+
+async def write_effect(connection: Any, events: Sequence[RecordedEvent]) -> None:
+    await connection.executemany("insert into effects (position) values ($1)", [(event.position,) for event in events])
+
+
+async def test_what_was_appended_before_a_subscriber_came_is_delivered_too(log: Log) -> None:
+    await log.append(3)
+    async with log.process(Subscriber("s", write_effect)):
+        await log.append(2)
+
+        async def all_there() -> bool:
+            return await log.effects() == [1, 2, 3, 4, 5]
+
+        await log.until(all_there)
+
+
+async def test_a_subscriber_gets_only_the_types_it_wants_and_passes_over_the_rest(log: Log) -> None:
+    from bank.events.model import AccountCreatedEvent
+
+    async with log.process(Subscriber("s", write_effect, events=(AccountCreatedEvent,))) as process:
+        await log.append(3)
+
+        async def passed() -> bool:
+            return process.deliveries[0].position == 3
+
+        await log.until(passed)
+    assert await log.effects() == []
+
+
+async def test_an_effect_and_the_position_commit_together_or_not_at_all(log: Log) -> None:
+    failing = True
+
+    async def fail_after_the_effect(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await write_effect(connection, events)
+        if failing:
+            raise NotNow("not yet")
+
+    async with log.process(Subscriber("s", fail_after_the_effect)):
+        await log.append(2)
+        await asyncio.sleep(0)
+        assert await log.effects() == []
+        failing = False
+
+        async def all_there() -> bool:
+            return await log.effects() == [1, 2]
+
+        await log.until(all_there)
+
+
+async def test_a_poison_event_is_put_aside_with_its_error_and_stops_nothing(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "BACKOFF_FIRST_S", 0.001)
+
+    async def choke_on_two(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await write_effect(connection, events)
+        if any(event.position == 2 for event in events):
+            raise ValueError("two is poison")
+
+    await log.append(4)
+    async with log.process(Subscriber("s", choke_on_two)):
+
+        async def all_but_two() -> bool:
+            return await log.effects() == [1, 3, 4]
+
+        await log.until(all_but_two)
+    assert await log.dead_letters() == [("s", 2, delivery_module.ATTEMPTS_MAX)]
+
+
+async def test_two_processes_deliver_each_event_once(log: Log) -> None:
+    subscriber = Subscriber("s", write_effect)
+    other_bus = Bus()
+    other_work = Work(log.database, other_bus, SystemClock())
+    async with log.process(subscriber), log.process(subscriber, bus=other_bus):
+        await asyncio.gather(*[log.append(5) for _ in range(4)], *[log.append(5, work=other_work) for _ in range(4)])
+
+        async def forty() -> bool:
+            return len(await log.effects()) == 40
+
+        await log.until(forty)
+    assert await log.effects() == list(range(1, 41))
+
+
+async def test_another_process_takes_over_when_one_dies_within_two_seconds(log: Log) -> None:
+    subscriber = Subscriber("s", write_effect)
+    first = await log.process(subscriber).__aenter__()
+    async with log.process(subscriber, bus=Bus()):
+        await log.append(1)
+
+        async def one() -> bool:
+            return await log.effects() == [1]
+
+        await log.until(one)
+        await first.die()
+        died = asyncio.get_running_loop().time()
+        await log.append(1)
+
+        async def two() -> bool:
+            return await log.effects() == [1, 2]
+
+        await log.until(two)
+        assert asyncio.get_running_loop().time() - died < 2.5  # two seconds, and half a one for a busy machine
+
+
+async def test_a_process_that_lost_its_lease_changes_nothing(log: Log) -> None:
+    subscriber = Subscriber("s", write_effect)
+    process = log.process(subscriber)
+    await process.leases.register()
+    await process.leases.run_once()
+    await log.append(1)
+    async with log.database.connection() as connection:
+        await connection.execute("update subscriber_positions set owner = $1", uuid4())
+    with pytest.raises(delivery_module.LostLease):
+        await process.deliveries[0].run_once()
+    assert await log.effects() == []
+
+
+async def test_a_full_inbox_falls_back_to_the_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "INBOX_MAX", 3)
+    log.bus = Bus()
+    log.work = Work(log.database, log.bus, SystemClock())
+    process = log.process(Subscriber("s", write_effect))
+    await process.leases.register()
+    await process.leases.run_once()
+    await log.append(10)
+    assert process.deliveries[0].lag == 3
+    async with process:
+
+        async def ten() -> bool:
+            return await log.effects() == list(range(1, 11))
+
+        await log.until(ten)
+
+
+async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_inversion_for_a_reader(log: Log) -> None:
+    rng = Random(7)
+    total = 12 * 15
+    seen: list[int] = []
+
+    async def write() -> None:
+        for _ in range(15):
+            async with log.work.begin() as uow:
+                await uow.connection.execute("select pg_sleep($1)", rng.random() / 200)
+                uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))
+
+    async def follow(connection: asyncpg.Connection) -> None:
+        while len(seen) < total:
+            seen.extend(event.position for event in await read(connection, after=seen[-1] if seen else 0, most=7))
+
+    follower = await asyncpg.connect(log.url)
+    async with asyncio.timeout(30):
+        await asyncio.gather(follow(follower), *[write() for _ in range(12)])
+    await follower.close()
+    assert seen == list(range(1, total + 1))
+
+
+async def test_a_unit_of_work_that_fails_leaves_neither_state_nor_event(log: Log) -> None:
+    inbox = log.bus.subscribe("test")
+    inbox.open()
+
+    async def fail() -> UUID:
+        async with log.work.begin() as uow:
+            await uow.connection.execute("insert into effects (position) values (1)")
+            uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))
+            raise ValueError("changed my mind")
+
+    with pytest.raises(ValueError, match="changed my mind"):
+        await fail()
+    async with log.database.connection() as connection:
+        assert await connection.fetchval("select position from event_log_head") == 0
+        assert await connection.fetchval("select count(*) from event_store") == 0
+    assert await log.effects() == []
+    assert len(inbox) == 0
