@@ -118,7 +118,9 @@ class RunningBank:
     async def caught_up(self) -> None:
         """Wait until every subscriber has handled every event."""
         async with asyncio.timeout(10), self.bank.database.connection() as connection:
-            behind = "select exists (select from subscriber_positions s, event_log_head h where s.position < h.position)"
+            behind = (
+                "select exists (select from subscriber_positions s, event_log_head h where s.position < h.position)"
+            )
             while await connection.fetchval(behind):
                 await asyncio.sleep(0.005)
 

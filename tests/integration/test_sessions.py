@@ -42,7 +42,9 @@ async def test_an_invalid_cpf_is_refused_without_being_repeated(running_bank: Ru
 async def test_address_and_cpf_belong_to_one_person(running_bank: RunningBank) -> None:
     cpf = CPF().generate()
     await running_bank.client.run("Register", input={**GOOD, "cpf": cpf})
-    same_email = await running_bank.client.run("Register", input={**GOOD, "email": "JOAO@example.com", "cpf": CPF().generate()})
+    same_email = await running_bank.client.run(
+        "Register", input={**GOOD, "email": "JOAO@example.com", "cpf": CPF().generate()}
+    )
     same_cpf = await running_bank.client.run("Register", input={**GOOD, "email": "x@example.com", "cpf": cpf})
     assert same_email.data["register"]["userErrors"][0]["code"] == "EMAIL_TAKEN"
     assert same_cpf.data["register"]["userErrors"][0]["code"] == "CPF_TAKEN"
@@ -62,7 +64,9 @@ async def test_a_refresh_token_works_once_and_its_reuse_closes_the_session(runni
     second = (await _refresh(running_bank.client, first["refreshToken"]))["tokens"]
     person = Client(running_bank.client.http, running_bank.client.url, second["accessToken"])
     assert (await person.run("Me")).status == 200
-    assert (await _refresh(running_bank.client, first["refreshToken"]))["userErrors"][0]["code"] == "INVALID_REFRESH_TOKEN"
+    assert (await _refresh(running_bank.client, first["refreshToken"]))["userErrors"][0][
+        "code"
+    ] == "INVALID_REFRESH_TOKEN"
     assert (await person.run("Me")).code == "UNAUTHENTICATED"
     assert (await _refresh(running_bank.client, second["refreshToken"]))["tokens"] is None
 
