@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from simulation.checks import CHECKS
 from simulation.criteria import load_criteria
-from simulation.mutants import MUTANTS
+from simulation.mutants import NAMES, load
 from simulation.scenarios import SCENARIOS
 from simulation.sightings import SIGHTINGS
 
@@ -36,8 +36,8 @@ def catalogue() -> dict[str, Chapter]:
         ],
         "sightings": [{"name": name, "title": title} for name, (title, _) in SIGHTINGS.items()],
         "mutants": [
-            {"name": mutant.name, "explanation": mutant.explanation, "caught_by": mutant.caught_by}
-            for mutant in MUTANTS.values()
+            {"name": mutant.name, "explanation": mutant.explanation, "caught_by": list(mutant.caught_by)}
+            for mutant in map(load, NAMES)
         ],
     }
 
@@ -71,6 +71,7 @@ def _aside(chapter: str, entry: Mapping[str, object]) -> str:
         case "criteria":
             return f": {entry['title']}, {entry['target']} ({entry['spec']})"
         case "mutants":
-            return f"  (caught by {entry['caught_by']})"
+            caught_by = entry["caught_by"]
+            return f"  (caught by {', '.join(caught_by) if isinstance(caught_by, list) else caught_by})"
         case _:
             return f": {entry['title']}"

@@ -1,5 +1,6 @@
 """The stack under test: PostgreSQL and Redis, the bank migrated, its first administrator, and its workers."""
 
+import asyncio
 import os
 import secrets
 import sys
@@ -80,9 +81,8 @@ async def open_stack(
     progress.step("Migrating the database")
     await run_to_end([*BANK, "migrate"], environment)
     await _require_empty(backend)
-    create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
-    await run_to_end(create, environment, stdin=teller.password + "\n")
     progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
+    create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
     bank = BANK if mutant is None else (sys.executable, "-m", "simulation.mutants.serve", mutant)
     with Tether() as tether:
         running = Workers(
@@ -92,11 +92,15 @@ async def open_stack(
             ],
             tether,
         )
+        creating = asyncio.create_task(run_to_end(create, environment, stdin=teller.password + "\n"))
         try:
             await running.start()
+            await creating
             yield Stack(running, token_secret)
         finally:
             progress.step("Stopping the bank")
+            creating.cancel()
+            await asyncio.gather(creating, return_exceptions=True)
             await running.stop()
 
 

@@ -4,6 +4,34 @@ A mutant is patched into the bank's classes and functions when a worker starts (
 the bank itself has no hook for it. Where a guard of the database would stop the bug, the mutant takes the guard away.
 """
 
+from importlib import import_module
+
 from simulation.mutants.mutant import Mutant
 
-MUTANTS: dict[str, Mutant] = {}
+NAMES = (
+    "credit_twice",
+    "balance_not_checked",
+    "key_not_checked",
+    "answered_before_commit",
+    "write_through_forgotten",
+    "accounts_read_one_by_one",
+    "history_line_lost",
+    "half_the_balance_spendable",
+    "closed_session_opens",
+    "one_cent_rounded_off",
+    "event_lost",
+    "events_swapped",
+    "audit_row_lost",
+    "locks_in_any_order",
+    "request_logged",
+    "resolver_breaks",
+)
+"""Every mutant; the name is its file's."""
+
+
+def load(name: str) -> Mutant:
+    """Return a mutant. Imports the parts of the bank that it patches, which an ordinary run never does."""
+    mutant = import_module(f"{__name__}.{name}").MUTANT
+    if not isinstance(mutant, Mutant):
+        raise TypeError(f"simulation.mutants.{name}.MUTANT must be a Mutant")
+    return mutant

@@ -1,0 +1,37 @@
+"""The answer goes out before the commit, and now and then there is no commit."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from bank.ledger import post
+from bank.ledger.batch import Command
+from simulation.mutants.mutant import Mutant, patch
+
+_batches = count(1)
+
+
+async def _write(self: Any, commands: Sequence[Command], waiting: Sequence[Any]) -> None:
+    lost = next(_batches) % 10 == 0
+    async with self._database.connection() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        batch = await self._load(connection, commands)
+        outcomes = [batch.decide(command) for command in commands]
+        if batch.keys:
+            await post.queries.write_batch(connection, **batch.columns())
+        await self._answer(batch, waiting, outcomes)
+        await (transaction.rollback() if lost else transaction.commit())
+
+
+def plant() -> None:
+    """Let the ledger write this way."""
+    patch(post.Ledger, "_write", _write)
+
+
+MUTANT = Mutant(
+    name="answered_before_commit",
+    explanation=__doc__ or "",
+    caught_by=("acknowledged_is_durable", "balances_match_oracle"),
+    plant=plant,
+)

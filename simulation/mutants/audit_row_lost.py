@@ -1,0 +1,26 @@
+"""Every tenth event leaves no trace in the audit log."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bank import subscriptions
+from bank.audit.record import record_events
+from bank.events.model import RecordedEvent
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _record_events(connection: Any, events: Sequence[RecordedEvent]) -> None:
+    await record_events(connection, [recorded for recorded in events if recorded.position % 10])
+
+
+def plant() -> None:
+    """Subscribe this handler in the place of the right one."""
+    patch(subscriptions, "record_events", _record_events)
+
+
+MUTANT = Mutant(
+    name="audit_row_lost",
+    explanation=__doc__ or "",
+    caught_by=("audit_complete",),
+    plant=plant,
+)

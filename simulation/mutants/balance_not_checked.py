@@ -1,0 +1,31 @@
+"""Nobody looks whether the balance covers the amount."""
+
+from msgspec.structs import replace
+
+from bank.ledger import batch
+from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
+from simulation.mutants.mutant import Mutant, patch
+
+
+def _enter(posting: Posting, accounts: Accounts) -> tuple[Account, Account] | Refusal:
+    payer = accounts[posting.debit_id]
+    # As if it were the bank's own account, which may go below zero.
+    entered = enter(posting, {**accounts, payer.id: replace(payer, kind="CASH")})
+    if isinstance(entered, Refusal):
+        return entered
+    debit, credit = entered
+    return replace(debit, kind=payer.kind), credit
+
+
+def plant() -> None:
+    """Let the batch enter postings without that rule."""
+    patch(batch, "enter", _enter)
+
+
+MUTANT = Mutant(
+    name="balance_not_checked",
+    explanation=__doc__ or "",
+    caught_by=("no_overdraft",),
+    plant=plant,
+    unguard=("alter table accounts drop constraint if exists customers_do_not_overdraw",),
+)

@@ -1,0 +1,23 @@
+"""Nobody looks whether a session has been closed: its token goes on opening everything."""
+
+from typing import Any
+
+from bank.identity.sessions import Sessions
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _require_nothing(_self: Any, _caller: Any, _mark: Any) -> None:
+    return None
+
+
+def plant() -> None:
+    """Let every session count as open."""
+    patch(Sessions, "require_open", _require_nothing)
+
+
+MUTANT = Mutant(
+    name="closed_session_opens",
+    explanation=__doc__ or "",
+    caught_by=("refusals_are_right",),
+    plant=plant,
+)

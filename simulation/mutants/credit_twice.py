@@ -1,0 +1,29 @@
+"""A transfer credits twice what it debits: money out of nothing."""
+
+from msgspec.structs import replace
+
+from bank.ledger import batch
+from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
+from simulation.mutants.mutant import Mutant, patch
+
+
+def _enter(posting: Posting, accounts: Accounts) -> tuple[Account, Account] | Refusal:
+    entered = enter(posting, accounts)
+    if isinstance(entered, Refusal) or posting.kind != "TRANSFER":
+        return entered
+    debit, credit = entered
+    return debit, replace(credit, balance_minor=credit.balance_minor + posting.amount_minor)
+
+
+def plant() -> None:
+    """Let the batch enter postings wrongly."""
+    patch(batch, "enter", _enter)
+
+
+MUTANT = Mutant(
+    name="credit_twice",
+    explanation=__doc__ or "",
+    caught_by=("conservation", "balances_match_oracle"),
+    plant=plant,
+    unguard=("drop trigger if exists balances_change_by_entries on accounts",),
+)

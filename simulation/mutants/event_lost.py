@@ -1,0 +1,18 @@
+"""The event that tells of the credited account's new balance is never written."""
+
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_sql import patch_write_batch
+
+
+def plant() -> None:
+    """Write the updates of debited accounts only."""
+    patch_write_batch("initiated_by, metadata\n    from sides", "initiated_by, metadata\n    from sides where nth = 2")
+
+
+MUTANT = Mutant(
+    name="event_lost",
+    explanation=__doc__ or "",
+    caught_by=("events_complete",),
+    plant=plant,
+    unguard=("drop trigger if exists positions_are_dense on event_store",),
+)

@@ -1,0 +1,18 @@
+"""A transaction is said to be completed before it is said to be initiated."""
+
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_sql import patch_write_batch
+
+
+def plant() -> None:
+    """Write the two events at each other's place."""
+    right = "(1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')"
+    patch_write_batch(right, "(4, 'TransactionInitiatedEvent'), (1, 'TransactionCompletedEvent')")
+
+
+MUTANT = Mutant(
+    name="events_swapped",
+    explanation=__doc__ or "",
+    caught_by=("events_complete",),
+    plant=plant,
+)

@@ -1,0 +1,25 @@
+"""Whoever wants to spend more than half of what they have is refused for want of money."""
+
+from bank.ledger import batch
+from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
+from simulation.mutants.mutant import Mutant, patch
+
+
+def _enter(posting: Posting, accounts: Accounts) -> tuple[Account, Account] | Refusal:
+    debit = accounts[posting.debit_id]
+    if debit.kind == "CUSTOMER" and 2 * posting.amount_minor > debit.balance_minor:
+        return Refusal(code="INSUFFICIENT_FUNDS", message="The balance does not cover the amount.")
+    return enter(posting, accounts)
+
+
+def plant() -> None:
+    """Let the batch enter postings by that rule."""
+    patch(batch, "enter", _enter)
+
+
+MUTANT = Mutant(
+    name="half_the_balance_spendable",
+    explanation=__doc__ or "",
+    caught_by=("refusals_are_right",),
+    plant=plant,
+)

@@ -1,0 +1,25 @@
+"""The second line of each page of history is left out."""
+
+from typing import Any
+
+from bank.api.resolvers import accounts
+from bank.transfers.reads import history_page
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _history_page(*where: Any, **which: Any) -> list[Any]:
+    rows = list(await history_page(*where, **which))
+    return rows[:1] + rows[2:]
+
+
+def plant() -> None:
+    """Let the resolver read pages this way."""
+    patch(accounts, "history_page", _history_page)
+
+
+MUTANT = Mutant(
+    name="history_line_lost",
+    explanation=__doc__ or "",
+    caught_by=("reads_are_true",),
+    plant=plant,
+)

@@ -1,0 +1,27 @@
+"""A used idempotency key is not found again: a repeated request moves the money a second time."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from bank.ledger import post
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _find_none(_connection: Any, **_asked: Any) -> AsyncIterator[Any]:
+    nothing: list[Any] = []
+    for row in nothing:
+        yield row
+
+
+def plant() -> None:
+    """Let the ledger find no keys."""
+    patch(post.queries, "find_keys", _find_none)
+
+
+MUTANT = Mutant(
+    name="key_not_checked",
+    explanation=__doc__ or "",
+    caught_by=("exactly_once",),
+    plant=plant,
+    unguard=("alter table idempotency_keys drop constraint if exists idempotency_keys_pkey",),
+)

@@ -1,0 +1,24 @@
+"""Every posting moves one cent less than was asked for. The books agree with themselves; only the people would know."""
+
+from bank.ledger.model import Refusal
+from bank.transfers import submit
+from bank.transfers.policy import check_amount
+from simulation.mutants.mutant import Mutant, patch
+
+
+def _check_amount(amount: str, currency: str) -> int | Refusal:
+    checked = check_amount(amount, currency)
+    return checked if isinstance(checked, Refusal) or checked < 2 else checked - 1
+
+
+def plant() -> None:
+    """Let submitted amounts be checked this way."""
+    patch(submit, "check_amount", _check_amount)
+
+
+MUTANT = Mutant(
+    name="one_cent_rounded_off",
+    explanation=__doc__ or "",
+    caught_by=("balances_match_oracle",),
+    plant=plant,
+)

@@ -1,0 +1,29 @@
+"""Every tenth page of history meets a bug in its resolver."""
+
+from itertools import count
+from typing import Any
+
+from bank.api.resolvers import accounts
+from bank.transfers.reads import history_page
+from simulation.mutants.mutant import Mutant, patch
+
+_pages = count(1)
+
+
+async def _history_page(*where: Any, **which: Any) -> Any:
+    if next(_pages) % 10 == 0:
+        raise KeyError("balance_after")
+    return await history_page(*where, **which)
+
+
+def plant() -> None:
+    """Let the resolver read pages this way."""
+    patch(accounts, "history_page", _history_page)
+
+
+MUTANT = Mutant(
+    name="resolver_breaks",
+    explanation=__doc__ or "",
+    caught_by=("answers_follow_contract",),
+    plant=plant,
+)

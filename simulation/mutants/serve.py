@@ -1,0 +1,34 @@
+"""`python -m simulation.mutants.serve NAME serve …`: the bank's command line with one bug patched in."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import asyncpg
+
+from simulation.mutants import load
+
+
+async def _unguard(statements: Sequence[str]) -> None:
+    connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Plant the bug, then be the bank."""
+    name, *rest = arguments
+    mutant = load(name)
+    asyncio.run(_unguard(mutant.unguard))
+    mutant.plant()
+    sys.argv = ["bank", *rest]
+    import_module("bank.cli.main").main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

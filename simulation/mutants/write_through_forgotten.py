@@ -1,0 +1,24 @@
+"""The cache is told nothing of new balances, neither after the commit nor by the event."""
+
+from typing import Any
+
+from bank.accounts.cached import AccountCache
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _nothing(_self: Any, *_what: Any) -> None:
+    return None
+
+
+def plant() -> None:
+    """Let both ways to the cache end in nothing."""
+    patch(AccountCache, "write_through", _nothing)
+    patch(AccountCache, "catch_up", _nothing)
+
+
+MUTANT = Mutant(
+    name="write_through_forgotten",
+    explanation=__doc__ or "",
+    caught_by=("read_your_writes",),
+    plant=plant,
+)
