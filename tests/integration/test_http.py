@@ -1,0 +1,162 @@
+"""GraphQL over HTTP: status codes, media types, correlation ids, health, metrics, and what no request can do."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bank.transfers import submit
+from tests.integration.api import RunningBank
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def _post(bank: RunningBank, body: bytes | str, **headers: str) -> tuple[int, Any, Any]:
+    async with bank.client.http.post(f"{bank.client.url}/graphql", data=body, headers={**JSON, **headers}) as response:
+        return response.status, response.headers, await response.json(content_type=None)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"", 400),
+        (b"[]", 400),
+        (b'{"query": 5}', 400),
+        (b"{}", 400),
+        (b'{"query": "{me{id}}", "variables": []}', 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 100_000, 400),
+        (b'{"query": "{me{id}}", "variables": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_001, 400),
+        (b"x" * 200_000, 413),
+    ],
+)
+async def test_a_malformed_request_gets_one_sentence(running_bank: RunningBank, body: bytes, status: int) -> None:
+    found, _, answer = await _post(running_bank, body)
+    assert found == status
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_INPUT"]
+    assert "data" not in answer
+
+
+async def test_another_content_type_is_not_accepted(running_bank: RunningBank) -> None:
+    status, _, _ = await _post(running_bank, "query=x", **{"Content-Type": "text/plain"})
+    assert status == 415
+
+
+async def test_an_unknown_operation_is_refused(running_bank: RunningBank) -> None:
+    reply = await running_bank.client.send("query A { me { id } }", operationName="B")
+    assert (reply.status, reply.code) == (400, "OPERATION_NOT_FOUND")
+
+
+async def test_get_runs_queries_and_no_mutations(running_bank: RunningBank) -> None:
+    url = f"{running_bank.client.url}/graphql"
+    async with running_bank.client.http.get(url, params={"query": "{ __typename }"}) as response:
+        assert (response.status, await response.json()) == (200, {"data": {"__typename": "Query"}})
+    async with running_bank.client.http.get(url, params={"query": "mutation { logout { closed } }"}) as response:
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_legacy_client_gets_200_and_a_modern_one_the_status(running_bank: RunningBank) -> None:
+    query = '{"query": "{ nonsense }"}'
+    legacy, headers, _ = await _post(running_bank, query)
+    assert (legacy, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+    modern, headers, _ = await _post(running_bank, query, Accept="application/graphql-response+json")
+    assert (modern, headers["Content-Type"]) == (400, "application/graphql-response+json; charset=utf-8")
+
+
+async def test_the_correlation_id_comes_back_in_header_and_errors(running_bank: RunningBank) -> None:
+    _, headers, answer = await _post(running_bank, '{"query": "{ me { id } }"}', **{"X-Correlation-ID": "abc-123"})
+    assert headers["X-Correlation-ID"] == answer["errors"][0]["extensions"]["correlationId"] == "abc-123"
+    _, headers, answer = await _post(running_bank, '{"query": "{ me { id } }"}', **{"X-Correlation-ID": "a b"})
+    assert headers["X-Correlation-ID"] == answer["errors"][0]["extensions"]["correlationId"] != "a b"
+
+
+async def test_an_internal_error_shows_nothing_of_itself(
+    running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await running_bank.client.person()
+    account = await person.account()
+
+    def explode(*_: object) -> None:
+        raise RuntimeError("select secret from vault")
+
+    monkeypatch.setattr(submit, "check_amount", explode)
+    reply = await person.transfer(account["id"], account["number"], "1.00", "t")
+    assert reply.code == "INTERNAL"
+    assert "secret" not in str(reply.body)
+
+
+async def test_a_database_that_is_busy_answers_503_and_recovers(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person()
+    pool_size = running_bank.bank.settings.database_pool_size
+    async with asyncio.timeout(10):
+        held = [running_bank.bank.database.connection() for _ in range(pool_size)]
+        for connection in held[:-1]:
+            await connection.__aenter__()
+        replies = await asyncio.gather(*[person.run("Me", headers={"Cache-Control": "no-cache"}) for _ in range(4)])
+        await held[-1].__aenter__()
+        busy = await person.run("Me", headers={"Cache-Control": "no-cache"})
+        assert (busy.status, busy.code) == (503, "OVERLOADED")
+        assert busy.headers["Retry-After"] == "1"
+        assert busy.body["errors"][0]["extensions"]["retryable"]
+        for connection in held:
+            await connection.__aexit__(None, None, None)
+    assert all(reply.status in {200, 503} for reply in replies)
+    assert (await person.run("Me")).status == 200
+
+
+async def test_health_and_metrics(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person()
+    await person.run("Me")
+    async with running_bank.client.http.get(f"{running_bank.client.url}/health/live") as live:
+        assert live.status == 200
+    async with running_bank.client.http.get(f"{running_bank.client.url}/health/ready") as ready:
+        assert await ready.json() == {"status": "ok", "database": "ok", "redis": "ok"}
+    async with running_bank.client.http.get(f"{running_bank.client.url}/metrics") as metrics:
+        text = await metrics.text()
+    assert 'bank_cache_requests_total{result="miss"}' in text
+    assert 'bank_request_seconds_count{cache="none",operation="login"}' in text
+
+
+HOSTILE = {
+    "60,000 nested fields": "{a" * 60_000 + "}" * 60_000,
+    "5,000 deep": "{a" * 5_000 + "}" * 5_000,
+    "exponential fragments": "query { me { ...f0 } } "
+    + " ".join(f"fragment f{i} on User {{ ...f{i + 1} ...f{i + 1} }}" for i in range(18))
+    + " fragment f18 on User { id }",
+    "a fragment that contains itself": "{ me { ...f } } fragment f on User { ...f }",
+    "10,000 aliases": "{" + " ".join(f"a{i}: __typename" for i in range(10_000)) + "}",
+    "2,000 aliases of one field": "{ me {" + " ".join(f"a{i}: id" for i in range(1_900)) + "} }",
+    "many equal fields": "{ me {" + "accounts { id } " * 400 + "} }",
+    "deep list literal": '{ account(id: "x") { transactions(first: ' + "[" * 3_000 + "]" * 3_000 + ") { nodes { id } } } }",
+}
+
+
+@pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_hostile_document_is_refused_and_the_server_lives(running_bank: RunningBank, document: str) -> None:
+    reply = await running_bank.client.send(document)
+    assert reply.status in {400, 413}
+    assert reply.body["errors"][0]["message"]
+    assert (await running_bank.client.send("{ __typename }")).data == {"__typename": "Query"}
+
+
+async def test_a_client_that_goes_away_leaves_no_transaction_open(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person()
+    first, second = await person.account("a"), await person.account("b")
+    await (await running_bank.staff()).deposit(first["number"], "10.00", "d")
+    for number in range(10):
+        timeout = aiohttp.ClientTimeout(total=0.001 * (number + 1))
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            person.http = http
+            with pytest.raises((TimeoutError, aiohttp.ClientError, AssertionError)):
+                while True:
+                    await person.transfer(first["id"], second["number"], "0.01", f"t{number}")
+    person.http = running_bank.client.http
+    await running_bank.caught_up()
+    async with running_bank.bank.database.connection() as connection:
+        open_ones = await connection.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in trans%'"
+        )
+    assert open_ones == 0
+    assert (await person.transfer(first["id"], second["number"], "0.01", "last")).data["transfer"]["userErrors"] == []
