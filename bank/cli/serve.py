@@ -89,7 +89,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise BadInput(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from None
+        # asyncio and socket add an address to the text; the number alone gives the plain reason.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        raise BadInput(f"Cannot listen on {host} port {port}: {reason}.") from None
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The cache: an answer is given again only while everything it was made from is unchanged; losing Redis changes nothing."""
+"""The cache: an answer is given again only while all it was made from is unchanged; losing Redis changes nothing."""
 
 import asyncio
 from typing import Any

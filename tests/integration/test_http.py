@@ -129,7 +129,10 @@ HOSTILE = {
     "10,000 aliases": "{" + " ".join(f"a{i}: __typename" for i in range(10_000)) + "}",
     "2,000 aliases of one field": "{ me {" + " ".join(f"a{i}: id" for i in range(1_900)) + "} }",
     "many equal fields": "{ me {" + "accounts { id } " * 400 + "} }",
-    "deep list literal": '{ account(id: "x") { transactions(first: ' + "[" * 3_000 + "]" * 3_000 + ") { nodes { id } } } }",
+    "deep list literal": '{ account(id: "x") { transactions(first: '
+    + "[" * 3_000
+    + "]" * 3_000
+    + ") { nodes { id } } } }",
 }
 
 

@@ -174,7 +174,8 @@ GUARDED = [
     ),
     (
         "an entry of one side only",
-        "insert into entries select id, version + 1, gen_random_uuid(), 5, 'BRL', balance_minor + 5, now() from accounts",
+        "insert into entries"
+        " select id, version + 1, gen_random_uuid(), 5, 'BRL', balance_minor + 5, now() from accounts",
     ),
     (
         "entries that the accounts do not know",

@@ -1,0 +1,264 @@
+"""`bank serve` as a process: it starts with one sentence or not at all, stops gracefully, and survives being killed."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.integration.api import Client
+
+ENVIRONMENT = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4}
+
+
+def _environment(**given: str) -> dict[str, str]:
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("BANK_", "DATABASE_", "REDIS_"))
+    }
+    return {**inherited, **given}
+
+
+def _bank(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bank", *arguments],
+        env=_environment(**environment), cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Server:
+    """A `bank serve` process and its address."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, "the server ended"
+            try:
+                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=2):
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.05)
+        pytest.fail("the server did not become ready")
+
+
+@contextmanager
+def _serving(
+    log: Path, *arguments: str, port: int | None = None, cwd: Path | None = None, **environment: str
+) -> Iterator[Server]:
+    port = port or _free_port()
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bank", "serve", "--port", str(port), *arguments],
+            env=_environment(**environment), cwd=cwd, stderr=stderr,
+        )  # fmt: skip
+    server = Server(process, port)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def _sentence(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = _bank("serve", "--port", str(port), DATABASE_URL="postgresql://x", REDIS_URL="redis://x", **ENVIRONMENT)
+    assert _sentence(done) == f"bank: Cannot listen on 127.0.0.1 port {port}: Address already in use."
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(redis_url: str) -> None:
+    url = "postgresql://bank@127.0.0.1:1/bank"
+    done = _bank("serve", "--port", "0", DATABASE_URL=url, REDIS_URL=redis_url, **ENVIRONMENT)
+    assert _without_logs(done.stderr).startswith("bank: The database does not answer")
+    assert done.returncode == 2
+
+
+def test_a_database_that_is_not_migrated_is_one_sentence(postgres_url: str, redis_url: str) -> None:
+    done = _bank("serve", "--port", "0", DATABASE_URL=postgres_url, REDIS_URL=redis_url, **ENVIRONMENT)
+    assert _without_logs(done.stderr).strip() == (
+        "bank: The database is not migrated at all, this bank needs 0001: run `bank migrate` first."
+    )
+    assert done.returncode == 2
+
+
+def _without_logs(stderr: str) -> str:
+    return "\n".join(line for line in stderr.splitlines() if not line.startswith("{"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"DATABASE_URL": "mysql://x", "REDIS_URL": "redis://x", **ENVIRONMENT},
+         "bank: DATABASE_URL is wrong: must look like postgresql://user:password@host:5432/bank."),
+        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x"}, "bank: BANK_TOKEN_SECRET is not set."),
+        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_TOKEN_SECRET": "short"},
+         "bank: BANK_TOKEN_SECRET is wrong: must be at least 32 bytes of randomness, for example from"
+         " `openssl rand -hex 32`."),
+        ({"DATABASE_URL": "postgresql://x"},
+         "bank: REDIS_URL is not set; set both URLs, or neither for the bank's own servers."),
+        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_LOG_LEVEL": "loud", **ENVIRONMENT},
+         "bank: BANK_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'."),
+        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_DATABASE_POOL_SIZE": "1", **ENVIRONMENT},
+         "bank: BANK_DATABASE_POOL_SIZE is wrong: input should be greater than or equal to 4."),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named_with_what_would_be_right(environment: dict[str, str], sentence: str) -> None:
+    assert _sentence(_bank("serve", "--port", "0", **environment)) == sentence
+
+
+def test_an_administrator_is_made_once(database_url: str) -> None:
+    def create() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bank", "users", "create-admin", "--email", "Root@Example.com", "--password-stdin"],
+            env=_environment(DATABASE_URL=database_url), input="an umbrella for Tuesday\n", capture_output=True,
+            text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    first, second = create(), create()
+    assert (first.returncode, first.stdout) == (0, "root@example.com is an administrator.\n")
+    assert (second.returncode, second.stderr) == (2, "bank: This e-mail address belongs to another customer.\n")
+    unknown = _bank("users", "set-role", "nobody@example.com", "operator", DATABASE_URL=database_url)
+    assert _sentence(unknown) == "bank: There is no user nobody@example.com."
+
+
+def test_with_nothing_configured_it_brings_its_servers_and_keeps_their_data(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with _serving(log, cwd=tmp_path) as server:
+        email = asyncio.run(_register(server.url))
+    assert f"their data is kept in {tmp_path / 'bank-data'}" in log.read_text()
+    with _serving(log, cwd=tmp_path) as server:
+        assert asyncio.run(_can_log_in(server.url, email))
+
+
+async def _register(url: str) -> str:
+    async with aiohttp.ClientSession() as http:
+        email = "kept@example.com"
+        await Client(http, url).person(email=email)
+        return email
+
+
+async def _can_log_in(url: str, email: str) -> bool:
+    async with aiohttp.ClientSession() as http:
+        return (await Client(http, url).login(email)).token is not None
+
+
+async def _prepare(url: str, database_url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Return the token and the two accounts of a person with R$ 100.00."""
+    async with aiohttp.ClientSession() as http:
+        client = Client(http, url)
+        person = await client.person(email="ana@example.com")
+        first, second = await person.account("a"), await person.account("b")
+        await client.person(email="root@example.com")
+        connection = await asyncpg.connect(database_url)
+        await connection.execute("update users set role = 'ADMIN' where email = 'root@example.com'")
+        await connection.close()
+        await (await client.login("root@example.com")).deposit(first["number"], "100.00", "d")
+        assert person.token
+        return person.token, first, second
+
+
+async def _transfer_until_stopped(
+    url: str, token: str, from_id: str, to_number: str, started: asyncio.Event
+) -> list[str]:
+    """Transfer a cent at a time with eight callers until the bank is gone; return the acknowledged keys."""
+    acknowledged: list[str] = []
+
+    async def call(http: aiohttp.ClientSession, caller: int) -> None:
+        person = Client(http, url, token)
+        for number in range(1_000):
+            key = f"{caller}-{number}"
+            try:
+                reply = await person.transfer(from_id, to_number, "0.01", key)
+            except (aiohttp.ClientError, ConnectionError, TimeoutError):
+                return
+            if reply.status != 200 or reply.body.get("errors"):
+                return
+            acknowledged.append(key)
+            if len(acknowledged) >= 40:
+                started.set()
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+        await asyncio.gather(*[call(http, caller) for caller in range(8)])
+    return acknowledged
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
+    database_url: str, redis_url: str, tmp_path: Path, how: signal.Signals
+) -> None:
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    log, port = tmp_path / "log", _free_port()
+
+    async def bank_and_stop(server: Server) -> tuple[list[str], dict[str, str]]:
+        token, first, second = await _prepare(server.url, database_url)
+        started = asyncio.Event()
+        banking = asyncio.create_task(
+            _transfer_until_stopped(server.url, token, first["id"], second["number"], started)
+        )
+        await started.wait()
+        server.process.send_signal(how)
+        return await banking, first
+
+    with _serving(log, port=port, **environment) as server:
+        acknowledged, account = asyncio.run(bank_and_stop(server))
+    with _serving(log, port=port, **environment) as server:
+        effects, balance = asyncio.run(_effects(database_url, account["id"]))
+        assert asyncio.run(_caught_up(database_url))
+    assert set(acknowledged) <= effects
+    assert balance == 10_000 - len(effects)
+    if how is signal.SIGTERM:
+        # Whatever was in flight was finished and answered: there is no effect that nobody was told of.
+        assert set(acknowledged) == effects
+        assert [json.loads(line)["event"] for line in log.read_text().splitlines() if "stop" in line][:2] == [
+            "stopping",
+            "stopped",
+        ]
+
+
+async def _effects(database_url: str, account_id: str) -> tuple[set[str], int]:
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch("select key from idempotency_keys where operation = 'transfer'")
+    balance: int = await connection.fetchval("select balance_minor from accounts where id = $1", account_id)
+    await connection.close()
+    return {row["key"] for row in rows}, balance
+
+
+async def _caught_up(database_url: str) -> bool:
+    connection = await asyncpg.connect(database_url)
+    behind = "select exists (select from subscriber_positions s, event_log_head h where s.position < h.position)"
+    async with asyncio.timeout(15):
+        while await connection.fetchval(behind):
+            await asyncio.sleep(0.02)
+    await connection.close()
+    return True
