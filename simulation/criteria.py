@@ -99,9 +99,8 @@ def evaluate(
 ) -> tuple[CriterionResult, ...]:
     """Hold a run against every criterion.
 
-    `required` holds the ids that the scenario sets out to measure, None meaning all: a criterion outside of it is
-    judged as well, but having too few samples for it leaves the run's verdict alone. Raises CriteriaError where
-    `required` names a criterion that there is not.
+    `required` holds the ids that the scenario sets out to measure, None meaning all: what is outside of it is measured
+    for information. Raises CriteriaError where `required` names a criterion that there is not.
     """
     missing = sorted(set(required or ()) - {criterion.id for criterion in criteria})
     if missing:

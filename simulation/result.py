@@ -44,8 +44,8 @@ class CheckResult:
 class CriterionResult:
     """One success criterion. `interval` holds the true value with 95 % confidence, or certainly, as `how` says.
 
-    `required` is false where the scenario does not set out to measure it: too few samples then leave the verdict of the
-    run alone. A missed target fails the run all the same.
+    `required` is false where the scenario does not set out to measure it, because of what it does to the bank: the
+    numbers are then for information, and leave the verdict of the run alone.
     """
 
     id: str
@@ -144,7 +144,7 @@ class RunResult:
     def verdict(self) -> Verdict:
         """FAIL where anything failed; else UNKNOWN where anything could not be told or was never seen; else PASS."""
         verdicts = [check.verdict for check in self.checks]
-        verdicts += [c.verdict for c in self.criteria if c.required or c.verdict is Verdict.FAIL]
+        verdicts += [criterion.verdict for criterion in self.criteria if criterion.required]
         if Verdict.FAIL in verdicts:
             return Verdict.FAIL
         unseen = any(sighting.required and not sighting.seen for sighting in self.sightings)

@@ -66,6 +66,11 @@ def word(verdict: Verdict) -> Text:
     return Text(f"{SYMBOLS[verdict]} {verdict.value}", style=STYLES[verdict], no_wrap=True)
 
 
+def aside() -> Text:
+    """Return what stands in a verdict's place where a number does not decide."""
+    return Text("- for information", style="dim", no_wrap=True)
+
+
 def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
@@ -78,12 +83,10 @@ def _criteria(criteria: Sequence[CriterionResult], *, wide: bool) -> Table:
     table = _table("Success criteria", "", "Criterion", "Target", "Measured", *extra, right=("Samples",))
     for criterion in criteria:
         title = Text(criterion.title)
-        if not criterion.required:
-            title.append(" (not set out to be measured here)", style="dim")
         if criterion.note:
             title.append(f"\n{criterion.note}", style="dim")
         cells = (criterion.target, measured(criterion), span(criterion), number(criterion.samples))
-        table.add_row(word(criterion.verdict), title, *cells[: 2 + len(extra)])
+        table.add_row(word(criterion.verdict) if criterion.required else aside(), title, *cells[: 2 + len(extra)])
     return table
 
 
@@ -107,7 +110,7 @@ def _sightings(sightings: Sequence[Sighting]) -> Table:
         if sighting.seen or sighting.required:
             mark = word(Verdict.PASS if sighting.seen else Verdict.UNKNOWN)
         else:
-            mark = Text("- for information", style="dim")
+            mark = aside()
         table.add_row(mark, Text(sighting.title), f"{sighting.seen:,}" if sighting.seen else "never")
     return table
 

@@ -47,7 +47,7 @@ def violations(check: CheckResult) -> str:
 
 def headline(result: RunResult) -> str:
     """Return the verdict as one sentence."""
-    criteria, checks = result.criteria, result.checks
+    criteria, checks = [criterion for criterion in result.criteria if criterion.required], result.checks
     missed = sum(c.verdict is Verdict.FAIL for c in criteria)
     broken = sum(c.verdict is Verdict.FAIL for c in checks)
     if missed or broken:
@@ -60,7 +60,7 @@ def headline(result: RunResult) -> str:
     if not checks:
         return "Nothing wrong was seen, but no safety check looked."
     untold = sum(c.verdict is Verdict.UNKNOWN for c in checks)
-    untold += sum(c.verdict is Verdict.UNKNOWN and c.required for c in criteria)
+    untold += sum(c.verdict is Verdict.UNKNOWN for c in criteria)
     unseen = sum(s.required and not s.seen for s in result.sightings)
     if untold or unseen:
         parts = []
@@ -69,9 +69,11 @@ def headline(result: RunResult) -> str:
         if unseen:
             parts.append(f"{_many(unseen, 'thing')} that had to be seen never happened")
         return f"Nothing wrong was seen, but {' and '.join(parts)}."
-    met = [c for c in criteria if c.verdict is Verdict.PASS]
-    if len(met) < len(criteria):
-        return f"Every safety check held; {len(met)} of {len(criteria)} success criteria measured, and met."
+    if not criteria:
+        return "Every safety check held; the scenario sets out to measure no success criterion."
+    if len(criteria) < len(result.criteria):
+        count = "1 counts in this scenario, and was" if len(criteria) == 1 else f"{len(criteria)} count here, and were"
+        return f"Every safety check held; of the success criteria {count} met."
     return "Every safety check held and every success criterion was met."
 
 
@@ -87,7 +89,7 @@ def first_trouble(result: RunResult) -> str:
                 why = check.violations[0] if check.violations else check.note
                 return f"{check.title}: {why}" if why else check.title
         for criterion in result.criteria:
-            if criterion.verdict is wanted and (criterion.required or wanted is Verdict.FAIL):
+            if criterion.verdict is wanted and criterion.required:
                 why = f"{measured(criterion)} measured, {criterion.target} wanted"
                 return f"{criterion.title}: {'; '.join(text for text in (why, criterion.note) if text)}"
     for sighting in result.sightings:

@@ -62,10 +62,13 @@ def test_junit_agrees_with_the_exit_code_where_nothing_was_checked(passed_run: R
     assert cases(replace(passed_run, checks=()))["Safety checks"].find("error") is not None
 
 
-def test_junit_skips_a_criterion_that_was_not_set_out_to_be_measured(passed_run: RunResult) -> None:
-    unmeasured = replace(passed_run.criteria[0], verdict=Verdict.UNKNOWN, measured=None, required=False)
-    run = replace(passed_run, criteria=(unmeasured, *passed_run.criteria[1:]))
-    assert cases(run)[unmeasured.title].find("skipped") is not None
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.UNKNOWN])
+def test_junit_skips_a_criterion_that_does_not_count_here(passed_run: RunResult, verdict: Verdict) -> None:
+    aside = replace(passed_run.criteria[0], verdict=verdict, required=False)
+    run = replace(passed_run, criteria=(aside, *passed_run.criteria[1:]))
+    skipped = cases(run)[aside.title].find("skipped")
+    assert skipped is not None
+    assert "69.8 % measured, at least 50 % wanted" in (skipped.get("message") or "")
     assert run.exit_code == 0
 
 

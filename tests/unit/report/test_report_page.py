@@ -92,6 +92,15 @@ def test_every_criterion_shows_target_and_measured_value(failed_run: RunResult, 
     assert "38.9 ms" in text
 
 
+def test_a_criterion_that_does_not_count_is_shown_for_information(passed_run: RunResult) -> None:
+    aside = replace(passed_run.criteria[2], verdict=Verdict.FAIL, measured=13.3, required=False)
+    page = render_page(replace(passed_run, criteria=(*passed_run.criteria[:2], aside, passed_run.criteria[3])))
+    text = " ".join(Page(page).text.split())
+    assert f"for information in this scenario {aside.title} 13.3 ms target: below 10 ms" in text
+    assert "✗" not in text
+    assert page.count('<article class="card criterion PASS">') == 3
+
+
 def test_every_check_shows_what_it_looked_at_and_the_first_violations(failed_run: RunResult, failed_page: str) -> None:
     text = " ".join(Page(failed_page).text.split())
     for check in failed_run.checks:

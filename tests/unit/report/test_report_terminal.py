@@ -95,13 +95,24 @@ def criterion(verdict: Verdict, *, required: bool = True) -> CriterionResult:
         ({"criteria": (criterion(Verdict.FAIL),)}, "1 of 1 success criterion missed."),
         (
             {"criteria": (criterion(Verdict.UNKNOWN, required=False), criterion(Verdict.PASS))},
-            "Every safety check held; 1 of 2 success criteria measured, and met.",
+            "Every safety check held; of the success criteria 1 counts in this scenario, and was met.",
+        ),
+        (
+            {"criteria": (criterion(Verdict.FAIL, required=False),)},
+            "Every safety check held; the scenario sets out to measure no success criterion.",
         ),
     ],
 )
 def test_the_headline_says_what_decided(passed_run: RunResult, change: dict[str, object], sentence: str) -> None:
     run = replace(passed_run, **change)  # type: ignore[arg-type]  # any field of a run
     assert headline(run).endswith(sentence)
+
+
+def test_a_criterion_that_does_not_count_is_shown_for_information(passed_run: RunResult) -> None:
+    text = printed(replace(passed_run, criteria=(criterion(Verdict.FAIL, required=False),)))
+    assert "- for information X below 10 ms 12 ms" in flat(text)
+    assert "FAIL" not in text
+    assert "First to look at" not in text
 
 
 def test_the_first_trouble_is_a_broken_check_before_a_missed_target_before_doubt(failed_run: RunResult) -> None:
