@@ -1,10 +1,11 @@
 """Building a Tartiflette engine: what is registered, what is left out, what runs one after the other."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from itertools import count
 from typing import Any, ClassVar
 
 import msgspec
+from graphql import build_schema
 from tartiflette import Directive, Engine, Resolver
 from tartiflette.schema.registry import SchemaRegistry
 from tartiflette.types.object import GraphQLObjectType
@@ -16,6 +17,9 @@ ResolverFunction = Callable[[Any, dict[str, Any], Any, Any], Awaitable[Any]]
 ErrorCoercer = Callable[[Exception, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _ENGINE_SDL = INTROSPECTION_SDL + "directive @specifiedBy(url: String!) on SCALAR\n"
+
+# Tartiflette adds these, and @nonIntrospectable, to every schema; the contract has its own DateTime, and no others.
+_BUILT_IN_SCALARS = frozenset({"Date", "Time", "DateTime"})
 
 _SDL_DIRECTIVES = frozenset({"deprecated", "specifiedBy"})
 
@@ -81,15 +85,18 @@ async def bake_engine(
     schema_name: str,
     *,
     resolvers: Mapping[str, ResolverFunction],
-    concurrent_lists: Iterable[str],
     error_coercer: ErrorCoercer,
 ) -> Engine:
     """Return a Tartiflette engine for the SDL, with the resolvers registered under `schema_name` and those given.
 
-    Raises LookupError where a field of Query, Mutation or Subscription has no resolver: it could only ever fail.
+    Raises TypeError where the SDL is not valid, and LookupError where a field of Query, Mutation or Subscription has no
+    resolver, or a directive no effect: all of these could only ever fail.
     """
+    # Tartiflette builds a schema with an unknown directive or type, and then fails every request.
+    names = build_schema(sdl).type_map
     own_name = f"{schema_name}#{next(_numbers)}"
-    _copy_register(schema_name, own_name)
+    _copy_register(schema_name, own_name, _BUILT_IN_SCALARS - names.keys())
+    register_scalars(own_name, names)
     for field, function in resolvers.items():
         Resolver(field, schema_name=own_name)(function)
     engine = Engine(
@@ -110,7 +117,8 @@ async def bake_engine(
     schema = schema_of(engine)
     _require_resolvers(schema)
     _require_known_directives(schema)
-    _run_in_turn(schema, frozenset(concurrent_lists))
+    _run_in_turn(schema)
+    schema.find_scalar("String").coerce_output = _text_only
     return engine
 
 
@@ -128,14 +136,12 @@ def parse_admitted(engine: Engine, text: str) -> Any:
     return document
 
 
-def _copy_register(schema_name: str, own_name: str) -> None:
+def _copy_register(schema_name: str, own_name: str, left_out: frozenset[str]) -> None:
     registered = SchemaRegistry._schemas.get(schema_name, {})  # noqa: SLF001 - the register has no reading side
     own = {kind: dict(objects) for kind, objects in registered.items() if isinstance(objects, dict)}
-    # Tartiflette adds Date, Time and @nonIntrospectable to every schema; the contract does not have them.
-    own.setdefault("scalars", {}).update({name: _LeftOut(name) for name in ("Date", "Time")})
+    own.setdefault("scalars", {}).update({name: _LeftOut(name) for name in left_out})
     own.setdefault("directives", {})["nonIntrospectable"] = _LeftOut("nonIntrospectable")
     SchemaRegistry._schemas[own_name] = own  # noqa: SLF001 - see above
-    register_scalars(own_name)
     Directive("specifiedBy", schema_name=own_name)(_SpecifiedBy)
     for field, function in INTROSPECTION_RESOLVERS.items():
         Resolver(field, schema_name=own_name)(function)
@@ -161,21 +167,20 @@ def _require_known_directives(schema: Any) -> None:
             raise LookupError(f"The engine does not know the directive @{directive.name.value}.")
 
 
-def _run_in_turn(schema: Any, concurrent_lists: frozenset[str]) -> None:
+def _run_in_turn(schema: Any) -> None:
     # @Resolver marks its field as running beside its siblings unless told otherwise at every single one. Here a request
     # reads from one connection, and Tartiflette returns a cancelled sibling's CancelledError as data.
-    unknown = set(concurrent_lists)
-    for type_name, definition in schema.type_definitions.items():
-        if not isinstance(definition, GraphQLObjectType):
-            continue
-        for field in definition.implemented_fields.values():
-            field.parent_concurrently = False
-            coordinate = f"{type_name}.{field.name}"
-            if coordinate in concurrent_lists:
-                field.list_concurrently = True
-                unknown.discard(coordinate)
-    if unknown:
-        raise LookupError(f"There is no field {', '.join(sorted(unknown))} to run concurrently.")
+    for definition in schema.type_definitions.values():
+        if isinstance(definition, GraphQLObjectType):
+            for field in definition.implemented_fields.values():
+                field.parent_concurrently = False
+
+
+def _text_only(value: object) -> str:
+    # Tartiflette's own makes a String of anything, an object's memory address included.
+    if not isinstance(value, str):
+        raise TypeError("A String is made from a str.")
+    return value
 
 
 async def _coerce_in_turn(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:

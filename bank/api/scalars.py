@@ -5,7 +5,7 @@ No message repeats the value: it may be a CPF.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,10 +46,10 @@ def parse_decimal(text: str) -> str:
 
 
 def serialise_decimal(value: object) -> str:
-    """Return the decimal string of a Money, or a string that already is one."""
+    """Return the decimal string of a Money; a string has been made by `format_amount` and passes. Never a number."""
     if isinstance(value, Money):
         return format_amount(value.amount_minor, value.currency)
-    return parse_decimal(_text(value, "Decimal"))
+    return _text(value, "Decimal")
 
 
 def parse_date_time(text: str) -> datetime:
@@ -90,8 +90,8 @@ def parse_account_number(text: str) -> str:
 
 
 def serialise_account_number(value: object) -> str:
-    """Return an account number as it is."""
-    return parse_account_number(_text(value, "AccountNumber"))
+    """Return an account number as it is: the bank has made it."""
+    return _text(value, "AccountNumber")
 
 
 def parse_currency_code(text: str) -> str:
@@ -102,8 +102,8 @@ def parse_currency_code(text: str) -> str:
 
 
 def serialise_currency_code(value: object) -> str:
-    """Return a currency code as it is."""
-    return parse_currency_code(_text(value, "CurrencyCode"))
+    """Return a currency code as it is: the bank keeps it."""
+    return _text(value, "CurrencyCode")
 
 
 SCALARS: Mapping[str, ScalarForm] = MappingProxyType(
@@ -139,10 +139,10 @@ class EngineScalar:
         return self._form.parse(node.value)
 
 
-def register_scalars(schema_name: str) -> None:
-    """Hand the scalars to the Tartiflette schema of this name, before it is built."""
-    for name, form in SCALARS.items():
-        Scalar(name, schema_name=schema_name)(EngineScalar(name, form))
+def register_scalars(schema_name: str, names: Iterable[str]) -> None:
+    """Hand those of the scalars that a Tartiflette schema has to it, before it is built."""
+    for name in SCALARS.keys() & set(names):
+        Scalar(name, schema_name=schema_name)(EngineScalar(name, SCALARS[name]))
 
 
 def attach_scalars(schema: GraphQLSchema) -> None:

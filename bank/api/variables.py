@@ -22,11 +22,12 @@ from bank.errors import BadInput
 
 Coerce = Callable[[Any], Any]
 
-_ABSENT = object()
+# Stands for "there is none" where None is a value.
+ABSENT = object()
 _TEXT_SCALARS = frozenset({"String", "ID"})
 
 
-class _UnfitError(Exception):
+class _UnfitVariableError(Exception):
     """A value does not fit. `place` is where, outermost last, as it is found out on the way up."""
 
     def __init__(self, reason: str) -> None:
@@ -49,7 +50,7 @@ class Variable:
         """Return the variable's value for what the client sent; raise BadInput that says what is wrong, and where."""
         try:
             return self.coerce(given)
-        except _UnfitError as error:
+        except _UnfitVariableError as error:
             place = "".join(reversed(error.place))
             raise BadInput(f"Variable ${self.name}{place} {error.reason}") from None
 
@@ -67,12 +68,12 @@ def coerce_variables(variables: tuple[Variable, ...], given: Mapping[str, Any]) 
     """Return the values that resolvers see. Raises UnfitVariable for the first that is missing or does not fit."""
     values: dict[str, Any] = {}
     for variable in variables:
-        raw = given.get(variable.name, _ABSENT)
+        raw = given.get(variable.name, ABSENT)
         try:
-            if raw is not _ABSENT:
+            if raw is not ABSENT:
                 values[variable.name] = variable.value(raw)
-            elif variable.default is not _ABSENT:
-                values[variable.name] = _own(variable.default)
+            elif variable.default is not ABSENT:
+                values[variable.name] = fresh(variable.default)
             elif variable.required:
                 raise BadInput(f"Variable ${variable.name} was not provided.")  # noqa: TRY301 - one way out of the loop
         except BadInput as error:
@@ -96,15 +97,17 @@ class InputTypes:
             if isinstance(definition, GraphQLInputObjectType):
                 for name, field in definition.input_fields.items():
                     if field.default_value is not None:
-                        types._defaults[type_name, name] = await _literal(field.graphql_type, None, field.default_value)
+                        types._defaults[type_name, name] = await literal_value(
+                            field.graphql_type, None, field.default_value
+                        )
         return types
 
     async def variable(self, node: Any) -> Variable:
         """Return the variable that a VariableDefinitionNode defines."""
         graphql_type: Any = schema_type_from_ast(self._schema, node.type)
-        default = _ABSENT
+        default = ABSENT
         if node.default_value is not None:
-            default = await _literal(graphql_type, node, node.default_value)
+            default = await literal_value(graphql_type, node, node.default_value)
         coerce = self.coercion(graphql_type)
         return Variable(node.variable.name.value, coerce, graphql_type.is_non_null_type, default, node)
 
@@ -134,7 +137,7 @@ class InputTypes:
     def _object(self, definition: GraphQLInputObjectType) -> Coerce:
         fields = [
             (name, self.coercion(field.graphql_type), field.graphql_type.is_non_null_type,
-             self._defaults.get((definition.name, name), _ABSENT))
+             self._defaults.get((definition.name, name), ABSENT))
             for name, field in definition.input_fields.items()
         ]  # fmt: skip
         known = definition.input_fields.keys()
@@ -143,21 +146,21 @@ class InputTypes:
             if value is None:
                 return None
             if not isinstance(value, dict):
-                raise _UnfitError(f"is not an object of type {definition.name}.")
+                raise _UnfitVariableError(f"is not an object of type {definition.name}.")
             if not known >= value.keys():
-                raise _UnfitError(f"has a field that {definition.name} does not have.")
+                raise _UnfitVariableError(f"has a field that {definition.name} does not have.")
             values: dict[str, Any] = {}
             for name, inner, required, default in fields:
                 if name in value:
                     try:
                         values[name] = inner(value[name])
-                    except _UnfitError as error:
+                    except _UnfitVariableError as error:
                         error.place.append(f".{name}")
                         raise
-                elif default is not _ABSENT:
-                    values[name] = _own(default)
+                elif default is not ABSENT:
+                    values[name] = fresh(default)
                 elif required:
-                    missing = _UnfitError("was not provided.")
+                    missing = _UnfitVariableError("was not provided.")
                     missing.place.append(f".{name}")
                     raise missing
             return values
@@ -168,7 +171,7 @@ class InputTypes:
 def _non_null(inner: Coerce) -> Coerce:
     def coerce(value: Any) -> Any:
         if value is None:
-            raise _UnfitError("must not be null.")
+            raise _UnfitVariableError("must not be null.")
         return inner(value)
 
     return coerce
@@ -184,7 +187,7 @@ def _list_of(inner: Coerce) -> Coerce:
         for index, item in enumerate(value):
             try:
                 values.append(inner(item))
-            except _UnfitError as error:
+            except _UnfitVariableError as error:
                 error.place.append(f"[{index}]")
                 raise
         return values
@@ -205,12 +208,12 @@ def _scalar(definition: GraphQLScalarType) -> Coerce:
             coerced = coerce_input(value)
         except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is refused
             if says_why:
-                raise _UnfitError(f"is not accepted: {error}") from None
+                raise _UnfitVariableError(f"is not accepted: {error}") from None
             coerced = UNDEFINED_VALUE
         if coerced is UNDEFINED_VALUE:
-            raise _UnfitError(f"is not of type {name}.")
+            raise _UnfitVariableError(f"is not of type {name}.")
         if is_text and holds_control_characters(coerced):
-            raise _UnfitError("holds a control character.")
+            raise _UnfitVariableError("holds a control character.")
         return coerced
 
     return coerce
@@ -222,18 +225,17 @@ def _enum(definition: GraphQLEnumType) -> Coerce:
     def coerce(value: Any) -> Any:
         if value is None or (isinstance(value, str) and value in members):
             return value
-        raise _UnfitError(f"is not a value of {definition.name}.")
+        raise _UnfitVariableError(f"is not a value of {definition.name}.")
 
     return coerce
 
 
-async def _literal(graphql_type: Any, parent: Any, node: Any) -> Any:
+async def literal_value(graphql_type: Any, parent: Any, node: Any) -> Any:
+    """Return the value of a literal without variables, as Tartiflette coerces it; ABSENT if it is not of the type."""
     value, errors = await get_literal_coercer(graphql_type)(parent, node, None)
-    if errors or value is UNDEFINED_VALUE:
-        raise BadInput("A default value is not of its type.")
-    return value
+    return ABSENT if errors or value is UNDEFINED_VALUE else value
 
 
-def _own(default: Any) -> Any:
-    # A resolver may change what it is given; the next request's default is not to change with it.
+def fresh(default: Any) -> Any:
+    """Return a default for one request to use: a resolver may change what it is given, and the next one's stays."""
     return deepcopy(default) if isinstance(default, list | dict) else default

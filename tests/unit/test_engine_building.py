@@ -1,0 +1,140 @@
+"""How engines are built, several in one process, complete or not at all; and how they run fields, and stop."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import structlog
+from tartiflette import Resolver
+from tartiflette.schema.registry import SchemaRegistry
+
+from bank.api.engine import GraphQLEngine
+from bank.api.gate import Gate
+from bank.api.refusal import Refused
+
+WHO = "type Query { who: String }"
+
+
+def answering(name: str) -> Any:
+    async def resolve(*_: Any) -> str:
+        return name
+
+    return resolve
+
+
+@pytest.fixture(params=[True, False], ids=["tuned", "untuned"])
+def tuned(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+async def test_several_engines_of_one_schema_name_live_side_by_side() -> None:
+    one = await GraphQLEngine.create(WHO, schema_name="many", resolvers={"Query.who": answering("one")})
+    two = await GraphQLEngine.create(WHO, schema_name="many", resolvers={"Query.who": answering("two")})
+    admitted = Gate(WHO).admit("{ who }")
+    assert await one.execute(admitted) == {"data": {"who": "one"}}
+    assert await two.execute(admitted) == {"data": {"who": "two"}}
+
+
+async def test_resolvers_registered_by_decorator_serve_every_engine_of_their_schema_name() -> None:
+    @Resolver("Query.who", schema_name="decorated")
+    async def who(*_: Any) -> str:
+        return "decorated"
+
+    for _ in range(2):
+        engine = await GraphQLEngine.create(WHO, schema_name="decorated")
+        assert await engine.execute(Gate(WHO).admit("{ who }")) == {"data": {"who": "decorated"}}
+
+
+async def test_engines_leave_nothing_in_tartiflettes_register() -> None:
+    before = set(SchemaRegistry._schemas)
+    await GraphQLEngine.create(WHO, schema_name="left", resolvers={"Query.who": answering("me")})
+    assert set(SchemaRegistry._schemas) == before
+
+
+async def test_a_root_field_without_resolver_is_noticed_at_once() -> None:
+    with pytest.raises(LookupError, match=r"Query\.forgotten has no resolver"):
+        await GraphQLEngine.create("type Query { forgotten: Int }", schema_name="forgotten")
+
+
+async def test_a_directive_the_engine_would_ignore_is_noticed_at_once() -> None:
+    async def resolve(*_: Any) -> int:
+        return 1
+
+    sdl = "directive @limit(to: Int!) on FIELD_DEFINITION type Query { a: Int @limit(to: 1) }"
+    with pytest.raises(Exception, match="limit"):
+        await GraphQLEngine.create(sdl, schema_name="directive", resolvers={"Query.a": resolve})
+
+
+async def test_an_operation_is_chosen_by_name() -> None:
+    engine = await GraphQLEngine.create(WHO, schema_name="named", resolvers={"Query.who": answering("me")})
+    admitted = Gate(WHO).admit("query A { a: who } query B { b: who }")
+    assert await engine.execute(admitted, operation_name="B") == {"data": {"b": "me"}}
+    assert await engine.execute(admitted, operation_name="A") == {"data": {"a": "me"}}
+    with pytest.raises(Refused):
+        await engine.execute(admitted)
+
+
+async def test_an_unknown_version_of_tartiflette_runs_untuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bank.api.tuning.TARTIFLETTE_VERSION", "9.9.9")
+    monkeypatch.setattr("bank.api.engine.run_plan", None)
+    engine = await GraphQLEngine.create(WHO, schema_name="version", resolvers={"Query.who": answering("me")})
+    assert await engine.execute(Gate(WHO).admit("{ who }")) == {"data": {"who": "me"}}
+
+
+async def test_query_fields_run_one_after_the_other_too(tuned: bool) -> None:
+    order: list[str] = []
+
+    async def resolve(_parent: Any, _arguments: Any, _context: Any, info: Any) -> int:
+        order.append(f"{info.field_name} begins")
+        await asyncio.sleep(0)
+        order.append(f"{info.field_name} ends")
+        return 1
+
+    sdl = "type Query { a: Int b: Int }"
+    resolvers = {"Query.a": resolve, "Query.b": resolve}
+    engine = await GraphQLEngine.create(sdl, schema_name="turn", resolvers=resolvers, tuned=tuned)
+    await engine.execute(Gate(sdl).admit("{ a b }"))
+    assert order == ["a begins", "a ends", "b begins", "b ends"]
+
+
+async def test_a_cancelled_request_is_cancelled_and_not_answered(tuned: bool) -> None:
+    started = asyncio.Event()
+
+    async def wait(*_: Any) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    sdl = "type Query { wait: Int other: Int }"
+    engine = await GraphQLEngine.create(
+        sdl, schema_name="cancel", resolvers={"Query.wait": wait, "Query.other": wait}, tuned=tuned
+    )
+    task = asyncio.create_task(engine.execute(Gate(sdl).admit("{ wait other }")))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_timeout_around_the_engine_works(tuned: bool) -> None:
+    async def wait(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    engine = await GraphQLEngine.create(
+        "type Query { wait: Int }", schema_name="timeout", resolvers={"Query.wait": wait}, tuned=tuned
+    )
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await engine.execute(Gate("type Query { wait: Int }").admit("{ wait }"))
+
+
+async def test_internal_errors_go_to_the_log_with_their_traceback() -> None:
+    async def fail(*_: Any) -> None:
+        raise RuntimeError("the reason")
+
+    engine = await GraphQLEngine.create("type Query { fail: Int }", schema_name="log", resolvers={"Query.fail": fail})
+    with structlog.testing.capture_logs() as lines:
+        await engine.execute(Gate("type Query { fail: Int }").admit("{ fail }"))
+    assert [line["event"] for line in lines] == ["graphql_internal_error"]
+    kind, error, traceback = lines[0]["exc_info"]
+    assert (kind, str(error)) == (RuntimeError, "the reason")
+    assert traceback is not None

@@ -1,0 +1,338 @@
+"""The engine answers as graphql-core does, and with plans as without: whatever is asked, whatever resolvers return."""
+
+import asyncio
+import random
+from collections.abc import Iterator, Mapping
+from inspect import isawaitable
+from typing import Any
+
+import graphql
+import pytest
+from graphql import GraphQLObjectType, get_introspection_query
+from graphql.type import GraphQLEnumType, GraphQLInterfaceType, GraphQLUnionType
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis_graphql import from_schema
+
+from bank.api.engine import GraphQLEngine
+from bank.api.gate import Gate
+from bank.api.refusal import Refused
+from bank.errors import BadInput
+
+# graphql-core, which is only the reference here, drops coroutines of siblings when a field fails.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:coroutine '(Executor|ExecutionContext|reference_resolver):RuntimeWarning",
+    "ignore:Exception ignored.*(Executor|ExecutionContext|reference_resolver):pytest.PytestUnraisableExceptionWarning",
+)
+
+SDL = """
+type Query {
+  thing: Thing
+  sure: Thing!
+  things: [Thing!]
+  named: Named
+  either: [Either]
+  echo(text: String = "d", n: Int!): String
+}
+
+interface Named { name: String! thing: Thing }
+union Either = Thing | Other
+enum Color { RED GREEN }
+
+type Thing implements Named {
+  name: String!
+  thing: Thing
+  s: String
+  i: Int
+  iSure: Int!
+  f: Float
+  b: Boolean
+  bSure: Boolean!
+  id: ID!
+  color: Color
+  colorSure: Color!
+  texts: [String]
+  textsSure: [String!]!
+  grid: [[Int]!]
+  sure: Thing!
+  many: [Thing]
+  manySure: [Thing!]!
+  "These have resolvers."
+  lazy: Thing
+  lazySure: Thing!
+  lazyMany: [Thing!]
+  lazyText(prefix: String! = "p", color: Color): String!
+  named: Named
+  either: Either!
+}
+
+type Other implements Named { name: String! thing: Thing other: String }
+"""
+
+SCHEMA = graphql.build_schema(SDL)
+GATE = Gate(SDL)
+
+
+class Made(Mapping[str, Any]):
+    """An object whose members follow from a seed, so that every engine sees the same, wrong ones included."""
+
+    def __init__(self, seed: str, type_name: str, wrong: float) -> None:
+        self._seed, self._type_name, self._wrong = seed, type_name, wrong
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "_typename":  # Tartiflette's name for it
+            return self._type_name
+        return made(f"{self._seed}.{name}", SCHEMA.type_map[self._type_name].fields[name].type, self._wrong)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SCHEMA.type_map[self._type_name].fields)
+
+    def __len__(self) -> int:
+        return len(SCHEMA.type_map[self._type_name].fields)
+
+
+def made(seed: str, of: Any, wrong: float) -> Any:
+    chance = random.Random(seed)
+    if chance.random() < wrong:
+        return chance.choice([None, None, ValueError("wrong"), BadInput("bad"), object()])
+    if graphql.is_non_null_type(of):
+        return made(seed + "!", of.of_type, wrong)
+    if graphql.is_list_type(of):
+        return [made(f"{seed}[{index}]", of.of_type, wrong) for index in range(chance.randrange(4))]
+    if isinstance(of, GraphQLEnumType):
+        return chance.choice(["RED", "GREEN", "RED", "GREEN", "BLUE" if wrong else "RED"])
+    if isinstance(of, GraphQLObjectType):
+        return Made(seed, of.name, wrong)
+    if isinstance(of, GraphQLInterfaceType | GraphQLUnionType):
+        return Made(seed, chance.choice(["Thing", "Other"]), wrong)
+    return {
+        "String": f"text {chance.random()}",
+        "Int": chance.randrange(-(2**31), 2**31),
+        "Float": chance.random(),
+        "Boolean": chance.random() < 0.5,
+        "ID": str(chance.random()),
+    }[of.name]
+
+
+async def member(parent: Any, arguments: Any, context: Any, info: Any) -> Any:
+    root = Made(context["seed"], "Query", context["wrong"])
+    value = (parent if parent is not None else root)[info.field_name]
+    if isinstance(value, Exception):
+        raise value
+    if context["slow"]:
+        await asyncio.sleep(0)
+    return f"{value} {sorted(arguments.items())}" if arguments and isinstance(value, str) else value
+
+
+LAZY = ["Thing.lazy", "Thing.lazySure", "Thing.lazyMany", "Thing.lazyText"]
+RESOLVERS = dict.fromkeys([*LAZY, *(f"Query.{name}" for name in SCHEMA.query_type.fields)], member)
+ENGINES: dict[str, GraphQLEngine] = {}
+
+
+async def engine_of(kind: str) -> GraphQLEngine:
+    if kind not in ENGINES:
+        ENGINES[kind] = await GraphQLEngine.create(
+            SDL,
+            schema_name="differential",
+            resolvers=RESOLVERS,
+            concurrent_lists=["Query.things", "Thing.many", "Thing.lazyMany"] if kind == "concurrent" else [],
+            on_internal_error=lambda _error: None,
+            tuned=kind != "untuned",
+        )
+    return ENGINES[kind]
+
+
+def reference_resolver(coordinate: str) -> Any:
+    async def resolve(parent: Any, info: Any, **arguments: Any) -> Any:
+        return await RESOLVERS[coordinate](parent, arguments, info.context, info)
+
+    return resolve
+
+
+for _coordinate in RESOLVERS:
+    _type, _field = _coordinate.split(".")
+    SCHEMA.type_map[_type].fields[_field].resolve = reference_resolver(_coordinate)
+
+
+def reference_member(parent: Any, info: Any, **_arguments: Any) -> Any:
+    return parent[info.field_name]
+
+
+async def reference(source: str, variables: dict[str, Any], context: dict[str, Any]) -> tuple[Any, list[list[Any]]]:
+    result = graphql.execute(
+        SCHEMA,
+        graphql.parse(source),
+        variable_values=variables,
+        context_value=context,
+        field_resolver=reference_member,
+        type_resolver=lambda value, _info, _type: value["_typename"],
+    )
+    if isawaitable(result):
+        result = await result
+    return result.data, [error.path for error in result.errors or ()]
+
+
+async def compare(source: str, variables: dict[str, Any], seed: str, *, wrong: float = 0.0, slow: bool = False) -> Any:
+    context = {"seed": seed, "wrong": wrong, "slow": slow}
+    admitted = GATE.admit(source)
+    name = next(iter(admitted.operations))
+    answers = {}
+    for kind in ("tuned", "untuned", "concurrent"):
+        engine = await engine_of(kind)
+        answers[kind] = await engine.execute(admitted, operation_name=name, variables=variables, context=context)
+    assert answers["tuned"] == answers["untuned"]
+    assert list(flat_keys(answers["tuned"])) == list(flat_keys(answers["untuned"]))
+    data, paths = await reference(source, variables, context)
+    for answer in answers.values():
+        assert answer["data"] == data
+        assert bool(answer.get("errors")) == bool(paths)
+    return answers["tuned"]
+
+
+def flat_keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from flat_keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from flat_keys(inner)
+
+
+CONDITIONS = """
+  query ($yes: Boolean = true, $no: Boolean! = false) {
+    thing {
+      name @skip(if: $yes)
+      s @include(if: $yes)
+      i @skip(if: $no) @include(if: $no)
+      f @skip(if: false)
+      ...F @include(if: $yes)
+      ... @skip(if: $yes) { b }
+      lazy @include(if: $no) { name }
+    }
+  }
+  fragment F on Thing { id color @skip(if: $no) }
+"""
+
+TABLE = [
+    "{ thing { name } }",
+    "{ a: thing { b: name c: name } thing { name } }",
+    "{ thing { ...F } } fragment F on Thing { name i ...G } fragment G on Thing { f b id i }",
+    "{ thing { ... on Thing { name } ... on Named { thing { s } } ... { color } } }",
+    "{ thing { s } thing { i thing { f } } ...Q } fragment Q on Query { thing { thing { b } } }",
+    "{ thing { texts textsSure grid } things { name many { name } manySure { id } } }",
+    "{ sure { sure { sure { iSure bSure colorSure } } } }",
+    "{ thing { lazy { name lazySure { id lazyMany { lazyText s } } } } }",
+    '{ thing { lazyText a: lazyText(prefix: "x") b: lazyText(prefix: "y", color: RED) c: lazyText(color: null) } }',
+    "{ things { lazy { name } manySure { lazyText } lazyMany { lazyMany { name } } } }",
+    "{ named { name thing { s } __typename ... on Other { other } ... on Thing { i lazy { name } } } }",
+    "{ either { __typename ... on Thing { either { ... on Named { name } } } ... on Other { thing { many { s } } } } }",
+    "{ thing { named { __typename thing { lazyText } } } }",
+    "{ __typename thing { s __typename many { __typename } i } things { __typename } }",
+    "{ thing { sure { __typename } manySure { __typename } lazySure { __typename } } }",
+    '{ echo(n: 1) a: echo(text: "a", n: 2) b: echo(text: null, n: 3) }',
+    "query ($n: Int! = 4, $t: String) { echo(n: $n, text: $t) }",
+    CONDITIONS,
+    "{ thing @skip(if: true) { name } }",
+    "{ thing { name @include(if: false) } }",
+    "query Named { thing { name } }",
+    '{ __type(name: "Thing") { name fields { name } } thing { name } }',
+]
+
+
+@pytest.mark.parametrize("source", TABLE)
+@pytest.mark.parametrize("wrong", [0.0, 0.15], ids=["right", "wrong"])
+async def test_the_table_of_documents_is_answered_alike(source: str, wrong: float) -> None:
+    for seed in range(20):
+        await compare(source, {}, f"{source}{seed}", wrong=wrong, slow=seed % 2 == 0)
+
+
+@pytest.mark.parametrize("yes", [True, False])
+@pytest.mark.parametrize("no", [True, False])
+async def test_conditions_follow_the_variables_of_each_request(yes: bool, no: bool) -> None:
+    data = (await compare(CONDITIONS, {"yes": yes, "no": no}, "seed"))["data"]
+    assert ("name" in data["thing"], "s" in data["thing"], "lazy" in data["thing"]) == (not yes, yes, no)
+
+
+async def test_more_conditions_than_plans_are_kept_still_answer_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bank.api.engine.PLANS_MAX", 2)
+    source = "query ($a: Boolean! $b: Boolean!) { thing { s @skip(if: $a) i @skip(if: $b) name } }"
+    for _ in range(2):
+        for a in (True, False):
+            for b in (True, False):
+                data = (await compare(source, {"a": a, "b": b}, "seed"))["data"]
+                assert list(data["thing"]) == [key for key, left in (("s", a), ("i", b), ("name", False)) if not left]
+
+
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=150)
+@given(from_schema(SDL), st.text("abc", max_size=6), st.sampled_from([0.0, 0.02, 0.2]), st.booleans())
+def test_any_document_on_any_data_is_answered_alike(source: str, seed: str, wrong: float, slow: bool) -> None:
+    try:
+        GATE.admit(source)
+    except Refused:
+        assume(False)
+    asyncio.run(compare(source, {}, seed, wrong=wrong, slow=slow))
+
+
+async def test_the_data_is_wrong_often_enough_to_mean_something() -> None:
+    answers = [await compare("{ thing { name i lazy { s } } }", {}, str(seed), wrong=0.2) for seed in range(50)]
+    assert 10 < sum("errors" in answer for answer in answers) < 50
+
+
+async def test_a_list_named_concurrent_runs_its_items_side_by_side() -> None:
+    sdl = "type Query { items: [Item!]! } type Item { load: Int! }"
+    running, most = 0, 0
+
+    async def items(*_: Any) -> list[dict[str, Any]]:
+        return [{} for _ in range(5)]
+
+    async def load(*_: Any) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        return 1
+
+    resolvers = {"Query.items": items, "Item.load": load}
+    for lists, expected in (["Query.items"], 5), ([], 1):
+        most = 0
+        engine = await GraphQLEngine.create(sdl, schema_name="lists", resolvers=resolvers, concurrent_lists=lists)
+        response = await engine.execute(Gate(sdl).admit("{ items { load } }"))
+        assert response == {"data": {"items": [{"load": 1}] * 5}}
+        assert most == expected
+
+
+async def test_an_item_that_is_cancelled_beside_others_cancels_the_request() -> None:
+    sdl = "type Query { items: [Item]! } type Item { load: Int }"
+    calls = iter(range(5))
+
+    async def items(*_: Any) -> list[dict[str, Any]]:
+        return [{} for _ in range(3)]
+
+    async def load(*_: Any) -> int:
+        if next(calls) == 1:
+            raise asyncio.CancelledError
+        return 1
+
+    engine = await GraphQLEngine.create(
+        sdl,
+        schema_name="cancelled-item",
+        resolvers={"Query.items": items, "Item.load": load},
+        concurrent_lists=["Query.items"],
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await engine.execute(Gate(sdl).admit("{ items { load } }"))
+
+
+@pytest.mark.parametrize("kind", ["tuned", "untuned"])
+async def test_introspection_gives_the_served_sdl_and_nothing_else(kind: str) -> None:
+    query = get_introspection_query(
+        specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
+    )
+    engine = await engine_of(kind)
+    first = await engine.execute(GATE.admit(query))
+    assert "errors" not in first
+    client = graphql.lexicographic_sort_schema(graphql.build_client_schema(first["data"]))
+    assert graphql.print_schema(client) == graphql.print_schema(graphql.lexicographic_sort_schema(SCHEMA))
+    assert await engine.execute(GATE.admit(query)) == first
