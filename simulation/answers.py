@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from simulation.plan import CURRENCY, Kind
 
-DECIMAL = re.compile(r"(-?)(\d+)\.(\d\d)")
+DECIMAL = re.compile(r"(-?)([0-9]+)\.([0-9]{2})")
 
 
 class MalformedAnswerError(ValueError):

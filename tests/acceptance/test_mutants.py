@@ -19,14 +19,14 @@ def short_run(mutant: str | None, servers: Servers, out: Path) -> RunResult:
     """Six people for a few seconds: enough for every bug to show, short enough for all mutants to have their turn."""
     planted = None if mutant is None else load(mutant)
     usual = SCENARIOS["first_day" if planted is None else planted.scenario]
-    # What is rare in a day of sixty people happens to six in four seconds, too.
+    # What is rare in a day of sixty people happens to six in three seconds, too.
     scenario = replace(usual, mix={**usual.mix, "retry": 6, "relogin": 1.5})
     plan = draw_plan(
         seed=11,
         scenario=scenario,
         customers=6,
-        duration_s=4,
-        rate=60,
+        duration_s=3,
+        rate=80,
         workers=1 if planted is None else planted.workers,
     )
     return play(Run(plan, scenario, servers, out, mutant), Progress())

@@ -1,0 +1,64 @@
+"""A plan played against a bank on paper, and the evidence that it leaves."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from simulation.client import BankClient
+from simulation.drive import Driver
+from simulation.evidence import Evidence, Secret
+from simulation.facts import LedgerSnapshot
+from simulation.history import History
+from simulation.plan import Plan
+from simulation.scenarios import SCENARIOS
+from simulation.schedule import draw_plan
+from tests.unit.simulation.paper_bank import PaperBank
+
+Played = tuple[Driver, Evidence]
+Play = Callable[..., Awaitable[Played]]
+
+
+def short_plan(scenario: str = "first_day", *, seed: int = 3) -> Plan:
+    """Draw a plan of one second; what is rare in a day of sixty people happens in it, too."""
+    usual = SCENARIOS[scenario]
+    often = {"retry": 8, "conflict": 4, "wrong": 6, "not_mine": 3, "relogin": 2}
+    shape = replace(usual, mix={name: often.get(name, weight) for name, weight in usual.mix.items()})
+    return draw_plan(seed=seed, scenario=shape, customers=6, duration_s=1, rate=200, workers=2)
+
+
+async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5) -> Played:
+    """Play a plan to its end and return the driver and the evidence."""
+    bank.hire(plan.people[0].email, plan.people[0].password)
+    log = out / "worker-0.log"
+    log.write_text('{"event": "request"}\n')
+    async with TestServer(bank.application()) as server:
+        url = str(server.make_url("")).rstrip("/")
+        async with BankClient([url] * plan.workers, timeout_s=timeout_s) as client:
+            with History(out / "history.jsonl") as history:
+                driver = Driver(plan, client, history)
+                await driver.set_up()
+                await driver.drive()
+    evidence = Evidence(
+        plan=plan,
+        attempts=history.attempts,
+        facts=bank.facts(),
+        snapshots=[LedgerSnapshot(0.5, len(bank.accounts), {"BRL": 0}, {"BRL": 0}, [], [])],
+        logs=[log],
+        secrets=[Secret("the password of person 1", plan.people[1].password)],
+        postgres_log="LOG: ready\n",
+        opened=driver.requests.accounts,
+    )
+    return driver, evidence
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """Play the short plan against a bank on paper, as it is or in trouble."""
+
+    async def play(bank: PaperBank | None = None, plan: Plan | None = None, *, timeout_s: float = 5) -> Played:
+        return await played(bank or PaperBank(), plan or short_plan(), tmp_path, timeout_s=timeout_s)
+
+    return play

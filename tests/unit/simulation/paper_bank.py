@@ -1,0 +1,256 @@
+"""A bank on paper: the contract's answers from memory, right by construction, over real HTTP.
+
+It stands in for the bank where the driver and the checks are tested for themselves. `trouble` lets it behave as banks
+do on bad days: it may hide an answer after having acted, or send any other reply in the place of one.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from simulation.facts import AccountRow, AuditRow, EntryRow, EventRow, Facts, KeyRow, TransactionRow, UserRow
+
+CASH = "00000000-0000-7000-8000-000000000986"
+Reply = dict[str, Any]
+Trouble = Callable[[str, dict[str, Any], int], Awaitable[web.Response | None]]
+"""Is told the operation's name, its input and how many requests came before; may reply in the bank's place.
+
+Raising `HideAnswer` lets the bank act and then break the connection.
+"""
+
+
+class HideAnswer(Exception):
+    """Act, and let nobody know."""
+
+
+class Refuse(Exception):
+    """A refusal in the payload."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def money(minor: int) -> Reply:
+    sign = "-" if minor < 0 else ""
+    return {"amount": f"{sign}{abs(minor) // 100}.{abs(minor) % 100:02d}", "currency": "BRL"}
+
+
+@dataclass
+class PaperBank:
+    """All books, as lists."""
+
+    trouble: Trouble | None = None
+    users: dict[str, UserRow] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)
+    sessions: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, AccountRow] = field(default_factory=dict)
+    opened: dict[tuple[str, str], str] = field(default_factory=dict)
+    transactions: dict[str, TransactionRow] = field(default_factory=dict)
+    entries: dict[str, list[EntryRow]] = field(default_factory=dict)
+    keys: dict[tuple[str, str], tuple[Reply, Reply, KeyRow]] = field(default_factory=dict)
+    events: list[EventRow] = field(default_factory=list)
+    requests: int = 0
+    ids: int = 0
+
+    def __post_init__(self) -> None:
+        self.accounts[CASH] = AccountRow(CASH, None, "CASH", "CASH-BRL", "BRL", 0, 0)
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return str(uuid.UUID(int=(7 << 76) | self.ids))
+
+    def hire(self, email: str, password: str) -> None:
+        """Register the administrator, as the command line does."""
+        self._register(email, password, "ADMIN")
+
+    def facts(self) -> Facts:
+        """Return the books as an observer would read them."""
+        return Facts(
+            users=list(self.users.values()),
+            accounts=dict(self.accounts),
+            transactions=dict(self.transactions),
+            entries={account: list(rows) for account, rows in self.entries.items()},
+            keys={key: row for key, (_, _, row) in self.keys.items()},
+            events=list(self.events),
+            audits=[
+                AuditRow(f"{e.position:032x}", e.position, e.aggregate_type, e.aggregate_id, "CREATE")
+                for e in self.events
+            ],
+            positions={"audit": len(self.events)},
+            head=len(self.events),
+        )
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_post("/graphql", self.answer)
+        return application
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        name, variables = body["operationName"], body["variables"]
+        before, self.requests = self.requests, self.requests + 1
+        hidden = False
+        if self.trouble is not None:
+            try:
+                reply = await self.trouble(name, variables, before)
+            except HideAnswer:
+                hidden = True
+            else:
+                if reply is not None:
+                    return reply
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        data = self.act(name, variables, token)
+        if hidden:
+            assert request.transport is not None
+            request.transport.abort()
+        return web.json_response(data, headers={"X-Correlation-ID": f"request-{before}"})
+
+    def act(self, name: str, variables: dict[str, Any], token: str) -> Reply:
+        """Do what a document asks for, and return the body of the answer."""
+        fields = {"Register": "register", "Login": "login", "RefreshSession": "refreshSession", "Logout": "logout",
+                  "OpenAccount": "openAccount", "Deposit": "deposit", "Transfer": "transfer", "Me": "me",
+                  "AccountBalance": "account", "AccountHistory": "account"}  # fmt: skip
+        caller = self.sessions.get(token)
+        if caller is None and name not in {"Register", "Login", "RefreshSession"}:
+            return {"errors": [{"message": "log in", "extensions": {"code": "UNAUTHENTICATED"}}]}
+        try:
+            value = getattr(self, f"_do_{fields[name]}")(variables, caller, token)
+        except Refuse as refused:
+            value = {"replayed": False, "userErrors": [{"code": refused.code, "message": "no", "field": None}]}
+        return {"data": {fields[name]: value}}
+
+    def _do_register(self, variables: Reply, _caller: str, _token: str) -> Reply:
+        given = variables["input"]
+        if given["email"] in self.users:
+            raise Refuse("EMAIL_TAKEN")
+        return {"user": {"id": self._register(given["email"], given["password"], "CUSTOMER")}, "userErrors": []}
+
+    def _register(self, email: str, password: str, role: str) -> str:
+        user = UserRow(self.new_id(), email, role)
+        self.users[email], self.passwords[email] = user, password
+        self._emit("UserRegisteredEvent", user.id, "User", {})
+        return user.id
+
+    def _do_login(self, variables: Reply, _caller: str, _token: str) -> Reply:
+        given = variables["input"]
+        if self.passwords.get(given["email"]) != given["password"]:
+            raise Refuse("INVALID_CREDENTIALS")
+        return self._tokens(self.users[given["email"]].id)
+
+    def _tokens(self, user_id: str) -> Reply:
+        access = f"access-{self.new_id()}"
+        self.sessions[access] = user_id
+        return {"tokens": {"accessToken": access, "refreshToken": f"refresh-{user_id}"}, "userErrors": []}
+
+    def _do_refreshSession(self, variables: Reply, _caller: str, _token: str) -> Reply:  # noqa: N802 - the field's name
+        return self._tokens(variables["input"]["refreshToken"].removeprefix("refresh-"))
+
+    def _do_logout(self, _variables: Reply, _caller: str, token: str) -> Reply:
+        del self.sessions[token]
+        return {"closed": True}
+
+    def _do_openAccount(self, variables: Reply, caller: str, _token: str) -> Reply:  # noqa: N802 - the field's name
+        key = (caller, variables["input"]["idempotencyKey"])
+        replayed = key in self.opened
+        if not replayed:
+            id_ = self.opened[key] = self.new_id()
+            number = f"0001/{len(self.accounts):08d}-{len(self.accounts) % 10}"
+            self.accounts[id_] = AccountRow(id_, caller, "CUSTOMER", number, "BRL", 0, 0)
+            self._emit("AccountCreatedEvent", id_, "Account", {})
+        return {"account": self._shape(self.opened[key]), "replayed": replayed, "userErrors": []}
+
+    def _shape(self, id_: str) -> Reply:
+        account = self.accounts[id_]
+        return {"id": id_, "number": account.number, "balance": money(account.balance_minor)}
+
+    def _do_me(self, _variables: Reply, caller: str, _token: str) -> Reply:
+        mine = [self._shape(account.id) for account in self.accounts.values() if account.user_id == caller]
+        return {"id": caller, "accounts": mine}
+
+    def _do_account(self, variables: Reply, caller: str, _token: str) -> Reply | None:
+        account = self.accounts.get(variables["id"])
+        if account is None or account.user_id != caller:
+            return None
+        first = variables.get("first")
+        if first is None:
+            return self._shape(account.id)
+        rows = [e for e in reversed(self.entries.get(account.id, [])) if e.version < int(variables["after"] or 10**9)]
+        edges = [
+            {
+                "cursor": str(e.version),
+                "change": money(e.amount_minor),
+                "balanceAfter": money(e.balance_after_minor),
+                "node": {"id": e.transaction_id},
+            }
+            for e in rows[:first]
+        ]
+        info = {"hasNextPage": len(rows) > first, "endCursor": edges[-1]["cursor"] if edges else None}
+        return {**self._shape(account.id), "transactions": {"edges": edges, "pageInfo": info}}
+
+    def _do_deposit(self, variables: Reply, caller: str, _token: str) -> Reply:
+        return self._once(caller, "deposit", variables["input"], CASH, "DEPOSIT")
+
+    def _do_transfer(self, variables: Reply, caller: str, _token: str) -> Reply:
+        given = variables["input"]
+        return self._once(caller, "transfer", given, given["fromAccountId"], "TRANSFER")
+
+    def _once(self, caller: str, operation: str, given: Reply, debit_id: str, kind: str) -> Reply:
+        amount = given["amount"]["amount"]
+        if len(amount.partition(".")[2]) != 2 or amount.startswith("-") or amount == "0.00":
+            raise Refuse("INVALID_AMOUNT")
+        if given["amount"]["currency"] != "BRL":
+            raise Refuse("CURRENCY_MISMATCH")
+        identity = (caller, given["idempotencyKey"])
+        if identity in self.keys:
+            content, answer, _ = self.keys[identity]
+            if content != given:
+                raise Refuse("IDEMPOTENCY_KEY_REUSED")
+            return {**answer, "replayed": True}
+        transaction_id = None
+        try:
+            transaction_id, answer = self._move(caller, given, debit_id, kind, int(amount.replace(".", "")))
+        except Refuse as refused:
+            answer = {"replayed": False, "userErrors": [{"code": refused.code, "message": "no", "field": None}]}
+        self.keys[identity] = (given, answer, KeyRow(*identity, operation, transaction_id))
+        return answer
+
+    def _move(self, caller: str, given: Reply, debit_id: str, kind: str, amount: int) -> tuple[str, Reply]:
+        number = given.get("toAccountNumber") or given["accountNumber"]
+        credit = next((a for a in self.accounts.values() if a.number == number), None)
+        debit = self.accounts.get(debit_id)
+        if debit is None or credit is None or (kind == "TRANSFER" and debit.user_id != caller):
+            raise Refuse("ACCOUNT_NOT_FOUND")
+        if debit is credit:
+            raise Refuse("SAME_ACCOUNT")
+        if kind == "TRANSFER" and debit.balance_minor < amount:
+            raise Refuse("INSUFFICIENT_FUNDS")
+        id_ = self.new_id()
+        self.transactions[id_] = TransactionRow(id_, kind, amount, "BRL", debit_id, credit.id)
+        self._emit("TransactionInitiatedEvent", id_, "Transaction", {})
+        after = {
+            account.id: self._enter(account, id_, change) for account, change in ((debit, -amount), (credit, amount))
+        }
+        self._emit("TransactionCompletedEvent", id_, "Transaction", {})
+        own = after[debit_id if kind == "TRANSFER" else credit.id]
+        transaction = {"id": id_, "kind": kind, "amount": money(amount), "toAccountNumber": number,
+                       "fromAccountNumber": debit.number if kind == "TRANSFER" else None,
+                       "createdAt": "2026-01-01T00:00:00Z"}  # fmt: skip
+        return id_, {"transaction": transaction, "balanceAfter": money(own), "replayed": False, "userErrors": []}
+
+    def _enter(self, account: AccountRow, transaction_id: str, change: int) -> int:
+        balance, version = account.balance_minor + change, account.version + 1
+        self.accounts[account.id] = AccountRow(
+            account.id, account.user_id, account.kind, account.number, account.currency, balance, version
+        )
+        entry = EntryRow(account.id, version, transaction_id, change, balance)
+        self.entries.setdefault(account.id, []).append(entry)
+        data = {"transaction_id": transaction_id, "version": version, "balance_minor": balance, "change_minor": change}
+        self._emit("BalanceUpdatedEvent", account.id, "Account", data)
+        return balance
+
+    def _emit(self, event_type: str, aggregate_id: str, aggregate_type: str, data: Reply) -> None:
+        self.events.append(EventRow(len(self.events) + 1, event_type, aggregate_id, aggregate_type, data))

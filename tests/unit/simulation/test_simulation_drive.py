@@ -1,0 +1,167 @@
+"""The driver keeps to the plan whatever the bank does, and tells unknown from refused."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from simulation.answers import Moved
+from simulation.client import Reply
+from simulation.drive import ATTEMPTS_MAX, understand
+from simulation.plan import Intent, Kind
+from tests.unit.simulation.conftest import Play, short_plan
+from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
+
+
+async def test_every_planned_operation_is_sent_and_ends(play: Play) -> None:
+    driver, evidence = await play()
+    sent = {attempt.operation.index for attempt in evidence.attempts}
+    assert sent == {operation.index for operation in evidence.plan.operations}
+    assert driver.unsent == []
+    assert len(driver.samples()) == len(evidence.plan.operations)
+
+
+async def test_nothing_is_sent_before_its_intended_start(play: Play) -> None:
+    driver, evidence = await play()
+    began_ns = driver.drive_began_ns or 0
+    driven = [a for a in evidence.attempts if a.operation.phase == "drive"]
+    assert all(attempt.invoked_ns >= began_ns + attempt.operation.at_ns for attempt in driven)
+
+
+async def test_what_waits_is_sent_after_the_answer_that_it_follows(play: Play) -> None:
+    _, evidence = await play()
+    ended = {attempt.operation.index: attempt.ended_ns for attempt in evidence.attempts}
+    waiting = [a for a in evidence.attempts if a.operation.waits and a.number == 1]
+    assert waiting
+    assert all(a.invoked_ns >= ended[a.operation.follows or 0] for a in waiting)
+
+
+async def test_latency_counts_from_the_intended_start_so_that_a_stall_of_the_bank_shows(play: Play) -> None:
+    stalled = asyncio.Event()
+
+    async def trouble(_name: str, _variables: dict[str, Any], _before: int) -> None:
+        if not stalled.is_set() and _name == "Me":
+            stalled.set()
+            # Blocks the only event loop: nobody is served and nobody can send.
+            time.sleep(0.3)  # noqa: ASYNC251 - see above
+
+    driver, _ = await play(PaperBank(trouble=trouble))
+    driven = [sample for sample in driver.samples() if sample.phase == "drive"]
+    late = [sample for sample in driven if sample.latency_ms > 100]
+    assert len(late) > 10, "people who meant to start during the stall waited for it"
+    assert sum(sample.service_ms > 100 for sample in driven) < len(late)
+
+
+async def test_an_answer_that_never_came_is_unknown_and_the_same_key_is_sent_again(play: Play) -> None:
+    hidden: set[str] = set()
+
+    async def trouble(name: str, variables: dict[str, Any], _before: int) -> None:
+        key = variables.get("input", {}).get("idempotencyKey")
+        if name == "Transfer" and key not in hidden and len(hidden) < 5:
+            hidden.add(key)
+            raise HideAnswer
+
+    # Nobody logs out in this scenario, so that each first request was acted on.
+    _, evidence = await play(PaperBank(trouble=trouble), short_plan("hot_account"))
+    for (_, key), attempts in evidence.by_key.items():
+        if key in hidden:
+            first, second, *_ = [a for a in attempts if a.operation.index == attempts[0].operation.index]
+            assert (first.outcome, first.number, second.number) == ("unknown", 1, 2)
+            assert second.sent == first.sent
+            assert second.replayed is True or second.outcome == "refused"
+    assert len(hidden) == 5
+
+
+async def test_who_never_gets_an_answer_gives_up_after_a_bounded_number_of_tries(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulation.drive.BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr("simulation.drive.BACKOFF_MAX_S", 0.002)
+
+    async def trouble(name: str, _variables: dict[str, Any], _before: int) -> web.Response | None:
+        return web.Response(status=502, text="no bank here") if name == "AccountBalance" else None
+
+    driver, evidence = await play(PaperBank(trouble=trouble))
+    tries = Counter(a.operation.index for a in evidence.attempts if a.operation.kind is Kind.BALANCE)
+    assert set(tries.values()) == {ATTEMPTS_MAX}
+    assert {s.outcome for s in driver.samples() if s.operation == "balance"} == {"unknown"}
+
+
+async def test_a_full_queue_is_tried_again_and_done_once(play: Play) -> None:
+    refused: set[str] = set()
+
+    async def trouble(name: str, variables: dict[str, Any], _before: int) -> web.Response | None:
+        key = variables.get("input", {}).get("idempotencyKey")
+        if name != "Deposit" or key in refused:
+            return None
+        refused.add(key)
+        error = {"message": "full", "extensions": {"code": "OVERLOADED", "retryable": True}}
+        return web.json_response({"errors": [error]}, status=503)
+
+    _, evidence = await play(PaperBank(trouble=trouble))
+    deposits = [attempts for attempts in evidence.by_key.values() if attempts[0].operation.kind is Kind.DEPOSIT]
+    assert deposits
+    for attempts in deposits:
+        assert [a.code for a in attempts[:2]] == ["OVERLOADED", None]
+        assert len([a for a in attempts if isinstance(a.answer, Moved)]) >= 1
+
+
+async def test_a_closed_session_is_left_and_a_new_one_begun(play: Play) -> None:
+    plan = short_plan()
+    assert any(o.intent is Intent.CLOSED_TOKEN for o in plan.drive)
+    _, evidence = await play(plan=plan)
+    closed = [a for a in evidence.attempts if a.operation.intent is Intent.CLOSED_TOKEN]
+    assert {a.code for a in closed} == {"UNAUTHENTICATED"}
+    later = [a for a in evidence.attempts if a.operation.person == closed[0].operation.person]
+    assert later[-1].outcome in {"ok", "refused"}
+
+
+async def test_the_history_has_a_line_for_each_request_and_each_ending_and_no_secret(
+    play: Play, tmp_path: Path
+) -> None:
+    driver, evidence = await play()
+    text = (tmp_path / "history.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert sum(line["is"] == "invoke" for line in lines) == len(evidence.attempts)
+    assert sum(line["is"] in {"ok", "refused", "unknown", "error"} for line in lines) == len(evidence.attempts)
+    for person in evidence.plan.people:
+        assert person.password not in text
+        assert person.cpf not in text
+        assert person.full_name not in text
+        assert person.email not in text
+    assert driver.access.issued
+    assert not any(tokens.access in text or tokens.refresh in text for tokens in driver.access.issued)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (Reply(failure="TimeoutError"), "unknown"),
+        (Reply(status=502, failure="HTTP 502 without JSON"), "unknown"),
+        (Reply(status=200, failure="HTTP 200 without JSON"), "error"),
+        (Reply(status=503, error_codes=("OVERLOADED",)), "refused"),
+        (Reply(status=503, error_codes=("OUTCOME_UNKNOWN",)), "unknown"),
+        (Reply(status=503, error_codes=("UNAVAILABLE",)), "unknown"),
+        (Reply(status=500, error_codes=("INTERNAL",)), "error"),
+        (Reply(status=401, error_codes=("UNAUTHENTICATED",)), "refused"),
+        (Reply(status=200, data={}), "error"),
+        (Reply(status=200, data={"me": {"id": "1", "accounts": []}}), "ok"),
+        (Reply(status=200, data={"me": {"id": "1", "accounts": [{"id": "2"}]}}), "error"),
+    ],
+)
+def test_only_what_the_bank_said_for_sure_is_ok_or_refused(reply: Reply, outcome: str) -> None:
+    assert understand(Kind.ME, reply).outcome == outcome
+
+
+@pytest.mark.parametrize("amount", ["10.5", "10", "1e2", "10.500", 10.5, None, "\u0663.\u0660\u0660", " 1.00"])
+def test_an_amount_that_is_no_decimal_string_with_two_decimals_is_malformed(amount: object) -> None:
+    account = {"id": "2", "balance": {"amount": amount, "currency": "BRL"}}
+    ending = understand(Kind.ME, Reply(status=200, data={"me": {"id": "1", "accounts": [account]}}))
+    assert ending.outcome == "error"
+    assert ending.code is not None
+    assert ending.code.startswith("MALFORMED")
