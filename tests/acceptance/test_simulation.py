@@ -1,0 +1,183 @@
+"""`simulation run` from outside: verdicts, exit codes, files, and a bank that is killed while people bank."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.timeout(120)
+
+COMMAND = [sys.executable, "-m", "simulation"]
+
+
+def simulation(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(environment or {})},
+        timeout=110,
+    )
+
+
+def short(database_url: str, redis_url: str, out: Path) -> list[str]:
+    """Return the options of a run of few people on the servers of the tests."""
+    sizes = ["--people", "6", "--duration", "4", "--rate", "50"]
+    servers = ["--backend", "external", "--database-url", database_url, "--redis-url", redis_url]
+    return ["run", "--seed", "7", *sizes, *servers, "--out", str(out)]
+
+
+def test_a_run_leaves_its_files_and_a_verdict_that_says_the_same_everywhere(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    ended = simulation(*short(database_url, redis_url, tmp_path), "--json")
+    report = json.loads(ended.stdout)
+    assert report["exit_code"] == ended.returncode
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert {check["verdict"] for check in report["checks"]} == {"PASS"}
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot().tag == "testsuites"
+    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert len(lines) > 300
+    assert "Replay: simulation run --seed 7 --scenario first_day --people 6" in ended.stderr
+
+
+def test_a_run_with_a_planted_bug_fails_and_says_how_to_replay_it(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    ended = simulation(*short(database_url, redis_url, tmp_path), "--mutant", "credit_twice")
+    assert ended.returncode == 1
+    assert "FAIL" in ended.stdout
+    replays = [line for line in ended.stdout.splitlines() if "simulation run --seed 7" in line]
+    assert replays
+    assert replays[-1].endswith("--mutant credit_twice")
+
+
+def find_worker(out: Path) -> psutil.Process:
+    """Return the process of the bank that a run has started; the port is in its command line only."""
+    deadline = time.monotonic() + 60
+    log = out / "logs" / "worker-0.log"
+    while time.monotonic() < deadline:
+        if log.exists():
+            for line in log.read_text().splitlines():
+                if line.startswith("{") and (said := json.loads(line)).get("event") == "serving":
+                    return psutil.Process(said["pid"])
+        time.sleep(0.05)
+    pytest.fail("the bank was not started within a minute")
+
+
+def wait_for_banking(out: Path, moves: int) -> None:
+    """Wait until so many transfers have been asked for."""
+    deadline = time.monotonic() + 60
+    while (out / "history.jsonl").read_text().count('"is":"invoke"') < moves:
+        assert time.monotonic() < deadline, "nobody banked within a minute"
+        time.sleep(0.02)
+
+
+def test_a_bank_that_is_killed_in_the_middle_and_restarted_still_gets_a_right_verdict(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    sizes = ["--people", "8", "--duration", "12", "--rate", "60"]
+    options = [*short(database_url, redis_url, tmp_path), *sizes, "--scenario", "hot_account", "--workers", "1"]
+    process = subprocess.Popen(
+        [*COMMAND, *options, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    worker = find_worker(tmp_path)
+    wait_for_banking(tmp_path, 250)
+    os.kill(worker.pid, signal.SIGKILL)
+    stdout, stderr = process.communicate(timeout=100)
+    report: dict[str, Any] = json.loads(stdout)
+    assert [restart["reason"] for restart in report["worker_restarts"]] == ["killed by SIGKILL"]
+    assert {check["name"]: check["verdict"] for check in report["checks"] if check["verdict"] != "PASS"} == {}, stderr
+    unknown = [line for line in (tmp_path / "history.jsonl").read_text().splitlines() if '"is":"unknown"' in line]
+    assert unknown, "the kill met requests on their way"
+
+
+def test_a_simulation_that_is_killed_leaves_no_bank_behind(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, *short(database_url, redis_url, tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    worker = find_worker(tmp_path)
+    process.kill()
+    process.wait()
+    psutil.wait_procs([worker], timeout=30)
+    assert not worker.is_running()
+
+
+def test_an_interrupted_simulation_stops_the_bank_and_says_so(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, *short(database_url, redis_url, tmp_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    worker = find_worker(tmp_path)
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert stderr.splitlines()[-1] == "simulation: could not run: interrupted"
+    assert not worker.is_running()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--scenario", "payday"], "'payday' is not one of 'first_day', 'double_click', 'hot_account'"),
+        (["run", "--people", "-1"], "there must be 4 to 2000 people, not -1"),
+        (["run", "--people", "many"], "'many' is not a valid integer"),
+        (["run", "--rate", "0"], "the rate must be 0.5 to 2000 operations a second, not 0"),
+        (["run", "--backend", "cloud"], "'cloud' is not one of 'embedded', 'containers', 'external'"),
+        (["run", "--mutant", "gremlin"], "there is no mutant gremlin; there are credit_twice,"),
+        (["run", "--out", "/dev/null/report"], "the report cannot go to /dev/null/report"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_code_2(arguments: list[str], sentence: str) -> None:
+    ended = simulation(*arguments)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("simulation: could not run: ")
+    assert sentence in line
+
+
+def test_external_servers_that_are_not_named_are_asked_for(tmp_path: Path) -> None:
+    without = {"DATABASE_URL": "", "REDIS_URL": ""}
+    ended = simulation("run", "--backend", "external", "--out", str(tmp_path), environment=without)
+    assert ended.returncode == 2
+    assert "DATABASE_URL and REDIS_URL is not given" in ended.stderr.splitlines()[-1]
+
+
+def test_a_database_that_is_in_use_is_left_alone(database_url: str, redis_url: str, tmp_path: Path) -> None:
+    simulation(*short(database_url, redis_url, tmp_path / "first"), "--duration", "1")
+    again = simulation(*short(database_url, redis_url, tmp_path / "second"))
+    assert again.returncode == 2
+    assert "give it an empty database" in again.stderr.splitlines()[-1]
+
+
+def test_a_database_that_cannot_be_reached_is_named(redis_url: str, tmp_path: Path) -> None:
+    nowhere = "postgresql://bank@127.0.0.1:1/bank"
+    ended = simulation(*short(nowhere, redis_url, tmp_path))
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("simulation: could not run: ")
+
+
+def test_list_explains_every_scenario_check_criterion_and_mutant() -> None:
+    told = json.loads(simulation("list", "--json").stdout)
+    text = simulation("list").stdout
+    for chapter in ("scenarios", "checks", "criteria", "sightings", "mutants"):
+        assert told[chapter]
+        for entry in told[chapter]:
+            assert entry.get("explanation") or entry["title"]
+            assert entry["name"] in text
