@@ -114,5 +114,6 @@ async def _require_empty(backend: Backend) -> None:
         users = await observatory.users()
     if users:
         raise CouldNotRunError(
-            f"the database already holds {users} user{'s' if users > 1 else ''}, and the judge counts every row: give it an empty database"
+            f"the database already holds {users} user{'s' if users > 1 else ''}, and the judge counts every row: "
+            "give it an empty database"
         )

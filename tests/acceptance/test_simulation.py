@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import psutil
 import pytest
@@ -45,7 +44,7 @@ def test_a_run_leaves_its_files_and_a_verdict_that_says_the_same_everywhere(
     assert json.loads((tmp_path / "report.json").read_text()) == report
     assert {check["verdict"] for check in report["checks"]} == {"PASS"}
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
-    assert ElementTree.parse(tmp_path / "junit.xml").getroot().tag == "testsuites"
+    assert "<testsuites" in (tmp_path / "junit.xml").read_text()
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert len(lines) > 300
     assert "Replay: simulation run --seed 7 --scenario first_day --people 6" in ended.stderr
@@ -156,14 +155,16 @@ def test_external_servers_that_are_not_named_are_asked_for(tmp_path: Path) -> No
     without = {"DATABASE_URL": "", "REDIS_URL": ""}
     ended = simulation("run", "--backend", "external", "--out", str(tmp_path), environment=without)
     assert ended.returncode == 2
-    assert "DATABASE_URL and REDIS_URL is not given" in ended.stderr.splitlines()[-1]
+    assert "DATABASE_URL and REDIS_URL" in ended.stderr.splitlines()[-1]
 
 
 def test_a_database_that_is_in_use_is_left_alone(database_url: str, redis_url: str, tmp_path: Path) -> None:
-    simulation(*short(database_url, redis_url, tmp_path / "first"), "--duration", "1")
-    again = simulation(*short(database_url, redis_url, tmp_path / "second"))
-    assert again.returncode == 2
-    assert "give it an empty database" in again.stderr.splitlines()[-1]
+    create = [sys.executable, "-m", "bank", "users", "create-admin", "--email", "ana@example.com", "--password-stdin"]
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    subprocess.run(create, check=True, input="a long and lonely night\n", text=True, env=environment)
+    ended = simulation(*short(database_url, redis_url, tmp_path))
+    assert ended.returncode == 2
+    assert "already holds 1 user, and the judge counts every row" in ended.stderr.splitlines()[-1]
 
 
 def test_a_database_that_cannot_be_reached_is_named(redis_url: str, tmp_path: Path) -> None:
