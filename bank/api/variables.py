@@ -53,6 +53,8 @@ class Variable:
         except _UnfitVariableError as error:
             place = "".join(reversed(error.place))
             raise BadInput(f"Variable ${self.name}{place} {error.reason}") from None
+        except RecursionError:
+            raise BadInput(f"Variable ${self.name} is nested too deeply.") from None
 
 
 class UnfitVariable(Exception):

@@ -8,6 +8,7 @@ import structlog
 from tartiflette import Resolver
 from tartiflette.schema.registry import SchemaRegistry
 
+from bank.api.bake import KeptDocuments
 from bank.api.engine import GraphQLEngine
 from bank.api.gate import Gate
 from bank.api.refusal import Refused
@@ -138,3 +139,26 @@ async def test_internal_errors_go_to_the_log_with_their_traceback() -> None:
     kind, error, traceback = lines[0]["exc_info"]
     assert (kind, str(error)) == (RuntimeError, "the reason")
     assert traceback is not None
+
+
+def test_kept_documents_are_bounded_by_their_size_and_the_last_used_stay() -> None:
+    made: list[str] = []
+
+    def make(text: str, _schema: Any) -> str:
+        made.append(text)
+        return text.upper()
+
+    kept = KeptDocuments(make)
+    large = [str(number).rjust(KeptDocuments.CHARACTERS_MAX // 4) for number in range(4)]
+    for text in (*large, large[0], "small", large[0], large[1]):
+        assert kept(text, None) == text.upper()
+    # "small" has pushed out the one used longest ago, and that was large[1].
+    assert made == [*large, "small", large[1]]
+    assert len(kept._kept) == 4
+
+
+def test_even_the_smallest_documents_are_bounded() -> None:
+    kept = KeptDocuments(lambda text, _schema: text)
+    for number in range(5_000):
+        kept(str(number), None)
+    assert len(kept._kept) == KeptDocuments.CHARACTERS_MAX // KeptDocuments.CHARACTERS_MIN

@@ -1,0 +1,237 @@
+"""Variables and arguments: what resolvers see is what the specification says, and a refusal never repeats a value."""
+
+import asyncio
+from typing import Any
+
+import graphql
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bank.api.engine import GraphQLEngine
+from bank.api.gate import Gate
+
+SDL = """
+scalar CPF
+scalar Decimal
+
+type Query {
+  take(given: Given, list: [Given!], kind: Kind = SMALL, ids: [ID!]! = ["a"], count: Int! = 20, text: String): String
+  need(given: Given!): String
+}
+
+input Given {
+  name: String!
+  cpf: CPF
+  amount: Decimal
+  number: Int
+  ratio: Float
+  flag: Boolean! = true
+  kind: Kind
+  kinds: [Kind!] = [LARGE]
+  id: ID
+  tags: [[String]!]
+  inner: Given
+}
+
+enum Kind { SMALL LARGE }
+"""
+
+GATE = Gate(SDL)
+NEED = "query ($given: Given!) { need(given: $given) }"
+seen: list[dict[str, Any]] = []
+engines: dict[bool, GraphQLEngine] = {}
+
+
+async def take(_parent: Any, arguments: Any, _context: Any, _info: Any) -> str:
+    seen.append(arguments)
+    return "taken"
+
+
+async def run(source: str, variables: dict[str, Any] | None = None, *, tuned: bool = True) -> dict[str, Any]:
+    if tuned not in engines:
+        engines[tuned] = await GraphQLEngine.create(
+            SDL, schema_name="variables", resolvers={"Query.take": take, "Query.need": take}, tuned=tuned
+        )
+    seen.clear()
+    return await engines[tuned].execute(GATE.admit(source), variables=variables)
+
+
+@pytest.fixture(params=[True, False], ids=["tuned", "untuned"])
+def tuned(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+DEFAULTS = {"kind": "SMALL", "ids": ["a"], "count": 20}
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "expected"),
+    [
+        ("{ take }", {}, DEFAULTS),
+        ("{ take(count: 3, kind: LARGE, ids: []) }", {}, {"kind": "LARGE", "ids": [], "count": 3}),
+        ('{ take(ids: "b", kind: null, text: null) }', {}, {"kind": None, "ids": ["b"], "count": 20, "text": None}),
+        ("query ($n: Int) { take(count: $n) }", {}, DEFAULTS),
+        ("query ($n: Int) { take(count: $n) }", {"n": 4}, {**DEFAULTS, "count": 4}),
+        ("query ($n: Int! = 5) { take(count: $n) }", {}, {**DEFAULTS, "count": 5}),
+        ("query ($t: String) { take(text: $t) }", {}, DEFAULTS),
+        ("query ($t: String) { take(text: $t) }", {"t": None}, {**DEFAULTS, "text": None}),
+        ("query ($t: String = null) { take(text: $t) }", {}, {**DEFAULTS, "text": None}),
+        ('query ($t: String = "x") { take(text: $t) }', {"unknown": 1}, {**DEFAULTS, "text": "x"}),
+        ("query ($k: Kind = LARGE) { take(kind: $k) }", {}, {**DEFAULTS, "kind": "LARGE"}),
+        ("query ($k: Kind) { take(kind: $k) }", {}, DEFAULTS),
+        ("query ($i: [ID!]!) { take(ids: $i) }", {"i": ["x", 2]}, {**DEFAULTS, "ids": ["x", "2"]}),
+        ("query ($i: [ID!]!) { take(ids: $i) }", {"i": "x"}, {**DEFAULTS, "ids": ["x"]}),
+        ('query ($i: ID!) { take(ids: ["a", $i]) }', {"i": "b"}, {**DEFAULTS, "ids": ["a", "b"]}),
+    ],
+)
+async def test_arguments_come_from_literals_variables_and_defaults(
+    source: str, variables: dict[str, Any], expected: dict[str, Any], tuned: bool
+) -> None:
+    assert await run(source, variables, tuned=tuned) == {"data": {"take": "taken"}}
+    assert seen == [expected]
+
+
+GIVEN = {"flag": True, "kinds": ["LARGE"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"name": "a"}, {"name": "a", **GIVEN}),
+        ({"name": "a", "cpf": "529.982.247-25"}, {"name": "a", "cpf": "52998224725", **GIVEN}),
+        ({"name": "a", "number": 1.0, "ratio": 1}, {"name": "a", "number": 1, "ratio": 1.0, **GIVEN}),
+        ({"name": "a", "cpf": None, "kinds": None}, {"name": "a", "cpf": None, "flag": True, "kinds": None}),
+        ({"name": "a", "kinds": "SMALL"}, {"name": "a", "flag": True, "kinds": ["SMALL"]}),
+        ({"name": "a", "tags": [["x", None], []]}, {"name": "a", "tags": [["x", None], []], **GIVEN}),
+        (
+            {"name": "a", "inner": {"name": "b", "inner": {"name": "c"}}},
+            {"name": "a", "inner": {"name": "b", "inner": {"name": "c", **GIVEN}, **GIVEN}, **GIVEN},
+        ),
+    ],
+)
+async def test_input_objects_are_coerced_all_the_way_down(
+    value: dict[str, Any], expected: dict[str, Any], tuned: bool
+) -> None:
+    assert await run(NEED, {"given": value}, tuned=tuned) == {"data": {"need": "taken"}}
+    assert seen == [{"given": expected}]
+
+
+async def test_input_objects_in_literals_are_coerced_alike(tuned: bool) -> None:
+    source = 'query ($n: String!) { need(given: {name: $n, cpf: "529.982.247-25", inner: {name: "b", kind: SMALL}}) }'
+    assert await run(source, {"n": "a"}, tuned=tuned) == {"data": {"need": "taken"}}
+    inner = {"name": "b", "kind": "SMALL", **GIVEN}
+    assert seen == [{"given": {"name": "a", "cpf": "52998224725", "inner": inner, **GIVEN}}]
+
+
+async def test_what_a_resolver_does_to_its_arguments_does_not_outlast_the_request(tuned: bool) -> None:
+    for source in ("{ take }", '{ take(ids: ["a"]) }', 'query ($i: [ID!]! = ["a"]) { take(ids: $i) }'):
+        await run(source, tuned=tuned)
+        seen[0]["ids"].append("changed")
+        await run(source, tuned=tuned)
+        assert seen[0]["ids"] == ["a"]
+    await run(NEED, {"given": {"name": "a"}}, tuned=tuned)
+    seen[0]["given"]["kinds"].append("changed")
+    await run(NEED, {"given": {"name": "a"}}, tuned=tuned)
+    assert seen[0]["given"]["kinds"] == ["LARGE"]
+
+
+async def test_what_the_client_sent_is_not_changed(tuned: bool) -> None:
+    variables = {"given": {"name": "a", "cpf": "529.982.247-25", "kinds": "SMALL"}}
+    await run(NEED, variables, tuned=tuned)
+    assert variables == {"given": {"name": "a", "cpf": "529.982.247-25", "kinds": "SMALL"}}
+
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({}, "Variable $given was not provided."),
+        ({"given": None}, "Variable $given must not be null."),
+        ({"given": SECRET}, "Variable $given is not an object of type Given."),
+        ({"given": [SECRET]}, "Variable $given is not an object of type Given."),
+        ({"given": {}}, "Variable $given.name was not provided."),
+        ({"given": {"name": None}}, "Variable $given.name must not be null."),
+        ({"given": {"name": {SECRET: 1}}}, "Variable $given.name is not of type String."),
+        ({"given": {"name": "a", SECRET: 1}}, "Variable $given has a field that Given does not have."),
+        ({"given": {"name": "a", "cpf": SECRET}}, "Variable $given.cpf is not accepted: A CPF has eleven digits"),
+        ({"given": {"name": "a", "cpf": 52998224725}}, "Variable $given.cpf is not accepted: CPF is given"),
+        ({"given": {"name": "a", "amount": 10.5}}, "Variable $given.amount is not accepted: Decimal is"),
+        ({"given": {"name": "a", "number": SECRET}}, "Variable $given.number is not of type Int."),
+        ({"given": {"name": "a", "number": 2**31}}, "Variable $given.number is not of type Int."),
+        ({"given": {"name": "a", "number": True}}, "Variable $given.number is not of type Int."),
+        ({"given": {"name": "a", "number": 1.5}}, "Variable $given.number is not of type Int."),
+        ({"given": {"name": "a", "ratio": float("inf")}}, "Variable $given.ratio is not of type Float."),
+        ({"given": {"name": "a", "flag": 1}}, "Variable $given.flag is not of type Boolean."),
+        ({"given": {"name": "a", "flag": None}}, "Variable $given.flag must not be null."),
+        ({"given": {"name": "a", "kind": SECRET}}, "Variable $given.kind is not a value of Kind."),
+        ({"given": {"name": "a", "kind": ["SMALL"]}}, "Variable $given.kind is not a value of Kind."),
+        ({"given": {"name": "a", "kinds": ["SMALL", None]}}, "Variable $given.kinds[1] must not be null."),
+        ({"given": {"name": "a", "tags": [["x", 1]]}}, "Variable $given.tags[0][1] is not of type String."),
+        ({"given": {"name": "a", "id": 1.5}}, "Variable $given.id is not of type ID."),
+        ({"given": {"name": "a\0"}}, "Variable $given.name holds a control character."),
+        ({"given": {"name": "a", "id": "\x1b[2J"}}, "Variable $given.id holds a control character."),
+        ({"given": {"name": "\ud800"}}, "Variable $given.name holds a control character."),
+        ({"given": {"name": "a", "inner": {"name": "b", "inner": {}}}}, "Variable $given.inner.inner.name was not"),
+    ],
+)  # fmt: skip
+async def test_a_variable_that_does_not_fit_is_refused_with_its_place_and_nothing_is_run(
+    variables: dict[str, Any], message: str, tuned: bool
+) -> None:
+    response = await run(NEED, variables, tuned=tuned)
+    assert "data" not in response
+    assert seen == []
+    assert [error["message"][: len(message)] for error in response["errors"]] == [message]
+    assert response["errors"][0]["extensions"]["code"] == "BAD_INPUT"
+    assert response["errors"][0]["locations"] == [{"line": 1, "column": 8}]
+    assert SECRET not in str(response)
+
+
+async def test_a_null_variable_for_an_argument_with_a_default_is_refused_where_it_is_used(tuned: bool) -> None:
+    response = await run('query ($n: Int) { take(count: $n) need(given: {name: "a"}) }', {"n": None}, tuned=tuned)
+    assert response["data"] == {"take": None, "need": "taken"}
+    assert [error["message"] for error in response["errors"]] == ["Argument count must not be null."]
+    assert response["errors"][0]["path"] == ["take"]
+    assert response["errors"][0]["extensions"]["code"] == "BAD_INPUT"
+
+
+async def test_variables_nested_without_end_are_refused() -> None:
+    value: dict[str, Any] = {"name": "a"}
+    for _ in range(5_000):
+        value = {"name": "a", "inner": value}
+    response = await run(NEED, {"given": value})
+    assert response["errors"][0]["message"] == "Variable $given is nested too deeply."
+
+
+async def test_a_null_condition_is_refused() -> None:
+    source = "query ($if: Boolean = true) { take @include(if: $if) }"
+    response = await run(source, {"if": None})
+    assert response["errors"][0]["message"] == "The condition of @include must not be null."
+    assert "data" not in response
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "cpf", "number", "kind", "tags", "inner", "other"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+REFERENCE = graphql.build_schema(SDL.replace(": CPF", ": String").replace(": Decimal", ": String"))
+
+
+@given(JSON)
+def test_any_json_is_accepted_or_refused_as_graphql_core_does(value: Any) -> None:
+    variables = {"given": value}
+    expected = graphql.graphql_sync(REFERENCE, NEED, variable_values=variables)
+    response = asyncio.run(run(NEED, variables))
+    if expected.errors:
+        assert response["errors"]
+    elif "errors" in response:
+        message = response["errors"][0]["message"]
+        assert "control character" in message or ".cpf is not accepted" in message

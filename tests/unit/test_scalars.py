@@ -1,0 +1,139 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from graphql import build_schema, parse, validate
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bank.api.scalars import SCALARS, attach_scalars
+from bank.identifiers import BRANCH_MAX, SEQUENCE_MAX, account_number
+from bank.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Money, format_amount, parse_amount
+
+moments = st.datetimes(
+    min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.timezones() | st.just(UTC)  # noqa: DTZ001
+)  # fmt: skip
+
+
+@given(st.integers(MIN_AMOUNT_MINOR, MAX_AMOUNT_MINOR))
+def test_a_decimal_shows_money_and_is_read_as_the_text_of_it(amount_minor: int) -> None:
+    shown = SCALARS["Decimal"].serialise(Money(amount_minor, "BRL"))
+    assert shown == format_amount(amount_minor, "BRL")
+    assert parse_amount(str(SCALARS["Decimal"].parse(shown)), "BRL") == amount_minor
+
+
+@given(moments)
+def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
+    shown = SCALARS["DateTime"].serialise(moment)
+    assert SCALARS["DateTime"].parse(shown) == moment
+    assert len(shown) == len("2026-11-22T16:03:00.123456Z")
+
+
+@given(moments, moments)
+def test_moments_are_in_the_order_of_their_texts(one: datetime, other: datetime) -> None:
+    texts = SCALARS["DateTime"].serialise(one), SCALARS["DateTime"].serialise(other)
+    assert (one.astimezone(UTC) < other.astimezone(UTC)) == (texts[0] < texts[1])
+
+
+@given(st.integers(1, BRANCH_MAX), st.integers(1, SEQUENCE_MAX))
+def test_an_account_number_is_read_as_it_is(branch: int, sequence: int) -> None:
+    number = account_number(branch, sequence)
+    assert SCALARS["AccountNumber"].parse(number) == number == SCALARS["AccountNumber"].serialise(number)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("Decimal", "10.50", "10.50"),
+        ("Decimal", "-0.01", "-0.01"),
+        ("Decimal", "10.505", "10.505"),
+        ("DateTime", "2026-11-22T16:03:00Z", datetime(2026, 11, 22, 16, 3, tzinfo=UTC)),
+        ("DateTime", "2026-11-22T13:03:00.5-03:00", datetime(2026, 11, 22, 16, 3, 0, 500_000, tzinfo=UTC)),
+        ("CPF", "529.982.247-25", "52998224725"),
+        ("CPF", "52998224725", "52998224725"),
+        ("AccountNumber", "0001/00000042-4", "0001/00000042-4"),
+        ("CurrencyCode", "BRL", "BRL"),
+        ("CurrencyCode", "XTS", "XTS"),
+    ],
+)
+def test_what_has_the_form_is_read(name: str, text: str, value: object) -> None:
+    assert SCALARS[name].parse(text) == value
+
+
+REFUSED = [
+    *[
+        ("Decimal", text)
+        for text in ["", "1e3", "NaN", "Infinity", "+1", "01", ".5", "5.", "1,5", "0x1", "9" * 33, "1\n"]
+    ],
+    *[
+        ("DateTime", text)
+        for text in [
+            "2026-11-22",
+            "2026-11-22T16:03:00",
+            "2026-11-22 16:03:00Z",
+            "2026-11-22T16:03Z",
+            "2026-13-01T00:00:00Z",
+            "2026-02-30T00:00:00Z",
+            "2026-11-22T24:00:01Z",
+            "2026-11-22T23:59:60Z",
+            "2026-11-22T16:03:00.1234567Z",
+            "2026-11-22T16:03:00+25:00",
+            "0001-01-01T00:00:00+14:00",
+            "9999-12-31T23:59:59-14:00",
+            "20261122T160300Z",
+            "1700000000",
+            "2026-11-22T16:03:00Z\n",
+        ]
+    ],
+    *[("CPF", text) for text in ["111.111.111-11", "52998224724", "529982247-25", "5299822472"]],
+    *[("AccountNumber", text) for text in ["0001/00000042-3", "42", "0001/00000042-4 "]],
+    *[("CurrencyCode", text) for text in ["brl", "BR", "BRLX", "R$ ", ""]],
+]
+
+
+@pytest.mark.parametrize(("name", "text"), REFUSED)
+def test_what_has_not_is_refused_in_words_that_do_not_repeat_it(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=name) as refusal:
+        SCALARS[name].parse(text)
+    example = "2026-11-22T16:03:00.123456Z"
+    assert len(text) < 3 or text not in str(refusal.value).replace(example, "")
+
+
+@pytest.mark.parametrize(("name", "text"), REFUSED)
+def test_the_gates_schema_refuses_the_same_literals(name: str, text: str) -> None:
+    schema = build_schema(f"scalar {name} type Query {{ take(value: {name}): Int }}")
+    attach_scalars(schema)
+    written = text.replace("\n", "\\n")
+    (error,) = validate(schema, parse(f'{{ take(value: "{written}") }}'))
+    assert name in error.message
+
+
+@pytest.mark.parametrize("name", SCALARS)
+@pytest.mark.parametrize("literal", ["1", "1.5", "true", "BRL", "{a: 1}", "[1]"])
+def test_only_strings_are_literals_of_these_scalars(name: str, literal: str) -> None:
+    schema = build_schema(f"scalar {name} type Query {{ take(value: {name}): Int }}")
+    attach_scalars(schema)
+    (error,) = validate(schema, parse(f"{{ take(value: {literal}) }}"))
+    assert error.message == f"{name} is given as a string."
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Decimal", 10.5),
+        ("Decimal", 10),
+        ("DateTime", datetime(2026, 1, 1)),  # noqa: DTZ001 - the point: it has no zone
+        ("DateTime", "2026-01-01T00:00:00Z"),
+        ("CPF", "1234"),
+        ("CPF", None),
+        ("AccountNumber", 42),
+        ("CurrencyCode", 986),
+    ],
+)
+def test_what_is_not_the_scalars_own_kind_of_value_is_never_shown(name: str, value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        SCALARS[name].serialise(value)
+
+
+def test_a_moment_of_another_zone_is_shown_in_utc() -> None:
+    moment = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=3)))
+    assert SCALARS["DateTime"].serialise(moment) == "2025-12-31T22:00:00.000000Z"
