@@ -1,0 +1,85 @@
+"""What the documentation lists is what there is: codes, limits, scenarios, checks, mutants."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bank import errors
+from bank.accounts.open import ACCOUNTS_PER_USER_MAX
+from bank.api import refusal
+from bank.api.http import BODY_BYTES_MAX
+from bank.api.limits import Limits
+from bank.api.resolvers.accounts import PAGE_MAX
+from bank.identity.passwords import PASSWORD_MIN
+from bank.money import MAX_POSTING_MINOR, format_amount
+from bank.settings import Settings
+from simulation.checks import CHECKS
+from simulation.criteria import load_criteria
+from simulation.mutants import NAMES
+from simulation.scenarios import SCENARIOS
+
+ROOT = Path(__file__).parents[2]
+
+
+def page(name: str) -> str:
+    return " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
+
+
+def test_every_code_of_a_refusal_is_explained() -> None:
+    schema = (ROOT / "contracts" / "schema" / "root.graphql").read_text(encoding="utf-8")
+    codes = re.findall(r"^  ([A-Z_]+)$", schema[schema.index("enum UserErrorCode") :], re.MULTILINE)
+    assert len(codes) >= 15
+    assert [code for code in codes if f"`{code}`" not in page("api.md")] == []
+
+
+def test_every_code_of_an_error_is_explained() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BankError)]
+    retryable = {kind.code: kind.retryable for kind in kinds}
+    assert len(retryable) >= 7
+    for code, may_retry in retryable.items():
+        assert f"| `{code}` | {'yes' if may_retry else 'no'} |" in page("api.md")
+    codes = [value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, str)]
+    assert [code for code in codes if f"`{code}`" not in page("api.md")] == []
+
+
+def test_the_limits_of_a_document_are_the_gates() -> None:
+    limits = Limits()
+    for row in (
+        f"| bytes | {limits.document_bytes // 1024} KiB |",
+        f"| tokens | {limits.tokens:,} |",
+        f"| depth | {limits.depth} |",
+        f"| fields, with fragments written out | {limits.fields} |",
+        f"| aliases | {limits.aliases} |",
+        f"| root fields | {limits.root_fields} |",
+        f"| mutations in one operation | {limits.mutation_fields} |",
+        f"| fragments, and spreads of them | {limits.fragments}, {limits.spreads} |",
+        f"| variables | {limits.variables} |",
+    ):
+        assert row in page("api.md")
+
+
+def test_the_other_limits_are_the_banks() -> None:
+    fields, cents = Settings.model_fields, format_amount(MAX_POSTING_MINOR, "BRL")[-3:]
+    for words in (
+        f"One posting moves at most {MAX_POSTING_MINOR // 100:,}{cents} BRL",
+        f"`first` is 1 to {PAGE_MAX}",
+        f"a body of more than {BODY_BYTES_MAX // 1024} KiB",
+        f"a person has at most {ACCOUNTS_PER_USER_MAX} accounts",
+        f"fewer than {PASSWORD_MIN} characters",
+        f"good for {fields['access_token_minutes'].default} minutes",
+    ):
+        assert words in page("api.md")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("scenario", list(SCENARIOS)),
+        ("check", list(CHECKS)),
+        ("criterion", [criterion.id for criterion in load_criteria()]),
+        ("mutant", list(NAMES)),
+    ],
+)
+def test_the_page_about_the_simulation_names_every(kind: str, names: list[str]) -> None:
+    assert [name for name in names if f"`{name}`" not in page("simulation.md")] == [], f"of these, every {kind}"
