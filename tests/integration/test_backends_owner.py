@@ -75,6 +75,9 @@ def own(servers_folder: Path) -> Iterator[Callable[..., Owner]]:
     for owner in owners:
         owner.end()
         assert wait_for_end([owner.guard], BOUND_S) == []
+        for server in owner.servers:
+            if lives(server, psutil):  # a test that failed has left it
+                server.kill()
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
