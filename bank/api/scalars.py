@@ -166,7 +166,14 @@ def _attach(scalar: GraphQLScalarType, form: ScalarForm) -> None:
             raise LiteralError(str(refusal), node) from None
 
     # Replacing these methods is how graphql-core gives a scalar made from SDL its behaviour; mypy has no word for it.
-    scalar.__dict__.update(parse_value=parse_value, parse_literal=parse_literal, serialize=form.serialise)
+    # The last two are what the first two are called since 3.3.
+    scalar.__dict__.update(
+        parse_value=parse_value,
+        serialize=form.serialise,
+        parse_literal=parse_literal,
+        coerce_input_value=parse_value,
+        coerce_output_value=form.serialise,
+    )
 
 
 def _text(value: object, name: str) -> str:
