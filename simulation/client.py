@@ -5,6 +5,7 @@ What it cannot know it does not guess: a time-out or a broken connection is unkn
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic_ns
 from types import TracebackType
 from typing import Self
 
@@ -37,7 +38,7 @@ class Reply:
     """What came back, or what went wrong on the way.
 
     `cache` is what the answer's Cache-Status header (RFC 9211) says of it; `failure` is set where nothing that can be
-    read came back.
+    read came back. `took_ns` is the time from sending to the last byte: reading the JSON is the client's own affair.
     """
 
     status: int | None = None
@@ -46,6 +47,7 @@ class Reply:
     correlation_id: str | None = None
     cache: str | None = None
     failure: str | None = None
+    took_ns: int = 0
 
 
 class BankClient:
@@ -95,16 +97,19 @@ class BankClient:
         body = msgspec.json.encode(
             {"query": self._documents[kind], "operationName": DOCUMENTS[kind], "variables": variables}
         )
+        sent_ns = monotonic_ns()
         try:
             async with self._session.post(self._urls[worker], data=body, headers=headers) as response:
                 text = await response.read()
+                took_ns = monotonic_ns() - sent_ns
                 return replace(
                     _reply(response.status, text),
                     correlation_id=response.headers.get("X-Correlation-ID"),
                     cache=response.headers.get("Cache-Status"),
+                    took_ns=took_ns,
                 )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            return Reply(failure=type(error).__name__)
+            return Reply(failure=type(error).__name__, took_ns=monotonic_ns() - sent_ns)
 
 
 def _reply(status: int, text: bytes) -> Reply:

@@ -70,8 +70,8 @@ def understand(kind: Kind, reply: Reply) -> Ending:
 class _Timing:
     operation: Operation
     intended_ns: int
-    sent_ns: int
     ended_ns: int
+    took_ns: int
     outcome: Outcome
 
 
@@ -141,7 +141,7 @@ class Driver:
             phase=phase,
             intended_start_s=(timing.intended_ns - zero_ns) / 1e9,
             latency_ms=(timing.ended_ns - timing.intended_ns) / 1e6,
-            service_ms=(timing.ended_ns - timing.sent_ns) / 1e6,
+            service_ms=timing.took_ns / 1e6,
             outcome=timing.outcome,
         )
 
@@ -154,7 +154,7 @@ class Driver:
         except NotSendableError as reason:
             self.unsent.append((operation, str(reason)))
         else:
-            timing = _Timing(operation, intended_ns, last.invoked_ns, last.ended_ns, last.outcome)
+            timing = _Timing(operation, intended_ns, last.ended_ns, last.took_ns, last.outcome)
             self._timings.append(timing)
             self._progress.record([self._sample(timing)])
             self._progress.advance()
@@ -193,6 +193,7 @@ class Driver:
             correlation_id=reply.correlation_id,
             cache=reply.cache,
         )
+        attempt.took_ns = reply.took_ns
         self._learn(operation, ending, token)
         return attempt, token
 

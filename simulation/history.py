@@ -33,6 +33,7 @@ class Attempt:
 
     Times are of one monotonic clock, in nanoseconds. `ok` and `refused` are the bank's word; `unknown` means that it
     may have happened or not; `error` that the bank answered as it never should, and that it may have happened as well.
+    `took_ns` is the exchange of request and answer alone, without what the client does before and after.
     """
 
     operation: Operation
@@ -47,6 +48,7 @@ class Attempt:
     replayed: bool | None = None
     correlation_id: str | None = None
     cache: str | None = None
+    took_ns: int = 0
 
     def __str__(self) -> str:
         """Say which request it was, for a violation's text."""

@@ -15,6 +15,9 @@ from simulation.scenarios.shape import Scenario
 TELLER = 0
 """The number of the bank's own person, who pays money in."""
 
+PAGE_SIZE = 20
+"""Lines of history a page: the same for everybody, as everybody has the same app."""
+
 RECENT_NS = (200_000_000, 3_000_000_000)
 """How long ago the operation was meant to start that a retry, a conflict or a next page comes back to."""
 
@@ -105,13 +108,18 @@ class Drawer:
 
     def _balance(self, at_ns: int) -> list[Draft]:
         draft = self._draft(at_ns, Kind.BALANCE, self._reader())
-        draft.account, draft.arm = self._random.choice(self._accounts_of[draft.person]), self._arm()
+        draft.account, draft.arm = self._looked_at(draft.person), self._arm()
         return [draft]
+
+    def _looked_at(self, person: int) -> int:
+        """Choose the account that somebody looks at: mostly the first, where the wages come in."""
+        accounts = self._accounts_of[person]
+        return accounts[0] if self._random.randrange(3) else self._random.choice(accounts)
 
     def _history(self, at_ns: int) -> list[Draft]:
         draft = self._draft(at_ns, Kind.HISTORY, self._reader())
-        draft.account, draft.arm = self._random.choice(self._accounts_of[draft.person]), self._arm()
-        draft.page_size = self._random.choice((5, 20, 20, 50))
+        draft.account, draft.arm = self._looked_at(draft.person), self._arm()
+        draft.page_size = PAGE_SIZE
         self._pages.append(draft)
         return [draft]
 

@@ -1,6 +1,6 @@
 """The bank's first day: people look at their money, pay one another, retry, mistype, and pay more than they have.
 
-Seven to eight of ten requests read. Popularity is Zipf, so a few people and accounts are looked at and paid all the
+Three of four requests read. Popularity is Zipf, so a few people and accounts are looked at and paid all the
 time. Households move money between their own accounts while they look at them.
 """
 
@@ -10,11 +10,11 @@ SCENARIO = Scenario(
     name="first_day",
     summary=__doc__.strip(),
     mix={
-        "me": 32,
-        "balance": 22,
-        "history": 16,
-        "next_page": 3,
-        "transfer": 15,
+        "me": 34,
+        "balance": 24,
+        "history": 15,
+        "next_page": 2,
+        "transfer": 13.5,
         "overdraft": 2,
         "wrong": 2.5,
         "not_mine": 1,
