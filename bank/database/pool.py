@@ -12,7 +12,7 @@ import asyncpg
 from databases import Database as Pool
 from databases.core import Connection as PooledConnection
 
-from bank.errors import Overloaded, Unavailable
+from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 
 # What asyncpg and the socket raise when the server is gone, restarting or out of connections.
 CONNECTION_LOST = (
@@ -80,6 +80,26 @@ class Database:
     async def close(self) -> None:
         """Disconnect; connections in use are waited for."""
         await self._pool.disconnect()
+
+    @asynccontextmanager
+    async def transaction(self, begin: str) -> AsyncIterator[Any]:
+        """Lend a connection inside a transaction that `begin` has opened; commit it when the block ends without error.
+
+        `begin` is `begin` and whatever goes first, in one round trip: `begin; set local …`.
+        Raises `OutcomeUnknown` where the connection broke around the commit.
+        """
+        async with self.connection() as connection:
+            try:
+                await connection.execute(begin)
+                yield connection
+            except BaseException:
+                if not connection.is_closed():
+                    await connection.execute("rollback")
+                raise
+            try:
+                await connection.execute("commit")
+            except (*CONNECTION_LOST, TimeoutError) as error:
+                raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:

@@ -36,6 +36,8 @@ POLL_S = 0.25
 ATTEMPTS_MAX = 5
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
+# Effect and position are lost together or not at all, and the log has the events: no need to wait for the disk.
+BEGIN_DELIVERY = "begin; set local synchronous_commit = off"
 # A dead process' subscribers are taken over after LEASE plus at most RENEW: under two seconds.
 LEASE = timedelta(seconds=1.5)
 RENEW_S = 0.4
@@ -162,37 +164,37 @@ class Delivery:
 
     async def _deliver(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
         wanted = [event for event in events if self.subscriber.wants(event)]
-        async with self._database.connection() as connection, connection.transaction():
-            await self._hold(connection)
+        async with self._database.transaction(BEGIN_DELIVERY) as connection:
+            await self._move(connection, events[-1].position)
             self._observe_latency(events, committed)
             if wanted:
                 await self.subscriber.handle(connection, wanted)
-            await self._move(connection, events[-1].position)
         self.position = events[-1].position
         metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(wanted))
         metrics.SUBSCRIBER_LAG.labels(self.subscriber.name).set(self.lag)
 
     async def _bury(self, event: RecordedEvent, error: Exception, *, attempts: int) -> None:
         logger.error("dead_letter", subscriber=self.subscriber.name, position=event.position, error=repr(error))
-        async with self._database.connection() as connection, connection.transaction():
-            await self._hold(connection)
+        async with self._database.transaction(BEGIN_DELIVERY) as connection:
+            await self._move(connection, event.position)
             await queries.bury_event(
                 connection, subscriber=self.subscriber.name, position=event.position, error=repr(error),
                 attempts=attempts, now=self._clock.now(),
             )  # fmt: skip
-            await self._move(connection, event.position)
         self.position = event.position
         metrics.DEAD_LETTERS.labels(self.subscriber.name).inc()
 
-    async def _hold(self, connection: Any) -> None:
-        # Effect and position are lost together or not at all, and the log has the events: no need to wait for the disk.
-        await connection.execute("set local synchronous_commit = off")
-        position = await queries.hold_position(connection, subscriber=self.subscriber.name, owner=self._owner)
-        if position != self.position:
-            raise LostLease(self.subscriber.name)
-
     async def _move(self, connection: Any, position: int) -> None:
-        await queries.move_position(connection, subscriber=self.subscriber.name, position=position)
+        """Move the position, first of all: it locks the row, and finds out whether the lease is still ours."""
+        moved = await queries.move_position(
+            connection,
+            subscriber=self.subscriber.name,
+            owner=self._owner,
+            expected=self.position,
+            position=position,
+        )
+        if moved is None:
+            raise LostLease(self.subscriber.name)
 
     def _observe_latency(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
         if committed is not None:

@@ -33,12 +33,10 @@ returning subscriber, position;
 -- name: release_subscribers(owner)!
 update subscriber_positions set owner = null, leased_until = null where owner = :owner;
 
--- name: hold_position(subscriber, owner)$
--- Held until the handler's effect commits with the new position: a process that lost its lease finds another owner here.
-select position from subscriber_positions where subscriber = :subscriber and owner = :owner for update;
-
--- name: move_position(position, subscriber)!
-update subscriber_positions set position = :position where subscriber = :subscriber;
+-- name: move_position(position, subscriber, owner, expected)$
+-- Commits with the handler's effect. A process that lost its lease finds another owner, or another position, here.
+update subscriber_positions set position = :position
+where subscriber = :subscriber and owner = :owner and position = :expected returning position;
 
 -- name: bury_event(subscriber, position, error, attempts, now)!
 insert into dead_letters (subscriber, event_position, error, attempts, created_at)

@@ -6,8 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from bank.clock import Clock
-from bank.database.pool import CONNECTION_LOST, Database
-from bank.errors import OutcomeUnknown
+from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.log import append
 from bank.events.model import DomainEvent
@@ -39,21 +38,10 @@ class Work:
 
         Raises `OutcomeUnknown` where the connection broke around the commit.
         """
-        async with self._database.connection() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
+        async with self._database.transaction("begin") as connection:
             uow = UnitOfWork(connection)
-            try:
-                yield uow
-                # The head of the log is locked here, last, so that positions are in commit order (rule 7).
-                recorded = await append(connection, uow.events, now=self._clock.now()) if uow.events else []
-            except BaseException:
-                if not connection.is_closed():
-                    await transaction.rollback()
-                raise
-            try:
-                await transaction.commit()
-            except CONNECTION_LOST as error:
-                raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
-            if recorded:
-                self._bus.publish(recorded, committed_at=perf_counter())
+            yield uow
+            # The head of the log is locked here, last, so that positions are in commit order (rule 7).
+            recorded = await append(connection, uow.events, now=self._clock.now()) if uow.events else []
+        if recorded:
+            self._bus.publish(recorded, committed_at=perf_counter())

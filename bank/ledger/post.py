@@ -30,8 +30,9 @@ queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
 BATCH_MAX = 256
 # Eight full batches, under half a second of waiting; a longer queue only delays the answer "try again".
 QUEUE_MAX = 2_048
-# Any number that nothing else locks: one batch at a time, whichever process it runs in.
-POSTING_LOCK = 7_205_759_404
+# One batch at a time, whichever process it runs in; any number that nothing else locks. The lock is a statement of its
+# own, so that those after it see everything that the holder before us has committed.
+BEGIN_POSTING = "begin; select pg_advisory_xact_lock(7205759404)"
 
 WriteThrough = Callable[[Sequence[Account]], Awaitable[None]]
 
@@ -111,21 +112,10 @@ class Ledger:
             await asyncio.gather(*self._answering)
 
     async def _write(self, commands: Sequence[Command], waiting: Sequence[_Waiting]) -> None:
-        async with self._database.connection() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
-            try:
-                batch = await self._load(connection, commands)
-                outcomes = [batch.decide(command) for command in commands]
-                head = await _write_columns(connection, batch) if batch.keys else None
-            except BaseException:
-                if not connection.is_closed():
-                    await transaction.rollback()
-                raise
-            try:
-                await transaction.commit()
-            except (*CONNECTION_LOST, TimeoutError) as error:
-                raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
+        async with self._database.transaction(BEGIN_POSTING) as connection:
+            batch = await self._load(connection, commands)
+            outcomes = [batch.decide(command) for command in commands]
+            head = await _write_columns(connection, batch) if batch.keys else None
         if head is not None and batch.posted:
             self._bus.publish(batch.recorded(head), committed_at=perf_counter())
         # The next batch need not wait while the cache learns of this one; the callers of this one do (rule 11).
@@ -134,8 +124,6 @@ class Ledger:
         task.add_done_callback(self._answering.discard)
 
     async def _load(self, connection: Any, commands: Sequence[Command]) -> Batch:
-        # A statement of its own: those after it see everything that the holder before us has committed.
-        await connection.execute(f"select pg_advisory_xact_lock({POSTING_LOCK})")
         callers, keys = [command.caller_id for command in commands], [command.key for command in commands]
         known = {
             (callers[row["place"] - 1], keys[row["place"] - 1]): KnownKey.from_row(row)

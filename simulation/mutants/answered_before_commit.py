@@ -14,14 +14,13 @@ _batches = count(1)
 async def _write(self: Any, commands: Sequence[Command], waiting: Sequence[Any]) -> None:
     lost = next(_batches) % 10 == 0
     async with self._database.connection() as connection:
-        transaction = connection.transaction()
-        await transaction.start()
+        await connection.execute(post.BEGIN_POSTING)
         batch = await self._load(connection, commands)
         outcomes = [batch.decide(command) for command in commands]
         if batch.keys:
             await post.queries.write_batch(connection, **batch.columns())
         await self._answer(batch, waiting, outcomes)
-        await (transaction.rollback() if lost else transaction.commit())
+        await connection.execute("rollback" if lost else "commit")
 
 
 def plant() -> None:

@@ -1,7 +1,7 @@
 """Batches take no common lock, and lock their accounts one by one in whatever order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
@@ -11,27 +11,10 @@ from simulation.mutants.mutant import Mutant, patch
 _random = Random()
 
 
-class _Without:
-    """A connection that does not take the posting lock."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    async def execute(self, statement: str, *arguments: Any) -> Any:
-        """Run a statement, unless it takes the posting lock."""
-        if "pg_advisory_xact_lock" in statement:
-            return None
-        return await self._connection.execute(statement, *arguments)
-
-
 def plant() -> None:
     """Let the ledger load batches this way."""
     lock_accounts = post.queries.lock_accounts
-    load: Callable[..., Any] = vars(post.Ledger)["_load"]
-    patch(post.Ledger, "_load", lambda self, connection, commands: load(self, _Without(connection), commands))
+    patch(post, "BEGIN_POSTING", "begin")
 
     async def one_by_one(connection: Any, ids: list[Any]) -> AsyncIterator[Any]:
         for id_ in _random.sample(ids, len(ids)):
