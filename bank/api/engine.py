@@ -17,6 +17,7 @@ from bank.api.bake import KeptDocuments, ResolverFunction, bake_engine, parse_ad
 from bank.api.gate import Admitted, Operation
 from bank.api.masking import InternalErrorHook, error_dict, log_internal_error, mask_error
 from bank.api.plan import Plan, Planner, condition_variables
+from bank.api.recent import Recent
 from bank.api.tuning import can_be_tuned, run_plan
 from bank.api.variables import InputTypes, UnfitVariable, Variable, coerce_variables
 from bank.errors import BadInput, BankError
@@ -25,6 +26,9 @@ SCHEMA_NAME = "bank"
 
 # Plans kept for one operation: it has one for each way its @skip and @include can fall. Clients use two or three.
 PLANS_MAX = 16
+
+# Answers to introspection kept: the tools in use send a handful of documents, and an answer is up to 250 kB.
+CONSTANTS_MAX = 16
 
 _INTROSPECTION = frozenset({"__schema", "__type", "__typename"})
 
@@ -38,8 +42,6 @@ class _Prepared:
     variables: tuple[Variable, ...]
     conditions: tuple[str, ...]
     plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
-    # The answer, where it can never be another one: introspection without variables.
-    constant: dict[str, Any] | None = None
 
 
 class GraphQLEngine:
@@ -53,6 +55,7 @@ class GraphQLEngine:
         self._input_types = input_types
         self._planner = planner
         self._on_internal_error = on_internal_error
+        self._constants: Recent[dict[str, Any]] = Recent(CONSTANTS_MAX)
         self._prepared = KeptDocuments(lambda _text, _schema: dict[str | None, _Prepared]())
 
     @classmethod
@@ -104,10 +107,12 @@ class GraphQLEngine:
         Refused where the document has no such operation; CancelledError goes through; nothing else is raised.
         """
         operation = admitted.operation(operation_name)
+        is_introspection = _INTROSPECTION.issuperset(operation.roots)
+        constant = self._constants.get(f"{operation.name} {admitted.digest}") if is_introspection else None
+        if constant is not None:
+            return dict(constant)
         try:
             prepared = await self._prepare(admitted, operation)
-            if prepared.constant is not None:
-                return dict(prepared.constant)
             values = coerce_variables(prepared.variables, variables or {})
             if self._planner is None:
                 response: dict[str, Any] = await self._engine.execute(
@@ -126,8 +131,9 @@ class GraphQLEngine:
         except Exception as error:  # noqa: BLE001 - the last resort: a client gets an answer whatever is wrong here
             self._on_internal_error(error)
             return {"errors": [error_dict(BankError("Internal error"))]}
-        if not prepared.variables and _INTROSPECTION.issuperset(operation.roots) and "errors" not in response:
-            prepared.constant = response
+        if is_introspection and not prepared.variables and "errors" not in response:
+            # It can never be another one.
+            self._constants.put(f"{operation.name} {admitted.digest}", dict(response))
         return response
 
     async def _prepare(self, admitted: Admitted, operation: Operation) -> _Prepared:

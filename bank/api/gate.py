@@ -5,13 +5,12 @@ graphql-core's validation in full; then what the rest of the bank wants to know 
 document is looked at once, and any is answered within 50 ms of one core.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from inspect import signature
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -36,6 +35,7 @@ from graphql import (
 
 from bank.api.limits import Limits, Measures, flatten
 from bank.api.normalise import read_tokens, write_tokens
+from bank.api.recent import Recent
 from bank.api.refusal import (
     DOCUMENT_TOO_LARGE,
     OPERATION_NAME_REQUIRED,
@@ -103,8 +103,8 @@ class Gate:
         self._schema = build_schema(sdl)
         attach_scalars(self._schema)
         self._limits = limits or Limits()
-        self._admitted: _Recent[Admitted] = _Recent(ADMITTED_MAX)
-        self._refused: _Recent[Refused] = _Recent(REFUSED_MAX)
+        self._admitted: Recent[Admitted] = Recent(ADMITTED_MAX)
+        self._refused: Recent[Refused] = Recent(REFUSED_MAX)
 
     def admit(self, source: str) -> Admitted:
         """Return the document as admitted; raise Refused with what is wrong with it."""
@@ -210,25 +210,3 @@ class _Reach:
         assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # the rules have seen to it
         named: GraphQLNamedType = get_named_type(parent.fields[field].type)
         return named
-
-
-Kept = TypeVar("Kept")
-
-
-class _Recent(Generic[Kept]):
-    """The values last asked for, at most so many."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[str, Kept] = OrderedDict()
-
-    def get(self, key: str) -> Kept | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: str, value: Kept) -> None:
-        self._values[key] = value
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)

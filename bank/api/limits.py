@@ -43,6 +43,7 @@ class Limits:
     root_fields: int = 20  # each is a read of its own; a person has twenty accounts at most
     mutation_fields: int = 5  # each is a transaction of its own, one after the other
     values: int = 100  # graphql-core prints an object once for each of its errors; an input of the contract has ten
+    introspections: int = 3  # of __schema and __type; each may list every type there is, in 20 ms
     directives: int = 50
     operations: int = 10  # rules look at every fragment for every operation
     fragments: int = 30  # rules compare every two fragments
@@ -98,6 +99,18 @@ class Measures:
             limit = self.limits.mutation_fields if mutation else self.limits.root_fields
             roots = flatten([operation.selection_set], self.fragments)
             _at_most("mutations in one operation" if mutation else "root fields", len(roots), limit)
+            self._check_introspection(roots)
+
+    def _check_introspection(self, roots: Mapping[str, list[FieldNode]]) -> None:
+        # Everything there is to know of the types, once, is a bounded answer; under aliases it is as large as you like.
+        asked = [nodes for nodes in roots.values() if nodes[0].name.value in ("__schema", "__type")]
+        _at_most("introspections", len(asked), self.limits.introspections)
+        while asked:
+            nested = [node.selection_set for node in asked.pop() if node.selection_set]
+            for key, nodes in flatten(nested, self.fragments).items():
+                if key != nodes[0].name.value:
+                    raise refused(DOCUMENT_TOO_COMPLEX, "Introspection has no aliases.", nodes[0])
+                asked.append(nodes)
 
     def _check_written(
         self, operations: list[OperationDefinitionNode], fragments: list[FragmentDefinitionNode]

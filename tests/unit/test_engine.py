@@ -253,6 +253,7 @@ async def test_what_is_not_of_its_type_nulls_the_nearest_field_that_can_be(
         assert response["data"] == {"thing": {"name": "a", "things": None}}
     else:
         assert response["data"] == {"thing": {"name": "a", "things": None} if data else None}
+    assert len(bench.seen) == 1, "a resolver is never asked twice, however its value is completed"
     assert [error["path"] for error in response["errors"]] == [path]
     assert response["errors"][0]["message"] == "Internal error"
     assert len(bench.internal) == 1

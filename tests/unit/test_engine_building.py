@@ -162,3 +162,21 @@ def test_even_the_smallest_documents_are_bounded() -> None:
     for number in range(5_000):
         kept(str(number), None)
     assert len(kept._kept) == KeptDocuments.CHARACTERS_MAX // KeptDocuments.CHARACTERS_MIN
+
+
+async def test_an_answer_to_introspection_is_kept_unless_variables_or_data_decide_it() -> None:
+    engine = await GraphQLEngine.create(WHO, schema_name="constant", resolvers={"Query.who": answering("me")})
+    gate = Gate(WHO)
+
+    async def ask(source: str, **variables: Any) -> Any:
+        return (await engine.execute(gate.admit(source), variables=variables))["data"]
+
+    by_name = "query ($name: String!) { __type(name: $name) { name } }"
+    assert await ask(by_name, name="Query") == {"__type": {"name": "Query"}}
+    assert await ask(by_name, name="String") == {"__type": {"name": "String"}}
+    two = 'query A { __type(name: "Query") { name } } query B { __type(name: "Int") { name } }'
+    for name, expected in (("A", "Query"), ("B", "Int"), ("A", "Query")):
+        response = await engine.execute(gate.admit(two), operation_name=name)
+        assert response == {"data": {"__type": {"name": expected}}}
+        response.clear()
+    assert await ask('{ who __type(name: "Int") { name } }') == {"who": "me", "__type": {"name": "Int"}}

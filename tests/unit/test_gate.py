@@ -222,6 +222,7 @@ MEASURED: dict[str, Callable[[int], str]] = {
     "fragments": lambda n: "{" + each("...F{}", n) + "}" + each("fragment F{} on Query{{__typename}}", n),
     "spreads": lambda n: "{me{id " + "...F " * n + "}} fragment F on User{email}",
     "variables": lambda n: "query(" + each("$v{}:ID!", n) + "){" + each("a{0}:account(id:$v{0}){{id}}", n) + "}",
+    "introspections": lambda n: "{" + each('a{}:__type(name:"a"){{name}}', n) + "}",
     "values": lambda n: "{me{" + each("a{}:id @skip(if:true)", n) + "}}",
     "merges": lambda n: "{me{" + each("a{0}:id a{0}:id", n) + "}}",
 }
@@ -261,6 +262,18 @@ def test_a_fragment_first_met_far_up_still_counts_where_it_is_spread_far_down() 
 def test_introspection_cannot_be_nested_without_end() -> None:
     source = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
     assert refusal_of(source).errors[0]["message"] == "Maximum introspection depth exceeded"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{ __schema { types { a: fields { name } b: fields { name } } } }",
+        "{ __schema { ...S } } fragment S on __Schema { types { ...T } } fragment T on __Type { a: name }",
+        "query { __typename x: __schema { types { name } directives { n: name } } }",
+    ],
+)
+def test_introspection_cannot_be_multiplied_by_aliases(source: str) -> None:
+    assert refusal_of(source).errors[0]["message"] == "Introspection has no aliases."
 
 
 @pytest.mark.parametrize(
