@@ -32,7 +32,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """What must have happened. `unresolved` outcomes nobody can tell; `contradictions` the books tell of themselves."""
+    """What must have happened. `unresolved` outcomes nobody can tell; `contradictions` the books tell of themselves.
+
+    `unknown_outcomes` counts the keys of which nobody was ever told anything.
+    """
 
     effects: Mapping[str, Effect]
     unresolved: Sequence[str]
@@ -74,7 +77,7 @@ def resolve(
         if not acknowledged:
             if not any(attempt.outcome in {"unknown", "error"} for attempt in attempts):
                 continue
-            unknown += 1
+            unknown += all(attempt.outcome in {"unknown", "error"} for attempt in attempts)
             if facts is None:
                 unresolved.append(f"whether {attempts[0]} happened, since the database could not be read")
                 continue

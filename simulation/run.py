@@ -113,7 +113,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         scenario=plan.scenario,
         seed=plan.seed,
         plan_hash=plan.hash,
-        backend=backend.describe(),
+        backend=run.servers.backend,
         workers=plan.workers,
         people=plan.customers,
         duration_s=plan.duration_s,
@@ -128,7 +128,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         metrics=tuple(scraper.samples),
         totals=totals,
         worker_restarts=_restarts(stack.workers, driver),
-        notes=tuple(_notes(run, driver, stack.workers, seen)),
+        notes=(backend.describe(), *_notes(run, driver, stack.workers, seen)),
     )
 
 

@@ -77,8 +77,14 @@ def _setup_accounts(random: Random, people: Sequence[Person]) -> list[PlannedAcc
     return accounts
 
 
-def _funding(random: Random, role: Role) -> int:
-    """One trader in four is poor, so that money runs out now and then without anybody meaning it to."""
+def _funding(random: Random, scenario: Scenario, role: Role) -> int:
+    """Draw what is paid into an account at first.
+
+    One trader in four is poor, so that money runs out now and then without anybody meaning it to; not where everybody
+    pays and nobody is paid, for there it would run out for all of them.
+    """
+    if role is Role.TRADER and scenario.one_merchant:
+        return random.randint(300_000, 1_500_000)
     if role is Role.TRADER and random.randrange(4) == 0:
         return random.randint(500, 3_000)
     return random.randint(20_000, 300_000)
@@ -94,7 +100,7 @@ def _setup_operations(
         mine = [account for account in accounts if account.person == person.index]
         chain += [replace(chain[0], kind=Kind.OPEN_ACCOUNT, key=account.key, account=account.index) for account in mine]
         for account in mine:
-            amount = reais(_funding(random, person.role))
+            amount = reais(_funding(random, scenario, person.role))
             deposit = Draft("setup", 0, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=key(random), amount=amount)
             chain.append(replace(deposit, account=account.index))
         for draft in chain:

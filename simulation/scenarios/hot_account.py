@@ -33,7 +33,7 @@ SCENARIO = Scenario(
             "ledger_snapshots",
         }
     ),
-    criteria=frozenset({"event_latency"}),
+    criteria=frozenset(),
     one_merchant=True,
     household_share=0.1,
 )
