@@ -127,6 +127,8 @@ def _require_mutant(name: str | None) -> None:
 
 def main() -> NoReturn:
     """Run the command line. What the caller can mend is one sentence and exit code 2."""
+    # Both end in the same way, also where a shell that put us into the background lets SIGINT be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = cli.main(standalone_mode=False)
@@ -140,7 +142,7 @@ def main() -> NoReturn:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _could_not_run(sentence: str) -> NoReturn:

@@ -181,7 +181,12 @@ async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, 
         stderr=asyncio.subprocess.STDOUT,
         env=dict(environment),
     )
-    output, _ = await process.communicate(stdin.encode())
+    try:
+        output, _ = await process.communicate(stdin.encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         lines = output.decode(errors="replace").strip().splitlines()
         name = " ".join(part for part in command[3:5] if not part.startswith("-"))
