@@ -10,5 +10,5 @@ def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
     """Return every subscriber. A name is durable: its position in the log is stored under it."""
     return (
         Subscriber("audit", record_events),
-        Subscriber("balance_cache", accounts.catch_up, events=(BalanceUpdatedEvent,)),
+        Subscriber("balance_cache", accounts.catch_up, events=(BalanceUpdatedEvent,), outside=True),
     )

@@ -1,15 +1,13 @@
 """Read accounts, from a snapshot."""
 
-from pathlib import Path
 from uuid import UUID
-
-import aiosql
 
 from bank.database.pool import Database
 from bank.database.snapshot import ReadSnapshot
+from bank.database.statements import load_statements
 from bank.ledger.model import Account
 
-queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+queries = load_statements(__file__)
 
 _BY_ID = queries.account_by_id.sql
 _OF_USER = queries.accounts_of_user.sql

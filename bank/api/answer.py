@@ -42,7 +42,7 @@ class GraphQLRequest:
 class Answer:
     """What goes back: the body, what the cache did for it, and the code of the error that decides the HTTP status.
 
-    `executed` is false where the request was refused before any field ran.
+    `executed` is false where the request was refused before any field ran; `database_s` is what reads took there.
     """
 
     body: bytes
@@ -50,6 +50,7 @@ class Answer:
     cache: str = "none"
     executed: bool = True
     error_code: str | None = None
+    database_s: float = 0.0
 
 
 class Answerer:
@@ -118,7 +119,7 @@ class Answerer:
         result, scope = await self._execute(request, admitted, operation, caller, past_cache=not cacheable)
         served = "write_through" if cacheable and not scope.snapshot.database_s and scope.tags else look.result
         _count(served, name, scope.snapshot.database_s)
-        answer = _answer(result, name, cache=served)
+        answer = _answer(result, name, cache=served, database_s=scope.snapshot.database_s)
         if look.lease is not None and scope.cacheable and "errors" not in result:
             self._fill(key, look.lease, answer.body, scope)
         return answer
@@ -172,13 +173,14 @@ def _count(result: str, operation: str, database_s: float) -> None:
     metrics.DATABASE_SECONDS.labels(operation, cache).observe(database_s)
 
 
-def _answer(result: dict[str, Any], operation: str, *, cache: str = "none") -> Answer:
+def _answer(result: dict[str, Any], operation: str, *, cache: str = "none", database_s: float = 0.0) -> Answer:
     errors = result.get("errors")
     if errors and "data" not in result:
         # No field ran: a variable was found wrong.
         return _refusal(errors, operation)
     code = errors[0]["extensions"]["code"] if errors else None
-    return Answer(body=msgspec.json.encode(result), operation=operation, cache=cache, error_code=code)
+    body = msgspec.json.encode(result)
+    return Answer(body=body, operation=operation, cache=cache, error_code=code, database_s=database_s)
 
 
 def _refusal(errors: list[dict[str, Any]], operation: str = "refused") -> Answer:

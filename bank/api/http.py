@@ -114,15 +114,20 @@ class _Face:
         answer = await self._answerer.answer(asked)
         wants_legacy = RESPONSE_JSON not in request.headers.get("Accept", "")
         status = _status(answer, legacy=wants_legacy)
+        duration_ms = round((perf_counter() - started) * 1000, 2)
         logger.info(
             "request",
             operation=answer.operation,
             status=status,
             cache=answer.cache,
             error=answer.error_code,
-            duration_ms=round((perf_counter() - started) * 1000, 2),
+            duration_ms=duration_ms,
         )
-        headers = {"X-Correlation-ID": context.correlation_id}
+        headers = {
+            "X-Correlation-ID": context.correlation_id,
+            # W3C Server Timing: what the answer took here, and how much of it reads spent in the database.
+            "Server-Timing": f"total;dur={duration_ms}, db;dur={round(answer.database_s * 1000, 2)}",
+        }
         if answer.cache != "none":
             # RFC 9211: what the cache did for this answer.
             did = "hit" if answer.cache in {"hit", "write_through"} else f"fwd={_FORWARDED.get(answer.cache, 'miss')}"

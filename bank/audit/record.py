@@ -1,16 +1,15 @@
 """Record every event in the audit trail (spec steps 1 and 6)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import aiosql
 import msgspec
 
+from bank.database.statements import load_statements
 from bank.events.model import BalanceUpdatedEvent, DomainEvent, RecordedEvent
 from bank.identifiers import uuid7
 
-_queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+_queries = load_statements(__file__)
 
 
 async def record_events(connection: Any, events: Sequence[RecordedEvent]) -> None:

@@ -51,13 +51,15 @@ class NotNow(Exception):
 class Subscriber:
     """A durable name, the events it wants (None: every one), and the handler of a run of them.
 
-    The handler gets a connection inside the delivery's transaction and events in log order; all of its effect is
-    written through that connection, or is safe to repeat.
+    The handler gets a connection and events in log order. The connection is inside the delivery's transaction, so that
+    its effect and the position commit together; where the effect is `outside` of the database there is no transaction,
+    and the effect must be safe to repeat.
     """
 
     name: str
     handle: Handler
     events: tuple[type[DomainEvent], ...] | None = None
+    outside: bool = False
 
     def wants(self, recorded: RecordedEvent) -> bool:
         """Whether this subscriber handles such an event."""
@@ -164,11 +166,18 @@ class Delivery:
 
     async def _deliver(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
         wanted = [event for event in events if self.subscriber.wants(event)]
-        async with self._database.transaction(BEGIN_DELIVERY) as connection:
-            await self._move(connection, events[-1].position)
-            self._observe_latency(events, committed)
-            if wanted:
-                await self.subscriber.handle(connection, wanted)
+        if self.subscriber.outside:
+            async with self._database.connection() as connection:
+                self._observe_latency(events, committed)
+                if wanted:
+                    await self.subscriber.handle(connection, wanted)
+                await self._move(connection, events[-1].position)
+        else:
+            async with self._database.transaction(BEGIN_DELIVERY) as connection:
+                await self._move(connection, events[-1].position)
+                self._observe_latency(events, committed)
+                if wanted:
+                    await self.subscriber.handle(connection, wanted)
         self.position = events[-1].position
         metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(wanted))
         metrics.SUBSCRIBER_LAG.labels(self.subscriber.name).set(self.lag)

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import aiosql
 import msgspec
 
+from bank.database.statements import load_statements
 from bank.events.model import DomainEvent, EventMetadata, RecordedEvent, decode_event
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, current_context
 
-queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+queries = load_statements(__file__)
 
 
 def metadata_of(context: RequestContext | None) -> EventMetadata:

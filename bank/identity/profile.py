@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from uuid import UUID
 
-import aiosql
-
 from bank.database.snapshot import ReadSnapshot
+from bank.database.statements import load_statements
 
-_BY_ID = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg").user_by_id.sql
+_BY_ID = load_statements(__file__).user_by_id.sql
 
 
 @dataclass(frozen=True, slots=True)

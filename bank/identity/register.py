@@ -2,12 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-import aiosql
 import asyncpg
 
 from bank.clock import Clock
+from bank.database.statements import load_statements
 from bank.documents import normalise_cpf
 from bank.events.model import UserRegisteredEvent
 from bank.events.work import Work
@@ -16,7 +15,7 @@ from bank.identity.passwords import Passwords, weakness_of
 from bank.identity.profile import User
 from bank.ledger.model import Refusal
 
-queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+queries = load_statements(__file__)
 
 # RFC 5321 allows 254; the form is checked loosely, only a mail that arrives proves an address.
 EMAIL_MAX = 254

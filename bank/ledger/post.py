@@ -7,16 +7,15 @@ it takes one lock, then the account rows in id order, decides in memory, and wri
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import aiosql
 import asyncpg
 import structlog
 
 from bank.clock import Clock
 from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
+from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus
 from bank.ledger.batch import Batch, Command, KnownKey, Outcome
@@ -24,7 +23,7 @@ from bank.ledger.model import Account
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
-queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+queries = load_statements(__file__)
 
 # One statement for 256 postings takes about 50 ms; beyond that latency grows faster than throughput.
 BATCH_MAX = 256

@@ -1,14 +1,12 @@
 """Read an account's history, a page at a time."""
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import aiosql
-
 from bank.database.snapshot import ReadSnapshot
+from bank.database.statements import load_statements
 
-_queries = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+_queries = load_statements(__file__)
 _HISTORY_PAGE = _queries.history_page.sql
 
 NEWEST = 2**63 - 1

@@ -270,3 +270,21 @@ async def test_a_unit_of_work_that_fails_leaves_neither_state_nor_event(log: Log
         assert await connection.fetchval("select count(*) from event_store") == 0
     assert await log.effects() == []
     assert len(inbox) == 0
+
+
+async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped(log: Log) -> None:
+    outside: list[int] = []
+
+    async def tell(_connection: Any, events: Sequence[RecordedEvent]) -> None:
+        outside.extend(event.position for event in events)
+        if len(outside) == 2:
+            raise NotNow("the other side hung up after hearing it")
+
+    await log.append(2)
+    async with log.process(Subscriber("s", tell, outside=True)) as process:
+
+        async def passed() -> bool:
+            return process.deliveries[0].position == 2
+
+        await log.until(passed)
+    assert outside == [1, 2, 1, 2]
