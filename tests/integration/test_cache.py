@@ -125,6 +125,16 @@ async def test_an_older_value_never_replaces_a_newer_one(redis_url: str) -> None
     await server.close()
 
 
+async def test_a_bare_version_that_came_first_does_not_keep_the_value_out(redis_url: str) -> None:
+    server = CacheServer(redis_url, timeout_ms=500)
+    cache = ValueCache(server)
+    await cache.put([Tag("account:x", 10, 60)])
+    await cache.put([Tag("account:x", 10, 60, b"ten")])
+    await cache.put([Tag("account:x", 10, 60)])
+    assert await cache.data("account:x") == b"ten"
+    await server.close()
+
+
 async def _filled(cache: AnswerCache, key: str, version: int) -> bool:
     look = await cache.look(key, uuid7())
     assert look.lease
