@@ -92,7 +92,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
             backend, teller=plan.people[0], workers=plan.workers, logs=logs, mutant=run.mutant, progress=progress
         ) as stack:
             scraper = Scraper(stack.workers.all, progress)
-            with BankClient(stack.urls) as client:
+            async with BankClient(stack.urls) as client:
                 driver = Driver(plan, client, history, progress=progress)
                 await _bank(backend, stack, driver, scraper, seen)
                 await _come_to_rest(backend, scraper, seen, progress)

@@ -36,11 +36,11 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5
     log.write_text('{"event": "request"}\n')
     async with TestServer(bank.application()) as server:
         url = str(server.make_url("")).rstrip("/")
-        client = BankClient([url] * plan.workers, timeout_s=timeout_s)
-        with client, History(out / "history.jsonl") as history:
-            driver = Driver(plan, client, history)
-            await driver.set_up()
-            await driver.drive()
+        async with BankClient([url] * plan.workers, timeout_s=timeout_s) as client:
+            with History(out / "history.jsonl") as history:
+                driver = Driver(plan, client, history)
+                await driver.set_up()
+                await driver.drive()
     evidence = Evidence(
         plan=plan,
         attempts=history.attempts,
