@@ -21,9 +21,9 @@ READY_POLL_S = 0.05
 STOP_S = 30.0
 """The bank gives requests in flight 20 seconds; supervisors usually kill after 30."""
 
-RESTARTS_MAX = 5
-RESTARTS_WINDOW_NS = 15_000_000_000
-"""A worker that dies five times in 15 seconds does not die of what is done to it from outside."""
+CRASHES_MAX = 5
+CRASHES_WINDOW_NS = 15_000_000_000
+"""A worker that ends by itself five times in 15 seconds goes on doing so. SIGKILL comes from outside, and is borne."""
 
 RESTART_PAUSE_S = 0.1
 
@@ -99,6 +99,12 @@ class Workers:
             for worker in self.all:
                 await self._until_ready(worker, session)
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self.all]
+        for keeper in self._keepers:
+            keeper.add_done_callback(self._tell_failure)
+
+    def _tell_failure(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and (error := keeper.exception()) and not self.failed.done():
+            self.failed.set_exception(error)
 
     async def _until_ready(self, worker: Worker, session: aiohttp.ClientSession) -> None:
         try:
@@ -120,20 +126,20 @@ class Workers:
             self._tether.untie(process.pid)
             if self._stopping:
                 return
-            reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            now_ns = monotonic_ns()
-            self.deaths.append(Death(now_ns, worker.name, reason))
-            recent = [d for d in self.deaths if d.worker == worker.name and now_ns - d.at_ns < RESTARTS_WINDOW_NS]
-            if len(recent) >= RESTARTS_MAX:
-                sentence = (
-                    f"the bank's {worker.name} died {len(recent)} times in a row ({reason}): {worker.last_words()}"
-                )
-                if not self.failed.done():
-                    self.failed.set_exception(CouldNotRunError(sentence))
-                return
-            await asyncio.sleep(RESTART_PAUSE_S * (len(recent) - 1))
+            death = Death(monotonic_ns(), worker.name, _reason(code))
+            self.deaths.append(death)
+            crashes = self._recent_crashes(death) if code != -signal.SIGKILL else 0
+            if crashes >= CRASHES_MAX:
+                times = f"{crashes} times in a row ({death.reason})"
+                raise CouldNotRunError(f"the bank's {worker.name} died {times}: {worker.last_words()}")
+            await asyncio.sleep(RESTART_PAUSE_S * crashes)
             if not self._stopping:
                 self._tether.tie((await worker.start()).pid)
+
+    def _recent_crashes(self, latest: Death) -> int:
+        killed = _reason(-signal.SIGKILL)
+        mine = [d for d in self.deaths if d.worker == latest.worker and d.reason != killed]
+        return sum(latest.at_ns - death.at_ns < CRASHES_WINDOW_NS for death in mine)
 
     async def stop(self) -> None:
         """Ask every worker to stop, as a supervisor does, and wait for it; what does not stop in time is killed."""
@@ -162,6 +168,10 @@ class Workers:
             if code:
                 self.notes.append(f"{worker.name} ended with exit code {code} when it was asked to stop")
         self._tether.untie(process.pid)
+
+
+def _reason(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
 async def _is_ready(worker: Worker, session: aiohttp.ClientSession) -> bool:

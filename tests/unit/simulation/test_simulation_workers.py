@@ -1,0 +1,98 @@
+"""Workers are kept alive against what is done to them, and given up where they die of themselves."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulation.tether import Tether
+from simulation.workers import CouldNotRunError, Worker, Workers, free_ports
+
+SERVER = """
+import sys, http.server
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.send_header("Content-Length", "0"); self.end_headers()
+    def log_message(self, *words): pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Ready).serve_forever()
+"""
+
+
+def worker(program: str, folder: Path) -> Worker:
+    [port] = free_ports(1)
+    return Worker("worker-0", port, [sys.executable, "-c", program], dict(os.environ), folder / "worker-0.log")
+
+
+async def pid_after(workers: Workers, deaths: int) -> int:
+    """Wait until the worker has died so often and has been started again, and return its process id."""
+    async with asyncio.timeout(20):
+        process = workers.all[0].process
+        while len(workers.deaths) < deaths or process is None or process.returncode is not None:
+            await asyncio.sleep(0.01)
+            process = workers.all[0].process
+    return process.pid
+
+
+async def test_a_worker_that_is_killed_is_started_again_however_often(tmp_path: Path) -> None:
+    with Tether() as tether:
+        workers = Workers([worker(SERVER, tmp_path)], tether)
+        await workers.start()
+        for deaths in range(8):
+            os.kill(await pid_after(workers, deaths), signal.SIGKILL)
+        await pid_after(workers, 8)
+        assert {death.reason for death in workers.deaths} == {"killed by SIGKILL"}
+        assert not workers.failed.done()
+        await workers.stop()
+
+
+async def test_a_worker_that_keeps_ending_by_itself_is_given_up_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulation.workers.RESTART_PAUSE_S", 0.01)
+    with Tether() as tether:
+        one = worker(SERVER, tmp_path)
+        workers = Workers([one], tether)
+        await workers.start()
+        one._command = [sys.executable, "-c", "print('no more coffee'); raise SystemExit(3)"]
+        os.kill(await pid_after(workers, 0), signal.SIGTERM)
+        with pytest.raises(
+            CouldNotRunError, match=r"worker-0 died 5 times in a row \(ended with exit code 3\): no more"
+        ):
+            await asyncio.wait_for(workers.failed, 20)
+        await workers.stop()
+
+
+async def test_a_worker_that_does_not_start_is_told_of_in_one_sentence(tmp_path: Path) -> None:
+    with Tether() as tether:
+        workers = Workers([worker("raise SystemExit('the port is taken')", tmp_path)], tether)
+        with pytest.raises(CouldNotRunError, match="worker-0 did not start: the port is taken"):
+            await workers.start()
+        await workers.stop()
+
+
+async def test_a_worker_that_ignores_sigterm_is_killed_and_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulation.workers.STOP_S", 0.3)
+    with Tether() as tether:
+        stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER
+        workers = Workers([worker(stubborn, tmp_path)], tether)
+        await workers.start()
+        await workers.stop()
+    assert workers.notes == ["worker-0 did not stop within 0.3 seconds of SIGTERM and was killed"]
+
+
+async def test_the_tether_stops_what_is_left_at_its_end(tmp_path: Path) -> None:
+    with Tether() as tether:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
+        tether.tie(process.pid)
+        tether.tie(other.pid)
+        tether.untie(other.pid)
+    assert await asyncio.wait_for(process.wait(), 10) == -signal.SIGTERM
+    assert other.returncode is None
+    other.kill()
+    await other.wait()
