@@ -65,7 +65,7 @@ def _resampled_median(ascending: Sequence[float], random: Random) -> float:
 
 
 def response_time_improvement(evidence: Evidence) -> Measurement:
-    """Compare cached with uncached reads by the time from sending a request to its answer, in per cent."""
+    """Compare cached with uncached reads by what the bank took to answer them, in per cent."""
     return improvement(evidence, lambda sample: sample.service_ms)
 
 

@@ -18,6 +18,9 @@ TELLER = 0
 PAGE_SIZE = 20
 """Lines of history a page: the same for everybody, as everybody has the same app."""
 
+UNCACHED_EVERY = 4
+"""One read in so many goes past the cache: enough to compare with, few enough that most people bank as people do."""
+
 RECENT_NS = (200_000_000, 3_000_000_000)
 """How long ago the operation was meant to start that a retry, a conflict or a next page comes back to."""
 
@@ -95,7 +98,7 @@ class Drawer:
         return Draft("drive", at_ns, kind, intent, person, self._random.randrange(1_000))
 
     def _arm(self) -> Arm:
-        return "cached" if self._random.randrange(2) else "uncached"
+        return "uncached" if self._random.randrange(UNCACHED_EVERY) == 0 else "cached"
 
     def _reader(self) -> int:
         """Every fourth look is a household's: their sums are the sharpest test of a consistent answer."""

@@ -74,7 +74,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class OperationSample:
-    """One request. `latency_ms` counts from the intended start, so a stall is in it; `service_ms` from the sending."""
+    """One request. `latency_ms` counts from the intended start to the answer in hand, so a stall is in it.
+
+    `service_ms` is what the bank says that the answer took it; where there was no answer, the time since sending.
+    """
 
     operation: str
     arm: Arm | None

@@ -174,10 +174,10 @@ class Delivery:
                 await self._move(connection, events[-1].position)
         else:
             async with self._database.transaction(BEGIN_DELIVERY) as connection:
-                await self._move(connection, events[-1].position)
                 self._observe_latency(events, committed)
                 if wanted:
                     await self.subscriber.handle(connection, wanted)
+                await self._move(connection, events[-1].position)
         self.position = events[-1].position
         metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(wanted))
         metrics.SUBSCRIBER_LAG.labels(self.subscriber.name).set(self.lag)
@@ -194,7 +194,7 @@ class Delivery:
         metrics.DEAD_LETTERS.labels(self.subscriber.name).inc()
 
     async def _move(self, connection: Any, position: int) -> None:
-        """Move the position, first of all: it locks the row, and finds out whether the lease is still ours."""
+        """Move the position; where the lease is no longer ours, this finds out, and the effect is undone."""
         moved = await queries.move_position(
             connection,
             subscriber=self.subscriber.name,

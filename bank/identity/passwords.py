@@ -1,6 +1,9 @@
 """Passwords: hashed with argon2id, in threads of their own, so that a login holds up nobody else."""
 
 import asyncio
+import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
@@ -10,6 +13,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # More threads than cores only make each login slower; two keep a worker's memory for hashing under 40 MiB.
 _THREADS = 2
+
+# A tenth of the share of the event loop's thread, where both want the same core.
+_NICENESS = 10
 
 PASSWORD_MIN = 12
 # argon2 takes any length, an attacker's megabytes too.
@@ -22,7 +28,7 @@ class Passwords:
     """Hashes and verifies passwords on a bounded number of threads."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2", initializer=_give_way)
         # Verified against where there is no user, so that both cases take as long.
         self._nobody = _HASHER.hash("nobody has this password")
 
@@ -40,6 +46,13 @@ class Passwords:
     def close(self) -> None:
         """Stop the threads."""
         self._threads.shutdown()
+
+
+def _give_way() -> None:
+    """Let the event loop go first where cores are scarce: hashing keeps a core busy, everybody else needs moments."""
+    if sys.platform == "linux":
+        # There a thread has a niceness of its own; a process may always be nicer.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _matches(password_hash: str, password: str) -> bool:

@@ -1,7 +1,7 @@
 """The bank's first day: people look at their money, pay one another, retry, mistype, and pay more than they have.
 
-Three of four requests read. Popularity is Zipf, so a few people and accounts are looked at and paid all the
-time. Households move money between their own accounts while they look at them.
+Nine of ten requests read, as in any bank. Popularity is Zipf, so a few people and accounts are looked at and paid all
+the time. Households move money between their own accounts while they look at them.
 """
 
 from simulation.scenarios.shape import ALL_CRITERIA, Scenario
@@ -10,24 +10,24 @@ SCENARIO = Scenario(
     name="first_day",
     summary=__doc__.strip(),
     mix={
-        "me": 34,
-        "balance": 24,
-        "history": 15,
-        "next_page": 2,
-        "transfer": 13.5,
-        "overdraft": 2,
-        "wrong": 2.5,
-        "not_mine": 1,
-        "retry": 2.5,
-        "conflict": 1,
-        "deposit": 1.6,
-        "open_account": 0.2,
-        "refresh": 0.7,
-        "relogin": 0.5,
+        "me": 36,
+        "balance": 30,
+        "history": 22,
+        "next_page": 4,
+        "transfer": 4,
+        "overdraft": 0.7,
+        "wrong": 0.7,
+        "not_mine": 0.4,
+        "retry": 0.8,
+        "conflict": 0.5,
+        "deposit": 0.4,
+        "open_account": 0.1,
+        "refresh": 0.4,
+        "relogin": 0.3,
     },
     people=60,
     duration_s=60,
-    rate=70,
+    rate=100,
     workers=1,
     expects=frozenset(
         {
