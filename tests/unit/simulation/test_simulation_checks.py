@@ -298,7 +298,17 @@ def test_a_right_request_that_was_refused_is_noticed(evidence: Evidence) -> None
 
 
 def test_a_refusal_for_want_of_money_that_was_there_is_noticed(evidence: Evidence) -> None:
-    paid = first(evidence, lambda a: a.operation.kind is Kind.TRANSFER and a.outcome == "ok" and a.replayed is False)
+    timelines = evidence.timelines
+    assert timelines is not None
+
+    def always_covered(attempt: Attempt) -> bool:
+        """Whether the account held the amount from its funding on, so that no moment excuses a refusal."""
+        if attempt.operation.kind is not Kind.TRANSFER or not isinstance(attempt.answer, Moved):
+            return False
+        held = timelines.accounts[attempt.sent.account_id or ""].balances[1:]
+        return attempt.replayed is False and min(held) >= attempt.answer.amount_minor
+
+    paid = first(evidence, always_covered)
     doctored = with_attempt(evidence, paid, outcome="refused", code="INSUFFICIENT_FUNDS", answer=None)
     assert verdict("refusals_are_right", doctored) is Verdict.FAIL
 

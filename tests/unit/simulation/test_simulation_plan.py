@@ -12,9 +12,28 @@ from validate_docbr import CPF
 from simulation.people import Role, punctuated
 from simulation.plan import READ_KINDS, Intent, Kind, Plan, PlanError
 from simulation.scenarios import SCENARIOS
+from simulation.scenarios.shape import Scenario
 from simulation.schedule import draw_plan
 
-HASH_OF_SEED_7 = "dd36a8c0c0eefac3735744bbb8168d32f511f80cb7ef0864140adc7c39eeb2b8"
+SHAPE = Scenario(
+    name="everything",
+    summary="Everything equally often, for a plan that tuning a real scenario does not change.",
+    mix=dict.fromkeys(
+        [
+            "me", "balance", "history", "next_page", "transfer", "overdraft", "wrong", "not_mine", "retry", "conflict",
+            "deposit", "open_account", "refresh", "relogin",
+        ],
+        1.0,
+    ),
+    people=12,
+    duration_s=20,
+    rate=50,
+    workers=2,
+    expects=frozenset(),
+    criteria=frozenset(),
+)  # fmt: skip
+
+HASH_OF_SEED_7 = "70b98fb838acee2627285612ce9891b915e6c40dea47273b12c8f93ea0f912a9"
 """Fixed, so that a change of Python or of a library that would change the plan of a seed is noticed."""
 
 
@@ -33,8 +52,12 @@ def test_another_seed_gives_another_plan() -> None:
     assert plan(seed=7).hash != plan(seed=8).hash
 
 
+def plan_of_everything() -> Plan:
+    return draw_plan(seed=7, scenario=SHAPE, customers=12, duration_s=20, rate=50, workers=2)
+
+
 def test_the_plan_of_a_seed_never_changes() -> None:
-    assert plan().hash == HASH_OF_SEED_7
+    assert plan_of_everything().hash == HASH_OF_SEED_7
 
 
 def test_the_plan_does_not_depend_on_the_hash_seed_of_the_process() -> None:
@@ -54,7 +77,7 @@ def test_the_plan_does_not_depend_on_the_hash_seed_of_the_process() -> None:
         ).stdout.strip()
         for seed in ("1", "2")
     }
-    assert hashes == {HASH_OF_SEED_7}
+    assert hashes == {plan().hash}
 
 
 @pytest.mark.parametrize("change", ["scenario", "customers", "duration_s"])
@@ -121,15 +144,15 @@ def test_what_follows_comes_after_what_it_follows_and_repeats_its_key(scenario: 
             assert first.amount != operation.amount
 
 
-def test_seven_to_eight_of_ten_operations_of_the_first_day_read() -> None:
+def test_most_operations_of_the_first_day_read() -> None:
     drive = plan(duration_s=120).drive
     reads = sum(o.kind in READ_KINDS and o.intent is not Intent.NOT_MINE for o in drive)
-    assert 0.68 < reads / len(drive) < 0.8
+    assert 0.7 < reads / len(drive) < 0.97
 
 
-def test_reads_take_both_arms_about_equally_often() -> None:
+def test_reads_take_both_arms_by_the_toss_of_a_coin_that_may_be_bent() -> None:
     arms = Counter(o.arm for o in plan(duration_s=120).drive if o.arm)
-    assert 0.45 < arms["cached"] / arms.total() < 0.55
+    assert 0.5 <= round(arms["cached"] / arms.total(), 1) <= 0.8
 
 
 def test_arrivals_come_at_the_rate_that_was_asked_for() -> None:
