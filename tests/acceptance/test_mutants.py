@@ -20,7 +20,8 @@ def short_run(mutant: str | None, servers: Servers, out: Path) -> RunResult:
     planted = None if mutant is None else load(mutant)
     usual = SCENARIOS["first_day" if planted is None else planted.scenario]
     # What is rare in a day of sixty people happens to six in three seconds, too.
-    scenario = replace(usual, mix={**usual.mix, "retry": 6, "relogin": 1.5})
+    often = {"transfer": 18.0, "overdraft": 3.0, "retry": 6.0, "conflict": 2.0, "wrong": 3.0, "relogin": 1.5}
+    scenario = replace(usual, mix={name: max(weight, often.get(name, 0)) for name, weight in usual.mix.items()})
     plan = draw_plan(
         seed=11,
         scenario=scenario,
