@@ -24,7 +24,8 @@ def test_a_decimal_shows_money_and_is_read_as_the_text_of_it(amount_minor: int) 
 @given(moments)
 def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
     shown = SCALARS["DateTime"].serialise(moment)
-    assert SCALARS["DateTime"].parse(shown) == moment
+    # In UTC: Python calls no two moments equal while a zone is changing its offset.
+    assert SCALARS["DateTime"].parse(shown) == moment.astimezone(UTC)
     assert len(shown) == len("2026-11-22T16:03:00.123456Z")
 
 
