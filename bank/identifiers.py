@@ -6,6 +6,8 @@ import time
 from threading import Lock
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as DriverUUID  # noqa: N811 - an acronym, not a constant
+
 # RFC 9562 section 6.2, method 1, in the layout CPython 3.14 uses: 48 bits of milliseconds, a 42-bit counter (12 bits
 # before the variant, 30 after it) that starts anew, at random, each millisecond with its top bit clear, 32 random bits.
 _COUNTER_START_BITS = 41
@@ -41,6 +43,30 @@ def uuid7() -> UUID:
     value |= (counter & (2**30 - 1)) << 32
     value |= entropy & (2**32 - 1)
     return UUID(int=value | _VERSION_AND_VARIANT)
+
+
+def uuid7s(count: int) -> list[UUID]:
+    """Return so many fresh UUIDv7, in order; one reading of clock and randomness makes them cheaper than one by one.
+
+    They are of asyncpg's UUID type, a `uuid.UUID` that costs less to make and to send.
+    """
+    global _last_ms, _counter  # noqa: PLW0603 - as above
+    now_ms = time.time_ns() // 1_000_000
+    entropy = os.urandom(4 * count + 6)
+    with _lock:
+        if now_ms > _last_ms:
+            _last_ms = now_ms
+            _counter = int.from_bytes(entropy[-6:], "big") & (2**_COUNTER_START_BITS - 1)
+        first = _counter + 1
+        # 2**41 in one millisecond: out of reach, as above.
+        _counter += count
+        milliseconds = _last_ms
+    prefix = ((milliseconds & (2**48 - 1)) << 80) | _VERSION_AND_VARIANT
+    tails = [int.from_bytes(entropy[at : at + 4], "big") for at in range(0, 4 * count, 4)]
+    return [
+        DriverUUID((prefix | (counter >> 30 << 64) | ((counter & (2**30 - 1)) << 32) | tail).to_bytes(16, "big"))
+        for counter, tail in enumerate(tails, start=first)
+    ]
 
 
 BRANCH_MAX = 9_999  # four digits, as Brazilian branches (agências) have

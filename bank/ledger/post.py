@@ -29,6 +29,8 @@ queries = load_statements(__file__)
 BATCH_MAX = 256
 # Eight full batches, under half a second of waiting; a longer queue only delays the answer "try again".
 QUEUE_MAX = 2_048
+# What the answered do next runs while PostgreSQL works on the next batch, not before that batch can go on.
+ANSWERS_AT_ONCE = 16
 # One batch at a time, whichever process it runs in; any number that nothing else locks. The lock is a statement of its
 # own, so that those after it see everything that the holder before us has committed.
 BEGIN_POSTING = "begin; select pg_advisory_xact_lock(7205759404)"
@@ -139,9 +141,11 @@ class Ledger:
             if batch.posted:
                 await self._write_through(batch.changed)
         finally:
-            for one, outcome in zip(waiting, outcomes, strict=True):
+            for number, (one, outcome) in enumerate(zip(waiting, outcomes, strict=True), start=1):
                 if not one.outcome.done():
                     one.outcome.set_result(outcome)
+                if number % ANSWERS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
 
 async def _write_columns(connection: Any, batch: Batch) -> int:

@@ -12,9 +12,10 @@ cross join lateral (
 select id, user_id, kind, number, currency, status, balance_minor, version, created_at
 from accounts where id = any(:ids::uuid[]) order by id for no key update;
 
--- name: write_batch(now, transaction_ids, kinds, amounts, currencies, debit_ids, debit_versions, debit_balances, credit_ids, credit_versions, credit_balances, descriptions, initiators, metadata, account_ids, balances, versions, callers, keys, operations, digests, outcomes, key_transactions)$
+-- name: write_batch(now, transaction_ids, kinds, amounts, currencies, debit_ids, debit_versions, debit_balances, credit_ids, credit_versions, credit_balances, descriptions, initiators, metadata, event_ids, account_ids, balances, versions, callers, keys, operations, digests, outcomes, key_transactions)$
 -- Everything that a batch decided, in one statement: one round trip, one plan, and the head of the log locked last.
 -- One row a posting comes in; its two entries and four events are made here, which halves the work in Python (measured).
+-- Only the events' ids come from outside: uuidv7() asks the system for randomness each time, 3 µs an event (measured).
 with posted as (
     select * from unnest(:transaction_ids::uuid[], :kinds::text[], :amounts::bigint[], :currencies::text[],
         :debit_ids::uuid[], :debit_versions::bigint[], :debit_balances::bigint[],
@@ -66,7 +67,7 @@ with posted as (
 ), new_events as (
     insert into event_store
         (id, position, event_type, aggregate_id, aggregate_type, event_data, user_id, metadata, created_at)
-    select uuidv7(), head.position - 4 * ((select count(*) from posted) - place) - 4 + nth, event_type, aggregate_id,
+    select (:event_ids::uuid[])[4 * (place - 1) + nth], head.position - 4 * ((select count(*) from posted) - place) - 4 + nth, event_type, aggregate_id,
            aggregate_type, event_data, initiated_by, metadata, :now
     from events, head
 )

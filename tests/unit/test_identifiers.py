@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank.identifiers import BRANCH_MAX, SEQUENCE_MAX, account_number, is_account_number, uuid7
+from bank.identifiers import BRANCH_MAX, SEQUENCE_MAX, account_number, is_account_number, uuid7, uuid7s
 
 branches = st.integers(1, BRANCH_MAX)
 sequences = st.integers(1, SEQUENCE_MAX)
@@ -112,3 +112,10 @@ def test_a_branch_or_sequence_out_of_range_has_no_number(branch: int, sequence: 
 )
 def test_anything_else_is_no_account_number(text: str) -> None:
     assert not is_account_number(text)
+
+
+def test_many_ids_at_once_are_fresh_and_in_order_with_those_made_before_and_after() -> None:
+    drawn = [uuid7(), *uuid7s(1_000), uuid7(), *uuid7s(3), *uuid7s(0), uuid7()]
+    assert drawn == sorted(set(drawn))
+    assert {(one.version, one.variant) for one in drawn} == {(7, RFC_4122)}
+    assert all(isinstance(one, UUID) for one in drawn)
