@@ -64,7 +64,7 @@ class Server:
 
 
 @contextmanager
-def _serving(
+def serving(
     log: Path, *arguments: str, port: int | None = None, cwd: Path | None = None, **environment: str
 ) -> Iterator[Server]:
     port = port or _free_port()
@@ -154,10 +154,10 @@ def test_an_administrator_is_made_once(database_url: str) -> None:
 
 def test_with_nothing_configured_it_brings_its_servers_and_keeps_their_data(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with _serving(log, cwd=tmp_path) as server:
+    with serving(log, cwd=tmp_path) as server:
         email = asyncio.run(_register(server.url))
     assert f"their data is kept in {tmp_path / 'bank-data'}" in log.read_text()
-    with _serving(log, cwd=tmp_path) as server:
+    with serving(log, cwd=tmp_path) as server:
         assert asyncio.run(_can_log_in(server.url, email))
 
 
@@ -230,9 +230,9 @@ def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
         server.process.send_signal(how)
         return await banking, first
 
-    with _serving(log, port=port, **environment) as server:
+    with serving(log, port=port, **environment) as server:
         acknowledged, account = asyncio.run(bank_and_stop(server))
-    with _serving(log, port=port, **environment) as server:
+    with serving(log, port=port, **environment) as server:
         effects, balance = asyncio.run(_effects(database_url, account["id"]))
         assert asyncio.run(_caught_up(database_url))
     assert set(acknowledged) <= effects

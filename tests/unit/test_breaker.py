@@ -1,0 +1,64 @@
+"""The breaker: a Redis that does not answer is not asked for a while, and is asked again soon."""
+
+import pytest
+from fakeredis import FakeServer
+from fakeredis.aioredis import FakeRedis
+
+from bank.cache.breaker import FAILURES_TO_OPEN, OPEN_S, Breaker
+from bank.cache.redis import CacheServer, RedisUnavailable
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.s = 0.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def test_it_opens_after_so_many_failures_in_a_row_and_no_sooner() -> None:
+    breaker = Breaker(Clock())
+    for _ in range(FAILURES_TO_OPEN - 1):
+        breaker.failed()
+    breaker.succeeded()
+    for _ in range(FAILURES_TO_OPEN - 1):
+        breaker.failed()
+        assert breaker.allows()
+    breaker.failed()
+    assert breaker.is_open
+    assert not breaker.allows()
+
+
+def test_while_open_it_lets_one_call_through_each_interval() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.failed()
+    clock.s = OPEN_S
+    assert [breaker.allows(), breaker.allows(), breaker.allows()] == [True, False, False]
+    breaker.failed()
+    assert not breaker.allows()
+    clock.s = 2 * OPEN_S
+    assert breaker.allows()
+    breaker.succeeded()
+    assert [breaker.allows(), breaker.allows()] == [True, True]
+
+
+async def test_a_redis_that_is_away_is_not_asked_while_the_breaker_is_open() -> None:
+    clock, away = Clock(), FakeServer()
+    cache = CacheServer("redis://127.0.0.1:1/0", timeout_ms=50, breaker=Breaker(clock))
+    cache.client = FakeRedis(server=away)
+    await cache.client.set("key", "value")
+    away.connected = False
+    for _ in range(FAILURES_TO_OPEN):
+        with pytest.raises(RedisUnavailable):
+            await cache.get("key")
+    away.connected = True
+    with pytest.raises(RedisUnavailable, match="the breaker is open"):
+        await cache.get("key")
+    clock.s = OPEN_S
+    assert await cache.get("key") == b"value"
+    assert not cache.breaker.is_open
+    await cache.close()
