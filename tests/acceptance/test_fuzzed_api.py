@@ -1,4 +1,4 @@
-"""Whatever the schema allows may be sent: the bank answers every generated operation, and none with an internal error."""
+"""Whatever the schema allows may be sent: each generated operation is answered, and none with an internal error."""
 
 from collections.abc import Iterator
 from pathlib import Path
