@@ -20,8 +20,9 @@ import pathlib, signal, sys
 from fixtures.backends import open_backend
 
 folder, keep, ignore_interrupts = pathlib.Path(sys.argv[1]), sys.argv[2] == "keep", sys.argv[3] == "deaf"
-if ignore_interrupts:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+# As a terminal starts it: who runs the tests in the background, or under nohup, has children that ignore these.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.SIG_IGN if ignore_interrupts else signal.default_int_handler)
 with open_backend("embedded", folder=folder, keep=keep, durable=False) as backend:
     print(backend.postgres.pid, backend.valkey.pid, flush=True)
     sys.stdin.read()
