@@ -1,7 +1,6 @@
 """The ledger's decisions, as functions of values: no `await`, no clock, no database (rule 3)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -38,8 +37,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     field: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Money to move from one account to another. Both are of `currency`; the amount is positive."""
 
     kind: str

@@ -18,6 +18,7 @@ from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
 from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus
+from bank.identifiers import uuid7s
 from bank.ledger.batch import Batch, Command, KnownKey, Outcome
 from bank.ledger.model import Account
 from bank.telemetry import metrics
@@ -134,7 +135,7 @@ class Ledger:
             id_ for command in commands if (command.caller_id, command.key) not in known for id_ in command.account_ids
         }
         accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(ids))}
-        return Batch(accounts, known, self._clock.now())
+        return Batch(accounts, known, self._clock.now(), iter(uuid7s(len(commands))))
 
     async def _answer(self, batch: Batch, waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         try:
