@@ -1,0 +1,37 @@
+"""A database that goes away in the middle is said to be away, with leave to try again, and is found again when it is back."""
+
+import asyncio
+
+from bank.database.migrate import upgrade
+from fixtures.backends import Backend
+from tests.integration.api import serving, settings_for
+
+NO_CACHE = {"Cache-Control": "no-cache"}
+
+
+async def test_requests_are_told_to_try_again_while_the_database_is_away_and_work_when_it_is_back(
+    durable_backend: Backend,
+) -> None:
+    assert durable_backend.postgres is not None
+    await asyncio.to_thread(upgrade, durable_backend.database_url)
+    async with serving(settings_for(durable_backend.database_url, durable_backend.redis_url)) as bank:
+        person = await bank.client.person()
+        first, second = await person.account("a"), await person.account("b")
+        await (await bank.staff()).deposit(first["number"], "10.00", "d")
+
+        durable_backend.postgres.kill()
+        for _ in range(3):
+            read = await person.run("Me", headers=NO_CACHE)
+            moved = await person.transfer(first["id"], second["number"], "1.00", "t")
+            opened = await person.run("OpenAccount", input={"idempotencyKey": "c", "currency": "BRL"})
+            for reply in (read, moved, opened):
+                assert (reply.status, reply.code) in {(503, "UNAVAILABLE"), (503, "OUTCOME_UNKNOWN")}, reply.body
+                assert reply.body["errors"][0]["extensions"]["retryable"]
+
+        await asyncio.to_thread(durable_backend.postgres.start)
+        async with asyncio.timeout(15):
+            while (reply := await person.transfer(first["id"], second["number"], "1.00", "t")).status != 200:
+                await asyncio.sleep(0.05)
+        assert reply.data["transfer"]["userErrors"] == []
+        assert await person.balance(first["id"], headers=NO_CACHE) == "9.00"
+        await bank.caught_up()
