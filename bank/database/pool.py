@@ -105,7 +105,7 @@ class Database:
     async def connection(self) -> AsyncIterator[Any]:
         """Lend an asyncpg connection.
 
-        Raises `Overloaded` where none is free in time, `Unavailable` where none can be had.
+        Raises `Overloaded` where none is free in time, `Unavailable` where none can be had or it breaks while lent.
         """
         # A connection of its own each time: `databases` would share one within a task.
         pooled = PooledConnection(self._pool, self._pool._backend)  # noqa: SLF001 - Database.connection() is per task
@@ -118,5 +118,9 @@ class Database:
             raise Unavailable("The database does not answer; try again in a moment.") from error
         try:
             yield pooled.raw_connection
+        except CONNECTION_LOST as error:
+            # Before any commit: that one is guarded by `transaction`, and what was begun is undone.
+            raise_if_cancelled()
+            raise Unavailable("The connection to the database broke; try again in a moment.") from error
         finally:
             await pooled.__aexit__()

@@ -1,10 +1,12 @@
-"""A database that goes away in the middle is said to be away, with leave to try again, and is found again when it is back."""
+"""A database that goes away in the middle is said to be away, with leave to try again, and is found when it is back."""
 
 import asyncio
 
+import asyncpg
+
 from bank.database.migrate import upgrade
 from fixtures.backends import Backend
-from tests.integration.api import serving, settings_for
+from tests.integration.api import RunningBank, serving, settings_for
 
 NO_CACHE = {"Cache-Control": "no-cache"}
 
@@ -35,3 +37,25 @@ async def test_requests_are_told_to_try_again_while_the_database_is_away_and_wor
         assert reply.data["transfer"]["userErrors"] == []
         assert await person.balance(first["id"], headers=NO_CACHE) == "9.00"
         await bank.caught_up()
+
+
+async def test_a_connection_cut_in_the_middle_of_a_statement_is_the_database_being_away_not_a_bug(
+    running_bank: RunningBank, database_url: str
+) -> None:
+    person = await running_bank.client.person()
+    other = await asyncpg.connect(database_url)
+    async with other.transaction():
+        await other.execute("select from users for update")
+        opening = asyncio.create_task(person.run("OpenAccount", input={"idempotencyKey": "c", "currency": "BRL"}))
+        waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        async with asyncio.timeout(4):
+            while (pid := await other.fetchval(waiting)) is None:
+                await asyncio.sleep(0.01)
+        await other.execute("select pg_terminate_backend($1)", pid)
+        reply = await opening
+    await other.close()
+    assert (reply.status, reply.code) == (503, "UNAVAILABLE")
+    assert reply.body["errors"][0]["extensions"]["retryable"]
+    assert not (await person.run("OpenAccount", input={"idempotencyKey": "c", "currency": "BRL"})).data["openAccount"][
+        "replayed"
+    ]
