@@ -6,7 +6,20 @@ from typing import Any
 import msgspec
 
 from bank.database.statements import load_statements
-from bank.events.model import BalanceUpdatedEvent, DomainEvent, RecordedEvent
+from bank.events.model import (
+    AccountClosedEvent,
+    AccountFrozenEvent,
+    AccountLimitsChangedEvent,
+    AccountUnfrozenEvent,
+    ActionRefusedEvent,
+    BalanceUpdatedEvent,
+    DomainEvent,
+    HoldCapturedEvent,
+    HoldExpiredEvent,
+    HoldReleasedEvent,
+    RecordedEvent,
+    TransactionCompletedEvent,
+)
 from bank.identifiers import uuid7
 
 _queries = load_statements(__file__)
@@ -33,11 +46,32 @@ async def record_events(connection: Any, events: Sequence[RecordedEvent]) -> Non
 
 def _describe(event: DomainEvent) -> tuple[str, dict[str, Any] | None, dict[str, Any]]:
     """Return action, old values and new values. What an event creates has no old values."""
-    if isinstance(event, BalanceUpdatedEvent):
-        old = {"balance_minor": event.balance_minor - event.change_minor, "version": event.version - 1}
-        return "UPDATE", old, {"balance_minor": event.balance_minor, "version": event.version}
-    action = "COMPLETE" if type(event).__name__ == "TransactionCompletedEvent" else "CREATE"
-    return action, None, msgspec.to_builtins(event)
+    told = msgspec.to_builtins(event)
+    match event:
+        case BalanceUpdatedEvent():
+            old = {"balance_minor": event.balance_minor - event.change_minor, "version": event.version - 1}
+            return "UPDATE", old, {"balance_minor": event.balance_minor, "version": event.version}
+        case TransactionCompletedEvent():
+            return "COMPLETE", None, told
+        case AccountFrozenEvent():
+            return "UPDATE", {"status": "ACTIVE"}, {"status": "FROZEN", "reason": event.reason}
+        case AccountUnfrozenEvent():
+            return "UPDATE", {"status": "FROZEN"}, {"status": "ACTIVE", "reason": event.reason}
+        case AccountClosedEvent():
+            return "UPDATE", None, {"status": "CLOSED"}
+        case AccountLimitsChangedEvent():
+            limits = ("transfer_limit_minor", "daily_limit_minor")
+            return "UPDATE", {name: told[f"old_{name}"] for name in limits}, {name: told[name] for name in limits}
+        case HoldCapturedEvent():
+            return "UPDATE", {"status": "AUTHORIZED"}, {"status": "CAPTURED", **told}
+        case HoldReleasedEvent():
+            return "UPDATE", {"status": "AUTHORIZED"}, {"status": "RELEASED", **told}
+        case HoldExpiredEvent():
+            return "UPDATE", {"status": "AUTHORIZED"}, {"status": "EXPIRED", **told}
+        case ActionRefusedEvent():
+            return "REFUSE", None, told
+        case _:
+            return "CREATE", None, told
 
 
 def _json(values: dict[str, Any] | None) -> str | None:

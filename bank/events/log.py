@@ -57,7 +57,7 @@ async def read(connection: Any, *, after: int, most: int) -> list[RecordedEvent]
     return [
         RecordedEvent(
             position=row["position"],
-            event=decode_event(row["event_type"], row["event_data"]),
+            event=decode_event(row["event_type"], row["event_version"], row["event_data"]),
             metadata=msgspec.json.decode(row["metadata"], type=EventMetadata),
             created_at=row["created_at"],
         )

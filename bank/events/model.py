@@ -10,13 +10,19 @@ from uuid import UUID
 
 import msgspec
 
+from bank.events.upcasters import UPCASTERS
+
 
 # gc=False: values of values form no cycles, and a million of them would only slow the collector down.
 class DomainEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something that is now true. Subclasses say what, about which aggregate, and by whom."""
 
-    aggregate_type: ClassVar[str]
     event_version: ClassVar[int] = 1
+
+    @property
+    def aggregate_type(self) -> str:
+        """What kind of thing the event is about; nearly all say it once for their class."""
+        raise NotImplementedError
 
     @property
     def aggregate_id(self) -> UUID:
@@ -25,8 +31,8 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def user_id(self) -> UUID | None:
-        """The person whose doing it was; None where it was nobody's."""
-        return None
+        """The person whose doing it was, `initiated_by` where an event says that; None where it was nobody's."""
+        return getattr(self, "initiated_by", None)
 
 
 class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -48,20 +54,25 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
         return self.id
 
 
-class AccountCreatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """A user has a new, empty account."""
+class AccountEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """Something about an account."""
 
     aggregate_type = "Account"
 
     account_id: UUID
-    owner_id: UUID
-    number: str
-    currency: str
 
     @property
     def aggregate_id(self) -> UUID:
         """The account."""
         return self.account_id
+
+
+class AccountCreatedEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
+    """A user has a new, empty account."""
+
+    owner_id: UUID
+    number: str
+    currency: str
 
     @property
     def user_id(self) -> UUID:
@@ -70,9 +81,13 @@ class AccountCreatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
 
 class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """The bank has accepted a transaction. Amounts are in minor units."""
+    """The bank has accepted a transaction. Amounts are in minor units.
+
+    `related_transaction_id` is the original of a reversal, the transfer of a fee; `hold_id` the hold of a capture.
+    """
 
     aggregate_type = "Transaction"
+    event_version = 2
 
     transaction_id: UUID
     kind: str
@@ -81,28 +96,22 @@ class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False
     debit_account_id: UUID
     credit_account_id: UUID
     initiated_by: UUID
+    related_transaction_id: UUID | None
+    hold_id: UUID | None
 
     @property
     def aggregate_id(self) -> UUID:
         """The transaction."""
         return self.transaction_id
 
-    @property
-    def user_id(self) -> UUID:
-        """Whoever asked for the transaction."""
-        return self.initiated_by
-
 
 class TransactionCompletedEvent(TransactionInitiatedEvent, frozen=True, kw_only=True, gc=False):
     """The transaction's money has moved, for good."""
 
 
-class BalanceUpdatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+class BalanceUpdatedEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
     """An account's balance has changed by one entry. Amounts are in minor units; `version` counts the entries."""
 
-    aggregate_type = "Account"
-
-    account_id: UUID
     transaction_id: UUID
     version: int
     change_minor: int
@@ -110,15 +119,108 @@ class BalanceUpdatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     currency: str
     initiated_by: UUID
 
-    @property
-    def aggregate_id(self) -> UUID:
-        """The account."""
-        return self.account_id
+
+class AccountFrozenEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
+    """No money leaves or enters the account until it is unfrozen. `reason` is staff's words."""
+
+    reason: str
+    initiated_by: UUID
+
+
+class AccountUnfrozenEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
+    """Money may move on the account again. `reason` is staff's words."""
+
+    reason: str
+    initiated_by: UUID
+
+
+class AccountClosedEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
+    """The account is closed, for good."""
+
+    initiated_by: UUID
+
+
+class AccountLimitsChangedEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
+    """The account has other limits per transfer and per day, in minor units; None is no limit of its own."""
+
+    transfer_limit_minor: int | None
+    daily_limit_minor: int | None
+    old_transfer_limit_minor: int | None
+    old_daily_limit_minor: int | None
+    initiated_by: UUID
+
+
+class HoldEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """Something about money that is set aside on an account. Amounts are in minor units."""
+
+    aggregate_type = "Hold"
+
+    hold_id: UUID
+    account_id: UUID
 
     @property
-    def user_id(self) -> UUID:
-        """Whoever asked for the transaction."""
-        return self.initiated_by
+    def aggregate_id(self) -> UUID:
+        """The hold."""
+        return self.hold_id
+
+
+class HoldAuthorizedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """Money is set aside on an account, for another one to capture until it expires."""
+
+    to_account_id: UUID
+    amount_minor: int
+    currency: str
+    expires_at: datetime
+    initiated_by: UUID
+
+
+class HoldCapturedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """A hold's money has moved, with a transaction, and what was not captured is available again."""
+
+    transaction_id: UUID
+    captured_minor: int
+    released_minor: int
+    currency: str
+    initiated_by: UUID
+
+
+class HoldReleasedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """Somebody has given a hold up; its money is available again."""
+
+    amount_minor: int
+    currency: str
+    initiated_by: UUID
+
+
+class HoldExpiredEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
+    """A hold's time is over; its money is available again. Nobody's doing."""
+
+    amount_minor: int
+    currency: str
+
+
+class ActionRefusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """The bank has refused to do something. `action` is the mutation's name, `code` why.
+
+    It is about the entity, where that is known, else about whoever asked; a stranger who asked for something that
+    there is not has the nil UUID.
+    """
+
+    action: str
+    code: str
+    entity_type: str
+    entity_id: UUID | None
+    initiated_by: UUID | None
+
+    @property
+    def aggregate_type(self) -> str:
+        """The entity's type, or `User` where the event is about whoever asked."""
+        return "User" if self.entity_id is None and self.initiated_by is not None else self.entity_type
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The entity, or whoever asked."""
+        return self.entity_id or self.initiated_by or UUID(int=0)
 
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
@@ -129,6 +231,15 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         TransactionInitiatedEvent,
         TransactionCompletedEvent,
         BalanceUpdatedEvent,
+        AccountFrozenEvent,
+        AccountUnfrozenEvent,
+        AccountClosedEvent,
+        AccountLimitsChangedEvent,
+        HoldAuthorizedEvent,
+        HoldCapturedEvent,
+        HoldReleasedEvent,
+        HoldExpiredEvent,
+        ActionRefusedEvent,
     )
 }
 
@@ -156,6 +267,21 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return type(self.event).__name__
 
 
-def decode_event(event_type: str, data: str) -> DomainEvent:
-    """Return the event stored under `event_type`. Raises `msgspec.ValidationError` where `data` does not fit it."""
-    return msgspec.json.decode(data, type=EVENT_TYPES[event_type])
+class UnknownEvent(Exception):
+    """The log holds an event of a type or version that this program does not know: a newer one has written it."""
+
+
+def decode_event(event_type: str, version: int, data: str) -> DomainEvent:
+    """Return the event stored under `event_type` in `version`, as the newest version tells it.
+
+    Raises `UnknownEvent` where a newer program has written it, `msgspec.ValidationError` where `data` does not fit.
+    """
+    kind = EVENT_TYPES.get(event_type)
+    if kind is None or version > kind.event_version:
+        raise UnknownEvent(f"{event_type} version {version} is not known here; a newer bank has written it.")
+    if version == kind.event_version:
+        return msgspec.json.decode(data, type=kind)
+    fields = msgspec.json.decode(data, type=dict)
+    for older in range(version, kind.event_version):
+        fields = UPCASTERS[event_type, older](fields)
+    return msgspec.convert(fields, kind)

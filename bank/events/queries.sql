@@ -15,7 +15,7 @@ select position from head;
 
 -- name: read_events(after, most)
 -- Dense positions in commit order: nothing that commits later can have a position that was already passed.
-select position, event_type, event_data, metadata, created_at
+select position, event_type, event_version, event_data, metadata, created_at
 from event_store where position > :after order by position limit :most;
 
 -- name: read_head()$

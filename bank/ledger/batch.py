@@ -103,6 +103,8 @@ class Posted(msgspec.Struct, frozen=True):
             "debit_account_id": posting.debit_id,
             "credit_account_id": posting.credit_id,
             "initiated_by": self.command.caller_id,
+            "related_transaction_id": None,
+            "hold_id": None,
         }
         return (
             TransactionInitiatedEvent(**about),

@@ -50,8 +50,9 @@ with posted as (
     select p.place, told.nth, told.event_type, p.id as aggregate_id, 'Transaction' as aggregate_type,
            jsonb_build_object(
                'transaction_id', p.id, 'kind', p.kind, 'amount_minor', p.amount_minor, 'currency', p.currency,
-               'debit_account_id', p.debit_id, 'credit_account_id', p.credit_id, 'initiated_by', p.initiated_by
-           ) as event_data, p.initiated_by, p.metadata
+               'debit_account_id', p.debit_id, 'credit_account_id', p.credit_id, 'initiated_by', p.initiated_by,
+               'related_transaction_id', null, 'hold_id', null
+           ) as event_data, 2 as event_version, p.initiated_by, p.metadata
     from posted p
     cross join (values (1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')) as told (nth, event_type)
     union all
@@ -60,15 +61,15 @@ with posted as (
                'account_id', account_id, 'transaction_id', transaction_id, 'version', version,
                'change_minor', change_minor, 'balance_minor', balance_minor, 'currency', currency,
                'initiated_by', initiated_by
-           ), initiated_by, metadata
+           ), 1, initiated_by, metadata
     from sides
 ), head as (
     update event_log_head set position = position + 4 * (select count(*) from posted) returning position
 ), new_events as (
     insert into event_store
-        (id, position, event_type, aggregate_id, aggregate_type, event_data, user_id, metadata, created_at)
+        (id, position, event_type, aggregate_id, aggregate_type, event_data, event_version, user_id, metadata, created_at)
     select (:event_ids::uuid[])[4 * (place - 1) + nth], head.position - 4 * ((select count(*) from posted) - place) - 4 + nth, event_type, aggregate_id,
-           aggregate_type, event_data, initiated_by, metadata, :now
+           aggregate_type, event_data, event_version, initiated_by, metadata, :now
     from events, head
 )
 select position from head;

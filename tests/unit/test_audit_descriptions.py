@@ -1,0 +1,38 @@
+"""What the audit trail says of an event: what was done, how it was before, how it is now."""
+
+from typing import Any
+
+import pytest
+
+from bank.audit.record import _describe
+from tests.integration.events import one_of_each
+
+EVENTS = {type(event).__name__: event for event in one_of_each()}
+
+
+@pytest.mark.parametrize(
+    ("event_type", "action", "old", "new"),
+    [
+        ("AccountFrozenEvent", "UPDATE", {"status": "ACTIVE"}, {"status": "FROZEN"}),
+        ("AccountUnfrozenEvent", "UPDATE", {"status": "FROZEN"}, {"status": "ACTIVE"}),
+        ("AccountClosedEvent", "UPDATE", None, {"status": "CLOSED"}),
+        ("BalanceUpdatedEvent", "UPDATE", {"balance_minor": 1000, "version": 0}, {"balance_minor": 300, "version": 1}),
+        (
+            "AccountLimitsChangedEvent", "UPDATE",
+            {"transfer_limit_minor": None, "daily_limit_minor": 100_000},
+            {"transfer_limit_minor": 50_000, "daily_limit_minor": None},
+        ),
+        ("HoldAuthorizedEvent", "CREATE", None, {"amount_minor": 1_000}),
+        ("HoldCapturedEvent", "UPDATE", {"status": "AUTHORIZED"}, {"status": "CAPTURED", "captured_minor": 700}),
+        ("HoldReleasedEvent", "UPDATE", {"status": "AUTHORIZED"}, {"status": "RELEASED"}),
+        ("HoldExpiredEvent", "UPDATE", {"status": "AUTHORIZED"}, {"status": "EXPIRED"}),
+        ("TransactionCompletedEvent", "COMPLETE", None, {"amount_minor": 700}),
+        ("ActionRefusedEvent", "REFUSE", None, {"action": "transfer", "code": "INSUFFICIENT_FUNDS"}),
+    ],
+)  # fmt: skip
+def test_the_trail_says_what_was_and_what_is(
+    event_type: str, action: str, old: dict[str, Any] | None, new: dict[str, Any]
+) -> None:
+    said, was, now = _describe(EVENTS[event_type])
+    assert (said, was) == (action, old)
+    assert new.items() <= now.items()
