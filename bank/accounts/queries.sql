@@ -1,10 +1,6 @@
--- name: find_opened(user_id, opening_key)^
-select id, user_id, kind, number, currency, status, balance_minor, version, created_at
-from accounts where user_id = :user_id and opening_key = :opening_key;
-
 -- name: lock_owner(user_id)$
--- Two openings by one person wait for each other, so that the limit holds; the version tells caches of the new list.
-update users set version = version + 1 where id = :user_id returning version;
+-- Two openings by one person wait for each other, so that the limit holds.
+select version from users where id = :user_id for no key update;
 
 -- name: count_accounts(user_id)$
 select count(*) from accounts where user_id = :user_id;
@@ -12,9 +8,13 @@ select count(*) from accounts where user_id = :user_id;
 -- name: next_number()$
 select nextval('account_number_sequence');
 
--- name: insert_account(id, user_id, number, currency, opening_key, now)!
-insert into accounts (id, user_id, kind, number, currency, status, opening_key, created_at)
-values (:id, :user_id, 'CUSTOMER', :number, :currency, 'ACTIVE', :opening_key, :now);
+-- name: insert_account(id, user_id, number, currency, now)$
+-- The owner's version tells caches of the new list.
+with opened as (
+    insert into accounts (id, user_id, kind, number, currency, status, created_at)
+    values (:id, :user_id, 'CUSTOMER', :number, :currency, 'ACTIVE', :now)
+)
+update users set version = version + 1 where id = :user_id returning version;
 
 -- name: account_by_id(id)^
 select id, user_id, kind, number, currency, status, balance_minor, version, created_at from accounts where id = :id;

@@ -24,13 +24,13 @@ def _config(url: str) -> Config:
     return config
 
 
-def upgrade(url: str) -> None:
-    """Apply every migration that the database does not have yet. Safe to run twice, and by two at once.
+def upgrade(url: str, *, level: str = "head") -> None:
+    """Apply every migration up to `level` that the database does not have yet. Safe to run twice, and by two at once.
 
     Raises `Unavailable` where the server does not answer.
     """
     try:
-        command.upgrade(_config(url), "head")
+        command.upgrade(_config(url), level)
     except (
         OSError,
         asyncpg.PostgresConnectionError,

@@ -1,6 +1,6 @@
 """The unit of work: state and events commit together, or neither does (rules 1 and 2)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
@@ -11,6 +11,8 @@ from bank.events.bus import Bus
 from bank.events.log import append
 from bank.events.model import DomainEvent
 
+Statement = Callable[[Any], Awaitable[None]]
+
 
 class UnitOfWork:
     """One transaction: statements on `connection`, events by `emit`."""
@@ -18,10 +20,15 @@ class UnitOfWork:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.events: list[DomainEvent] = []
+        self.last: list[Statement] = []
 
     def emit(self, event: DomainEvent) -> None:
         """Say that something has happened; it will have, once this unit of work commits."""
         self.events.append(event)
+
+    def at_last(self, statement: Statement) -> None:
+        """Have a short statement run after the events: what others must not wait for while this one waits itself."""
+        self.last.append(statement)
 
 
 class Work:
@@ -43,5 +50,7 @@ class Work:
             yield uow
             # The head of the log is locked here, last, so that positions are in commit order (rule 7).
             recorded = await append(connection, uow.events, now=self._clock.now()) if uow.events else []
+            for statement in uow.last:
+                await statement(connection)
         if recorded:
             self._bus.publish(recorded, committed_at=perf_counter())

@@ -1,6 +1,6 @@
 """What one batch decides, in memory: replays, refusals and postings, and the columns to write (rules 3, 5 and 12)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from bank.events.model import (
     TransactionInitiatedEvent,
 )
 from bank.identifiers import uuid7, uuid7s
+from bank.ledger.keys import KEY_REUSED, KnownKey
 from bank.ledger.model import Account, Decide, Posting, Receipt, Refusal, enter
 from bank.telemetry.context import RequestContext
 
@@ -53,33 +54,14 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
     refusal: Refusal | None = None
 
 
-class KnownKey(msgspec.Struct, frozen=True):
-    """A key that has been used: for which operation and content, and what came of it."""
-
-    operation: str
-    digest: bytes
-    result: Receipt | Refusal
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> "KnownKey":
-        """Read a row of idempotency_keys."""
-        stored = msgspec.json.decode(row["outcome"], type=_Stored)
-        result = stored.receipt or stored.refusal
-        assert result is not None
-        return cls(row["operation"], bytes(row["request_digest"]), result)
-
-    def answer(self, command: Command) -> Outcome:
-        """Return the first answer again, or the refusal of a key used for something else."""
-        if (self.operation, self.digest) == (command.operation, command.digest):
-            return Outcome(self.result, replayed=True)
+def _replay(known: KnownKey, command: Command) -> Outcome:
+    """Return the first answer again, or the refusal of a key used for something else."""
+    if not known.is_for(command.operation, command.digest):
         return Outcome(KEY_REUSED)
-
-
-KEY_REUSED = Refusal(
-    code="IDEMPOTENCY_KEY_REUSED",
-    message="This idempotency key was used before, for something else; choose a new key for a new request.",
-    field=("input", "idempotencyKey"),
-)
+    stored = msgspec.json.decode(known.outcome, type=_Stored)
+    result = stored.receipt or stored.refusal
+    assert result is not None
+    return Outcome(result, replayed=True)
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -143,7 +125,7 @@ class Batch:
         """Decide one command, and note what is to be written for it."""
         identity = (command.caller_id, command.key)
         if known := self.known.get(identity):
-            return known.answer(command)
+            return _replay(known, command)
         decision = command.decide(self.accounts)
         after = enter(decision, self.accounts) if isinstance(decision, Posting) else decision
         if isinstance(after, Refusal):
@@ -155,7 +137,7 @@ class Batch:
             stored, transaction_id = _Stored(receipt=receipt), receipt.transaction_id
         outcome = msgspec.json.encode(stored).decode()
         self.keys.append((*identity, command.operation, command.digest, outcome, transaction_id))
-        self.known[identity] = KnownKey(command.operation, command.digest, result)
+        self.known[identity] = KnownKey(command.operation, command.digest, outcome)
         return Outcome(result)
 
     def _apply(self, posting: Posting, after: tuple[Account, Account], command: Command) -> Receipt:

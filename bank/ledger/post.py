@@ -19,7 +19,8 @@ from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus
 from bank.identifiers import uuid7s
-from bank.ledger.batch import Batch, Command, KnownKey, Outcome
+from bank.ledger.batch import Batch, Command, Outcome
+from bank.ledger.keys import KEYS_ARE_UNIQUE, KnownKey
 from bank.ledger.model import Account
 from bank.telemetry import metrics
 
@@ -114,10 +115,13 @@ class Ledger:
             await asyncio.gather(*self._answering)
 
     async def _write(self, commands: Sequence[Command], waiting: Sequence[_Waiting]) -> None:
-        async with self._database.transaction(BEGIN_POSTING) as connection:
-            batch = await self._load(connection, commands)
-            outcomes = [batch.decide(command) for command in commands]
-            head = await _write_columns(connection, batch) if batch.keys else None
+        try:
+            batch, outcomes, head = await self._commit(commands)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != KEYS_ARE_UNIQUE:
+                raise
+            # A unit of work has used one of these keys since we looked; now it is there to be seen.
+            batch, outcomes, head = await self._commit(commands)
         if head is not None and batch.posted:
             self._bus.publish(batch.recorded(head), committed_at=perf_counter())
         # The next batch need not wait while the cache learns of this one; the callers of this one do (rule 11).
@@ -125,10 +129,20 @@ class Ledger:
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
+    async def _commit(self, commands: Sequence[Command]) -> tuple[Batch, list[Outcome], int | None]:
+        """Decide and write; return the batch, its outcomes and the head of the log after it, if it wrote anything."""
+        async with self._database.transaction(BEGIN_POSTING) as connection:
+            batch = await self._load(connection, commands)
+            outcomes = [batch.decide(command) for command in commands]
+            head = await _write_columns(connection, batch) if batch.keys else None
+        return batch, outcomes, head
+
     async def _load(self, connection: Any, commands: Sequence[Command]) -> Batch:
         callers, keys = [command.caller_id for command in commands], [command.key for command in commands]
         known = {
-            (callers[row["place"] - 1], keys[row["place"] - 1]): KnownKey.from_row(row)
+            (callers[row["place"] - 1], keys[row["place"] - 1]): KnownKey(
+                row["operation"], row["request_digest"], row["outcome"]
+            )
             async for row in queries.find_keys(connection, callers=callers, keys=keys)
         }
         ids = {

@@ -7,6 +7,12 @@ cross join lateral (
     where k.caller_id = wanted.caller_id and k.key = wanted.key limit 1
 ) found;
 
+-- name: insert_key(caller_id, key, operation, digest, outcome, now)$
+-- One key, in a unit of work. A key that is there already, or is being written by somebody who commits, is left alone.
+insert into idempotency_keys (caller_id, key, operation, request_digest, outcome, created_at)
+values (:caller_id, :key, :operation, :digest, CAST(:outcome as jsonb), :now)
+on conflict do nothing returning true;
+
 -- name: lock_accounts(ids)
 -- In id order, so that two that lock the same accounts wait for each other instead of dying together.
 select id, user_id, kind, number, currency, status, balance_minor, version, created_at

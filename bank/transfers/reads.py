@@ -9,8 +9,6 @@ from bank.database.statements import load_statements
 _queries = load_statements(__file__)
 _HISTORY_PAGE = _queries.history_page.sql
 
-NEWEST = 2**63 - 1
-
 
 async def history_page(snapshot: ReadSnapshot, account_id: UUID, *, before: int, most: int) -> list[Any]:
     """Return up to `most` entries of an account with versions below `before`, newest first, with their transactions."""

@@ -18,6 +18,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from bank.database.migrate import expected_level
 from tests.integration.api import Client
 
 ENVIRONMENT = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4}
@@ -107,7 +108,7 @@ def test_a_database_that_does_not_answer_is_one_sentence(redis_url: str) -> None
 def test_a_database_that_is_not_migrated_is_one_sentence(postgres_url: str, redis_url: str) -> None:
     done = _bank("serve", "--port", "0", DATABASE_URL=postgres_url, REDIS_URL=redis_url, **ENVIRONMENT)
     assert _without_logs(done.stderr).strip() == (
-        "bank: The database is not migrated at all, this bank needs 0001: run `bank migrate` first."
+        f"bank: The database is not migrated at all, this bank needs {expected_level()}: run `bank migrate` first."
     )
     assert done.returncode == 2
 

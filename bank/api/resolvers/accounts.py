@@ -14,7 +14,7 @@ from bank.api.scope import RequestScope
 from bank.errors import BadInput
 from bank.ledger.model import Account, Refusal
 from bank.transfers.policy import check_key
-from bank.transfers.reads import NEWEST, history_page
+from bank.transfers.reads import history_page
 
 # A page of 100 is one screen of any client, and 20 ms of a worker.
 PAGE_MAX = 100
@@ -63,9 +63,10 @@ async def resolve_transactions(parent: Shape, arguments: Shape, scope: RequestSc
     first = arguments["first"]
     if not 1 <= first <= PAGE_MAX:
         raise BadInput(f"first must be 1 to {PAGE_MAX}.")
-    after = arguments.get("after")
-    before = NEWEST if after is None else read_cursor(after)
-    rows = await history_page(scope.snapshot, parent["account"].id, before=before, most=first + 1)
+    after, account = arguments.get("after"), parent["account"]
+    # The account's version is that of its newest entry: page and balance are of one instant, in a replayed answer too.
+    before = account.version + 1 if after is None else read_cursor(after)
+    rows = await history_page(scope.snapshot, account.id, before=before, most=first + 1)
     edges = [_shape_edge(row) for row in rows[:first]]
     return {
         "edges": edges,
@@ -101,14 +102,10 @@ def _shape_edge(row: Any) -> Shape:
 async def resolve_open_account(_parent: Any, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
     """Open an account for the caller."""
     caller, given, bank = scope.require_caller(), arguments["input"], scope.bank
-    result = check_key(given["idempotencyKey"]) or await open_account(
-        bank.work,
-        bank.values,
-        bank.clock,
-        user_id=caller.user_id,
-        key=given["idempotencyKey"],
-        currency=given["currency"],
-    )
-    if isinstance(result, Refusal):
-        return shape_refusal(result, ("account",), replayed=False)
-    return {"account": shape_account(result.account), "replayed": result.replayed, "userErrors": []}
+    key, currency = given["idempotencyKey"], given["currency"]
+    if malformed := check_key(key):
+        return shape_refusal(malformed, ("account",), replayed=False)
+    opening = await open_account(bank.work, bank.values, bank.clock, user_id=caller.user_id, key=key, currency=currency)
+    if isinstance(opening.result, Refusal):
+        return shape_refusal(opening.result, ("account",), replayed=opening.replayed)
+    return {"account": shape_account(opening.result), "replayed": opening.replayed, "userErrors": []}
