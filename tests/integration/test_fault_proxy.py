@@ -1,0 +1,320 @@
+"""The fault proxy before a real PostgreSQL and a real Valkey: each fault does what it says, and ends when told to."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+import pytest
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from fixtures.faults import AddressError, FaultProxy, PostgresProxy, through_proxy, upstream_of
+from fixtures.faults.proxy import CONNECTIONS_MAX
+
+LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+
+
+class Through:
+    """A proxy before a database, connections through it, and one past it."""
+
+    def __init__(self, proxy: PostgresProxy, url: str, direct: Any) -> None:
+        self.proxy = proxy
+        self.direct = direct
+        self.url = through_proxy(url, proxy.port)
+        self._opened: list[Any] = []
+
+    async def connect(self, **more: Any) -> Any:
+        connection = await asyncpg.connect(self.url, timeout=5, **more)
+        self._opened.append(connection)
+        return connection
+
+    def close(self) -> None:
+        for connection in self._opened:
+            connection.terminate()
+
+    async def written(self) -> list[int]:
+        return [row["n"] for row in await self.direct.fetch("select n from written order by n")]
+
+    async def settled(self) -> None:
+        """Wait until PostgreSQL, and the proxy, have let go of every connection but our own."""
+        others = (
+            "select count(*) from pg_stat_activity where datname = current_database()"
+            " and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
+        async with asyncio.timeout(5):
+            while self.proxy.connections or await self.direct.fetchval(others):
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def through(postgres_url: str) -> AsyncIterator[Through]:
+    direct = await asyncpg.connect(postgres_url)
+    await direct.execute("create table written (n int primary key)")
+    async with PostgresProxy(upstream_of(postgres_url)) as proxy:
+        through = Through(proxy, postgres_url, direct)
+        yield through
+        through.close()
+    await direct.close()
+
+
+async def test_without_a_fault_everything_passes_as_it_is(through: Through) -> None:
+    connection = await through.connect()
+    long = "x" * 3_000_000  # more than the proxy reads at once, or understands
+    assert await connection.fetchval("select $1::text", long) == long
+    async with connection.transaction():
+        await connection.execute("insert into written select generate_series(1, 3)")
+    assert await through.written() == [1, 2, 3]
+    assert (through.proxy.cuts, through.proxy.delayed, through.proxy.withheld) == (0, 0, 0)
+
+
+async def test_a_client_that_closes_is_closed_at_the_server_too(through: Through) -> None:
+    connection = await through.connect()
+    await connection.execute("begin; insert into written values (1)")
+    connection.terminate()
+    await through.settled()
+    assert await through.written() == []
+
+
+async def test_a_delay_is_added_both_ways_and_ends_at_once(through: Through) -> None:
+    connection = await through.connect()
+    through.proxy.delay_s = 0.15
+    began = perf_counter()
+    assert await connection.fetchval("select 1") == 1  # asyncpg prepares, then executes: two round trips
+    assert perf_counter() - began >= 4 * 0.15
+    assert through.proxy.delayed >= 4
+    through.proxy.delay_s = 0.0
+    delayed = through.proxy.delayed
+    assert await connection.fetchval("select 1") == 1
+    assert through.proxy.delayed == delayed
+
+
+async def test_a_delay_is_latency_not_a_narrow_pipe(through: Through) -> None:
+    connection = await through.connect()
+    through.proxy.delay_s = 0.1
+    began = perf_counter()
+    assert len(await connection.fetchval("select repeat('x', 8000000)")) == 8_000_000
+    assert perf_counter() - began < 3  # one after the other, the 122 chunks would take 12 seconds
+
+
+async def test_a_cut_breaks_every_connection_in_the_middle_and_new_ones_work(through: Through) -> None:
+    connections = [await through.connect() for _ in range(3)]
+    sleeping = [
+        asyncio.create_task(one.execute("insert into written select pg_sleep(30)::text::int")) for one in connections
+    ]
+    await asyncio.sleep(0)
+    assert through.proxy.cut() == 3
+    for outcome in await asyncio.gather(*sleeping, return_exceptions=True):
+        assert isinstance(outcome, LOST), outcome
+    assert through.proxy.cuts == 3
+    assert await (await through.connect()).fetchval("select 1") == 1
+    assert await through.written() == []
+
+
+async def test_a_cut_of_a_share_leaves_the_others_alone_and_is_repeatable(through: Through) -> None:
+    async def survivors() -> list[bool]:
+        connections = [await through.connect() for _ in range(6)]
+        assert through.proxy.cut(0.5, Random(3)) == 3
+        alive = []
+        for connection in connections:
+            with contextlib.suppress(*LOST):
+                await connection.fetchval("select 1")
+            alive.append(not connection.is_closed())
+            connection.terminate()
+        await through.settled()
+        return alive
+
+    first = await survivors()
+    assert first.count(True) == 3
+    assert await survivors() == first
+
+
+async def test_a_hole_accepts_and_forwards_nothing_until_it_closes(through: Through) -> None:
+    connection = await through.connect()
+    through.proxy.open_hole()
+    asking = asyncio.create_task(connection.execute("insert into written values (1)"))
+    knocking = asyncio.create_task(through.connect())
+    done, _ = await asyncio.wait({asking, knocking}, timeout=0.3)
+    assert done == set()
+    assert await through.written() == []
+    assert through.proxy.withheld >= 2
+    through.proxy.close_hole()
+    await asking
+    assert await (await knocking).fetchval("select 2") == 2
+    assert await through.written() == [1]
+
+
+async def test_the_server_hears_of_a_client_that_gives_up_in_a_hole_only_when_it_closes(through: Through) -> None:
+    connection = await through.connect()
+    await connection.execute("begin; insert into written values (1)")
+    through.proxy.open_hole()
+    connection.terminate()
+    with pytest.raises(TimeoutError):
+        await asyncpg.connect(through.url, timeout=0.2)
+    idle = "select count(*) from pg_stat_activity where state = 'idle in transaction' and datname = current_database()"
+    await asyncio.sleep(0.1)
+    assert await through.direct.fetchval(idle) == 1
+    through.proxy.close_hole()
+    await through.settled()
+    assert await through.written() == []
+
+
+async def commit_simply(connection: Any) -> None:
+    await connection.execute("begin")
+    await connection.execute("insert into written values (1)")
+    await connection.execute("commit")
+
+
+async def commit_prepared(connection: Any) -> None:
+    """By Parse, Bind and Execute, the statements long prepared."""
+    begin, commit = await connection.prepare("begin"), await connection.prepare("commit")
+    insert = await connection.prepare("insert into written values ($1)")
+    await begin.fetch()
+    await insert.fetch(1)
+    await commit.fetch()
+
+
+async def commit_in_one_message(connection: Any) -> None:
+    await connection.execute("begin; insert into written values (1); commit")
+
+
+async def commit_by_its_other_name(connection: Any) -> None:
+    await connection.execute("begin")
+    await connection.execute("insert into written values (1)")
+    await connection.execute("END TRANSACTION")
+
+
+@pytest.mark.parametrize("commit", [commit_simply, commit_prepared, commit_in_one_message, commit_by_its_other_name])
+async def test_a_commit_whose_reply_is_cut_has_taken_effect_and_nobody_is_told(through: Through, commit: Any) -> None:
+    connection, other = await through.connect(), await through.connect()
+    through.proxy.cut_commit_replies(1)
+    with pytest.raises(LOST):
+        await commit(connection)
+    assert await through.written() == [1]
+    assert connection.is_closed()
+    assert through.proxy.commit_replies_cut == 1
+    assert through.proxy.commit_replies_to_cut == 0
+    await other.execute("begin; insert into written values (2); commit")
+    assert await through.written() == [1, 2]
+
+
+async def test_fifty_cut_replies_are_fifty_errors_and_fifty_commits(through: Through) -> None:
+    through.proxy.cut_commit_replies(50)
+    errors = 0
+    for number in range(50):
+        connection = await through.connect()
+        try:
+            async with connection.transaction():
+                await connection.execute("insert into written values ($1)", number)
+        except LOST:
+            errors += 1
+    assert errors == 50
+    assert await through.written() == list(range(50))
+
+
+async def test_what_was_not_committed_or_wrote_nothing_is_not_cut(through: Through) -> None:
+    connection = await through.connect()
+    through.proxy.cut_commit_replies(1)
+    async with connection.transaction(readonly=True):
+        await connection.fetch("select n from written")
+    await connection.execute("begin; insert into written values (1)")
+    await connection.execute("rollback")
+    await connection.execute("begin")
+    with pytest.raises(asyncpg.PostgresError):
+        await connection.execute("insert into written values ('x')")
+    await connection.execute("commit")  # PostgreSQL answers ROLLBACK
+    await connection.execute("begin; select from written for update; commit")
+    assert through.proxy.commit_replies_cut == 0
+    assert await through.written() == []
+    through.proxy.cut_commit_replies(0)
+    await commit_simply(connection)
+    assert await through.written() == [1]
+
+
+async def test_a_statement_can_be_cancelled_through_the_proxy(through: Through) -> None:
+    connection = await through.connect()
+    with pytest.raises(TimeoutError):
+        await connection.execute("select pg_sleep(30)", timeout=0.2)
+    assert await connection.fetchval("select 1") == 1
+
+
+async def test_a_server_that_is_not_there_resets_the_client(tmp_path: Path) -> None:
+    async with PostgresProxy(tmp_path / "nobody") as proxy:
+        with pytest.raises(LOST):
+            await asyncpg.connect(f"postgresql://someone@127.0.0.1:{proxy.port}/bank", timeout=5)
+
+
+async def test_it_takes_no_more_connections_than_its_limit(monkeypatch: pytest.MonkeyPatch, through: Through) -> None:
+    assert CONNECTIONS_MAX > 100
+    monkeypatch.setattr("fixtures.faults.proxy.CONNECTIONS_MAX", 2)
+    for _ in range(2):
+        await through.connect()
+    with pytest.raises(LOST):
+        await through.connect()
+    assert through.proxy.connections == 2
+
+
+async def test_it_listens_on_the_loopback_only_and_stops_listening(postgres_url: str) -> None:
+    async with FaultProxy(upstream_of(postgres_url)) as proxy:
+        assert proxy._server is not None
+        assert [sock.getsockname()[0] for sock in proxy._server.sockets] == ["127.0.0.1"]
+        url = through_proxy(postgres_url, proxy.port)
+        connection = await asyncpg.connect(url, ssl=False)
+    with pytest.raises(LOST):
+        await connection.execute("select 1")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncpg.connect(url, timeout=5)
+
+
+async def test_redis_is_reached_and_cut_through_it(redis_url: str) -> None:
+    async with FaultProxy(upstream_of(redis_url)) as proxy:
+        retry = Retry(NoBackoff(), 0)
+        async with redis.asyncio.Redis.from_url(through_proxy(redis_url, proxy.port), retry=retry) as client:
+            await client.set("key", "value")
+            assert await client.get("key") == b"value"
+            assert proxy.cut() == 1
+            with pytest.raises((redis.exceptions.ConnectionError, OSError)):
+                await client.get("key")
+            assert await client.get("key") == b"value"
+
+
+@pytest.mark.parametrize(
+    ("url", "upstream", "through"),
+    [
+        (
+            "postgresql://ana:s%20e@db.example:5433/bank",
+            ("db.example", 5433),
+            "postgresql://ana:s%20e@127.0.0.1:7/bank",
+        ),
+        ("postgresql://ana@db.example/bank", ("db.example", 5432), "postgresql://ana@127.0.0.1:7/bank"),
+        ("postgresql://pg@/bank?host=/run/pg", Path("/run/pg/.s.PGSQL.5432"), "postgresql://pg@127.0.0.1:7/bank"),
+        (
+            "postgresql://pg@/bank?host=/run/pg&port=6000&application_name=x",
+            Path("/run/pg/.s.PGSQL.6000"),
+            "postgresql://pg@127.0.0.1:7/bank?application_name=x",
+        ),
+        ("redis://127.0.0.1:6380/3", ("127.0.0.1", 6380), "redis://127.0.0.1:7/3"),
+    ],
+)
+def test_a_url_says_where_its_server_is_and_keeps_the_rest(url: str, upstream: object, through: str) -> None:
+    assert upstream_of(url) == upstream
+    assert through_proxy(url, 7) == through
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://a@db.example/bank?sslmode=verify-full", "asks for encryption"),
+        ("postgresql://a@one,two/bank", "exactly one host"),
+        ("postgresql://a@/bank", "exactly one host"),
+        ("rediss://db.example", "not to rediss"),
+    ],
+)
+def test_an_address_that_no_proxy_can_be_put_before_is_refused_in_a_sentence(url: str, sentence: str) -> None:
+    with pytest.raises(AddressError, match=sentence):
+        upstream_of(url)
