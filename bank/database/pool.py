@@ -4,20 +4,27 @@ Measured: a query through `databases` costs 1.4 times one on its raw connection,
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import structlog
+from asyncpg.exceptions import InternalClientError
 from databases import Database as Pool
 from databases.core import Connection as PooledConnection
 
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 
+logger = structlog.get_logger(__name__)
+
 # What asyncpg and the socket raise when the server is gone, restarting or out of connections.
 CONNECTION_LOST = (
     OSError,
     asyncpg.InterfaceError,
+    # What asyncpg makes of a statement on a connection whose end it has not noticed yet.
+    InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -93,12 +100,12 @@ class Database:
                 await connection.execute(begin)
                 yield connection
             except BaseException:
-                if not connection.is_closed():
-                    await connection.execute("rollback")
+                await _undo(connection)
                 raise
             try:
                 await connection.execute("commit")
             except (*CONNECTION_LOST, TimeoutError) as error:
+                _drop(connection)
                 raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
 
     @asynccontextmanager
@@ -120,7 +127,24 @@ class Database:
             yield pooled.raw_connection
         except CONNECTION_LOST as error:
             # Before any commit: that one is guarded by `transaction`, and what was begun is undone.
+            _drop(pooled.raw_connection)
             raise_if_cancelled()
             raise Unavailable("The connection to the database broke; try again in a moment.") from error
         finally:
             await pooled.__aexit__()
+
+
+async def _undo(connection: Any) -> None:
+    """Roll back; where that fails, drop the connection, and the server does it: the first error is the one to tell."""
+    try:
+        await connection.execute("rollback")
+    except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
+        logger.info("rollback_failed", error=repr(error))
+        _drop(connection)
+
+
+def _drop(connection: Any) -> None:
+    """Close a connection that cannot be trusted any more, without another word to the server."""
+    # The pool takes a connection back as soon as it notices its end; then there is nothing left to close.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()

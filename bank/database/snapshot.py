@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any
 
-from bank.database.pool import Database
+from bank.database.pool import CONNECTION_LOST, Database
+from bank.errors import Unavailable
 
 
 class ReadSnapshot:
@@ -20,16 +21,24 @@ class ReadSnapshot:
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._connection: Any = None
+        self._broken = False
         self.database_s = 0.0
 
     async def fetch(self, sql: str, *arguments: object) -> list[Any]:
-        """Run a statement and return its rows."""
+        """Run a statement and return its rows. Raises `Unavailable`, or `Overloaded` where no connection is free."""
         async with self._lock:
+            if self._broken:
+                # A new transaction would be another instant.
+                raise Unavailable("The connection to the database broke; try again in a moment.")
             started = perf_counter()
             try:
                 if self._connection is None:
                     await self._begin()
                 return list(await self._connection.fetch(sql, *arguments))
+            except CONNECTION_LOST as error:
+                self._broken = True
+                await self._stack.__aexit__(type(error), error, error.__traceback__)
+                raise
             finally:
                 self.database_s += perf_counter() - started
 

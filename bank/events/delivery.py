@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from bank.clock import Clock
@@ -113,7 +112,7 @@ class Delivery:
                     await self._inbox.wait(POLL_S)
             except LostLease:
                 self.end()
-            except (*CONNECTION_LOST, Unavailable, Overloaded, TimeoutError, asyncpg.PostgresError) as error:
+            except Exception as error:  # noqa: BLE001 - a loop that ended would never deliver again (rule 9)
                 raise_if_cancelled()
                 logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=repr(error))
                 await self._pause(self._attempt)

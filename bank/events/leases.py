@@ -7,8 +7,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
-from bank.errors import Overloaded, Unavailable
+from bank.database.pool import Database, raise_if_cancelled
 from bank.events.bus import Bus
 from bank.events.delivery import LEASE, RENEW_S, Delivery
 from bank.events.log import queries
@@ -42,7 +41,7 @@ class Leases:
         while True:
             try:
                 await self.run_once()
-            except (*CONNECTION_LOST, Unavailable, Overloaded, TimeoutError, asyncpg.PostgresError) as error:
+            except Exception as error:  # noqa: BLE001 - a loop that ended would never renew again
                 raise_if_cancelled()
                 logger.warning("leases_not_renewed", error=repr(error))
             await asyncio.sleep(RENEW_S)
@@ -88,7 +87,7 @@ class Herald:
         while True:
             try:
                 await self._serve()
-            except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
+            except Exception as error:  # noqa: BLE001 - a loop that ended would never tell again
                 raise_if_cancelled()
                 logger.warning("herald_interrupted", error=repr(error))
                 await asyncio.sleep(RENEW_S)

@@ -288,3 +288,22 @@ async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped
 
         await log.until(passed)
     assert outside == [1, 2, 1, 2]
+
+
+async def test_delivery_goes_on_whatever_reading_the_log_raises(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    unforeseen = [KeyError("one"), AssertionError("two")]
+
+    async def reading(connection: Any, *, after: int, most: int) -> list[RecordedEvent]:
+        if unforeseen:
+            raise unforeseen.pop()
+        return await read(connection, after=after, most=most)
+
+    monkeypatch.setattr(delivery_module, "read", reading)
+    await log.append(1)
+    async with log.process(Subscriber("s", write_effect)):
+
+        async def delivered() -> bool:
+            return await log.effects() == [1]
+
+        await log.until(delivered)
+    assert not unforeseen

@@ -3,8 +3,12 @@
 import asyncio
 
 import asyncpg
+import pytest
 
 from bank.database.migrate import upgrade
+from bank.database.pool import Database
+from bank.database.snapshot import ReadSnapshot
+from bank.errors import Unavailable
 from fixtures.backends import Backend
 from tests.integration.api import RunningBank, serving, settings_for
 
@@ -59,3 +63,22 @@ async def test_a_connection_cut_in_the_middle_of_a_statement_is_the_database_bei
     assert not (await person.run("OpenAccount", input={"idempotencyKey": "c", "currency": "BRL"})).data["openAccount"][
         "replayed"
     ]
+
+
+async def test_a_snapshot_whose_connection_breaks_is_the_database_being_away_and_shows_no_second_instant(
+    database_url: str,
+) -> None:
+    database = Database(database_url, pool_size=2, pool_timeout_ms=1_000, statement_timeout_ms=5_000)
+    await database.open()
+    snapshot = ReadSnapshot(database)
+    pid = (await snapshot.fetch_row("select pg_backend_pid()"))[0]
+    async with database.connection() as other:
+        await other.execute("select pg_terminate_backend($1)", pid)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await snapshot.fetch("select 1")
+    await snapshot.close()
+    fresh = ReadSnapshot(database)
+    assert await fresh.fetch_row("select 1") is not None
+    await fresh.close()
+    await database.close()
