@@ -1,8 +1,41 @@
--- name: insert_audit_rows(ids, positions, user_ids, entity_types, entity_ids, actions, old_values, new_values, ip_addresses, user_agents, moments)!
--- A position that has its row already is a repeated delivery: the first row stands.
+-- name: insert_audit_rows(positions, ids, user_ids, entity_types, entity_ids, actions, old_values, new_values, ip_addresses, user_agents, moments)!
+-- A position that has its row already is a repeated delivery: the first row stands. What is new continues the chain from
+-- its last row. Rows usually come in log order, so that one comparison tells; a row that comes late (its event was put
+-- aside and delivered again) costs a probe. The probe is a scalar subquery, which the planner cannot turn into a hash of
+-- the whole table.
+with last as (
+    select number, hash, (select max(event_position) from audit_logs) as newest
+    from audit_logs order by number desc limit 1
+)
 insert into audit_logs
-    (id, event_position, user_id, entity_type, entity_id, action, old_values, new_values, ip_address, user_agent, created_at)
-select * from unnest(:ids::uuid[], :positions::bigint[], :user_ids::uuid[], :entity_types::text[], :entity_ids::uuid[],
+    (number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values, ip_address,
+     user_agent, created_at, hash)
+select coalesce(last.number, 0) + row_number() over log_order, e.event_position, e.id, e.user_id, e.entity_type,
+       e.entity_id, e.action, e.old_values, e.new_values, e.ip_address, e.user_agent, e.created_at,
+       audit_chain(
+           coalesce(last.hash, decode(repeat('00', 32), 'hex')),
+           json_build_array(e.event_position, e.id, e.user_id, e.entity_type, e.entity_id, e.action, e.old_values,
+               e.new_values, e.ip_address, e.user_agent, e.created_at at time zone 'UTC')::text
+       ) over log_order
+from unnest(:positions::bigint[], :ids::uuid[], :user_ids::uuid[], :entity_types::text[], :entity_ids::uuid[],
     :actions::text[], :old_values::jsonb[], :new_values::jsonb[], :ip_addresses::text[], :user_agents::text[],
-    :moments::timestamptz[])
-on conflict (event_position) do nothing;
+    :moments::timestamptz[]) as e (event_position, id, user_id, entity_type, entity_id, action, old_values,
+    new_values, ip_address, user_agent, created_at)
+left join last on true
+where last.number is null or e.event_position > last.newest
+   or (select true from audit_logs a where a.event_position = e.event_position) is null
+window log_order as (order by e.event_position rows unbounded preceding);
+
+-- name: chain_lines(after, until)
+-- The rows as they were hashed: number, hash in hex, and the text that the hash was made of. Only functions of PostgreSQL's
+-- own, by their full names, so that nobody can put others in their place.
+select number, pg_catalog.encode(hash, 'hex'),
+       pg_catalog.json_build_array(event_position, id, user_id, entity_type, entity_id, action, old_values, new_values,
+           ip_address, user_agent, pg_catalog.timezone('UTC', created_at))::pg_catalog.text
+from audit_logs where number > :after and number <= :until order by number;
+
+-- name: chain_end()^
+select number, hash from audit_logs order by number desc limit 1;
+
+-- name: hash_at(number)$
+select hash from audit_logs where number = :number;

@@ -1,10 +1,12 @@
 """What the audit trail says of an event: what was done, how it was before, how it is now."""
 
+import json
 from typing import Any
 
 import pytest
 
-from bank.audit.record import _describe
+from bank.audit.describe import DESCRIBED, describe
+from bank.events.model import EVENT_TYPES
 from tests.integration.events import one_of_each
 
 EVENTS = {type(event).__name__: event for event in one_of_each()}
@@ -33,6 +35,10 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
 def test_the_trail_says_what_was_and_what_is(
     event_type: str, action: str, old: dict[str, Any] | None, new: dict[str, Any]
 ) -> None:
-    said, was, now = _describe(EVENTS[event_type])
-    assert (said, was) == (action, old)
-    assert new.items() <= now.items()
+    said, was, now = describe(EVENTS[event_type])
+    assert (said, was and json.loads(was)) == (action, old)
+    assert new.items() <= json.loads(now).items()
+
+
+def test_the_trail_has_words_for_every_event_type() -> None:
+    assert set(DESCRIBED) == set(EVENT_TYPES.values())

@@ -1,0 +1,93 @@
+"""An audit trail on a real database, written by the bank's own handler, and a superuser's ways to tamper with it."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from bank.audit.record import record_events
+from bank.clock import SystemClock
+from bank.database.pool import Database
+from bank.events.bus import Bus
+from bank.events.log import read
+from bank.events.model import AccountFrozenEvent, UserRegisteredEvent
+from bank.events.work import Work
+from bank.identifiers import uuid7
+from bank.telemetry.context import RequestContext, enter_context
+
+# What JSON and COPY have to escape.
+AWKWARD = 'a "quote", a \\backslash\\, a\ttab, a\nline, a \\n, ação, 💰, \x01 and \x7f'
+
+
+@dataclass
+class Trail:
+    """A log with its audit trail, and a connection that may do anything."""
+
+    database: Database
+    work: Work
+    connection: Any
+
+    async def tell(self, count: int) -> None:
+        """Append events to the log."""
+        enter_context(RequestContext("c", "127.0.0.1", AWKWARD))
+        for number in range(count):
+            async with self.work.begin() as uow:
+                if number % 2:
+                    uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))
+                else:
+                    uow.emit(AccountFrozenEvent(account_id=uuid7(), reason=AWKWARD, initiated_by=uuid7()))
+
+    async def record(self, *, after: int = 0, until: int = 1_000) -> None:
+        """Let the audit handler handle these positions of the log, as its delivery does."""
+        events = await read(self.connection, after=after, most=until - after)
+        async with self.connection.transaction():
+            await record_events(self.connection, events)
+            await self.connection.execute(
+                "insert into subscriber_positions (subscriber, position) values ('audit', $1)"
+                " on conflict (subscriber) do update set position = greatest(subscriber_positions.position, $1)",
+                events[-1].position,
+            )  # fmt: skip
+
+    async def write(self, count: int) -> None:
+        """Append events and record them, in two deliveries."""
+        head = await self.connection.fetchval("select position from event_log_head")
+        await self.tell(count)
+        await self.record(after=head, until=head + count // 2)
+        await self.record(after=head + count // 2, until=head + count)
+
+    async def tamper(self, *statements: str) -> None:
+        """Do as a superuser does who does not want to be stopped by triggers."""
+        async with self.connection.transaction():
+            await self.connection.execute("set local session_replication_role = replica")
+            for statement in statements:
+                await self.connection.execute(statement)
+
+    async def forge_chain(self, number: int) -> None:
+        """Write the hashes anew from a row on, so that the chain fits again."""
+        await self.tamper(
+            f"""
+            with chained as (
+                select number, audit_chain(
+                    (select coalesce(max(hash), decode(repeat('00', 32), 'hex')) from audit_logs
+                        where number = {number - 1}),
+                    json_build_array(event_position, id, user_id, entity_type, entity_id, action, old_values,
+                        new_values, ip_address, user_agent, created_at at time zone 'UTC')::text
+                ) over (order by number) as hash from audit_logs where number >= {number}
+            ) update audit_logs a set hash = c.hash from chained c where c.number = a.number
+            """
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_trail(database_url: str) -> AsyncIterator[Trail]:
+    """Open the trail of a migrated database."""
+    database = Database(database_url, pool_size=4, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
+    await database.open()
+    connection = await asyncpg.connect(database_url)
+    try:
+        yield Trail(database, Work(database, Bus(), SystemClock()), connection)
+    finally:
+        await connection.close()
+        await database.close()
