@@ -28,6 +28,7 @@ from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
+from bank.ledger.retention import KeyRetention
 from bank.settings import Settings
 from bank.subscriptions import subscribers
 
@@ -54,6 +55,7 @@ class Bank:
     sessions: Sessions
     deliveries: tuple[Delivery, ...]
     leases: Leases
+    key_retention: KeyRetention
 
 
 def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random | None = None) -> Bank:
@@ -103,6 +105,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         ),
         deliveries=deliveries,
         leases=Leases(deliveries, database=database, owner=owner),
+        key_retention=KeyRetention(database, clock, random, settings.idempotency_retention),
     )
 
 
@@ -121,6 +124,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         loops: list[Coroutine[Any, Any, None]] = [
             bank.ledger.run(),
             bank.leases.run(),
+            bank.key_retention.run(),
             herald.run(),
             *(delivery.run() for delivery in bank.deliveries),
         ]

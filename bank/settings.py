@@ -57,6 +57,9 @@ class Settings(BaseSettings):
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)
+    # Whoever retries does it within hours; a week bears a client that was off for a long weekend. A day is the least:
+    # a key that is forgotten too early pays twice.
+    idempotency_retention_days: int = Field(default=7, ge=1, le=365)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # Requests in flight get this long to finish after SIGTERM; supervisors usually kill after 30 s.
     shutdown_timeout_s: float = Field(default=20.0, gt=0, le=300)
@@ -70,6 +73,11 @@ class Settings(BaseSettings):
     def refresh_token_life(self) -> timedelta:
         """How long a refresh token can be traded."""
         return timedelta(days=self.refresh_token_days)
+
+    @property
+    def idempotency_retention(self) -> timedelta:
+        """How long an idempotency key is remembered, at least."""
+        return timedelta(days=self.idempotency_retention_days)
 
 
 def load_settings() -> Settings:

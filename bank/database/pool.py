@@ -99,8 +99,8 @@ class Database:
             try:
                 await connection.execute(begin)
                 yield connection
-            except BaseException as error:
-                await _undo(connection, error)
+            except BaseException:
+                await _undo(connection)
                 raise
             try:
                 await connection.execute("commit")
@@ -112,7 +112,8 @@ class Database:
     async def connection(self) -> AsyncIterator[Any]:
         """Lend an asyncpg connection.
 
-        Raises `Overloaded` where none is free in time, `Unavailable` where none can be had or it breaks while lent.
+        Raises `Overloaded` where none is free in time, `Unavailable` where none can be had, it breaks while lent, or a
+        statement takes longer than it may.
         """
         # A connection of its own each time: `databases` would share one within a task.
         pooled = PooledConnection(self._pool, self._pool._backend)  # noqa: SLF001 - Database.connection() is per task
@@ -130,20 +131,18 @@ class Database:
             _drop(pooled.raw_connection)
             raise_if_cancelled()
             raise Unavailable("The connection to the database broke; try again in a moment.") from error
+        except (asyncpg.QueryCanceledError, TimeoutError) as error:
+            raise Unavailable("The database took too long; try again in a moment.") from error
         finally:
             await pooled.__aexit__()
 
 
-async def _undo(connection: Any, error: BaseException) -> None:
+async def _undo(connection: Any) -> None:
     """Roll back; where that fails, drop the connection, and the server does it: the first error is the one to tell."""
-    if isinstance(error, CONNECTION_LOST):
-        # A server that did not answer in time would only be waited for once more.
-        _drop(connection)
-        return
     try:
         await connection.execute("rollback")
-    except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as failed:
-        logger.info("rollback_failed", error=repr(failed))
+    except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
+        logger.info("rollback_failed", error=repr(error))
         _drop(connection)
 
 

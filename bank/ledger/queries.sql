@@ -79,3 +79,17 @@ with posted as (
     from events, head
 )
 select position from head;
+
+-- name: count_key_pages()$
+select pg_relation_size('idempotency_keys') / CAST(current_setting('block_size') as bigint);
+
+-- name: forget_keys(first, last, before)$
+-- A stretch of the table by place: no index, and no more than its pages are read. Null where another process is at it.
+with turn as materialized (
+    select pg_try_advisory_xact_lock(7205759405) as ours
+), forgotten as (
+    delete from idempotency_keys
+    where (select ours from turn) and ctid >= :first::tid and ctid < :last::tid and created_at < :before
+    returning true
+)
+select case when (select ours from turn) then (select count(*) from forgotten) end;

@@ -32,3 +32,4 @@ POSTING_BATCH_SIZE = Histogram(
     "bank_posting_batch_size", "Commands decided by one batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
 POSTING_BATCH_SECONDS = Histogram("bank_posting_batch_seconds", "Time of one posting batch", buckets=_SECONDS)
+KEYS_FORGOTTEN = Counter("bank_idempotency_keys_forgotten_total", "Idempotency keys deleted after their retention")

@@ -21,6 +21,7 @@ from bank.api.http import build_web_application
 from bank.api.schema import load_sdl
 from bank.app import Bank, build_bank, running
 from bank.cli.serve import RESOLVERS
+from bank.clock import Clock
 from bank.settings import Settings
 
 PASSWORD = "an umbrella for Tuesday"
@@ -132,11 +133,11 @@ def settings_for(database_url: str, redis_url: str, **more: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[RunningBank]:
+async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[RunningBank]:
     """Serve a bank on a free port, with everything that `bank serve` runs."""
     sdl = load_sdl()
     engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME)
-    async with running(build_bank(settings)) as bank, aiohttp.ClientSession() as http:
+    async with running(build_bank(settings, clock=clock)) as bank, aiohttp.ClientSession() as http:
         answerer = Answerer(bank, Gate(sdl), engine)
         runner = web.AppRunner(build_web_application(bank, answerer), access_log=None)
         await runner.setup()

@@ -1,0 +1,69 @@
+"""Forgetting idempotency keys that nobody retries with any more, so that their table does not grow for ever."""
+
+import asyncio
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import structlog
+
+from bank.clock import Clock
+from bank.database.pool import Database, raise_if_cancelled
+from bank.database.statements import load_statements
+from bank.telemetry import metrics
+
+logger = structlog.get_logger(__name__)
+queries: Any = load_statements(__file__)
+
+# 1 MiB of the table, some 3,000 keys: a statement of a few milliseconds, which nobody notices who waits for a page.
+STRETCH_PAGES = 128
+# With it a pass over ten million keys takes three minutes, and the database a few hundredths of its time.
+PAUSE_S = 0.05
+# A key lives this much longer than the retention at most. Each pass reads the whole table, so not more often.
+PASS_EVERY_S = 3_600.0
+
+
+class KeyRetention:
+    """Forgets keys older than the retention: `run` is the loop, `run_once` one pass over the table.
+
+    The table is walked by place, not by age: postings then have no index by age to keep up, and a pass costs reading
+    the table once, however much of it is old.
+    """
+
+    def __init__(self, database: Database, clock: Clock, random: Random, retention: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._random = random
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Pass over the table about once an hour, until cancelled. Whatever goes wrong is left to the next pass."""
+        while True:
+            # Workers that were started together do not pass together.
+            await asyncio.sleep(PASS_EVERY_S * self._random.uniform(0.5, 1.5))
+            try:
+                await self.run_once()
+            except Exception as error:  # noqa: BLE001 - a loop that ended would never forget again
+                raise_if_cancelled()
+                logger.warning("keys_not_forgotten", error=repr(error))
+
+    async def run_once(self) -> int:
+        """Forget every key that was used longer ago than the retention; return how many.
+
+        Ends early where another process is found at it: two at once would only read everything twice.
+        """
+        before, forgotten, first = self._clock.now() - self._retention, 0, 0
+        async with self._database.connection() as connection:
+            pages = await queries.count_key_pages(connection)
+        while first < pages:
+            async with self._database.connection() as connection:
+                last = first + STRETCH_PAGES
+                count = await queries.forget_keys(connection, first=(first, 0), last=(last, 0), before=before)
+            if count is None:
+                break
+            forgotten, first = forgotten + count, last
+            await asyncio.sleep(PAUSE_S)
+        metrics.KEYS_FORGOTTEN.inc(forgotten)
+        if forgotten:
+            logger.info("keys_forgotten", keys=forgotten)
+        return forgotten

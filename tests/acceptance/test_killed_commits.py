@@ -1,0 +1,132 @@
+"""kill -9 of the bank before, in and after the commit of a transfer: the same key finds out, and pays once."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bank.database.migrate import upgrade
+from fixtures.backends import Backend
+from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
+from tests.integration.api import Client
+from tests.integration.payers import HOLD_COMMITS, Payer, codes, connected, waits_for_a_lock, without_mark
+
+# Between the commit and the answer the bank tells Redis; so long may that keep it there, to be killed.
+REDIS_TIMEOUT_MS = "10000"
+TRANSFERS = "select count(*) from transactions where kind = 'TRANSFER'"
+
+
+@dataclass
+class Scene:
+    """Somebody who pays, the database seen from beside the bank, and what can be stopped."""
+
+    backend: Backend
+    database: Any
+    bank: Server
+    payer: Payer
+    paying: "asyncio.Task[Any] | None" = None
+
+    async def pay(self) -> None:
+        """Send the transfer, and return when it waits for what the test holds."""
+        self.paying = asyncio.create_task(self.payer.pay("k"))
+        await waits_for_a_lock(self.database)
+
+    async def kill(self) -> None:
+        """kill -9 the bank, which has not answered yet."""
+        assert self.paying is not None
+        assert not self.paying.done()
+        self.bank.process.kill()
+        with pytest.raises((aiohttp.ClientError, ConnectionError)):
+            await self.paying
+
+
+async def _before(scene: Scene) -> None:
+    """Kill it while it waits for the accounts that it wants to post to."""
+    async with scene.database.transaction():
+        await scene.database.execute("select from accounts for update")
+        await scene.pay()
+        await scene.kill()
+
+
+async def _in(scene: Scene) -> None:
+    """Kill it when PostgreSQL has been told to commit, and has not said that it did."""
+    await scene.database.execute(HOLD_COMMITS)
+    await scene.database.execute("select pg_advisory_lock(1)")
+    await scene.pay()
+    await scene.kill()
+    await scene.database.execute("select pg_advisory_unlock(1)")
+
+
+async def _after(scene: Scene) -> None:
+    """Kill it when everything is committed, and nobody was told."""
+    assert scene.backend.valkey is not None
+    redis_pid = scene.backend.valkey.pid
+    assert redis_pid is not None
+    async with scene.database.transaction():
+        await scene.database.execute("select from accounts for update")
+        await scene.pay()
+        os.kill(redis_pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(5):
+            while not await scene.database.fetchval(TRANSFERS):
+                await asyncio.sleep(0.01)
+        await scene.kill()
+    finally:
+        os.kill(redis_pid, signal.SIGCONT)
+
+
+Kill = Callable[[Scene], Awaitable[None]]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("kill", "took_effect"), [(_before, False), (_in, True), (_after, True)], ids=["before", "in", "after"]
+)
+def test_a_transfer_whose_bank_is_killed_around_the_commit_is_found_out_by_its_key(
+    durable_backend: Backend, tmp_path: Path, kill: Kill, took_effect: bool
+) -> None:
+    upgrade(durable_backend.database_url)
+    environment = {
+        "DATABASE_URL": durable_backend.database_url,
+        "REDIS_URL": durable_backend.redis_url,
+        "BANK_REDIS_TIMEOUT_MS": REDIS_TIMEOUT_MS,
+        **ENVIRONMENT,
+    }
+    with serving(tmp_path / "log", **environment) as bank:
+        payer = asyncio.run(_pay_until_killed(bank, durable_backend, kill))
+    with serving(tmp_path / "log", **environment) as bank:
+        asyncio.run(_retry(bank, durable_backend, payer, took_effect=took_effect))
+
+
+async def _pay_until_killed(bank: Server, backend: Backend, kill: Kill) -> Payer:
+    async with aiohttp.ClientSession() as http, connected(backend.database_url) as database:
+        client = Client(http, bank.url)
+        person = await client.person()
+        payer = Payer(person, await person.account("a"), await person.account("b"))
+        await client.person(email="root@example.com")
+        await database.execute("update users set role = 'ADMIN' where email = 'root@example.com'")
+        await (await client.login("root@example.com")).deposit(payer.first["number"], "100.00", "d")
+        await kill(Scene(backend, database, bank, payer))
+        # What the killed bank had asked for is done or undone by the server, and then its connections end.
+        others = "select count(*) from pg_stat_activity where application_name = 'bank'"
+        async with asyncio.timeout(10):
+            while await database.fetchval(others):
+                await asyncio.sleep(0.01)
+        return payer
+
+
+async def _retry(bank: Server, backend: Backend, payer: Payer, *, took_effect: bool) -> None:
+    async with aiohttp.ClientSession() as http, connected(backend.database_url) as database:
+        payer.client.http, payer.client.url = http, bank.url
+        first, again = await payer.paid("k"), await payer.paid("k")
+        assert (codes(first), first["replayed"]) == ([], took_effect)
+        assert again["replayed"]
+        assert without_mark(again) == without_mark(first)
+        assert await payer.balances() == ("90.00", "10.00")
+        assert await database.fetchval(TRANSFERS) == 1

@@ -1,0 +1,140 @@
+"""Keys are remembered for their retention and forgotten soon after it, without anybody noticing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from random import Random
+
+import asyncpg
+import pytest
+
+from bank.database.pool import Database
+from bank.identifiers import uuid7
+from bank.ledger import retention
+from bank.ledger.retention import KeyRetention
+from tests.integration.api import serving, settings_for
+from tests.integration.payers import SetClock, again_logged_in, connected, keys_of, payer_at
+
+
+async def test_a_key_is_forgotten_after_its_retention_and_then_means_something_new(
+    database_url: str, redis_url: str
+) -> None:
+    clock = SetClock()
+    settings = settings_for(database_url, redis_url)
+    assert settings.idempotency_retention == timedelta(days=7)
+    async with serving(settings, clock=clock) as bank:
+        payer = await payer_at(bank)
+        await payer.pay("old", "1.00")
+        clock.moment += timedelta(days=3)
+        payer.client = await again_logged_in(bank, payer)
+        await payer.pay("younger", "2.00")
+
+        clock.moment += timedelta(days=4)
+        assert await bank.bank.key_retention.run_once() == 0, "to the moment seven days old: still remembered"
+        payer.client = await again_logged_in(bank, payer)
+        assert (await payer.paid("old", "1.00"))["replayed"]
+
+        clock.moment += timedelta(microseconds=1)
+        assert await bank.bank.key_retention.run_once() == 4, "the openings, the deposit and the old transfer"
+        assert await keys_of(bank, "old", "younger") == {"younger"}
+        old, younger = await payer.paid("old", "1.00"), await payer.paid("younger", "2.00")
+        assert (old["replayed"], younger["replayed"]) == (False, True)
+        assert await payer.balances() == ("96.00", "4.00")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A pool of connections, as a worker has one."""
+    database = Database(database_url, pool_size=4, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a pass over a small table one of many steps."""
+    monkeypatch.setattr(retention, "STRETCH_PAGES", 2)
+    monkeypatch.setattr(retention, "PAUSE_S", 0)
+
+
+def retained(database: Database, clock: SetClock) -> KeyRetention:
+    return KeyRetention(database, clock, Random(1), timedelta(days=7))
+
+
+async def insert_keys(database: Database, clock: SetClock, *, days: int, number: int = 1_000) -> None:
+    """Insert keys that were used so many days ago, among those that are there already."""
+    used_at = clock.now() - timedelta(days=days)
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into idempotency_keys (caller_id, key, operation, request_digest, outcome, created_at)"
+            " select $1, 'k' || n, 'transfer', '1', '{}', $2 from generate_series(1, CAST($3 as integer)) n",
+            uuid7(), used_at, number,
+        )  # fmt: skip
+
+
+async def ages(database: Database, clock: SetClock) -> list[int]:
+    """Return for how many days each of the remembered groups of keys has been used."""
+    async with database.connection() as connection:
+        rows = await connection.fetch("select distinct created_at from idempotency_keys order by 1 desc")
+    return [(clock.now() - row["created_at"]).days for row in rows]
+
+
+@pytest.mark.usefixtures("small_stretches")
+async def test_a_pass_forgets_what_is_old_wherever_it_is_and_nothing_else(database: Database) -> None:
+    clock = SetClock()
+    for days in (8, 6, 30, 0, 7, 9):
+        await insert_keys(database, clock, days=days)
+    assert await retained(database, clock).run_once() == 3_000
+    assert await ages(database, clock) == [0, 6, 7]
+    assert await retained(database, clock).run_once() == 0
+
+
+@pytest.mark.usefixtures("small_stretches")
+async def test_two_processes_that_pass_at_once_forget_everything_once(database: Database) -> None:
+    clock = SetClock()
+    await insert_keys(database, clock, days=8)
+    passes = await asyncio.gather(*[retained(database, clock).run_once() for _ in range(4)])
+    assert sum(passes) == 1_000
+    assert await ages(database, clock) == []
+
+
+async def test_a_process_that_finds_another_at_it_leaves_it_to_that_one(database: Database, database_url: str) -> None:
+    clock = SetClock()
+    await insert_keys(database, clock, days=8)
+    async with connected(database_url) as other, other.transaction():
+        await other.execute("select pg_advisory_xact_lock(7205759405)")
+        assert await retained(database, clock).run_once() == 0
+    assert await retained(database, clock).run_once() == 1_000
+
+
+async def test_a_step_reads_its_stretch_of_the_table_only(database: Database) -> None:
+    clock = SetClock()
+    await insert_keys(database, clock, days=0, number=20_000)
+    async with database.connection() as connection:
+        plan = await connection.fetch(
+            f"explain {retention.queries.forget_keys.sql}", (0, 0), (retention.STRETCH_PAGES, 0), clock.now()
+        )
+    text = "\n".join(row[0] for row in plan)
+    assert "Tid Range Scan on idempotency_keys" in text
+    assert "Seq Scan" not in text
+
+
+async def test_a_pass_that_fails_is_followed_by_another(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes, twice = [], asyncio.Event()
+
+    async def fails_at_first(_self: KeyRetention) -> int:
+        passes.append("pass")
+        if len(passes) == 1:
+            raise asyncpg.ConnectionDoesNotExistError("cut")
+        twice.set()
+        return 0
+
+    monkeypatch.setattr(retention, "PASS_EVERY_S", 0.001)
+    monkeypatch.setattr(KeyRetention, "run_once", fails_at_first)
+    loop = asyncio.create_task(retained(database, SetClock()).run())
+    async with asyncio.timeout(5):
+        await twice.wait()
+    loop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loop
