@@ -32,6 +32,16 @@ CONNECTION_LOST = (
     asyncpg.TooManyConnectionsError,
 )
 
+# What PostgreSQL says when it has given up a statement, and undone it, for reasons that are not the statement's.
+GIVEN_UP = (
+    asyncpg.QueryCanceledError,  # by the statement time-out: something else held a lock, or all of the disk
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
 
 def raise_if_cancelled() -> None:
     """Raise CancelledError if the running task has been cancelled.
@@ -112,8 +122,8 @@ class Database:
     async def connection(self) -> AsyncIterator[Any]:
         """Lend an asyncpg connection.
 
-        Raises `Overloaded` where none is free in time, `Unavailable` where none can be had, it breaks while lent, or a
-        statement takes longer than it may.
+        Raises `Overloaded` where none is free in time, `Unavailable` where none can be had, it breaks while lent, or
+        PostgreSQL gives up what is done on it.
         """
         # A connection of its own each time: `databases` would share one within a task.
         pooled = PooledConnection(self._pool, self._pool._backend)  # noqa: SLF001 - Database.connection() is per task
@@ -131,7 +141,7 @@ class Database:
             _drop(pooled.raw_connection)
             raise_if_cancelled()
             raise Unavailable("The connection to the database broke; try again in a moment.") from error
-        except (asyncpg.QueryCanceledError, TimeoutError) as error:
+        except GIVEN_UP as error:
             raise Unavailable("The database took too long; try again in a moment.") from error
         finally:
             await pooled.__aexit__()

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any
 
-from bank.database.pool import CONNECTION_LOST, Database
+from bank.database.pool import CONNECTION_LOST, GIVEN_UP, Database
 from bank.errors import Unavailable
 
 
@@ -35,7 +35,7 @@ class ReadSnapshot:
                 if self._connection is None:
                     await self._begin()
                 return list(await self._connection.fetch(sql, *arguments))
-            except CONNECTION_LOST as error:
+            except (*CONNECTION_LOST, *GIVEN_UP) as error:
                 self._broken = True
                 await self._stack.__aexit__(type(error), error, error.__traceback__)
                 raise
