@@ -13,14 +13,16 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from bank.clock import Clock
 from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
-from bank.errors import Overloaded, Unavailable
+from bank.errors import OutcomeUnknown, Overloaded, Unavailable
+from bank.events.backoff import pause_s
 from bank.events.bus import Bus, Inbox
-from bank.events.log import queries, read
-from bank.events.model import DomainEvent, RecordedEvent
+from bank.events.log import Stretch, Unreadable, queries, read
+from bank.events.model import DomainEvent, RecordedEvent, UnknownEvent
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
@@ -33,17 +35,36 @@ DELIVERY_MAX = 256
 POLL_S = 0.25
 # A poison event costs 0.1 + 0.2 + 0.4 + 0.8 s before the others go on.
 ATTEMPTS_MAX = 5
-BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 5.0
+# A handler is a few statements, each of which has a time-out of its own; one that takes longer hangs.
+HANDLE_MAX_S = 30.0
 # Effect and position are lost together or not at all, and the log has the events: no need to wait for the disk.
 BEGIN_DELIVERY = "begin; set local synchronous_commit = off"
-# A dead process' subscribers are taken over after LEASE plus at most RENEW: under two seconds.
-LEASE = timedelta(seconds=1.5)
-RENEW_S = 0.4
+# A dead process' subscribers are taken over after LEASE plus at most RENEW: 1.5 s, which leaves a busy machine 0.5 s.
+LEASE = timedelta(seconds=1.2)
+RENEW_S = 0.3
+# Where a newer bank writes events that we do not know, it also serves: as long as this we leave it the subscriber.
+ASIDE_S = 10.0
 
 
 class NotNow(Exception):
     """A handler cannot work at present, through no fault of the event: try again, as often as it takes."""
+
+
+class HandlerHangs(Exception):
+    """A handler did not come back in time."""
+
+
+# The server's refusals that say nothing about the statement: connection, deadlock, resources, locks, operator, system
+# (PostgreSQL, appendix A); and a server that has become a replica.
+_PASSING_CLASSES = ("08", "40", "53", "55", "57", "58")
+_PASSING_STATES = ("25006", "25P03")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error will go away by itself: the event is not poison because of it, and is never put aside."""
+    if isinstance(error, asyncpg.PostgresError):
+        return error.sqlstate is not None and error.sqlstate.startswith((*_PASSING_CLASSES, *_PASSING_STATES))
+    return isinstance(error, (*CONNECTION_LOST, Overloaded, Unavailable, OutcomeUnknown, TimeoutError))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,11 @@ class Subscriber:
     handle: Handler
     events: tuple[type[DomainEvent], ...] | None = None
     outside: bool = False
+
+    @property
+    def types(self) -> frozenset[str] | None:
+        """The names of the event types that this subscriber handles; None for every one."""
+        return None if self.events is None else frozenset(event.__name__ for event in self.events)
 
     def wants(self, recorded: RecordedEvent) -> bool:
         """Whether this subscriber handles such an event."""
@@ -82,17 +108,24 @@ class Delivery:
         self._owner = owner
         self._random = random
         self._inbox: Inbox = bus.subscribe(subscriber.name)
+        self._types = subscriber.types
         self._leased = asyncio.Event()
         self._attempt = 0
+        self._aside_until_s = 0.0
 
     @property
-    def lag(self) -> int:
+    def waiting(self) -> int:
         """Events in memory that wait for this subscriber."""
         return len(self._inbox)
 
+    @property
+    def is_aside(self) -> bool:
+        """Whether another process should serve the subscriber: this one does not know the next event."""
+        return perf_counter() < self._aside_until_s
+
     def begin(self, position: int) -> None:
-        """Serve from `position` on: the lease has been obtained."""
-        if self.position is None:
+        """Serve from `position` on: the lease has been obtained. Without effect where it was held already."""
+        if not self._leased.is_set():
             self.position = position
             self._inbox.open()
             self._leased.set()
@@ -110,99 +143,132 @@ class Delivery:
                 await self._leased.wait()
                 if not await self.run_once():
                     await self._inbox.wait(POLL_S)
+                self._attempt = 0
             except LostLease:
+                self.end()
+            except UnknownEvent as error:
+                logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the sentence says it
+                self._aside_until_s = perf_counter() + ASIDE_S
                 self.end()
             except Exception as error:  # noqa: BLE001 - a loop that ended would never deliver again (rule 9)
                 raise_if_cancelled()
                 logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=repr(error))
+                metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
                 await self._pause(self._attempt)
                 self._attempt += 1
 
     async def run_once(self) -> bool:
         """Deliver what is next in the log; return whether there was anything."""
-        assert self.position is not None
-        taken = self._inbox.take(after=self.position, most=DELIVERY_MAX)
+        after = self.position
+        assert after is not None
+        taken = self._inbox.take(after=after, most=DELIVERY_MAX)
         if taken:
-            await self._deliver_all([event for event, _ in taken], [moment for _, moment in taken])
+            wanted = [(event, moment) for event, moment in taken if self.subscriber.wants(event)]
+            stretch = Stretch(after, taken[-1][0].position, [event for event, _ in wanted])
+            await self._deliver_all(stretch, [moment for _, moment in wanted])
             return True
-        async with self._database.connection() as connection:
-            events = await read(connection, after=self.position, most=DELIVERY_MAX)
-        if events:
-            await self._deliver_all(events, None)
-        return bool(events)
-
-    async def _deliver_all(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
-        """Deliver a run of events together or, where that fails, one by one, so that only the culprit is put aside."""
         try:
-            await self._deliver(events, committed)
-        except (*CONNECTION_LOST, LostLease, Overloaded, Unavailable):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises must not stop the delivery (rule 9)
-            raise_if_cancelled()
-            metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
-            logger.warning("delivery_failed", subscriber=self.subscriber.name, events=len(events), error=repr(error))
-            for event in events:
-                await self._deliver_or_bury(event)
-        self._attempt = 0
+            async with self._database.connection() as connection:
+                stretch = await read(connection, after=after, most=DELIVERY_MAX, only=self._types)
+        except Unreadable as error:
+            await self._bury(Stretch(after, error.position, ()), error, attempts=1)
+            return True
+        if stretch.to > after:
+            await self._deliver_all(stretch, None)
+        return stretch.to > after
 
-    async def _deliver_or_bury(self, event: RecordedEvent) -> None:
+    async def _deliver_all(self, stretch: Stretch, committed: Sequence[float] | None) -> None:
+        """Deliver a stretch as one or, where that fails, event by event, so that only the culprit is put aside."""
+        try:
+            await self._deliver(stretch, committed)
+        except LostLease:
+            raise
+        except Exception as error:
+            raise_if_cancelled()
+            if is_passing(error):
+                raise
+            metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
+            count, name = len(stretch.events), self.subscriber.name
+            logger.warning("delivery_failed", subscriber=name, events=count, error=repr(error))
+            after = stretch.after
+            for event in stretch.events:
+                await self._deliver_or_bury(Stretch(after, event.position, [event]))
+                after = event.position
+            if after < stretch.to:
+                await self._deliver(Stretch(after, stretch.to, ()), None)
+
+    async def _deliver_or_bury(self, one: Stretch) -> None:
         attempt = 0
         while True:
+            if self.position != one.after:
+                raise LostLease(self.subscriber.name)
             try:
-                await self._deliver([event], None)
+                await self._deliver(one, None)
                 return
-            except (*CONNECTION_LOST, LostLease, Overloaded, Unavailable):
+            except LostLease:
                 raise
             except NotNow as error:
                 logger.warning("delivery_postponed", subscriber=self.subscriber.name, error=str(error))
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:
+                raise_if_cancelled()
+                if is_passing(error):
+                    raise
                 if attempt + 1 >= ATTEMPTS_MAX:
-                    await self._bury(event, error, attempts=attempt + 1)
+                    await self._bury(one, error, attempts=attempt + 1)
                     return
             metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
             await self._pause(attempt)
             attempt += 1
 
-    async def _deliver(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
-        wanted = [event for event in events if self.subscriber.wants(event)]
+    async def _deliver(self, stretch: Stretch, committed: Sequence[float] | None) -> None:
         if self.subscriber.outside:
             async with self._database.connection() as connection:
-                self._observe_latency(events, committed)
-                if wanted:
-                    await self.subscriber.handle(connection, wanted)
-                await self._move(connection, events[-1].position)
+                await self._handle(connection, stretch.events, committed)
+                await self._move(connection, stretch)
         else:
             async with self._database.transaction(BEGIN_DELIVERY) as connection:
-                self._observe_latency(events, committed)
-                if wanted:
-                    await self.subscriber.handle(connection, wanted)
-                await self._move(connection, events[-1].position)
-        self.position = events[-1].position
-        metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(wanted))
-        metrics.SUBSCRIBER_LAG.labels(self.subscriber.name).set(self.lag)
+                await self._handle(connection, stretch.events, committed)
+                await self._move(connection, stretch)
+        self._moved(stretch)
+        metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(stretch.events))
 
-    async def _bury(self, event: RecordedEvent, error: Exception, *, attempts: int) -> None:
-        logger.error("dead_letter", subscriber=self.subscriber.name, position=event.position, error=repr(error))
+    async def _handle(
+        self, connection: Any, events: Sequence[RecordedEvent], committed: Sequence[float] | None
+    ) -> None:
+        if not events:
+            return
+        self._observe_latency(events, committed)
+        try:
+            async with asyncio.timeout(HANDLE_MAX_S) as bound:
+                await self.subscriber.handle(connection, events)
+        except TimeoutError as error:
+            if bound.expired():
+                raise HandlerHangs(f"{self.subscriber.name} did not come back within {HANDLE_MAX_S} s") from error
+            raise
+
+    async def _bury(self, one: Stretch, error: Exception, *, attempts: int) -> None:
+        logger.error("dead_letter", subscriber=self.subscriber.name, position=one.to, error=repr(error))
         async with self._database.transaction(BEGIN_DELIVERY) as connection:
-            await self._move(connection, event.position)
+            await self._move(connection, one)
             await queries.bury_event(
-                connection, subscriber=self.subscriber.name, position=event.position, error=repr(error),
+                connection, subscriber=self.subscriber.name, position=one.to, error=repr(error),
                 attempts=attempts, now=self._clock.now(),
             )  # fmt: skip
-        self.position = event.position
+        self._moved(one)
         metrics.DEAD_LETTERS.labels(self.subscriber.name).inc()
 
-    async def _move(self, connection: Any, position: int) -> None:
+    async def _move(self, connection: Any, stretch: Stretch) -> None:
         """Move the position; where the lease is no longer ours, this finds out, and the effect is undone."""
         moved = await queries.move_position(
-            connection,
-            subscriber=self.subscriber.name,
-            owner=self._owner,
-            expected=self.position,
-            position=position,
+            connection, subscriber=self.subscriber.name, owner=self._owner, expected=stretch.after, position=stretch.to
         )
         if moved is None:
             raise LostLease(self.subscriber.name)
+
+    def _moved(self, stretch: Stretch) -> None:
+        # The lease may have been lost, and obtained again at another position, since the commit.
+        if self.position == stretch.after:
+            self.position = stretch.to
 
     def _observe_latency(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
         if committed is not None:
@@ -217,5 +283,4 @@ class Delivery:
                 observe(max(0.0, (now - event.created_at).total_seconds()))
 
     async def _pause(self, attempt: int) -> None:
-        ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, 10))
-        await asyncio.sleep(ceiling_s * self._random.uniform(0.5, 1.0))
+        await asyncio.sleep(pause_s(attempt, self._random))

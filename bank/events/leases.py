@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +12,7 @@ from bank.database.pool import Database, raise_if_cancelled
 from bank.events.bus import Bus
 from bank.events.delivery import LEASE, RENEW_S, Delivery
 from bank.events.log import queries
+from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
 
@@ -47,25 +49,37 @@ class Leases:
             await asyncio.sleep(RENEW_S)
 
     async def run_once(self) -> None:
-        """Obtain what is free, renew what is held, stop serving what was lost."""
+        """Obtain what is free, renew what is held, stop serving what was lost, and say how far everybody is."""
+        served = [name for name, delivery in self._deliveries.items() if not delivery.is_aside]
         async with self._database.connection() as connection:
-            held = {
-                row["subscriber"]: row["position"]
-                async for row in queries.lease_subscribers(
-                    connection, owner=self._owner, lease=LEASE, subscribers=list(self._deliveries)
+            if len(served) < len(self._deliveries):
+                await self._give_back(connection, list(self._deliveries.keys() - set(served)))
+            await queries.lease_subscribers(connection, owner=self._owner, lease=LEASE, subscribers=served)
+            rows = [
+                row
+                async for row in queries.look_at_subscribers(
+                    connection, owner=self._owner, subscribers=list(self._deliveries)
                 )
-            }
-        for name, delivery in self._deliveries.items():
-            if name in held:
-                delivery.begin(held[name])
+            ]
+        for row in rows:
+            delivery = self._deliveries[row["subscriber"]]
+            if row["is_ours"]:
+                delivery.begin(row["position"])
             else:
                 delivery.end()
+            # Each worker says the same of everybody, so that a lag is seen whoever serves, or if nobody does.
+            metrics.SUBSCRIBER_LAG.labels(row["subscriber"]).set(row["lag_events"])
+            metrics.SUBSCRIBER_LAG_SECONDS.labels(row["subscriber"]).set(max(0.0, row["lag_s"]))
+            metrics.DEAD_LETTERS_OPEN.labels(row["subscriber"]).set(row["dead_letters"])
 
     async def release(self) -> None:
         """Give every lease back, so that another process can go on at once."""
         async with self._database.connection() as connection:
-            await queries.release_subscribers(connection, owner=self._owner)
-            await connection.execute(f"notify {CHANNEL}")
+            await self._give_back(connection, list(self._deliveries))
+
+    async def _give_back(self, connection: Any, subscribers: list[str]) -> None:
+        await queries.release_subscribers(connection, owner=self._owner, subscribers=subscribers)
+        await connection.execute(f"notify {CHANNEL}")
 
 
 class Herald:

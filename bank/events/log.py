@@ -1,13 +1,14 @@
 """The event store: append at the head, read from a position (spec step 1, rules 2 and 7)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from bank.database.statements import load_statements
-from bank.events.model import DomainEvent, EventMetadata, RecordedEvent, decode_event
+from bank.events.model import DomainEvent, EventMetadata, RecordedEvent, UnknownEvent, decode_event
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, current_context
 
@@ -52,14 +53,53 @@ async def append(connection: Any, events: Sequence[DomainEvent], *, now: datetim
     ]
 
 
-async def read(connection: Any, *, after: int, most: int) -> list[RecordedEvent]:
-    """Return up to `most` events that follow position `after`, in order."""
-    return [
-        RecordedEvent(
-            position=row["position"],
-            event=decode_event(row["event_type"], row["event_version"], row["event_data"]),
-            metadata=msgspec.json.decode(row["metadata"], type=EventMetadata),
-            created_at=row["created_at"],
-        )
-        async for row in queries.read_events(connection, after=after, most=most)
-    ]
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the log without a gap: what follows position `after`, up to and with position `to`.
+
+    `events` are those of it that somebody wants, in order.
+    """
+
+    after: int
+    to: int
+    events: Sequence[RecordedEvent]
+
+
+class Unreadable(Exception):
+    """The event at `position` is not what its type and version say: it is poison for whoever wants it."""
+
+    def __init__(self, position: int, reason: Exception) -> None:
+        super().__init__(f"the event at position {position} cannot be read: {reason!r}")
+        self.position = position
+
+
+async def read(connection: Any, *, after: int, most: int, only: Collection[str] | None = None) -> Stretch:
+    """Return what follows position `after`, up to `most` events; of these the types in `only`, or all.
+
+    Ends before an event that cannot be read. Where the first is one, raises `UnknownEvent` for one that a newer bank
+    has written and `Unreadable` for one that is broken.
+    """
+    events: list[RecordedEvent] = []
+    to = after
+    async for row in queries.read_events(connection, after=after, most=most):
+        if only is None or row["event_type"] in only:
+            try:
+                events.append(recorded_event(row))
+            except Exception as error:
+                if to > after:
+                    break
+                if isinstance(error, UnknownEvent):
+                    raise
+                raise Unreadable(row["position"], error) from error
+        to = row["position"]
+    return Stretch(after, to, events)
+
+
+def recorded_event(row: Mapping[str, Any]) -> RecordedEvent:
+    """Make an event of a row of the store, as the newest version tells it. Raises what `decode_event` raises."""
+    return RecordedEvent(
+        position=row["position"],
+        event=decode_event(row["event_type"], row["event_version"], row["event_data"]),
+        metadata=msgspec.json.decode(row["metadata"], type=EventMetadata),
+        created_at=row["created_at"],
+    )

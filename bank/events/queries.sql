@@ -24,14 +24,26 @@ select position from event_log_head;
 -- name: register_subscriber(subscriber)!
 insert into subscriber_positions (subscriber) values (:subscriber) on conflict do nothing;
 
--- name: lease_subscribers(owner, lease, subscribers)
--- Take what is free or expired, renew what is held. The database's clock decides: processes may disagree on the time.
+-- name: lease_subscribers(owner, lease, subscribers)!
+-- Renew what is held, take what is free or expired. The database's clock decides: processes may disagree on the time.
+-- A free one whose row is locked is passed over: a process that died in the middle must not keep us from our own.
 update subscriber_positions set owner = :owner, leased_until = now() + :lease
-where subscriber = any(:subscribers) and (owner = :owner or owner is null or leased_until < now())
-returning subscriber, position;
+where subscriber = any(:subscribers) and (owner = :owner or subscriber in (
+    select subscriber from subscriber_positions
+    where subscriber = any(:subscribers) and owner is distinct from :owner and (owner is null or leased_until < now())
+    for update skip locked
+));
 
--- name: release_subscribers(owner)!
-update subscriber_positions set owner = null, leased_until = null where owner = :owner;
+-- name: look_at_subscribers(owner, subscribers)
+-- Who is where in the log, how far and how long behind, and what was put aside.
+select s.subscriber, s.position, coalesce(s.owner = :owner, false) as is_ours, h.position - s.position as lag_events,
+    coalesce(extract(epoch from now() - e.created_at), 0)::float8 as lag_s,
+    (select count(*) from dead_letters d where d.subscriber = s.subscriber and d.redelivered_at is null) as dead_letters
+from event_log_head h cross join subscriber_positions s left join event_store e on e.position = s.position + 1
+where s.subscriber = any(:subscribers);
+
+-- name: release_subscribers(owner, subscribers)!
+update subscriber_positions set owner = null, leased_until = null where owner = :owner and subscriber = any(:subscribers);
 
 -- name: move_position(position, subscriber, owner, expected)$
 -- Commits with the handler's effect. A process that lost its lease finds another owner, or another position, here.

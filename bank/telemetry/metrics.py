@@ -27,7 +27,13 @@ EVENT_LATENCY_SECONDS = Histogram(
 EVENTS_HANDLED = Counter("bank_events_handled_total", "Events whose handler's effect committed", ["subscriber"])
 EVENT_RETRIES = Counter("bank_event_retries_total", "Deliveries that failed and will be tried again", ["subscriber"])
 DEAD_LETTERS = Counter("bank_dead_letters_total", "Events put aside after their last attempt", ["subscriber"])
-SUBSCRIBER_LAG = Gauge("bank_subscriber_lag_events", "Events in memory that wait for a subscriber", ["subscriber"])
+DEAD_LETTERS_OPEN = Gauge("bank_dead_letters_open", "Dead letters that were not redelivered yet", ["subscriber"])
+SUBSCRIBER_LAG = Gauge(
+    "bank_subscriber_lag_events", "Events in the log that a subscriber has not handled yet", ["subscriber"]
+)
+SUBSCRIBER_LAG_SECONDS = Gauge(
+    "bank_subscriber_lag_seconds", "Age of the oldest event that a subscriber has not handled yet", ["subscriber"]
+)
 POSTING_BATCH_SIZE = Histogram(
     "bank_posting_batch_size", "Commands decided by one batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )

@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books, running_books
+from tests.integration.log import Log, open_log
 
 
 @pytest.fixture
@@ -25,3 +26,10 @@ async def running_bank(database_url: str, redis_url: str) -> AsyncIterator[Runni
     """A bank that serves over HTTP, on a fresh database and an empty cache."""
     async with serving(settings_for(database_url, redis_url)) as running_bank:
         yield running_bank
+
+
+@pytest.fixture
+async def log(database_url: str) -> AsyncIterator[Log]:
+    """An event log, and a table in which handlers leave their effect."""
+    async with open_log(database_url) as log:
+        yield log

@@ -1,8 +1,7 @@
 """Delivery: every subscriber gets every event, in order, and its effect happens once."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,95 +10,16 @@ import asyncpg
 import pytest
 
 from bank.clock import SystemClock
-from bank.database.pool import Database
+from bank.events import backoff
 from bank.events import bus as bus_module
 from bank.events import delivery as delivery_module
 from bank.events.bus import Bus
-from bank.events.delivery import Delivery, NotNow, Subscriber
-from bank.events.leases import Herald, Leases
-from bank.events.log import read
+from bank.events.delivery import NotNow, Subscriber
+from bank.events.log import Stretch, read
 from bank.events.model import RecordedEvent, UserRegisteredEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
-
-
-class Log:
-    """A database with an event log, and a table in which handlers leave their effect."""
-
-    def __init__(self, database: Database, url: str) -> None:
-        self.database = database
-        self.url = url
-        self.bus = Bus()
-        self.work = Work(database, self.bus, SystemClock())
-
-    async def append(self, count: int = 1, *, work: Work | None = None) -> None:
-        for _ in range(count):
-            async with (work or self.work).begin() as uow:
-                uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))
-
-    async def effects(self) -> list[int]:
-        async with self.database.connection() as connection:
-            return [row["position"] for row in await connection.fetch("select position from effects order by id")]
-
-    async def dead_letters(self) -> list[tuple[str, int, int]]:
-        async with self.database.connection() as connection:
-            rows = await connection.fetch("select subscriber, event_position, attempts from dead_letters order by 2")
-        return [tuple(row) for row in rows]
-
-    def process(self, *subscribers: Subscriber, bus: Bus | None = None) -> "Process":
-        return Process(self, subscribers, bus or self.bus)
-
-    async def until(self, condition: Any) -> None:
-        async with asyncio.timeout(10):
-            while not await condition():
-                await asyncio.sleep(0.002)
-
-
-class Process:
-    """What one process runs to serve its subscribers."""
-
-    def __init__(self, log: Log, subscribers: Sequence[Subscriber], bus: Bus) -> None:
-        owner = uuid4()
-        self.deliveries = [
-            Delivery(one, database=log.database, bus=bus, clock=SystemClock(), owner=owner, random=Random(1))
-            for one in subscribers
-        ]
-        self.leases = Leases(self.deliveries, database=log.database, owner=owner)
-        self.herald = Herald(url=log.url, bus=bus, leases=self.leases)
-        self.tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> "Process":
-        await self.leases.register()
-        await self.leases.run_once()
-        loops = [self.leases.run(), self.herald.run(), *(delivery.run() for delivery in self.deliveries)]
-        self.tasks = [asyncio.create_task(loop) for loop in loops]
-        return self
-
-    async def die(self) -> None:
-        """Stop as after kill -9: nothing is given back."""
-        for task in self.tasks:
-            task.cancel()
-        for task in self.tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.die()
-        await self.leases.release()
-
-
-@pytest.fixture
-async def log(database_url: str) -> AsyncIterator[Log]:
-    database = Database(database_url, pool_size=16, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
-    await database.open()
-    async with database.connection() as connection:
-        await connection.execute("create table effects (id bigserial primary key, subscriber text, position bigint)")
-    yield Log(database, database_url)
-    await database.close()
-
-
-async def write_effect(connection: Any, events: Sequence[RecordedEvent]) -> None:
-    await connection.executemany("insert into effects (position) values ($1)", [(event.position,) for event in events])
+from tests.integration.log import Log, write_effect
 
 
 async def test_what_was_appended_before_a_subscriber_came_is_delivered_too(log: Log) -> None:
@@ -149,7 +69,7 @@ async def test_an_effect_and_the_position_commit_together_or_not_at_all(log: Log
 async def test_a_poison_event_is_put_aside_with_its_error_and_stops_nothing(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery_module, "BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr(backoff, "FIRST_S", 0.001)
 
     async def choke_on_two(connection: Any, events: Sequence[RecordedEvent]) -> None:
         await write_effect(connection, events)
@@ -222,7 +142,7 @@ async def test_a_full_inbox_falls_back_to_the_log(log: Log, monkeypatch: pytest.
     await process.leases.register()
     await process.leases.run_once()
     await log.append(10)
-    assert process.deliveries[0].lag == 3
+    assert process.deliveries[0].waiting == 3
     async with process:
 
         async def ten() -> bool:
@@ -244,7 +164,8 @@ async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_invers
 
     async def follow(connection: asyncpg.Connection) -> None:
         while len(seen) < total:
-            seen.extend(event.position for event in await read(connection, after=seen[-1] if seen else 0, most=7))
+            stretch = await read(connection, after=seen[-1] if seen else 0, most=7)
+            seen.extend(event.position for event in stretch.events)
 
     follower = await asyncpg.connect(log.url)
     async with asyncio.timeout(30):
@@ -293,10 +214,10 @@ async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped
 async def test_delivery_goes_on_whatever_reading_the_log_raises(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     unforeseen = [KeyError("one"), AssertionError("two")]
 
-    async def reading(connection: Any, *, after: int, most: int) -> list[RecordedEvent]:
+    async def reading(connection: Any, **where: Any) -> Stretch:
         if unforeseen:
             raise unforeseen.pop()
-        return await read(connection, after=after, most=most)
+        return await read(connection, **where)
 
     monkeypatch.setattr(delivery_module, "read", reading)
     await log.append(1)

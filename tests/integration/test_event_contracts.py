@@ -109,7 +109,7 @@ async def test_every_stored_event_is_valid(running_bank: RunningBank) -> None:
         stored = await connection.fetch(
             "select event_type, event_version, event_data from event_store order by position"
         )
-        known = await read(connection, after=0, most=1_000)
+        known = (await read(connection, after=0, most=1_000)).events
     assert {row["event_type"] for row in stored} == set(EVENT_TYPES)
     for row in stored:
         assert row["event_version"] == EVENT_TYPES[row["event_type"]].event_version
@@ -133,7 +133,7 @@ async def test_a_stored_event_of_an_old_version_reaches_every_reader_as_the_newe
         )  # fmt: skip
     await running_bank.caught_up()
     async with running_bank.bank.database.connection() as connection:
-        [recorded] = await read(connection, after=position - 1, most=1)
+        [recorded] = (await read(connection, after=position - 1, most=1)).events
         audited = await connection.fetchval("select new_values from audit_logs where event_position = $1", position)
     assert recorded.event == decode_event("TransactionCompletedEvent", 1, old)
     assert json.loads(audited)["related_transaction_id"] is None

@@ -1,0 +1,31 @@
+"""Pauses grow, stop growing, and are not the same for everybody."""
+
+from itertools import pairwise
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bank.events.backoff import FIRST_S, MAX_S, pause_s
+
+
+@given(st.integers(0, 10_000), st.integers())
+def test_a_pause_is_between_half_and_all_of_its_step(attempt: int, seed: int) -> None:
+    step_s = min(MAX_S, FIRST_S * 2.0 ** min(attempt, 100))
+    assert step_s / 2 <= pause_s(attempt, Random(seed)) <= step_s
+
+
+def test_steps_double_up_to_the_longest() -> None:
+    class Last(Random):
+        def random(self) -> float:
+            return 1.0
+
+    steps = [pause_s(attempt, Last()) for attempt in range(9)]
+    assert steps == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    assert all(later <= 2 * earlier for earlier, later in pairwise(steps))
+
+
+def test_two_that_failed_together_do_not_try_again_together() -> None:
+    pauses = [pause_s(3, Random(seed)) for seed in range(20)]
+    assert len(set(pauses)) == 20
+    assert max(pauses) - min(pauses) > 0.2  # spread over the half of 0.8 s
