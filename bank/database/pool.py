@@ -109,8 +109,8 @@ class Database:
             try:
                 await connection.execute(begin)
                 yield connection
-            except BaseException:
-                await _undo(connection)
+            except BaseException as error:
+                await _undo(connection, error)
                 raise
             try:
                 await connection.execute("commit")
@@ -147,12 +147,16 @@ class Database:
             await pooled.__aexit__()
 
 
-async def _undo(connection: Any) -> None:
+async def _undo(connection: Any, error: BaseException) -> None:
     """Roll back; where that fails, drop the connection, and the server does it: the first error is the one to tell."""
+    if isinstance(error, CONNECTION_LOST):
+        # A server that did not answer in time would only be waited for once more.
+        _drop(connection)
+        return
     try:
         await connection.execute("rollback")
-    except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
-        logger.info("rollback_failed", error=repr(error))
+    except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as failed:
+        logger.info("rollback_failed", error=repr(failed))
         _drop(connection)
 
 

@@ -120,11 +120,13 @@ class Batch:
     ids: Iterator[UUID] = field(default_factory=lambda: iter(uuid7, None))
     posted: list[Posted] = field(default_factory=list)
     keys: list[tuple[Any, ...]] = field(default_factory=list)
+    retold: set[UUID] = field(default_factory=set)
 
     def decide(self, command: Command) -> Outcome:
         """Decide one command, and note what is to be written for it."""
         identity = (command.caller_id, command.key)
         if known := self.known.get(identity):
+            self.retold.update(command.account_ids)
             return _replay(known, command)
         decision = command.decide(self.accounts)
         after = enter(decision, self.accounts) if isinstance(decision, Posting) else decision
@@ -163,6 +165,16 @@ class Batch:
         """Every account that has new entries, as it stands after the batch."""
         ids = {account.id for posted in self.posted for account in (posted.debit, posted.credit)}
         return [self.accounts[id_] for id_ in ids]
+
+    @property
+    def shown(self) -> list[Account]:
+        """Every account that an answer of this batch tells of.
+
+        A replay may be the first that anybody hears of a commit whose reply was lost, and the cache has not heard of
+        it either.
+        """
+        retold = [self.accounts[id_] for id_ in self.retold if id_ in self.accounts] if self.retold else []
+        return [*self.changed, *retold] if self.posted else retold
 
     def columns(self) -> dict[str, Any]:
         """Return the parameters of `write_batch`: one list for each column."""

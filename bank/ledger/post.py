@@ -145,16 +145,14 @@ class Ledger:
             )
             async for row in queries.find_keys(connection, callers=callers, keys=keys)
         }
-        ids = {
-            id_ for command in commands if (command.caller_id, command.key) not in known for id_ in command.account_ids
-        }
+        ids = {id_ for command in commands for id_ in command.account_ids}
         accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(ids))}
         return Batch(accounts, known, self._clock.now(), iter(uuid7s(len(commands))))
 
     async def _answer(self, batch: Batch, waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         try:
-            if batch.posted:
-                await self._write_through(batch.changed)
+            if shown := batch.shown:
+                await self._write_through(shown)
         finally:
             for number, (one, outcome) in enumerate(zip(waiting, outcomes, strict=True), start=1):
                 if not one.outcome.done():

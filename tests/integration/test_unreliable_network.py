@@ -1,0 +1,173 @@
+"""What clients meet while the way to the database, or to Redis, is slow, cut or silent, and that it passes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+import pytest
+
+from fixtures.faults import FaultProxy, PostgresProxy, through_proxy, upstream_of
+from tests.integration.api import Client, Reply, RunningBank, serving, settings_for
+
+NO_CACHE = {"Cache-Control": "no-cache"}
+SOON_S = 15.0
+"""The bank is back this long after a fault has ended, without a human."""
+
+
+@dataclass
+class Shaky:
+    """A bank behind proxies, somebody with two accounts and 10.00, and a way around the proxies."""
+
+    running: RunningBank
+    database: PostgresProxy
+    redis: FaultProxy
+    direct: Any
+    person: Client
+    accounts: tuple[dict[str, Any], dict[str, Any]]
+
+    async def transfer(self, key: str) -> Reply:
+        return await self.person.transfer(self.accounts[0]["id"], self.accounts[1]["number"], "1.00", key)
+
+    async def balances(self, **more: Any) -> tuple[str, str]:
+        first, second = [await self.person.balance(account["id"], **more) for account in self.accounts]
+        return first, second
+
+    async def back(self) -> float:
+        """Try until a transfer and a read past the cache succeed; return how many seconds that took."""
+        began = perf_counter()
+        async with asyncio.timeout(SOON_S):
+            while (await self.transfer("back")).status != 200:
+                await asyncio.sleep(0.05)
+            while (await self.person.run("Me", headers=NO_CACHE)).status != 200:
+                await asyncio.sleep(0.05)
+        return perf_counter() - began
+
+
+@pytest.fixture
+async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
+    # Time-outs of a tenth of the usual ones: their proportions are what matters.
+    quick = {"database_pool_timeout_ms": 300, "database_statement_timeout_ms": 500, "database_pool_size": 6}
+    direct = await asyncpg.connect(database_url)
+    async with PostgresProxy(upstream_of(database_url)) as database, FaultProxy(upstream_of(redis_url)) as redis:
+        settings = settings_for(
+            through_proxy(database_url, database.port), through_proxy(redis_url, redis.port), **quick
+        )
+        async with serving(settings) as running:
+            person = await running.client.person()
+            accounts = (await person.account("a"), await person.account("b"))
+            await (await running.staff()).deposit(accounts[0]["number"], "10.00", "d")
+            await running.caught_up()
+            yield Shaky(running, database, redis, direct, person, accounts)
+            database.close_hole()
+            redis.close_hole()
+    await direct.close()
+
+
+async def test_a_transfer_whose_commit_reply_is_lost_is_unknown_and_a_retry_finds_out_what_happened(
+    shaky: Shaky,
+) -> None:
+    shaky.database.cut_commit_replies(1)
+    lost = await shaky.transfer("t")
+    assert shaky.database.commit_replies_cut == 1
+    assert (lost.status, lost.code) == (503, "OUTCOME_UNKNOWN")
+    assert lost.body["errors"][0]["extensions"]["retryable"]
+    assert lost.headers["Retry-After"] == "1"
+
+    again = (await shaky.transfer("t")).data["transfer"]
+    assert (again["replayed"], again["userErrors"]) == (True, [])
+    assert await shaky.direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") == 1
+    assert await shaky.balances(headers=NO_CACHE) == ("9.00", "1.00")
+
+
+async def test_who_is_told_by_a_replay_reads_what_it_did(shaky: Shaky) -> None:
+    for number in range(5):
+        assert await shaky.balances() == (f"{10 - number}.00", f"{number}.00")  # they are in the cache
+        shaky.database.cut_commit_replies(1)
+        assert (await shaky.transfer(f"t{number}")).code == "OUTCOME_UNKNOWN"
+        assert (await shaky.transfer(f"t{number}")).data["transfer"]["replayed"]
+        assert await shaky.balances() == (f"{9 - number}.00", f"{1 + number}.00")
+
+
+async def test_an_account_whose_opening_was_lost_is_there_once_and_seen_after_the_retry(shaky: Shaky) -> None:
+    assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 2  # it is in the cache
+    shaky.database.cut_commit_replies(1)
+    given = {"idempotencyKey": "c", "currency": "BRL"}
+    assert (await shaky.person.run("OpenAccount", input=given)).code == "OUTCOME_UNKNOWN"
+    assert (await shaky.person.run("OpenAccount", input=given)).data["openAccount"]["replayed"]
+    assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 3
+
+
+async def test_a_delivery_whose_commit_reply_is_lost_leaves_one_audit_row_for_each_event(shaky: Shaky) -> None:
+    for number in range(8):
+        shaky.database.cut_commit_replies(2)  # one for the posting, one for the delivery that follows
+        async with asyncio.timeout(10):
+            while (await shaky.transfer(f"t{number}")).status != 200 or shaky.database.commit_replies_to_cut:
+                await asyncio.sleep(0.01)
+    assert shaky.database.commit_replies_cut == 16
+    await shaky.running.caught_up()
+    counts = "select (select count(*) from event_store), count(*), count(distinct event_position) from audit_logs"
+    events, rows, positions = await shaky.direct.fetchrow(counts)
+    assert events == rows == positions
+    assert await shaky.direct.fetchval("select count(*) from dead_letters") == 0
+
+
+async def test_while_the_database_is_silent_everybody_is_answered_in_time_and_afterwards_served(shaky: Shaky) -> None:
+    assert (await shaky.transfer("before")).status == 200  # from here on, a transfer meets the hole in its transaction
+    shaky.database.open_hole()
+    began = perf_counter()
+    asked = [shaky.transfer(f"t{n}") for n in range(10)]
+    asked += [shaky.person.run("Me", headers=NO_CACHE) for _ in range(10)]
+    replies = await asyncio.gather(*asked)
+    # A statement's time-out and the second on top, once; what was queued behind it waits for a connection. And slack.
+    assert perf_counter() - began < (0.5 + 1.0) + 0.3 + 1.1
+    assert {reply.status for reply in replies} == {503}
+    assert {reply.code for reply in replies} <= {"UNAVAILABLE", "OVERLOADED", "OUTCOME_UNKNOWN"}
+    await asyncio.sleep(1)  # long enough for every loop of the bank to meet the hole
+    shaky.database.close_hole()
+    assert await shaky.back() < SOON_S
+    await shaky.running.caught_up()
+    # There were 10.00, of which `before` and `back` have sent two: eight of the ten can have the rest, each once.
+    for number in range(10):
+        await shaky.transfer(f"t{number}")
+    assert await shaky.direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") == 10
+    assert await shaky.balances(headers=NO_CACHE) == ("0.00", "10.00")
+
+
+async def test_after_every_connection_was_cut_the_next_requests_work(shaky: Shaky) -> None:
+    for number in range(5):
+        assert shaky.database.cut() >= 4
+        assert await shaky.back() < 5
+        assert (await shaky.transfer(f"t{number}")).data["transfer"]["userErrors"] == []
+    await shaky.running.caught_up()
+
+
+async def test_a_slow_database_makes_answers_slow_not_wrong(shaky: Shaky) -> None:
+    shaky.database.delay_s = 0.03
+    replies = await asyncio.gather(*[shaky.transfer(f"t{n}") for n in range(5)])
+    assert [reply.data["transfer"]["userErrors"] for reply in replies] == [[]] * 5
+    assert shaky.database.delayed > 10
+    shaky.database.delay_s = 0.0
+    assert await shaky.balances(headers=NO_CACHE) == ("5.00", "5.00")
+
+
+@pytest.mark.parametrize("fault", ["silent", "cut"])
+async def test_transfers_and_reads_go_on_right_while_redis_is_away_and_it_is_used_again_afterwards(
+    shaky: Shaky, fault: str
+) -> None:
+    assert await shaky.balances() == ("10.00", "0.00")
+    shaky.redis.open_hole()
+    if fault == "cut":
+        shaky.redis.cut()
+    for number in range(4):
+        reply = await shaky.transfer(f"t{number}")
+        assert (reply.status, reply.data["transfer"]["userErrors"]) == (200, [])
+        assert await shaky.balances() == (f"{9 - number}.00", f"{1 + number}.00")
+    shaky.redis.close_hole()
+    async with asyncio.timeout(SOON_S):
+        while (await shaky.person.run("Me")).headers["Cache-Status"] != "bank; hit":
+            await asyncio.sleep(0.05)
+    assert await shaky.balances() == ("6.00", "4.00")
+    await shaky.running.caught_up()
