@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bank.database.migrate import upgrade
+from fixtures.backends import Backend
 from fixtures.faults import FaultProxy, PostgresProxy, through_proxy, upstream_of
 from tests.integration.api import Client, Reply, RunningBank, serving, settings_for
 
@@ -171,3 +173,25 @@ async def test_transfers_and_reads_go_on_right_while_redis_is_away_and_it_is_use
             await asyncio.sleep(0.05)
     assert await shaky.balances() == ("6.00", "4.00")
     await shaky.running.caught_up()
+
+
+async def test_transfers_go_on_right_while_redis_is_dead_and_it_is_used_again_when_it_is_back(
+    durable_backend: Backend,
+) -> None:
+    assert durable_backend.valkey is not None
+    await asyncio.to_thread(upgrade, durable_backend.database_url)
+    async with serving(settings_for(durable_backend.database_url, durable_backend.redis_url)) as running:
+        person = await running.client.person()
+        first, second = await person.account("a"), await person.account("b")
+        await (await running.staff()).deposit(first["number"], "10.00", "d")
+        durable_backend.valkey.kill()
+        for number in range(4):
+            reply = await person.transfer(first["id"], second["number"], "1.00", f"t{number}")
+            assert (reply.status, reply.data["transfer"]["userErrors"]) == (200, [])
+            assert await person.balance(second["id"]) == f"{1 + number}.00"
+        await asyncio.to_thread(durable_backend.valkey.start)
+        async with asyncio.timeout(SOON_S):
+            while (await person.run("Me")).headers["Cache-Status"] != "bank; hit":
+                await asyncio.sleep(0.05)
+        assert await person.balance(second["id"]) == "4.00"
+        await running.caught_up()
