@@ -1,6 +1,7 @@
 """THE table: who handles which events. Whatever happens after a commit, happens because of a row here."""
 
 from bank.accounts.cached import AccountCache
+from bank.accounts.days import count_days, forget_days
 from bank.audit.record import record_events
 from bank.events.delivery import Subscriber
 from bank.events.model import BalanceUpdatedEvent
@@ -11,4 +12,5 @@ def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
     return (
         Subscriber("audit", record_events),
         Subscriber("balance_cache", accounts.catch_up, events=(BalanceUpdatedEvent,), outside=True),
+        Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=forget_days),
     )

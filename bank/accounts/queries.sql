@@ -25,3 +25,36 @@ from accounts where user_id = :user_id order by id;
 
 -- name: id_by_number(number)$
 select id from accounts where number = :number and kind = 'CUSTOMER';
+
+-- name: add_to_days(account_ids, versions, changes, balances, currencies, moments, zone)!
+-- Only versions that a day does not have yet are added, so that a repeated delivery changes nothing. The balance at the
+-- end of the day is the one of the highest version, in whatever order they come.
+with told as (
+    select distinct on (account_id, version) account_id, (moment at time zone :zone)::date as day, version, change_minor,
+        balance_minor, currency
+    from unnest(:account_ids::uuid[], :versions::bigint[], :changes::bigint[], :balances::bigint[], :currencies::text[],
+        :moments::timestamptz[]) as t (account_id, version, change_minor, balance_minor, currency, moment)
+), fresh as (
+    -- A scalar subquery stays on the index; a join could become a scan of all days.
+    select * from told t where (
+        select d.applied @> t.version from account_days d where d.account_id = t.account_id and d.day = t.day
+    ) is not true
+)
+insert into account_days as d
+    (account_id, day, currency, debits, debited_minor, credits, credited_minor, closing_balance_minor, applied)
+select account_id, day, min(currency),
+    count(*) filter (where change_minor < 0), coalesce(-sum(change_minor) filter (where change_minor < 0), 0),
+    count(*) filter (where change_minor > 0), coalesce(sum(change_minor) filter (where change_minor > 0), 0),
+    (array_agg(balance_minor order by version desc))[1], range_agg(int8range(version, version + 1))
+from fresh group by account_id, day
+-- In one order, so that two that come together wait for each other instead of dying together.
+order by account_id, day
+on conflict (account_id, day) do update set
+    debits = d.debits + excluded.debits, debited_minor = d.debited_minor + excluded.debited_minor,
+    credits = d.credits + excluded.credits, credited_minor = d.credited_minor + excluded.credited_minor,
+    closing_balance_minor = case when upper(excluded.applied) > upper(d.applied)
+        then excluded.closing_balance_minor else d.closing_balance_minor end,
+    applied = d.applied + excluded.applied;
+
+-- name: delete_days()!
+delete from account_days;

@@ -73,13 +73,14 @@ class Subscriber:
 
     The handler gets a connection and events in log order. The connection is inside the delivery's transaction, so that
     its effect and the position commit together; where the effect is `outside` of the database there is no transaction,
-    and the effect must be safe to repeat.
+    and the effect must be safe to repeat. A projection can also `forget` all it has made, to be made again from zero.
     """
 
     name: str
     handle: Handler
     events: tuple[type[DomainEvent], ...] | None = None
     outside: bool = False
+    forget: Callable[[Any], Awaitable[None]] | None = None
 
     @property
     def types(self) -> frozenset[str] | None:

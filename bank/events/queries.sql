@@ -27,7 +27,7 @@ insert into subscriber_positions (subscriber) values (:subscriber) on conflict d
 -- name: lease_subscribers(owner, lease, subscribers)!
 -- Renew what is held, take what is free or expired. The database's clock decides: processes may disagree on the time.
 -- A free one whose row is locked is passed over: a process that died in the middle must not keep us from our own.
-update subscriber_positions set owner = :owner, leased_until = now() + :lease
+update subscriber_positions set owner = :owner, leased_until = now() + :lease, taken_for = null
 where subscriber = any(:subscribers) and (owner = :owner or subscriber in (
     select subscriber from subscriber_positions
     where subscriber = any(:subscribers) and owner is distinct from :owner and (owner is null or leased_until < now())
