@@ -33,6 +33,11 @@ class Shaky:
     async def transfer(self, key: str) -> Reply:
         return await self.person.transfer(self.accounts[0]["id"], self.accounts[1]["number"], "1.00", key)
 
+    async def cut_the_next_commit(self) -> None:
+        """Let the reply to the next COMMIT be lost; nobody but the test has anything to commit."""
+        await self.running.caught_up()
+        self.database.cut_commit_replies(1)
+
     async def balances(self, **more: Any) -> tuple[str, str]:
         first, second = [await self.person.balance(account["id"], **more) for account in self.accounts]
         return first, second
@@ -51,7 +56,7 @@ class Shaky:
 @pytest.fixture
 async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
     # Time-outs of a tenth of the usual ones: their proportions are what matters.
-    quick = {"database_pool_timeout_ms": 300, "database_statement_timeout_ms": 500, "database_pool_size": 6}
+    quick = {"database_pool_timeout_ms": 300, "database_statement_timeout_ms": 1_000, "database_pool_size": 6}
     direct = await asyncpg.connect(database_url)
     async with PostgresProxy(upstream_of(database_url)) as database, FaultProxy(upstream_of(redis_url)) as redis:
         settings = settings_for(
@@ -71,7 +76,7 @@ async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
 async def test_a_transfer_whose_commit_reply_is_lost_is_unknown_and_a_retry_finds_out_what_happened(
     shaky: Shaky,
 ) -> None:
-    shaky.database.cut_commit_replies(1)
+    await shaky.cut_the_next_commit()
     lost = await shaky.transfer("t")
     assert shaky.database.commit_replies_cut == 1
     assert (lost.status, lost.code) == (503, "OUTCOME_UNKNOWN")
@@ -87,7 +92,7 @@ async def test_a_transfer_whose_commit_reply_is_lost_is_unknown_and_a_retry_find
 async def test_who_is_told_by_a_replay_reads_what_it_did(shaky: Shaky) -> None:
     for number in range(5):
         assert await shaky.balances() == (f"{10 - number}.00", f"{number}.00")  # they are in the cache
-        shaky.database.cut_commit_replies(1)
+        await shaky.cut_the_next_commit()
         assert (await shaky.transfer(f"t{number}")).code == "OUTCOME_UNKNOWN"
         assert (await shaky.transfer(f"t{number}")).data["transfer"]["replayed"]
         assert await shaky.balances() == (f"{9 - number}.00", f"{1 + number}.00")
@@ -95,7 +100,7 @@ async def test_who_is_told_by_a_replay_reads_what_it_did(shaky: Shaky) -> None:
 
 async def test_an_account_whose_opening_was_lost_is_there_once_and_seen_after_the_retry(shaky: Shaky) -> None:
     assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 2  # it is in the cache
-    shaky.database.cut_commit_replies(1)
+    await shaky.cut_the_next_commit()
     given = {"idempotencyKey": "c", "currency": "BRL"}
     assert (await shaky.person.run("OpenAccount", input=given)).code == "OUTCOME_UNKNOWN"
     assert (await shaky.person.run("OpenAccount", input=given)).data["openAccount"]["replayed"]
@@ -124,7 +129,7 @@ async def test_while_the_database_is_silent_everybody_is_answered_in_time_and_af
     asked += [shaky.person.run("Me", headers=NO_CACHE) for _ in range(10)]
     replies = await asyncio.gather(*asked)
     # A statement's time-out and the second on top, once; what was queued behind it waits for a connection. And slack.
-    assert perf_counter() - began < (0.5 + 1.0) + 0.3 + 1.1
+    assert perf_counter() - began < (1.0 + 1.0) + 0.3 + 1.5
     assert {reply.status for reply in replies} == {503}
     assert {reply.code for reply in replies} <= {"UNAVAILABLE", "OVERLOADED", "OUTCOME_UNKNOWN"}
     await asyncio.sleep(1)  # long enough for every loop of the bank to meet the hole
