@@ -36,7 +36,7 @@ FROM ${PYTHON_IMAGE}
 # The account gets a fixed number, so that the owner of a volume is the same after every build.
 # The loop does nothing in the official image; where an interpreter lies under a home folder (pyenv), it lets others in.
 RUN useradd --uid 10001 --home-dir /var/lib/bank --no-create-home --shell /usr/sbin/nologin bank \
-    && install --directory --owner bank --group bank --mode 700 /var/lib/bank \
+    && install --directory --owner bank --group bank --mode 700 /var/lib/bank /var/lib/bank-audit \
     && above=$(dirname "$(readlink -f "$(command -v python3)")") \
     && while [ "$above" != / ]; do chmod a+x "$above"; above=$(dirname "$above"); done
 

@@ -13,6 +13,7 @@ import structlog
 
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import AccountDirectory
+from bank.audit.sign import Signer, load_seal
 from bank.cache.answers import AnswerCache
 from bank.cache.redis import CacheServer
 from bank.cache.values import ValueCache
@@ -56,10 +57,14 @@ class Bank:
     deliveries: tuple[Delivery, ...]
     leases: Leases
     key_retention: KeyRetention
+    signer: Signer | None
 
 
 def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random | None = None) -> Bank:
-    """Wire a bank; nothing is connected yet."""
+    """Wire a bank; nothing is connected yet.
+
+    Raises `SettingsError` or `BadInput` where the files for the audit's signatures are not usable.
+    """
     clock = clock or SystemClock()
     random = random or Random()  # noqa: S311 - jitter of retries, no secret
     database = Database(
@@ -106,6 +111,21 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         deliveries=deliveries,
         leases=Leases(deliveries, database=database, owner=owner),
         key_retention=KeyRetention(database, clock, random, settings.idempotency_retention),
+        signer=_signer(settings, database, clock, deliveries),
+    )
+
+
+def _signer(settings: Settings, database: Database, clock: Clock, deliveries: tuple[Delivery, ...]) -> Signer | None:
+    seal = load_seal(settings)
+    if seal is None:
+        return None
+    [audit] = [delivery for delivery in deliveries if delivery.subscriber.name == "audit"]
+    return Signer(
+        seal,
+        database=database,
+        clock=clock,
+        interval_s=settings.audit_interval_s,
+        is_ours=lambda: audit.position is not None,
     )
 
 
@@ -128,6 +148,10 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             herald.run(),
             *(delivery.run() for delivery in bank.deliveries),
         ]
+        if bank.signer is not None:
+            loops.append(bank.signer.run())
+        else:
+            logger.warning("audit_heads_not_signed", reason="BANK_AUDIT_KEY_FILE is not set")
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
             yield bank
@@ -147,6 +171,9 @@ async def _stop(bank: Bank, tasks: list[asyncio.Task[None]]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     await bank.ledger.close()
+    if bank.signer is not None:
+        # The chain is still ours to sign: what comes next is another process'.
+        await bank.signer.sign()
     try:
         await bank.leases.release()
     except BankError as error:

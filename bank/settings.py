@@ -5,6 +5,7 @@ would be right.
 """
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
     # Whoever retries does it within hours; a week bears a client that was off for a long weekend. A day is the least:
     # a key that is forgotten too early pays twice.
     idempotency_retention_days: int = Field(default=7, ge=1, le=365)
+    # Both or neither: with what the heads of the audit chain are signed, and the file outside of the database for them.
+    audit_key_file: Path | None = None
+    audit_heads_file: Path | None = None
+    # What was written since the last head can still be forged: a minute of it, for half a megabyte of heads a day.
+    audit_interval_s: float = Field(default=60.0, ge=1, le=86_400)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # Requests in flight get this long to finish after SIGTERM; supervisors usually kill after 30 s.
     shutdown_timeout_s: float = Field(default=20.0, gt=0, le=300)

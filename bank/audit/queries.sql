@@ -35,7 +35,36 @@ select number, pg_catalog.encode(hash, 'hex'),
 from audit_logs where number > :after and number <= :until order by number;
 
 -- name: chain_end()^
-select number, hash from audit_logs order by number desc limit 1;
+select number, event_position, hash from audit_logs order by number desc limit 1;
 
 -- name: hash_at(number)$
 select hash from audit_logs where number = :number;
+
+-- name: flush_log()$
+-- Returns once everything committed so far is on the disk, also what has not waited for it.
+select pg_logical_emit_message(false, 'bank', 'audit head', true);
+
+-- name: first_unaudited()^
+-- The first event that the audit has passed by and that has no row, or whose row is about something else. What its
+-- delivery has put aside with an error is known and waits for an operator.
+select e.position, a.number, e.event_type, coalesce((select max(event_position) from audit_logs), 0) as newest
+from event_store e left join audit_logs a on a.event_position = e.position
+where e.position <= (select position from subscriber_positions where subscriber = 'audit')
+  and (a.user_id, a.entity_type, a.entity_id, a.created_at)
+      is distinct from (e.user_id, e.aggregate_type, e.aggregate_id, e.created_at)
+  and not (a.number is null and exists (
+      select from dead_letters d
+      where d.subscriber = 'audit' and d.event_position = e.position and d.redelivered_at is null))
+order by e.position limit 1;
+
+-- name: first_unfounded()^
+-- The first audit row of an event that is not in the log.
+select a.number, a.event_position
+from audit_logs a left join event_store e on e.position = a.event_position
+where e.position is null order by a.number limit 1;
+
+-- name: count_rows()$
+select count(*) from audit_logs;
+
+-- name: count_put_aside()$
+select count(*) from dead_letters where subscriber = 'audit' and redelivered_at is null;

@@ -76,6 +76,7 @@ class _Walk:
     number: int
     hash: bytes
     signed: Mapping[int, bytes]
+    sure: int = 0
     fault: Fault | None = None
 
     def take(self, lines: list[bytes]) -> None:
@@ -94,9 +95,11 @@ class _Walk:
             if digest.hex().encode() != claimed:
                 self.fault = Fault(number, _broken(number, text))
                 break
-            if number in signed and signed[number] != digest:
-                self.fault = Fault(number, f"audit row {number} fits into its chain and is not the row that was signed")
-                break
+            if number in signed:
+                if signed[number] != digest:
+                    self.fault = Fault(number, _rewritten(number, self.sure))
+                    break
+                self.sure = number
             hash_ = digest
         else:
             number += 1
@@ -130,3 +133,8 @@ def _broken(number: int, text: bytes) -> str:
         f"audit row {number} (event {position}) is not as it was written: it has been changed, moved or put in, for its"
         " hash does not follow from its values and the row before"
     )
+
+
+def _rewritten(number: int, sure: int) -> str:
+    where = f"after row {sure}, the last that agrees with what was signed" if sure else "from its beginning, or nearly"
+    return f"audit row {number} is not the one that was signed, though its chain fits: it was written anew {where}"

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from bank.cli.audit import audit
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
 from bank.cli.users import users
@@ -36,3 +37,4 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(migrate)
 main.add_command(users)
+main.add_command(audit)

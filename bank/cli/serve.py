@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import secrets
+import shlex
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from bank.api.gate import Gate
 from bank.api.http import build_web_application
 from bank.api.schema import load_sdl
 from bank.app import build_bank, running
+from bank.audit.keys import make_key
 from bank.database.migrate import upgrade
 from bank.errors import BadInput
 from bank.settings import Settings, SettingsError, load_settings
@@ -123,6 +125,8 @@ def _configured(data: Path) -> Iterator[Settings]:
             os.environ["DATABASE_URL"] = backend.database_url
             os.environ["REDIS_URL"] = backend.redis_url
             os.environ.setdefault("BANK_TOKEN_SECRET", _kept_secret(data))
+            _keep_audit_files(data)
+            _keep_environment(data)
             upgrade(backend.database_url)
             yield load_settings()
     except BackendUnavailable as error:
@@ -135,3 +139,21 @@ def _kept_secret(data: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(32))
     return path.read_text()
+
+
+def _keep_audit_files(data: Path) -> None:
+    if os.environ.get("BANK_AUDIT_KEY_FILE") or os.environ.get("BANK_AUDIT_HEADS_FILE"):
+        return
+    key = data / "audit-key.pem"
+    if not key.exists():
+        make_key(key, data / "audit-key.pub.pem")
+    os.environ["BANK_AUDIT_KEY_FILE"] = str(key.resolve())
+    os.environ["BANK_AUDIT_PUBLIC_KEY_FILE"] = str((data / "audit-key.pub.pem").resolve())
+    os.environ["BANK_AUDIT_HEADS_FILE"] = str((data / "audit-heads.jsonl").resolve())
+
+
+def _keep_environment(data: Path) -> None:
+    """Write down what other commands need to find these servers while they run: for `source`, without secrets."""
+    names = ("DATABASE_URL", "REDIS_URL", "BANK_AUDIT_HEADS_FILE", "BANK_AUDIT_PUBLIC_KEY_FILE")
+    lines = [f"export {name}={shlex.quote(os.environ[name])}\n" for name in names if name in os.environ]
+    (data / "environment").write_text("".join(lines))

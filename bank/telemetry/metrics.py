@@ -39,3 +39,7 @@ POSTING_BATCH_SIZE = Histogram(
 )
 POSTING_BATCH_SECONDS = Histogram("bank_posting_batch_seconds", "Time of one posting batch", buckets=_SECONDS)
 KEYS_FORGOTTEN = Counter("bank_idempotency_keys_forgotten_total", "Idempotency keys deleted after their retention")
+AUDIT_SIGNED_NUMBER = Gauge("bank_audit_signed_number", "The last audit row whose hash this process has signed")
+AUDIT_CONTRADICTIONS = Counter(
+    "bank_audit_contradictions_total", "Times that the audit chain did not hold what had been signed"
+)

@@ -41,7 +41,7 @@ class Trail:
 
     async def record(self, *, after: int = 0, until: int = 1_000) -> None:
         """Let the audit handler handle these positions of the log, as its delivery does."""
-        events = await read(self.connection, after=after, most=until - after)
+        events = (await read(self.connection, after=after, most=until - after)).events
         async with self.connection.transaction():
             await record_events(self.connection, events)
             await self.connection.execute(

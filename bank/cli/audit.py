@@ -1,0 +1,110 @@
+"""`bank audit`: keys for the signatures, and verifying the trail."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import asyncpg
+import click
+import msgspec
+
+from bank.audit.examine import Examination, examine
+from bank.audit.keys import PublicKeys, load_public_keys, make_key
+from bank.database.migrate import require_level
+from bank.database.pool import CONNECTION_LOST, Database
+from bank.errors import BadInput, Unavailable
+from bank.settings import SettingsError
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def audit() -> None:
+    """Make signing keys, and verify the audit trail."""
+
+
+@audit.command()
+@click.option("--key", default="audit-key.pem", show_default=True, type=_FILE, help="Where the private key goes.")
+@click.option("--public-key", default="audit-key.pub.pem", show_default=True, type=_FILE, help="And the public one.")
+def keygen(key: Path, public_key: Path) -> None:
+    """Make an Ed25519 key that signs the heads of the audit chain. Never overwrites one."""
+    id_ = make_key(key, public_key)
+    click.echo(f"Key {id_}: {key} signs, {public_key} verifies. Keep the second where the bank cannot write.")
+
+
+@audit.command()
+@click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
+@click.option(
+    "--heads", envvar="BANK_AUDIT_HEADS_FILE", multiple=True, type=_FILE,
+    help="A file of signed heads; may be given several times. BANK_AUDIT_HEADS_FILE by default.",
+)  # fmt: skip
+@click.option(
+    "--public-key", envvar="BANK_AUDIT_PUBLIC_KEY_FILE", multiple=True, type=_FILE,
+    help="What the heads are verified with; several where the key has changed. BANK_AUDIT_PUBLIC_KEY_FILE by default.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
+def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[Path, ...], *, as_json: bool) -> None:
+    """Verify the audit trail: no row edited, deleted, moved, put in or cut off.
+
+    Without heads a chain that was written anew as a whole cannot be told from the first one. Exit code 0: nothing is
+    wrong. 1: something is, and the first wrong row is named. 2: could not be verified.
+    """
+    if not database_url:
+        raise SettingsError("DATABASE_URL is not set.")
+    if heads and not public_key:
+        raise BadInput("Heads are verified with the public key: give --public-key too.")
+    started = perf_counter()
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=0, label="Verifying", file=sys.stderr, show_pos=True, hidden=hidden) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        found = asyncio.run(_examine(database_url, heads, load_public_keys(public_key), show))
+    if as_json:
+        report = {
+            "whole": not found.findings, **msgspec.to_builtins(found), "seconds": round(perf_counter() - started, 3)
+        }  # fmt: skip
+        click.echo(msgspec.json.encode(report))
+    else:
+        for line in _told(found, with_heads=bool(heads)):
+            click.echo(line)
+    sys.exit(1 if found.findings else 0)
+
+
+async def _examine(
+    url: str, heads: tuple[Path, ...], keys: PublicKeys, progress: Callable[[int, int], None]
+) -> Examination:
+    # An hour: comparing log and trail is one statement, and takes a second for each million rows.
+    database = Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=3_600_000)
+    await database.open()
+    try:
+        await require_level(database)
+        async with (
+            database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return await examine(connection, heads=heads, keys=keys, progress=progress)
+    except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
+        raise Unavailable(f"The audit trail could not be read: {error}.") from error
+    finally:
+        await database.close()
+
+
+def _told(found: Examination, *, with_heads: bool) -> list[str]:
+    if found.findings:
+        first, *others = found.findings
+        return [f"Broken: {first.sentence}", *(f"Also: {other.sentence}" for other in others)]
+    lines = [f"Whole: {found.rows:,} audit rows, chained without a gap, and every event that the audit has come to."]
+    if found.put_aside:
+        lines.append(f"{found.put_aside:,} events wait as dead letters of the audit and have no row yet.")
+    if not with_heads:
+        lines.append("Not held against signed heads: a chain that was written anew as a whole would not be noticed.")
+    elif not found.signed:
+        lines.append("No head has been signed yet.")
+    else:
+        lines.append(f"{found.signed:,} signed heads agree, the last of them about row {found.signed_number:,}.")
+    return lines

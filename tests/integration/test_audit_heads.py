@@ -1,0 +1,345 @@
+"""Signed heads and the examination of the whole trail: what the chain alone cannot show is found, and named."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bank.audit.examine import Examination, examine
+from bank.audit.heads import read_heads
+from bank.audit.keys import load_public_keys, load_signing_key, make_key
+from bank.audit.sign import Seal, Signer, load_seal
+from bank.clock import SystemClock
+from bank.errors import BadInput
+from bank.identifiers import uuid7
+from bank.settings import SettingsError
+from tests.integration.api import settings_for
+from tests.integration.trail import Trail, open_trail
+
+
+@dataclass
+class Sealed:
+    """A trail whose heads are signed."""
+
+    trail: Trail
+    signer: Signer
+    heads: Path
+    public: Path
+
+    async def write(self, count: int) -> None:
+        """Write so many rows and sign the last of them."""
+        await self.trail.write(count)
+        assert await self.signer.run_once() is not None
+
+    async def examined(self) -> Examination:
+        async with self.trail.connection.transaction(isolation="repeatable_read", readonly=True):
+            heads = [self.heads] if self.heads.exists() else []
+            return await examine(self.trail.connection, heads=heads, keys=load_public_keys([self.public]))
+
+    async def finding(self) -> tuple[int | None, str]:
+        """Return the only thing that is wrong."""
+        [finding] = (await self.examined()).findings
+        return finding.number, finding.sentence
+
+
+@pytest.fixture
+async def sealed(database_url: str, tmp_path: Path) -> AsyncIterator[Sealed]:
+    async with open_trail(database_url) as trail:
+        yield _seal(trail, tmp_path)
+
+
+def _seal(trail: Trail, folder: Path, *, is_ours: bool = True) -> Sealed:
+    private, public, heads = folder / "key.pem", folder / "key.pub.pem", folder / "heads.jsonl"
+    if not private.exists():
+        make_key(private, public)
+    signer = Signer(
+        Seal(load_signing_key(private), heads), database=trail.database, clock=SystemClock(), interval_s=60,
+        is_ours=lambda: is_ours,
+    )  # fmt: skip
+    return Sealed(trail, signer, heads, public)
+
+
+async def test_a_trail_as_the_bank_writes_it_has_nothing_wrong(sealed: Sealed) -> None:
+    for _ in range(3):
+        await sealed.write(10)
+    assert await sealed.examined() == Examination(rows=30, signed=3, signed_number=30, put_aside=0, findings=())
+
+
+async def test_a_trail_that_has_not_come_to_the_end_of_the_log_has_nothing_wrong(sealed: Sealed) -> None:
+    await sealed.write(10)
+    await sealed.trail.tell(3)
+    assert (await sealed.examined()).findings == ()
+
+
+async def test_a_dead_letter_of_the_audit_is_known_and_not_a_gap(sealed: Sealed) -> None:
+    await sealed.trail.tell(8)
+    await sealed.trail.record(until=3)
+    await sealed.trail.record(after=4)
+    assert await sealed.finding() == (
+        None,
+        "the UserRegisteredEvent at position 4 of the log has no audit row, though the audit has come past it: its row"
+        " was left out.",
+    )
+    await sealed.trail.connection.execute(
+        "insert into dead_letters (subscriber, event_position, error, attempts) values ('audit', 4, 'x', 5)"
+    )
+    examined = await sealed.examined()
+    assert (examined.findings, examined.put_aside) == ((), 1)
+
+
+async def test_nothing_is_signed_twice(sealed: Sealed) -> None:
+    assert await sealed.signer.run_once() is None
+    await sealed.write(2)
+    assert await sealed.signer.run_once() is None
+    assert len(sealed.heads.read_text().splitlines()) == 1
+
+
+async def test_only_the_process_that_writes_the_chain_signs_it(sealed: Sealed, tmp_path: Path) -> None:
+    await sealed.trail.write(2)
+    await _seal(sealed.trail, tmp_path, is_ours=False).signer.sign()
+    assert not sealed.heads.exists()
+    await sealed.signer.sign()
+    assert len(sealed.heads.read_text().splitlines()) == 1
+
+
+async def test_a_line_is_as_it_is_documented(sealed: Sealed) -> None:
+    await sealed.write(2)
+    await sealed.write(2)
+    hashes = await sealed.trail.connection.fetch("select number, hash from audit_logs")
+    by_number = {row["number"]: row["hash"].hex() for row in hashes}
+    lines = [json.loads(line) for line in sealed.heads.read_text().splitlines()]
+    for line, number in zip(lines, (2, 4), strict=True):
+        assert list(line) == ["number", "event_position", "hash", "at", "previous", "key", "signature"]
+        assert (line["number"], line["event_position"], line["hash"]) == (number, number, by_number[number])
+    assert lines[0]["previous"] == "0" * 64
+
+
+async def test_a_tail_that_was_cut_off_is_found_by_the_head_that_was_signed(sealed: Sealed) -> None:
+    await sealed.write(10)
+    await sealed.write(10)
+    await sealed.trail.tamper(
+        "delete from audit_logs where number > 15",
+        "delete from event_store where position > 15",
+        "update event_log_head set position = 15",
+        "update subscriber_positions set position = 15",
+    )
+    number, sentence = await sealed.finding()
+    assert number == 16
+    assert sentence.startswith("audit row 16 is missing and so are all after it: the chain ends at 15, and row 20 was")
+
+
+async def test_a_tail_that_was_cut_off_is_found_by_the_log_where_nothing_was_signed(sealed: Sealed) -> None:
+    await sealed.trail.write(20)
+    await sealed.trail.tamper("delete from audit_logs where number > 15")
+    number, sentence = await sealed.finding()
+    assert number == 16
+    assert "at position 16 of the log has no audit row" in sentence
+
+
+async def test_a_chain_that_was_written_anew_as_a_whole_is_found_by_its_heads(sealed: Sealed) -> None:
+    for _ in range(3):
+        await sealed.write(10)
+    # Nothing that happened after row 10 was signed is as it was.
+    await sealed.trail.tamper("update audit_logs set new_values = '{\"amount_minor\": 1}' where number = 14")
+    await sealed.trail.forge_chain(14)
+    number, sentence = await sealed.finding()
+    assert number == 20
+    assert sentence == (
+        "audit row 20 is not the one that was signed, though its chain fits: it was written anew after row 10, the last"
+        " that agrees with what was signed."
+    )
+
+
+async def test_a_chain_that_was_written_anew_is_not_found_without_heads(sealed: Sealed) -> None:
+    # The limit that the documentation states.
+    await sealed.trail.write(20)
+    await sealed.trail.tamper("update audit_logs set new_values = '{}' where number = 14")
+    await sealed.trail.forge_chain(14)
+    assert (await sealed.examined()).findings == ()
+
+
+async def test_rows_that_were_cut_off_and_written_again_by_the_bank_itself_are_found(sealed: Sealed) -> None:
+    await sealed.write(20)
+    await sealed.trail.tamper("delete from audit_logs where number > 15")
+    await sealed.trail.record()
+    number, sentence = await sealed.finding()
+    assert (number, "written anew" in sentence) == (20, True)
+
+
+async def test_an_edited_row_is_the_first_thing_said_of_it(sealed: Sealed) -> None:
+    await sealed.write(20)
+    await sealed.trail.tamper("update audit_logs set user_id = gen_random_uuid() where number = 7")
+    number, sentence = await sealed.finding()
+    assert number == 7
+    assert sentence.startswith("audit row 7 (event 7) is not as it was written")
+
+
+async def test_an_event_that_was_changed_after_it_was_audited_is_found(sealed: Sealed) -> None:
+    await sealed.write(20)
+    await sealed.trail.tamper("update event_store set user_id = gen_random_uuid() where position = 7")
+    number, sentence = await sealed.finding()
+    assert (number, "position 7" in sentence) == (7, True)
+
+
+async def test_a_row_of_an_event_that_there_is_not_is_found(sealed: Sealed) -> None:
+    await sealed.write(20)
+    await sealed.trail.connection.execute(
+        "insert into audit_logs (number, event_position, id, entity_type, entity_id, action, hash)"
+        " values (21, 99, gen_random_uuid(), 'User', gen_random_uuid(), 'CREATE', sha256(''))"
+    )
+    await sealed.trail.forge_chain(21)
+    assert await sealed.finding() == (
+        21, "audit row 21 tells of an event at position 99, which the log has not."
+    )  # fmt: skip
+
+
+async def test_a_row_outside_of_the_numbers_is_found(sealed: Sealed) -> None:
+    await sealed.write(20)
+    await sealed.trail.tamper(
+        "delete from audit_logs where number = 20",
+        "alter table audit_logs drop constraint audit_logs_number_from_one",
+        "insert into audit_logs (number, event_position, id, entity_type, entity_id, action, hash)"
+        " select -1, position, id, aggregate_type, aggregate_id, 'CREATE', sha256('') from event_store"
+        " where position = 20",
+    )
+    sentences = [finding.sentence for finding in (await sealed.examined()).findings]
+    assert "audit rows without a number of the chain: 1." in sentences
+
+
+async def test_a_bank_whose_chain_does_not_hold_what_it_signed_signs_no_more(sealed: Sealed) -> None:
+    await sealed.write(20)
+    await sealed.trail.forge_chain(1)
+    await sealed.trail.tamper("update audit_logs set hash = sha256(hash) where number = 20")
+    await sealed.trail.write(4)
+    assert await sealed.signer.run_once() is None
+    assert len(sealed.heads.read_text().splitlines()) == 1
+
+
+async def test_what_is_signed_is_on_the_disk_first(sealed: Sealed) -> None:
+    """Rows commit without waiting for the disk: a head of rows that the machine loses would accuse nobody's forgery."""
+    connection = sealed.trail.connection
+    await connection.execute("set synchronous_commit = off")
+    await sealed.trail.write(20)
+    written = await connection.fetchval("select pg_current_wal_insert_lsn()")
+    await sealed.signer.run_once()
+    assert await connection.fetchval("select pg_current_wal_flush_lsn() >= $1::pg_lsn", written)
+
+
+async def _three_heads(sealed: Sealed) -> list[bytes]:
+    for _ in range(3):
+        await sealed.write(2)
+    return sealed.heads.read_bytes().splitlines(keepends=True)
+
+
+async def test_an_edited_line_of_heads_is_found(sealed: Sealed) -> None:
+    lines = await _three_heads(sealed)
+    lines[1] = lines[1].replace(b'"number":4', b'"number":3')
+    sealed.heads.write_bytes(b"".join(lines))
+    number, sentence = await sealed.finding()
+    assert number is None
+    assert sentence == f"line 2 of {sealed.heads} does not bear out its signature: it has been changed."
+
+
+@pytest.mark.parametrize(("order", "line"), [((0, 2), 2), ((1, 2), 1), ((1, 0, 2), 1), ((0, 1, 1, 2), 3)])
+async def test_lines_taken_out_moved_or_put_in_are_found(sealed: Sealed, order: tuple[int, ...], line: int) -> None:
+    lines = await _three_heads(sealed)
+    sealed.heads.write_bytes(b"".join(lines[place] for place in order))
+    assert (await sealed.finding())[1].startswith(f"line {line} of {sealed.heads} does not follow from the line before")
+
+
+async def test_a_line_that_is_no_head_is_found(sealed: Sealed) -> None:
+    lines = await _three_heads(sealed)
+    sealed.heads.write_bytes(lines[0] + b"{}\n" + lines[2])
+    assert (await sealed.finding())[1] == f"line 2 of {sealed.heads} is not a head."
+
+
+async def test_heads_signed_with_another_key_are_found(sealed: Sealed, tmp_path: Path) -> None:
+    await _three_heads(sealed)
+    (tmp_path / "other").mkdir()
+    sealed.public = tmp_path / "other" / "pub.pem"
+    make_key(tmp_path / "other" / "key.pem", sealed.public)
+    assert "which is none of those given" in (await sealed.finding())[1]
+
+
+async def test_heads_go_on_with_a_new_key_where_both_are_known(sealed: Sealed, tmp_path: Path) -> None:
+    await _three_heads(sealed)
+    old = sealed.public
+    (tmp_path / "key.pem").unlink()
+    sealed.public = tmp_path / "new.pub.pem"
+    make_key(tmp_path / "key.pem", sealed.public)
+    sealed.signer = _seal(sealed.trail, tmp_path).signer
+    await sealed.write(2)
+    assert len(read_heads(sealed.heads, load_public_keys([old, sealed.public])).heads) == 4
+
+
+async def test_a_line_torn_by_a_crash_is_left_out_and_written_over(sealed: Sealed) -> None:
+    lines = await _three_heads(sealed)
+    sealed.heads.write_bytes(b"".join(lines) + lines[2][:100])
+    assert (await sealed.examined()).findings == ()
+    await sealed.write(2)
+    assert (await sealed.examined()).signed == 4
+
+
+async def test_of_two_processes_that_sign_at_once_one_does(sealed: Sealed, tmp_path: Path) -> None:
+    await sealed.trail.write(4)
+    other = _seal(sealed.trail, tmp_path).signer
+    signed = await asyncio.gather(sealed.signer.run_once(), other.run_once())
+    assert [head is None for head in signed].count(False) == 1
+    assert (await sealed.examined()).signed == 1
+
+
+def test_a_key_is_for_its_owners_eyes_and_is_never_overwritten(tmp_path: Path) -> None:
+    private, public = tmp_path / "key.pem", tmp_path / "key.pub.pem"
+    make_key(private, public)
+    assert private.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(BadInput, match=r"Cannot make .*key\.pem: File exists"):
+        make_key(private, public)
+    private.chmod(0o640)
+    with pytest.raises(BadInput, match="can be read by others; `chmod 600"):
+        load_signing_key(private)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+)
+def test_a_file_that_is_no_key_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "key.pem"
+    file.touch(mode=0o600)
+    file.write_bytes(content)
+    with pytest.raises(BadInput, match=r"is not an Ed25519 private key in PEM"):
+        load_signing_key(file)
+    with pytest.raises(BadInput, match=r"is not an Ed25519 public key in PEM"):
+        load_public_keys([file])
+    with pytest.raises(BadInput, match=r"Cannot read .*: No such file or directory"):
+        load_public_keys([tmp_path / "none"])
+
+
+def test_a_seal_needs_both_files_and_both_usable(tmp_path: Path) -> None:
+    def seal(**more: Path) -> Seal | None:
+        return load_seal(settings_for("postgresql://x", "redis://x", **more))
+
+    key, heads = tmp_path / "key.pem", tmp_path / "heads.jsonl"
+    make_key(key, tmp_path / "key.pub.pem")
+    assert seal() is None
+    assert seal(audit_key_file=key, audit_heads_file=heads) is not None
+    with pytest.raises(SettingsError, match="are set together, or not at all"):
+        seal(audit_key_file=key)
+    with pytest.raises(BadInput, match=r"Cannot write .*: No such file or directory"):
+        seal(audit_key_file=key, audit_heads_file=tmp_path / "none" / "heads.jsonl")
+    heads.write_text("no head\n")
+    with pytest.raises(BadInput, match=r"The last line of .* is not a signed head"):
+        seal(audit_key_file=key, audit_heads_file=heads)
+
+
+async def test_two_files_of_heads_that_disagree_are_found(sealed: Sealed, tmp_path: Path) -> None:
+    await sealed.write(4)
+    first = tmp_path / "first.jsonl"
+    sealed.heads.rename(first)
+    await sealed.trail.tamper(f"update audit_logs set id = '{uuid7()}' where number = 2")
+    await sealed.trail.forge_chain(2)
+    await sealed.signer.run_once()
+    found = await examine(sealed.trail.connection, heads=[sealed.heads, first], keys=load_public_keys([sealed.public]))
+    assert [finding.sentence for finding in found.findings] == ["two signed heads disagree about audit row 4."]
