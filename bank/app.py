@@ -13,6 +13,7 @@ import structlog
 
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import AccountDirectory
+from bank.accounts.state import AccountStates
 from bank.audit.sign import Signer, load_seal
 from bank.cache.answers import AnswerCache
 from bank.cache.redis import CacheServer
@@ -32,6 +33,8 @@ from bank.ledger.post import Ledger
 from bank.ledger.retention import KeyRetention
 from bank.settings import Settings
 from bank.subscriptions import subscribers
+from bank.transfers.expire import expire_holds
+from bank.transfers.terms import Terms, terms_of
 
 logger = structlog.get_logger(__name__)
 
@@ -51,6 +54,8 @@ class Bank:
     bus: Bus
     work: Work
     ledger: Ledger
+    terms: Terms
+    states: AccountStates
     passwords: Passwords
     tokens: AccessTokens
     sessions: Sessions
@@ -97,6 +102,8 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         bus=bus,
         work=work,
         ledger=Ledger(database, bus, clock, accounts.write_through),
+        terms=terms_of(settings),
+        states=AccountStates(work, accounts, clock),
         passwords=passwords,
         tokens=tokens,
         sessions=Sessions(
@@ -144,6 +151,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         loops: list[Coroutine[Any, Any, None]] = [
             bank.ledger.run(),
             bank.leases.run(),
+            expire_holds(bank.ledger, bank.database, bank.clock),
             bank.key_retention.run(),
             herald.run(),
             *(delivery.run() for delivery in bank.deliveries),

@@ -5,6 +5,7 @@ would be right.
 """
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -36,6 +37,10 @@ def _strong_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+# An amount in reais; the most is what one posting may move.
+Amount = Annotated[Decimal, Field(ge=0, decimal_places=2, le=Decimal("999999999.99"))]
+
+
 class Settings(BaseSettings):
     """The bank's settings, each with its environment variable, default and bounds."""
 
@@ -55,6 +60,15 @@ class Settings(BaseSettings):
     database_statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
     # A local Redis answers in 0.2 ms; past this the database is the faster cache.
     redis_timeout_ms: int = Field(default=50, ge=1, le=10_000)
+
+    # What may leave an account that has no limits of its own, at once and in a day: generous, to be narrowed.
+    transfer_limit: Amount = Decimal("1000000.00")
+    daily_limit: Amount = Decimal("5000000.00")
+    # What the bank charges for each, on top of the amount.
+    transfer_fee: Amount = Decimal("0.00")
+    withdrawal_fee: Amount = Decimal("0.00")
+    # Card schemes give a shop a week to send the goods; `bank.transfers.hold` has the most a client may ask for.
+    hold_days: int = Field(default=7, ge=1, le=30)
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)

@@ -1,6 +1,6 @@
 """THE table: who handles which events. Whatever happens after a commit, happens because of a row here."""
 
-from bank.accounts.cached import AccountCache
+from bank.accounts.cached import CHANGES, AccountCache
 from bank.accounts.days import count_days, forget_days
 from bank.audit.record import record_events
 from bank.events.delivery import Subscriber
@@ -11,6 +11,6 @@ def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
     """Return every subscriber. A name is durable: its position in the log is stored under it."""
     return (
         Subscriber("audit", record_events),
-        Subscriber("balance_cache", accounts.catch_up, events=(BalanceUpdatedEvent,), outside=True),
+        Subscriber("balance_cache", accounts.catch_up, events=CHANGES, outside=True),
         Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=forget_days),
     )

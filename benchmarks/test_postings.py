@@ -24,7 +24,7 @@ from bank.database.migrate import upgrade
 from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.identifiers import account_number, uuid7
-from bank.ledger.model import Receipt
+from bank.ledger.command import Receipt
 from bank.ledger.post import BATCH_MAX, Ledger
 from bank.transfers.submit import SubmitDeposit, SubmitTransfer, submit_deposit, submit_transfer
 from fixtures.backends import open_backend

@@ -1,13 +1,28 @@
 """Accounts in the cache: balances written through with versions (spec step 2), and what cached answers hang on."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from bank.accounts.reads import queries
 from bank.cache.values import Tag, ValueCache
 from bank.events.delivery import NotNow
-from bank.events.model import BalanceUpdatedEvent, RecordedEvent
+from bank.events.model import (
+    AccountClosedEvent,
+    AccountEvent,
+    AccountFrozenEvent,
+    AccountLimitsChangedEvent,
+    AccountUnfrozenEvent,
+    BalanceUpdatedEvent,
+    HoldAuthorizedEvent,
+    HoldCapturedEvent,
+    HoldEvent,
+    HoldExpiredEvent,
+    HoldReleasedEvent,
+    RecordedEvent,
+)
 from bank.ledger.model import Account
 
 # The spec's times to live. Validity does not hang on them, versions see to that; they bound memory and forgotten bugs.
@@ -17,7 +32,7 @@ PROFILE_TTL_S = 60 * 60
 
 def account_tag(account: Account) -> Tag:
     """Return what an answer made from this account hangs on; its value is kept with it."""
-    return Tag(_key(account.id), account.version, BALANCE_TTL_S, msgspec.json.encode(account))
+    return Tag(_key(account.id), account.revision, BALANCE_TTL_S, msgspec.json.encode(account))
 
 
 def owner_tag(user_id: UUID, version: int) -> Tag:
@@ -47,15 +62,30 @@ class AccountCache:
         data = await self._values.data(_key(account_id))
         return msgspec.json.decode(data, type=Account) if data else None
 
-    async def catch_up(self, _connection: object, events: Sequence[RecordedEvent]) -> None:
-        """Handle BalanceUpdated: see to it that the cache believes nothing older than these events.
+    async def catch_up(self, connection: Any, events: Sequence[RecordedEvent]) -> None:
+        """Handle everything that changes an account: see to it that the cache believes nothing older than these events.
 
         The write-through has usually been here before; this covers a crash, or an absent Redis, in between.
         Raises `NotNow` while Redis is away.
         """
-        newest: dict[UUID, int] = {}
-        for recorded in events:
-            assert isinstance(recorded.event, BalanceUpdatedEvent)
-            newest[recorded.event.account_id] = recorded.event.version
-        if not await self._values.put([Tag(_key(id_), version, BALANCE_TTL_S) for id_, version in newest.items()]):
+        ids = {recorded.event.account_id for recorded in events if isinstance(recorded.event, AccountEvent | HoldEvent)}
+        tags = [
+            Tag(_key(row["id"]), row["revision"], BALANCE_TTL_S)
+            async for row in queries.revisions(connection, ids=list(ids))
+        ]
+        if not await self._values.put(tags):
             raise NotNow("Redis is away.")
+
+
+# What a subscriber asks for, so that `catch_up` hears of every change of an account's row.
+CHANGES = (
+    BalanceUpdatedEvent,
+    AccountFrozenEvent,
+    AccountUnfrozenEvent,
+    AccountClosedEvent,
+    AccountLimitsChangedEvent,
+    HoldAuthorizedEvent,
+    HoldCapturedEvent,
+    HoldReleasedEvent,
+    HoldExpiredEvent,
+)

@@ -11,16 +11,19 @@ select nextval('account_number_sequence');
 -- name: insert_account(id, user_id, number, currency, now)$
 -- The owner's version tells caches of the new list.
 with opened as (
-    insert into accounts (id, user_id, kind, number, currency, status, created_at)
-    values (:id, :user_id, 'CUSTOMER', :number, :currency, 'ACTIVE', :now)
+    insert into accounts (id, user_id, kind, number, currency, status, created_at, updated_at)
+    values (:id, :user_id, 'CUSTOMER', :number, :currency, 'ACTIVE', :now, :now)
 )
 update users set version = version + 1 where id = :user_id returning version;
 
 -- name: account_by_id(id)^
-select id, user_id, kind, number, currency, status, balance_minor, version, created_at from accounts where id = :id;
+select id, user_id, kind, number, currency, status, balance_minor, version, created_at,
+    held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at
+from accounts where id = :id;
 
 -- name: accounts_of_user(user_id)
-select id, user_id, kind, number, currency, status, balance_minor, version, created_at
+select id, user_id, kind, number, currency, status, balance_minor, version, created_at,
+    held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at
 from accounts where user_id = :user_id order by id;
 
 -- name: id_by_number(number)$
@@ -58,3 +61,18 @@ on conflict (account_id, day) do update set
 
 -- name: delete_days()!
 delete from account_days;
+
+-- name: lock_account(id)^
+select id, user_id, kind, number, currency, status, balance_minor, version, created_at,
+    held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at
+from accounts where id = :id and kind = 'CUSTOMER' for no key update;
+
+-- name: change_account(id, status, transfer_limit_minor, daily_limit_minor, now)^
+update accounts set status = :status, transfer_limit_minor = :transfer_limit_minor, daily_limit_minor = :daily_limit_minor,
+    revision = revision + 1, updated_at = greatest(updated_at, :now)
+where id = :id
+returning id, user_id, kind, number, currency, status, balance_minor, version, created_at,
+    held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at;
+
+-- name: revisions(ids)
+select id, revision from accounts where id = any(:ids::uuid[]);

@@ -9,6 +9,9 @@ from bank.database.snapshot import ReadSnapshot
 from bank.errors import Forbidden, Unauthenticated
 from bank.identity.tokens import Caller
 
+# What an account's own row does not say.
+_FROM_THE_DATABASE = frozenset({"Account.transactions", "Account.holds", "Account.balanceAt", "Account.statement"})
+
 
 @dataclass(slots=True)
 class RequestScope:
@@ -49,4 +52,4 @@ class RequestScope:
 
         With anything else in the answer, two sources could be from two instants (rule 11).
         """
-        return self.operation.roots == ("account",) and "Account.transactions" not in self.operation.fields
+        return self.operation.roots == ("account",) and _FROM_THE_DATABASE.isdisjoint(self.operation.fields)

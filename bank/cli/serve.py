@@ -30,7 +30,7 @@ from bank.telemetry.logs import configure_logs
 
 logger = structlog.get_logger(__name__)
 
-RESOLVERS = ["bank.api.resolvers.identity", "bank.api.resolvers.accounts", "bank.api.resolvers.transfers"]
+RESOLVERS = [f"bank.api.resolvers.{noun}" for noun in ("identity", "accounts", "states", "transfers", "holds")]
 
 
 @click.command()

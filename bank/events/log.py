@@ -27,12 +27,20 @@ def metadata_of(context: RequestContext | None) -> EventMetadata:
     )
 
 
-async def append(connection: Any, events: Sequence[DomainEvent], *, now: datetime) -> list[RecordedEvent]:
+async def append(
+    connection: Any,
+    events: Sequence[DomainEvent],
+    *,
+    now: datetime,
+    metadata: Sequence[EventMetadata] | None = None,
+) -> list[RecordedEvent]:
     """Put events at the end of the log, within the caller's transaction, as its last statement.
 
-    From here to the commit nobody else can append, so nothing slow may come in between.
+    `metadata` says where each event came from; without it, all came from the request at hand. From here to the commit
+    nobody else can append, so nothing slow may come in between.
     """
-    metadata = metadata_of(current_context())
+    if metadata is None:
+        metadata = [metadata_of(current_context())] * len(events)
     head = await queries.append_events(
         connection,
         count=len(events),
@@ -44,12 +52,12 @@ async def append(connection: Any, events: Sequence[DomainEvent], *, now: datetim
         data=[msgspec.json.encode(event).decode() for event in events],
         versions=[event.event_version for event in events],
         user_ids=[event.user_id for event in events],
-        metadata=[msgspec.json.encode(metadata).decode()] * len(events),
+        metadata=[msgspec.json.encode(one).decode() for one in metadata],
     )
     first = head["position"] - len(events) + 1
     return [
-        RecordedEvent(position=position, event=event, metadata=metadata, created_at=now)
-        for position, event in enumerate(events, start=first)
+        RecordedEvent(position=position, event=event, metadata=one, created_at=now)
+        for position, (event, one) in enumerate(zip(events, metadata, strict=True), start=first)
     ]
 
 

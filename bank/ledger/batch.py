@@ -1,170 +1,71 @@
-"""What one batch decides, in memory: replays, refusals and postings, and the columns to write (rules 3, 5 and 12)."""
+"""What one batch decides, in memory: replays, refusals, postings and holds, and what to write (rules 3, 5, 12)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from bank.clock import business_day
 from bank.events.log import metadata_of
-from bank.events.model import (
-    BalanceUpdatedEvent,
-    DomainEvent,
-    EventMetadata,
-    RecordedEvent,
-    TransactionCompletedEvent,
-    TransactionInitiatedEvent,
-)
+from bank.events.model import ActionRefusedEvent, DomainEvent, EventMetadata, RecordedEvent
 from bank.identifiers import uuid7, uuid7s
+from bank.ledger.command import Command, HoldReceipt, Outcome, Receipt, Result, Results, replay, store
 from bank.ledger.keys import KEY_REUSED, KnownKey
-from bank.ledger.model import Account, Decide, Posting, Receipt, Refusal, enter
-from bank.telemetry.context import RequestContext
+from bank.ledger.model import (
+    Account,
+    Authorize,
+    Books,
+    Decide,
+    EndHold,
+    Hold,
+    Original,
+    Posting,
+    Refusal,
+    Step,
+    authorize,
+    end_hold,
+    enter,
+)
+from bank.ledger.posted import EVENTS_A_POSTING, Posted, hold_event
 
 
-# Structs, not dataclasses: five are made for each posting, and a frozen dataclass costs ten times as much (measured).
-class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to post, with all that its decision needs.
-
-    `digest` stands for the content: the same key with another digest or operation is a mistake of the caller's.
-    `decide` says what to post, given the locked accounts of `account_ids`; those that do not exist are missing there.
-    """
-
-    caller_id: UUID
-    key: str
-    operation: str
-    digest: bytes
-    account_ids: tuple[UUID, ...]
-    decide: Decide
-    context: RequestContext | None = None
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of a command. `replayed`: it was decided by an earlier command with the same key."""
-
-    result: Receipt | Refusal
-    replayed: bool = False
-
-
-class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An outcome as its key's row keeps it: one of the two."""
-
-    receipt: Receipt | None = None
-    refusal: Refusal | None = None
-
-
-def _replay(known: KnownKey, command: Command) -> Outcome:
-    """Return the first answer again, or the refusal of a key used for something else."""
-    if not known.is_for(command.operation, command.digest):
-        return Outcome(KEY_REUSED)
-    stored = msgspec.json.decode(known.outcome, type=_Stored)
-    result = stored.receipt or stored.refusal
-    assert result is not None
-    return Outcome(result, replayed=True)
-
-
-class Posted(msgspec.Struct, frozen=True):
-    """A posting that was decided: how both accounts stand after it, and whose doing it was."""
-
-    transaction_id: UUID
-    posting: Posting
-    debit: Account
-    credit: Account
-    command: Command
-    metadata: EventMetadata
-
-    def events(self) -> tuple[DomainEvent, ...]:
-        """Return what is now true, in the order of the log."""
-        posting = self.posting
-        about: dict[str, Any] = {
-            "transaction_id": self.transaction_id,
-            "kind": posting.kind,
-            "amount_minor": posting.amount_minor,
-            "currency": posting.currency,
-            "debit_account_id": posting.debit_id,
-            "credit_account_id": posting.credit_id,
-            "initiated_by": self.command.caller_id,
-            "related_transaction_id": None,
-            "hold_id": None,
-        }
-        return (
-            TransactionInitiatedEvent(**about),
-            self._balance_updated(self.debit, -posting.amount_minor),
-            self._balance_updated(self.credit, posting.amount_minor),
-            TransactionCompletedEvent(**about),
-        )
-
-    def _balance_updated(self, account: Account, change_minor: int) -> BalanceUpdatedEvent:
-        return BalanceUpdatedEvent(
-            account_id=account.id,
-            transaction_id=self.transaction_id,
-            version=account.version,
-            change_minor=change_minor,
-            balance_minor=account.balance_minor,
-            currency=account.currency,
-            initiated_by=self.command.caller_id,
-        )
-
-
-@dataclass(slots=True)
 class Batch:
-    """Commands decided one after the other against accounts that nobody else can change meanwhile.
+    """Commands decided one after the other against rows that nobody else can change meanwhile.
 
+    `posted`, `changed`, `holds` and `keys` are what is to be written, `told` the events beside those of postings.
     `ids` are for the transactions, one after the other.
     """
 
-    accounts: dict[UUID, Account]
-    known: dict[tuple[UUID, str], KnownKey]
-    now: datetime
-    ids: Iterator[UUID] = field(default_factory=lambda: iter(uuid7, None))
-    posted: list[Posted] = field(default_factory=list)
-    keys: list[tuple[Any, ...]] = field(default_factory=list)
-    retold: set[UUID] = field(default_factory=set)
-
-    def decide(self, command: Command) -> Outcome:
-        """Decide one command, and note what is to be written for it."""
-        identity = (command.caller_id, command.key)
-        if known := self.known.get(identity):
-            self.retold.update(command.account_ids)
-            return _replay(known, command)
-        decision = command.decide(self.accounts)
-        after = enter(decision, self.accounts) if isinstance(decision, Posting) else decision
-        if isinstance(after, Refusal):
-            result: Receipt | Refusal = after
-            stored, transaction_id = _Stored(refusal=after), None
-        else:
-            assert isinstance(decision, Posting)
-            result = receipt = self._apply(decision, after, command)
-            stored, transaction_id = _Stored(receipt=receipt), receipt.transaction_id
-        outcome = msgspec.json.encode(stored).decode()
-        self.keys.append((*identity, command.operation, command.digest, outcome, transaction_id))
-        self.known[identity] = KnownKey(command.operation, command.digest, outcome)
-        return Outcome(result)
-
-    def _apply(self, posting: Posting, after: tuple[Account, Account], command: Command) -> Receipt:
-        debit, credit = after
-        self.accounts[debit.id], self.accounts[credit.id] = debit, credit
-        transaction_id = next(self.ids)
-        self.posted.append(Posted(transaction_id, posting, debit, credit, command, metadata_of(command.context)))
-        return Receipt(
-            transaction_id=transaction_id,
-            kind=posting.kind,
-            amount_minor=posting.amount_minor,
-            currency=posting.currency,
-            debit_number=debit.number,
-            credit_number=credit.number,
-            description=posting.description,
-            created_at=self.now,
-            debit_balance_after_minor=debit.balance_minor,
-            credit_balance_after_minor=credit.balance_minor,
-        )
+    def __init__(
+        self,
+        accounts: dict[UUID, Account],
+        known: dict[tuple[UUID | None, str | None], KnownKey],
+        now: datetime,
+        *,
+        originals: dict[UUID, Original] | None = None,
+        holds: dict[UUID, Hold] | None = None,
+        ids: Iterator[UUID] | None = None,
+    ) -> None:
+        self.posted: list[Posted] = []
+        self.keys: list[tuple[Any, ...]] = []
+        self.told: list[tuple[DomainEvent, EventMetadata]] = []
+        self._accounts, self._originals, self._holds = accounts, originals or {}, holds or {}
+        self._loaded = dict(self._accounts), dict(self._holds)
+        self._books = Books(self._accounts, self._originals, self._holds, now, business_day(now))
+        self._known = known
+        self._retold: set[UUID] = set()
+        self._ids = ids or iter(uuid7, None)
+        # What each change of the command at hand has replaced, so that it can be undone.
+        self._journal: list[tuple[dict[UUID, Any], UUID, Any]] = []
+        self._reserved_id: UUID | None = None
 
     @property
     def changed(self) -> list[Account]:
-        """Every account that has new entries, as it stands after the batch."""
-        ids = {account.id for posted in self.posted for account in (posted.debit, posted.credit)}
-        return [self.accounts[id_] for id_ in ids]
+        """Every account that is not as it was loaded, as it stands after the batch."""
+        before = self._loaded[0]
+        return [account for id_, account in self._accounts.items() if account is not before[id_]]
 
     @property
     def shown(self) -> list[Account]:
@@ -173,8 +74,193 @@ class Batch:
         A replay may be the first that anybody hears of a commit whose reply was lost, and the cache has not heard of
         it either.
         """
-        retold = [self.accounts[id_] for id_ in self.retold if id_ in self.accounts] if self.retold else []
-        return [*self.changed, *retold] if self.posted else retold
+        return [*self.changed, *[self._accounts[id_] for id_ in self._retold if id_ in self._accounts]]
+
+    @property
+    def holds(self) -> list[Hold]:
+        """Every hold that was made or has ended."""
+        before = self._loaded[1]
+        return [hold for id_, hold in self._holds.items() if hold is not before.get(id_)]
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.keys or self.posted or self.told)
+
+    def decide(self, command: Command) -> Outcome:
+        """Decide one command, and note what is to be written for it."""
+        identity = (command.caller_id, command.key)
+        metadata = metadata_of(command.context)
+        if command.key is not None and (known := self._known.get(identity)):
+            self._retold.update(command.account_ids)
+            outcome = replay(known, command)
+            if outcome.result == KEY_REUSED:
+                self._tell_refusal(command, KEY_REUSED, metadata)
+            return outcome
+        self._journal.clear()
+        if command.is_list:
+            result: Result = self._carry_out_list(command, metadata)
+        else:
+            result = self._carry_out(command.decide[0], command, metadata)
+        if isinstance(result, Refusal):
+            self._tell_refusal(command, result, metadata)
+        if command.key is not None:
+            stored = store(result)
+            self.keys.append((*identity, command.operation, command.digest, stored, _transaction_id(result)))
+            self._known[identity] = KnownKey(command.operation, command.digest, stored)
+        return Outcome(result)
+
+    def _carry_out_list(self, command: Command, metadata: EventMetadata) -> Results | Refusal:
+        mark = self._mark()
+        items: list[Receipt | Refusal] = []
+        for place, decide in enumerate(command.decide):
+            result = self._carry_out(decide, command, metadata)
+            assert isinstance(result, Receipt | Refusal), "lists are of postings"
+            if isinstance(result, Refusal):
+                if command.all_or_none:
+                    self._return_to(mark)
+                    return _nothing_done(result, place)
+                self._tell_refusal(command, result, metadata)
+            items.append(result)
+        return Results(tuple(items))
+
+    def _carry_out(self, decide: Decide, command: Command, metadata: EventMetadata) -> Receipt | HoldReceipt | Refusal:
+        decision = decide(self._books)
+        if isinstance(decision, Refusal):
+            return decision
+        steps: tuple[Step, ...] = (decision,) if isinstance(decision, Posting) else decision
+        mark = self._mark()
+        for step in steps:
+            if refusal := self._take(step, command, metadata):
+                self._return_to(mark)
+                return refusal
+        posted = self.posted[mark[1] :]
+        receipt = self._receipt(posted[0], posted[1:]) if posted else None
+        hold_id = _hold_id(steps[0])
+        if hold_id is None:
+            assert receipt is not None
+            return receipt
+        return self._hold_receipt(self._holds[hold_id], receipt)
+
+    def _take(self, step: Step, command: Command, metadata: EventMetadata) -> Refusal | None:
+        match step:
+            case Posting():
+                entered = enter(step, self._accounts, self._books.today)
+                if isinstance(entered, Refusal):
+                    return entered
+                self._post(step, entered, command, metadata)
+            case Authorize():
+                account = authorize(step.hold, self._accounts, self._books.today)
+                if isinstance(account, Refusal):
+                    return account
+                self._set(self._accounts, account.id, account)
+                self._change_hold(step.hold, command, metadata)
+            case EndHold():
+                hold = self._holds[step.hold_id]
+                self._set(self._accounts, hold.account_id, end_hold(hold, self._accounts))
+                if step.status == "CAPTURED":
+                    self._reserved_id = next(self._ids)
+                ended = msgspec.structs.replace(
+                    hold,
+                    status=step.status,
+                    captured_minor=step.captured_minor,
+                    transaction_id=self._reserved_id,
+                    ended_at=self._books.now,
+                )
+                self._change_hold(ended, command, metadata)
+        return None
+
+    def _post(
+        self, posting: Posting, entered: tuple[Account, Account], command: Command, metadata: EventMetadata
+    ) -> None:
+        debit, credit = entered
+        self._set(self._accounts, debit.id, debit)
+        self._set(self._accounts, credit.id, credit)
+        related_id = posting.related_id
+        if posting.kind == "FEE":
+            related_id = self.posted[-1].transaction_id
+        elif posting.kind == "REVERSAL":
+            assert related_id is not None
+            original = self._originals[related_id]
+            reversed_minor = original.reversed_minor + posting.amount_minor
+            self._set(self._originals, related_id, msgspec.structs.replace(original, reversed_minor=reversed_minor))
+        transaction_id, self._reserved_id = self._reserved_id or next(self._ids), None
+        assert command.caller_id is not None, "money moves because somebody asked for it"
+        self.posted.append(Posted(transaction_id, posting, related_id, debit, credit, command.caller_id, metadata))
+
+    def _change_hold(self, hold: Hold, command: Command, metadata: EventMetadata) -> None:
+        self._set(self._holds, hold.id, hold)
+        self.told.append((hold_event(hold, command.caller_id), metadata))
+
+    def _tell_refusal(self, command: Command, refusal: Refusal, metadata: EventMetadata) -> None:
+        if command.caller_id is None:
+            # Nobody asked, so that nobody was refused.
+            return
+        about = next((id_ for id_ in command.account_ids if id_ in self._accounts), None)
+        event = ActionRefusedEvent(
+            action=command.operation,
+            code=refusal.code,
+            entity_type="Account",
+            entity_id=about,
+            initiated_by=command.caller_id,
+        )
+        self.told.append((event, metadata))
+
+    def _mark(self) -> tuple[int, int, int]:
+        return len(self._journal), len(self.posted), len(self.told)
+
+    def _return_to(self, mark: tuple[int, int, int]) -> None:
+        """Undo what has been done since `mark`."""
+        steps, posted, told = mark
+        while len(self._journal) > steps:
+            mapping, key, before = self._journal.pop()
+            if before is None:
+                del mapping[key]
+            else:
+                mapping[key] = before
+        del self.posted[posted:]
+        del self.told[told:]
+        self._reserved_id = None
+
+    def _set(self, mapping: dict[UUID, Any], key: UUID, value: Any) -> None:
+        self._journal.append((mapping, key, mapping.get(key)))
+        mapping[key] = value
+
+    def _receipt(self, main: Posted, fees: Sequence[Posted]) -> Receipt:
+        posting = main.posting
+        debit, credit = self._accounts[posting.debit_id], self._accounts[posting.credit_id]
+        return Receipt(
+            transaction_id=main.transaction_id,
+            kind=posting.kind,
+            amount_minor=posting.amount_minor,
+            currency=posting.currency,
+            debit_number=debit.number,
+            credit_number=credit.number,
+            description=posting.description,
+            created_at=self._books.now,
+            debit_balance_after_minor=debit.balance_minor,
+            credit_balance_after_minor=credit.balance_minor,
+            fee_minor=sum(fee.posting.amount_minor for fee in fees) if fees else 0,
+            related_id=main.related_id,
+            hold_id=posting.hold_id,
+        )
+
+    def _hold_receipt(self, hold: Hold, receipt: Receipt | None) -> HoldReceipt:
+        debit, credit = self._accounts[hold.account_id], self._accounts[hold.to_account_id]
+        return HoldReceipt(
+            id=hold.id,
+            status=hold.status,
+            amount_minor=hold.amount_minor,
+            captured_minor=hold.captured_minor,
+            currency=hold.currency,
+            debit_number=debit.number,
+            credit_number=credit.number,
+            description=hold.description,
+            expires_at=hold.expires_at,
+            created_at=hold.created_at,
+            available_after_minor=debit.available_minor,
+            receipt=receipt,
+        )
 
     def columns(self) -> dict[str, Any]:
         """Return the parameters of `write_batch`: one list for each column."""
@@ -183,22 +269,38 @@ class Batch:
                 one.transaction_id, one.posting.kind, one.posting.amount_minor, one.posting.currency,
                 one.debit.id, one.debit.version, one.debit.balance_minor,
                 one.credit.id, one.credit.version, one.credit.balance_minor,
-                one.posting.description, one.command.caller_id, msgspec.json.encode(one.metadata).decode(),
+                one.posting.description, one.initiated_by, one.related_id, one.posting.hold_id,
+                msgspec.json.encode(one.metadata).decode(),
             )
             for one in self.posted
         ]  # fmt: skip
-        accounts = [(account.id, account.balance_minor, account.version) for account in self.changed]
+        accounts = [
+            (
+                account.id, account.balance_minor, account.version,
+                account.held_minor, account.revision, account.spent_minor, account.spent_on,
+            )
+            for account in self.changed
+        ]  # fmt: skip
         return {
-            "now": self.now,
-            "event_ids": uuid7s(4 * len(self.posted)),
+            "now": self._books.now,
+            "event_ids": uuid7s(EVENTS_A_POSTING * len(self.posted)),
             **_transpose(_POSTED_COLUMNS, rows),
-            **_transpose(("account_ids", "balances", "versions"), accounts),
+            **_transpose(_ACCOUNT_COLUMNS, accounts),
             **_transpose(_KEY_COLUMNS, self.keys),
         }
 
+    def hold_columns(self) -> dict[str, Any]:
+        """Return the parameters of `write_holds`."""
+        return _transpose(_HOLD_COLUMNS, [msgspec.structs.astuple(hold) for hold in self.holds])
+
+    @property
+    def now(self) -> datetime:
+        """The moment of everything in the batch."""
+        return self._books.now
+
     def recorded(self, head: int) -> list[RecordedEvent]:
-        """Return the batch's events as the log has them, given the head's position after them."""
-        position = head - 4 * len(self.posted)
+        """Return the events of the batch's postings as the log has them, given the head's position after them."""
+        position = head - EVENTS_A_POSTING * len(self.posted)
         recorded = []
         for posted in self.posted:
             for event in posted.events():
@@ -211,10 +313,43 @@ class Batch:
 
 _POSTED_COLUMNS = (
     "transaction_ids", "kinds", "amounts", "currencies", "debit_ids", "debit_versions", "debit_balances",
-    "credit_ids", "credit_versions", "credit_balances", "descriptions", "initiators", "metadata",
+    "credit_ids", "credit_versions", "credit_balances", "descriptions", "initiators", "related_ids", "hold_ids",
+    "metadata",
 )  # fmt: skip
+_ACCOUNT_COLUMNS = ("account_ids", "balances", "versions", "helds", "revisions", "spents", "spent_days")
 _KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions")
+_HOLD_COLUMNS = (
+    "ids", "account_ids", "to_account_ids", "amounts", "currencies", "descriptions", "statuses", "captureds",
+    "transaction_ids", "initiators", "expiries", "creations", "ends",
+)  # fmt: skip
 
 
 def _transpose(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, Any]:
     return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+
+
+def _transaction_id(result: Result) -> UUID | None:
+    match result:
+        case Receipt():
+            return result.transaction_id
+        case HoldReceipt(receipt=Receipt() as receipt):
+            return receipt.transaction_id
+        case _:
+            return None
+
+
+def _hold_id(step: Step) -> UUID | None:
+    match step:
+        case Authorize():
+            return step.hold.id
+        case EndHold():
+            return step.hold_id
+        case _:
+            return None
+
+
+def _nothing_done(refusal: Refusal, place: int) -> Refusal:
+    """Return the refusal of a whole list, given that of one item."""
+    field = refusal.field[1:] if refusal.field else ()
+    message = f"Nothing was done, because of item {place + 1}: {refusal.message}"
+    return Refusal(code=refusal.code, message=message, field=("input", "transfers", str(place), *field))

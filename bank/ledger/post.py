@@ -7,8 +7,10 @@ it takes one lock, then the account rows in id order, decides in memory, and wri
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -18,16 +20,19 @@ from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
 from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus
-from bank.identifiers import uuid7s
-from bank.ledger.batch import Batch, Command, Outcome
+from bank.events.log import append
+from bank.events.model import RecordedEvent
+from bank.identifiers import uuid7, uuid7s
+from bank.ledger.batch import Batch
+from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import KEYS_ARE_UNIQUE, KnownKey
-from bank.ledger.model import Account
+from bank.ledger.model import Account, Hold, Original
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
 queries = load_statements(__file__)
 
-# One statement for 256 postings takes about 50 ms; beyond that latency grows faster than throughput.
+# One statement for 256 decisions takes about 50 ms; beyond that latency grows faster than throughput.
 BATCH_MAX = 256
 # Eight full batches, under half a second of waiting; a longer queue only delays the answer "try again".
 QUEUE_MAX = 2_048
@@ -82,8 +87,10 @@ class Ledger:
     async def run_once(self) -> None:
         """Wait for a command, take what else is waiting, and write it all as one batch."""
         batch = [await self._queue.get()]
-        while len(batch) < BATCH_MAX and not self._queue.empty():
+        decisions = len(batch[0].command.decide)
+        while decisions < BATCH_MAX and not self._queue.empty():
             batch.append(self._queue.get_nowait())
+            decisions += len(batch[-1].command.decide)
         started = perf_counter()
         try:
             await self._write([waiting.command for waiting in batch], batch)
@@ -116,38 +123,49 @@ class Ledger:
 
     async def _write(self, commands: Sequence[Command], waiting: Sequence[_Waiting]) -> None:
         try:
-            batch, outcomes, head = await self._commit(commands)
+            batch, outcomes, events = await self._commit(commands)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != KEYS_ARE_UNIQUE:
                 raise
             # A unit of work has used one of these keys since we looked; now it is there to be seen.
-            batch, outcomes, head = await self._commit(commands)
-        if head is not None and batch.posted:
-            self._bus.publish(batch.recorded(head), committed_at=perf_counter())
+            batch, outcomes, events = await self._commit(commands)
+        if events:
+            self._bus.publish(events, committed_at=perf_counter())
         # The next batch need not wait while the cache learns of this one; the callers of this one do (rule 11).
         task = asyncio.create_task(self._answer(batch, waiting, outcomes))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
-    async def _commit(self, commands: Sequence[Command]) -> tuple[Batch, list[Outcome], int | None]:
-        """Decide and write; return the batch, its outcomes and the head of the log after it, if it wrote anything."""
+    async def _commit(self, commands: Sequence[Command]) -> tuple[Batch, list[Outcome], list[RecordedEvent]]:
+        """Decide and write; return the batch, its outcomes and its events as the log has them."""
         async with self._database.transaction(BEGIN_POSTING) as connection:
             batch = await self._load(connection, commands)
             outcomes = [batch.decide(command) for command in commands]
-            head = await _write_columns(connection, batch) if batch.keys else None
-        return batch, outcomes, head
+            events = await _write(connection, batch) if batch.writes else []
+        return batch, outcomes, events
 
     async def _load(self, connection: Any, commands: Sequence[Command]) -> Batch:
-        callers, keys = [command.caller_id for command in commands], [command.key for command in commands]
+        keyed = [(command.caller_id, command.key) for command in commands if command.key is not None]
         known = {
-            (callers[row["place"] - 1], keys[row["place"] - 1]): KnownKey(
-                row["operation"], row["request_digest"], row["outcome"]
+            keyed[row["place"] - 1]: KnownKey(row["operation"], row["request_digest"], row["outcome"])
+            async for row in queries.find_keys(
+                connection, callers=[caller for caller, _ in keyed], keys=[key for _, key in keyed]
             )
-            async for row in queries.find_keys(connection, callers=callers, keys=keys)
         }
-        ids = {id_ for command in commands for id_ in command.account_ids}
-        accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(ids))}
-        return Batch(accounts, known, self._clock.now(), iter(uuid7s(len(commands))))
+        new = [command for command in commands if (command.caller_id, command.key) not in known]
+        account_ids = {id_ for command in commands for id_ in command.account_ids}
+        accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(account_ids))}
+        # Processes may disagree on the time; an account's entries are in the order of theirs all the same.
+        now = max([self._clock.now(), *(account.updated_at for account in accounts.values() if account.updated_at)])
+        return Batch(
+            accounts,
+            known,
+            now,
+            originals=await _originals(connection, [id_ for command in new for id_ in command.original_ids]),
+            holds=await _holds(connection, [id_ for command in new for id_ in command.hold_ids]),
+            # Most commands make one transaction; lists and fees make more.
+            ids=chain(uuid7s(len(commands)), iter(uuid7, None)),
+        )
 
     async def _answer(self, batch: Batch, waiting: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         try:
@@ -161,8 +179,28 @@ class Ledger:
                     await asyncio.sleep(0)
 
 
-async def _write_columns(connection: Any, batch: Batch) -> int:
-    return int(await queries.write_batch(connection, **batch.columns()))
+async def _write(connection: Any, batch: Batch) -> list[RecordedEvent]:
+    """Write what was decided; return its events. The head of the log is locked by the statement of the postings."""
+    if batch.holds:
+        await queries.write_holds(connection, **batch.hold_columns())
+    head = int(await queries.write_batch(connection, **batch.columns()))
+    events = batch.recorded(head)
+    if batch.told:
+        told, metadata = zip(*batch.told, strict=True)
+        events += await append(connection, told, now=batch.now, metadata=metadata)
+    return events
+
+
+async def _originals(connection: Any, ids: list[UUID]) -> dict[UUID, Original]:
+    if not ids:
+        return {}
+    return {row["id"]: Original(*row) async for row in queries.find_originals(connection, ids=ids)}
+
+
+async def _holds(connection: Any, ids: list[UUID]) -> dict[UUID, Hold]:
+    if not ids:
+        return {}
+    return {row["id"]: Hold(*row) async for row in queries.find_holds(connection, ids=ids)}
 
 
 def _fail(batch: Sequence[_Waiting], error: BankError) -> None:

@@ -15,10 +15,31 @@ on conflict do nothing returning true;
 
 -- name: lock_accounts(ids)
 -- In id order, so that two that lock the same accounts wait for each other instead of dying together.
-select id, user_id, kind, number, currency, status, balance_minor, version, created_at
+select id, user_id, kind, number, currency, status, balance_minor, version, created_at,
+    held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at
 from accounts where id = any(:ids::uuid[]) order by id for no key update;
 
--- name: write_batch(now, transaction_ids, kinds, amounts, currencies, debit_ids, debit_versions, debit_balances, credit_ids, credit_versions, credit_balances, descriptions, initiators, metadata, event_ids, account_ids, balances, versions, callers, keys, operations, digests, outcomes, key_transactions)$
+-- name: find_originals(ids)
+-- Only the batch writes transactions, and there is one batch at a time: what is read here stays true until it commits.
+select o.id, o.kind, o.debit_account_id, o.credit_account_id, o.amount_minor, o.currency, (
+    select coalesce(sum(r.amount_minor), 0)::bigint from transactions r where r.related_id = o.id and r.kind = 'REVERSAL'
+) from transactions o where o.id = any(:ids::uuid[]);
+
+-- name: find_holds(ids)
+select id, account_id, to_account_id, amount_minor, currency, description, status, captured_minor, transaction_id,
+    initiated_by, expires_at, created_at, ended_at
+from holds where id = any(:ids::uuid[]);
+
+-- name: write_holds(ids, account_ids, to_account_ids, amounts, currencies, descriptions, statuses, captureds, transaction_ids, initiators, expiries, creations, ends)!
+insert into holds (id, account_id, to_account_id, amount_minor, currency, description, status, captured_minor,
+    transaction_id, initiated_by, expires_at, created_at, ended_at)
+select * from unnest(:ids::uuid[], :account_ids::uuid[], :to_account_ids::uuid[], :amounts::bigint[],
+    :currencies::text[], :descriptions::text[], :statuses::text[], :captureds::bigint[], :transaction_ids::uuid[],
+    :initiators::uuid[], :expiries::timestamptz[], :creations::timestamptz[], :ends::timestamptz[])
+on conflict (id) do update set status = excluded.status, captured_minor = excluded.captured_minor,
+    transaction_id = excluded.transaction_id, ended_at = excluded.ended_at;
+
+-- name: write_batch(now, transaction_ids, kinds, amounts, currencies, debit_ids, debit_versions, debit_balances, credit_ids, credit_versions, credit_balances, descriptions, initiators, related_ids, hold_ids, metadata, event_ids, account_ids, balances, versions, helds, revisions, spents, spent_days, callers, keys, operations, digests, outcomes, key_transactions)$
 -- Everything that a batch decided, in one statement: one round trip, one plan, and the head of the log locked last.
 -- One row a posting comes in; its two entries and four events are made here, which halves the work in Python (measured).
 -- Only the events' ids come from outside: uuidv7() asks the system for randomness each time, 3 µs an event (measured).
@@ -26,9 +47,11 @@ with posted as (
     select * from unnest(:transaction_ids::uuid[], :kinds::text[], :amounts::bigint[], :currencies::text[],
         :debit_ids::uuid[], :debit_versions::bigint[], :debit_balances::bigint[],
         :credit_ids::uuid[], :credit_versions::bigint[], :credit_balances::bigint[],
-        :descriptions::text[], :initiators::uuid[], :metadata::jsonb[]) with ordinality as p
+        :descriptions::text[], :initiators::uuid[], :related_ids::uuid[], :hold_ids::uuid[], :metadata::jsonb[])
+        with ordinality as p
         (id, kind, amount_minor, currency, debit_id, debit_version, debit_balance_minor,
-         credit_id, credit_version, credit_balance_minor, description, initiated_by, metadata, place)
+         credit_id, credit_version, credit_balance_minor, description, initiated_by,
+         related_id, hold_id, metadata, place)
 ), sides as (
     select p.place, p.id as transaction_id, p.currency, p.initiated_by, p.metadata, side.*
     from posted p cross join lateral (values
@@ -37,15 +60,20 @@ with posted as (
     ) as side (nth, account_id, version, change_minor, balance_minor)
 ), new_transactions as (
     insert into transactions
-        (id, kind, amount_minor, currency, debit_account_id, credit_account_id, description, initiated_by, created_at)
-    select id, kind, amount_minor, currency, debit_id, credit_id, description, initiated_by, :now from posted
+        (id, kind, amount_minor, currency, debit_account_id, credit_account_id, description, initiated_by,
+         related_id, hold_id, created_at)
+    select id, kind, amount_minor, currency, debit_id, credit_id, description, initiated_by, related_id, hold_id, :now
+    from posted
 ), new_entries as (
     insert into entries
         (account_id, version, transaction_id, amount_minor, currency, balance_after_minor, created_at)
     select account_id, version, transaction_id, change_minor, currency, balance_minor, :now from sides
 ), new_balances as (
-    update accounts a set balance_minor = b.balance_minor, version = b.version
-    from unnest(:account_ids::uuid[], :balances::bigint[], :versions::bigint[]) as b (id, balance_minor, version)
+    update accounts a set balance_minor = b.balance_minor, version = b.version, held_minor = b.held_minor,
+        revision = b.revision, spent_minor = b.spent_minor, spent_on = b.spent_on, updated_at = :now
+    from unnest(:account_ids::uuid[], :balances::bigint[], :versions::bigint[], :helds::bigint[], :revisions::bigint[],
+        :spents::bigint[], :spent_days::date[])
+        as b (id, balance_minor, version, held_minor, revision, spent_minor, spent_on)
     where a.id = b.id
 ), new_keys as (
     insert into idempotency_keys
@@ -57,7 +85,7 @@ with posted as (
            jsonb_build_object(
                'transaction_id', p.id, 'kind', p.kind, 'amount_minor', p.amount_minor, 'currency', p.currency,
                'debit_account_id', p.debit_id, 'credit_account_id', p.credit_id, 'initiated_by', p.initiated_by,
-               'related_transaction_id', null, 'hold_id', null
+               'related_transaction_id', p.related_id, 'hold_id', p.hold_id
            ) as event_data, 2 as event_version, p.initiated_by, p.metadata
     from posted p
     cross join (values (1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')) as told (nth, event_type)

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from bank.ledger import post
-from bank.ledger.batch import Command
+from bank.ledger.command import Command
 from simulation.mutants.mutant import Mutant, patch
 
 _batches = count(1)

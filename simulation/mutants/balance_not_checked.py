@@ -1,5 +1,7 @@
 """Nobody looks whether the balance covers the amount."""
 
+from datetime import date
+
 from msgspec.structs import replace
 
 from bank.ledger import batch
@@ -7,10 +9,10 @@ from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _enter(posting: Posting, accounts: Accounts) -> tuple[Account, Account] | Refusal:
+def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
     payer = accounts[posting.debit_id]
     # As if it were the bank's own account, which may go below zero.
-    entered = enter(posting, {**accounts, payer.id: replace(payer, kind="CASH")})
+    entered = enter(posting, {**accounts, payer.id: replace(payer, kind="CASH")}, today)
     if isinstance(entered, Refusal):
         return entered
     debit, credit = entered

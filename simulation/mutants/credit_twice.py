@@ -1,5 +1,7 @@
 """A transfer credits twice what it debits: money out of nothing."""
 
+from datetime import date
+
 from msgspec.structs import replace
 
 from bank.ledger import batch
@@ -7,8 +9,8 @@ from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _enter(posting: Posting, accounts: Accounts) -> tuple[Account, Account] | Refusal:
-    entered = enter(posting, accounts)
+def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
+    entered = enter(posting, accounts, today)
     if isinstance(entered, Refusal) or posting.kind != "TRANSFER":
         return entered
     debit, credit = entered

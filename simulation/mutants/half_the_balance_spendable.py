@@ -1,15 +1,17 @@
 """Whoever wants to spend more than half of what they have is refused for want of money."""
 
+from datetime import date
+
 from bank.ledger import batch
 from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _enter(posting: Posting, accounts: Accounts) -> tuple[Account, Account] | Refusal:
+def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
     debit = accounts[posting.debit_id]
     if debit.kind == "CUSTOMER" and 2 * posting.amount_minor > debit.balance_minor:
         return Refusal(code="INSUFFICIENT_FUNDS", message="The balance does not cover the amount.")
-    return enter(posting, accounts)
+    return enter(posting, accounts, today)
 
 
 def plant() -> None:

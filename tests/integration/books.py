@@ -13,10 +13,15 @@ from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.identifiers import account_number, uuid7
-from bank.ledger.batch import Outcome
+from bank.ledger.command import Outcome
 from bank.ledger.model import Account
 from bank.ledger.post import Ledger
+from bank.money import MAX_POSTING_MINOR
 from bank.transfers.submit import SubmitDeposit, SubmitTransfer, submit_deposit, submit_transfer
+from bank.transfers.terms import Terms
+
+# Nothing but money itself limits anybody here.
+TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POSTING_MINOR)
 
 
 @dataclass
@@ -30,6 +35,7 @@ class Books:
     owner_id: UUID
     written_through: list[Account] = field(default_factory=list)
     numbers: dict[UUID, str] = field(default_factory=dict)
+    terms: Terms = TERMS
 
     async def open_account(self, *, balance_minor: int = 0, status: str = "ACTIVE") -> UUID:
         sequence = await self.connection.fetchval("select nextval('account_number_sequence')")
@@ -60,6 +66,7 @@ class Books:
     ) -> Outcome:
         return await submit_transfer(
             self.ledger,
+            self.terms,
             SubmitTransfer(
                 caller_id=caller_id or self.owner_id, key=key, from_id=from_id,
                 to_number=self.numbers.get(to_id, "0001/99999999-9"), to_id=to_id if to_id in self.numbers else None,

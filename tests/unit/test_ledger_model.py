@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank.identifiers import uuid7
-from bank.ledger.batch import Batch, Command, Outcome
-from bank.ledger.model import Account, Posting, Receipt, Refusal, enter
+from bank.ledger.batch import Batch
+from bank.ledger.command import Command, Outcome, Receipt
+from bank.ledger.model import Account, Posting, Refusal, enter
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
+TODAY = NOW.date()
 CASH = UUID(int=1)
 PEOPLE = [UUID(int=number) for number in range(2, 6)]
 CALLER = UUID(int=99)
@@ -36,7 +38,7 @@ def test_any_sequence_of_postings_conserves_money_and_overdraws_nobody(drawn: li
     total_minor = sum(one.balance_minor for one in accounts.values())
     for debit, credit, amount_minor in drawn:
         before = dict(accounts)
-        entered = enter(post(debit, credit, amount_minor), accounts)
+        entered = enter(post(debit, credit, amount_minor), accounts, TODAY)
         if isinstance(entered, Refusal):
             assert entered.code == "INSUFFICIENT_FUNDS"
             assert before[debit].balance_minor < amount_minor
@@ -56,7 +58,7 @@ def _command(key: str, posting: Posting, digest: bytes) -> Command:
         operation="transfer",
         digest=digest,
         account_ids=(posting.debit_id, posting.credit_id),
-        decide=lambda _accounts: posting,
+        decide=(lambda _books: posting,),
     )
 
 
@@ -85,6 +87,6 @@ def test_an_account_that_is_not_active_neither_gives_nor_takes(status: str, is_d
     closed, other = uuid7(), uuid7()
     accounts = {closed: account(closed, 500, status=status), other: account(other, 500)}
     posting = post(closed, other, 1) if is_debit else post(other, closed, 1)
-    refusal = enter(posting, accounts)
+    refusal = enter(posting, accounts, TODAY)
     assert isinstance(refusal, Refusal)
     assert refusal.code == f"ACCOUNT_{status}"

@@ -1,5 +1,6 @@
 """Accounts and their history."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,14 @@ from bank.accounts.reads import find_account
 from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.shapes import Shape, read_cursor, read_id, shape_money, shape_refusal, write_cursor
 from bank.api.scope import RequestScope
+from bank.clock import business_day
 from bank.errors import BadInput
 from bank.ledger.model import Account, Refusal
 from bank.transfers.policy import check_key
-from bank.transfers.reads import history_page
+from bank.transfers.reads import history_page, position_before
 
+# Times are in microseconds: what was at an instant is what was before the next one.
+_TICK = timedelta(microseconds=1)
 # A page of 100 is one screen of any client, and 20 ms of a worker.
 PAGE_MAX = 100
 
@@ -28,6 +32,8 @@ def shape_account(account: Account) -> Shape:
         "currency": account.currency,
         "status": account.status,
         "balance": shape_money(account.balance_minor, account.currency),
+        "availableBalance": shape_money(account.available_minor, account.currency),
+        "heldBalance": shape_money(account.held_minor, account.currency),
         "createdAt": account.created_at,
         "account": account,
     }
@@ -60,20 +66,79 @@ async def _find(scope: RequestScope, account_id: UUID) -> Account | None:
 @Resolver("Account.transactions", schema_name=SCHEMA_NAME)
 async def resolve_transactions(parent: Shape, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
     """Return a page of an account's history, newest first, as of the instant that the account was read in."""
-    first = arguments["first"]
-    if not 1 <= first <= PAGE_MAX:
-        raise BadInput(f"first must be 1 to {PAGE_MAX}.")
-    after, account = arguments.get("after"), parent["account"]
+    first, after, account = _page_size(arguments), arguments.get("after"), parent["account"]
     # The account's version is that of its newest entry: page and balance are of one instant, in a replayed answer too.
     before = account.version + 1 if after is None else read_cursor(after)
     rows = await history_page(scope.snapshot, account.id, before=before, most=first + 1)
+    return _shape_page(rows, first, is_first=after is None)
+
+
+@Resolver("Account.balanceAt", schema_name=SCHEMA_NAME)
+async def resolve_balance_at(parent: Shape, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+    """Return an account's balance at an instant, from its entries alone."""
+    account, at = parent["account"], arguments["at"]
+    _require_past(scope, at, "at")
+    position = await position_before(scope.snapshot, account.id, at + _TICK)
+    return shape_money(position.balance_minor, account.currency)
+
+
+@Resolver("Account.statement", schema_name=SCHEMA_NAME)
+async def resolve_statement(parent: Shape, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+    """Return an account's statement from one instant up to another, from its entries alone."""
+    account, begin, end = parent["account"], arguments["from"], arguments["to"]
+    first, after = _page_size(arguments), arguments.get("after")
+    _require_past(scope, end, "to")
+    if begin > end:
+        raise BadInput("from must not be after to.")
+    opening = await position_before(scope.snapshot, account.id, begin)
+    closing = await position_before(scope.snapshot, account.id, end)
+    before = closing.version + 1 if after is None else min(read_cursor(after), closing.version + 1)
+    rows = await history_page(
+        scope.snapshot, account.id, after=opening.version, before=before, most=first + 1
+    )  # fmt: skip
+    return {
+        "openingBalance": shape_money(opening.balance_minor, account.currency),
+        "closingBalance": shape_money(closing.balance_minor, account.currency),
+        "transactions": _shape_page(rows, first, is_first=after is None),
+    }
+
+
+@Resolver("Account.limits", schema_name=SCHEMA_NAME)
+async def resolve_limits(parent: Shape, _arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+    """Return how much may leave an account."""
+    # What is left of today grows at midnight, and nothing tells a cached answer so.
+    scope.cacheable = False
+    account, terms = parent["account"], scope.bank.terms
+    at_once = terms.transfer_limit_minor if account.transfer_limit_minor is None else account.transfer_limit_minor
+    a_day = terms.daily_limit_minor if account.daily_limit_minor is None else account.daily_limit_minor
+    spent_minor = account.spent_minor_on(business_day(scope.bank.clock.now()))
+    return {
+        "perTransfer": shape_money(at_once, account.currency),
+        "perDay": shape_money(a_day, account.currency),
+        "leftToday": shape_money(max(0, a_day - spent_minor), account.currency),
+    }
+
+
+def _page_size(arguments: Shape) -> int:
+    first: int = arguments["first"]
+    if not 1 <= first <= PAGE_MAX:
+        raise BadInput(f"first must be 1 to {PAGE_MAX}.")
+    return first
+
+
+def _require_past(scope: RequestScope, moment: datetime, name: str) -> None:
+    if moment > scope.bank.clock.now():
+        raise BadInput(f"{name} must not be in the future.")
+
+
+def _shape_page(rows: list[Any], first: int, *, is_first: bool) -> Shape:
     edges = [_shape_edge(row) for row in rows[:first]]
     return {
         "edges": edges,
         "nodes": [edge["node"] for edge in edges],
         "pageInfo": {
             "hasNextPage": len(rows) > first,
-            "hasPreviousPage": after is not None,
+            "hasPreviousPage": not is_first,
             "startCursor": edges[0]["cursor"] if edges else None,
             "endCursor": edges[-1]["cursor"] if edges else None,
         },
@@ -91,9 +156,11 @@ def _shape_edge(row: Any) -> Shape:
             "kind": row["kind"],
             "amount": shape_money(row["amount_minor"], currency),
             "fromAccountNumber": row["debit_number"] if row["debit_kind"] == "CUSTOMER" else None,
-            "toAccountNumber": row["credit_number"],
+            "toAccountNumber": row["credit_number"] if row["credit_kind"] == "CUSTOMER" else None,
             "description": row["description"],
             "createdAt": row["created_at"],
+            "relatedTransactionId": str(row["related_id"]) if row["related_id"] else None,
+            "holdId": str(row["hold_id"]) if row["hold_id"] else None,
         },
     }
 

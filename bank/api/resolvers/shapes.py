@@ -1,11 +1,12 @@
 """How the bank's values look in GraphQL: plain dictionaries with the schema's names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from bank.errors import BadInput
-from bank.ledger.model import Receipt, Refusal
+from bank.ledger.command import Receipt
+from bank.ledger.model import Refusal
 from bank.money import format_amount
 
 Shape = dict[str, Any]
@@ -33,11 +34,33 @@ def shape_receipt(receipt: Receipt) -> Shape:
         "id": str(receipt.transaction_id),
         "kind": receipt.kind,
         "amount": shape_money(receipt.amount_minor, receipt.currency),
-        "fromAccountNumber": None if receipt.kind == "DEPOSIT" else receipt.debit_number,
-        "toAccountNumber": receipt.credit_number,
+        "fromAccountNumber": _customer_number(receipt.debit_number),
+        "toAccountNumber": _customer_number(receipt.credit_number),
         "description": receipt.description,
         "createdAt": receipt.created_at,
+        "relatedTransactionId": str(receipt.related_id) if receipt.related_id else None,
+        "holdId": str(receipt.hold_id) if receipt.hold_id else None,
     }
+
+
+def shape_hold(hold: Mapping[str, Any]) -> Shape:
+    """Return a hold, given as columns of its row or fields of its receipt, as Hold."""
+    return {
+        "id": str(hold["id"]),
+        "status": hold["status"],
+        "amount": shape_money(hold["amount_minor"], hold["currency"]),
+        "captured": shape_money(hold["captured_minor"], hold["currency"]),
+        "fromAccountNumber": hold["debit_number"],
+        "toAccountNumber": hold["credit_number"],
+        "description": hold["description"],
+        "expiresAt": hold["expires_at"],
+        "createdAt": hold["created_at"],
+    }
+
+
+def _customer_number(number: str) -> str | None:
+    """Return an account's number; None for the bank's own, whose numbers are words."""
+    return number if number[0].isdigit() else None
 
 
 def read_id(text: str) -> UUID | None:

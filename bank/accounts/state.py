@@ -1,0 +1,145 @@
+"""What staff and owners do to an account itself: freeze, unfreeze, close, limit. No money moves."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+from bank.accounts.cached import AccountCache
+from bank.accounts.reads import queries
+from bank.clock import Clock
+from bank.events.model import (
+    AccountClosedEvent,
+    AccountFrozenEvent,
+    AccountLimitsChangedEvent,
+    AccountUnfrozenEvent,
+    ActionRefusedEvent,
+    DomainEvent,
+)
+from bank.events.work import Work
+from bank.ledger.model import Account, Refusal
+
+# A line that an auditor reads; the same as a posting's description.
+REASON_MAX = 140
+
+Change = tuple[Account, DomainEvent]
+
+
+class AccountStates:
+    """Changes accounts, one row at a time. Postings wait for the row, so that each sees the state before or after."""
+
+    def __init__(self, work: Work, cache: AccountCache, clock: Clock) -> None:
+        self._work = work
+        self._cache = cache
+        self._clock = clock
+
+    async def freeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
+        """Stop all postings on an account. Freezing a frozen one changes nothing."""
+        event = AccountFrozenEvent(account_id=account_id, reason=reason, initiated_by=by)
+        return await self._switch("freezeAccount", account_id, "FROZEN", reason, event)
+
+    async def unfreeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
+        """Allow postings on a frozen account again. Unfreezing an active one changes nothing."""
+        event = AccountUnfrozenEvent(account_id=account_id, reason=reason, initiated_by=by)
+        return await self._switch("unfreezeAccount", account_id, "ACTIVE", reason, event)
+
+    async def close(self, account_id: UUID, *, owner_id: UUID | None, by: UUID) -> Account | Refusal:
+        """Close an empty account, for good. `owner_id` is None where staff asks. A closed one stays as it is."""
+
+        def decide(account: Account) -> Change | Refusal | None:
+            if owner_id is not None and account.user_id != owner_id:
+                return _not_found("accountId")
+            if account.status == "CLOSED":
+                return None
+            if account.status == "FROZEN":
+                message = "The account is frozen."
+                return Refusal(code="ACCOUNT_FROZEN", message=message, field=("input", "accountId"))
+            if account.balance_minor or account.held_minor:
+                message = "Only an account without balance and holds can be closed."
+                return Refusal(code="ACCOUNT_NOT_EMPTY", message=message, field=("input", "accountId"))
+            closed = msgspec.structs.replace(account, status="CLOSED")
+            return closed, AccountClosedEvent(account_id=account_id, initiated_by=by)
+
+        return await self._change("closeAccount", account_id, by, "accountId", decide)
+
+    async def limit(
+        self, account_id: UUID, *, transfer_minor: int | None, daily_minor: int | None, by: UUID
+    ) -> Account | Refusal:
+        """Give an account limits of its own, in minor units; None is the bank's own limit."""
+
+        def decide(account: Account) -> Change | Refusal | None:
+            limited = msgspec.structs.replace(
+                account, transfer_limit_minor=transfer_minor, daily_limit_minor=daily_minor
+            )
+            if limited == account:
+                return None
+            return limited, AccountLimitsChangedEvent(
+                account_id=account_id,
+                transfer_limit_minor=transfer_minor,
+                daily_limit_minor=daily_minor,
+                old_transfer_limit_minor=account.transfer_limit_minor,
+                old_daily_limit_minor=account.daily_limit_minor,
+                initiated_by=by,
+            )
+
+        return await self._change("setAccountLimits", account_id, by, "accountNumber", decide)
+
+    async def _switch(
+        self, action: str, account_id: UUID, status: str, reason: str, event: AccountFrozenEvent | AccountUnfrozenEvent
+    ) -> Account | Refusal:
+        def decide(account: Account) -> Change | Refusal | None:
+            if not (1 <= len(reason) <= REASON_MAX and reason.isprintable()):
+                message = f"A reason has 1 to {REASON_MAX} printable characters."
+                return Refusal(code="INVALID_INPUT", message=message, field=("input", "reason"))
+            if account.status == status:
+                return None
+            if account.status == "CLOSED":
+                message = "The account is closed."
+                return Refusal(code="ACCOUNT_CLOSED", message=message, field=("input", "accountNumber"))
+            return msgspec.structs.replace(account, status=status), event
+
+        return await self._change(action, account_id, event.initiated_by, "accountNumber", decide)
+
+    async def _change(
+        self,
+        action: str,
+        account_id: UUID,
+        by: UUID,
+        field: str,
+        decide: Callable[[Account], Change | Refusal | None],
+    ) -> Account | Refusal:
+        async with self._work.begin() as uow:
+            row = await queries.lock_account(uow.connection, id=account_id)
+            decision = decide(Account(*row)) if row else _not_found(field)
+            if isinstance(decision, Refusal):
+                uow.emit(
+                    ActionRefusedEvent(
+                        action=action,
+                        code=decision.code,
+                        entity_type="Account",
+                        entity_id=account_id if row else None,
+                        initiated_by=by,
+                    )
+                )
+                return decision
+            if decision is None:
+                return Account(*row)
+            changed, event = decision
+            account = Account(
+                *await queries.change_account(
+                    uow.connection,
+                    id=account_id,
+                    status=changed.status,
+                    transfer_limit_minor=changed.transfer_limit_minor,
+                    daily_limit_minor=changed.daily_limit_minor,
+                    now=self._clock.now(),
+                )
+            )
+            uow.emit(event)
+        # Before the answer, so that the next read shows it (rule 11).
+        await self._cache.write_through([account])
+        return account
+
+
+def _not_found(field: str) -> Refusal:
+    return Refusal(code="ACCOUNT_NOT_FOUND", message="There is no such account.", field=("input", field))

@@ -1,0 +1,29 @@
+"""The bank's terms: what it charges, and how much may leave an account."""
+
+from datetime import timedelta
+
+import msgspec
+
+from bank.money import parse_amount
+from bank.settings import Settings
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """Fees and limits in minor units; the limits are for accounts that have none of their own."""
+
+    transfer_limit_minor: int
+    daily_limit_minor: int
+    transfer_fee_minor: int = 0
+    withdrawal_fee_minor: int = 0
+    hold_life: timedelta = timedelta(days=7)
+
+
+def terms_of(settings: Settings) -> Terms:
+    """Return the terms that were set."""
+    return Terms(
+        transfer_limit_minor=parse_amount(f"{settings.transfer_limit:.2f}", "BRL"),
+        daily_limit_minor=parse_amount(f"{settings.daily_limit:.2f}", "BRL"),
+        transfer_fee_minor=parse_amount(f"{settings.transfer_fee:.2f}", "BRL"),
+        withdrawal_fee_minor=parse_amount(f"{settings.withdrawal_fee:.2f}", "BRL"),
+        hold_life=timedelta(days=settings.hold_days),
+    )
