@@ -25,7 +25,7 @@ def check(evidence: Evidence) -> CheckResult:
     expected = oracle.balances()
     for account in facts.accounts.values():
         tally.look()
-        right = expected.get(account.id, 0) if account.kind == "CUSTOMER" else -oracle.paid_in_minor
+        right = -oracle.paid_in_minor if account.kind == "CASH" else expected.get(account.id, 0)
         if account.balance_minor != right:
             tally.broke(
                 f"account {account.number} holds {reais(account.balance_minor)}; "
