@@ -16,7 +16,7 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """A row of `accounts`. `kind` is CUSTOMER, CASH for the bank's side of what comes from outside, or FEES for what it earns."""
+    """A row of `accounts`. `kind` is CUSTOMER, CASH for its side of outside money, or FEES for what it earns."""
 
     id: str
     user_id: str | None
