@@ -90,8 +90,8 @@ async def connected(database_url: str) -> AsyncIterator[Any]:
 class SetClock:
     """A clock that stands until it is set."""
 
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 2, 12, tzinfo=UTC)
+    def __init__(self, moment: datetime = datetime(2026, 11, 2, 12, tzinfo=UTC)) -> None:
+        self.moment = moment
 
     def now(self) -> datetime:
         return self.moment

@@ -1,0 +1,141 @@
+"""Money set aside: it stays, cannot be spent otherwise, and moves or becomes free exactly once."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bank.transfers.expire import expire_once
+from tests.integration.api import RunningBank, serving, settings_for
+from tests.integration.payers import SetClock
+from tests.integration.town import Town, brl, build_town
+
+
+async def _held(town: Town, amount: str = "60.00", **more: Any) -> dict[str, Any]:
+    made = await town.ana.do(
+        "authorizeHold", fromAccountId=town.ana.id, toAccountNumber=town.bia.number, amount=brl(amount), **more
+    )
+    assert made["userErrors"] == []
+    return made
+
+
+async def test_what_is_held_stays_in_the_balance_and_cannot_be_spent(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    made = await _held(town, key="h")
+    assert made["availableAfter"]["amount"] == "40.00"
+    assert await town.ana.money() == ("100.00", "40.00", "60.00")
+    assert await _held(town, key="h") == {**made, "replayed": True}
+    for mutation, given in (
+        ("transfer", {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number}),
+        ("withdraw", {"accountNumber": town.ana.number}),
+        ("authorizeHold", {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number}),
+    ):
+        assert (await town.ana.refused(mutation, amount=brl("40.01"), **given))[0] == "INSUFFICIENT_FUNDS", mutation
+    assert (await town.ana.do("withdraw", accountNumber=town.ana.number, amount=brl("40.00")))["userErrors"] == []
+    assert await town.ana.money() == ("60.00", "0.00", "60.00")
+
+
+async def test_a_hold_is_captured_in_part_and_the_rest_is_free_again(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    hold = (await _held(town))["hold"]
+    captured = await town.bia.do("captureHold", holdId=hold["id"], amount=brl("45.00"), key="c")
+    assert (captured["hold"]["status"], captured["hold"]["captured"]["amount"]) == ("CAPTURED", "45.00")
+    assert (captured["transaction"]["kind"], captured["transaction"]["holdId"]) == ("CAPTURE", hold["id"])
+    assert captured["availableAfter"]["amount"] == "55.00"
+    assert await town.ana.money() == ("55.00", "55.00", "0.00")
+    assert await town.bia.money() == ("45.00", "45.00", "0.00")
+    again = await town.bia.do("captureHold", holdId=hold["id"], amount=brl("45.00"), key="c")
+    assert again == {**captured, "replayed": True}
+    assert (await town.bia.refused("captureHold", holdId=hold["id"]))[0] == "HOLD_ENDED"
+    assert (await town.bia.refused("releaseHold", holdId=hold["id"]))[0] == "HOLD_ENDED"
+
+
+async def test_without_an_amount_all_of_it_is_captured_and_never_more(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    hold = (await _held(town))["hold"]
+    code, field = await town.bia.refused("captureHold", holdId=hold["id"], amount=brl("60.01"))
+    assert (code, field) == ("CAPTURE_EXCEEDS_HOLD", ["input", "amount", "amount"])
+    assert await town.ana.money() == ("100.00", "40.00", "60.00")
+    await town.bia.do("captureHold", holdId=hold["id"])
+    assert await town.bia.money() == ("60.00", "60.00", "0.00")
+
+
+async def test_a_hold_is_released_by_who_would_receive_it_and_not_by_who_pays(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    hold = (await _held(town))["hold"]
+    for mutation in ("releaseHold", "captureHold"):
+        assert (await town.ana.refused(mutation, holdId=hold["id"]))[0] == "HOLD_NOT_FOUND"
+    released = await town.bia.do("releaseHold", holdId=hold["id"])
+    assert released["hold"]["status"] == "RELEASED"
+    assert await town.ana.money() == ("100.00", "100.00", "0.00")
+    assert (await town.staff.refused("releaseHold", holdId="nothing"))[0] == "HOLD_NOT_FOUND"
+
+
+async def test_of_many_ends_of_one_hold_one_happens(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    hold = (await _held(town))["hold"]
+    ends = [
+        town.staff.do("captureHold" if number % 2 else "releaseHold", holdId=hold["id"], key=f"e{number}")
+        for number in range(12)
+    ]
+    payloads = await asyncio.gather(*ends)
+    assert sum(payload["hold"] is not None for payload in payloads) == 1
+    balance, available, held = await town.ana.money()
+    assert (balance == available, held) == (True, "0.00")
+
+
+async def test_a_hold_expires_and_its_money_is_free_again(database_url: str, redis_url: str) -> None:
+    clock = SetClock()
+    async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
+        town = await build_town(bank)
+        soon = (clock.now() + timedelta(minutes=5)).isoformat()
+        hold = (await _held(town, expiresAt=soon))["hold"]
+        clock.moment += timedelta(minutes=5)
+        # From the moment on, whether or not the money has been freed yet.
+        code, _ = await town.bia.refused("captureHold", holdId=hold["id"])
+        assert code == "HOLD_ENDED"
+        async with asyncio.timeout(10):
+            while (await town.ana.money())[2] != "0.00":
+                await expire_once(bank.bank.ledger, bank.bank.database, clock)
+        assert await town.ana.money() == ("100.00", "100.00", "0.00")
+        seen = await town.ana.see("holds { id status }")
+        assert seen["holds"] == [{"id": hold["id"], "status": "EXPIRED"}]
+
+
+@pytest.mark.parametrize("days", [0, 31])
+async def test_a_hold_that_would_expire_now_or_after_a_month_is_refused(running_bank: RunningBank, days: int) -> None:
+    town = await build_town(running_bank)
+    expires_at = (running_bank.bank.clock.now() + timedelta(days=days)).isoformat()
+    given = {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number, "amount": brl("1.00")}
+    assert await town.ana.refused("authorizeHold", **given, expiresAt=expires_at) == (
+        "INVALID_INPUT",
+        ["input", "expiresAt"],
+    )
+
+
+async def test_a_capture_that_cannot_be_entered_leaves_the_hold_as_it_was(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    hold = (await _held(town))["hold"]
+    await town.staff.do("freezeAccount", accountNumber=town.bia.number, reason="court order")
+    assert (await town.staff.refused("captureHold", holdId=hold["id"]))[0] == "ACCOUNT_FROZEN"
+    assert await town.ana.money() == ("100.00", "40.00", "60.00")
+    await town.staff.do("unfreezeAccount", accountNumber=town.bia.number, reason="lifted")
+    assert (await town.staff.do("captureHold", holdId=hold["id"]))["userErrors"] == []
+
+
+async def test_the_database_itself_refuses_to_spend_what_is_held(running_bank: RunningBank, database_url: str) -> None:
+    town = await build_town(running_bank)
+    hold = (await _held(town))["hold"]
+    connection = await asyncpg.connect(database_url)
+    for statement, why in (
+        (f"update accounts set held_minor = 0 where id = '{town.ana.id}'", "sum of its holds"),
+        (f"update accounts set held_minor = 10001 where id = '{town.ana.id}'", "customers_do_not_overdraw"),
+        (f"update holds set amount_minor = 1 where id = '{hold['id']}'", "a hold ends once"),
+        (f"delete from holds where id = '{hold['id']}'", "a hold ends once"),
+        ("truncate holds", "never changed or deleted"),
+    ):
+        with pytest.raises(asyncpg.PostgresError, match=why):
+            await connection.execute(statement)
+    await connection.close()

@@ -1,0 +1,114 @@
+"""Money given back, whole or in part: transactions of their own, and never more than the original."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from tests.integration.api import RunningBank
+from tests.integration.town import Town, brl, build_town
+
+
+async def _paid(town: Town, amount: str = "40.00") -> str:
+    sent = await town.ana.do("transfer", fromAccountId=town.ana.id, toAccountNumber=town.bia.number, amount=brl(amount))
+    return str(sent["transaction"]["id"])
+
+
+async def test_a_reversal_names_its_original_and_moves_the_money_back(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    original = await _paid(town)
+    back = await town.staff.do("reverseTransaction", transactionId=original, reason="sent twice", key="r")
+    transaction = back["transaction"]
+    assert (transaction["kind"], transaction["relatedTransactionId"]) == ("REVERSAL", original)
+    assert (transaction["fromAccountNumber"], transaction["toAccountNumber"]) == (town.bia.number, town.ana.number)
+    assert transaction["amount"]["amount"] == "40.00"
+    assert await town.ana.money() == ("100.00", "100.00", "0.00")
+    again = await town.staff.do("reverseTransaction", transactionId=original, reason="sent twice", key="r")
+    assert again == {**back, "replayed": True}
+
+
+async def test_parts_are_reversed_until_nothing_is_left(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    given = {"transactionId": await _paid(town)}
+    assert (await town.staff.do("reverseTransaction", **given, amount=brl("15.00")))["userErrors"] == []
+    assert await town.staff.refused("reverseTransaction", **given, amount=brl("25.01")) == (
+        "REVERSAL_EXCEEDS_ORIGINAL",
+        ["input", "amount", "amount"],
+    )
+    rest = await town.staff.do("reverseTransaction", **given)
+    assert rest["transaction"]["amount"]["amount"] == "25.00"
+    assert (await town.staff.refused("reverseTransaction", **given))[0] == "NOT_REVERSIBLE"
+    assert await town.bia.money() == ("0.00", "0.00", "0.00")
+
+
+async def test_of_many_reversals_at_once_only_those_within_the_original_happen(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    await town.staff.do("deposit", accountNumber=town.bia.number, amount=brl("1000.00"))
+    original = await _paid(town, "40.00")
+    payloads = await asyncio.gather(
+        *[
+            town.staff.do("reverseTransaction", transactionId=original, amount=brl("15.00"), key=f"r{number}")
+            for number in range(12)
+        ]
+    )
+    assert sum(payload["transaction"] is not None for payload in payloads) == 2
+    assert await town.ana.money() == ("90.00", "90.00", "0.00")
+
+
+async def test_who_received_money_may_give_it_back_and_who_sent_it_may_not_take_it(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    given = {"transactionId": await _paid(town), "amount": brl("10.00")}
+    assert await town.ana.refused("reverseTransaction", **given) == (
+        "TRANSACTION_NOT_FOUND",
+        ["input", "transactionId"],
+    )
+    assert (await town.bia.do("reverseTransaction", **given))["userErrors"] == []
+    assert await town.ana.money() == ("70.00", "70.00", "0.00")
+
+
+async def test_a_reversal_is_not_reversed_and_an_unknown_transaction_neither(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    back = await town.staff.do("reverseTransaction", transactionId=await _paid(town))
+    code, _ = await town.staff.refused("reverseTransaction", transactionId=back["transaction"]["id"])
+    assert code == "NOT_REVERSIBLE"
+    for unknown in ("nothing", "0199c0de-0000-7000-8000-000000000001"):
+        assert (await town.staff.refused("reverseTransaction", transactionId=unknown))[0] == "TRANSACTION_NOT_FOUND"
+
+
+async def test_money_that_is_spent_cannot_be_taken_back(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    original = await _paid(town)
+    await town.bia.do("withdraw", accountNumber=town.bia.number, amount=brl("0.01"))
+    assert (await town.staff.refused("reverseTransaction", transactionId=original))[0] == "INSUFFICIENT_FUNDS"
+
+
+async def test_deposits_and_withdrawals_are_reversed_as_well(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    paid_in = await town.staff.do("deposit", accountNumber=town.bia.number, amount=brl("5.00"))
+    drawn = await town.ana.do("withdraw", accountNumber=town.ana.number, amount=brl("5.00"))
+    for original in (paid_in, drawn):
+        back = await town.staff.do("reverseTransaction", transactionId=original["transaction"]["id"])
+        assert back["userErrors"] == []
+    assert await town.bia.money() == ("0.00", "0.00", "0.00")
+    assert await town.ana.money() == ("100.00", "100.00", "0.00")
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "swapped"), [("REVERSAL", 4_001, True), ("REVERSAL", 100, False)], ids=["more", "same way"]
+)
+async def test_the_database_itself_refuses_a_reversal_beyond_its_original(
+    running_bank: RunningBank, database_url: str, kind: str, amount: int, swapped: bool
+) -> None:
+    town = await build_town(running_bank)
+    original = await _paid(town)
+    connection = await asyncpg.connect(database_url)
+    sides = ("credit_account_id", "debit_account_id") if swapped else ("debit_account_id", "credit_account_id")
+    with pytest.raises(asyncpg.PostgresError, match="reversals of transaction"):
+        await connection.execute(
+            "insert into transactions (id, kind, amount_minor, currency, debit_account_id, credit_account_id, "
+            "initiated_by, related_id, created_at) "
+            f"select gen_random_uuid(), $2, $3, 'BRL', {sides[0]}, {sides[1]}, id, id, now() "
+            "from transactions where id = $1",
+            original, kind, amount,
+        )  # fmt: skip
+    await connection.close()
