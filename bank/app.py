@@ -140,7 +140,8 @@ def _signer(settings: Settings, database: Database, clock: Clock, deliveries: tu
 async def running(bank: Bank) -> AsyncIterator[Bank]:
     """Connect the bank and run its loops; at the end finish what was accepted, then stop.
 
-    Raises `Unavailable` where the database does not answer, `WrongMigrationLevel` where it is not migrated.
+    Raises `Unavailable` where the database does not answer, `WrongRole` where the bank may not work there,
+    `WrongMigrationLevel` where it is not migrated.
     """
     await bank.database.open()
     try:

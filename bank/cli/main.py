@@ -8,7 +8,8 @@ from bank.cli.audit import audit
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
 from bank.cli.users import users
-from bank.database.migrate import WrongMigrationLevel
+from bank.database.migrate import MissingPrivilege, WrongMigrationLevel
+from bank.database.pool import WrongRole
 from bank.errors import BankError
 from bank.settings import SettingsError
 
@@ -19,7 +20,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (SettingsError, WrongMigrationLevel, BankError) as error:
+        except (SettingsError, WrongMigrationLevel, MissingPrivilege, WrongRole, BankError) as error:
             click.echo(f"bank: {error}", err=True)
             sys.exit(2)
 

@@ -6,6 +6,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
 from bank.database.pool import Database
 from bank.errors import Unavailable
@@ -15,6 +16,10 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 class WrongMigrationLevel(Exception):
     """The database is not at the schema that this code expects; the message says what to do."""
+
+
+class MissingPrivilege(Exception):
+    """The user of the URL may not do what a migration has to; the message says what an administrator does."""
 
 
 def _config(url: str) -> Config:
@@ -27,10 +32,15 @@ def _config(url: str) -> Config:
 def upgrade(url: str, *, level: str = "head") -> None:
     """Apply every migration up to `level` that the database does not have yet. Safe to run twice, and by two at once.
 
-    Raises `Unavailable` where the server does not answer.
+    Raises `Unavailable` where the server does not answer, `MissingPrivilege` where the user may not do it.
     """
     try:
         command.upgrade(_config(url), level)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != asyncpg.InsufficientPrivilegeError.sqlstate:
+            raise
+        # SQLAlchemy's own text quotes the whole statement.
+        raise MissingPrivilege(_sentence(error)) from error
     except (
         OSError,
         asyncpg.PostgresConnectionError,
@@ -38,6 +48,14 @@ def upgrade(url: str, *, level: str = "head") -> None:
         asyncpg.InvalidAuthorizationSpecificationError,
     ) as error:
         raise Unavailable(f"The database does not answer: {error}.") from error
+
+
+def _sentence(error: DBAPIError) -> str:
+    refused: BaseException = error
+    while refused.__cause__ is not None:
+        refused = refused.__cause__
+    text = str(refused)
+    return text if text.endswith((".", ";")) else f"The database refuses the migration: {text}."
 
 
 def expected_level() -> str:

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -41,6 +42,13 @@ GIVEN_UP = (
     asyncpg.InsufficientResourcesError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
+
+# What the running bank works as, whoever it logs in as: migration 0005 says what it may.
+ROLE = "bank_app"
+
+
+class WrongRole(Exception):
+    """The bank cannot work as its role in this database; the message says what to do."""
 
 
 def raise_if_cancelled() -> None:
@@ -79,6 +87,7 @@ class Database:
             command_timeout=statement_timeout_ms / 1000 + 1,
             server_settings={
                 "application_name": "bank",
+                "role": ROLE,
                 "statement_timeout": str(statement_timeout_ms),
                 # A worker that stops in the middle of a transaction must not hold its locks.
                 "idle_in_transaction_session_timeout": str(statement_timeout_ms),
@@ -88,9 +97,17 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Connect. Raises `Unavailable` where the server does not answer or refuses."""
+        """Connect. Raises `Unavailable` where the server does not answer, `WrongRole` where it refuses the role."""
         try:
             await self._pool.connect()
+        except asyncpg.InsufficientPrivilegeError as error:
+            user = urlsplit(self.url).username
+            raise WrongRole(
+                f"The database user {user} may not work as the role {ROLE}. "
+                f"An administrator runs once: grant {ROLE} to {user};"
+            ) from error
+        except asyncpg.InvalidParameterValueError as error:
+            raise WrongRole(f"The database server has no role {ROLE}: run `bank migrate` first.") from error
         except (OSError, asyncpg.PostgresError, TimeoutError) as error:
             raise Unavailable(f"The database does not answer: {error or type(error).__name__}.") from error
 

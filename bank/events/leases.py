@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from bank.database.pool import Database, raise_if_cancelled
+from bank.database.pool import ROLE, Database, raise_if_cancelled
 from bank.events.bus import Bus
 from bank.events.delivery import LEASE, RENEW_S, Delivery
 from bank.events.log import queries
@@ -107,7 +107,9 @@ class Herald:
                 await asyncio.sleep(RENEW_S)
 
     async def _serve(self) -> None:
-        connection = await asyncpg.connect(self._url, timeout=5, command_timeout=5)
+        connection = await asyncpg.connect(
+            self._url, timeout=5, command_timeout=5, server_settings={"application_name": "bank-herald", "role": ROLE}
+        )
         try:
             await connection.add_listener(CHANNEL, self._heard)
             while True:

@@ -60,10 +60,10 @@ with posted as (
     ) as side (nth, account_id, version, change_minor, balance_minor)
 ), new_transactions as (
     insert into transactions
-        (id, kind, amount_minor, currency, debit_account_id, credit_account_id, description, initiated_by,
-         related_id, hold_id, created_at)
-    select id, kind, amount_minor, currency, debit_id, credit_id, description, initiated_by, related_id, hold_id, :now
-    from posted
+        (id, kind, amount_minor, currency, debit_account_id, credit_account_id, debit_version, credit_version,
+         description, initiated_by, related_id, hold_id, created_at)
+    select id, kind, amount_minor, currency, debit_id, credit_id, debit_version, credit_version,
+           description, initiated_by, related_id, hold_id, :now from posted
 ), new_entries as (
     insert into entries
         (account_id, version, transaction_id, amount_minor, currency, balance_after_minor, created_at)

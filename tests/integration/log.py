@@ -7,8 +7,10 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+
 from bank.clock import SystemClock
-from bank.database.pool import Database
+from bank.database.pool import ROLE, Database
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery, Subscriber
 from bank.events.leases import Herald, Leases
@@ -86,8 +88,10 @@ class Process:
 async def open_log(database_url: str) -> AsyncIterator[Log]:
     database = Database(database_url, pool_size=16, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
     await database.open()
-    async with database.connection() as connection:
-        await connection.execute("create table effects (id bigserial primary key, subscriber text, position bigint)")
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("create table effects (id bigserial primary key, subscriber text, position bigint)")
+    await owner.execute(f"grant all on effects to {ROLE}; grant usage on sequence effects_id_seq to {ROLE}")
+    await owner.close()
     yield Log(database, database_url)
     await database.close()
 

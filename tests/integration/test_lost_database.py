@@ -10,6 +10,7 @@ from bank.database.pool import Database
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import Unavailable
 from fixtures.backends import Backend
+from fixtures.backends.reach import run_sql
 from tests.integration.api import RunningBank, serving, settings_for
 
 NO_CACHE = {"Cache-Control": "no-cache"}
@@ -72,8 +73,7 @@ async def test_a_snapshot_whose_connection_breaks_is_the_database_being_away_and
     await database.open()
     snapshot = ReadSnapshot(database)
     pid = (await snapshot.fetch_row("select pg_backend_pid()"))[0]
-    async with database.connection() as other:
-        await other.execute("select pg_terminate_backend($1)", pid)
+    run_sql(database_url, f"select pg_terminate_backend({pid})")
     for _ in range(2):
         with pytest.raises(Unavailable):
             await snapshot.fetch("select 1")

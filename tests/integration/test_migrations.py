@@ -8,13 +8,16 @@ import pytest
 from bank.database.migrate import WrongMigrationLevel, expected_level, require_level, upgrade
 from bank.database.pool import Database
 from bank.errors import Unavailable
+from fixtures.backends.reach import run_sql
+from tests.conftest import Servers
 
 
 def _database(url: str) -> Database:
     return Database(url, pool_size=4, pool_timeout_ms=500, statement_timeout_ms=1_000)
 
 
-async def test_an_empty_database_is_refused_with_what_to_do(postgres_url: str) -> None:
+async def test_an_empty_database_is_refused_with_what_to_do(postgres_url: str, servers: Servers) -> None:
+    servers.template()  # so that the server has the bank's role
     database = _database(postgres_url)
     await database.open()
     try:
@@ -53,3 +56,35 @@ async def _level(url: str) -> str:
 def test_a_server_that_does_not_answer_is_one_sentence() -> None:
     with pytest.raises(Unavailable, match="The database does not answer"):
         upgrade("postgresql://nobody@127.0.0.1:1/none")
+
+
+DEPOSIT_OF_LEVEL_4 = """
+with posted as (
+    insert into transactions
+        (id, kind, amount_minor, currency, debit_account_id, credit_account_id, initiated_by, created_at)
+    select gen_random_uuid(), 'DEPOSIT', 5, 'BRL', d.id, c.id, c.id, now()
+    from accounts d, accounts c where d.kind = 'CASH' and c.kind = 'CUSTOMER' returning id
+), changes as (
+    select a.*, case kind when 'CASH' then -5 else 5 end as change from accounts a
+), entered as (
+    insert into entries select c.id, c.version + 1, p.id, change, 'BRL', balance_minor + change, now()
+    from posted p, changes c
+)
+update accounts a set version = a.version + 1, balance_minor = a.balance_minor + change from changes c where c.id = a.id
+"""
+
+
+def test_transactions_that_are_there_learn_which_entries_are_theirs(postgres_url: str) -> None:
+    upgrade(postgres_url, level="0004")
+    run_sql(
+        postgres_url,
+        "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
+        " values (gen_random_uuid(), 'a@example.com', 'A', '-', 'ADMIN', now(), now())",
+        "insert into accounts (id, user_id, kind, number, currency, status, created_at)"
+        " select gen_random_uuid(), id, 'CUSTOMER', 'n', 'BRL', 'ACTIVE', now() from users",
+        DEPOSIT_OF_LEVEL_4,
+        DEPOSIT_OF_LEVEL_4,
+    )
+    upgrade(postgres_url)
+    versions = run_sql(postgres_url, "select debit_version, credit_version from transactions order by 1")
+    assert [tuple(row) for row in versions] == [(1, 1), (2, 2)]

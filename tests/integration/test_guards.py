@@ -1,0 +1,118 @@
+"""The database itself refuses what would make, lose or hide money, whoever asks: its owner, or the role of the bank."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from bank.database.pool import ROLE
+from tests.integration.books import Books
+from tests.integration.test_ledger import GUARDED
+
+# A deposit as the ledger writes it: everything in one statement. What is in capitals is varied below.
+POSTING = """
+with given as (
+    select TRANSACTION as id, a.id as credit_id, a.version as credit_version, a.balance_minor as credit_balance,
+        c.id as debit_id, c.version as debit_version, c.balance_minor as debit_balance
+    from accounts a, accounts c where a.id = '{account}' and c.kind = 'CASH'
+), written as (
+    insert into transactions (id, kind, amount_minor, currency, debit_account_id, credit_account_id, debit_version,
+        credit_version, initiated_by, created_at)
+    select id, 'DEPOSIT', SAID, 'CURRENCY', debit_id, NAMED, debit_version + 1, CREDIT_VERSION,
+        gen_random_uuid(), now() from given where WRITTEN
+), entered as (
+    insert into entries (account_id, version, transaction_id, amount_minor, currency, balance_after_minor, created_at)
+    select debit_id, debit_version + 1, ENTERED, -5, 'BRL', debit_balance - 5, now() from given where DEBITED
+    union all
+    select credit_id, credit_version + 1, ENTERED, 5, 'BRL', credit_balance + 5, now() from given where CREDITED
+)
+update accounts a set balance_minor = a.balance_minor + change, version = a.version + 1
+from given cross join lateral (values (debit_id, -5, DEBITED), (credit_id, 5, CREDITED)) as s (id, change, due)
+where a.id = s.id and s.due
+"""
+RIGHT = {
+    "TRANSACTION": "gen_random_uuid()", "SAID": "5", "CURRENCY": "BRL", "NAMED": "credit_id",
+    "CREDIT_VERSION": "credit_version + 1", "WRITTEN": "true", "DEBITED": "true", "CREDITED": "true", "ENTERED": "id",
+}  # fmt: skip
+OTHER = "(select id from accounts where kind = 'CUSTOMER' and id <> credit_id)"
+WRONG = {
+    "entries of a transaction that there is not": {"WRITTEN": "false"},
+    "entries of another amount than the transaction's": {"SAID": "6"},
+    "entries in another currency than the transaction's": {"CURRENCY": "USD"},
+    "an entry of another account than the transaction's": {"NAMED": OTHER},
+    "an entry at another version than the transaction's": {"CREDIT_VERSION": "credit_version + 2"},
+    "a transaction without entries": {"DEBITED": "false", "CREDITED": "false"},
+    "a transaction with the debited entry only": {"CREDITED": "false"},
+    "a transaction with the credited entry only": {"DEBITED": "false"},
+    "entries of a transaction that has its own": {
+        "WRITTEN": "false",
+        "ENTERED": "(select t.id from transactions t where t.amount_minor = 5 limit 1)",
+    },
+}
+HEAD = [
+    "update event_log_head set position = position + 4",
+    "update event_log_head set position = position - 1",
+    "with h as (update event_log_head set position = position + 3 returning position)"
+    " insert into event_store (id, position, event_type, aggregate_id, aggregate_type, event_data, metadata)"
+    " select gen_random_uuid(), position, 'X', gen_random_uuid(), 'X', '{}', '{}' from h",
+]
+
+
+def posting(account_id: UUID, **varied: str) -> str:
+    statement = POSTING.replace("{account}", str(account_id))
+    for name, text in {**RIGHT, **varied}.items():
+        statement = statement.replace(name, text)
+    return statement
+
+
+@pytest.fixture(params=["owner", ROLE])
+async def whoever(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Any]:
+    """A connection of the database's owner, and one that works as the bank does."""
+    settings = {} if request.param == "owner" else {"role": ROLE}
+    connection = await asyncpg.connect(database_url, server_settings=settings)
+    yield connection
+    await connection.close()
+
+
+async def test_a_posting_that_is_right_is_written(books: Books, whoever: Any) -> None:
+    ana = await books.open_account(balance_minor=1_000)
+    await whoever.execute(posting(ana))
+    assert await books.balances_minor(ana) == [1_005]
+
+
+@pytest.mark.parametrize("varied", WRONG.values(), ids=WRONG.keys())
+async def test_a_posting_that_is_wrong_is_refused(books: Books, whoever: Any, varied: dict[str, str]) -> None:
+    ana, _ = await books.open_account(balance_minor=1_000), await books.open_account()
+    await whoever.execute(posting(ana))
+    with pytest.raises(asyncpg.CheckViolationError):
+        await whoever.execute(posting(ana, **varied))
+    assert await books.balances_minor(ana) == [1_005]
+
+
+async def test_a_transaction_cannot_be_written_first_and_entered_later(books: Books, whoever: Any) -> None:
+    ana = await books.open_account(balance_minor=1_000)
+    id_ = f"'{uuid4()}'::uuid"
+    with pytest.raises(asyncpg.CheckViolationError, match="written without its entries"):
+        async with whoever.transaction():
+            await whoever.execute(posting(ana, TRANSACTION=id_, DEBITED="false", CREDITED="false"))
+            await whoever.execute(posting(ana, TRANSACTION=id_, WRITTEN="false"))
+
+
+@pytest.mark.parametrize("statement", HEAD)
+async def test_the_head_of_the_log_moves_with_its_events_only(books: Books, whoever: Any, statement: str) -> None:
+    await books.open_account(balance_minor=1_000)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await whoever.execute(statement)
+
+
+@pytest.mark.parametrize("statement", [sql for _, sql in GUARDED], ids=[name for name, _ in GUARDED])
+async def test_what_the_database_refuses_to_its_owner_it_refuses_to_the_bank(
+    books: Books, database_url: str, statement: str
+) -> None:
+    await books.open_account(balance_minor=1_000)
+    bank = await asyncpg.connect(database_url, server_settings={"role": ROLE})
+    with pytest.raises((asyncpg.IntegrityConstraintViolationError, asyncpg.InsufficientPrivilegeError)):
+        await bank.execute(statement)
+    await bank.close()

@@ -1,0 +1,301 @@
+"""The running bank works as a role that may do what it needs and nothing else, whoever it logs in as."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from bank.database import pool
+from bank.database.migrate import MissingPrivilege, upgrade
+from bank.database.pool import ROLE, Database, WrongRole
+from bank.events.leases import Herald, Leases
+from fixtures.backends import Backend
+from fixtures.backends.reach import run_sql
+from tests.conftest import Servers, with_database
+from tests.integration.api import serving, settings_for
+from tests.integration.books import Books
+
+ALL = ("select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain")
+
+# What the running bank may do with each table. A new table needs a line here and, in its migration, the same grants.
+# Columns in brackets: the verb is granted for them alone.
+MAY: dict[str, tuple[str, ...]] = {
+    "alembic_version": ("select",),
+    "users": ("select", "insert", "update"),
+    "sessions": ("select", "insert", "update"),
+    "refresh_tokens": ("select", "insert", "update"),
+    # Whose an account is, of which kind and in which currency, never changes: a customer's turned into the bank's own
+    # could be overdrawn.
+    "accounts": (
+        "select",
+        "insert",
+        "update (balance_minor, daily_limit_minor, held_minor, revision, spent_minor, spent_on, status,"
+        " transfer_limit_minor, updated_at, version)",
+    ),
+    "holds": ("select", "insert", "update"),
+    "transactions": ("select", "insert"),
+    "entries": ("select", "insert"),
+    "idempotency_keys": ("select", "insert", "delete"),
+    "event_log_head": ("select", "update"),
+    "event_store": ("select", "insert"),
+    "subscriber_positions": ("select", "insert", "update"),
+    "dead_letters": ("select", "insert", "update"),
+    "audit_logs": ("select", "insert"),
+    # A projection: it is forgotten and made again from the log.
+    "account_days": ("select", "insert", "update", "delete"),
+}
+
+# For each verb a statement that would do nothing if it were allowed.
+STATEMENTS = {
+    "select": "select from {table} limit 0",
+    "insert": "insert into {table} select * from {table} limit 0",
+    "update": "update {table} set {column} = {column} where false",
+    "delete": "delete from {table} where false",
+    "truncate": "truncate {table}",
+    "alter": "alter table {table} disable trigger all",
+    "drop": "drop table {table}",
+    "add": "alter table {table} add column more text",
+    "index": "create index on {table} ((1))",
+    "comment": "comment on table {table} is 'mine'",
+    "owner": "alter table {table} owner to current_user",
+}
+FORBIDDEN = [
+    "set session_replication_role = replica",
+    "set local session_replication_role = 'replica'",
+    "create table public.more (id integer)",
+    "create function public.more() returns integer language sql as 'select 1'",
+    "drop trigger entries_are_append_only on entries",
+    "drop function refuse_change() cascade",
+    "create or replace function refuse_change() returns trigger language plpgsql as 'begin return null; end'",
+    "alter table accounts drop constraint customers_do_not_overdraw",
+    "alter table accounts owner to bank_app",
+    "create trigger more before insert on entries for each row execute function refuse_change()",
+    "update accounts set kind = 'CASH', user_id = null",
+    "update accounts set currency = 'USD'",
+    "update accounts set user_id = gen_random_uuid()",
+    "create role more",
+    "alter role bank_app superuser",
+    "copy entries to program 'true'",
+    "select setval('account_number_sequence', 1)",
+]
+
+
+@pytest.fixture
+async def as_role(database_url: str) -> AsyncIterator[Any]:
+    """A connection that works as the bank does."""
+    connection = await asyncpg.connect(database_url, server_settings={"role": ROLE})
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def undone(connection: Any) -> AsyncIterator[None]:
+    """Whatever happens inside, nothing of it stays."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+async def test_every_table_has_a_decision_on_what_the_bank_may_do_with_it(owner: Any) -> None:
+    tables = await owner.fetch(
+        "select relname from pg_class"
+        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition"
+    )
+    assert {row["relname"] for row in tables} == set(MAY), (
+        "a new table needs grants in its migration, and a line in MAY"
+    )
+
+
+@pytest.mark.parametrize("table", MAY)
+async def test_the_role_holds_exactly_the_grants_that_were_decided(owner: Any, table: str) -> None:
+    granted = {
+        verb for verb in ALL if await owner.fetchval("select has_table_privilege($1, $2, $3)", ROLE, table, verb)
+    }
+    columns: dict[str, list[str]] = {}
+    for row in await owner.fetch(
+        "select lower(privilege_type) as verb, column_name from information_schema.column_privileges"
+        " where grantee = $1 and table_name = $2 order by column_name", ROLE, table,
+    ):  # fmt: skip
+        if row["verb"] not in granted:
+            columns.setdefault(row["verb"], []).append(row["column_name"])
+    found = granted | {f"{verb} ({', '.join(names)})" for verb, names in columns.items()}
+    assert found == set(MAY[table])
+
+
+@pytest.mark.parametrize("table", MAY)
+async def test_what_the_bank_does_not_need_to_do_with_a_table_is_refused_to_it(
+    as_role: Any, owner: Any, table: str
+) -> None:
+    column = await owner.fetchval(
+        "select attname from pg_attribute where attrelid = $1::text::regclass and attnum = 1", table
+    )
+    refused = set()
+    for verb, statement in STATEMENTS.items():
+        async with undone(as_role):
+            try:
+                await as_role.execute(statement.format(table=table, column=column))
+            except asyncpg.InsufficientPrivilegeError:
+                refused.add(verb)
+            except asyncpg.IntegrityConstraintViolationError:
+                pass  # it was allowed, and a guard of the table had its say
+    # That of accounts is by columns, and the first is none of them.
+    allowed = {verb for verb in MAY[table] if "(" not in verb}
+    assert refused == set(STATEMENTS) - allowed
+
+
+async def test_what_would_take_the_guards_away_is_refused_to_the_bank(as_role: Any) -> None:
+    let_through = []
+    for statement in FORBIDDEN:
+        async with undone(as_role):
+            try:
+                await as_role.execute(statement)
+            except asyncpg.InsufficientPrivilegeError:
+                continue
+            let_through.append(statement)
+    assert let_through == []
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_role.execute("alter system set session_replication_role = replica")
+
+
+async def test_the_role_cannot_grant_itself_more(as_role: Any, owner: Any) -> None:
+    await as_role.execute("grant delete, truncate on entries to bank_app")  # PostgreSQL warns, and grants nothing
+    assert not await owner.fetchval("select has_table_privilege($1, 'entries', 'delete, truncate')", ROLE)
+
+
+async def test_the_role_has_no_login_no_power_over_the_server_and_owns_nothing(owner: Any) -> None:
+    role = await owner.fetchrow("select * from pg_roles where rolname = $1", ROLE)
+    powers = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolreplication", "rolbypassrls")
+    assert [power for power in powers if role[power]] == []
+    assert await owner.fetchval("select count(*) from pg_class where relowner = $1", role["oid"]) == 0
+    assert await owner.fetchval("select count(*) from pg_proc where proowner = $1", role["oid"]) == 0
+    assert await owner.fetchval("select count(*) from pg_auth_members where member = $1", role["oid"]) == 0
+
+
+async def test_the_pool_works_as_the_role(books: Books) -> None:
+    async with books.database.connection() as connection:
+        assert await connection.fetchval("select current_user") == ROLE
+
+
+async def test_a_table_of_the_bank_s_own_making_does_not_blind_the_guards(as_role: Any, books: Books) -> None:
+    ana = await books.open_account(balance_minor=1_000)
+    await as_role.execute("create temporary table entries (like public.entries)")
+    await as_role.execute(
+        "insert into pg_temp.entries select id, version + 1, gen_random_uuid(), 5, 'BRL', balance_minor + 5, now()"
+        " from accounts where id = $1", ana,
+    )  # fmt: skip
+    with pytest.raises(asyncpg.CheckViolationError):
+        await as_role.execute(
+            "update public.accounts set balance_minor = balance_minor + 5, version = version + 1 where id = $1", ana
+        )
+
+
+async def test_the_function_of_every_guard_looks_for_tables_in_one_place_only(owner: Any) -> None:
+    loose = await owner.fetch(
+        "select distinct p.proname from pg_trigger t join pg_proc p on p.oid = t.tgfoid"
+        " where not t.tgisinternal and not coalesce(array_to_string(p.proconfig, ',') like '%search_path=%', false)"
+    )
+    assert [row["proname"] for row in loose] == [], "alter function … set search_path = public, pg_temp"
+
+
+@pytest.fixture
+def login(servers: Servers) -> Iterator[str]:
+    """A user who may log in and nothing else."""
+    maintenance, _ = servers.addresses()
+    name = f"login_{uuid.uuid4().hex[:12]}"
+    run_sql(maintenance, f"create role {name} login")
+    yield name
+    run_sql(maintenance, f"drop owned by {name}", f"drop role {name}")
+
+
+def as_user(url: str, user: str) -> str:
+    return url.replace(f"//{urlsplit(url).username}@", f"//{user}@")
+
+
+async def test_a_bank_whose_login_owns_nothing_serves_once_it_is_a_member(
+    database_url: str, redis_url: str, login: str
+) -> None:
+    run_sql(database_url, f"grant {ROLE} to {login} with inherit false, set true")
+    async with serving(settings_for(as_user(database_url, login), redis_url)) as bank:
+        person = await bank.client.person()
+        account = await person.account()
+        assert await person.balance(account["id"]) == "0.00"
+        await bank.caught_up()
+
+
+async def test_the_herald_works_as_the_role(database_url: str, books: Books, login: str) -> None:
+    leases = Leases([], database=books.database, owner=uuid.uuid4())
+    herald = Herald(url=as_user(database_url, login), bus=books.bus, leases=leases)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="set role"):
+        await herald._serve()
+
+
+async def test_a_login_that_may_not_work_as_the_role_is_told_what_an_administrator_does(
+    database_url: str, login: str
+) -> None:
+    database = Database(as_user(database_url, login), pool_size=4, pool_timeout_ms=500, statement_timeout_ms=1_000)
+    with pytest.raises(WrongRole, match=f"{login} may not work as the role {ROLE}.*grant {ROLE} to {login}"):
+        await database.open()
+
+
+async def test_a_server_without_the_role_is_told_to_migrate(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "ROLE", "bank_app_of_nobody")
+    database = Database(database_url, pool_size=4, pool_timeout_ms=500, statement_timeout_ms=1_000)
+    with pytest.raises(WrongRole, match=r"no role bank_app_of_nobody.*run `bank migrate` first"):
+        await database.open()
+
+
+@pytest.fixture
+def owned_database(servers: Servers, login: str) -> Iterator[str]:
+    """The address of an empty database that belongs to an ordinary user, for that user."""
+    servers.template()  # so that the role exists
+    maintenance, _ = servers.addresses()
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    run_sql(maintenance, f"create database {name} owner {login}")
+    yield as_user(with_database(maintenance, name), login)
+    run_sql(maintenance, f"drop database {name} with (force)")
+
+
+def test_an_owner_who_may_not_grant_the_role_is_told_what_an_administrator_does(
+    owned_database: str, login: str
+) -> None:
+    with pytest.raises(MissingPrivilege, match=f"An administrator runs once: grant {ROLE} to {login};"):
+        upgrade(owned_database)
+    assert run_sql(owned_database, "select to_regclass('accounts')")[0][0] is None
+
+
+async def test_an_owner_without_other_powers_migrates_and_serves_once_it_is_a_member(
+    owned_database: str, login: str, servers: Servers, redis_url: str
+) -> None:
+    run_sql(servers.addresses()[0], f"grant {ROLE} to {login}")
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(upgrade, owned_database).result()
+    async with serving(settings_for(owned_database, redis_url)) as bank:
+        await bank.client.person()
+
+
+def test_databases_that_are_migrated_at_the_same_moment_make_the_role_once(durable_backend: Backend) -> None:
+    urls = [with_database(durable_backend.database_url, name) for name in ("one", "two", "three")]
+    for url in urls:
+        run_sql(durable_backend.database_url, f"create database {urlsplit(url).path[1:]}")
+    assert run_sql(durable_backend.database_url, f"select from pg_roles where rolname = '{ROLE}'") == []
+    migrating = [subprocess.Popen([sys.executable, "-m", "bank", "migrate", "--database-url", url]) for url in urls]
+    assert [process.wait(timeout=60) for process in migrating] == [0, 0, 0]
+    for url in urls:
+        assert run_sql(url, f"select has_table_privilege('{ROLE}', 'entries', 'insert')")[0][0]
