@@ -9,7 +9,7 @@ import pytest
 
 from bank.transfers.expire import expire_once
 from tests.integration.api import RunningBank, serving, settings_for
-from tests.integration.payers import SetClock
+from tests.integration.payers import SetClock, connected
 from tests.integration.town import Town, brl, build_town
 
 
@@ -128,14 +128,13 @@ async def test_a_capture_that_cannot_be_entered_leaves_the_hold_as_it_was(runnin
 async def test_the_database_itself_refuses_to_spend_what_is_held(running_bank: RunningBank, database_url: str) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]
-    connection = await asyncpg.connect(database_url)
-    for statement, why in (
-        (f"update accounts set held_minor = 0 where id = '{town.ana.id}'", "sum of its holds"),
-        (f"update accounts set held_minor = 10001 where id = '{town.ana.id}'", "customers_do_not_overdraw"),
-        (f"update holds set amount_minor = 1 where id = '{hold['id']}'", "a hold ends once"),
-        (f"delete from holds where id = '{hold['id']}'", "a hold ends once"),
-        ("truncate holds", "never changed or deleted"),
-    ):
-        with pytest.raises(asyncpg.PostgresError, match=why):
-            await connection.execute(statement)
-    await connection.close()
+    async with connected(database_url) as connection:
+        for statement, why in (
+            (f"update accounts set held_minor = 0 where id = '{town.ana.id}'", "sum of its holds"),
+            (f"update accounts set held_minor = 10001 where id = '{town.ana.id}'", "customers_do_not_overdraw"),
+            (f"update holds set amount_minor = 1 where id = '{hold['id']}'", "a hold ends once"),
+            (f"delete from holds where id = '{hold['id']}'", "a hold ends once"),
+            ("truncate holds", "never changed or deleted"),
+        ):
+            with pytest.raises(asyncpg.PostgresError, match=why):
+                await connection.execute(statement)

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from tests.integration.api import RunningBank
+from tests.integration.payers import connected
 from tests.integration.town import Town, brl, build_town
 
 
@@ -101,14 +102,13 @@ async def test_the_database_itself_refuses_a_reversal_beyond_its_original(
 ) -> None:
     town = await build_town(running_bank)
     original = await _paid(town)
-    connection = await asyncpg.connect(database_url)
-    sides = ("credit_account_id", "debit_account_id") if swapped else ("debit_account_id", "credit_account_id")
-    with pytest.raises(asyncpg.PostgresError, match="reversals of transaction"):
-        await connection.execute(
-            "insert into transactions (id, kind, amount_minor, currency, debit_account_id, credit_account_id, "
-            "initiated_by, related_id, created_at) "
-            f"select gen_random_uuid(), $2, $3, 'BRL', {sides[0]}, {sides[1]}, id, id, now() "
-            "from transactions where id = $1",
-            original, kind, amount,
-        )  # fmt: skip
-    await connection.close()
+    async with connected(database_url) as connection:
+        sides = ("credit_account_id", "debit_account_id") if swapped else ("debit_account_id", "credit_account_id")
+        with pytest.raises(asyncpg.PostgresError, match="reversals of transaction"):
+            await connection.execute(
+                "insert into transactions (id, kind, amount_minor, currency, debit_account_id, credit_account_id, "
+                "initiated_by, related_id, debit_version, credit_version, created_at) "
+                f"select gen_random_uuid(), $2, $3, 'BRL', {sides[0]}, {sides[1]}, id, id, 9, 9, now() "
+                "from transactions where id = $1",
+                original, kind, amount,
+            )  # fmt: skip
