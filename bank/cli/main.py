@@ -1,10 +1,11 @@
-"""`bank`: serve, migrate, users."""
+"""`bank`: serve, migrate, users, events."""
 
 import sys
 
 import click
 
 from bank.cli.audit import audit
+from bank.cli.events import events
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
 from bank.cli.users import users
@@ -39,3 +40,4 @@ main.add_command(serve)
 main.add_command(migrate)
 main.add_command(users)
 main.add_command(audit)
+main.add_command(events)

@@ -43,7 +43,20 @@ from event_log_head h cross join subscriber_positions s left join event_store e 
 where s.subscriber = any(:subscribers);
 
 -- name: release_subscribers(owner, subscribers)!
-update subscriber_positions set owner = null, leased_until = null where owner = :owner and subscriber = any(:subscribers);
+update subscriber_positions set owner = null, leased_until = null, taken_for = null
+where owner = :owner and subscriber = any(:subscribers);
+
+-- name: take_over(owner, lease, purpose, subscriber)$
+-- Whoever serves it finds out at its next move, and undoes what it was doing; who has taken it over themselves is left alone.
+update subscriber_positions set owner = :owner, leased_until = now() + :lease, taken_for = :purpose
+where subscriber = :subscriber and (taken_for is null or leased_until < now()) returning position;
+
+-- name: renew_takeover(owner, lease, subscriber)$
+update subscriber_positions set leased_until = now() + :lease
+where subscriber = :subscriber and owner = :owner returning position;
+
+-- name: purpose_of_takeover(subscriber)$
+select taken_for from subscriber_positions where subscriber = :subscriber;
 
 -- name: move_position(position, subscriber, owner, expected)$
 -- Commits with the handler's effect. A process that lost its lease finds another owner, or another position, here.
@@ -55,3 +68,45 @@ insert into dead_letters (subscriber, event_position, error, attempts, created_a
 values (:subscriber, :position, :error, :attempts, :now)
 on conflict (subscriber, event_position) do update
 set error = excluded.error, attempts = dead_letters.attempts + excluded.attempts, redelivered_at = null;
+
+-- name: position_of_subscriber(subscriber)$
+select position from subscriber_positions where subscriber = :subscriber;
+
+-- name: list_dead_letters(subscriber, redelivered_too)
+select d.subscriber, d.event_position, d.error, d.attempts, d.created_at, d.redelivered_at, e.event_type, e.aggregate_id
+from dead_letters d left join event_store e on e.position = d.event_position
+where (:subscriber::text is null or d.subscriber = :subscriber) and (:redelivered_too or d.redelivered_at is null)
+order by d.subscriber, d.event_position;
+
+-- name: redelivered(subscriber, positions, now)!
+update dead_letters set redelivered_at = :now
+where subscriber = :subscriber and event_position = any(:positions::bigint[]) and redelivered_at is null;
+
+-- name: stored_events(after, until, most, types, aggregate_id)
+select id, position, event_type, event_version, aggregate_type, aggregate_id, user_id, event_data, metadata, created_at
+from event_store
+where position > :after and position <= :until and (:types::text[] is null or event_type = any(:types::text[]))
+    and (:aggregate_id::uuid is null or aggregate_id = :aggregate_id)
+order by position limit :most;
+
+-- name: newest_events(head, most, types, aggregate_id)
+select id, position, event_type, event_version, aggregate_type, aggregate_id, user_id, event_data, metadata, created_at
+from event_store
+where position <= :head and (:types::text[] is null or event_type = any(:types::text[]))
+    and (:aggregate_id::uuid is null or aggregate_id = :aggregate_id)
+order by position desc limit :most;
+
+-- name: stored_event(position, id)^
+select id, position, event_type, event_version, aggregate_type, aggregate_id, user_id, event_data, metadata, created_at
+from event_store where position = :position or id = :id;
+
+-- name: count_types(after, until)
+select event_type, count(*) as events from event_store where position > :after and position <= :until
+group by event_type order by event_type;
+
+-- name: moment_at(position)^
+-- The event there, or the next one: a hole in the log, which should not be, stops nobody from looking around it.
+select position, created_at from event_store where position >= :position order by position limit 1;
+
+-- name: first_since(position, moment)$
+select position from event_store where position >= :position and created_at >= :moment order by position limit 1;

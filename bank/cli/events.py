@@ -1,0 +1,136 @@
+"""`bank events`: look into the log, and deliver from it again."""
+
+import asyncio
+import contextlib
+from typing import Any
+from uuid import UUID
+
+import click
+import msgspec
+
+from bank.cli.log import AS_JSON, DATABASE_URL, Place, StoredEvent, opened, place, position_of, stamp, stored
+from bank.cli.redelivery import rebuild, redeliver, replay
+from bank.errors import BadInput
+from bank.events.log import queries
+from bank.events.model import EVENT_TYPES
+
+# The log is looked at this often for more; fast enough to watch, cheap enough to forget.
+FOLLOW_S = 0.25
+
+
+@click.group()
+def events() -> None:
+    """Look into the event log, and deliver from it again.
+
+    Positions count from 1, without gaps, in the order of commits. All of this is safe while the bank runs.
+    """
+
+
+@events.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is appended, until interrupted.")
+@click.option("-n", "--lines", default=10, show_default=True, type=click.IntRange(0, 100_000), help="How many events.")
+@click.option("--since", metavar="POSITION|TIME", help="Every event from here on, instead of the newest few.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type; may be given several times.")
+@click.option(
+    "--aggregate", type=click.UUID, help="Only what is about the account, user, transaction or hold with this id."
+)
+@AS_JSON
+@DATABASE_URL
+def tail(*, database_url: str | None, follow: bool, since: str | None, types: tuple[str, ...], **shown: Any) -> None:
+    """Show the newest events, or those since a position or time."""
+    for name in types:
+        if name not in EVENT_TYPES:
+            raise BadInput(f"There is no event type {name}; there are {', '.join(EVENT_TYPES)}.")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_tail(database_url, place(since), follow=follow, types=list(types) or None, **shown))
+
+
+@events.command()
+@click.argument("which", metavar="POSITION|ID")
+@AS_JSON
+@DATABASE_URL
+def show(which: str, database_url: str | None, *, as_json: bool) -> None:
+    """Show one event with everything that is stored of it."""
+    event = asyncio.run(_find(database_url, which))
+    if as_json:
+        click.echo(msgspec.json.encode(event))
+        return
+    for name, value in (
+        ("position", event.position),
+        ("id", event.id),
+        ("type", f"{event.event_type}, version {event.event_version}"),
+        ("about", f"{event.aggregate_type} {event.aggregate_id}"),
+        ("user", event.user_id or "nobody"),
+        ("stored at", stamp(event.created_at)),
+    ):
+        click.echo(f"{name:<10} {value}")
+    for name, raw in (("data", event.event_data), ("metadata", event.metadata)):
+        click.echo(f"{name}\n{msgspec.json.format(bytes(raw), indent=2).decode()}")
+
+
+@events.command("dead-letters")
+@click.option("--subscriber", help="Only this subscriber's.")
+@click.option("--all", "redelivered_too", is_flag=True, help="Also those that were delivered since.")
+@AS_JSON
+@DATABASE_URL
+def dead_letters(subscriber: str | None, database_url: str | None, *, redelivered_too: bool, as_json: bool) -> None:
+    """List the events that were put aside after their last attempt."""
+    letters = asyncio.run(_letters(database_url, subscriber, redelivered_too=redelivered_too))
+    for letter in letters:
+        if as_json:
+            click.echo(msgspec.json.encode(letter))
+            continue
+        since = f", redelivered {stamp(letter['redelivered_at'])}" if letter["redelivered_at"] else ""
+        tries = f"{letter['attempts']} attempts until {stamp(letter['created_at'])}{since}"
+        about = f"{letter['subscriber']}  {letter['event_position']}  {letter['event_type']} {letter['aggregate_id']}"
+        click.echo(f"{about}  {tries}: {letter['error']}")
+    if not letters and not as_json:
+        click.echo("There are none.")
+
+
+for command in (replay, redeliver, rebuild):
+    events.add_command(command)
+
+
+async def _tail(
+    url: str | None, since: Place | None, *, follow: bool, lines: int, types: list[str] | None,
+    aggregate: UUID | None, as_json: bool,
+) -> None:  # fmt: skip
+    def tell(event: StoredEvent) -> None:
+        click.echo(msgspec.json.encode(event) if as_json else event.line())
+
+    async with opened(url) as database, database.connection() as connection:
+        head = int(await queries.read_head(connection))
+        if since is None:
+            rows = queries.newest_events(connection, head=head, most=lines, types=types, aggregate_id=aggregate)
+            for event in reversed([StoredEvent.from_row(row) async for row in rows]):
+                tell(event)
+            after = head
+        else:
+            after = await position_of(connection, since) - 1
+        while True:
+            async for event in stored(connection, after=after, until=head, types=types, aggregate_id=aggregate):
+                tell(event)
+            if not follow:
+                return
+            after = max(after, head)
+            while (head := int(await queries.read_head(connection))) <= after:  # noqa: ASYNC110 - another process' database cannot signal an Event
+                await asyncio.sleep(FOLLOW_S)
+
+
+async def _find(url: str | None, which: str) -> StoredEvent:
+    try:
+        position, id_ = (int(which), None) if which.isdecimal() else (None, UUID(which))
+    except ValueError:
+        raise BadInput(f"{which} is neither a position nor the id of an event.") from None
+    async with opened(url) as database, database.connection() as connection:
+        row = await queries.stored_event(connection, position=position, id=id_)
+    if row is None:
+        raise BadInput(f"There is no event {which}.")
+    return StoredEvent.from_row(row)
+
+
+async def _letters(url: str | None, subscriber: str | None, *, redelivered_too: bool) -> list[dict[str, Any]]:
+    async with opened(url) as database, database.connection() as connection:
+        letters = queries.list_dead_letters(connection, subscriber=subscriber, redelivered_too=redelivered_too)
+        return [dict(row) async for row in letters]

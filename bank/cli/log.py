@@ -1,0 +1,129 @@
+"""The event log as commands open it: places in it, stored events, the database, the subscribers."""
+
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import click
+import msgspec
+
+from bank.app import build_bank
+from bank.database.migrate import require_level
+from bank.database.pool import Database
+from bank.errors import BadInput
+from bank.events.delivery import Subscriber
+from bank.events.log import queries
+from bank.events.search import first_position_since
+from bank.settings import SettingsError, load_settings
+from bank.telemetry.logs import configure_logs
+
+# Looking for a rare event in a long log, or deleting a projection, is one statement: an hour.
+STATEMENT_TIMEOUT_MS = 3_600_000
+# So many events are read at once: a page of them is a few megabytes, whatever they hold.
+PAGE = 5_000
+
+DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, one object a line.")
+
+Place = int | datetime
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it is stored, in the version it was told in."""
+
+    position: int
+    id: UUID
+    event_type: str
+    event_version: int
+    aggregate_type: str
+    aggregate_id: UUID
+    user_id: UUID | None
+    created_at: datetime
+    event_data: msgspec.Raw
+    metadata: msgspec.Raw
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "StoredEvent":
+        """Read a row of the event store."""
+        values: dict[str, Any] = {name: row[name] for name in cls.__struct_fields__}
+        for name in ("event_data", "metadata"):
+            values[name] = msgspec.Raw(values[name].encode())
+        return cls(**values)
+
+    def line(self) -> str:
+        """Say it in one line."""
+        about, data = f"{self.aggregate_type} {self.aggregate_id}", bytes(self.event_data).decode()
+        return f"{self.position:>8}  {stamp(self.created_at)}  {self.event_type}  {about}  {data}"
+
+
+def stamp(moment: datetime) -> str:
+    """Write a moment, in UTC and to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def place(text: str | None) -> Place | None:
+    """Read a position, or a time with its zone. Raises `BadInput` for anything else."""
+    if text is None:
+        return None
+    if re.fullmatch("[1-9][0-9]{0,17}", text):
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadInput(f"{text} is neither a position nor a time with its zone, such as 2031-05-02T09:30:00Z.")
+    return moment
+
+
+async def position_of(connection: Any, where: Place) -> int:
+    """Return the position that a place means: of a time, the first event stored then or later."""
+    return where if isinstance(where, int) else await first_position_since(connection, where)
+
+
+async def stored(
+    connection: Any, *, after: int, until: int, types: Collection[str] | None, aggregate_id: UUID | None
+) -> AsyncIterator[StoredEvent]:
+    """Yield the stored events after one position and up to another, page by page."""
+    while after < until:
+        page_end = min(until, after + PAGE)
+        rows = queries.stored_events(
+            connection, after=after, until=page_end, most=PAGE, types=types and list(types), aggregate_id=aggregate_id
+        )
+        async for row in rows:
+            yield StoredEvent.from_row(row)
+        after = page_end
+
+
+@asynccontextmanager
+async def opened(url: str | None) -> AsyncIterator[Database]:
+    """Connect to a migrated database. Raises `SettingsError`, `Unavailable`, `WrongMigrationLevel`."""
+    if not url:
+        raise SettingsError("DATABASE_URL is not set.")
+    database = Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+    await database.open()
+    try:
+        await require_level(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def subscribed(name: str) -> AsyncIterator[tuple[Database, Subscriber]]:
+    """Connect like `bank serve`, from the same environment, and find a subscriber. Raises `BadInput` for none."""
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    bank = build_bank(settings)
+    try:
+        subscribers = {delivery.subscriber.name: delivery.subscriber for delivery in bank.deliveries}
+        if name not in subscribers:
+            raise BadInput(f"There is no subscriber {name}; there are {', '.join(subscribers)}.")
+        async with opened(settings.database_url) as database:
+            yield database, subscribers[name]
+    finally:
+        bank.passwords.close()
+        await bank.cache_server.close()

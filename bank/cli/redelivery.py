@@ -1,0 +1,149 @@
+"""`bank events replay`, `redeliver` and `rebuild`: deliver again what has been delivered."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import click
+import msgspec
+
+from bank.cli.log import AS_JSON, Place, place, position_of, subscribed
+from bank.clock import SystemClock
+from bank.errors import BadInput
+from bank.events.log import queries
+from bank.events.replay import Progress, Replay, Replayed
+
+
+@click.command()
+@click.argument("subscriber")
+@click.option("--since", required=True, metavar="POSITION|TIME", help="The first event to deliver again.")
+@click.option("--until", metavar="POSITION|TIME", help="The last one (a time: the last before it); by default all.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be delivered.")
+@AS_JSON
+def replay(subscriber: str, since: str, until: str | None, *, dry_run: bool, as_json: bool) -> None:
+    """Deliver events to SUBSCRIBER again, up to where it stands in the log.
+
+    The subscriber's position does not move. While the replay runs it holds the subscriber's lease: new events wait in
+    the log, other subscribers go on, and the bank delivers what has waited as soon as the replay ends. An event that
+    fails becomes a dead letter. Exit code 0: all were handled. 1: some failed. Needs the settings of `bank serve`.
+    """
+    if dry_run:
+        plan = asyncio.run(_plan(subscriber, place(since), place(until)))
+        click.echo(msgspec.json.encode(plan) if as_json else _told_plan(plan))
+        return
+    with _progress("Replaying", as_json=as_json) as progress:
+        done = asyncio.run(_replay(subscriber, place(since), place(until), progress))
+    _tell(done, as_json=as_json)
+
+
+@click.command()
+@click.argument("subscriber")
+@click.argument("positions", nargs=-1, type=click.IntRange(min=1))
+@click.option("--all", "every", is_flag=True, help="Every dead letter of the subscriber.")
+@AS_JSON
+def redeliver(subscriber: str, positions: tuple[int, ...], *, every: bool, as_json: bool) -> None:
+    """Deliver dead letters of SUBSCRIBER again: those at POSITIONS, or --all, in the order of the log.
+
+    What fails again stays a dead letter, with its new error. Exit code 0: all were handled. 1: some failed.
+    Needs the settings of `bank serve`.
+    """
+    if every == bool(positions):
+        raise BadInput("Say which dead letters to deliver again: their positions, or --all.")
+    with _progress("Redelivering", as_json=as_json) as progress:
+        done = asyncio.run(_redeliver(subscriber, positions, progress))
+    _tell(done, as_json=as_json)
+
+
+@click.command()
+@click.argument("subscriber")
+@AS_JSON
+def rebuild(subscriber: str, *, as_json: bool) -> None:
+    """Make the projection of SUBSCRIBER again, from the first event on.
+
+    It is one transaction: readers see the old rows until all the new ones are there. New events wait in the log until
+    then. An event that fails becomes a dead letter. Exit code 0: all were handled. 1: some failed. Needs the settings
+    of `bank serve`.
+    """
+    with _progress("Rebuilding", as_json=as_json) as progress:
+        done = asyncio.run(_rebuild(subscriber, progress))
+    _tell(done, as_json=as_json)
+
+
+async def _plan(name: str, since: Place | None, until: Place | None) -> dict[str, Any]:
+    async with subscribed(name) as (database, subscriber), database.connection() as connection:
+        first, last = await _bounds(connection, since, until)
+        stands_at = int(await queries.position_of_subscriber(connection, subscriber=name) or 0)
+        last = stands_at if last is None else min(last, stands_at)
+        types = {
+            row["event_type"]: row["events"]
+            async for row in queries.count_types(connection, after=first - 1, until=last)
+            if subscriber.types is None or row["event_type"] in subscriber.types
+        }
+    return {"subscriber": name, "since": first, "until": last, "events": sum(types.values()), "types": types}
+
+
+async def _replay(name: str, since: Place | None, until: Place | None, progress: Progress) -> Replayed:
+    async with subscribed(name) as (database, subscriber):
+        async with database.connection() as connection:
+            first, last = await _bounds(connection, since, until)
+        return await Replay(database, subscriber, SystemClock()).run(since=first, until=last, progress=progress)
+
+
+async def _redeliver(name: str, positions: tuple[int, ...], progress: Progress) -> Replayed:
+    async with subscribed(name) as (database, subscriber):
+        async with database.connection() as connection:
+            letters = queries.list_dead_letters(connection, subscriber=name, redelivered_too=False)
+            there = [row["event_position"] async for row in letters]
+        for position in positions:
+            if position not in there:
+                raise BadInput(f"There is no dead letter of {name} at position {position}.")
+        return await Replay(database, subscriber, SystemClock()).redeliver(
+            sorted(set(positions)) or there, progress=progress
+        )
+
+
+async def _rebuild(name: str, progress: Progress) -> Replayed:
+    async with subscribed(name) as (database, subscriber):
+        return await Replay(database, subscriber, SystemClock()).rebuild(progress=progress)
+
+
+async def _bounds(connection: Any, since: Place | None, until: Place | None) -> tuple[int, int | None]:
+    assert since is not None, "click asks for it"
+    first = await position_of(connection, since)
+    if until is None or isinstance(until, int):
+        return first, until
+    return first, await position_of(connection, until) - 1
+
+
+@contextmanager
+def _progress(label: str, *, as_json: bool) -> Iterator[Progress]:
+    """Show on a terminal how far the work is; nothing where only a script looks."""
+    hidden = as_json or not sys.stderr.isatty()
+    with click.progressbar(length=0, label=label, file=sys.stderr, show_pos=True, hidden=hidden) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield show
+
+
+def _told_plan(plan: dict[str, Any]) -> str:
+    where = f"from position {plan['since']} to {plan['until']}"
+    lines = [f"Would deliver {plan['events']:,} events {where} to {plan['subscriber']} again."]
+    lines += [f"{events:>10,}  {name}" for name, events in plan["types"].items()]
+    return "\n".join(lines)
+
+
+def _tell(done: Replayed, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(asdict(done)))
+    else:
+        click.echo(f"{done.subscriber} has handled {done.handled:,} events from position {done.since} to {done.until}.")
+        if done.failed:
+            places = ", ".join(map(str, done.failed[:10])) + (" …" if len(done.failed) > 10 else "")
+            click.echo(f"{len(done.failed):,} failed and are dead letters: {places}.")
+    sys.exit(1 if done.failed else 0)

@@ -1,0 +1,328 @@
+"""Replay, redelivery and rebuild: one subscriber gets stored events again, while the bank runs."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from bank.accounts.days import count_days, forget_days
+from bank.clock import SystemClock
+from bank.errors import BadInput
+from bank.events.delivery import NotNow, Subscriber
+from bank.events.model import BalanceUpdatedEvent, RecordedEvent
+from bank.events.replay import Interrupted, Replay, Replayed, taken_over
+from tests.integration.events import balance_updated
+from tests.integration.log import Log, Process, write_effect
+from tests.integration.test_delivery_failures import store
+
+SERVED = Subscriber("s", write_effect)
+
+
+def again(log: Log, subscriber: Subscriber = SERVED) -> Replay:
+    return Replay(log.database, subscriber, SystemClock())
+
+
+def unseen(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+async def position(log: Log, subscriber: str = "s") -> int:
+    async with log.database.connection() as connection:
+        place = "select position from subscriber_positions where subscriber = $1"
+        return int(await connection.fetchval(place, subscriber))
+
+
+async def stands_at(log: Log, where: int, subscriber: str = "s") -> bool:
+    return await position(log, subscriber) == where
+
+
+async def stopped(process: Process) -> bool:
+    return process.deliveries[0].position is None
+
+
+async def served_once(log: Log, subscriber: Subscriber = SERVED, *, until: int) -> None:
+    """Let a process serve the subscriber up to a position, and go."""
+    async with log.process(subscriber):
+        await log.until(lambda: stands_at(log, until, subscriber.name))
+
+
+async def test_a_replay_delivers_a_part_of_the_log_again_and_moves_nothing(log: Log) -> None:
+    await log.append(6)
+    await served_once(log, until=6)
+    seen: list[tuple[int, int]] = []
+    done = await again(log).run(since=3, until=5, progress=lambda *how_far: seen.append(how_far))
+    assert await log.effects() == [1, 2, 3, 4, 5, 6, 3, 4, 5]
+    assert done == Replayed("s", 3, 5, handled=3)
+    assert seen == [(3, 3)]
+    assert await position(log) == 6
+
+
+async def test_a_replay_ends_where_the_subscriber_stands(log: Log) -> None:
+    await log.append(3)
+    await served_once(log, until=3)
+    await log.append(4)
+    done = await again(log).run(since=2, until=None, progress=unseen)
+    assert (done.until, done.handled) == (3, 2)
+    assert await log.effects() == [1, 2, 3, 2, 3]
+    await served_once(log, until=7)
+    assert await log.effects() == [1, 2, 3, 2, 3, 4, 5, 6, 7]
+
+
+async def test_while_the_bank_runs_a_replay_and_the_live_delivery_do_not_meet_and_new_events_come_after(
+    log: Log,
+) -> None:
+    at_work = 0
+    in_the_middle, go_on = asyncio.Event(), asyncio.Event()
+
+    async def alone(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        nonlocal at_work
+        at_work += 1
+        assert at_work == 1, "the live delivery and the replay are at it together"
+        await write_effect(connection, events)
+        at_work -= 1
+
+    async def alone_and_slow(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        in_the_middle.set()
+        await go_on.wait()
+        await alone(connection, events)
+
+    async with log.process(Subscriber("s", alone)) as live:
+        await log.append(3)
+        await log.until(lambda: stands_at(log, 3))
+        replaying = asyncio.create_task(
+            again(log, Subscriber("s", alone_and_slow)).run(since=1, until=None, progress=unseen)
+        )
+        await in_the_middle.wait()
+        await log.append(2)
+        await log.until(lambda: stopped(live))
+        assert await log.effects() == [1, 2, 3]
+        go_on.set()
+        assert (await replaying).handled == 3
+        await log.until(lambda: stands_at(log, 5))
+    assert await log.effects() == [1, 2, 3, 1, 2, 3, 4, 5]
+    assert await log.dead_letters() == []
+
+
+async def test_a_delivery_that_is_taken_over_in_the_middle_is_undone_and_done_again_later(log: Log) -> None:
+    in_the_middle, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_once(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await write_effect(connection, events)
+        in_the_middle.set()
+        await go_on.wait()
+
+    async with log.process(Subscriber("s", slow_once)) as live:
+        await log.append(2)
+        await in_the_middle.wait()
+        async with taken_over(log.database, "s", "replay") as takeover:
+            assert takeover.position == 0
+            go_on.set()
+            await log.until(lambda: stopped(live))
+            assert await position(log) == 0
+        await log.until(lambda: stands_at(log, 2))
+    assert await log.effects() == [1, 2]
+
+
+async def test_two_cannot_take_a_subscriber_over_at_once(log: Log) -> None:
+    async with taken_over(log.database, "s", "rebuild"):
+        with pytest.raises(BadInput, match="Somebody else has taken s over for a rebuild; try again"):
+            await again(log).run(since=1, until=None, progress=unseen)
+    await again(log).run(since=1, until=None, progress=unseen)
+
+
+async def test_when_a_replay_dies_the_bank_goes_on_after_a_lease(log: Log) -> None:
+    async with log.process(SERVED):
+        await log.append(1)
+        await log.until(lambda: stands_at(log, 1))
+        async with log.database.connection() as connection:
+            await connection.execute(
+                "update subscriber_positions"
+                " set owner = $1, leased_until = now() + interval '1.2 s', taken_for = 'replay'",
+                uuid4(),
+            )
+        await log.append(1)
+        async with asyncio.timeout(5):
+            await log.until(lambda: stands_at(log, 2))
+    async with log.database.connection() as connection:
+        assert await connection.fetchval("select taken_for from subscriber_positions") is None
+
+
+async def test_what_fails_in_a_replay_is_a_dead_letter_and_can_be_delivered_again(log: Log) -> None:
+    broken = {2, 4}
+
+    async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await write_effect(connection, events)
+        if found := broken & {event.position for event in events}:
+            raise ValueError(f"{found} cannot be handled")
+
+    await log.append(5)
+    await served_once(log, until=5)
+    replayed = await again(log, Subscriber("s", handle)).run(since=1, until=None, progress=unseen)
+    assert replayed.failed == [2, 4]
+    assert await log.effects() == [1, 2, 3, 4, 5, 1, 3, 5]
+    assert await log.dead_letters() == [("s", 2, 1), ("s", 4, 1)]
+    broken.remove(2)
+    replayed = await again(log, Subscriber("s", handle)).redeliver([2, 4], progress=unseen)
+    assert (replayed.handled, replayed.failed) == (1, [4])
+    assert await log.effects() == [1, 2, 3, 4, 5, 1, 3, 5, 2]
+    async with log.database.connection() as connection:
+        open_ = await connection.fetch("select event_position, attempts from dead_letters where redelivered_at is null")
+    assert [tuple(row) for row in open_] == [(4, 2)]
+    assert await position(log) == 5
+
+
+@pytest.mark.parametrize("outside", [False, True])
+async def test_what_is_no_events_fault_interrupts_a_replay_and_says_how_to_go_on(log: Log, *, outside: bool) -> None:
+    async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await write_effect(connection, events)
+        raise NotNow("Redis is away.")
+
+    await log.append(4)
+    await served_once(log, until=4)
+    replay = again(log, Subscriber("s", handle, outside=outside))
+    with pytest.raises(Interrupted, match=r"Interrupted: Redis is away; go on with --since 3\.$"):
+        await replay.run(since=3, until=None, progress=unseen)
+    assert await log.dead_letters() == []
+    assert await log.effects() == [1, 2, 3, 4] + ([3, 4] if outside else [])
+
+
+async def test_a_redelivery_outside_of_the_database_stays_a_dead_letter_until_it_is_handled(log: Log) -> None:
+    told: list[int] = []
+
+    async def tell(_connection: Any, events: Sequence[RecordedEvent]) -> None:
+        told.extend(event.position for event in events)
+        if len(told) == 1:
+            raise asyncpg.ConnectionDoesNotExistError("gone")
+
+    await log.append(1)
+    subscriber = Subscriber("s", tell, outside=True)
+    async with log.database.connection() as connection:
+        await connection.execute("insert into dead_letters values ('s', 1, '-', 5)")
+    with pytest.raises(Interrupted):
+        await again(log, subscriber).redeliver([1], progress=unseen)
+    assert (await again(log, subscriber).redeliver([1], progress=unseen)).handled == 1
+    assert told == [1, 1]
+
+
+async def test_only_a_projection_is_rebuilt(log: Log) -> None:
+    with pytest.raises(BadInput, match="s is no projection that could be made again from zero"):
+        await again(log).rebuild(progress=unseen)
+
+
+DAYS = Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=forget_days)
+
+
+async def days(log: Log) -> list[tuple[Any, ...]]:
+    async with log.database.connection() as connection:
+        rows = await connection.fetch("select *, applied::text from account_days order by account_id, day")
+        return [tuple(row.values()) for row in rows]
+
+
+async def spend(log: Log, *, count: int) -> None:
+    """Tell of so many changes of one account's balance."""
+    account, user = uuid4(), uuid4()
+    for version in range(1, count + 1):
+        async with log.work.begin() as uow:
+            uow.emit(
+                balance_updated(
+                    account_id=account, version=version, change_minor=(-1) ** version * version,
+                    balance_minor=1_000 + version, initiated_by=user,
+                )
+            )  # fmt: skip
+
+
+async def test_a_rebuilt_projection_has_the_same_rows_as_the_live_one(log: Log) -> None:
+    await spend(log, count=300)
+    await log.append(20)
+    await spend(log, count=30)
+    await served_once(log, DAYS, until=350)
+    live = await days(log)
+    assert len(live) == 2
+    async with log.database.connection() as connection:
+        await connection.execute("update account_days set debits = 0, closing_balance_minor = -1")
+    done = await again(log, DAYS).rebuild(progress=unseen)
+    assert (done.handled, done.until, done.failed) == (330, 350, [])
+    assert await days(log) == live
+
+
+async def test_a_projection_is_rebuilt_while_the_bank_runs_and_events_keep_coming(log: Log) -> None:
+    stop = asyncio.Event()
+
+    async def keep_coming() -> int:
+        rounds = 0
+        while not stop.is_set():
+            await spend(log, count=20)
+            rounds += 1
+        return rounds
+
+    async with log.process(DAYS):
+        coming = asyncio.create_task(keep_coming())
+        for _ in range(3):
+            await further(log, await position(log, DAYS.name) + 100)
+            await again(log, DAYS).rebuild(progress=unseen)
+        stop.set()
+        rounds = await coming
+        await log.until(lambda: stands_at(log, 20 * rounds, DAYS.name))
+    live = await days(log)
+    assert len(live) == rounds
+    await again(log, DAYS).rebuild(progress=unseen)
+    assert await days(log) == live
+    assert await log.dead_letters() == []
+
+
+async def further(log: Log, than: int) -> None:
+    async def reached() -> bool:
+        return await position(log, DAYS.name) >= than
+
+    await log.until(reached)
+
+
+async def test_readers_see_the_old_rows_until_all_new_ones_are_there(log: Log) -> None:
+    await spend(log, count=400)
+    await served_once(log, DAYS, until=400)
+    live = await days(log)
+    looked: list[list[tuple[Any, ...]]] = []
+
+    async def count_and_look(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await count_days(connection, events)
+        looked.append(await days(log))
+
+    await again(log, replace(DAYS, handle=count_and_look)).rebuild(progress=unseen)
+    assert looked == [live, live]
+    assert await days(log) == live
+
+
+async def test_a_rebuild_that_loses_its_lease_changes_nothing(log: Log) -> None:
+    await spend(log, count=10)
+    await served_once(log, DAYS, until=10)
+    async with log.database.connection() as connection:
+        await connection.execute("update account_days set debits = 77")
+    live = await days(log)
+
+    async def lose_it(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await count_days(connection, events)
+        async with log.database.connection() as other:
+            await other.execute("update subscriber_positions set owner = $1", uuid4())
+
+    with pytest.raises(Interrupted, match="Interrupted: The lease was lost; the rows are as they were"):
+        await again(log, replace(DAYS, handle=lose_it)).rebuild(progress=unseen)
+    assert await days(log) == live
+
+
+async def test_a_rebuild_puts_aside_what_cannot_be_read_and_resolves_what_was_put_aside(log: Log) -> None:
+    await spend(log, count=3)
+    broken = await store(log, "BalanceUpdatedEvent", "{}")
+    await spend(log, count=2)
+    async with log.database.connection() as connection:
+        await connection.execute("insert into dead_letters values ('account_days', 2, '-', 5)")
+        await connection.execute("insert into subscriber_positions values ('account_days', 6)")
+    done = await again(log, DAYS).rebuild(progress=unseen)
+    assert (done.handled, done.failed) == (5, [broken])
+    assert len(await days(log)) == 2
+    async with log.database.connection() as connection:
+        open_ = await connection.fetch("select event_position from dead_letters where redelivered_at is null")
+    assert [row["event_position"] for row in open_] == [broken]
