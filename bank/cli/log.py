@@ -116,12 +116,12 @@ async def opened(url: str | None) -> AsyncIterator[Database]:
 async def subscribed(name: str) -> AsyncIterator[tuple[Database, Subscriber]]:
     """Connect like `bank serve`, from the same environment, and find a subscriber. Raises `BadInput` for none."""
     settings = load_settings()
-    configure_logs(settings.log_level)
     bank = build_bank(settings)
     try:
         subscribers = {delivery.subscriber.name: delivery.subscriber for delivery in bank.deliveries}
         if name not in subscribers:
             raise BadInput(f"There is no subscriber {name}; there are {', '.join(subscribers)}.")
+        configure_logs(settings.log_level)
         async with opened(settings.database_url) as database:
             yield database, subscribers[name]
     finally:

@@ -1,0 +1,243 @@
+"""`bank events`, as a person or a script uses it, beside a bank that runs."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from click.testing import CliRunner, Result
+
+from bank.cli.main import main
+from bank.clock import SystemClock
+from bank.database.pool import Database
+from bank.events.bus import Bus
+from bank.events.model import BalanceUpdatedEvent
+from bank.events.work import Work
+from bank.identifiers import uuid7
+from tests.acceptance.test_serve import ENVIRONMENT, _environment, serving
+from tests.integration.events import balance_updated, one_of_each
+
+ACCOUNT = uuid7()
+SOMEBODY = uuid7()
+
+
+class Stand:
+    """A database with a log, and the command line beside it."""
+
+    def __init__(self, database_url: str, redis_url: str) -> None:
+        self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+        self.database_url = database_url
+
+    def bank(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "bank", "events", *arguments],
+            env=_environment(**self.environment), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def look(self, *arguments: str) -> Result:
+        """Run a command that only looks, or is refused, in this process: that takes a tenth of the time."""
+        return CliRunner().invoke(main, ["events", *arguments], env=self.environment)
+
+    def lines(self, *arguments: str) -> list[Any]:
+        """Run a command that a script reads, and return what it reads."""
+        if arguments[0] in {"tail", "show", "dead-letters"}:
+            looked = self.look(*arguments, "--json")
+            assert looked.exit_code == 0, looked.output
+            return [json.loads(line) for line in looked.stdout.splitlines()]
+        done = self.bank(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def sentence(self, *arguments: str) -> str:
+        """Run what is refused, and return what it says: one sentence, nothing on standard output."""
+        refused = self.look(*arguments)
+        assert (refused.exit_code, refused.stdout) == (2, ""), refused.output
+        [line] = refused.stderr.splitlines()
+        return line
+
+    def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        async def run() -> list[tuple[Any, ...]]:
+            connection = await asyncpg.connect(self.database_url)
+            try:
+                return [tuple(row) for row in await connection.fetch(statement, *arguments)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+    def emit(self, *events: Any) -> None:
+        async def run() -> None:
+            database = Database(self.database_url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
+            await database.open()
+            async with Work(database, Bus(), SystemClock()).begin() as uow:
+                for event in events:
+                    uow.emit(event)
+            await database.close()
+
+        asyncio.run(run())
+
+    def until(self, condition: str) -> None:
+        """Wait until a condition in SQL holds."""
+        deadline = time.monotonic() + 20
+        while self.sql(f"select {condition}") != [(True,)]:
+            assert time.monotonic() < deadline, condition
+            time.sleep(0.02)
+
+
+CAUGHT_UP = (
+    "(select bool_and(s.position = h.position) and bool_or(s.subscriber = 'account_days')"
+    " from subscriber_positions s cross join event_log_head h)"
+)
+
+
+@pytest.fixture
+def stand(database_url: str, redis_url: str) -> Stand:
+    return Stand(database_url, redis_url)
+
+
+def spending(account: UUID, versions: range) -> list[BalanceUpdatedEvent]:
+    return [
+        balance_updated(
+            account_id=account, version=n, change_minor=-1, balance_minor=1_000 - n, initiated_by=SOMEBODY
+        )
+        for n in versions
+    ]  # fmt: skip
+
+
+def test_tail_shows_the_newest_and_filters_by_type_aggregate_and_place(stand: Stand) -> None:
+    stand.emit(*one_of_each())
+    stand.emit(*spending(ACCOUNT, range(1, 4)))
+    everything = stand.lines("tail", "--lines", "1000")
+    assert [event["position"] for event in everything] == list(range(1, len(one_of_each()) + 4))
+    assert stand.lines("tail", "-n", "2") == everything[-2:]
+    assert stand.lines("tail", "--since", "5") == everything[4:]
+    assert stand.lines("tail", "--aggregate", str(ACCOUNT)) == everything[-3:]
+    types = ("AccountFrozenEvent", "HoldExpiredEvent")
+    filtered = stand.lines("tail", "--since", "1", "--type", types[0], "--type", types[1])
+    assert [event["event_type"] for event in filtered] == list(types)
+    assert stand.lines("tail", "--since", everything[-1]["created_at"]) == everything[-3:]
+    assert stand.lines("tail", "--since", "2131-01-01T00:00:00Z") == []
+    [line] = stand.look("tail", "-n", "1").stdout.splitlines()
+    for part in (str(everything[-1]["position"]), "BalanceUpdatedEvent", f"Account {ACCOUNT}", '"version": 3'):
+        assert part in line
+
+
+def test_tail_follows_the_log_until_it_is_interrupted(stand: Stand) -> None:
+    stand.emit(*spending(ACCOUNT, range(1, 3)))
+    with subprocess.Popen(
+        [sys.executable, "-m", "bank", "events", "tail", "-f", "-n", "1", "--json"],
+        env=_environment(**stand.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        shown = [json.loads(process.stdout.readline())]
+        stand.emit(*spending(ACCOUNT, range(3, 5)))
+        shown += [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+        assert process.stderr.read() == ""
+    assert [event["position"] for event in shown] == [2, 3, 4]
+
+
+def test_show_tells_everything_of_one_event_by_position_or_id(stand: Stand) -> None:
+    stand.emit(*spending(ACCOUNT, range(1, 3)))
+    [second] = stand.lines("show", "2")
+    assert stand.lines("show", second["id"]) == [second]
+    assert (second["position"], second["event_data"]["version"], second["metadata"]) == (2, 2, {})
+    told = stand.look("show", "2").stdout
+    for part in ("BalanceUpdatedEvent, version 1", f"Account {ACCOUNT}", str(SOMEBODY), '"balance_minor": 998'):
+        assert part in told
+
+
+def test_a_replay_beside_a_running_bank_can_be_tried_first(stand: Stand, tmp_path: Path) -> None:
+    stand.emit(*spending(ACCOUNT, range(1, 21)))
+    stand.emit(*one_of_each())
+    with serving(tmp_path / "bank.log", **stand.environment):
+        stand.until(CAUGHT_UP)
+        stand.sql("delete from account_days")
+        [plan] = stand.lines("replay", "account_days", "--since", "11", "--until", "20", "--dry-run")
+        assert plan == {
+            "subscriber": "account_days", "since": 11, "until": 20, "events": 10, "types": {"BalanceUpdatedEvent": 10},
+        }  # fmt: skip
+        assert stand.sql("select count(*) from account_days") == [(0,)]
+        [done] = stand.lines("replay", "account_days", "--since", "11", "--until", "20")
+        assert done == {"subscriber": "account_days", "since": 11, "until": 20, "handled": 10, "failed": []}
+        assert stand.sql("select debits from account_days") == [(10,)]
+        # The bank goes on by itself, for this subscriber too.
+        stand.emit(*spending(ACCOUNT, range(21, 23)))
+        stand.until("exists (select from account_days where debits = 12)")
+        told = stand.bank("replay", "audit", "--since", "1")
+        assert told.returncode == 0
+        assert "audit has handled 36 events from position 1 to 36." in told.stdout
+    assert stand.sql("select count(*) from audit_logs") == [(36,)]
+
+
+def test_a_projection_is_rebuilt_beside_a_running_bank(stand: Stand, tmp_path: Path) -> None:
+    stand.emit(*spending(ACCOUNT, range(1, 31)))
+    with serving(tmp_path / "bank.log", **stand.environment):
+        stand.until(CAUGHT_UP)
+        days = stand.sql("select * from account_days")
+        stand.sql("update account_days set debits = 7")
+        told = stand.bank("rebuild", "account_days")
+        assert (told.returncode, told.stdout) == (0, "account_days has handled 30 events from position 1 to 30.\n")
+        assert stand.sql("select * from account_days") == days
+
+
+def test_a_dead_letter_is_listed_and_delivered_again(stand: Stand, tmp_path: Path) -> None:
+    stand.emit(*spending(ACCOUNT, range(1, 4)))
+    stand.sql("create function choke() returns trigger language plpgsql as $$ begin raise 'poison'; end $$")
+    stand.sql("create trigger choke before insert on account_days execute function choke()")
+    with serving(tmp_path / "bank.log", **stand.environment):
+        stand.until("(select count(*) = 3 from dead_letters)")
+        letters = stand.lines("dead-letters", "--subscriber", "account_days")
+        assert [(letter["event_position"], letter["attempts"]) for letter in letters] == [(1, 5), (2, 5), (3, 5)]
+        assert "poison" in letters[0]["error"]
+        again = stand.bank("redeliver", "account_days", "2")
+        assert again.returncode == 1
+        assert "1 failed and are dead letters: 2." in again.stdout
+        stand.sql("drop trigger choke on account_days")
+        assert stand.bank("redeliver", "account_days", "2").stdout == (
+            "account_days has handled 1 events from position 2 to 2.\n"
+        )
+        [done] = stand.lines("redeliver", "account_days", "--all")
+        assert (done["handled"], done["failed"]) == (2, [])
+    assert stand.sql("select debits, closing_balance_minor from account_days") == [(3, 997)]
+    assert stand.look("dead-letters").stdout == "There are none.\n"
+    assert [letter["attempts"] for letter in stand.lines("dead-letters", "--all")] == [5, 6, 5]
+
+
+def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(stand: Stand) -> None:
+    stand.emit(*spending(ACCOUNT, range(1, 3)))
+    for arguments, sentence in {
+        ("tail", "--type", "Moon"): "There is no event type Moon; there are UserRegisteredEvent, ",
+        ("tail", "--since", "yesterday"): "yesterday is neither a position nor a time with its zone, such as ",
+        (
+            "tail",
+            "--since",
+            "2031-05-02T09:30:00",
+        ): "2031-05-02T09:30:00 is neither a position nor a time with its zone",
+        ("tail", "--since", "0"): "0 is neither a position nor a time",
+        ("show", "3"): "There is no event 3.",
+        ("show", "three"): "three is neither a position nor the id of an event.",
+        ("replay", "moon", "--since", "1"): "There is no subscriber moon; there are audit, ",
+        ("redeliver", "audit"): "Say which dead letters to deliver again: their positions, or --all.",
+        ("redeliver", "audit", "7", "--all"): "Say which dead letters",
+    }.items():
+        assert stand.sentence(*arguments).startswith(f"bank: {sentence}"), arguments
+    for command, sentence in {
+        ("redeliver", "audit", "7"): "There is no dead letter of audit at position 7.",
+        ("rebuild", "audit"): "audit is no projection that could be made again from zero; replay is for it.",
+    }.items():
+        refused = stand.bank(*command)
+        assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"bank: {sentence}\n")
+    assert stand.sql("select * from subscriber_positions") == []
+    stand.environment["DATABASE_URL"] = ""
+    assert stand.sentence("tail") == "bank: DATABASE_URL is not set."

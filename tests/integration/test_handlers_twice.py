@@ -1,0 +1,58 @@
+"""Every handler in the table may be called twice; its effect happens once (rule 8, spec steps 1 and 8)."""
+
+from typing import Any
+
+import redis.asyncio as redis
+
+from bank.app import Bank
+from bank.clock import SystemClock
+from bank.events.delivery import Subscriber
+from bank.events.model import EVENT_TYPES
+from bank.events.replay import Replay
+from tests.integration.api import RunningBank
+from tests.integration.events import one_of_each
+
+TABLES = "select tablename from pg_tables where schemaname = 'public' order by 1"
+# Whose lease it is and until when changes all the time, and is no effect of an event.
+LEASES = {"owner", "leased_until"}
+
+
+async def everything(bank: Bank) -> dict[str, Any]:
+    """Return every row of every table, and every key of Redis."""
+    state: dict[str, Any] = {}
+    async with bank.database.connection() as connection:
+        for (table,) in await connection.fetch(TABLES):
+            rows = await connection.fetch(f"select * from {table}")
+            state[table] = sorted(repr([pair for pair in row.items() if pair[0] not in LEASES]) for row in rows)
+    client = redis.Redis.from_url(bank.settings.redis_url)
+    state["redis"] = {key: await client.dump(key) async for key in client.scan_iter()}
+    await client.aclose()
+    return state
+
+
+async def wanted(bank: Bank, subscriber: Subscriber) -> int:
+    async with bank.database.connection() as connection:
+        types = [row["event_type"] for row in await connection.fetch("select event_type from event_store")]
+    return sum(subscriber.types is None or type_ in subscriber.types for type_ in types)
+
+
+async def test_delivering_everything_twice_changes_nothing(running_bank: RunningBank) -> None:
+    bank = running_bank.bank
+    person = await running_bank.client.person()
+    first, second = await person.account("a"), await person.account("b")
+    await (await running_bank.staff()).deposit(first["number"], "10.00", "d")
+    for key in ("t", "u", "v"):
+        await person.transfer(first["id"], second["number"], "1.00", key)
+    async with bank.work.begin() as uow:
+        for event in one_of_each():
+            uow.emit(event)
+    await running_bank.caught_up()
+    before = await everything(bank)
+    assert len(before["account_days"]) == 4  # two people's accounts, the bank's cash, and the one of the examples
+    assert len(before["audit_logs"]) > len(EVENT_TYPES)
+    assert any(key.startswith(b"account:") for key in before["redis"])
+    for delivery in bank.deliveries:
+        again = Replay(bank.database, delivery.subscriber, SystemClock())
+        done = await again.run(since=1, until=None, progress=lambda _done, _total: None)
+        assert (done.handled, done.failed) == (await wanted(bank, delivery.subscriber), [])
+        assert await everything(bank) == before, f"{delivery.subscriber.name} does something the second time"
