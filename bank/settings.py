@@ -18,13 +18,15 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the message names it and says what would be right."""
 
 
-def _postgres_url(value: str) -> str:
+def checked_postgres_url(value: str) -> str:
+    """Return the URL of a PostgreSQL database. Raises ValueError for anything else."""
     if urlsplit(value).scheme not in {"postgresql", "postgres"}:
         raise ValueError("must look like postgresql://user:password@host:5432/bank")
     return value
 
 
-def _redis_url(value: str) -> str:
+def checked_redis_url(value: str) -> str:
+    """Return the URL of a Redis database. Raises ValueError for anything else."""
     if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("must look like redis://host:6379/0")
     return value
@@ -46,8 +48,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BANK_", extra="ignore", frozen=True, populate_by_name=True)
 
-    database_url: Annotated[str, AfterValidator(_postgres_url)] = Field(validation_alias="DATABASE_URL")
-    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(validation_alias="REDIS_URL")
+    database_url: Annotated[str, AfterValidator(checked_postgres_url)] = Field(validation_alias="DATABASE_URL")
+    redis_url: Annotated[str, AfterValidator(checked_redis_url)] = Field(validation_alias="REDIS_URL")
     # Signs access tokens; every worker needs the same one.
     token_secret: Annotated[SecretStr, AfterValidator(_strong_secret)]
 

@@ -1,8 +1,9 @@
 """The event log as commands open it: places in it, stored events, the database, the subscribers."""
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,14 +11,17 @@ from uuid import UUID
 import click
 import msgspec
 
-from bank.app import build_bank
+from bank.accounts.cached import AccountCache
+from bank.cache.redis import CacheServer
+from bank.cache.values import ValueCache
 from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
 from bank.events.delivery import Subscriber
 from bank.events.log import queries
 from bank.events.search import first_position_since
-from bank.settings import SettingsError, load_settings
+from bank.settings import SettingsError, checked_postgres_url, checked_redis_url
+from bank.subscriptions import subscribers
 from bank.telemetry.logs import configure_logs
 
 # Looking for a rare event in a long log, or deleting a projection, is one statement: an hour.
@@ -25,10 +29,22 @@ STATEMENT_TIMEOUT_MS = 3_600_000
 # So many events are read at once: a page of them is a few megabytes, whatever they hold.
 PAGE = 5_000
 
+# No request waits for a replay, so Redis may take longer than for one.
+REDIS_TIMEOUT_MS = 1_000
+
 DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
+REDIS_URL = click.option("--redis-url", envvar="REDIS_URL", help="REDIS_URL by default.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, one object a line.")
 
 Place = int | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where handlers do their work, as given."""
+
+    database_url: str | None
+    redis_url: str | None
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +117,8 @@ async def stored(
 @asynccontextmanager
 async def opened(url: str | None) -> AsyncIterator[Database]:
     """Connect to a migrated database. Raises `SettingsError`, `Unavailable`, `WrongMigrationLevel`."""
-    if not url:
-        raise SettingsError("DATABASE_URL is not set.")
-    database = Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+    checked = _checked("DATABASE_URL", url, checked_postgres_url)
+    database = Database(checked, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     await database.open()
     try:
         await require_level(database)
@@ -113,17 +128,24 @@ async def opened(url: str | None) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def subscribed(name: str) -> AsyncIterator[tuple[Database, Subscriber]]:
-    """Connect like `bank serve`, from the same environment, and find a subscriber. Raises `BadInput` for none."""
-    settings = load_settings()
-    bank = build_bank(settings)
+async def subscribed(name: str, servers: Servers) -> AsyncIterator[tuple[Database, Subscriber]]:
+    """Connect like a worker, and find a subscriber. Raises `BadInput` for none, and what `opened` raises."""
+    cache = CacheServer(_checked("REDIS_URL", servers.redis_url, checked_redis_url), timeout_ms=REDIS_TIMEOUT_MS)
     try:
-        subscribers = {delivery.subscriber.name: delivery.subscriber for delivery in bank.deliveries}
-        if name not in subscribers:
-            raise BadInput(f"There is no subscriber {name}; there are {', '.join(subscribers)}.")
-        configure_logs(settings.log_level)
-        async with opened(settings.database_url) as database:
-            yield database, subscribers[name]
+        table = {subscriber.name: subscriber for subscriber in subscribers(AccountCache(ValueCache(cache)))}
+        if name not in table:
+            raise BadInput(f"There is no subscriber {name}; there are {', '.join(table)}.")
+        configure_logs("warning")
+        async with opened(servers.database_url) as database:
+            yield database, table[name]
     finally:
-        bank.passwords.close()
-        await bank.cache_server.close()
+        await cache.close()
+
+
+def _checked(name: str, url: str | None, check: Callable[[str], str]) -> str:
+    if not url:
+        raise SettingsError(f"{name} is not set.")
+    try:
+        return check(url)
+    except ValueError as error:
+        raise SettingsError(f"{name} is wrong: {error}.") from error

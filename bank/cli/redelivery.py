@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from bank.cli.log import AS_JSON, Place, place, position_of, subscribed
+from bank.cli.log import AS_JSON, DATABASE_URL, REDIS_URL, Place, Servers, place, position_of, subscribed
 from bank.clock import SystemClock
 from bank.errors import BadInput
 from bank.events.log import queries
@@ -23,19 +23,23 @@ from bank.events.replay import Progress, Replay, Replayed
 @click.option("--until", metavar="POSITION|TIME", help="The last one (a time: the last before it); by default all.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be delivered.")
 @AS_JSON
-def replay(subscriber: str, since: str, until: str | None, *, dry_run: bool, as_json: bool) -> None:
+@DATABASE_URL
+@REDIS_URL
+def replay(
+    subscriber: str, since: str, until: str | None, *, dry_run: bool, as_json: bool, **servers: str | None
+) -> None:
     """Deliver events to SUBSCRIBER again, up to where it stands in the log.
 
     The subscriber's position does not move. While the replay runs it holds the subscriber's lease: new events wait in
     the log, other subscribers go on, and the bank delivers what has waited as soon as the replay ends. An event that
-    fails becomes a dead letter. Exit code 0: all were handled. 1: some failed. Needs the settings of `bank serve`.
+    fails becomes a dead letter. Exit code 0: all were handled. 1: some failed.
     """
     if dry_run:
-        plan = asyncio.run(_plan(subscriber, place(since), place(until)))
+        plan = asyncio.run(_plan(subscriber, Servers(**servers), place(since), place(until)))
         click.echo(msgspec.json.encode(plan) if as_json else _told_plan(plan))
         return
     with _progress("Replaying", as_json=as_json) as progress:
-        done = asyncio.run(_replay(subscriber, place(since), place(until), progress))
+        done = asyncio.run(_replay(subscriber, Servers(**servers), place(since), place(until), progress))
     _tell(done, as_json=as_json)
 
 
@@ -44,36 +48,41 @@ def replay(subscriber: str, since: str, until: str | None, *, dry_run: bool, as_
 @click.argument("positions", nargs=-1, type=click.IntRange(min=1))
 @click.option("--all", "every", is_flag=True, help="Every dead letter of the subscriber.")
 @AS_JSON
-def redeliver(subscriber: str, positions: tuple[int, ...], *, every: bool, as_json: bool) -> None:
+@DATABASE_URL
+@REDIS_URL
+def redeliver(
+    subscriber: str, positions: tuple[int, ...], *, every: bool, as_json: bool, **servers: str | None
+) -> None:
     """Deliver dead letters of SUBSCRIBER again: those at POSITIONS, or --all, in the order of the log.
 
     What fails again stays a dead letter, with its new error. Exit code 0: all were handled. 1: some failed.
-    Needs the settings of `bank serve`.
+
     """
     if every == bool(positions):
         raise BadInput("Say which dead letters to deliver again: their positions, or --all.")
     with _progress("Redelivering", as_json=as_json) as progress:
-        done = asyncio.run(_redeliver(subscriber, positions, progress))
+        done = asyncio.run(_redeliver(subscriber, Servers(**servers), positions, progress))
     _tell(done, as_json=as_json)
 
 
 @click.command()
 @click.argument("subscriber")
 @AS_JSON
-def rebuild(subscriber: str, *, as_json: bool) -> None:
+@DATABASE_URL
+@REDIS_URL
+def rebuild(subscriber: str, *, as_json: bool, **servers: str | None) -> None:
     """Make the projection of SUBSCRIBER again, from the first event on.
 
     It is one transaction: readers see the old rows until all the new ones are there. New events wait in the log until
-    then. An event that fails becomes a dead letter. Exit code 0: all were handled. 1: some failed. Needs the settings
-    of `bank serve`.
+    then. An event that fails becomes a dead letter. Exit code 0: all were handled. 1: some failed.
     """
     with _progress("Rebuilding", as_json=as_json) as progress:
-        done = asyncio.run(_rebuild(subscriber, progress))
+        done = asyncio.run(_rebuild(subscriber, Servers(**servers), progress))
     _tell(done, as_json=as_json)
 
 
-async def _plan(name: str, since: Place | None, until: Place | None) -> dict[str, Any]:
-    async with subscribed(name) as (database, subscriber), database.connection() as connection:
+async def _plan(name: str, servers: Servers, since: Place | None, until: Place | None) -> dict[str, Any]:
+    async with subscribed(name, servers) as (database, subscriber), database.connection() as connection:
         first, last = await _bounds(connection, since, until)
         stands_at = int(await queries.position_of_subscriber(connection, subscriber=name) or 0)
         last = stands_at if last is None else min(last, stands_at)
@@ -85,15 +94,17 @@ async def _plan(name: str, since: Place | None, until: Place | None) -> dict[str
     return {"subscriber": name, "since": first, "until": last, "events": sum(types.values()), "types": types}
 
 
-async def _replay(name: str, since: Place | None, until: Place | None, progress: Progress) -> Replayed:
-    async with subscribed(name) as (database, subscriber):
+async def _replay(
+    name: str, servers: Servers, since: Place | None, until: Place | None, progress: Progress
+) -> Replayed:
+    async with subscribed(name, servers) as (database, subscriber):
         async with database.connection() as connection:
             first, last = await _bounds(connection, since, until)
         return await Replay(database, subscriber, SystemClock()).run(since=first, until=last, progress=progress)
 
 
-async def _redeliver(name: str, positions: tuple[int, ...], progress: Progress) -> Replayed:
-    async with subscribed(name) as (database, subscriber):
+async def _redeliver(name: str, servers: Servers, positions: tuple[int, ...], progress: Progress) -> Replayed:
+    async with subscribed(name, servers) as (database, subscriber):
         async with database.connection() as connection:
             letters = queries.list_dead_letters(connection, subscriber=name, redelivered_too=False)
             there = [row["event_position"] async for row in letters]
@@ -105,8 +116,8 @@ async def _redeliver(name: str, positions: tuple[int, ...], progress: Progress) 
         )
 
 
-async def _rebuild(name: str, progress: Progress) -> Replayed:
-    async with subscribed(name) as (database, subscriber):
+async def _rebuild(name: str, servers: Servers, progress: Progress) -> Replayed:
+    async with subscribed(name, servers) as (database, subscriber):
         return await Replay(database, subscriber, SystemClock()).rebuild(progress=progress)
 
 
