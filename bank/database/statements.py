@@ -1,6 +1,7 @@
 """SQL kept as SQL: the named statements of a `queries.sql` beside the module that runs them."""
 
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,14 @@ class _OnConnection(AsyncPGAdapter):
 
 
 def load_statements(module_file: str) -> Any:
-    """Return the statements of `queries.sql` beside a module, given its `__file__`, as functions of a connection."""
+    """Return the statements of `queries.sql` beside a module, given its `__file__`, as functions of a connection.
+
+    Modules of one folder share them.
+    """
+    return _load(Path(module_file).with_name("queries.sql"))
+
+
+@cache
+def _load(path: Path) -> Any:
     adapter: Any = _OnConnection
-    return aiosql.from_path(Path(module_file).with_name("queries.sql"), adapter)
+    return aiosql.from_path(path, adapter)

@@ -1,4 +1,4 @@
-"""What one batch decides, in memory: replays, refusals, postings and holds, and what to write (rules 3, 5, 12)."""
+"""What one batch decides, in memory: replays, refusals, postings and holds (rules 3, 5 and 12)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -9,8 +9,8 @@ import msgspec
 
 from bank.clock import business_day
 from bank.events.log import metadata_of
-from bank.events.model import ActionRefusedEvent, DomainEvent, EventMetadata, RecordedEvent
-from bank.identifiers import uuid7, uuid7s
+from bank.events.model import ActionRefusedEvent, DomainEvent, EventMetadata
+from bank.identifiers import uuid7
 from bank.ledger.command import Command, HoldReceipt, Outcome, Receipt, Result, Results, replay, store
 from bank.ledger.keys import KEY_REUSED, KnownKey
 from bank.ledger.model import (
@@ -28,7 +28,7 @@ from bank.ledger.model import (
     end_hold,
     enter,
 )
-from bank.ledger.posted import EVENTS_A_POSTING, Posted, hold_event
+from bank.ledger.posted import Posted, hold_event
 
 
 class Batch:
@@ -262,70 +262,10 @@ class Batch:
             receipt=receipt,
         )
 
-    def columns(self) -> dict[str, Any]:
-        """Return the parameters of `write_batch`: one list for each column."""
-        rows = [
-            (
-                one.transaction_id, one.posting.kind, one.posting.amount_minor, one.posting.currency,
-                one.debit.id, one.debit.version, one.debit.balance_minor,
-                one.credit.id, one.credit.version, one.credit.balance_minor,
-                one.posting.description, one.initiated_by, one.related_id, one.posting.hold_id,
-                msgspec.json.encode(one.metadata).decode(),
-            )
-            for one in self.posted
-        ]  # fmt: skip
-        accounts = [
-            (
-                account.id, account.balance_minor, account.version,
-                account.held_minor, account.revision, account.spent_minor, account.spent_on,
-            )
-            for account in self.changed
-        ]  # fmt: skip
-        return {
-            "now": self._books.now,
-            "event_ids": uuid7s(EVENTS_A_POSTING * len(self.posted)),
-            **_transpose(_POSTED_COLUMNS, rows),
-            **_transpose(_ACCOUNT_COLUMNS, accounts),
-            **_transpose(_KEY_COLUMNS, self.keys),
-        }
-
-    def hold_columns(self) -> dict[str, Any]:
-        """Return the parameters of `write_holds`."""
-        return _transpose(_HOLD_COLUMNS, [msgspec.structs.astuple(hold) for hold in self.holds])
-
     @property
     def now(self) -> datetime:
         """The moment of everything in the batch."""
         return self._books.now
-
-    def recorded(self, head: int) -> list[RecordedEvent]:
-        """Return the events of the batch's postings as the log has them, given the head's position after them."""
-        position = head - EVENTS_A_POSTING * len(self.posted)
-        recorded = []
-        for posted in self.posted:
-            for event in posted.events():
-                position += 1
-                recorded.append(
-                    RecordedEvent(position=position, event=event, metadata=posted.metadata, created_at=self.now)
-                )
-        return recorded
-
-
-_POSTED_COLUMNS = (
-    "transaction_ids", "kinds", "amounts", "currencies", "debit_ids", "debit_versions", "debit_balances",
-    "credit_ids", "credit_versions", "credit_balances", "descriptions", "initiators", "related_ids", "hold_ids",
-    "metadata",
-)  # fmt: skip
-_ACCOUNT_COLUMNS = ("account_ids", "balances", "versions", "helds", "revisions", "spents", "spent_days")
-_KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions")
-_HOLD_COLUMNS = (
-    "ids", "account_ids", "to_account_ids", "amounts", "currencies", "descriptions", "statuses", "captureds",
-    "transaction_ids", "initiators", "expiries", "creations", "ends",
-)  # fmt: skip
-
-
-def _transpose(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, Any]:
-    return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
 
 
 def _transaction_id(result: Result) -> UUID | None:

@@ -20,13 +20,13 @@ from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
 from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus
-from bank.events.log import append
 from bank.events.model import RecordedEvent
 from bank.identifiers import uuid7, uuid7s
 from bank.ledger.batch import Batch
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import KEYS_ARE_UNIQUE, KnownKey
 from bank.ledger.model import Account, Hold, Original
+from bank.ledger.write import write
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
@@ -141,7 +141,7 @@ class Ledger:
         async with self._database.transaction(BEGIN_POSTING) as connection:
             batch = await self._load(connection, commands)
             outcomes = [batch.decide(command) for command in commands]
-            events = await _write(connection, batch) if batch.writes else []
+            events = await write(connection, batch) if batch.writes else []
         return batch, outcomes, events
 
     async def _load(self, connection: Any, commands: Sequence[Command]) -> Batch:
@@ -177,18 +177,6 @@ class Ledger:
                     one.outcome.set_result(outcome)
                 if number % ANSWERS_AT_ONCE == 0:
                     await asyncio.sleep(0)
-
-
-async def _write(connection: Any, batch: Batch) -> list[RecordedEvent]:
-    """Write what was decided; return its events. The head of the log is locked by the statement of the postings."""
-    if batch.holds:
-        await queries.write_holds(connection, **batch.hold_columns())
-    head = int(await queries.write_batch(connection, **batch.columns()))
-    events = batch.recorded(head)
-    if batch.told:
-        told, metadata = zip(*batch.told, strict=True)
-        events += await append(connection, told, now=batch.now, metadata=metadata)
-    return events
 
 
 async def _originals(connection: Any, ids: list[UUID]) -> dict[UUID, Original]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bank.ledger import post
 from bank.ledger.command import Command
+from bank.ledger.write import write
 from simulation.mutants.mutant import Mutant, patch
 
 _batches = count(1)
@@ -17,8 +18,8 @@ async def _write(self: Any, commands: Sequence[Command], waiting: Sequence[Any])
         await connection.execute(post.BEGIN_POSTING)
         batch = await self._load(connection, commands)
         outcomes = [batch.decide(command) for command in commands]
-        if batch.keys:
-            await post.queries.write_batch(connection, **batch.columns())
+        if batch.writes:
+            await write(connection, batch)
         await self._answer(batch, waiting, outcomes)
         await connection.execute("rollback" if lost else "commit")
 

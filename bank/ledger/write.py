@@ -1,0 +1,88 @@
+"""Write what a batch has decided, within its transaction: one statement, and one more for holds and for refusals."""
+
+from typing import Any
+
+import msgspec
+
+from bank.database.statements import load_statements
+from bank.events.log import append
+from bank.events.model import RecordedEvent
+from bank.identifiers import uuid7s
+from bank.ledger.batch import Batch
+from bank.ledger.posted import EVENTS_A_POSTING
+
+queries = load_statements(__file__)
+
+_POSTED_COLUMNS = (
+    "transaction_ids", "kinds", "amounts", "currencies", "debit_ids", "debit_versions", "debit_balances",
+    "credit_ids", "credit_versions", "credit_balances", "descriptions", "initiators", "related_ids", "hold_ids",
+    "metadata",
+)  # fmt: skip
+_ACCOUNT_COLUMNS = ("account_ids", "balances", "versions", "helds", "revisions", "spents", "spent_days")
+_KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions")
+_HOLD_COLUMNS = (
+    "ids", "account_ids", "to_account_ids", "amounts", "currencies", "descriptions", "statuses", "captureds",
+    "transaction_ids", "initiators", "expiries", "creations", "ends",
+)  # fmt: skip
+
+
+def _transpose(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+
+
+async def write(connection: Any, batch: Batch) -> list[RecordedEvent]:
+    """Write everything and return its events as the log has them. From here to the commit the log's head is locked."""
+    if batch.holds:
+        await queries.write_holds(connection, **hold_columns(batch))
+    head = int(await queries.write_batch(connection, **columns(batch)))
+    events = _recorded(batch, head)
+    if batch.told:
+        told, metadata = zip(*batch.told, strict=True)
+        events += await append(connection, told, now=batch.now, metadata=metadata)
+    return events
+
+
+def columns(batch: Batch) -> dict[str, Any]:
+    """Return the parameters of `write_batch`: one list for each column."""
+    rows = [
+        (
+            one.transaction_id, one.posting.kind, one.posting.amount_minor, one.posting.currency,
+            one.debit.id, one.debit.version, one.debit.balance_minor,
+            one.credit.id, one.credit.version, one.credit.balance_minor,
+            one.posting.description, one.initiated_by, one.related_id, one.posting.hold_id,
+            msgspec.json.encode(one.metadata).decode(),
+        )
+        for one in batch.posted
+    ]  # fmt: skip
+    accounts = [
+        (
+            account.id, account.balance_minor, account.version,
+            account.held_minor, account.revision, account.spent_minor, account.spent_on,
+        )
+        for account in batch.changed
+    ]  # fmt: skip
+    return {
+        "now": batch.now,
+        "event_ids": uuid7s(EVENTS_A_POSTING * len(batch.posted)),
+        **_transpose(_POSTED_COLUMNS, rows),
+        **_transpose(_ACCOUNT_COLUMNS, accounts),
+        **_transpose(_KEY_COLUMNS, batch.keys),
+    }
+
+
+def hold_columns(batch: Batch) -> dict[str, Any]:
+    """Return the parameters of `write_holds`."""
+    return _transpose(_HOLD_COLUMNS, [msgspec.structs.astuple(hold) for hold in batch.holds])
+
+
+def _recorded(batch: Batch, head: int) -> list[RecordedEvent]:
+    """Return the events of the batch's postings as the log has them, given the head's position after them."""
+    position = head - EVENTS_A_POSTING * len(batch.posted)
+    recorded = []
+    for posted in batch.posted:
+        for event in posted.events():
+            position += 1
+            recorded.append(
+                RecordedEvent(position=position, event=event, metadata=posted.metadata, created_at=batch.now)
+            )
+    return recorded
