@@ -22,7 +22,8 @@ NAMES = (
     "event_lost",
     "events_swapped",
     "audit_row_lost",
-    "locks_in_any_order",
+    "locks_in_arrival_order",
+    "debit_without_lock",
     "request_logged",
     "resolver_breaks",
 )
