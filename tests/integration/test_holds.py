@@ -97,7 +97,7 @@ async def test_a_hold_expires_and_its_money_is_free_again(database_url: str, red
         code, _ = await town.bia.refused("captureHold", holdId=hold["id"])
         assert code == "HOLD_ENDED"
         async with asyncio.timeout(10):
-            while (await town.ana.money())[2] != "0.00":
+            while (await town.ana.see("heldBalance { amount }"))["heldBalance"]["amount"] != "0.00":
                 await expire_once(bank.bank.ledger, bank.bank.database, clock)
         assert await town.ana.money() == ("100.00", "100.00", "0.00")
         seen = await town.ana.see("holds { id status }")
