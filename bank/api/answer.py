@@ -14,7 +14,7 @@ from bank.api.masking import error_dict, error_extensions
 from bank.api.refusal import Refused
 from bank.api.scope import RequestScope
 from bank.app import Bank
-from bank.cache.answers import Look, answer_key
+from bank.cache.answers import AWAY, Look, answer_key
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError
 from bank.identity.tokens import Caller
@@ -108,7 +108,9 @@ class Answerer:
             request.operation_name,
             msgspec.json.encode(request.variables, order="sorted"),
         )
-        if cacheable:
+        if cacheable and self._bank.values.owes and not await self._bank.values.settle():
+            look = AWAY
+        elif cacheable:
             look = await self._bank.answers.look(key, caller.session_id)
         else:
             look = Look(await self._bank.values.session_mark(caller.session_id), "bypass")

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from bank.cache.redis import CacheServer, RedisUnavailable
 
 # How long a worker that could not tell Redis of a closed session leaves others believing that it is open.
 SESSION_TTL_MS = 60_000
+# Twenty megabytes, and more accounts than change in minutes; of what is beyond it the subscriber alone tells.
+OWED_MAX = 100_000
+# A script of a millisecond, for which everybody else waits.
+SETTLED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +26,16 @@ class Tag:
 
 
 class ValueCache:
-    """Reads and writes single values. Every method works, and says less, while Redis is away."""
+    """Reads and writes single values. Every method works, and says less, while Redis is away.
+
+    What Redis could not be told is owed, and told before this process believes Redis again: it may answer once more
+    before the subscriber that catches it up has had its turn.
+    """
 
     def __init__(self, server: CacheServer) -> None:
         self._server = server
+        self._owed: dict[str, Tag] = {}
+        self._settling = False
 
     async def put(self, tags: Sequence[Tag]) -> bool:
         """Write values through, all at once; older than what is there changes nothing. False while Redis is away."""
@@ -32,11 +43,45 @@ class ValueCache:
         try:
             await self._server.run("put", [tag.key for tag in tags], arguments)
         except RedisUnavailable:
+            self._owe(tags)
             return False
         return True
 
+    @property
+    def owes(self) -> bool:
+        """Whether there is something that Redis could not be told."""
+        return bool(self._owed)
+
+    async def settle(self) -> bool:
+        """Tell Redis what is owed; return whether it knows everything. One caller does it, others need not wait."""
+        if self._settling:
+            return False
+        self._settling = True
+        try:
+            while self._owed:
+                some = list(islice(self._owed.values(), SETTLED_AT_ONCE))
+                if not await self.put(some):
+                    return False
+                for tag in some:
+                    if self._owed.get(tag.key) is tag:
+                        del self._owed[tag.key]
+        finally:
+            self._settling = False
+        return True
+
+    def _owe(self, tags: Sequence[Tag]) -> None:
+        for tag in tags:
+            known = self._owed.get(tag.key)
+            if known is None or known.version < tag.version:
+                # The version is enough to believe nothing older; a value would only take memory.
+                self._owed[tag.key] = Tag(tag.key, tag.version, tag.ttl_s)
+        while len(self._owed) > OWED_MAX:
+            del self._owed[next(iter(self._owed))]
+
     async def data(self, key: str) -> bytes | None:
         """Return what is kept with a thing's version, or None."""
+        if self.owes and not await self.settle():
+            return None
         try:
             return await self._server.get_field(key, "d")
         except RedisUnavailable:

@@ -8,7 +8,9 @@ import pytest
 from bank.cache.answers import AnswerCache
 from bank.cache.redis import CacheServer
 from bank.cache.values import Tag, ValueCache
+from bank.events.delivery import NotNow
 from bank.identifiers import uuid7
+from fixtures.faults import FaultProxy, through_proxy, upstream_of
 from tests.integration.api import Client, RunningBank, serving, settings_for
 
 NO_CACHE = {"Cache-Control": "no-cache"}
@@ -192,3 +194,51 @@ async def test_readers_see_one_instant_while_money_moves_between_their_accounts(
 
     _, cached, uncached = await asyncio.gather(move(), watch(None), watch(NO_CACHE))
     assert cached == uncached == {10_000}
+
+
+async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(redis_url: str) -> None:
+    async with FaultProxy(upstream_of(redis_url)) as proxy:
+        server = CacheServer(through_proxy(redis_url, proxy.port), timeout_ms=50)
+        answers, values = AnswerCache(server), ValueCache(server)
+        await values.put([Tag("account:x", 1, 60, b"one"), Tag("account:y", 1, 60, b"one")])
+        assert await _filled(answers, "answer:a", 1)
+        proxy.open_hole()
+        assert not await values.put([Tag("account:x", 2, 60, b"two")])
+        assert await values.data("account:y") is None, "while it is owed something, Redis is not believed"
+        proxy.cut()  # what was on its way is lost
+        proxy.close_hole()
+        assert values.owes
+        assert await values.settle()
+        assert not values.owes
+        assert (await answers.look("answer:a", uuid7())).result == "stale"
+        assert await values.data("account:x") is None
+        assert await values.data("account:y") == b"one"
+        await server.close()
+
+
+async def test_who_moved_money_while_redis_was_silent_sees_it_when_redis_answers_again(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: Any) -> None:
+        raise NotNow("The subscriber has not had its turn.")
+
+    monkeypatch.setattr("bank.accounts.cached.AccountCache.catch_up", never)
+    async with FaultProxy(upstream_of(redis_url)) as proxy:
+        settings = settings_for(database_url, through_proxy(redis_url, proxy.port))
+        async with serving(settings) as bank:
+            person, first, second = await _two_accounts(bank)
+            await _hit(person, "Me")
+            assert await person.balance(first["id"]) == "100.00"
+            proxy.open_hole()
+            await person.transfer(first["id"], second["number"], "1.00", "t1")
+            proxy.cut()  # what was on its way is lost
+            proxy.close_hole()
+            async with asyncio.timeout(10):
+                while True:
+                    reply = await person.run("Me")
+                    accounts = reply.data["me"]["accounts"]
+                    assert [account["balance"]["amount"] for account in accounts] == ["99.00", "1.00"]
+                    assert await person.balance(first["id"]) == "99.00"
+                    if _did(reply) == "hit":
+                        break
+                    await asyncio.sleep(0.02)
