@@ -33,6 +33,9 @@ DOCUMENTS: Mapping[Kind, str] = {
 }
 """The document of `contracts/operations/` that each kind of operation sends."""
 
+ALIASED = "TransferTwice"
+"""The document with two transfers, as `one` and `two`."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
@@ -59,7 +62,7 @@ class BankClient:
         self._urls = [f"{url}/graphql" for url in base_urls]
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._documents = {
-            kind: (OPERATIONS / f"{name}.graphql").read_text("utf-8") for kind, name in DOCUMENTS.items()
+            name: (OPERATIONS / f"{name}.graphql").read_text("utf-8") for name in (*DOCUMENTS.values(), ALIASED)
         }
         self._session: aiohttp.ClientSession | None = None
 
@@ -82,9 +85,21 @@ class BankClient:
             await self._session.close()
 
     async def send(
-        self, kind: Kind, variables: Mapping[str, object], *, worker: int, token: str | None, fresh: bool = False
+        self,
+        kind: Kind,
+        variables: Mapping[str, object],
+        *,
+        worker: int,
+        token: str | None,
+        fresh: bool = False,
+        document: str | None = None,
+        respelled: bool = False,
     ) -> Reply:
-        """Send one operation to one worker; `fresh` asks to go past the cache. The network never makes it raise."""
+        """Send one operation to one worker. The network never makes it raise.
+
+        `fresh` asks to go past the cache. `document` names another one than the kind's own. A body that is `respelled`
+        has its fields in another order, and white space.
+        """
         if self._session is None:
             raise RuntimeError("the client is not open")
         headers = {
@@ -96,8 +111,9 @@ class BankClient:
             headers["Authorization"] = f"Bearer {token}"
         if fresh:
             headers["Cache-Control"] = "no-cache"
-        body = msgspec.json.encode(
-            {"query": self._documents[kind], "operationName": DOCUMENTS[kind], "variables": variables}
+        name = document or DOCUMENTS[kind]
+        body = body_of(
+            {"query": self._documents[name], "operationName": name, "variables": variables}, respelled=respelled
         )
         sent_ns = monotonic_ns()
         try:
@@ -111,6 +127,12 @@ class BankClient:
                 )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return Reply(failure=type(error).__name__, took_ns=monotonic_ns() - sent_ns)
+
+
+def body_of(content: dict[str, object], *, respelled: bool) -> bytes:
+    """Return a request as JSON; respelled, with its fields the other way round and a lot of white space."""
+    body = msgspec.json.encode(dict(reversed(content.items())) if respelled else content)
+    return msgspec.json.format(body, indent=7) if respelled else body
 
 
 def _served_ns(timing: str | None) -> int | None:

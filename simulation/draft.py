@@ -11,7 +11,7 @@ from simulation.scenarios.shape import Scenario
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """An operation that has no number yet; `follows` is another draft."""
+    """An operation that has no number yet; `follows` and `after` are other drafts."""
 
     phase: str
     at_ns: int
@@ -28,6 +28,7 @@ class Draft:
     page_size: int | None = None
     follows: "Draft | None" = None
     waits: bool = False
+    after: "Draft | None" = None
 
 
 def clicked(random: Random, scenario: Scenario, draft: Draft) -> list[Draft]:

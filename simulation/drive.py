@@ -13,12 +13,12 @@ from random import Random
 from time import monotonic_ns
 
 from simulation.access import Access
-from simulation.answers import Answer, MalformedAnswerError, Opened, Page, Tokens, read_payload
+from simulation.answers import FIELDS, Answer, MalformedAnswerError, Opened, Page, Tokens, read_payload
 from simulation.client import BankClient, Reply
 from simulation.history import Attempt, History
 from simulation.plan import Intent, Kind, Operation, Plan
 from simulation.progress import Progress
-from simulation.requests import NotSendableError, Requests
+from simulation.requests import NotSendableError, Requests, aliased
 from simulation.result import OperationSample, Outcome, Phase
 
 IN_FLIGHT_MAX = 512
@@ -35,6 +35,9 @@ BACKOFF_MAX_S = 2.0
 DEFINITE = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_INPUT", "OVERLOADED"})
 """Top-level errors that say for sure that nothing was done."""
 
+BEFORE_ALL = frozenset({"UNAUTHENTICATED", "BAD_INPUT"})
+"""Those that are said before the first field of a document is begun."""
+
 UNDECIDED = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
 
 
@@ -48,17 +51,22 @@ class Ending:
     replayed: bool | None = None
 
 
-def understand(kind: Kind, reply: Reply) -> Ending:
-    """Read a reply: what the bank said for sure, what it left open, and what it should never have said."""
+def understand(kind: Kind, reply: Reply, *, alias: str | None = None) -> Ending:
+    """Read a reply: what the bank said for sure, what it left open, and what it should never have said.
+
+    `alias` names one of several fields of the document. An error in one of them hides what became of the others, unless
+    it came before any was begun.
+    """
     if reply.failure is not None:
         return Ending("error" if reply.status is not None and reply.status < 500 else "unknown", reply.failure)
     if reply.error_codes:
         code = reply.error_codes[0]
-        if code in DEFINITE:
+        if code in (DEFINITE if alias is None else BEFORE_ALL):
             return Ending("refused", code)
-        return Ending("unknown" if code in UNDECIDED else "error", code)
+        return Ending("unknown" if code in UNDECIDED | DEFINITE else "error", code)
     try:
-        payload = read_payload(kind, reply.data or {})
+        data = reply.data or {}
+        payload = read_payload(kind, data if alias is None else {FIELDS[kind]: data.get(alias)})
     except MalformedAnswerError as error:
         return Ending("error", f"MALFORMED: {error}")
     if payload.refusals:
@@ -85,8 +93,8 @@ class Driver:
         self._progress = progress or Progress()
         self._random = Random(f"{plan.seed} backoff")
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
-        followed = {operation.follows for operation in plan.operations if operation.waits}
-        self._ended = {index: asyncio.Event() for index in followed if index is not None}
+        self._ended = {index: asyncio.Event() for operation in plan.operations for index in operation.awaited}
+        self._aliases = {o.follows: o for o in plan.operations if o.intent is Intent.ALIAS}
         self._timings: list[_Timing] = []
         self.access = Access(plan.people, client)
         self.requests = Requests(plan)
@@ -116,7 +124,7 @@ class Driver:
 
     async def drive(self) -> None:
         """Start every operation at its intended moment; return when the last one has ended."""
-        operations = self._plan.drive
+        operations = [operation for operation in self._plan.drive if operation.intent is not Intent.ALIAS]
         self._progress.drive(self._plan.duration_s, "People bank")
         self.drive_began_ns = began_ns = monotonic_ns()
         async with asyncio.TaskGroup() as group:
@@ -146,44 +154,63 @@ class Driver:
         )
 
     async def _perform(self, operation: Operation, intended_ns: int) -> None:
-        if operation.waits and operation.follows is not None:
-            await self._ended[operation.follows].wait()
+        for index in operation.awaited:
+            await self._ended[index].wait()
         try:
             async with self._slots:
-                last = await self._attempts(operation)
+                ended = await self._attempts(operation)
         except NotSendableError as reason:
             self.unsent.append((operation, str(reason)))
         else:
-            timing = _Timing(operation, intended_ns, last.ended_ns, last.took_ns, last.outcome)
-            self._timings.append(timing)
-            self._progress.record([self._sample(timing)])
-            self._progress.advance()
+            for last in ended:
+                timing = _Timing(last.operation, intended_ns, last.ended_ns, last.took_ns, last.outcome)
+                self._timings.append(timing)
+                self._progress.record([self._sample(timing)])
+                self._progress.advance()
         finally:
             if operation.index in self._ended:
                 self._ended[operation.index].set()
 
-    async def _attempts(self, operation: Operation) -> Attempt:
+    async def _attempts(self, operation: Operation) -> Sequence[Attempt]:
+        """Send it until there is an answer; return the last attempt, and that of its alias if it has one."""
         number = 1
         while True:
             worker = (operation.slot + number - 1) % self._client.workers
             if operation.kind in {Kind.LOGIN, Kind.REFRESH}:
                 async with self.access.lock(operation.person):
-                    attempt, token = await self._send(operation, number, worker)
+                    attempts, token = await self._send(operation, number, worker)
             else:
-                attempt, token = await self._send(operation, number, worker)
-            if number >= ATTEMPTS_MAX or not await self._try_again(attempt, token, worker):
-                return attempt
+                attempts, token = await self._send(operation, number, worker)
+            if number >= ATTEMPTS_MAX or not await self._try_again(attempts[0], token, worker):
+                return attempts
             number += 1
 
-    async def _send(self, operation: Operation, number: int, worker: int) -> tuple[Attempt, str | None]:
-        person = operation.person
-        request = self.requests.compose(operation, refresh_token=self.access.refresh_token(person))
-        token = self._token(operation)
-        attempt = self._history.invoke(operation, number=number, worker=worker, sent=request.sent)
-        reply = await self._client.send(
-            operation.kind, request.variables, worker=worker, token=token, fresh=operation.arm == "uncached"
+    async def _send(self, operation: Operation, number: int, worker: int) -> tuple[Sequence[Attempt], str | None]:
+        refresh_token = self.access.refresh_token(operation.person)
+        request, alias = (
+            self.requests.compose(operation, refresh_token=refresh_token),
+            self._aliases.get(operation.index),
         )
-        ending = understand(operation.kind, reply)
+        token = self._token(operation)
+        attempts = [self._history.invoke(operation, number=number, worker=worker, sent=request.sent)]
+        if alias is not None:
+            second = self.requests.compose(alias, refresh_token=None)
+            attempts.append(self._history.invoke(alias, number=number, worker=worker, sent=second.sent))
+            request = aliased(request, second)
+        reply = await self._client.send(
+            operation.kind,
+            request.variables,
+            worker=worker,
+            token=token,
+            fresh=operation.arm == "uncached",
+            document=request.document,
+            respelled=request.respelled,
+        )
+        for attempt, name in zip(attempts, (None,) if alias is None else ("one", "two"), strict=True):
+            self._end(attempt, reply, understand(operation.kind, reply, alias=name), token)
+        return attempts, token
+
+    def _end(self, attempt: Attempt, reply: Reply, ending: Ending, token: str | None) -> None:
         self._history.end(
             attempt,
             ending.outcome,
@@ -194,8 +221,7 @@ class Driver:
             cache=reply.cache,
         )
         attempt.took_ns = reply.took_ns
-        self._learn(operation, ending, token)
-        return attempt, token
+        self._learn(attempt.operation, ending, token)
 
     def _token(self, operation: Operation) -> str | None:
         if operation.intent is Intent.CLOSED_TOKEN:
@@ -203,7 +229,7 @@ class Driver:
             if closed is None:
                 raise NotSendableError("the session was not closed")
             return closed
-        if operation.kind in {Kind.REGISTER, Kind.LOGIN, Kind.REFRESH}:
+        if operation.intent is Intent.NO_TOKEN or operation.kind in {Kind.REGISTER, Kind.LOGIN, Kind.REFRESH}:
             return None
         return self.access.token(operation.person)
 
@@ -226,7 +252,7 @@ class Driver:
         if attempt.outcome == "ok" or operation.intent is Intent.CLOSED_TOKEN:
             return False
         if attempt.code == "UNAUTHENTICATED":
-            if operation.kind in {Kind.LOGOUT, Kind.LOGIN, Kind.REFRESH}:
+            if operation.intent is Intent.NO_TOKEN or operation.kind in {Kind.LOGOUT, Kind.LOGIN, Kind.REFRESH}:
                 return False
             if await self.access.renew(operation.person, token, worker=worker):
                 return True

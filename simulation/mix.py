@@ -10,6 +10,7 @@ from simulation.draft import Draft, clicked, key, reais
 from simulation.people import Person, Role
 from simulation.plan import Intent, Kind, PlannedAccount
 from simulation.result import Arm
+from simulation.retries import Retries
 from simulation.scenarios.shape import Scenario
 
 TELLER = 0
@@ -76,6 +77,7 @@ class Drawer:
             "open_account": self._open_account,
             "refresh": self._refresh,
             "relogin": self._relogin,
+            **Retries(self._random, self, teller=TELLER).entries(),
         }
         names, weights = list(self._scenario.mix), list(self._scenario.mix.values())
         drafts: list[Draft] = []
@@ -90,9 +92,7 @@ class Drawer:
                 drafts += self._clicks(draft)
 
     def _clicks(self, draft: Draft) -> list[Draft]:
-        if draft.intent in {Intent.REPLAY, Intent.CONFLICT}:
-            return [draft]
-        return clicked(self._random, self._scenario, draft)
+        return [draft] if draft.follows is not None else clicked(self._random, self._scenario, draft)
 
     def _draft(self, at_ns: int, kind: Kind, person: int, intent: Intent = Intent.PLAIN) -> Draft:
         return Draft("drive", at_ns, kind, intent, person, self._random.randrange(1_000))
@@ -130,6 +130,10 @@ class Drawer:
         newest, oldest = (bisect_left(drafts, at_ns - ago, key=lambda draft: draft.at_ns) for ago in RECENT_NS)
         return self._random.choice(drafts[oldest:newest]) if oldest < newest else None
 
+    def recent_transfer(self, at_ns: int) -> Draft | None:
+        """Draw one of the transfers of the last seconds, if there are any."""
+        return self._recent(self._transfers, at_ns)
+
     def _next_page(self, at_ns: int) -> list[Draft]:
         before = self._recent(self._pages, at_ns)
         if before is None:
@@ -139,18 +143,19 @@ class Drawer:
 
     def _transfer(self, at_ns: int) -> list[Draft]:
         household = self._random.randrange(3) == 0
-        draft = self._inside_household(at_ns) if household else self._between_people(at_ns)
+        draft = self.inside_household(at_ns) if household else self.payment(at_ns)
         self._transfers.append(draft)
         return [draft]
 
-    def _inside_household(self, at_ns: int) -> Draft:
-        """Large sums to and fro, so that a half-seen transfer changes the sum by a lot."""
+    def inside_household(self, at_ns: int) -> Draft:
+        """Draw large sums to and fro, so that a half-seen transfer changes the sum by a lot."""
         draft = self._draft(at_ns, Kind.TRANSFER, self._households.draw())
         draft.account, draft.target = self._random.sample(self._accounts_of[draft.person], 2)
         draft.key, draft.amount = key(self._random), reais(self._random.randint(1, 60_000))
         return draft
 
-    def _between_people(self, at_ns: int) -> Draft:
+    def payment(self, at_ns: int) -> Draft:
+        """Draw a transfer from a trader to somebody who is paid."""
         draft = self._draft(at_ns, Kind.TRANSFER, self._payers.draw())
         draft.account, draft.target = self._source(draft.person), self._payees.draw()
         while draft.target == draft.account:
@@ -166,13 +171,13 @@ class Drawer:
         return self._random.choice(self._accounts_of[person])
 
     def _overdraft(self, at_ns: int) -> list[Draft]:
-        draft = self._between_people(at_ns)
+        draft = self.payment(at_ns)
         draft.intent, draft.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
         self._transfers.append(draft)
         return [draft]
 
     def _wrong(self, at_ns: int) -> list[Draft]:
-        draft = self._between_people(at_ns)
+        draft = self.payment(at_ns)
         draft.intent = self._random.choice(
             (
                 Intent.ZERO_AMOUNT,
@@ -207,14 +212,14 @@ class Drawer:
         return [draft]
 
     def _retry(self, at_ns: int) -> list[Draft]:
-        before = self._recent(self._transfers, at_ns)
+        before = self.recent_transfer(at_ns)
         if before is None:
             return self._transfer(at_ns)
         slot = before.slot + 1
         return [replace(before, at_ns=at_ns, intent=Intent.REPLAY, slot=slot, follows=before, waits=True)]
 
     def _conflict(self, at_ns: int) -> list[Draft]:
-        before = self._recent(self._transfers, at_ns)
+        before = self.recent_transfer(at_ns)
         if before is None:
             return self._transfer(at_ns)
         amount = reais(7_777_700 + self._cents())  # more than any plan moves otherwise
@@ -230,11 +235,15 @@ class Drawer:
         return [draft]
 
     def _open_account(self, at_ns: int) -> list[Draft]:
-        draft = self._draft(at_ns, Kind.OPEN_ACCOUNT, self._random.choice(self._traders))
-        account = PlannedAccount(len(self.accounts), draft.person, key(self._random), in_setup=False)
+        return [self.opening(at_ns, self._random.choice(self._traders), key(self._random))]
+
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+        """Draw the opening of one more account."""
+        draft = self._draft(at_ns, Kind.OPEN_ACCOUNT, person, intent)
+        account = PlannedAccount(len(self.accounts), person, with_key, in_setup=False)
         self.accounts.append(account)
         draft.account, draft.key = account.index, account.key
-        return [draft]
+        return draft
 
     def _refresh(self, at_ns: int) -> list[Draft]:
         return [self._draft(at_ns, Kind.REFRESH, self._customers.draw())]

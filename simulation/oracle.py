@@ -69,8 +69,9 @@ def resolve(
     unresolved: list[str] = []
     contradictions: list[str] = []
     unknown = 0
-    for caller, attempts in by_key.items():
-        if attempts[0].operation.kind not in MONEY_KINDS:
+    for caller, sent in by_key.items():
+        attempts = [attempt for attempt in sent if attempt.operation.kind in MONEY_KINDS]
+        if not attempts:
             continue
         transaction_id, asked = _first_told(attempts)
         acknowledged = transaction_id is not None

@@ -54,7 +54,20 @@ class Intent(StrEnum):
     OTHER_CURRENCY = "other_currency"
     NOT_MINE = "not_mine"  # somebody else's account
     CLOSED_TOKEN = "closed_token"  # noqa: S105 - the name of an intent, no token
+    NO_TOKEN = "no_token"  # noqa: S105 - as above
+    FORBIDDEN = "forbidden"  # what only the bank's own people may do
+    RESPELLED = "respelled"  # same key, same meaning, in other words, once the first has its answer
+    ALIAS = "alias"  # same key in the same document as the one that `follows` names, right after it
+    OTHER_MUTATION = "other_mutation"  # a key that stands for something that another mutation did
+    OTHER_CALLER = "other_caller"  # a key that somebody else has used
+    KEY_MISSING = "key_missing"
+    KEY_EMPTY = "key_empty"
+    KEY_TOO_LONG = "key_too_long"
+    KEY_MALFORMED = "key_malformed"
     NEXT_PAGE = "next_page"  # the page after the one that `follows` read
+
+
+KEY_INTENTS = frozenset({Intent.KEY_MISSING, Intent.KEY_EMPTY, Intent.KEY_TOO_LONG, Intent.KEY_MALFORMED})
 
 
 class PlanError(ValueError):
@@ -76,8 +89,9 @@ class Operation:
     """One request that somebody means to make, `at_ns` nanoseconds after its phase began.
 
     `account` and `target` are numbers of planned accounts; `account` is debited, read, opened or (by a deposit) paid
-    into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation that `waits` is not sent
-    before the one it `follows` has its answer.
+    into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation `follows` the one that it
+    repeats; if it `waits`, it is not sent before that one has its answer. Nor is it sent before the one that it comes
+    `after`, which may be anybody's.
     """
 
     index: int
@@ -96,6 +110,13 @@ class Operation:
     page_size: int | None = None
     follows: int | None = None
     waits: bool = False
+    after: int | None = None
+
+    @property
+    def awaited(self) -> tuple[int, ...]:
+        """The operations that must have their answer before this one is sent."""
+        awaited = (self.follows if self.waits else None, self.after)
+        return tuple(index for index in awaited if index is not None)
 
 
 @dataclass(frozen=True)
@@ -161,4 +182,5 @@ def _canonical(o: Operation) -> list[object]:
         o.page_size,
         o.follows,
         o.waits,
+        o.after,
     ]

@@ -1,10 +1,12 @@
 """From a planned operation to the request that is sent: symbols become the ids and numbers that the bank gave."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from simulation.access import login_variables
 from simulation.answers import Opened
+from simulation.client import ALIASED
 from simulation.history import Sent
 from simulation.people import Person
 from simulation.plan import CURRENCY, Intent, Kind, Operation, Plan
@@ -15,10 +17,15 @@ NOBODYS_ACCOUNT = "00000000-0000-7000-8000-00000000dead"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent: the variables of the operation's document, and the content to remember."""
+    """What is sent: the variables of the operation's document, and the content to remember.
+
+    `document` is sent in the place of the operation's usual one. `respelled`: as other clients would write it down.
+    """
 
     variables: Mapping[str, object]
     sent: Sent
+    document: str | None = None
+    respelled: bool = False
 
 
 class NotSendableError(Exception):
@@ -29,6 +36,19 @@ def mistyped(number: str) -> str:
     """Return an account number with its check digit mistyped."""
     last = number[-1]
     return number[:-1] + (str((int(last) + 1) % 10) if last.isdigit() else "0")
+
+
+def aliased(one: Request, two: Request) -> Request:
+    """Return both transfers as one request, the second right after the first."""
+    return Request({"one": one.variables["input"], "two": two.variables["input"]}, one.sent, document=ALIASED)
+
+
+def respelled(request: Request) -> Request:
+    """Return a transfer that means the same in other words: no trailing zeros, other order, other white space."""
+    content: Any = request.variables["input"]
+    amount = {**content["amount"], "amount": content["amount"]["amount"].rstrip("0").rstrip(".")}
+    turned = dict(reversed({**content, "amount": dict(reversed(amount.items()))}.items()))
+    return replace(request, variables={"input": turned}, respelled=True)
 
 
 class Requests:
@@ -54,7 +74,7 @@ class Requests:
             case Kind.LOGOUT | Kind.ME:
                 return Request({}, Sent())
             case Kind.OPEN_ACCOUNT:
-                opening = {"idempotencyKey": operation.key, "currency": CURRENCY}
+                opening = {**_keyed(operation), "currency": CURRENCY}
                 return Request({"input": opening}, Sent(currency=CURRENCY))
             case Kind.BALANCE:
                 account = self._account(operation.account)
@@ -64,7 +84,8 @@ class Requests:
             case Kind.DEPOSIT:
                 return self._deposit(operation)
             case Kind.TRANSFER:
-                return self._transfer(operation)
+                request = self._transfer(operation)
+                return respelled(request) if operation.intent is Intent.RESPELLED else request
 
     def _account(self, index: int | None) -> Opened:
         account = None if index is None else self.accounts.get(index)
@@ -83,7 +104,7 @@ class Requests:
     def _deposit(self, operation: Operation) -> Request:
         account = self._account(operation.account)
         content = {
-            "idempotencyKey": operation.key,
+            **_keyed(operation),
             "accountNumber": account.number,
             "amount": {"amount": operation.amount, "currency": operation.currency},
         }
@@ -99,13 +120,20 @@ class Requests:
         if first.intent is Intent.MISTYPED_NUMBER:
             target = mistyped(target)
         content = {
-            "idempotencyKey": operation.key,
+            **_keyed(operation),
             "fromAccountId": source,
             "toAccountNumber": target,
             "amount": {"amount": operation.amount, "currency": operation.currency},
         }
         sent = Sent(account_id=source, target_number=target, amount=operation.amount, currency=operation.currency)
         return Request({"input": content}, sent)
+
+
+def _keyed(operation: Operation) -> dict[str, object]:
+    """Return the key as a field of the input; where none is to be sent, leave it out or say null."""
+    if operation.key is None and operation.slot % 2:
+        return {}
+    return {"idempotencyKey": operation.key}
 
 
 def _registration(person: Person) -> dict[str, object]:

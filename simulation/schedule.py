@@ -129,6 +129,7 @@ def _numbered(setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation
             page_size=draft.page_size,
             follows=None if draft.follows is None else number[id(draft.follows)],
             waits=draft.waits,
+            after=None if draft.after is None else number[id(draft.after)],
         )
         for index, draft in enumerate(drafts)
     )

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from simulation.answers import Balances, Moved
 from simulation.evidence import Evidence
+from simulation.key_sightings import KEY_SIGHTINGS
+from simulation.key_sightings import Count as KeyCount
 from simulation.metrics import MetricsTotals, cache_hits_and_misses
 from simulation.people import Role
 from simulation.plan import KEYED_KINDS, Intent, Kind
@@ -56,6 +58,10 @@ def _hot_postings(evidence: Evidence, _: MetricsTotals) -> int:
     return most if most >= 100 else 0
 
 
+def _of_keys(count: KeyCount) -> Count:
+    return lambda evidence, _: count(evidence)
+
+
 SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
         "transfers": ("Transfers accepted", _accepted(Kind.TRANSFER)),
@@ -68,6 +74,7 @@ SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "replays": ("Answers that repeat an earlier one for the same key", _replays),
         "key_conflicts": ("Keys refused for another content", _refused("IDEMPOTENCY_KEY_REUSED")),
         "concurrent_duplicates": ("Keys sent twice at the same moment", _concurrent_duplicates),
+        **{name: (title, _of_keys(count)) for name, (title, count) in KEY_SIGHTINGS.items()},
         "closed_token_refused": ("Tokens of closed sessions refused", _closed_token),
         "cache_hits": ("Reads answered by the cache", lambda _, totals: int(cache_hits_and_misses(totals)[0])),
         "cache_misses": ("Reads that the cache missed", lambda _, totals: int(cache_hits_and_misses(totals)[1])),

@@ -116,8 +116,9 @@ def moments_of(
     told: dict[str, int] = {}
     caller_of: dict[str, Caller] = {}
     asked: dict[Caller, int] = defaultdict(int)
-    for caller, attempts in by_key.items():
-        if attempts[0].operation.kind not in MONEY_KINDS:
+    for caller, sent in by_key.items():
+        attempts = [attempt for attempt in sent if attempt.operation.kind in MONEY_KINDS]
+        if not attempts:
             continue
         asked[caller] = min(attempt.invoked_ns for attempt in attempts)
         row = facts.keys.get((user_ids.get(caller[0], ""), caller[1]))

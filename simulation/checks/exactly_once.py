@@ -1,25 +1,25 @@
 """A key has one effect: the first answer is the only one, repeated to whoever asks again, and marked as a replay.
 
-The same key with another content is refused. No transaction is there without a key that stands for it.
+The same key with another content, or with another mutation, is refused. What was decided is remembered, refusals
+included; what was not decided (no token, no permission, wrong in itself) leaves the key free. No transaction is there
+without a key that stands for it.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from simulation.answers import Answer, Moved, Opened
 from simulation.checks.tally import Tally
 from simulation.evidence import Evidence
 from simulation.facts import Facts
 from simulation.history import Attempt
+from simulation.oracle import Caller
 from simulation.result import CheckResult
 
 NAME = "exactly_once"
 TITLE = "Every idempotency key has exactly one effect and one answer"
 
-UNSTORED = frozenset(
-    {"INVALID_INPUT", "INVALID_AMOUNT", "SAME_ACCOUNT", "BAD_INPUT", "CURRENCY_MISMATCH", "ACCOUNT_LIMIT_REACHED"}
-)
-"""Refusals that may be given before the key is looked at, so that a repetition need not be marked as one."""
+UNSTORED = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CURRENCY_MISMATCH"})
+"""Refusals of what is wrong in itself: given before the key is looked at, and never kept under it."""
 
 NOT_DECIDED = frozenset({"UNAUTHENTICATED", "OVERLOADED", "FORBIDDEN"})
 """Answers that say nothing about the key."""
@@ -31,14 +31,16 @@ def check(evidence: Evidence) -> CheckResult:
     """Hold all answers to each key against each other, and the books against the keys."""
     tally = Tally(NAME, TITLE)
     transactions: dict[str, str] = {}
-    for (person, key), attempts in evidence.by_key.items():
+    for caller, attempts in evidence.by_key.items():
         tally.look()
         _one_content(attempts, tally)
         _one_answer(attempts, tally)
         for effect in {_effect_id(a.answer) for a in attempts if a.answer is not None}:
-            whose = f"person {person}, key {key}"
+            whose = f"person {caller[0]}, key {caller[1]}"
             if transactions.setdefault(effect, whose) != whose:
                 tally.broke(f"{transactions[effect]} and {whose} were both told of {effect}")
+        if evidence.facts is not None:
+            _remembered(caller, attempts, evidence, evidence.facts, tally)
     if evidence.facts is not None:
         _books(evidence.facts, tally)
     return tally.result()
@@ -55,21 +57,22 @@ def _effect_id(answer: Answer) -> str:
 def _one_content(attempts: Sequence[Attempt], tally: Tally) -> None:
     """Of all contents sent with a key, the bank may have decided about one only, and always in the same way."""
     decided = [attempt for attempt in attempts if _is_decision(attempt)]
-    if not decided:
-        return
-    first = decided[0]
     for attempt in decided[1:]:
-        if attempt.sent != first.sent:
+        if _differ(attempt, decided[0]):
             text = "a success" if attempt.outcome == "ok" else attempt.code
             tally.broke(f"{attempt}: the key stands for another content, and the answer is {text}, not {REUSED}")
-        elif attempt.code != first.code:
+        elif attempt.code != decided[0].code:
             tally.broke(
                 f"{attempt}: the same request was answered with {attempt.code or 'a success'} and before with "
-                f"{first.code or 'a success'}"
+                f"{decided[0].code or 'a success'}"
             )
     for attempt in attempts:
-        if attempt.code == REUSED and attempt.sent == first.sent:
+        if attempt.code == REUSED and not any(_differ(attempt, a) and _may_be_kept(a) for a in attempts):
             tally.broke(f"{attempt}: refused with {REUSED}, and the key was used for nothing else")
+
+
+def _differ(one: Attempt, other: Attempt) -> bool:
+    return (one.operation.kind, one.sent) != (other.operation.kind, other.sent)
 
 
 def _is_decision(attempt: Attempt) -> bool:
@@ -79,25 +82,38 @@ def _is_decision(attempt: Attempt) -> bool:
     return attempt.outcome == "refused" and attempt.code not in UNSTORED | NOT_DECIDED | {REUSED}
 
 
+def _may_be_kept(attempt: Attempt) -> bool:
+    """Return whether the bank keeps something about this request under the key, or may do so unbeknown to us."""
+    return _is_decision(attempt) or attempt.outcome in {"unknown", "error"}
+
+
 def _one_answer(attempts: Sequence[Attempt], tally: Tally) -> None:
-    """All successes show the same; at most one is the original, and the others say that they repeat it."""
+    """All successes show the same; exactly one is the original, seen or not, and the others say that they repeat it."""
     accepted = [a for a in attempts if a.outcome == "ok"]
     for attempt in accepted[1:]:
-        if _content(attempt.answer) != _content(accepted[0].answer):
+        if attempt.answer != accepted[0].answer:
             tally.broke(f"{attempt}: the same key was answered with {attempt.answer}, before with {accepted[0].answer}")
-    _one_original(accepted, tally)
-    _one_original([a for a in attempts if a.outcome == "refused" and _is_decision(a)], tally)
+    unseen = any(a.outcome in {"unknown", "error"} for a in attempts)
+    for same in (accepted, [a for a in attempts if a.outcome == "refused" and _is_decision(a)]):
+        originals = [a for a in same if a.replayed is not True]
+        if len(originals) > 1:
+            tally.broke(f"{originals[1]}: the answer to a repeated request is not marked as a replay", len(originals))
+        if same and not originals and not unseen:
+            tally.broke(f"{same[0]}: marked as a replay, and no request with this key can have been the first")
 
 
-def _one_original(same: Sequence[Attempt], tally: Tally) -> None:
-    originals = [a for a in same if a.replayed is not True]
-    if len(originals) > 1:
-        tally.broke(f"{originals[1]}: the answer to a repeated request is not marked as a replay", len(originals))
-
-
-def _content(answer: Answer | None) -> Answer | None:
-    """Return what must be the same in every repetition: an account's balance moves on, what was done does not."""
-    return replace(answer, balance_minor=0) if isinstance(answer, Opened) else answer
+def _remembered(caller: Caller, attempts: Sequence[Attempt], evidence: Evidence, facts: Facts, tally: Tally) -> None:
+    """Look up the key in the books: it is there if something was decided, and only then."""
+    owner = evidence.user_ids.get(caller[0])
+    if owner is None:
+        return
+    decided = next((a for a in attempts if _is_decision(a)), None)
+    is_kept = (owner, caller[1]) in facts.keys
+    if decided is not None and not is_kept:
+        tally.broke(f"{decided}: decided, and its key is not remembered")
+    if is_kept and not any(_may_be_kept(a) for a in attempts):
+        codes = ", ".join(sorted({str(a.code) for a in attempts}))
+        tally.broke(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
 
 
 def _books(facts: Facts, tally: Tally) -> None:

@@ -26,8 +26,17 @@ MUST_BE_REFUSED: Mapping[Intent, frozenset[str]] = {
     Intent.OTHER_CURRENCY: frozenset({"CURRENCY_MISMATCH", "BAD_INPUT"}),
     Intent.NOT_MINE: frozenset({"ACCOUNT_NOT_FOUND"}),
     Intent.CLOSED_TOKEN: frozenset({"UNAUTHENTICATED"}),
+    Intent.NO_TOKEN: frozenset({"UNAUTHENTICATED"}),
+    Intent.FORBIDDEN: frozenset({"FORBIDDEN"}),
+    Intent.KEY_MISSING: frozenset({"BAD_INPUT"}),
+    Intent.KEY_EMPTY: frozenset({"INVALID_INPUT"}),
+    Intent.KEY_TOO_LONG: frozenset({"INVALID_INPUT"}),
+    Intent.KEY_MALFORMED: frozenset({"INVALID_INPUT"}),
 }
 """The codes with which a request that is wrong by intent may be refused."""
+
+MAY_BE_REUSED = frozenset({Intent.CONFLICT, Intent.ALIAS, Intent.OTHER_MUTATION})
+"""What is sent with a key that may stand for something else; `exactly_once` looks whether it does."""
 
 ALWAYS_ALLOWED = frozenset({"OVERLOADED", "UNAUTHENTICATED"})
 """A full queue, or a session that was closed meanwhile: the person tries again."""
@@ -38,13 +47,12 @@ def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
     wrong = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
     if wrong is not None:
         return wrong
+    reused = frozenset({"IDEMPOTENCY_KEY_REUSED"}) if operation.intent in MAY_BE_REUSED else frozenset[str]()
     match operation.kind:
-        case Kind.TRANSFER if operation.intent is Intent.CONFLICT:
-            return frozenset({"IDEMPOTENCY_KEY_REUSED", "INSUFFICIENT_FUNDS"})
         case Kind.TRANSFER:
-            return frozenset({"INSUFFICIENT_FUNDS"})
+            return reused | {"INSUFFICIENT_FUNDS"}
         case Kind.OPEN_ACCOUNT:
-            return frozenset({"ACCOUNT_LIMIT_REACHED"})
+            return reused | {"ACCOUNT_LIMIT_REACHED"}
         case Kind.REFRESH:
             return frozenset({"INVALID_REFRESH_TOKEN"})
         case _:

@@ -82,11 +82,12 @@ def wait_for_banking(out: Path, moves: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("scenario", ["hot_account", "retries"])
 def test_a_bank_that_is_killed_in_the_middle_and_restarted_still_gets_a_right_verdict(
-    database_url: str, redis_url: str, tmp_path: Path
+    database_url: str, redis_url: str, tmp_path: Path, scenario: str
 ) -> None:
     sizes = ["--people", "8", "--duration", "12", "--rate", "60"]
-    options = [*short(database_url, redis_url, tmp_path), *sizes, "--scenario", "hot_account", "--workers", "1"]
+    options = [*short(database_url, redis_url, tmp_path), *sizes, "--scenario", scenario, "--workers", "1"]
     process = subprocess.Popen(
         [*COMMAND, *options, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -22,8 +22,20 @@ Raising `HideAnswer` lets the bank act and then break the connection.
 """
 
 
+Content = tuple[Any, ...]
+"""What a key stands for, whatever its spelling."""
+
+
 class HideAnswer(Exception):
     """Act, and let nobody know."""
+
+
+class Deny(Exception):
+    """An error in the place of data."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Refuse(Exception):
@@ -48,10 +60,9 @@ class PaperBank:
     passwords: dict[str, str] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, AccountRow] = field(default_factory=dict)
-    opened: dict[tuple[str, str], str] = field(default_factory=dict)
     transactions: dict[str, TransactionRow] = field(default_factory=dict)
     entries: dict[str, list[EntryRow]] = field(default_factory=dict)
-    keys: dict[tuple[str, str], tuple[Reply, Reply, KeyRow]] = field(default_factory=dict)
+    keys: dict[tuple[str, str], tuple[Content, Reply, KeyRow]] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
     requests: int = 0
     ids: int = 0
@@ -111,6 +122,12 @@ class PaperBank:
 
     def act(self, name: str, variables: dict[str, Any], token: str) -> Reply:
         """Do what a document asks for, and return the body of the answer."""
+        if name == "TransferTwice":
+            bodies = [self.act("Transfer", {"input": variables[alias]}, token) for alias in ("one", "two")]
+            if denied := next((body for body in bodies if "errors" in body), None):
+                return denied
+            one, two = [body["data"]["transfer"] for body in bodies]
+            return {"data": {"one": one, "two": two}}
         fields = {"Register": "register", "Login": "login", "RefreshSession": "refreshSession", "Logout": "logout",
                   "OpenAccount": "openAccount", "Deposit": "deposit", "Transfer": "transfer", "Me": "me",
                   "AccountBalance": "account", "AccountHistory": "account"}  # fmt: skip
@@ -121,6 +138,8 @@ class PaperBank:
             value = getattr(self, f"_do_{fields[name]}")(variables, caller, token)
         except Refuse as refused:
             value = {"replayed": False, "userErrors": [{"code": refused.code, "message": "no", "field": None}]}
+        except Deny as denied:
+            return {"errors": [{"message": "no", "extensions": {"code": denied.code}}]}
         return {"data": {fields[name]: value}}
 
     def _do_register(self, variables: Reply, _caller: str, _token: str) -> Reply:
@@ -154,14 +173,14 @@ class PaperBank:
         return {"closed": True}
 
     def _do_openAccount(self, variables: Reply, caller: str, _token: str) -> Reply:  # noqa: N802 - the field's name
-        key = (caller, variables["input"]["idempotencyKey"])
-        replayed = key in self.opened
-        if not replayed:
-            id_ = self.opened[key] = self.new_id()
-            number = f"0001/{len(self.accounts):08d}-{len(self.accounts) % 10}"
-            self.accounts[id_] = AccountRow(id_, caller, "CUSTOMER", number, "BRL", 0, 0)
-            self._emit("AccountCreatedEvent", id_, "Account", {})
-        return {"account": self._shape(self.opened[key]), "replayed": replayed, "userErrors": []}
+        return self._once(caller, "openAccount", variables["input"], ("BRL",), lambda: self._open(caller))
+
+    def _open(self, caller: str) -> tuple[None, Reply]:
+        id_ = self.new_id()
+        number = f"0001/{len(self.accounts):08d}-{len(self.accounts) % 10}"
+        self.accounts[id_] = AccountRow(id_, caller, "CUSTOMER", number, "BRL", 0, 0)
+        self._emit("AccountCreatedEvent", id_, "Account", {})
+        return None, {"account": self._shape(id_), "replayed": False, "userErrors": []}
 
     def _shape(self, id_: str) -> Reply:
         account = self.accounts[id_]
@@ -192,30 +211,51 @@ class PaperBank:
         return {**self._shape(account.id), "transactions": {"edges": edges, "pageInfo": info}}
 
     def _do_deposit(self, variables: Reply, caller: str, _token: str) -> Reply:
-        return self._once(caller, "deposit", variables["input"], CASH, "DEPOSIT")
+        if next(user.role for user in self.users.values() if user.id == caller) != "ADMIN":
+            raise Deny("FORBIDDEN")
+        return self._post(caller, variables["input"], CASH, "DEPOSIT")
 
     def _do_transfer(self, variables: Reply, caller: str, _token: str) -> Reply:
         given = variables["input"]
-        return self._once(caller, "transfer", given, given["fromAccountId"], "TRANSFER")
+        return self._post(caller, given, given["fromAccountId"], "TRANSFER")
 
-    def _once(self, caller: str, operation: str, given: Reply, debit_id: str, kind: str) -> Reply:
-        amount = given["amount"]["amount"]
-        if len(amount.partition(".")[2]) != 2 or amount.startswith("-") or amount == "0.00":
+    def _post(self, caller: str, given: Reply, debit_id: str, kind: str) -> Reply:
+        whole, _, cents = given["amount"]["amount"].partition(".")
+        if len(cents) > 2 or whole.startswith("-") or int(whole + cents) == 0:
             raise Refuse("INVALID_AMOUNT")
         if given["amount"]["currency"] != "BRL":
             raise Refuse("CURRENCY_MISMATCH")
-        identity = (caller, given["idempotencyKey"])
+        minor = int(whole) * 100 + int(cents.ljust(2, "0"))
+        content = (given.get("fromAccountId"), given.get("toAccountNumber"), given.get("accountNumber"), minor)
+        return self._once(
+            caller, kind.lower(), given, content, lambda: self._move(caller, given, debit_id, kind, minor)
+        )
+
+    def _once(
+        self,
+        caller: str,
+        operation: str,
+        given: Reply,
+        content: Content,
+        do: Callable[[], tuple[str | None, Reply]],
+    ) -> Reply:
+        key = given.get("idempotencyKey")
+        if key is None:
+            raise Deny("BAD_INPUT")
+        if not (1 <= len(key) <= 255 and key.isprintable()):
+            raise Refuse("INVALID_INPUT")
+        identity = (caller, key)
         if identity in self.keys:
-            content, answer, _ = self.keys[identity]
-            if content != given:
+            known, answer, _ = self.keys[identity]
+            if known != (operation, *content):
                 raise Refuse("IDEMPOTENCY_KEY_REUSED")
             return {**answer, "replayed": True}
         transaction_id = None
         try:
-            transaction_id, answer = self._move(caller, given, debit_id, kind, int(amount.replace(".", "")))
+            transaction_id, answer = do()
         except Refuse as refused:
             answer = {"replayed": False, "userErrors": [{"code": refused.code, "message": "no", "field": None}]}
-        self.keys[identity] = (given, answer, KeyRow(*identity, operation, transaction_id))
+        self.keys[identity] = ((operation, *content), answer, KeyRow(*identity, operation, transaction_id))
         return answer
 
     def _move(self, caller: str, given: Reply, debit_id: str, kind: str, amount: int) -> tuple[str, Reply]:

@@ -56,7 +56,7 @@ def facts_of(evidence: Evidence) -> Facts:
     return evidence.facts
 
 
-@pytest.mark.parametrize("scenario", ["first_day", "double_click", "hot_account"])
+@pytest.mark.parametrize("scenario", ["first_day", "double_click", "hot_account", "retries"])
 async def test_a_bank_that_is_right_passes_every_check(play: Play, scenario: str) -> None:
     _, evidence = await play(plan=short_plan(scenario))
     wrong = [result for result in judge(evidence) if result.verdict is not Verdict.PASS]

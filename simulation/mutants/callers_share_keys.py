@@ -1,0 +1,18 @@
+"""An idempotency key is looked up without regard to whose it is."""
+
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_sql import patch_find_keys
+
+
+def plant() -> None:
+    """Find the first key with these letters."""
+    patch_find_keys("k.caller_id = wanted.caller_id and k.key = wanted.key", "k.key = wanted.key")
+
+
+MUTANT = Mutant(
+    name="callers_share_keys",
+    explanation=__doc__ or "",
+    caught_by=("exactly_once", "refusals_are_right"),
+    plant=plant,
+    scenario="retries",
+)

@@ -1,0 +1,30 @@
+"""A refusal leaves no idempotency key behind: who asks again when money has come in pays after all."""
+
+from bank.ledger.batch import Batch
+from bank.ledger.command import Command, Outcome
+from bank.ledger.model import Refusal
+from simulation.mutants.mutant import Mutant, patch
+
+_decide_rightly = Batch.decide
+
+
+def _decide(self: Batch, command: Command) -> Outcome:
+    remembered = len(self.keys)
+    outcome = _decide_rightly(self, command)
+    if isinstance(outcome.result, Refusal):
+        del self.keys[remembered:]
+    return outcome
+
+
+def plant() -> None:
+    """Let batches decide this way."""
+    patch(Batch, "decide", _decide)
+
+
+MUTANT = Mutant(
+    name="refusal_not_remembered",
+    explanation=__doc__ or "",
+    caught_by=("exactly_once",),
+    plant=plant,
+    scenario="retries",
+)

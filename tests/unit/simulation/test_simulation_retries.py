@@ -1,0 +1,295 @@
+"""The scenario of retries sends keys in every way there is, and the judge knows the right answer to each."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import pytest
+
+from simulation.checks import CHECKS
+from simulation.client import Reply, body_of
+from simulation.drive import understand
+from simulation.evidence import Evidence
+from simulation.facts import KeyRow
+from simulation.history import Attempt
+from simulation.key_sightings import KEY_SIGHTINGS, most_at_once
+from simulation.plan import KEY_INTENTS, KEYED_KINDS, Intent, Kind, Operation, Plan
+from simulation.result import Verdict
+from simulation.retries import BURST
+from simulation.scenarios import SCENARIOS
+from simulation.sightings import SIGHTINGS
+from tests.unit.simulation.conftest import Play, played, short_plan
+from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
+
+PLAN = short_plan("retries")
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """What a right bank leaves of the retries. Nobody changes it: tests doctor copies."""
+    _, evidence = asyncio.run(played(PaperBank(), PLAN, tmp_path_factory.mktemp("retries")))
+    return evidence
+
+
+def intended(intent: Intent, plan: Plan = PLAN) -> list[Operation]:
+    found = [operation for operation in plan.drive if operation.intent is intent]
+    assert found, f"the plan has no {intent}"
+    return found
+
+
+def first_of(operation: Operation) -> Operation:
+    assert operation.follows is not None
+    return PLAN.operations[operation.follows]
+
+
+def before(operation: Operation) -> Operation:
+    assert operation.after is not None
+    return PLAN.operations[operation.after]
+
+
+def test_what_comes_after_something_is_planned_later_and_waits_for_it() -> None:
+    later = [operation for operation in PLAN.operations if operation.after is not None]
+    assert later
+    assert all(before(operation).index < operation.index for operation in later)
+    assert all(operation.after in operation.awaited for operation in later)
+
+
+def test_a_key_of_somebody_else_comes_from_another_person_and_only_once() -> None:
+    borrowed = intended(Intent.OTHER_CALLER)
+    for operation in borrowed:
+        assert before(operation).key == operation.key
+        assert before(operation).person != operation.person
+    assert len({operation.key for operation in borrowed}) == len(borrowed)
+
+
+def test_another_mutation_is_another_one_by_the_same_person_with_the_same_key() -> None:
+    kinds = set()
+    for operation in intended(Intent.OTHER_MUTATION):
+        first = first_of(operation)
+        assert (first.key, first.person) == (operation.key, operation.person)
+        kinds.add((first.kind, operation.kind))
+    assert kinds == {(Kind.TRANSFER, Kind.OPEN_ACCOUNT), (Kind.OPEN_ACCOUNT, Kind.TRANSFER)}
+
+
+def test_a_burst_sends_one_key_fifty_times_at_one_moment_over_all_workers() -> None:
+    duplicates = sorted(intended(Intent.DUPLICATE), key=lambda operation: operation.key or "")
+    for key, group in groupby(duplicates, key=lambda operation: operation.key):
+        burst = [operation for operation in PLAN.drive if operation.key == key]
+        assert len(list(group)) + 1 == len(burst) == BURST
+        assert len({operation.at_ns for operation in burst}) == 1
+        assert {operation.slot % 2 for operation in burst} == {0, 1}
+
+
+def test_wrong_keys_are_missing_empty_too_long_or_malformed() -> None:
+    keys = {intent: {operation.key for operation in intended(intent)} for intent in KEY_INTENTS}
+    assert keys[Intent.KEY_MISSING] == {None}
+    assert keys[Intent.KEY_EMPTY] == {""}
+    assert {len(key or "") for key in keys[Intent.KEY_TOO_LONG]} == {256}
+    assert not any((key or "").isprintable() for key in keys[Intent.KEY_MALFORMED])
+
+
+def test_a_respelled_request_means_the_same_and_looks_different() -> None:
+    content = {"query": "q", "variables": {"input": {"amount": {"amount": "10.5", "currency": "BRL"}}}}
+    usual, other = body_of(content, respelled=False), body_of(content, respelled=True)
+    assert msgspec.json.decode(usual) == msgspec.json.decode(other) == content
+    assert usual != other
+    assert other.index(b"variables") < other.index(b"query")
+    assert b"\n       " in other
+
+
+async def test_respelled_transfers_and_missing_keys_go_out_as_planned(play: Play) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def listen(name: str, variables: dict[str, Any], _before: int) -> None:
+        if name in {"Transfer", "OpenAccount"}:
+            sent.append(variables["input"])
+
+    await play(PaperBank(trouble=listen), PLAN)
+    keys = {operation.key for operation in intended(Intent.RESPELLED)}
+    for key in keys:
+        first, again = [content for content in sent if content.get("idempotencyKey") == key]
+        assert first["amount"]["amount"].endswith("0")
+        assert again["amount"]["amount"] == first["amount"]["amount"].rstrip("0").rstrip(".")
+        assert list(again) == list(reversed(first))
+    without = [content for content in sent if content.get("idempotencyKey") is None]
+    assert {"idempotencyKey" in content for content in without} == {True, False}
+
+
+def by_operation(evidence: Evidence) -> dict[int, list[Attempt]]:
+    found: dict[int, list[Attempt]] = {}
+    for attempt in evidence.attempts:
+        found.setdefault(attempt.operation.index, []).append(attempt)
+    return found
+
+
+def test_two_aliases_are_one_request_with_two_answers(evidence: Evidence) -> None:
+    attempts = by_operation(evidence)
+    for operation in intended(Intent.ALIAS):
+        [one], [two] = attempts[first_of(operation).index], attempts[operation.index]
+        assert one.correlation_id == two.correlation_id
+        assert one.sent == replace(two.sent, amount=one.sent.amount)
+        if operation.amount == first_of(operation).amount:
+            assert two.replayed
+        elif one.outcome == "ok":
+            assert two.code == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_two_aliases_without_an_answer_are_both_unknown_and_sent_again_together(play: Play) -> None:
+    hidden = []
+
+    async def hide_the_first(name: str, _variables: dict[str, Any], _before: int) -> None:
+        if name == "TransferTwice" and not hidden:
+            hidden.append(name)
+            raise HideAnswer
+
+    _, evidence = await play(PaperBank(trouble=hide_the_first), PLAN)
+    unknown = [attempt for attempt in evidence.attempts if attempt.outcome == "unknown"]
+    assert [attempt.operation.intent for attempt in unknown][1:] == [Intent.ALIAS]
+    for attempt in unknown:
+        again = by_operation(evidence)[attempt.operation.index][1]
+        assert (again.number, again.sent) == (2, attempt.sent)
+    assert CHECKS["exactly_once"].check(evidence).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [("OVERLOADED", "unknown"), ("FORBIDDEN", "unknown"), ("UNAUTHENTICATED", "refused"), ("INTERNAL", "error")],
+)
+def test_an_error_in_one_alias_leaves_open_what_became_of_the_other(code: str, outcome: str) -> None:
+    reply = Reply(status=200, error_codes=(code,))
+    assert understand(Kind.TRANSFER, reply, alias="one").outcome == outcome
+
+
+async def test_who_has_no_token_sends_none_and_takes_no_for_an_answer(play: Play) -> None:
+    _, evidence = await play(plan=PLAN)
+    attempts = by_operation(evidence)
+    for operation in intended(Intent.NO_TOKEN):
+        assert [attempt.code for attempt in attempts[operation.index]] == ["UNAUTHENTICATED"]
+
+
+def verdict(name: str, evidence: Evidence) -> Verdict:
+    return CHECKS[name].check(evidence).verdict
+
+
+def doctored(evidence: Evidence, wanted: Callable[[Attempt], bool], **changes: Any) -> Evidence:
+    """Return the evidence with the first attempt that is wanted changed."""
+    attempt = next(attempt for attempt in evidence.attempts if wanted(attempt))
+    return replace(evidence, attempts=[replace(a, **changes) if a is attempt else a for a in evidence.attempts])
+
+
+def is_plain_success(attempt: Attempt) -> bool:
+    operation = attempt.operation
+    return operation.kind in KEYED_KINDS and attempt.outcome == "ok" and attempt.replayed is False
+
+
+REUSED: dict[str, Any] = {"code": "IDEMPOTENCY_KEY_REUSED", "outcome": "refused", "answer": None, "replayed": False}
+
+
+def test_a_first_answer_that_calls_itself_a_replay_is_noticed(evidence: Evidence) -> None:
+    alone = {caller for caller, attempts in evidence.by_key.items() if len(attempts) == 1}
+
+    def is_alone(attempt: Attempt) -> bool:
+        return is_plain_success(attempt) and (attempt.operation.person, attempt.operation.key) in alone
+
+    assert verdict("exactly_once", doctored(evidence, is_alone, replayed=True)) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("check", ["exactly_once", "refusals_are_right"])
+def test_a_key_that_is_refused_because_somebody_else_used_it_is_noticed(evidence: Evidence, check: str) -> None:
+    def is_borrowed(attempt: Attempt) -> bool:
+        return attempt.operation.intent is Intent.OTHER_CALLER
+
+    assert verdict(check, doctored(evidence, is_borrowed, **REUSED)) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("check", ["exactly_once", "refusals_are_right"])
+@pytest.mark.parametrize("code", ["UNAUTHENTICATED", "FORBIDDEN", "INVALID_AMOUNT"])
+def test_a_key_that_a_request_in_vain_has_burned_is_noticed(evidence: Evidence, check: str, code: str) -> None:
+    in_vain = {attempt.operation.index for attempt in evidence.attempts if attempt.code == code}
+
+    def comes_after(attempt: Attempt) -> bool:
+        return attempt.operation.after in in_vain and attempt.outcome == "ok"
+
+    assert verdict(check, doctored(evidence, comes_after, **REUSED)) is Verdict.FAIL
+
+
+def test_a_key_that_did_something_else_before_and_does_it_is_noticed(evidence: Evidence) -> None:
+    answer = next(attempt.answer for attempt in evidence.attempts if is_plain_success(attempt))
+
+    def is_other_mutation(attempt: Attempt) -> bool:
+        return attempt.operation.intent is Intent.OTHER_MUTATION
+
+    done = doctored(evidence, is_other_mutation, code=None, outcome="ok", answer=answer, replayed=False)
+    assert verdict("exactly_once", done) is Verdict.FAIL
+
+
+def test_a_refusal_that_becomes_a_success_when_money_came_in_is_noticed(evidence: Evidence) -> None:
+    answer = next(attempt.answer for attempt in evidence.attempts if is_plain_success(attempt))
+
+    def is_replayed_refusal(attempt: Attempt) -> bool:
+        return attempt.code == "INSUFFICIENT_FUNDS" and attempt.replayed is True
+
+    paid = doctored(evidence, is_replayed_refusal, code=None, outcome="ok", answer=answer, replayed=False)
+    assert verdict("exactly_once", paid) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "intent", [Intent.NO_TOKEN, Intent.FORBIDDEN, Intent.KEY_TOO_LONG, Intent.KEY_MISSING, Intent.KEY_EMPTY]
+)
+def test_what_had_to_be_refused_and_was_done_is_noticed(evidence: Evidence, intent: Intent) -> None:
+    answer = next(attempt.answer for attempt in evidence.attempts if is_plain_success(attempt))
+    done = doctored(
+        evidence, lambda attempt: attempt.operation.intent is intent, code=None, outcome="ok", answer=answer
+    )
+    assert verdict("refusals_are_right", done) is Verdict.FAIL
+
+
+def with_keys(evidence: Evidence, keys: dict[tuple[str, str], KeyRow]) -> Evidence:
+    assert evidence.facts is not None
+    return replace(evidence, facts=replace(evidence.facts, keys=keys))
+
+
+@pytest.mark.parametrize("code", ["INSUFFICIENT_FUNDS", None])
+def test_a_decision_whose_key_is_not_remembered_is_noticed(evidence: Evidence, code: str | None) -> None:
+    assert evidence.facts is not None
+    decided = next(a for a in evidence.attempts if a.operation.kind is Kind.TRANSFER and a.code == code)
+    forgotten = (evidence.user_ids[decided.operation.person], decided.operation.key or "")
+    keys = {identity: row for identity, row in evidence.facts.keys.items() if identity != forgotten}
+    result = CHECKS["exactly_once"].check(with_keys(evidence, keys))
+    assert any("its key is not remembered" in violation for violation in result.violations)
+
+
+@pytest.mark.parametrize("intent", [Intent.KEY_TOO_LONG, Intent.KEY_EMPTY])
+def test_a_key_that_nothing_was_decided_about_and_is_remembered_is_noticed(evidence: Evidence, intent: Intent) -> None:
+    assert evidence.facts is not None
+    wrong = next(a.operation for a in evidence.attempts if a.operation.intent is intent)
+    owner, key = evidence.user_ids[wrong.person], wrong.key or ""
+    row = KeyRow(owner, key, "transfer", None)
+    result = CHECKS["exactly_once"].check(with_keys(evidence, {**evidence.facts.keys, (owner, key): row}))
+    assert [violation for violation in result.violations if "its key is remembered" in violation]
+
+
+def test_every_way_is_seen_where_the_bank_is_right(evidence: Evidence) -> None:
+    assert set(KEY_SIGHTINGS) <= SCENARIOS["retries"].expects <= set(SIGHTINGS)
+    seen = {name: count(evidence) for name, (_, count) in KEY_SIGHTINGS.items()}
+    del seen["key_bursts"]  # on paper each answer is there before the next request is
+    assert [name for name, count in seen.items() if count == 0] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(KEY_SIGHTINGS) - {"key_bursts"}))
+def test_a_way_that_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, name: str) -> None:
+    _, count = KEY_SIGHTINGS[name]
+    nothing = [replace(attempt, outcome="unknown", code=None, replayed=None) for attempt in evidence.attempts]
+    assert count(replace(evidence, attempts=nothing)) == 0
+
+
+def test_what_is_under_way_at_once_is_counted(evidence: Evidence) -> None:
+    def lasting(begin: int, end: int) -> Attempt:
+        return replace(evidence.attempts[0], invoked_ns=begin, ended_ns=end)
+
+    assert most_at_once([lasting(0, 5), lasting(1, 3), lasting(2, 4), lasting(3, 9)]) == 3
+    assert most_at_once([lasting(0, 1), lasting(1, 2)]) == 1
+    assert most_at_once([]) == 0
