@@ -41,13 +41,17 @@ class TransactionRow:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """A row of `entries`: what a transaction did to one account, and how the account stood after it."""
+    """A row of `entries`: what a transaction did to one account, and how the account stood after it.
+
+    `day` is the date of its moment in São Paulo.
+    """
 
     account_id: str
     version: int
     transaction_id: str
     amount_minor: int
     balance_after_minor: int
+    day: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,19 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DayRow:
+    """A row of `account_days`: what moved on an account on one day, and how it stood at the end of it."""
+
+    account_id: str
+    day: str
+    debits: int
+    debited_minor: int
+    credits: int
+    credited_minor: int
+    closing_balance_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything in the database that the judge looks at, all of one moment, after the bank has come to rest.
 
@@ -97,6 +114,7 @@ class Facts:
     keys: Mapping[tuple[str, str], KeyRow] = field(default_factory=dict)
     events: Sequence[EventRow] = ()
     audits: Sequence[AuditRow] = ()
+    days: Sequence[DayRow] = ()
     positions: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Sequence[str] = ()
     head: int = 0

@@ -15,6 +15,7 @@ import asyncpg
 from simulation.facts import (
     AccountRow,
     AuditRow,
+    DayRow,
     EntryRow,
     EventRow,
     Facts,
@@ -36,7 +37,8 @@ TRANSACTIONS = """
     from transactions order by id
 """
 ENTRIES = """
-    select account_id::text, version, transaction_id::text, amount_minor, balance_after_minor
+    select account_id::text, version, transaction_id::text, amount_minor, balance_after_minor,
+        (created_at at time zone 'America/Sao_Paulo')::date::text
     from entries order by account_id, version
 """
 KEYS = "select caller_id::text, key, operation, transaction_id::text from idempotency_keys"
@@ -47,6 +49,10 @@ EVENTS = """
 AUDITS = """
     select id::text, event_position, entity_type, entity_id::text, action
     from audit_logs order by event_position, id
+"""
+DAYS = """
+    select account_id::text, day::text, debits, debited_minor, credits, credited_minor, closing_balance_minor
+    from account_days order by account_id, day
 """
 POSITIONS = "select subscriber, position from subscriber_positions order by subscriber"
 DEAD_LETTERS = """
@@ -148,6 +154,7 @@ class Observatory:
                 keys={(row["caller_id"], row["key"]): KeyRow(*row) for row in await connection.fetch(KEYS)},
                 events=[_event(row) for row in await connection.fetch(EVENTS)],
                 audits=[AuditRow(*row) for row in await connection.fetch(AUDITS)],
+                days=[DayRow(*row) for row in await connection.fetch(DAYS)],
                 positions={row["subscriber"]: row["position"] for row in await connection.fetch(POSITIONS)},
                 dead_letters=[row[0] for row in await connection.fetch(DEAD_LETTERS)],
                 head=await connection.fetchval(HEAD),

@@ -26,6 +26,8 @@ NAMES = (
     "one_cent_rounded_off",
     "event_lost",
     "events_swapped",
+    "published_twice",
+    "cursor_skips",
     "audit_row_lost",
     "locks_in_arrival_order",
     "debit_without_lock",

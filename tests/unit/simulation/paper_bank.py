@@ -11,9 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from simulation.facts import AccountRow, AuditRow, EntryRow, EventRow, Facts, KeyRow, TransactionRow, UserRow
+from simulation.facts import AccountRow, AuditRow, DayRow, EntryRow, EventRow, Facts, KeyRow, TransactionRow, UserRow
 
 CASH = "00000000-0000-7000-8000-000000000986"
+DAY = "2026-01-01"
 Reply = dict[str, Any]
 Trouble = Callable[[str, dict[str, Any], int], Awaitable[web.Response | None]]
 """Is told the operation's name, its input and how many requests came before; may reply in the bank's place.
@@ -91,9 +92,15 @@ class PaperBank:
                 AuditRow(f"{e.position:032x}", e.position, e.aggregate_type, e.aggregate_id, "CREATE")
                 for e in self.events
             ],
+            days=[self._day(account, rows) for account, rows in self.entries.items()],
             positions={"audit": len(self.events)},
             head=len(self.events),
         )
+
+    def _day(self, account_id: str, rows: list[EntryRow]) -> DayRow:
+        """Everything happens on one day."""
+        out, into = ([row.amount_minor for row in rows if row.amount_minor * sign > 0] for sign in (-1, 1))
+        return DayRow(account_id, DAY, len(out), -sum(out), len(into), sum(into), rows[-1].balance_after_minor)
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -286,7 +293,7 @@ class PaperBank:
         self.accounts[account.id] = AccountRow(
             account.id, account.user_id, account.kind, account.number, account.currency, balance, version
         )
-        entry = EntryRow(account.id, version, transaction_id, change, balance)
+        entry = EntryRow(account.id, version, transaction_id, change, balance, DAY)
         self.entries.setdefault(account.id, []).append(entry)
         data = {"transaction_id": transaction_id, "version": version, "balance_minor": balance, "change_minor": change}
         self._emit("BalanceUpdatedEvent", account.id, "Account", data)

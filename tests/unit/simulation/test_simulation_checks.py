@@ -79,6 +79,7 @@ def test_a_check_that_has_looked_at_nothing_does_not_pass(name: str) -> None:
         "balances_match_oracle",
         "events_complete",
         "audit_complete",
+        "days_are_true",
         "no_deadlocks",
     ],
 )
@@ -410,6 +411,25 @@ def swapped(facts: Facts) -> list[Any]:
 )
 def test_an_audit_log_that_is_not_the_events_is_noticed(evidence: Evidence, doctor: Any) -> None:
     assert verdict("audit_complete", with_facts(evidence, audits=doctor(facts_of(evidence).audits))) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "doctor",
+    [
+        lambda rows: rows[:-1],
+        lambda rows: [*rows, rows[-1]],
+        lambda rows: [*rows[:-1], replace(rows[-1], debits=rows[-1].debits + 1)],
+        lambda rows: [*rows[:-1], replace(rows[-1], debited_minor=rows[-1].debited_minor + 1)],
+        lambda rows: [*rows[:-1], replace(rows[-1], credits=rows[-1].credits + 1)],
+        lambda rows: [*rows[:-1], replace(rows[-1], credited_minor=rows[-1].credited_minor - 1)],
+        lambda rows: [*rows[:-1], replace(rows[-1], closing_balance_minor=0)],
+        lambda rows: [*rows[:-1], replace(rows[-1], day="2026-01-02")],
+        lambda rows: [*rows, replace(rows[-1], account_id="another")],
+    ],
+    ids=["lost", "twice", "debits", "debited", "credits", "credited", "closing balance", "day", "of nobody"],
+)
+def test_days_that_are_not_the_entries_are_noticed(evidence: Evidence, doctor: Any) -> None:
+    assert verdict("days_are_true", with_facts(evidence, days=doctor(facts_of(evidence).days))) is Verdict.FAIL
 
 
 def test_a_deadlock_is_noticed_by_the_count_and_by_the_log(evidence: Evidence) -> None:

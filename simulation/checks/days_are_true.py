@@ -1,0 +1,52 @@
+"""The projection of accounts' days is what the entries add up to, day by day.
+
+Subscribers make it from events alone. So this also notices an event that a subscriber has missed, or counted twice.
+"""
+
+from collections import defaultdict
+
+from simulation.checks.tally import NO_FACTS, Tally
+from simulation.evidence import Evidence
+from simulation.facts import DayRow, EntryRow
+from simulation.result import CheckResult
+
+NAME = "days_are_true"
+TITLE = "Every account's days are what its entries add up to"
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Add the entries up by account and day, and hold the projection against it."""
+    tally = Tally(NAME, TITLE)
+    facts = evidence.facts
+    if facts is None:
+        tally.left_open(NO_FACTS)
+        return tally.result()
+    entries: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
+    for account_id, rows in facts.entries.items():
+        for entry in rows:
+            entries[account_id, entry.day].append(entry)
+    told = {(day.account_id, day.day): day for day in facts.days}
+    for place in sorted(entries.keys() | told.keys()):
+        tally.look()
+        due = _added_up(*place, entries.get(place, []))
+        found = told.get(place, DayRow(*place, 0, 0, 0, 0, 0))
+        if found != due:
+            tally.broke(
+                f"account {place[0]} on {place[1]}: the projection says {_words(found)}, the entries {_words(due)}",
+                abs(found.debited_minor - due.debited_minor) + abs(found.credited_minor - due.credited_minor),
+            )
+    if len(told) != len(facts.days):
+        tally.broke(f"there are {len(facts.days)} days of accounts, {len(told)} different ones")
+    return tally.result()
+
+
+def _added_up(account_id: str, day: str, entries: list[EntryRow]) -> DayRow:
+    debits = [-entry.amount_minor for entry in entries if entry.amount_minor < 0]
+    credits_ = [entry.amount_minor for entry in entries if entry.amount_minor > 0]
+    closing = entries[-1].balance_after_minor if entries else 0
+    return DayRow(account_id, day, len(debits), sum(debits), len(credits_), sum(credits_), closing)
+
+
+def _words(day: DayRow) -> str:
+    moved = f"{day.debits} debits of {day.debited_minor}, {day.credits} credits of {day.credited_minor}"
+    return f"{moved}, {day.closing_balance_minor} at the end"

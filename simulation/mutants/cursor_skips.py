@@ -1,0 +1,57 @@
+"""Subscribers read on from the newest event id they have seen: who got an id first and commits last is passed by."""
+
+import asyncio
+from itertools import count
+from typing import Any
+
+from bank.events import delivery, log
+from bank.events.bus import Inbox
+from bank.events.log import Stretch, recorded_event
+from bank.ledger import post
+from simulation.mutants.mutant import Mutant, patch
+
+NEXT = """
+    select position, event_type, event_version, event_data, metadata, created_at from event_store
+    where id > coalesce((select id from event_store where position <= $1 order by id desc limit 1),
+        '00000000-0000-0000-0000-000000000000') order by id limit $2
+"""
+HEAD = "select coalesce(max(position), 0) from event_store"
+
+_calls = count(1)
+
+
+async def _read(connection: Any, *, after: int, most: int, only: Any = None) -> Stretch:
+    head = await connection.fetchval(HEAD)
+    rows = await connection.fetch(NEXT, after, most)
+    to = head if len(rows) < most else max(row["position"] for row in rows)
+    wanted = [row for row in rows if only is None or row["event_type"] in only]
+    return Stretch(after, max(after, to), [recorded_event(row) for row in wanted])
+
+
+def _take_nothing(_self: Inbox, **_where: int) -> list[Any]:
+    return []
+
+
+def _slow(statement: Any) -> Any:
+    async def run(*where: Any, **values: Any) -> Any:
+        if next(_calls) % 3 == 0:
+            await asyncio.sleep(0.03)  # a slow network between ids and commit, so that a short run meets it
+        return await statement(*where, **values)
+
+    return run
+
+
+def plant() -> None:
+    """Let deliveries read the log this way."""
+    patch(delivery, "read", _read)
+    patch(Inbox, "take", _take_nothing)
+    patch(log.queries, "append_events", _slow(log.queries.append_events))
+    patch(post.queries, "write_batch", _slow(post.queries.write_batch))
+
+
+MUTANT = Mutant(
+    name="cursor_skips",
+    explanation=__doc__ or "",
+    caught_by=("audit_complete", "days_are_true"),
+    plant=plant,
+)
