@@ -1,10 +1,11 @@
-"""`bank`: serve, migrate, users, events."""
+"""`bank`: every command."""
 
 import sys
 
 import click
 
 from bank.cli.audit import audit
+from bank.cli.check import check
 from bank.cli.events import events
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
@@ -40,4 +41,5 @@ main.add_command(serve)
 main.add_command(migrate)
 main.add_command(users)
 main.add_command(audit)
+main.add_command(check)
 main.add_command(events)

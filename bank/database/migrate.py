@@ -1,6 +1,7 @@
 """Bring a database to the schema that this code expects, and say how far it is."""
 
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from alembic import command
@@ -68,8 +69,13 @@ def expected_level() -> str:
 async def require_level(database: Database) -> None:
     """Raise `WrongMigrationLevel` unless the database is at the revision that this code needs."""
     async with database.connection() as connection:
-        exists = await connection.fetchval("select to_regclass('alembic_version') is not null")
-        level = await connection.fetchval("select version_num from alembic_version") if exists else None
+        await require_level_of(connection)
+
+
+async def require_level_of(connection: Any) -> None:
+    """As `require_level`, of the database that a connection is to."""
+    exists = await connection.fetchval("select to_regclass('alembic_version') is not null")
+    level = await connection.fetchval("select version_num from alembic_version") if exists else None
     if level != (expected := expected_level()):
         found = f"at migration {level}" if level else "not migrated at all"
         raise WrongMigrationLevel(f"The database is {found}, this bank needs {expected}: run `bank migrate` first.")

@@ -12,6 +12,7 @@ from bank.api.http import BODY_BYTES_MAX
 from bank.api.limits import Limits
 from bank.api.resolvers.accounts import PAGE_MAX
 from bank.identity.passwords import PASSWORD_MIN
+from bank.invariants.list import INVARIANTS
 from bank.money import MAX_POSTING_MINOR, format_amount
 from bank.settings import Settings
 from simulation.checks import CHECKS
@@ -70,6 +71,11 @@ def test_the_other_limits_are_the_banks() -> None:
         f"good for {fields['access_token_minutes'].default} minutes",
     ):
         assert words in page("api.md")
+
+
+def test_every_invariant_of_the_books_is_explained() -> None:
+    rows = [f"| `{name}` | {title} |" for name, title in INVARIANTS.items()]
+    assert [row for row in rows if row not in page("operations.md")] == []
 
 
 @pytest.mark.parametrize(

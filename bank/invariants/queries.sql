@@ -1,0 +1,329 @@
+-- Each query looks at one part of the books and returns a row for each invariant of it that is broken: how often
+-- (`broken`), and of the first thing that is wrong its `place`, `what` of it, and how that should be and is.
+-- They are sweeps: one pass over each table, joined by hashing whole sets, with nothing built for rows that are right.
+
+-- name: entries_along_accounts()
+with lined as (
+    select e.*, lag(version) over line as version_before, lag(balance_after_minor) over line as balance_before,
+        lag(created_at) over line as moment_before
+    from entries e window line as (partition by account_id order by version)
+), suspect as (
+    select l.*, a.id is null as is_stray, a.currency as account_currency, a.kind
+    from lined l left join accounts a on a.id = l.account_id
+    where l.version <> coalesce(l.version_before, 0) + 1
+    or l.balance_after_minor <> coalesce(l.balance_before, 0) + l.amount_minor
+    or l.created_at < l.moment_before
+    or a.id is null or l.currency <> a.currency or (a.kind = 'CUSTOMER' and l.balance_after_minor < 0)
+), wrong as (
+    select s.created_at as moment, w.invariant, w.what, w.expected, w.found,
+        format('entry %s of account %s', s.version, s.account_id) as place
+    from suspect s cross join lateral (values
+        ('versions_gapless', s.version <> coalesce(s.version_before, 0) + 1,
+            'the version after ' || coalesce(s.version_before, 0), (coalesce(s.version_before, 0) + 1)::text, s.version::text),
+        ('running_balances', s.balance_after_minor <> coalesce(s.balance_before, 0) + s.amount_minor,
+            'the balance after it', (coalesce(s.balance_before, 0) + s.amount_minor)::text, s.balance_after_minor::text),
+        ('times_go_forward', s.created_at < s.moment_before,
+            'its time', s.moment_before::text || ' or later', s.created_at::text),
+        ('one_currency', s.is_stray, 'its account', 'a row of accounts', 'missing'),
+        ('one_currency', s.currency <> s.account_currency, 'its currency', s.account_currency, s.currency),
+        ('no_overdraft', s.kind = 'CUSTOMER' and s.balance_after_minor < 0,
+            'the balance after it', 'zero or more', s.balance_after_minor::text)
+    ) as w (invariant, is_wrong, what, expected, found)
+    where w.is_wrong
+)
+select distinct on (invariant) invariant, count(*) over (partition by invariant) as broken, place, what, expected, found
+from wrong order by invariant, moment, place;
+
+-- name: accounts_and_entries()
+with summed as (
+    select account_id, sum(amount_minor) as total, count(*) as entries from entries group by account_id
+), held as (
+    select account_id, sum(amount_minor) as total from holds where status = 'AUTHORIZED' group by account_id
+), wrong as (
+    select a.id, w.invariant, w.what, w.expected, w.found, 'account ' || a.id as place
+    from accounts a
+    left join summed s on s.account_id = a.id
+    left join held h on h.account_id = a.id
+    left join entries e on e.account_id = a.id and e.version = a.version
+    cross join lateral (values
+        ('balances_are_entries', a.balance_minor <> coalesce(s.total, 0),
+            'its balance', coalesce(s.total, 0) || ', the sum of its entries', a.balance_minor::text),
+        ('balances_are_entries', a.balance_minor <> coalesce(e.balance_after_minor, 0),
+            'its balance', coalesce(e.balance_after_minor, 0) || ', as after entry ' || a.version, a.balance_minor::text),
+        ('versions_gapless', a.version <> coalesce(s.entries, 0),
+            'its version', coalesce(s.entries, 0) || ', the number of its entries', a.version::text),
+        ('revisions_not_behind', a.revision < a.version,
+            'its revision', a.version || ' or more, as its version', a.revision::text),
+        ('no_overdraft', a.kind = 'CUSTOMER' and a.balance_minor < a.held_minor,
+            'its balance', a.held_minor || ' or more, which is held on it', a.balance_minor::text),
+        ('holds_add_up', a.held_minor <> coalesce(h.total, 0),
+            'what is held on it', coalesce(h.total, 0) || ', the sum of its active holds', a.held_minor::text)
+    ) as w (invariant, is_wrong, what, expected, found)
+    where w.is_wrong
+)
+select distinct on (invariant) invariant, count(*) over (partition by invariant) as broken, place, what, expected, found
+from wrong order by invariant, place;
+
+-- name: transactions_and_entries()
+-- Grouped once; who is not found whole there is looked at again, one by one.
+with grouped as (
+    select t.id, e.transaction_id
+    from transactions t full join entries e on e.transaction_id = t.id
+    group by t.id, e.transaction_id
+    having t.id is null or count(e.version) <> 2
+    or count(*) filter (where e.account_id = t.debit_account_id and e.version = t.debit_version
+        and e.amount_minor = -t.amount_minor and e.currency = t.currency) <> 1
+    or count(*) filter (where e.account_id = t.credit_account_id and e.version = t.credit_version
+        and e.amount_minor = t.amount_minor and e.currency = t.currency) <> 1
+), suspect as (
+    select coalesce(g.id, g.transaction_id) as id, t.created_at, case when t.id is null then 'a row of transactions' else
+        format('%s %s at version %s of account %s and %s %s at version %s of account %s', -t.amount_minor, t.currency,
+            t.debit_version, t.debit_account_id, t.amount_minor, t.currency, t.credit_version, t.credit_account_id)
+        end as expected
+    from grouped g left join transactions t on t.id = g.id
+), theirs as (
+    select s.id, string_agg(
+        format('%s %s at version %s of account %s', e.amount_minor, e.currency, e.version, e.account_id), ' and '
+        order by e.amount_minor) as found, min(e.created_at) as moment
+    from suspect s join entries e on e.transaction_id = s.id group by s.id
+), sums as (
+    select s.id, e.currency, min(e.created_at) as moment, sum(e.amount_minor) as total
+    from suspect s join entries e on e.transaction_id = s.id group by s.id, e.currency having sum(e.amount_minor) <> 0
+), wrong as (
+    select s.id, coalesce(s.created_at, f.moment) as moment, 'transactions_complete' as invariant, 'its entries' as what,
+        s.expected, coalesce(f.found, 'none') as found
+    from suspect s left join theirs f on f.id = s.id
+    union all
+    select s.id, s.moment, 'entries_sum_to_zero', 'the sum of its entries in ' || s.currency, '0', s.total::text from sums s
+)
+select distinct on (invariant) invariant, count(*) over (partition by invariant) as broken, 'transaction ' || id as place,
+    what, expected, found
+from wrong order by invariant, moment, id, what;
+
+-- name: totals()
+with totals as (
+    select 'all accounts' as place, 'the sum of their balances in ' || currency as what, sum(balance_minor) as total
+    from accounts group by currency
+    union all
+    select 'all entries', 'their sum in ' || currency, sum(amount_minor) from entries group by currency
+)
+select 'ledger_sums_to_zero' as invariant, count(*) over () as broken, place, what, '0' as expected, total::text as found
+from totals where total <> 0 order by place, what limit 1;
+
+-- name: keys()
+select 'keys_name_transactions' as invariant, count(*) over () as broken,
+    format('key %L of caller %s', k.key, k.caller_id) as place, 'its transaction' as what,
+    'a row of transactions' as expected, k.transaction_id || ', which there is not' as found
+from idempotency_keys k left join transactions t on t.id = k.transaction_id
+where k.transaction_id is not null and t.id is null order by k.created_at, k.key limit 1;
+
+-- name: followers()
+-- What belongs to another transaction or to a hold: few, found by their own indexes.
+with reversed as (
+    select o.id, o.amount_minor, sum(r.amount_minor) as total
+    from transactions r join transactions o on o.id = r.related_id
+    where r.kind = 'REVERSAL' and r.related_id is not null group by o.id having sum(r.amount_minor) > o.amount_minor
+), wrong as (
+    select 'reversals_within_originals' as invariant, 'transaction ' || id as place, 'the sum of its reversals' as what,
+        amount_minor || ' or less' as expected, total::text as found
+    from reversed
+    union all
+    select 'reversals_within_originals', 'reversal ' || r.id, w.what, w.expected, w.found
+    from transactions r left join transactions o on o.id = r.related_id
+    cross join lateral (values
+        (o.id is null, 'its original', 'a transaction', r.related_id || ', which there is not'),
+        (o.kind = 'REVERSAL', 'its original', 'no reversal itself', 'reversal ' || o.id),
+        (r.currency <> o.currency, 'its currency', o.currency, r.currency),
+        ((r.debit_account_id, r.credit_account_id) <> (o.credit_account_id, o.debit_account_id), 'its way',
+            format('from %s to %s', o.credit_account_id, o.debit_account_id),
+            format('from %s to %s', r.debit_account_id, r.credit_account_id))
+    ) as w (is_wrong, what, expected, found)
+    where r.related_id is not null and r.kind = 'REVERSAL' and w.is_wrong
+    union all
+    select 'fees_name_their_cause', 'fee ' || f.id, w.what, w.expected, w.found
+    from transactions f left join transactions o on o.id = f.related_id left join accounts c on c.id = f.credit_account_id
+    cross join lateral (values
+        (o.id is null, 'what it is for', 'a transaction', f.related_id || ', which there is not'),
+        (o.kind in ('FEE', 'REVERSAL'), 'what it is for', 'no ' || lower(o.kind), 'transaction ' || o.id),
+        (o.debit_account_id <> f.debit_account_id, 'who pays it', 'account ' || o.debit_account_id,
+            'account ' || f.debit_account_id),
+        (c.kind is distinct from 'FEES', 'who earns it', 'an account of kind FEES', 'account ' || f.credit_account_id)
+    ) as w (is_wrong, what, expected, found)
+    where f.related_id is not null and f.kind = 'FEE' and w.is_wrong
+    union all
+    select 'captures_end_holds', 'hold ' || h.id, w.what, w.expected, w.found
+    from holds h left join transactions t on t.id = h.transaction_id
+    cross join lateral (values
+        (t.id is null, 'its transaction', 'a capture', coalesce(h.transaction_id::text, 'none') || ', which there is not'),
+        (t.kind <> 'CAPTURE' or t.hold_id is distinct from h.id, 'its transaction', 'a capture of this hold',
+            format('%s %s of hold %s', lower(t.kind), t.id, coalesce(t.hold_id::text, 'none'))),
+        (t.amount_minor <> h.captured_minor or t.currency <> h.currency, 'what was captured',
+            format('%s %s', h.captured_minor, h.currency), format('%s %s', t.amount_minor, t.currency)),
+        ((t.debit_account_id, t.credit_account_id) <> (h.account_id, h.to_account_id), 'its way',
+            format('from %s to %s', h.account_id, h.to_account_id),
+            format('from %s to %s', t.debit_account_id, t.credit_account_id)),
+        (h.captured_minor > h.amount_minor, 'what was captured', h.amount_minor || ' or less', h.captured_minor::text)
+    ) as w (is_wrong, what, expected, found)
+    where h.status = 'CAPTURED' and w.is_wrong
+    union all
+    select 'captures_end_holds', 'capture ' || t.id, 'its hold', 'a hold that this capture has ended',
+        case when h.id is null then t.hold_id || ', which there is not' else lower(h.status) || ' hold ' || h.id end
+    from transactions t left join holds h on h.id = t.hold_id
+    where t.hold_id is not null and h.transaction_id is distinct from t.id
+)
+select distinct on (invariant) invariant, count(*) over (partition by invariant) as broken, place, what, expected, found
+from wrong order by invariant, place;
+
+-- name: positions()
+-- Counted first: positions are unique, so that only where the count is wrong there is a gap to look for.
+with log as materialized (
+    select count(*) as events, min(position) as lowest, max(position) as highest from event_store
+), wrong as (
+    select 1 as place_in_order, 'the log' as place, 'the position of its head' as what,
+        coalesce(log.highest, 0) || ', of its last event' as expected, head.position::text as found
+    from log, event_log_head head where head.position <> coalesce(log.highest, 0)
+    union all
+    select 0, 'the log', 'the event at position ' || gap.position, 'a row of event_store', 'missing'
+    from log cross join lateral (
+        select p as position from generate_series(1, log.highest) as p
+        where not exists (select from event_store e where e.position = p) order by p limit 1
+    ) gap where log.events <> log.highest or log.lowest <> 1
+    union all
+    select 0, 'the log', 'the lowest position', '1', log.lowest::text from log where log.lowest < 1
+    union all
+    select 2, 'the log', 'its head', 'one row of event_log_head', 'none' where not exists (select from event_log_head)
+)
+select 'positions_dense' as invariant, count(*) over () as broken, place, what, expected, found
+from wrong order by place_in_order limit 1;
+
+-- name: subscribers()
+select 'subscribers_within_log' as invariant, count(*) over () as broken, 'subscriber ' || s.subscriber as place,
+    'its position' as what, format('0 to %s, the head of the log', h.position) as expected, s.position::text as found
+from subscriber_positions s, event_log_head h where s.position not between 0 and h.position
+order by s.subscriber limit 1;
+
+-- name: transactions_and_events()
+with told as (
+    select aggregate_id, event_type, position, event_data from event_store
+    where event_type in ('TransactionInitiatedEvent', 'TransactionCompletedEvent')
+), said as (
+    select id, created_at, jsonb_build_object('transaction_id', id, 'kind', kind, 'amount_minor', amount_minor, 'currency',
+        currency, 'debit_account_id', debit_account_id, 'credit_account_id', credit_account_id) as content
+    from transactions
+), grouped as (
+    select s.id, e.aggregate_id, min(s.created_at) as moment,
+        count(*) filter (where e.event_type = 'TransactionInitiatedEvent' and e.event_data @> s.content) as initiated,
+        count(*) filter (where e.event_type = 'TransactionCompletedEvent' and e.event_data @> s.content) as completed,
+        count(e.position) as events, min(e.position) as first, max(e.position) as last,
+        min(e.position) filter (where e.event_type = 'TransactionInitiatedEvent') as begun
+    from said s full join told e on e.aggregate_id = s.id
+    group by s.id, e.aggregate_id
+)
+select 'transactions_have_events' as invariant, count(*) over () as broken,
+    'transaction ' || coalesce(id, aggregate_id) as place, 'its events' as what,
+    case when id is null then 'a row of transactions that they tell of' else
+        'one TransactionInitiatedEvent and then one TransactionCompletedEvent that tell of it as it is' end as expected,
+    case when events = 0 then 'none' else format('%s at positions %s to %s, of which %s and %s are right', events, first,
+        last, initiated, completed) end as found
+from grouped
+where id is null or initiated <> 1 or completed <> 1 or events <> 2 or begun <> first
+order by coalesce(first, 0), moment limit 1;
+
+-- name: entries_and_events()
+-- Joined by account and version; an event that tells of an entry twice is looked for where the numbers differ.
+with told as (
+    select aggregate_id, event_data ->> 'version' as version, position, event_data
+    from event_store where event_type = 'BalanceUpdatedEvent'
+), suspect as (
+    select e.account_id, e.version, e.created_at, e.transaction_id, e.amount_minor, e.balance_after_minor, e.currency,
+        t.aggregate_id, t.position, t.event_data
+    from entries e full join told t on t.aggregate_id = e.account_id and t.version = e.version::text
+    where t.position is null or e.account_id is null
+    or t.event_data ->> 'transaction_id' is distinct from e.transaction_id::text
+    or t.event_data ->> 'change_minor' is distinct from e.amount_minor::text
+    or t.event_data ->> 'balance_minor' is distinct from e.balance_after_minor::text
+    or t.event_data ->> 'currency' is distinct from e.currency
+), wrong as (
+    select position, created_at, format('entry %s of account %s', version, account_id) as place, 'its event' as what,
+        format('%s to a balance of %s %s by transaction %s', amount_minor, balance_after_minor, currency, transaction_id)
+        as expected,
+        case when position is null then 'missing' else format('%s to a balance of %s %s by transaction %s, at position %s',
+            event_data ->> 'change_minor', event_data ->> 'balance_minor', event_data ->> 'currency',
+            event_data ->> 'transaction_id', position) end as found
+    from suspect where account_id is not null
+    union all
+    select position, null, 'the event at position ' || position, 'its entry',
+        format('entry %s of account %s', event_data ->> 'version', aggregate_id), 'missing'
+    from suspect where account_id is null
+    union all
+    select twice.position, null, 'the event at position ' || twice.position, 'its entry', 'told of once',
+        format('told of %s times', twice.times)
+    from (
+        select (select count(*) from told) <> (select count(*) from entries) as differ
+    ) numbers cross join lateral (
+        select max(position) as position, count(*) as times from told group by aggregate_id, version having count(*) > 1
+    ) twice where numbers.differ
+)
+select 'balance_updates_are_entries' as invariant, count(*) over () as broken, place, what, expected, found
+from wrong order by coalesce(position, 0), created_at limit 1;
+
+-- name: events_and_audit()
+-- What the delivery to the audit has put aside with an error is known, and waits for an operator.
+with reach as materialized (
+    select coalesce(max(position), 0) as position from subscriber_positions where subscriber = 'audit'
+), suspect as (
+    select e.position, e.event_type, e.aggregate_type, e.aggregate_id, e.user_id, e.created_at, a.number,
+        a.event_position, a.entity_type, a.entity_id, a.user_id as audited_user_id, a.created_at as audited_at
+    from event_store e full join audit_logs a on a.event_position = e.position
+    where e.position is null or a.event_position is null or a.entity_id <> e.aggregate_id
+    or a.entity_type <> e.aggregate_type or a.created_at <> e.created_at or a.user_id is distinct from e.user_id
+), wrong as (
+    select position, format('the %s at position %s', event_type, position) as place, 'its audit row' as what,
+        'there, for the audit has come past it' as expected, 'missing' as found
+    from suspect s where event_position is null and position <= (select position from reach) and not exists (
+        select from dead_letters d
+        where d.subscriber = 'audit' and d.event_position = s.position and d.redelivered_at is null
+    )
+    union all
+    select event_position, 'audit row ' || number, 'its event', 'at position ' || event_position, 'missing'
+    from suspect where position is null
+    union all
+    select position, format('the %s at position %s', event_type, position), 'its audit row',
+        format('about %s %s by %s at %s', aggregate_type, aggregate_id, coalesce(user_id::text, 'nobody'), created_at),
+        format('row %s, about %s %s by %s at %s', number, entity_type, entity_id,
+            coalesce(audited_user_id::text, 'nobody'), audited_at)
+    from suspect where position = event_position
+)
+select 'events_audited' as invariant, count(*) over () as broken, place, what, expected, found
+from wrong order by position limit 1;
+
+-- name: guards(trigger_tables, triggers, constraint_tables, constraints, kept, role)
+-- What keeps the ledger right while it is written: triggers and constraints that are there and count, and no right of the
+-- bank's role to change what was written.
+with wrong as (
+    select format('%s of %s', g.name, g.on_table) as place, 'the trigger' as what, 'enabled' as expected,
+        case when t.oid is null then 'missing' else 'disabled' end as found
+    from unnest(:trigger_tables::text[], :triggers::text[]) as g (on_table, name)
+    left join pg_trigger t on t.tgname = g.name and t.tgrelid = to_regclass(g.on_table) and not t.tgisinternal
+    where t.oid is null or t.tgenabled not in ('O', 'A')
+    union all
+    select format('%s of %s', g.name, g.on_table), 'the constraint', 'enforced',
+        case when c.oid is null then 'missing' else 'not enforced' end
+    from unnest(:constraint_tables::text[], :constraints::text[]) as g (on_table, name)
+    left join pg_constraint c on c.conname = g.name and c.conrelid = to_regclass(g.on_table)
+    where c.oid is null or not c.convalidated or not c.conenforced
+    union all
+    select format('the role %s', r.rolname), 'its right to change ' || k.kept, 'none', 'granted'
+    from pg_roles r cross join unnest(:kept::text[]) as k (kept)
+    where r.rolname = :role and has_table_privilege(r.oid, to_regclass(k.kept), 'update, delete, truncate')
+)
+select 'guards_in_place' as invariant, count(*) over () as broken, place, what, expected, found
+from wrong order by place limit 1;
+
+-- name: counts()^
+select (select count(*) from accounts) as accounts, (select count(*) from entries) as entries,
+    (select count(*) from transactions) as transactions, (select count(*) from holds) as holds,
+    (select count(*) from event_store) as events, (select count(*) from audit_logs) as audit_rows,
+    coalesce((select h.position - s.position from event_log_head h, subscriber_positions s where s.subscriber = 'audit'), 0)
+    as audit_behind,
+    (select count(*) from dead_letters where subscriber = 'audit' and redelivered_at is null) as put_aside;

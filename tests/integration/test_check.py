@@ -1,0 +1,256 @@
+"""`bank check` finds nothing wrong with books that the bank has written, and names what was tampered with."""
+
+import asyncio
+import json
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+import redis
+
+from bank.errors import Unavailable
+from bank.invariants.list import CONSTRAINTS, INVARIANTS, KEPT, TRIGGERS
+from bank.invariants.verify import verify
+from fixtures.backends.reach import run_sql
+from tests.conftest import Servers, fresh_database, with_database
+from tests.integration.api import RunningBank, serving, settings_for
+from tests.integration.tampering import TAMPERINGS, Tampering
+from tests.integration.town import brl, build_town
+
+
+async def bank_for_a_day(bank: RunningBank) -> None:
+    """Do everything that moves or promises money."""
+    town = await build_town(bank)
+    ana, bia, staff = town.ana, town.bia, town.staff
+    to_bia = {"fromAccountId": ana.id, "toAccountNumber": bia.number}
+    sent = await ana.do("transfer", **to_bia, amount=brl("10.00"))
+    assert (await ana.refused("transfer", **to_bia, amount=brl("10000.00")))[0] == "INSUFFICIENT_FUNDS"
+    for amount in ("3.00", "7.00"):
+        given = {"transactionId": sent["transaction"]["id"], "reason": "x", "amount": brl(amount)}
+        assert (await staff.do("reverseTransaction", **given))["userErrors"] == []
+    for end in ("captureHold", "releaseHold", None):
+        made = await ana.do("authorizeHold", **to_bia, amount=brl("5.00"))
+        if end:
+            assert (await bia.do(end, holdId=made["hold"]["id"]))["userErrors"] == []
+    assert (await bia.do("withdraw", accountNumber=bia.number, amount=brl("2.00")))["userErrors"] == []
+    await ana.do("transferBatch", transfers=[{**to_bia, "amount": brl("1.00")}] * 3, atomic=True)
+    await bank.caught_up()
+
+
+async def write_books(database_url: str, redis_url: str) -> None:
+    settings = settings_for(database_url, redis_url, transfer_fee=Decimal("0.10"), withdrawal_fee=Decimal("0.20"))
+    async with serving(settings) as bank:
+        await bank_for_a_day(bank)
+
+
+@pytest.fixture(scope="module")
+def written(servers: Servers) -> Iterator[str]:
+    """The name of a database with books that the bank has written, to copy and tamper with."""
+    maintenance, redis_address = servers.addresses()
+    name = f"written_{secrets.token_hex(6)}"
+    run_sql(maintenance, f"create database {name} template {servers.template()} strategy file_copy")
+    # A number that no worker of a parallel run has.
+    redis_url = redis_address.rpartition("/")[0] + "/15"
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(lambda: asyncio.run(write_books(with_database(maintenance, name), redis_url))).result()
+    yield name
+    run_sql(maintenance, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def books_url(servers: Servers, written: str) -> Iterator[str]:
+    yield from fresh_database(servers, written)
+
+
+@pytest.fixture
+async def superuser(books_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(books_url)
+    yield connection
+    await connection.close()
+
+
+async def tamper(connection: Any, *statements: str) -> None:
+    """Do as a superuser does who does not want to be stopped by triggers."""
+    async with connection.transaction():
+        await connection.execute("set local session_replication_role = replica")
+        for statement in statements:
+            assert not (await connection.execute(statement)).endswith(" 0"), f"nothing was changed by: {statement}"
+
+
+async def test_books_that_the_bank_has_written_are_sound(books_url: str, superuser: Any) -> None:
+    kinds = {row["kind"] for row in await superuser.fetch("select distinct kind from transactions")}
+    assert kinds == {"DEPOSIT", "WITHDRAWAL", "TRANSFER", "REVERSAL", "FEE", "CAPTURE"}
+    states = {row["status"] for row in await superuser.fetch("select status from holds")}
+    assert states == {"CAPTURED", "RELEASED", "AUTHORIZED"}
+    verdict = await verify(books_url)
+    assert verdict.findings == ()
+    assert (verdict.audit_behind, verdict.put_aside) == (0, 0)
+    for table, counted in (
+        ("accounts", verdict.accounts), ("transactions", verdict.transactions), ("entries", verdict.entries),
+        ("holds", verdict.holds), ("event_store", verdict.events), ("audit_logs", verdict.audit_rows),
+    ):  # fmt: skip
+        assert counted == await superuser.fetchval(f"select count(*) from {table}")
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda tampering: tampering.what)
+async def test_what_was_tampered_with_is_named(books_url: str, superuser: Any, tampering: Tampering) -> None:
+    await tamper(superuser, *tampering.statements)
+    found = {finding.invariant: finding.sentence for finding in (await verify(books_url)).findings}
+    assert found.keys() == tampering.breaks
+    assert tampering.is_said(found[tampering.named]), found[tampering.named]
+
+
+def test_every_invariant_is_named_after_some_tampering() -> None:
+    assert {tampering.named for tampering in TAMPERINGS} == set(INVARIANTS)
+
+
+async def test_the_guards_that_are_asked_for_are_those_that_there_are(superuser: Any) -> None:
+    triggers = await superuser.fetch(
+        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal order by 1, 2"
+    )
+    assert [tuple(row) for row in triggers] == sorted(TRIGGERS), "a new guard needs a line in TRIGGERS"
+    append_only = (
+        "select count(*) from pg_trigger where tgname = $1 || '_are_append_only' or tgname = $1 || '_is_append_only'"
+    )
+    assert [await superuser.fetchval(append_only, table) for table in KEPT] == [1] * len(KEPT)
+    for table, name in CONSTRAINTS:
+        assert await superuser.fetchval(
+            "select true from pg_constraint where conrelid = $1::text::regclass and conname = $2", table, name
+        ), name
+
+
+async def test_an_audit_that_is_behind_is_said_to_be_and_is_no_fault(books_url: str, superuser: Any) -> None:
+    await tamper(
+        superuser,
+        "delete from audit_logs where number > (select max(number) - 3 from audit_logs)",
+        "update subscriber_positions set position = position - 3 where subscriber = 'audit'",
+    )
+    verdict = await verify(books_url)
+    assert (verdict.findings, verdict.audit_behind) == ((), 3)
+
+
+async def test_an_event_that_waits_as_a_dead_letter_of_the_audit_is_said_and_is_no_fault(
+    books_url: str, superuser: Any
+) -> None:
+    await tamper(
+        superuser,
+        "insert into dead_letters (subscriber, event_position, error, attempts)"
+        " select 'audit', max(number), 'x', 5 from audit_logs",
+        "delete from audit_logs where number = (select max(number) from audit_logs)",
+    )
+    verdict = await verify(books_url)
+    assert (verdict.findings, verdict.put_aside) == ((), 1)
+
+
+async def test_the_running_bank_is_neither_waited_for_nor_held_up(books_url: str, superuser: Any) -> None:
+    async with superuser.transaction():
+        # Everything a batch locks, and more: every row of every table that it writes to.
+        await superuser.execute("select pg_advisory_xact_lock(7205759404)")
+        for table in ("accounts", "holds", "event_log_head", "subscriber_positions"):
+            await superuser.execute(f"select from {table} for update")
+        verdict = await verify(books_url)
+    assert verdict.findings == ()
+
+
+async def test_all_is_seen_as_of_one_moment_however_much_is_written_meanwhile(
+    database_url: str, redis_url: str
+) -> None:
+    async with serving(settings_for(database_url, redis_url)) as bank:
+        town = await build_town(bank)
+        stop = asyncio.Event()
+
+        async def pay() -> int:
+            sent = 0
+            while not stop.is_set():
+                there = {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number}
+                await town.ana.do("transfer", **there, amount=brl("0.01"))
+                sent += 1
+            return sent
+
+        paying = [asyncio.create_task(pay()) for _ in range(4)]
+        verdicts = [await verify(database_url) for _ in range(3)]
+        stop.set()
+        assert sum([await task for task in paying]) > 20
+        assert [verdict.findings for verdict in verdicts] == [()] * 3
+        assert verdicts[0].entries < verdicts[2].entries
+
+
+async def test_progress_is_told_and_ends_with_all(books_url: str) -> None:
+    told: list[float] = []
+    await verify(books_url, progress=lambda done, of: told.append(done / of))
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert len(told) > 10
+
+
+async def test_a_table_that_is_locked_by_a_migration_is_not_waited_for_long(
+    books_url: str, superuser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bank.invariants.verify.SETTINGS", ("set local lock_timeout = '50ms'",))
+    async with superuser.transaction():
+        await superuser.execute("lock table entries in access exclusive mode")
+        with pytest.raises(Unavailable, match="The books could not be read: canceling statement due to lock timeout"):
+            await verify(books_url)
+
+
+def check(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bank", "check", "--database-url", url, *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_command_says_that_the_books_are_sound_and_exits_with_0(books_url: str) -> None:
+    done = check(books_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    *lines, last = done.stdout.splitlines()
+    assert [line.split()[1].rstrip(":") for line in lines] == list(INVARIANTS)
+    assert all(line.startswith("✓ ") for line in lines)
+    assert re.fullmatch(
+        r"Sound: 4 accounts, \d+ transactions, \d+ entries, \d+ events and \d+ audit rows, as of .*", last
+    )
+
+
+def test_the_command_names_what_is_wrong_and_exits_with_1(books_url: str) -> None:
+    run_sql(books_url, "alter table entries disable trigger entries_are_append_only")
+    done = check(books_url)
+    assert done.returncode == 1
+    place = done.stdout.splitlines().index(next(line for line in done.stdout.splitlines() if line.startswith("✗")))
+    assert "guards_in_place" in done.stdout.splitlines()[place]
+    assert "entries_are_append_only of entries: the trigger should be" in done.stdout.splitlines()[place + 1]
+    assert done.stdout.splitlines()[-1].startswith(f"Broken: 1 of {len(INVARIANTS)} invariants, in 4 accounts, ")
+    report = json.loads(check(books_url, "--json").stdout)
+    assert report["sound"] is False
+    assert [name for name, holds in report["invariants"].items() if not holds] == ["guards_in_place"]
+    assert report["findings"][0]["expected"] == "enabled"
+    assert set(report["seconds"]) >= {"entries_and_events", "chain"}
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://nobody@127.0.0.1:1/none", r"bank: The books could not be read: .*"),
+        ("", r"bank: DATABASE_URL is not set\."),
+    ],
+)
+def test_a_database_that_cannot_be_read_is_one_sentence_and_exit_code_2(url: str, sentence: str) -> None:
+    done = check(url)
+    assert done.returncode == 2
+    assert re.fullmatch(sentence, done.stderr.strip())
+
+
+def test_a_database_of_another_version_is_one_sentence_and_exit_code_2(postgres_url: str) -> None:
+    done = check(postgres_url)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"bank: The database is not migrated at all, .*: run `bank migrate` first\.", done.stderr.strip()
+    )
