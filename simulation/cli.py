@@ -12,6 +12,8 @@ import click
 from rich.console import Console
 
 from fixtures.backends import BackendKind
+from simulation.faults.choose import FaultsError, choose_faults, describe_faults
+from simulation.faults.timetable import needed_s
 from simulation.mutants import NAMES as MUTANT_NAMES
 from simulation.plan import Plan, PlanError
 from simulation.progress import open_progress
@@ -52,6 +54,13 @@ def cli() -> None:
 )
 @click.option("--database-url", envvar="DATABASE_URL", help="For the external back end; an empty database.")
 @click.option("--redis-url", envvar="REDIS_URL", help="For the external back end.")
+@click.option(
+    "--faults",
+    default="none",
+    show_default=True,
+    metavar="[NAMES|all|none]",
+    help="What to break while people bank, names separated by commas; `simulation list` explains them.",
+)
 @click.option("--mutant", help="Plant a bug in the bank, to see a check catch it; `simulation list` names them.")
 @click.option(
     "--out",
@@ -72,6 +81,7 @@ def run(
     backend: str,
     database_url: str | None,
     redis_url: str | None,
+    faults: str,
     mutant: str | None,
     out: Path,
     as_json: bool,
@@ -81,19 +91,23 @@ def run(
     Exit code: 0 passed, 1 failed, 2 could not run, 3 could not be told.
     """
     shape = SCENARIOS[scenario]
+    names, left_out = choose_faults(faults, backend)
     plan = draw_plan(
         seed=secrets.randbelow(RANDOM_SEEDS) if seed is None else seed,
         scenario=shape,
         customers=shape.people if people is None else people,
-        duration_s=shape.duration_s if duration is None else duration,
+        duration_s=max(shape.duration_s, needed_s(names)) if duration is None else duration,
         rate=shape.rate if rate is None else rate,
         workers=shape.workers if workers is None else workers,
+        faults=names,
     )
     _require_mutant(mutant)
     prepare_folder(out)
     console = open_console(stderr=as_json)
     servers = Servers(cast("BackendKind", backend), database_url, redis_url)
-    result = _play(Run(plan, shape, servers, out, mutant), console)
+    for sentence in (*left_out, *describe_faults(plan.faults)):
+        console.print(sentence, markup=False, soft_wrap=True)
+    result = _play(Run(plan, shape, servers, out, mutant, left_out), console)
     files = write_report(result, out)
     if as_json:
         click.echo(render_json(result))
@@ -104,7 +118,7 @@ def run(
 @cli.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(*, as_json: bool) -> None:
-    """Explain the scenarios, checks, criteria, sightings and mutants."""
+    """Explain the scenarios, checks, criteria, sightings, faults and mutants."""
     # This loads the mutants, and with them the bank, which an ordinary run never does.
     from simulation.explain import catalogue, catalogue_text  # noqa: PLC0415 - see above
 
@@ -134,7 +148,7 @@ def main() -> NoReturn:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         _could_not_run(error.format_message())
-    except (PlanError, ReportError, CouldNotRunError) as error:
+    except (PlanError, FaultsError, ReportError, CouldNotRunError) as error:
         _could_not_run(str(error))
     except (click.Abort, KeyboardInterrupt):
         _could_not_run("interrupted")

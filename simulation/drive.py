@@ -6,7 +6,7 @@ full queue the same request goes out with the same key, a bounded number of time
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
@@ -135,6 +135,20 @@ class Driver:
                     await asyncio.sleep(wait_s)
                 group.create_task(self._perform(operation, intended_ns))
 
+    async def heal(self, is_over: Callable[[], bool]) -> None:
+        """Let the lookouts look as long as not `is_over`; return when the last one has ended."""
+        operations = self._plan.heal
+        if not operations or is_over():
+            return
+        self._progress.step("Waiting until the service is back")
+        began_ns = monotonic_ns()
+        async with asyncio.TaskGroup() as group:
+            for operation in operations:
+                await asyncio.sleep(max(0.0, (began_ns + operation.at_ns - monotonic_ns()) / 1e9))
+                if is_over():
+                    return
+                group.create_task(self._perform(operation, began_ns + operation.at_ns))
+
     def samples(self) -> tuple[OperationSample, ...]:
         """Return one sample for each operation that was sent, in the order of their endings."""
         return tuple(self._sample(timing) for timing in self._timings)
@@ -142,7 +156,7 @@ class Driver:
     def _sample(self, timing: _Timing) -> OperationSample:
         operation = timing.operation
         zero_ns = self.drive_began_ns or timing.intended_ns
-        phase: Phase = "setup" if operation.phase == "setup" else "drive"
+        phase: Phase = "setup" if operation.phase == "setup" else "drain" if operation.phase == "heal" else "drive"
         return OperationSample(
             operation=operation.kind.value,
             arm=operation.arm,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from simulation.answers import Opened
 from simulation.facts import Facts, LedgerSnapshot
+from simulation.faults.model import FaultRun
 from simulation.history import Attempt
 from simulation.oracle import Caller, Oracle, resolve
 from simulation.people import Person
@@ -36,6 +37,7 @@ class Evidence:
     postgres_log: str | None = None
     drained: bool = True
     opened: Mapping[int, Opened] = field(default_factory=dict)
+    faults: Sequence[FaultRun] = ()
 
     def origin(self, operation: Operation) -> Operation:
         """Return the operation that this one repeats, or itself."""

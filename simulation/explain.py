@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from simulation.checks import CHECKS
 from simulation.criteria import load_criteria
+from simulation.faults.model import FAULTS
 from simulation.mutants import NAMES, load
 from simulation.scenarios import SCENARIOS
 from simulation.sightings import SIGHTINGS
@@ -34,9 +35,18 @@ def catalogue() -> dict[str, Chapter]:
             {"name": c.id, "title": c.title, "target": c.target, "spec": c.spec, "explanation": c.how}
             for c in load_criteria()
         ],
+        "faults": [
+            {"name": name.value, "title": fault.title, "explanation": fault.explanation, "seen_as": fault.seen_as}
+            for name, fault in FAULTS.items()
+        ],
         "sightings": [{"name": name, "title": title} for name, (title, _) in SIGHTINGS.items()],
         "mutants": [
-            {"name": mutant.name, "explanation": mutant.explanation, "caught_by": list(mutant.caught_by)}
+            {
+                "name": mutant.name,
+                "explanation": mutant.explanation,
+                "caught_by": list(mutant.caught_by),
+                "faults": list(mutant.faults),
+            }
             for mutant in map(load, NAMES)
         ],
     }
@@ -46,6 +56,7 @@ HEADINGS = {
     "scenarios": "Scenarios (--scenario)",
     "checks": "Checks: what may never be seen",
     "criteria": "Success criteria",
+    "faults": "Faults (--faults): what can be broken while people bank",
     "sightings": "Sightings: what a run must have seen, where its scenario says so",
     "mutants": "Mutants (--mutant): planted bugs, each caught by the check it names",
 }
@@ -71,7 +82,14 @@ def _aside(chapter: str, entry: Mapping[str, object]) -> str:
         case "criteria":
             return f": {entry['title']}, {entry['target']} ({entry['spec']})"
         case "mutants":
-            caught_by = entry["caught_by"]
-            return f"  (caught by {', '.join(caught_by) if isinstance(caught_by, list) else caught_by})"
+            return f"  (caught by {_listed(entry['caught_by'])}{_with_faults(entry['faults'])})"
         case _:
             return f": {entry['title']}"
+
+
+def _with_faults(names: object) -> str:
+    return f", with --faults {_listed(names).replace(' ', '')}" if names else ""
+
+
+def _listed(names: object) -> str:
+    return ", ".join(str(name) for name in names) if isinstance(names, Sequence) else str(names)

@@ -17,6 +17,7 @@ SeriesKey: TypeAlias = tuple[str, Labels]
 CACHE_REQUESTS = "bank_cache_requests_total"
 EVENT_LATENCY = "bank_event_latency_seconds"
 DATABASE_TIME = "bank_database_seconds"
+EVENTS_HANDLED = "bank_events_handled_total"
 
 HITS = frozenset({"hit", "write_through"})
 """Reads that the cache alone answered: the whole answer was there, or every value that it is made from was."""

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -24,6 +25,9 @@ from simulation.facts import (
     TransactionRow,
     UserRow,
 )
+
+DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What reading a database that may be away can raise."""
 
 SNAPSHOT_EVERY_S = 2.0
 """Often enough to meet batches in flight, seldom enough that adding up all entries does not slow what is measured."""
@@ -61,6 +65,8 @@ DEAD_LETTERS = """
 """
 HEAD = "select position from event_log_head"
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
+LEASES = "select subscriber, leased_until from subscriber_positions"
+LOCK_ACCOUNTS = "lock table accounts in access exclusive mode"
 COUNT_USERS = "select count(*) from users"
 
 SUMS = """
@@ -141,6 +147,17 @@ class Observatory:
         except TimeoutError:
             return False
         return True
+
+    async def leases(self) -> dict[str, datetime | None]:
+        """Return until when each subscriber is served by somebody."""
+        return {row["subscriber"]: row["leased_until"] for row in await self._connection.fetch(LEASES)}
+
+    @asynccontextmanager
+    async def accounts_locked(self) -> AsyncIterator[None]:
+        """Keep everybody from reading and writing accounts, as somebody does who changes the table."""
+        async with self._connection.transaction():
+            await self._connection.execute(LOCK_ACCOUNTS)
+            yield
 
     async def facts(self) -> Facts:
         """Read everything the checks look at, all of one moment."""

@@ -7,10 +7,11 @@ machine and Python; `Plan.hash` is printed by each run to show it.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from simulation.faults.model import PlannedFault
 from simulation.people import Person, Role
 from simulation.result import Arm
 
@@ -86,7 +87,7 @@ class PlannedAccount:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One request that somebody means to make, `at_ns` nanoseconds after its phase began.
+    """One request that somebody means to make, `at_ns` nanoseconds after its phase (setup, drive, heal) began.
 
     `account` and `target` are numbers of planned accounts; `account` is debited, read, opened or (by a deposit) paid
     into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation `follows` the one that it
@@ -132,6 +133,7 @@ class Plan:
     people: tuple[Person, ...]
     accounts: tuple[PlannedAccount, ...]
     operations: tuple[Operation, ...]
+    faults: tuple[PlannedFault, ...] = ()
 
     @property
     def setup(self) -> Sequence[Operation]:
@@ -142,6 +144,11 @@ class Plan:
     def drive(self) -> Sequence[Operation]:
         """Return what people do, in the order of its intended start."""
         return [operation for operation in self.operations if operation.phase == "drive"]
+
+    @property
+    def heal(self) -> Sequence[Operation]:
+        """Return the lookouts after the drive, which go on until the service is back after the last fault."""
+        return [operation for operation in self.operations if operation.phase == "heal"]
 
     def accounts_of(self, person: int) -> tuple[PlannedAccount, ...]:
         """Return the accounts that a person opens, oldest first."""
@@ -154,12 +161,14 @@ class Plan:
     @cached_property
     def hash(self) -> str:
         """The SHA-256 of the plan in canonical JSON, in hexadecimal. Names of people are not part of it."""
-        document = {
+        document: dict[str, object] = {
             "sizes": [self.seed, self.scenario, self.customers, f"{self.duration_s:g}", f"{self.rate:g}", self.workers],
             "people": [[p.index, p.role.value, p.email, p.cpf, p.password] for p in self.people],
             "accounts": [[a.index, a.person, a.key, a.in_setup] for a in self.accounts],
             "operations": [_canonical(operation) for operation in self.operations],
         }
+        if self.faults:
+            document["faults"] = [asdict(fault) for fault in self.faults]
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -105,6 +105,29 @@ class WorkerRestart:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class FaultResult:
+    """Something that was broken on purpose, and how the service came back.
+
+    `seen` counts how much of the fault was really there, `hurt` the requests that were told to try again, or nothing,
+    until the service was back, which was `back_s` after the fault's end (None: not while anybody looked). `takeover_s`
+    is how long a dead worker's subscribers were served by nobody, where that was looked at.
+    """
+
+    name: str
+    title: str
+    planned_s: float
+    began_s: float | None
+    ended_s: float | None
+    detail: str
+    seen: int
+    hurt: int
+    back_s: float | None
+    takeover_s: float | None
+    verdict: Verdict
+    note: str = ""
+
+
 def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> MetricSample:
     """Return what changed between two totals: cache hits and misses, events, event latency quantiles (ms)."""
     change = now.since(before)
@@ -141,6 +164,7 @@ class RunResult:
     metrics: tuple[MetricSample, ...] = ()
     totals: MetricsTotals = field(default_factory=MetricsTotals)
     worker_restarts: tuple[WorkerRestart, ...] = ()
+    faults: tuple[FaultResult, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

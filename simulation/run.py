@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic_ns
 
-import asyncpg
-
 from fixtures.backends import Backend
 from simulation.checks import judge
 from simulation.client import BankClient
@@ -20,8 +18,11 @@ from simulation.criteria import evaluate, load_criteria
 from simulation.drive import Driver
 from simulation.evidence import Evidence, Secret
 from simulation.facts import Facts, LedgerSnapshot
+from simulation.faults.inject import Injector, open_network
+from simulation.faults.model import FAULTS
+from simulation.faults.recovery import fault_results
 from simulation.history import History
-from simulation.observe import open_observatory
+from simulation.observe import DATABASE_ERRORS, open_observatory
 from simulation.people import punctuated
 from simulation.plan import Plan
 from simulation.progress import Progress
@@ -35,18 +36,20 @@ from simulation.workers import Workers
 DRAIN_S = 30.0
 """After the last answer, every subscriber gets this long: a dead worker's subscribers are taken over in two seconds."""
 
-DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What to run, on what, and where to leave the history and the logs."""
+    """What to run, on what, and where to leave the history and the logs.
+
+    `left_out` says, a sentence each, which faults cannot be brought about on these servers.
+    """
 
     plan: Plan
     scenario: Scenario
     servers: Servers
     out: Path
     mutant: str | None = None
+    left_out: Sequence[str] = ()
 
     def replay_command(self) -> str:
         """Return the command line that plays the same plan again."""
@@ -54,6 +57,9 @@ class Run:
         words = ["simulation", "run", "--seed", str(plan.seed), "--scenario", plan.scenario]
         words += ["--people", str(plan.customers), "--duration", f"{plan.duration_s:g}", "--rate", f"{plan.rate:g}"]
         words += ["--workers", str(plan.workers), "--backend", self.servers.backend]
+        if plan.faults:
+            planned = {fault.name for fault in plan.faults}
+            words += ["--faults", ",".join(name for name in FAULTS if name in planned)]
         words += ["--mutant", self.mutant] if self.mutant else []
         return shlex.join(words)
 
@@ -88,13 +94,25 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
     logs = run.out / "logs"
     await asyncio.to_thread(logs.mkdir, parents=True, exist_ok=True)
     with History(run.out / "history.jsonl") as history:
-        async with open_stack(
-            backend, teller=plan.people[0], workers=plan.workers, logs=logs, mutant=run.mutant, progress=progress
-        ) as stack:
+        async with (
+            open_network(backend, plan.faults) as (shaky, proxy),
+            open_stack(
+                shaky, teller=plan.people[0], workers=plan.workers, logs=logs, mutant=run.mutant, progress=progress
+            ) as stack,
+        ):
             scraper = Scraper(stack.workers.all, progress)
             async with BankClient(stack.urls) as client:
                 driver = Driver(plan, client, history, progress=progress)
-                await _bank(backend, stack, driver, scraper, seen)
+                injector = Injector(
+                    plan.faults,
+                    seed=plan.seed,
+                    backend=backend,
+                    proxy=proxy,
+                    workers=stack.workers,
+                    history=history,
+                    progress=progress,
+                )
+                await _bank(backend, stack, driver, scraper, injector=injector, seen=seen)
                 await _come_to_rest(backend, scraper, seen, progress)
     progress.step("Judging")
     evidence = Evidence(
@@ -107,6 +125,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         postgres_log=_postgres_log(backend, logs),
         drained=seen.drained,
         opened=driver.requests.accounts,
+        faults=injector.runs,
     )
     totals, samples = scraper.totals(), driver.samples()
     return RunResult(
@@ -121,19 +140,25 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         started_at=started_at,
         finished_at=datetime.now(UTC),
         replay_command=run.replay_command(),
-        criteria=evaluate(load_criteria(), samples, totals, seed=plan.seed, required=run.scenario.criteria),
+        # What is broken makes the bank slow, and is no reason to call it slow.
+        criteria=evaluate(
+            load_criteria(), samples, totals, seed=plan.seed, required=() if plan.faults else run.scenario.criteria
+        ),
         checks=judge(evidence),
         sightings=sightings(run.scenario, evidence, totals),
         samples=samples,
         metrics=tuple(scraper.samples),
         totals=totals,
         worker_restarts=_restarts(stack.workers, driver),
+        faults=fault_results(injector.runs, history.attempts, workers=plan.workers, zero_ns=driver.drive_began_ns or 0),
         notes=(backend.describe(), *_notes(run, driver, stack.workers, seen)),
     )
 
 
-async def _bank(backend: Backend, stack: Stack, driver: Driver, scraper: Scraper, seen: _Seen) -> None:
-    """Let people bank, while the ledger and the metrics are watched, unless the workers cannot be kept alive."""
+async def _bank(
+    backend: Backend, stack: Stack, driver: Driver, scraper: Scraper, *, injector: Injector, seen: _Seen
+) -> None:
+    """Let people bank, while things break and are watched, unless the workers cannot be kept alive."""
 
     async def story() -> None:
         async with _beside(_watch_ledger(backend, seen)):
@@ -144,7 +169,9 @@ async def _bank(backend: Backend, stack: Stack, driver: Driver, scraper: Scraper
             gc.freeze()
             seen.drive_began_ns = monotonic_ns()
             async with _beside(scraper.run(seen.clock_s)):
-                await driver.drive()
+                async with injector.beside():
+                    await driver.drive()
+                await driver.heal(lambda: injector.is_back)
 
     task = asyncio.create_task(story())
     try:
@@ -222,7 +249,9 @@ def _restarts(workers: Workers, driver: Driver) -> tuple[WorkerRestart, ...]:
 
 
 def _notes(run: Run, driver: Driver, workers: Workers, seen: _Seen) -> Sequence[str]:
-    notes = [*seen.notes, *workers.notes]
+    notes = [*seen.notes, *workers.notes, *run.left_out]
+    if run.plan.faults:
+        notes.append("the success criteria are shown for information: they are judged in a run without faults")
     if run.mutant:
         notes.append(f"the bank ran with a planted bug: {run.mutant}")
     if driver.unsent:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from random import Random
 
 from simulation.draft import Draft, clicked, key, reais
+from simulation.faults.model import FaultName
+from simulation.faults.timetable import draw_faults, draw_lookouts
 from simulation.mix import TELLER, Drawer
 from simulation.people import Person, Role, make_people
 from simulation.plan import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
@@ -18,8 +20,21 @@ OPERATIONS_MAX = 500_000  # about 1 GB of history in memory
 SEED = range(2**63)
 
 
-def draw_plan(*, seed: int, scenario: Scenario, customers: int, duration_s: float, rate: float, workers: int) -> Plan:
-    """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none."""
+def draw_plan(
+    *,
+    seed: int,
+    scenario: Scenario,
+    customers: int,
+    duration_s: float,
+    rate: float,
+    workers: int,
+    faults: Sequence[FaultName] = (),
+) -> Plan:
+    """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none.
+
+    With `faults`, people bank in the same way as without; a schedule of the faults, and lookouts that see when the
+    service is back, come on top.
+    """
     _accept_sizes(seed, customers, duration_s, rate, workers)
     roles = [Role.TELLER, *_roles(Random(f"{seed} roles"), scenario, customers)]
     people = make_people(Random(f"{seed} people"), roles)
@@ -27,6 +42,9 @@ def draw_plan(*, seed: int, scenario: Scenario, customers: int, duration_s: floa
     drawer = Drawer(Random(f"{seed} drive"), scenario, people, accounts)
     setup = _setup_operations(Random(f"{seed} setup"), scenario, people, accounts)
     drive = drawer.draw(duration_ns=round(duration_s * 1e9), rate=rate)
+    planned = draw_faults(Random(f"{seed} faults"), faults, duration_s=duration_s, workers=workers)
+    if planned:
+        drive += draw_lookouts(Random(f"{seed} lookouts"), people, accounts, duration_s=duration_s, workers=workers)
     return Plan(
         seed=seed,
         scenario=scenario.name,
@@ -37,6 +55,7 @@ def draw_plan(*, seed: int, scenario: Scenario, customers: int, duration_s: floa
         people=people,
         accounts=tuple(drawer.accounts),
         operations=_numbered(setup, drive),
+        faults=tuple(planned),
     )
 
 
@@ -109,7 +128,7 @@ def _setup_operations(
 
 
 def _numbered(setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation, ...]:
-    drafts = [*setup, *sorted(drive, key=lambda draft: draft.at_ns)]
+    drafts = [*setup, *sorted(drive, key=lambda draft: (draft.phase, draft.at_ns))]
     number = {id(draft): index for index, draft in enumerate(drafts)}
     return tuple(
         Operation(

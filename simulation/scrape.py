@@ -51,13 +51,14 @@ class Scraper:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             for worker in self._workers:
-                text = await _metrics(session, worker)
+                text = await fetch_metrics(session, worker)
                 if text is not None:
                     # Reading the text takes milliseconds, in which no request could be sent on time.
                     await asyncio.to_thread(self._accumulator.take, worker.name, text)
 
 
-async def _metrics(session: aiohttp.ClientSession, worker: Worker) -> str | None:
+async def fetch_metrics(session: aiohttp.ClientSession, worker: Worker) -> str | None:
+    """Return what a worker has counted, as text, or None where it does not answer."""
     try:
         async with session.get(f"{worker.url}/metrics") as response:
             return await response.text() if response.status == 200 else None

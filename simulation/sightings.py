@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from simulation.answers import Balances, Moved
 from simulation.evidence import Evidence
+from simulation.faults.recovery import fault_sightings
 from simulation.key_sightings import KEY_SIGHTINGS
 from simulation.key_sightings import Count as KeyCount
 from simulation.metrics import MetricsTotals, cache_hits_and_misses
@@ -87,8 +88,12 @@ SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
 
 
 def sightings(scenario: Scenario, evidence: Evidence, totals: MetricsTotals) -> tuple[Sighting, ...]:
-    """Count what was seen; what the scenario sets out to bring about is required, the rest is shown."""
-    return tuple(
+    """Count what was seen; what the scenario sets out to bring about is required, the rest is shown.
+
+    A fault that was planned is required to have been there.
+    """
+    usual = tuple(
         Sighting(name, title, count(evidence, totals), required=name in scenario.expects)
         for name, (title, count) in SIGHTINGS.items()
     )
+    return usual + fault_sightings(evidence.faults)

@@ -20,6 +20,7 @@ from simulation.checks import (
     read_your_writes,
     reads_are_true,
     refusals_are_right,
+    service_comes_back,
 )
 from simulation.evidence import Evidence
 from simulation.result import CheckResult
@@ -27,16 +28,25 @@ from simulation.result import CheckResult
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A property: its title for a table, its explanation, and the function that gives the verdict."""
+    """A property: its title for a table, its explanation, and the function that gives the verdict.
+
+    `applies` says whether a run has anything to do with the property; almost every property is one of every run.
+    """
 
     name: str
     title: str
     explanation: str
     check: Callable[[Evidence], CheckResult]
+    applies: Callable[[Evidence], bool]
+
+
+def _always(_evidence: Evidence) -> bool:
+    return True
 
 
 def _of(module: ModuleType) -> Check:
-    return Check(module.NAME, module.TITLE, (module.__doc__ or "").strip(), module.check)
+    applies = getattr(module, "applies", _always)
+    return Check(module.NAME, module.TITLE, (module.__doc__ or "").strip(), module.check, applies)
 
 
 CHECKS: Mapping[str, Check] = MappingProxyType(
@@ -58,6 +68,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             no_deadlocks,
             no_secrets_in_logs,
             answers_follow_contract,
+            service_comes_back,
         )
     }
 )
@@ -65,5 +76,5 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 
 
 def judge(evidence: Evidence) -> tuple[CheckResult, ...]:
-    """Return what every check says of a run."""
-    return tuple(check.check(evidence) for check in CHECKS.values())
+    """Return what every check that applies says of a run."""
+    return tuple(check.check(evidence) for check in CHECKS.values() if check.applies(evidence))

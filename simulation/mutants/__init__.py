@@ -33,6 +33,9 @@ NAMES = (
     "debit_without_lock",
     "request_logged",
     "resolver_breaks",
+    "event_appended_after_commit",
+    "position_moved_before_effect",
+    "lease_too_long",
 )
 """Every mutant; the name is its file's."""
 

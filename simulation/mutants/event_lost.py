@@ -6,7 +6,9 @@ from simulation.mutants.patched_sql import patch_write_batch
 
 def plant() -> None:
     """Write the updates of debited accounts only."""
-    patch_write_batch("initiated_by, metadata\n    from sides", "initiated_by, metadata\n    from sides where nth = 2")
+    patch_write_batch(
+        ("initiated_by, metadata\n    from sides", "initiated_by, metadata\n    from sides where nth = 2")
+    )
 
 
 MUTANT = Mutant(

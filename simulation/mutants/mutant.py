@@ -9,7 +9,8 @@ from typing import Any
 class Mutant:
     """A planted bug. `plant` patches the bank in this process; `unguard` are SQL statements that drop guards first.
 
-    `caught_by` names the checks that must find it, in a run of `scenario` with that many workers.
+    `caught_by` names the checks that must find it, in a run of `scenario` with that many workers, while the `faults`
+    happen without which it does no harm.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Mutant:
     unguard: Sequence[str] = ()
     scenario: str = "first_day"
     workers: int = 1
+    faults: Sequence[str] = ()
 
 
 def patch(owner: Any, name: str, replacement: Any) -> Any:

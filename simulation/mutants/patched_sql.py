@@ -1,5 +1,6 @@
-"""For mutants whose bug is in the ledger's SQL: its statements with another text in one place."""
+"""For mutants whose bug is in the ledger's SQL: its statements with another text in a place or two."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,23 @@ from bank.ledger import post, write
 from simulation.mutants.mutant import patch
 
 
-def patch_write_batch(right: str, wrong: str) -> None:
-    """Let the ledger write batches with `wrong` where the statement says `right`. Raises ValueError where it is not."""
-    _patch(write.queries, "write_batch", right, wrong)
+def patch_write_batch(*changes: tuple[str, str]) -> None:
+    """Let the ledger write batches with another text, each change being what it says and what it is to say.
+
+    Raises ValueError where the statement does not say it once.
+    """
+    _patch(write.queries, "write_batch", changes)
 
 
-def patch_find_keys(right: str, wrong: str) -> None:
-    """Let batches find keys with `wrong` where the statement says `right`. Raises ValueError where it is not."""
-    _patch(post.queries, "find_keys", right, wrong)
+def patch_find_keys(*changes: tuple[str, str]) -> None:
+    """Let batches find keys with another text, as `patch_write_batch` does."""
+    _patch(post.queries, "find_keys", changes)
 
 
-def _patch(queries: Any, name: str, right: str, wrong: str) -> None:
+def _patch(queries: Any, name: str, changes: Sequence[tuple[str, str]]) -> None:
     text = Path(post.__file__).with_name("queries.sql").read_text("utf-8")
-    if text.count(right) != 1:
-        raise ValueError(f"the statement to patch says {right!r} {text.count(right)} times, not once")
-    patch(queries, name, getattr(aiosql.from_str(text.replace(right, wrong), "asyncpg"), name))
+    for right, wrong in changes:
+        if text.count(right) != 1:
+            raise ValueError(f"the statement to patch says {right!r} {text.count(right)} times, not once")
+        text = text.replace(right, wrong)
+    patch(queries, name, getattr(aiosql.from_str(text, "asyncpg"), name))

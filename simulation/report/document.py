@@ -38,6 +38,7 @@ def build_document(result: RunResult) -> dict[str, object]:
         },
         "criteria": [asdict(criterion) for criterion in result.criteria],
         "checks": [asdict(check) for check in result.checks],
+        "faults": [asdict(fault) for fault in result.faults],
         "sightings": [asdict(sighting) for sighting in result.sightings],
         "outcomes": count_outcomes(driven(result.samples)),
         "operations": [asdict(fact) for fact in by_operation(result.samples)],

@@ -9,7 +9,19 @@ from markupsafe import Markup
 
 from simulation.report.facts import OUTCOMES, by_operation, count_outcomes, driven, information, timeline
 from simulation.report.plots import draw_plots
-from simulation.report.wording import SYMBOLS, first_trouble, headline, measured, number, span, with_unit
+from simulation.report.wording import (
+    SYMBOLS,
+    aside_words,
+    fault_back,
+    fault_moment,
+    fault_takeover,
+    first_trouble,
+    headline,
+    measured,
+    number,
+    span,
+    with_unit,
+)
 from simulation.result import CriterionResult, RunResult
 
 
@@ -54,6 +66,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, symbol=SYMBOLS.__getitem__, measured=measured, span=span, gauge=gauge)
+    environment.filters.update(fault_back=fault_back, fault_moment=fault_moment, fault_takeover=fault_takeover)
     environment.globals.update(with_unit=with_unit)
     return environment.get_template("report.html.j2")
 
@@ -65,6 +78,7 @@ def render_page(result: RunResult) -> str:
         run=result,
         headline=headline(result),
         trouble=first_trouble(result),
+        aside=aside_words(result),
         plots=[(plot, Markup(plot.svg)) for plot in draw_plots(result)],  # noqa: S704 - drawn and escaped in svg.py
         operations=by_operation(result.samples),
         outcomes=OUTCOMES,

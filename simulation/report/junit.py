@@ -1,15 +1,15 @@
 """The verdict as JUnit XML, which every CI system can show.
 
-One test case for each criterion, check and required sighting: FAIL is a failure, UNKNOWN an error, so that a gate that
-reads the file and a gate that reads the exit code agree.
+One test case for each criterion, check, fault and required sighting: FAIL is a failure, UNKNOWN an error, so that a
+gate that reads the file and a gate that reads the exit code agree.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from simulation.report.wording import measured, span
-from simulation.result import CheckResult, CriterionResult, RunResult, Sighting, Verdict
+from simulation.report.wording import aside_words, fault_back, fault_moment, fault_takeover, measured, span
+from simulation.result import CheckResult, CriterionResult, FaultResult, RunResult, Sighting, Verdict
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
@@ -19,12 +19,14 @@ def render_junit(result: RunResult) -> str:
     """Return the whole file as text."""
     root = Element("testsuites", name="simulation", time=_seconds(result))
     suites = (
-        ("criteria", "Success criteria", map(_criterion, result.criteria)),
+        ("criteria", "Success criteria", [_criterion(criterion, aside_words(result)) for criterion in result.criteria]),
         ("checks", "Safety checks", map(_check, result.checks) if result.checks else [_nothing_checked()]),
+        ("faults", "Faults", map(_fault, result.faults)),
         ("sightings", "Seen on the way", [_sighting(sighting) for sighting in result.sightings if sighting.required]),
     )
     for name, title, cases in suites:
-        _suite(root, result, name, title, list(cases))
+        if (found := list(cases)) or name != "faults":
+            _suite(root, result, name, title, found)
     for suite in root:
         for count in ("tests", "failures", "errors", "skipped"):
             root.set(count, str(int(root.get(count, "0")) + int(suite.get(count, "0"))))
@@ -65,12 +67,12 @@ def _case(title: str, verdict: Verdict, message: str, details: Iterable[str] = (
     return case
 
 
-def _criterion(criterion: CriterionResult) -> Element:
+def _criterion(criterion: CriterionResult, aside: str) -> Element:
     said = f"{measured(criterion)} measured, {criterion.target} wanted, {criterion.samples} samples"
     details = [text for text in (span(criterion) and f"interval {span(criterion)}", criterion.note) if text]
     if not criterion.required and criterion.verdict is not Verdict.PASS:
         case = Element("testcase", name=_xml(criterion.title), time="0")
-        SubElement(case, "skipped", message=_xml(f"for information in this scenario: {said}"))
+        SubElement(case, "skipped", message=_xml(f"{aside}: {said}"))
         return case
     return _case(criterion.title, criterion.verdict, said, details)
 
@@ -78,6 +80,15 @@ def _criterion(criterion: CriterionResult) -> Element:
 def _check(check: CheckResult) -> Element:
     said = f"{check.count} violations in {check.examined} looked at"
     return _case(check.title, check.verdict, said, [text for text in (check.note, *check.violations) if text])
+
+
+def _fault(fault: FaultResult) -> Element:
+    back = "the service was not seen back" if fault.back_s is None else f"service back after {fault_back(fault)}"
+    said = f"{fault.detail}; {fault.hurt} requests hurt; {back}"
+    takeover = f"subscribers taken over after {fault_takeover(fault)}" if fault.takeover_s is not None else ""
+    return _case(
+        f"{fault.title} ({fault_moment(fault)})", fault.verdict, said, [text for text in (takeover, fault.note) if text]
+    )
 
 
 def _nothing_checked() -> Element:

@@ -289,9 +289,19 @@ def _over_time(axes: Axes, result: RunResult) -> None:
     axes.set_xlim(0, result.duration_s)
     axes.set_xlabel("seconds since driving began")
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
+    for number, fault in enumerate(fault for fault in result.faults if fault.began_s is not None):
+        begin_s = fault.began_s or 0.0
+        # What was over in no time is still to be seen.
+        end_s = max(fault.ended_s or begin_s, begin_s + result.duration_s / 300)
+        axes.axvspan(begin_s, end_s, color=COLOURS["fault"], alpha=0.18, linewidth=0, label=_once("fault", number))
     for number, restart in enumerate(result.worker_restarts):
-        label = "worker restarted" if number == 0 else None
+        label = _once("worker restarted", number)
         axes.axvline(restart.at_s, color=COLOURS["soft"], linewidth=1, linestyle=(0, (1, 2)), label=label)
+
+
+def _once(label: str, number: int) -> str | None:
+    """Return the label of the first of many alike, for a legend that names each thing once."""
+    return label if number == 0 else None
 
 
 def _legend(axes: Axes, *, reverse: bool = False) -> None:

@@ -33,6 +33,7 @@ COLOURS = {
     "unknown": "#0b0b0b",
     "error": "#0c0c0c",
     "bound": "#0d0d0d",
+    "fault": "#0e0e0e",
 }
 STYLE = {
     "svg.fonttype": "none",

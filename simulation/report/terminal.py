@@ -12,8 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from simulation.report.facts import by_operation, information
-from simulation.report.wording import SYMBOLS, first_trouble, headline, measured, number, span, violations, with_unit
-from simulation.result import CheckResult, CriterionResult, RunResult, Sighting, Verdict
+from simulation.report.wording import (
+    SYMBOLS,
+    fault_back,
+    fault_moment,
+    fault_takeover,
+    first_trouble,
+    headline,
+    measured,
+    number,
+    span,
+    violations,
+    with_unit,
+)
+from simulation.result import CheckResult, CriterionResult, FaultResult, RunResult, Sighting, Verdict
 
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yellow"}
 
@@ -41,6 +53,8 @@ def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = (
     """Print the tables, the verdict, the command that replays the run, and where its `files` are."""
     console.print(_criteria(result.criteria, wide=console.width >= WIDE))
     console.print(_checks(result.checks))
+    if result.faults:
+        console.print(_faults(result.faults))
     if result.sightings:
         console.print(_sightings(result.sightings))
     console.print(_operations(result))
@@ -101,6 +115,18 @@ def _checks(checks: Sequence[CheckResult]) -> Table:
         if check.violations:
             title.append(f"\nfirst: {check.violations[0]}", style="red")
         table.add_row(word(check.verdict), title, f"{check.examined:,}", violations(check))
+    return table
+
+
+def _faults(faults: Sequence[FaultResult]) -> Table:
+    numbers = ("Hurt", "Takeover", "Back after")
+    table = _table("Faults, and how the service came back", "", "When", "What", *numbers, right=numbers)
+    for fault in faults:
+        what = Text(f"{fault.title}: {fault.detail}")
+        if fault.note:
+            what.append(f"\n{fault.note}", style="dim")
+        cells = (f"{fault.hurt:,}", fault_takeover(fault), fault_back(fault))
+        table.add_row(word(fault.verdict), Text(fault_moment(fault)), what, *cells)
     return table
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from simulation.result import CheckResult, CriterionResult, RunResult, Verdict
+from simulation.result import CheckResult, CriterionResult, FaultResult, RunResult, Verdict
 
 SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNKNOWN: "?"}
 
@@ -45,6 +45,29 @@ def violations(check: CheckResult) -> str:
     return f"{check.count:,}"
 
 
+def aside_words(result: RunResult) -> str:
+    """Return why criteria that do not count are there."""
+    return "for information with faults" if result.faults else "for information in this scenario"
+
+
+def fault_moment(fault: FaultResult) -> str:
+    """Return when a fault was, in seconds since driving began."""
+    if fault.began_s is None:
+        return f"{fault.planned_s:.1f} s, planned"
+    lasted_s = 0.0 if fault.ended_s is None else fault.ended_s - fault.began_s
+    return f"{fault.began_s:.1f} s" if lasted_s < 0.1 else f"{fault.began_s:.1f} to {fault.began_s + lasted_s:.1f} s"
+
+
+def fault_back(fault: FaultResult) -> str:
+    """Return how long after a fault's end the service was back."""
+    return "not seen" if fault.back_s is None else f"{fault.back_s:.1f} s"
+
+
+def fault_takeover(fault: FaultResult) -> str:
+    """Return how long a dead worker's subscribers were served by nobody, or a dash where that is no question."""
+    return "-" if fault.takeover_s is None else f"{fault.takeover_s:.1f} s"
+
+
 def headline(result: RunResult) -> str:
     """Return the verdict as one sentence."""
     criteria, checks = [criterion for criterion in result.criteria if criterion.required], result.checks
@@ -69,6 +92,8 @@ def headline(result: RunResult) -> str:
         if unseen:
             parts.append(f"{_many(unseen, 'thing')} that had to be seen never happened")
         return f"Nothing wrong was seen, but {' and '.join(parts)}."
+    if result.faults:
+        return f"Every safety check held, and the service came back after each of {_many(len(result.faults), 'fault')}."
     if not criteria:
         return "Every safety check held; the scenario sets out to measure no success criterion."
     if len(criteria) < len(result.criteria):

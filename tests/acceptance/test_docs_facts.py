@@ -17,6 +17,7 @@ from bank.money import MAX_POSTING_MINOR, format_amount
 from bank.settings import Settings
 from simulation.checks import CHECKS
 from simulation.criteria import load_criteria
+from simulation.faults.model import FAULTS
 from simulation.mutants import NAMES
 from simulation.scenarios import SCENARIOS
 
@@ -85,6 +86,7 @@ def test_every_invariant_of_the_books_is_explained() -> None:
         ("check", list(CHECKS)),
         ("criterion", [criterion.id for criterion in load_criteria()]),
         ("mutant", list(NAMES)),
+        ("fault", list(FAULTS)),
     ],
 )
 def test_the_page_about_the_simulation_names_every(kind: str, names: list[str]) -> None:

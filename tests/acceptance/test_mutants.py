@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from simulation.checks import CHECKS
+from simulation.faults.model import FaultName
+from simulation.faults.timetable import needed_s
 from simulation.mutants import NAMES, load
 from simulation.progress import Progress
 from simulation.result import RunResult, Verdict
@@ -22,13 +24,15 @@ def short_run(mutant: str | None, servers: Servers, out: Path) -> RunResult:
     # What is rare in a day of sixty people happens to six in three seconds, too.
     often = {"transfer": 18.0, "overdraft": 3.0, "retry": 6.0, "conflict": 2.0, "wrong": 3.0, "relogin": 1.5}
     scenario = replace(usual, mix={name: max(weight, often.get(name, 0)) for name, weight in usual.mix.items()})
+    faults = [] if planted is None else [FaultName(name) for name in planted.faults]
     plan = draw_plan(
         seed=11,
         scenario=scenario,
         customers=6,
-        duration_s=3,
+        duration_s=max(3.0, needed_s(faults)),
         rate=80,
         workers=1 if planted is None else planted.workers,
+        faults=faults,
     )
     return play(Run(plan, scenario, servers, out, mutant), Progress())
 
@@ -59,4 +63,5 @@ def test_the_bank_without_a_mutant_passes_every_check_that_the_mutants_fail(
     shared_servers: Servers, tmp_path: Path
 ) -> None:
     result = short_run(None, shared_servers, tmp_path)
-    assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(CHECKS, Verdict.PASS)
+    usual = CHECKS.keys() - {"service_comes_back"}  # which has something to look at where something was broken
+    assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(usual, Verdict.PASS)

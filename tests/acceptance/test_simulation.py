@@ -102,6 +102,30 @@ def test_a_bank_that_is_killed_in_the_middle_and_restarted_still_gets_a_right_ve
     assert unknown, "the kill met requests on their way"
 
 
+def test_whatever_is_broken_nothing_wrong_is_seen_and_the_service_comes_back_by_itself(tmp_path: Path) -> None:
+    names = ["worker_kill", "database_kill", "connections_cut", "commit_reply_cut"]
+    options = ["--people", "6", "--duration", "23", "--rate", "50", "--workers", "2", "--faults", ",".join(names)]
+    ended = simulation("run", "--seed", "5", *options, "--out", str(tmp_path), "--json")
+    report: dict[str, Any] = json.loads(ended.stdout)
+    assert {check["name"]: check["verdict"] for check in report["checks"] if check["verdict"] != "PASS"} == {}
+    assert report["checks"][-1]["name"] == "service_comes_back"
+    assert sorted(fault["name"] for fault in report["faults"]) == sorted(names)
+    for fault in report["faults"]:
+        assert fault["verdict"] == "PASS", fault
+        assert fault["seen"] > 0
+        assert fault["back_s"] < 15
+    [killed] = [fault for fault in report["faults"] if fault["name"] == "worker_kill"]
+    assert killed["takeover_s"] <= 2
+    seen = {sighting["name"]: sighting for sighting in report["sightings"]}
+    assert all(seen[f"fault_{name}"]["required"] and seen[f"fault_{name}"]["seen"] for name in names)
+    assert not any(criterion["required"] for criterion in report["criteria"])
+    assert f"--faults {','.join(names)}" in report["run"]["replay_command"]
+    assert "Faults, each when the service is back after the one before:" in ended.stderr
+    assert "PostgreSQL is killed" in (tmp_path / "junit.xml").read_text()
+    lost = [line for line in (tmp_path / "history.jsonl").read_text().splitlines() if "OUTCOME_UNKNOWN" in line]
+    assert lost, "a reply to COMMIT that is cut is told to somebody as not known"
+
+
 def test_a_simulation_that_is_killed_leaves_no_bank_behind(database_url: str, redis_url: str, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, *short(database_url, redis_url, tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -138,6 +162,9 @@ def test_an_interrupted_simulation_stops_the_bank_and_says_so(
         (["run", "--people", "many"], "'many' is not a valid integer"),
         (["run", "--rate", "0"], "the rate must be 0.5 to 2000 operations a second, not 0"),
         (["run", "--backend", "cloud"], "'cloud' is not one of 'embedded', 'containers', 'external'"),
+        (["run", "--faults", "gremlins"], "there is no fault gremlins; there are all, none, worker_kill,"),
+        (["run", "--faults", "database_kill", "--backend", "external"], "database_kill is not possible with --backend"),
+        (["run", "--faults", "all", "--duration", "10"], "7 faults with time to recover need at least"),
         (["run", "--mutant", "gremlin"], "there is no mutant gremlin; there are credit_twice,"),
         (["run", "--out", "/dev/null/report"], "the report cannot go to /dev/null/report"),
         (["fly"], "No such command 'fly'"),
@@ -178,7 +205,7 @@ def test_a_database_that_cannot_be_reached_is_named(redis_url: str, tmp_path: Pa
 def test_list_explains_every_scenario_check_criterion_and_mutant() -> None:
     told = json.loads(simulation("list", "--json").stdout)
     text = simulation("list").stdout
-    for chapter in ("scenarios", "checks", "criteria", "sightings", "mutants"):
+    for chapter in ("scenarios", "checks", "criteria", "faults", "sightings", "mutants"):
         assert told[chapter]
         for entry in told[chapter]:
             assert entry.get("explanation") or entry["title"]

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, His
 from simulation.result import (
     Arm,
     CheckResult,
+    FaultResult,
     MetricSample,
     OperationSample,
     Outcome,
@@ -173,3 +175,24 @@ def failed_run() -> RunResult:
         checks=(broken, *run.checks[1:3], unsure, *run.checks[4:]),
         sightings=(*run.sightings, Sighting("failover", "A worker taken over by another", 0)),
     )
+
+
+def make_fault(name: str, title: str, at_s: float, *, verdict: Verdict = Verdict.PASS, **more: Any) -> FaultResult:
+    """Return a fault of two seconds after which the service was back in 0.4 seconds."""
+    usual = FaultResult(
+        name, title, at_s - 0.1, at_s, at_s + 2, "as planned", 7, 23, back_s=0.4, takeover_s=None, verdict=verdict
+    )
+    return replace(usual, **more)
+
+
+@pytest.fixture(scope="session")
+def shaken_run() -> RunResult:
+    """Everything held while things were broken, one after the other."""
+    run = make_run()
+    faults = (
+        make_fault("database_slow", "PostgreSQL is slow", 4.0),
+        make_fault("worker_kill", "A worker of the bank is killed", 17.0, ended_s=17.0, back_s=3.2, takeover_s=1.4),
+        make_fault("commit_reply_cut", "Replies to COMMIT are lost", 24.0),
+    )
+    criteria = tuple(replace(criterion, required=False) for criterion in run.criteria)
+    return replace(run, faults=faults, criteria=criteria)

@@ -1,0 +1,49 @@
+"""From the words of the command line to faults, as far as the servers at hand allow them."""
+
+from collections.abc import Sequence
+
+from simulation.faults.model import FAULTS, FaultName, PlannedFault
+
+NOT_OURS = {
+    "containers": "the container engine owns that server, and would give it another port",
+    "external": "that server is not ours to kill",
+}
+
+
+class FaultsError(ValueError):
+    """The faults asked for are none, or cannot be brought about; the message is one sentence."""
+
+
+def choose_faults(words: str, backend: str) -> tuple[list[FaultName], list[str]]:
+    """Return the faults that `words` (names, `all` or `none`) ask for, and a sentence for each one that is left out.
+
+    Raises FaultsError for an unknown name, and for one asked for by name that this kind of server does not allow.
+    """
+    asked = [word.strip() for word in words.split(",") if word.strip()]
+    if asked == ["none"] or not asked:
+        return [], []
+    if asked == ["all"]:
+        names = [name for name in FAULTS if _why_not(name, backend) is None]
+        return names, [why for name in FAULTS if (why := _why_not(name, backend)) is not None]
+    unknown = [word for word in asked if word not in FAULTS]
+    if unknown:
+        raise FaultsError(f"there is no fault {unknown[0]}; there are all, none, {', '.join(FAULTS)}")
+    names = [name for name in FAULTS if name in asked]
+    for name in names:
+        if (why := _why_not(name, backend)) is not None:
+            raise FaultsError(why)
+    return names, []
+
+
+def _why_not(name: FaultName, backend: str) -> str | None:
+    if FAULTS[name].own_database and backend in NOT_OURS:
+        return f"{name} is not possible with --backend {backend}: {NOT_OURS[backend]}"
+    return None
+
+
+def describe_faults(faults: Sequence[PlannedFault]) -> list[str]:
+    """Return the schedule for a person, a line each."""
+    if not faults:
+        return []
+    lines = [f"  {fault.at_ms / 1000:6.1f} s  {fault.name}: {fault.what}" for fault in faults]
+    return ["Faults, each when the service is back after the one before:", *lines]

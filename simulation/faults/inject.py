@@ -1,0 +1,237 @@
+"""Breaking things, as planned, while people bank; and mending what only we can mend."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from random import Random
+from time import monotonic_ns
+
+from fixtures.backends import Backend, BackendUnavailable
+from fixtures.faults import AddressError, PostgresProxy, through_proxy, upstream_of
+from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
+from simulation.faults.recovery import back_ns
+from simulation.faults.serving import watch_takeover, who_serves
+from simulation.history import History
+from simulation.observe import DATABASE_ERRORS, open_observatory
+from simulation.progress import Progress
+from simulation.workers import CouldNotRunError, Workers
+
+POLL_S = 0.1
+"""How often it is looked whether the service is back; the answer itself is exact, from the history."""
+
+CUT_EVERY_S = 0.25
+CUT_DELAY_S = 0.02
+"""While connections are cut, the way is as long as one through a country, so that the cuts meet what is on it."""
+
+
+@asynccontextmanager
+async def open_network(
+    backend: Backend, faults: Sequence[PlannedFault]
+) -> AsyncIterator[tuple[Backend, PostgresProxy]]:
+    """Put a proxy before PostgreSQL where a fault needs one; give the back end as the bank is to see it, and the proxy.
+
+    Raises CouldNotRunError where no proxy can be put there.
+    """
+    if not any(FAULTS[fault.name].by_proxy for fault in faults):
+        yield backend, PostgresProxy(("127.0.0.1", 0))
+        return
+    try:
+        upstream = upstream_of(backend.database_url)
+    except AddressError as error:
+        raise CouldNotRunError(str(error)) from error
+    async with PostgresProxy(upstream) as proxy:
+        yield replace(backend, database_url=through_proxy(backend.database_url, proxy.port)), proxy
+
+
+class Injector:
+    """Brings about the faults of a plan, one after the other, and watches the service come back after each."""
+
+    def __init__(
+        self,
+        faults: Sequence[PlannedFault],
+        *,
+        seed: int,
+        backend: Backend,
+        proxy: PostgresProxy,
+        workers: Workers,
+        history: History,
+        progress: Progress,
+    ) -> None:
+        self.runs = [FaultRun(fault) for fault in faults]
+        self._random = Random(f"{seed} injection")
+        self._backend = backend
+        self._proxy = proxy
+        self._workers = workers
+        self._history = history
+        self._progress = progress
+        self._over = asyncio.Event()
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[None]:
+        """Break things as long as the block lasts; the fault that is under way at its end is finished."""
+        task = asyncio.create_task(self._run(monotonic_ns()))
+        try:
+            yield
+            self._over.set()
+            await task
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    @property
+    def is_back(self) -> bool:
+        """Whether, after every fault, every worker has served again, or has had its time."""
+        return all(self._settled(run) for run in self.runs)
+
+    def _settled(self, run: FaultRun) -> bool:
+        if not run.ended_ns or monotonic_ns() > run.ended_ns + BACK_S * 1e9:
+            return True
+        workers = len(self._workers.all)
+        return back_ns(self._history.attempts, since_ns=run.ended_ns, workers=workers) is not None
+
+    async def _run(self, drive_began_ns: int) -> None:
+        for number, run in enumerate(self.runs, start=1):
+            await self._unless_over((drive_began_ns - monotonic_ns()) / 1e9 + run.planned.at_ms / 1000)
+            if self._over.is_set():
+                return
+            self._progress.detail(f"fault {number} of {len(self.runs)}: {FAULTS[run.planned.name].title}")
+            run.began_ns = monotonic_ns()
+            try:
+                await self._break(run)
+            except DATABASE_ERRORS as error:
+                run.detail = f"could not be brought about: {type(error).__name__}"
+            run.ended_ns = run.ended_ns or monotonic_ns()
+            while not self._settled(run) and not self._over.is_set():
+                await self._unless_over(POLL_S)
+
+    async def _unless_over(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._over.wait()
+
+    async def _break(self, run: FaultRun) -> None:
+        match run.planned.name:
+            case FaultName.WORKER_KILL:
+                await self._kill_worker(run)
+            case FaultName.DATABASE_KILL:
+                await self._kill_database(run)
+            case FaultName.CONNECTIONS_CUT:
+                await self._cut_connections(run)
+            case FaultName.COMMIT_REPLY_CUT:
+                await self._cut_commit_replies(run)
+            case FaultName.POOL_EXHAUSTED:
+                await self._exhaust_pools(run)
+            case FaultName.DATABASE_SLOW:
+                await self._slow_down(run)
+            case FaultName.DATABASE_SILENT:
+                await self._silence(run)
+
+    async def _kill_worker(self, run: FaultRun) -> None:
+        number = run.planned.worker
+        number = await who_serves(self._workers.all) if number is None else number
+        worker = self._workers.all[number]
+        run.detail = worker.name
+        process = worker.process
+        if process is None or process.returncode is not None:
+            run.detail += " was dead already"
+            return
+        async with open_observatory(self._backend.database_url) as observatory:
+            run.began_ns = monotonic_ns()
+            process.kill()
+            await process.wait()
+            run.ended_ns = monotonic_ns()
+            if len(self._workers.all) > 1:
+                run.takeover_s = await watch_takeover(observatory)
+        # The supervisor acts at once; if it never did, the check would say so.
+        while worker.process is process and not self._settled(run):  # noqa: ASYNC110 - nobody signals that
+            await asyncio.sleep(POLL_S)
+        run.seen = int(worker.process is not process)
+
+    async def _kill_database(self, run: FaultRun) -> None:
+        postgres = self._backend.postgres
+        assert postgres is not None
+        try:
+            await _to_the_end(postgres.kill)
+            killed = not postgres.is_running()
+            await asyncio.sleep(run.planned.lasts_ms / 1000)
+        finally:
+            # From here on nobody helps: its own recovery counts as part of coming back.
+            run.ended_ns = monotonic_ns()
+            try:
+                await _to_the_end(postgres.start)
+            except BackendUnavailable as error:
+                raise CouldNotRunError(str(error)) from error
+        recovered_s = (monotonic_ns() - run.ended_ns) / 1e9
+        run.seen = int(killed)
+        run.detail = f"dead for {run.planned.lasts_ms / 1000:.1f} s, recovered in {recovered_s:.1f} s"
+
+    async def _cut_connections(self, run: FaultRun) -> None:
+        percent = run.planned.percent or 100
+        until_ns = monotonic_ns() + run.planned.lasts_ms * 1_000_000
+        self._proxy.delay_s = CUT_DELAY_S
+        try:
+            while monotonic_ns() < until_ns:
+                run.seen += self._proxy.cut(percent / 100, self._random)
+                await asyncio.sleep(CUT_EVERY_S)
+        finally:
+            self._proxy.delay_s = 0.0
+        run.detail = f"{run.seen} connections, {percent} % of all at a time"
+
+    async def _cut_commit_replies(self, run: FaultRun) -> None:
+        before, planned = self._proxy.commit_replies_cut, run.planned
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(planned.lasts_ms / 1000):
+                    await self._proxy.cut_commit_replies(planned.replies or 1).wait()
+        finally:
+            self._proxy.cut_commit_replies(0)
+        run.seen = self._proxy.commit_replies_cut - before
+        run.detail = f"{run.seen} replies"
+
+    async def _exhaust_pools(self, run: FaultRun) -> None:
+        async with open_observatory(self._backend.database_url) as observatory, observatory.accounts_locked():
+            run.began_ns = monotonic_ns()
+            await asyncio.sleep(run.planned.lasts_ms / 1000)
+            run.ended_ns = monotonic_ns()
+        overloaded = [a for a in self._history.attempts if a.code == "OVERLOADED" and a.ended_ns >= run.began_ns]
+        run.seen = len(overloaded)
+        run.detail = f"{run.seen} requests found no connection in {run.planned.lasts_ms / 1000:.1f} s"
+
+    async def _slow_down(self, run: FaultRun) -> None:
+        def delay(seconds: float) -> None:
+            self._proxy.delay_s = seconds
+
+        delay_ms = run.planned.delay_ms or 0
+        run.seen = await self._for_a_while(
+            run, lambda: delay(delay_ms / 1000), lambda: delay(0.0), lambda: self._proxy.delayed
+        )
+        run.detail = f"{run.seen} messages, {delay_ms} ms later each"
+
+    async def _silence(self, run: FaultRun) -> None:
+        proxy = self._proxy
+        run.seen = await self._for_a_while(run, proxy.open_hole, proxy.close_hole, lambda: proxy.withheld)
+        run.detail = f"{run.seen} messages withheld in {run.planned.lasts_ms / 1000:.1f} s"
+
+    async def _for_a_while(
+        self, run: FaultRun, begin: Callable[[], None], end: Callable[[], None], count: Callable[[], int]
+    ) -> int:
+        before = count()
+        begin()
+        try:
+            await asyncio.sleep(run.planned.lasts_ms / 1000)
+        finally:
+            end()
+        return count() - before
+
+
+async def _to_the_end(function: Callable[[], None]) -> None:
+    """Run something that blocks in a thread, and wait for its end also when we are cancelled meanwhile."""
+    task = asyncio.ensure_future(asyncio.to_thread(function))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -1,0 +1,151 @@
+"""Which faults there are, what a planned one is, and what became of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class FaultName(StrEnum):
+    """What can be broken."""
+
+    WORKER_KILL = "worker_kill"
+    DATABASE_KILL = "database_kill"
+    CONNECTIONS_CUT = "connections_cut"
+    COMMIT_REPLY_CUT = "commit_reply_cut"
+    POOL_EXHAUSTED = "pool_exhausted"
+    DATABASE_SLOW = "database_slow"
+    DATABASE_SILENT = "database_silent"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """One fault: its title, what is done, how long that lasts (from, to; seconds), and what it needs.
+
+    `by_proxy`: the bank reaches PostgreSQL through a proxy. `own_database`: PostgreSQL's process is ours to kill.
+    `seen_as` says what the run counts to know that the fault was really there.
+    """
+
+    title: str
+    explanation: str
+    seen_as: str
+    lasts_s: tuple[float, float]
+    by_proxy: bool = False
+    own_database: bool = False
+
+
+FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
+    {
+        FaultName.WORKER_KILL: FaultKind(
+            title="A worker of the bank is killed",
+            explanation="SIGKILL to one worker, the first time to the one that serves the subscribers; a supervisor "
+            "starts it again.",
+            seen_as="workers killed and started again",
+            lasts_s=(0.0, 0.0),
+        ),
+        FaultName.DATABASE_KILL: FaultKind(
+            title="PostgreSQL is killed",
+            explanation="SIGKILL to PostgreSQL; after a while it is started again and recovers.",
+            seen_as="times killed and started again",
+            lasts_s=(0.2, 1.5),
+            own_database=True,
+        ),
+        FaultName.CONNECTIONS_CUT: FaultKind(
+            title="Connections to PostgreSQL are cut",
+            explanation="Some or all connections are reset in the middle of what they do, four times a second, while "
+            "everything takes 20 ms longer each way.",
+            seen_as="connections cut",
+            lasts_s=(1.0, 2.0),
+            by_proxy=True,
+        ),
+        FaultName.COMMIT_REPLY_CUT: FaultKind(
+            title="Replies to COMMIT are lost",
+            explanation="PostgreSQL commits, and the connection is cut before the bank hears of it.",
+            seen_as="replies cut",
+            lasts_s=(1.0, 2.0),
+            by_proxy=True,
+        ),
+        # Longer than the second that a request waits for a connection, shorter than the five of a statement.
+        FaultName.POOL_EXHAUSTED: FaultKind(
+            title="Every connection of the pools is busy",
+            explanation="Another client locks the table of accounts; whoever reads or moves money waits for it with a "
+            "connection in hand, until there is none left.",
+            seen_as="requests answered OVERLOADED",
+            lasts_s=(2.5, 3.5),
+        ),
+        FaultName.DATABASE_SLOW: FaultKind(
+            title="PostgreSQL is slow",
+            explanation="Everything to and from PostgreSQL takes 40 to 120 ms longer, each way.",
+            seen_as="messages delayed",
+            lasts_s=(2.0, 3.0),
+            by_proxy=True,
+        ),
+        # Longer than the six seconds after which a worker gives up on a statement.
+        FaultName.DATABASE_SILENT: FaultKind(
+            title="PostgreSQL is silent",
+            explanation="Connections are accepted and stay open, and nothing comes through them.",
+            seen_as="messages withheld",
+            lasts_s=(6.5, 7.5),
+            by_proxy=True,
+        ),
+    }
+)
+"""Every fault by name, in the order of a list."""
+
+BACK_S = 15.0
+"""The service is back this long after a fault has ended, without a human."""
+
+TAKEOVER_S = 2.0
+"""With several workers, a dead one's subscribers are served by another this long after its death."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFault:
+    """A fault that is going to happen, `at_ms` after driving begins at the earliest.
+
+    `worker` is the one to kill, None meaning whoever serves the subscribers; `percent` of the connections are cut;
+    `replies` to COMMIT are; `delay_ms` is how much later things arrive.
+    """
+
+    name: FaultName
+    at_ms: int
+    lasts_ms: int
+    worker: int | None = None
+    percent: int | None = None
+    replies: int | None = None
+    delay_ms: int | None = None
+
+    @property
+    def what(self) -> str:
+        """What is going to be done, in a few words."""
+        match self.name:
+            case FaultName.WORKER_KILL:
+                return "whoever serves the subscribers" if self.worker is None else f"worker-{self.worker}"
+            case FaultName.CONNECTIONS_CUT:
+                return f"{self.percent} % of them, for {self.lasts_ms / 1000:.1f} s"
+            case FaultName.COMMIT_REPLY_CUT:
+                return f"the next {self.replies}"
+            case FaultName.DATABASE_SLOW:
+                return f"{self.delay_ms} ms each way, for {self.lasts_ms / 1000:.1f} s"
+            case _:
+                return f"for {self.lasts_ms / 1000:.1f} s"
+
+
+@dataclass(slots=True)
+class FaultRun:
+    """A fault as it happened. Times are of the history's clock; 0 means not yet.
+
+    `seen` counts what `FaultKind.seen_as` says. `takeover_s` is how long a killed worker's subscribers were served by
+    nobody for sure; None where that was not looked at.
+    """
+
+    planned: PlannedFault
+    began_ns: int = 0
+    ended_ns: int = 0
+    seen: int = 0
+    detail: str = ""
+    takeover_s: float | None = None
+
+    def __str__(self) -> str:
+        """Say which fault it was, for a violation's text."""
+        return f"{self.planned.name} ({self.detail or self.planned.what})"

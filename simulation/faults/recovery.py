@@ -1,0 +1,109 @@
+"""When the service was back: every worker has moved money, and answered a read from the database, again."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun
+from simulation.history import Attempt
+from simulation.plan import MONEY_KINDS, READ_KINDS
+from simulation.result import FaultResult, Sighting, Verdict
+
+
+def back_ns(attempts: Sequence[Attempt], *, since_ns: int, workers: int) -> int | None:
+    """Return the moment by which each worker had served a read and a movement of money asked for after `since_ns`.
+
+    None where one of them has not. A replay moves nothing, and an answer from the cache says nothing of the database.
+    """
+    moved: dict[int, int] = {}
+    read: dict[int, int] = {}
+    for place in range(bisect_left(attempts, since_ns, key=lambda attempt: attempt.invoked_ns), len(attempts)):
+        attempt = attempts[place]
+        if attempt.outcome != "ok":
+            continue
+        kind = attempt.operation.kind
+        if kind in MONEY_KINDS and attempt.replayed is not True:
+            moved[attempt.worker] = min(moved.get(attempt.worker, attempt.ended_ns), attempt.ended_ns)
+        elif kind in READ_KINDS and attempt.operation.arm == "uncached":
+            read[attempt.worker] = min(read.get(attempt.worker, attempt.ended_ns), attempt.ended_ns)
+    if len(moved) < workers or len(read) < workers:
+        return None
+    return max(*moved.values(), *read.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How it went on after a fault: seconds from its end to the service's being back, and whether that is right.
+
+    `sentence` says what is wrong, or what could not be told.
+    """
+
+    verdict: Verdict
+    back_s: float | None = None
+    sentence: str = ""
+
+
+def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> Recovery:
+    """Judge how the service came back after a fault."""
+    if not run.began_ns:
+        return Recovery(Verdict.UNKNOWN, None, f"{run} was planned and never happened")
+    moment_ns = back_ns(attempts, since_ns=run.ended_ns, workers=workers)
+    if moment_ns is None:
+        waited_s = (max((attempt.ended_ns for attempt in attempts), default=0) - run.ended_ns) / 1e9
+        text = f"{run}: nobody saw the service back on every worker in the {max(0.0, waited_s):.1f} s that were left"
+        return Recovery(Verdict.FAIL if waited_s >= BACK_S else Verdict.UNKNOWN, None, text)
+    back_s = (moment_ns - run.ended_ns) / 1e9
+    if back_s > BACK_S:
+        return Recovery(Verdict.FAIL, back_s, f"{run}: the service was back after {back_s:.1f} s, not {BACK_S:g}")
+    if run.takeover_s is not None and run.takeover_s > TAKEOVER_S:
+        text = f"{run}: its subscribers were served by nobody for {run.takeover_s:.1f} s, not {TAKEOVER_S:g}"
+        return Recovery(Verdict.FAIL, back_s, text)
+    return Recovery(Verdict.PASS, back_s)
+
+
+def fault_results(
+    runs: Sequence[FaultRun], attempts: Sequence[Attempt], *, workers: int, zero_ns: int
+) -> tuple[FaultResult, ...]:
+    """Return what the report says of each fault. `zero_ns` is when driving began."""
+
+    def at_s(moment_ns: int) -> float | None:
+        return (moment_ns - zero_ns) / 1e9 if moment_ns else None
+
+    found = []
+    for run in runs:
+        recovery = recovery_from(run, attempts, workers=workers)
+        over_ns = run.ended_ns + round((BACK_S if recovery.back_s is None else recovery.back_s) * 1e9)
+        verdict = Verdict.UNKNOWN if recovery.verdict is Verdict.PASS and not run.seen else recovery.verdict
+        found.append(
+            FaultResult(
+                name=run.planned.name.value,
+                title=FAULTS[run.planned.name].title,
+                planned_s=run.planned.at_ms / 1000,
+                began_s=at_s(run.began_ns),
+                ended_s=at_s(run.ended_ns),
+                detail=run.detail or run.planned.what,
+                seen=run.seen,
+                hurt=_hurt(attempts, run.began_ns, over_ns) if run.began_ns else 0,
+                back_s=recovery.back_s,
+                takeover_s=run.takeover_s,
+                verdict=verdict,
+                note=recovery.sentence or ("" if run.seen else f"no {FAULTS[run.planned.name].seen_as} were seen"),
+            )
+        )
+    return tuple(found)
+
+
+def _hurt(attempts: Sequence[Attempt], from_ns: int, to_ns: int) -> int:
+    """Count the requests that were told to try again, or nothing, in a stretch of time."""
+    return sum(from_ns <= a.ended_ns <= to_ns and (a.outcome == "unknown" or a.code == "OVERLOADED") for a in attempts)
+
+
+def fault_sightings(runs: Sequence[FaultRun]) -> tuple[Sighting, ...]:
+    """Return, for each fault that was planned, how much of it was really there: what never was has not been tested."""
+    seen: dict[FaultName, int] = {}
+    for run in runs:
+        seen[run.planned.name] = seen.get(run.planned.name, 0) + run.seen
+    return tuple(
+        Sighting(f"fault_{name}", f"{FAULTS[name].title}: {FAULTS[name].seen_as}", count)
+        for name, count in seen.items()
+    )

@@ -1,0 +1,57 @@
+"""Who serves the subscribers, and how long a killed worker's are served by nobody."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+
+import aiohttp
+
+from simulation.faults.model import BACK_S
+from simulation.metrics import EVENTS_HANDLED, parse_metrics
+from simulation.observe import Observatory
+from simulation.scrape import TIMEOUT_S, fetch_metrics
+from simulation.workers import Worker
+
+LOOK_S = 0.5
+"""Between two looks at what the workers have counted: some dozens of events on any day."""
+
+POLL_S = 0.02
+"""How exactly a takeover is timed: a hundredth of what is allowed."""
+
+
+async def who_serves(workers: Sequence[Worker]) -> int:
+    """Return the number of the worker that handles the most events at present."""
+    if len(workers) == 1:
+        return 0
+    before = await _handled(workers)
+    await asyncio.sleep(LOOK_S)
+    after = await _handled(workers)
+    return max(range(len(workers)), key=lambda number: (after[number] - before[number], after[number]))
+
+
+async def _handled(workers: Sequence[Worker]) -> list[float]:
+    counts = []
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session:
+        for worker in workers:
+            text = await fetch_metrics(session, worker)
+            counted = parse_metrics(text).totals.counter_by(EVENTS_HANDLED, "subscriber") if text else {}
+            counts.append(sum(counted.values()))
+    return counts
+
+
+async def watch_takeover(observatory: Observatory) -> float:
+    """Return for how many seconds after the death of a worker some subscriber was served by nobody for sure.
+
+    Call it right after the death. Whoever lives renews its leases, and whoever is dead does not: a lease that has been
+    prolonged since is held by the living.
+    """
+    died, unserved_s = monotonic(), 0.0
+    left = await observatory.leases()
+    while unserved_s < BACK_S:
+        looked_s = monotonic() - died
+        now = await observatory.leases()
+        if all(until is not None and ((old := left.get(name)) is None or until > old) for name, until in now.items()):
+            break
+        unserved_s = looked_s
+        await asyncio.sleep(POLL_S)
+    return unserved_s

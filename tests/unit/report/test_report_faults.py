@@ -1,0 +1,86 @@
+"""What the report says of things that were broken on purpose."""
+
+import io
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+from rich.console import Console
+
+from simulation.report.document import build_document
+from simulation.report.html import render_page
+from simulation.report.junit import render_junit
+from simulation.report.plots import draw_plots
+from simulation.report.terminal import print_verdict
+from simulation.report.wording import headline
+from simulation.result import RunResult, Verdict
+
+OVER_TIME = {"latency", "throughput", "hits", "event_latency_over_time"}
+
+
+def printed(result: RunResult) -> str:
+    stream = io.StringIO()
+    print_verdict(result, Console(file=stream, width=160))
+    return " ".join(stream.getvalue().split())
+
+
+def test_the_terminal_says_when_each_fault_was_and_how_long_the_service_took_to_come_back(
+    shaken_run: RunResult,
+) -> None:
+    text = printed(shaken_run)
+    assert "✓ PASS 4.0 to 6.0 s PostgreSQL is slow: as planned 23 - 0.4 s" in text
+    assert "✓ PASS 17.0 s A worker of the bank is killed: as planned 23 1.4 s 3.2 s" in text
+
+
+def test_a_run_without_faults_says_nothing_of_them(passed_run: RunResult) -> None:
+    assert "Faults" not in printed(passed_run)
+    assert "<h2>Faults" not in render_page(passed_run)
+    assert "Faults" not in render_junit(passed_run)
+    assert build_document(passed_run)["faults"] == []
+
+
+def test_the_verdict_is_about_coming_back_and_not_about_speed(shaken_run: RunResult) -> None:
+    assert headline(shaken_run) == "Every safety check held, and the service came back after each of 3 faults."
+    page = render_page(shaken_run)
+    assert page.count("for information with faults") == len(shaken_run.criteria)
+    assert "in this scenario" not in page
+
+
+def test_the_page_has_a_row_for_each_fault(shaken_run: RunResult) -> None:
+    page = " ".join(render_page(shaken_run).split())
+    assert "<h2>Faults" in page
+    for fault in shaken_run.faults:
+        assert fault.title in page
+    assert '<td class="n" data-label="When">24.0 to 26.0 s</td>' in page
+    assert '<td class="n" data-label="Taken over after">1.4 s</td>' in page
+    assert '<td class="n" data-label="Back after">3.2 s</td>' in page
+
+
+def test_the_plots_over_time_mark_the_faults(shaken_run: RunResult, passed_run: RunResult) -> None:
+    marked = {plot.name for plot in draw_plots(shaken_run) if "var(--fault)" in plot.svg}
+    assert marked == OVER_TIME
+    assert not any("var(--fault)" in plot.svg for plot in draw_plots(passed_run))
+    latency = next(plot.svg for plot in draw_plots(shaken_run) if plot.name == "latency")
+    assert latency.count(">fault<") == 1, "the legend names it once"
+
+
+def test_junit_has_a_case_for_each_fault_that_says_how_it_went(shaken_run: RunResult) -> None:
+    slow, *rest = shaken_run.faults
+    late = replace(slow, verdict=Verdict.FAIL, back_s=None, note="nobody saw the service back")
+    never = replace(rest[1], verdict=Verdict.UNKNOWN, began_s=None, ended_s=None, seen=0, note="never happened")
+    root = ET.fromstring(render_junit(replace(shaken_run, faults=(late, rest[0], never))))  # noqa: S314 - ours
+    suite = next(suite for suite in root if suite.get("name") == "first_day: Faults")
+    failed, passed, unknown = suite.findall("testcase")
+    failure = failed.find("failure")
+    assert failure is not None
+    assert "the service was not seen back" in (failure.get("message") or "")
+    assert "nobody saw the service back" in (failure.text or "")
+    assert "taken over after 1.4 s" in (passed.findtext("system-out") or "")
+    assert unknown.find("error") is not None
+    assert unknown.get("name") == "Replies to COMMIT are lost (23.9 s, planned)"
+
+
+def test_the_json_tells_everything_of_a_fault(shaken_run: RunResult) -> None:
+    faults = build_document(shaken_run)["faults"]
+    assert isinstance(faults, list)
+    assert [fault["name"] for fault in faults] == ["database_slow", "worker_kill", "commit_reply_cut"]
+    assert (faults[1]["back_s"], faults[1]["takeover_s"], faults[1]["hurt"]) == (3.2, 1.4, 23)

@@ -1,0 +1,268 @@
+"""Faults: their schedule is part of the plan, and what people were answered tells whether the service came back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from simulation.checks import CHECKS, judge
+from simulation.evidence import Evidence
+from simulation.faults.choose import FaultsError, choose_faults, describe_faults
+from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun, PlannedFault
+from simulation.faults.recovery import back_ns, fault_results, fault_sightings, recovery_from
+from simulation.faults.timetable import LEAD_S, ROOM_S, needed_s
+from simulation.history import Attempt, Sent
+from simulation.people import Role
+from simulation.plan import Intent, Kind, Operation, Plan, PlanError
+from simulation.result import Arm, Outcome, Verdict
+from simulation.scenarios import SCENARIOS
+from simulation.schedule import draw_plan
+
+ALL = list(FAULTS)
+S = 1_000_000_000
+
+
+def plan(faults: Sequence[FaultName] = (), *, seed: int = 7, duration_s: float = 90, workers: int = 2) -> Plan:
+    return draw_plan(
+        seed=seed, scenario=SCENARIOS["first_day"], customers=12, duration_s=duration_s, rate=20, workers=workers,
+        faults=faults,
+    )  # fmt: skip
+
+
+def test_the_same_seed_breaks_the_same_things_at_the_same_moments() -> None:
+    assert plan(ALL).faults == plan(ALL).faults
+    assert plan(ALL).faults == plan(ALL[::-1]).faults, "however they are listed"
+    assert plan(ALL, seed=7).faults != plan(ALL, seed=8).faults
+
+
+def test_the_schedule_is_part_of_the_hash_and_without_one_nothing_changes() -> None:
+    assert plan().hash == draw_plan(
+        seed=7, scenario=SCENARIOS["first_day"], customers=12, duration_s=90, rate=20, workers=2
+    ).hash  # fmt: skip
+    with_faults = plan(ALL)
+    assert with_faults.hash != plan().hash
+    first, *rest = with_faults.faults
+    moved = replace(with_faults, faults=(replace(first, at_ms=first.at_ms + 1), *rest))
+    assert moved.hash != with_faults.hash
+
+
+def test_people_bank_in_the_same_way_with_and_without_faults() -> None:
+    def what(operation: Operation) -> tuple[object, ...]:
+        return operation.phase, operation.at_ns, operation.kind, operation.person, operation.key, operation.amount
+
+    usual = {what(operation) for operation in plan().operations}
+    assert usual <= {what(operation) for operation in plan(ALL).operations}
+
+
+def test_each_fault_is_planned_once_before_any_is_planned_twice() -> None:
+    names = [fault.name for fault in plan(ALL, duration_s=200).faults]
+    assert set(names[: len(ALL)]) == set(ALL)
+    assert len(names) > len(ALL)
+    assert {fault.worker for fault in plan([FaultName.WORKER_KILL], duration_s=200).faults} == {None, 0, 1}
+
+
+def test_faults_do_not_overlap_and_leave_time_to_recover_also_after_the_last() -> None:
+    for seed in range(20):
+        faults = plan(ALL, seed=seed, duration_s=needed_s(ALL)).faults
+        assert faults[0].at_ms == LEAD_S * 1000
+        ends_ms = [fault.at_ms + fault.lasts_ms for fault in faults]
+        starts_ms = [*(fault.at_ms for fault in faults[1:]), needed_s(ALL) * 1000]
+        for end_ms, start_ms in zip(ends_ms, starts_ms, strict=True):
+            assert start_ms - end_ms >= ROOM_S * 1000
+        for fault in faults:
+            shortest, longest = FAULTS[fault.name].lasts_s
+            assert shortest * 1000 <= fault.lasts_ms <= longest * 1000
+
+
+def test_a_run_too_short_for_its_faults_is_refused_with_what_would_do() -> None:
+    with pytest.raises(PlanError, match=rf"7 faults .* at least {needed_s(ALL):g} seconds, not 20"):
+        plan(ALL, duration_s=20)
+
+
+def test_every_worker_is_looked_at_all_the_time_and_after_the_drive() -> None:
+    before, after = plan(), plan(ALL, workers=2)
+    usual = {operation.key for operation in before.operations}
+    lookouts = [o for o in after.operations if o.phase != "setup" and o.amount == "0.01" and o.key not in usual]
+    for phase, duration_s in (("drive", 90), ("heal", BACK_S)):
+        for worker in range(2):
+            moments = [o.at_ns for o in lookouts if o.phase == phase and o.slot % 2 == worker]
+            gaps = [later - earlier for earlier, later in pairwise(moments)]
+            assert max(gaps) <= 0.25 * S
+            assert moments[-1] > (duration_s - 0.5) * S
+    households = {person.index for person in after.people_with(Role.HOUSEHOLD)}
+    assert {o.person for o in lookouts} <= households
+    assert all(after.accounts[o.target or 0].person == o.person for o in lookouts), "a household's sum stays the same"
+    reads = [o for o in after.heal if o.kind is Kind.BALANCE]
+    assert len(reads) == len(lookouts) - sum(o.phase == "drive" for o in lookouts)
+    assert {o.arm for o in reads} == {"uncached"}
+
+
+@pytest.mark.parametrize("workers", [1, 16])
+def test_lookouts_are_not_the_load(workers: int) -> None:
+    assert len(plan(ALL, workers=workers).heal) <= BACK_S * 32 + 2 * workers
+
+
+def test_all_means_all_that_the_servers_allow_and_says_what_they_do_not() -> None:
+    assert choose_faults("all", "embedded") == (ALL, [])
+    for backend in ("containers", "external"):
+        names, left_out = choose_faults("all", backend)
+        assert names == [name for name in ALL if name is not FaultName.DATABASE_KILL]
+        [sentence] = left_out
+        assert sentence.startswith(f"database_kill is not possible with --backend {backend}: ")
+    assert choose_faults("none", "embedded") == ([], [])
+    assert choose_faults("database_slow, worker_kill,worker_kill", "external") == (
+        [FaultName.WORKER_KILL, FaultName.DATABASE_SLOW],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("gremlins", "there is no fault gremlins; there are all, none, worker_kill, "),
+        ("worker_kill,all", "there is no fault all; "),
+        ("worker_kill,database_kill", "database_kill is not possible with --backend external: "),
+    ],
+)
+def test_what_cannot_be_broken_is_said_in_one_sentence(words: str, sentence: str) -> None:
+    with pytest.raises(FaultsError) as refused:
+        choose_faults(words, "external")
+    assert str(refused.value).startswith(sentence)
+
+
+def test_the_schedule_is_described_a_line_each() -> None:
+    lines = describe_faults(plan(ALL).faults)
+    assert len(lines) == 1 + len(plan(ALL).faults)
+    assert any("worker_kill: whoever serves the subscribers" in line for line in lines)
+    assert describe_faults(()) == []
+
+
+def attempt(
+    at_s: float, kind: Kind = Kind.TRANSFER, outcome: Outcome = "ok", *, worker: int = 0, took_s: float = 0.1,
+    replayed: bool = False, arm: Arm | None = None, code: str | None = None,
+) -> Attempt:  # fmt: skip
+    """Make an attempt that was sent `at_s` seconds after the fault's end."""
+    arm = "uncached" if arm is None and kind is Kind.BALANCE else arm
+    operation = Operation(0, "drive", 0, kind, Intent.PLAIN, 1, worker, arm=arm)
+    invoked_ns = round((100 + at_s) * S)
+    done = Attempt(operation, 1, worker, Sent(), invoked_ns, invoked_ns + round(took_s * S), outcome, code)
+    done.replayed = replayed
+    return done
+
+
+def run(name: FaultName = FaultName.DATABASE_SLOW, **more: object) -> FaultRun:
+    """Make a fault that lasted from 98 to 100 seconds."""
+    given: dict[str, object] = {"began_ns": 98 * S, "ended_ns": 100 * S, "seen": 3, **more}
+    return FaultRun(PlannedFault(name, 97_000, 2_000, delay_ms=50), **given)  # type: ignore[arg-type]  # by name
+
+
+BACK = [
+    attempt(0.3),
+    attempt(0.4, Kind.BALANCE),
+    attempt(0.6, worker=1),
+    attempt(0.5, Kind.ME, worker=1, arm="uncached"),
+]
+
+
+def in_order(attempts: Sequence[Attempt]) -> list[Attempt]:
+    return sorted(attempts, key=lambda one: one.invoked_ns)
+
+
+def test_the_service_is_back_when_the_last_worker_has_moved_money_and_answered_from_the_database() -> None:
+    assert back_ns(in_order(BACK), since_ns=100 * S, workers=2) == round(100.7 * S)
+    assert recovery_from(run(), in_order(BACK), workers=2).back_s == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("missing", range(4))
+def test_one_worker_without_a_read_or_a_movement_is_not_the_service(missing: int) -> None:
+    others = [one for place, one in enumerate(BACK) if place != missing]
+    assert back_ns(in_order(others), since_ns=100 * S, workers=2) is None
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        attempt(0.3, outcome="unknown"),
+        attempt(0.3, outcome="refused", code="OVERLOADED"),
+        attempt(0.3, replayed=True),
+        attempt(-0.2, took_s=0.9),
+        attempt(0.3, Kind.LOGIN),
+    ],
+    ids=["unknown", "refused", "replayed", "asked for before the end", "no money"],
+)
+def test_what_says_nothing_of_the_ledger_does_not_count(instead: Attempt) -> None:
+    assert back_ns(in_order([instead, *BACK[1:]]), since_ns=100 * S, workers=2) is None
+
+
+def test_an_answer_from_the_cache_says_nothing_of_the_database() -> None:
+    cached = attempt(0.4, Kind.BALANCE, arm="cached")
+    assert back_ns(in_order([BACK[0], cached, *BACK[2:]]), since_ns=100 * S, workers=2) is None
+
+
+def verdict_of(runs: Sequence[FaultRun], attempts: Sequence[Attempt]) -> tuple[Verdict, str]:
+    evidence = Evidence(plan(), in_order(attempts), None, faults=runs)
+    result = CHECKS["service_comes_back"].check(evidence)
+    return result.verdict, " ".join((*result.violations, result.note))
+
+
+def test_a_service_that_is_back_in_time_passes() -> None:
+    assert verdict_of([run()], BACK) == (Verdict.PASS, "")
+
+
+def test_a_service_that_is_back_too_late_fails_and_says_when_it_was() -> None:
+    late = [replace_time(one, BACK_S) for one in BACK]
+    verdict, text = verdict_of([run()], late)
+    assert verdict is Verdict.FAIL
+    assert "the service was back after 15.7 s, not 15" in text
+
+
+def replace_time(one: Attempt, later_s: float) -> Attempt:
+    one = replace(one)
+    one.invoked_ns += round(later_s * S)
+    one.ended_ns += round(later_s * S)
+    return one
+
+
+def test_a_service_that_nobody_saw_back_fails_if_there_was_time_and_is_unknown_if_not() -> None:
+    waiting = [attempt(at_s, outcome="unknown") for at_s in range(20)]
+    assert verdict_of([run()], waiting)[0] is Verdict.FAIL
+    verdict, text = verdict_of([run()], waiting[:10])
+    assert verdict is Verdict.UNKNOWN
+    assert "nobody saw the service back on every worker in the 9.1 s that were left" in text
+
+
+def test_subscribers_of_a_dead_worker_are_to_be_taken_over_within_two_seconds() -> None:
+    assert verdict_of([run(FaultName.WORKER_KILL, takeover_s=TAKEOVER_S)], BACK)[0] is Verdict.PASS
+    verdict, text = verdict_of([run(FaultName.WORKER_KILL, takeover_s=2.4)], BACK)
+    assert verdict is Verdict.FAIL
+    assert "served by nobody for 2.4 s, not 2" in text
+
+
+def test_a_fault_that_never_came_is_unknown_and_one_that_was_not_there_was_never_seen() -> None:
+    never = run(began_ns=0, ended_ns=0, seen=0)
+    assert verdict_of([never], BACK)[0] is Verdict.UNKNOWN
+    [sighting] = fault_sightings([never])
+    assert (sighting.name, sighting.seen, sighting.required) == ("fault_database_slow", 0, True)
+    [result] = fault_results([run(seen=0)], in_order(BACK), workers=2, zero_ns=90 * S)
+    assert (result.verdict, result.note) == (Verdict.UNKNOWN, "no messages delayed were seen")
+
+
+def test_a_run_without_faults_is_not_asked_whether_it_came_back() -> None:
+    evidence = Evidence(plan(), [], None)
+    assert "service_comes_back" not in {result.name for result in judge(evidence)}
+    assert "service_comes_back" in {result.name for result in judge(replace(evidence, faults=[run()]))}
+
+
+def test_the_report_tells_when_a_fault_was_what_it_hurt_and_when_it_was_over() -> None:
+    hurt = [
+        attempt(-1.5, outcome="unknown"),
+        attempt(-0.5, outcome="refused", code="OVERLOADED"),
+        attempt(-3.0, outcome="unknown"),
+        attempt(5.0, outcome="unknown"),
+        attempt(-1.0, outcome="refused", code="INSUFFICIENT_FUNDS"),
+    ]
+    [result] = fault_results([run()], in_order([*BACK, *hurt]), workers=2, zero_ns=90 * S)
+    assert (result.began_s, result.ended_s, result.planned_s) == (8.0, 10.0, 97.0)
+    assert (result.hurt, result.seen, result.verdict) == (2, 3, Verdict.PASS)
+    assert result.back_s == pytest.approx(0.7)
