@@ -11,6 +11,7 @@ from bank.cache.values import Tag, ValueCache
 from bank.events.delivery import NotNow
 from bank.events.model import (
     AccountClosedEvent,
+    AccountCreatedEvent,
     AccountEvent,
     AccountFrozenEvent,
     AccountLimitsChangedEvent,
@@ -63,9 +64,10 @@ class AccountCache:
         return msgspec.json.decode(data, type=Account) if data else None
 
     async def catch_up(self, connection: Any, events: Sequence[RecordedEvent]) -> None:
-        """Handle everything that changes an account: see to it that the cache believes nothing older than these events.
+        """Handle everything that changes an account, or an owner's list of them.
 
-        The write-through has usually been here before; this covers a crash, or an absent Redis, in between.
+        See to it that the cache believes nothing older than these events. The write-through has usually been here
+        before; this covers a crash, or an absent Redis, in between.
         Raises `NotNow` while Redis is away.
         """
         ids = {recorded.event.account_id for recorded in events if isinstance(recorded.event, AccountEvent | HoldEvent)}
@@ -73,12 +75,19 @@ class AccountCache:
             Tag(_key(row["id"]), row["revision"], BALANCE_TTL_S)
             async for row in queries.revisions(connection, ids=list(ids))
         ]
+        owners = {recorded.event.owner_id for recorded in events if isinstance(recorded.event, AccountCreatedEvent)}
+        if owners:
+            tags += [
+                owner_tag(row["id"], row["version"])
+                async for row in queries.owner_versions(connection, ids=list(owners))
+            ]
         if not await self._values.put(tags):
             raise NotNow("Redis is away.")
 
 
-# What a subscriber asks for, so that `catch_up` hears of every change of an account's row.
+# What a subscriber asks for, so that `catch_up` hears of every change of an account's row, and of each new one.
 CHANGES = (
+    AccountCreatedEvent,
     BalanceUpdatedEvent,
     AccountFrozenEvent,
     AccountUnfrozenEvent,

@@ -76,3 +76,6 @@ returning id, user_id, kind, number, currency, status, balance_minor, version, c
 
 -- name: revisions(ids)
 select id, revision from accounts where id = any(:ids::uuid[]);
+
+-- name: owner_versions(ids)
+select id, version from users where id = any(:ids::uuid[]);

@@ -1,10 +1,12 @@
 """The cache: an answer is given again only while all it was made from is unchanged; losing Redis changes nothing."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
+from bank.accounts.open import open_account
 from bank.cache.answers import AnswerCache
 from bank.cache.redis import CacheServer
 from bank.cache.values import Tag, ValueCache
@@ -242,3 +244,20 @@ async def test_who_moved_money_while_redis_was_silent_sees_it_when_redis_answers
                     if _did(reply) == "hit":
                         break
                     await asyncio.sleep(0.02)
+
+
+async def test_an_account_whose_opening_crashed_before_the_cache_was_told_is_shown_all_the_same(
+    running_bank: RunningBank,
+) -> None:
+    person, _, _ = await _two_accounts(running_bank)
+    await _hit(person, "Me")
+
+    class Crashed:
+        async def put(self, _tags: Any) -> bool:
+            return True
+
+    bank = running_bank.bank
+    user_id = UUID((await person.run("Me")).data["me"]["id"])
+    await open_account(bank.work, cast("ValueCache", Crashed()), bank.clock, user_id=user_id, key="c", currency="BRL")
+    await running_bank.caught_up()
+    assert len((await person.run("Me")).data["me"]["accounts"]) == 3
