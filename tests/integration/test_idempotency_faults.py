@@ -127,7 +127,7 @@ async def test_a_full_queue_burns_no_key(books: Books, database_url: str) -> Non
 
 
 async def test_a_full_pool_burns_no_key(database_url: str, redis_url: str) -> None:
-    settings = settings_for(database_url, redis_url, database_pool_size=6, database_pool_timeout_ms=300)
+    settings = settings_for(database_url, redis_url, database_pool_size=6, database_pool_timeout_ms=500)
     async with serving(settings) as bank:
         payer = await payer_at(bank)
         await bank.caught_up()
@@ -171,7 +171,7 @@ async def test_what_the_caller_may_not_do_burns_no_key(payer: Payer) -> None:
 async def test_who_waits_for_another_longer_than_a_statement_may_take_burns_no_key(
     database_url: str, redis_url: str, operation: str, held: str
 ) -> None:
-    settings = settings_for(database_url, redis_url, database_statement_timeout_ms=250)
+    settings = settings_for(database_url, redis_url, database_statement_timeout_ms=1_000)
     async with serving(settings) as bank, connected(database_url) as other:
         payer = await payer_at(bank)
         given = payer.input("k") if operation == "Transfer" else {"idempotencyKey": "k", "currency": "BRL"}
