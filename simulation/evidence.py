@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from simulation.answers import Opened
 from simulation.facts import Facts, LedgerSnapshot
@@ -24,6 +25,14 @@ class Secret:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class BankCheck:
+    """What `bank check` said once the bank had come to rest; `report` is None where it could not look."""
+
+    report: Mapping[str, Any] | None
+    last_words: str = ""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A run, as its judge sees it. `facts` is None where the database could not be read at the end."""
@@ -36,6 +45,7 @@ class Evidence:
     secrets: Sequence[Secret] = ()
     postgres_log: str | None = None
     drained: bool = True
+    bank_check: BankCheck | None = None
     opened: Mapping[int, Opened] = field(default_factory=dict)
     faults: Sequence[FaultRun] = ()
 

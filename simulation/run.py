@@ -16,7 +16,7 @@ from simulation.checks import judge
 from simulation.client import BankClient
 from simulation.criteria import evaluate, load_criteria
 from simulation.drive import Driver
-from simulation.evidence import Evidence, Secret
+from simulation.evidence import BankCheck, Evidence, Secret
 from simulation.facts import Facts, LedgerSnapshot
 from simulation.faults.inject import Injector, open_network
 from simulation.faults.model import FAULTS
@@ -73,6 +73,7 @@ class _Seen:
     snapshots: list[LedgerSnapshot] = field(default_factory=list)
     facts: Facts | None = None
     drained: bool = False
+    bank_check: BankCheck | None = None
     notes: list[str] = field(default_factory=list)
 
     def clock_s(self) -> float:
@@ -114,6 +115,8 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
                 )
                 await _bank(backend, stack, driver, scraper, injector=injector, seen=seen)
                 await _come_to_rest(backend, scraper, seen, progress)
+                progress.step("Asking the bank whether its books are right")
+                seen.bank_check = await stack.check_books()
     progress.step("Judging")
     evidence = Evidence(
         plan=plan,
@@ -124,6 +127,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         secrets=_secrets(plan, driver, stack.token_secret),
         postgres_log=_postgres_log(backend, logs),
         drained=seen.drained,
+        bank_check=seen.bank_check,
         opened=driver.requests.accounts,
         faults=injector.runs,
     )

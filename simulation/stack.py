@@ -1,21 +1,26 @@
 """The stack under test: PostgreSQL and Redis, the bank migrated, its first administrator, and its workers."""
 
 import asyncio
+import json
 import os
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
+from simulation.evidence import BankCheck
 from simulation.observe import open_observatory
 from simulation.people import Person
 from simulation.progress import Progress
 from simulation.tether import Tether
-from simulation.workers import BANK, CouldNotRunError, Worker, Workers, free_ports, run_to_end
+from simulation.workers import BANK, CouldNotRunError, Worker, Workers, free_ports, run_for_output, run_to_end
+
+CHECK_S = 120.0
+"""A run writes some thousand entries, of which `bank check` verifies a million in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Stack:
 
     workers: Workers
     token_secret: str
+    environment: Mapping[str, str]
 
     @property
     def urls(self) -> list[str]:
@@ -60,6 +66,13 @@ class Stack:
     def logs(self) -> list[Path]:
         """The log of each worker."""
         return [worker.log for worker in self.workers.all]
+
+    async def check_books(self) -> BankCheck:
+        """Let the bank verify its own books, while it runs, as an operator does."""
+        code, output, complaint = await run_for_output([*BANK, "check", "--json"], self.environment, timeout_s=CHECK_S)
+        if code in {0, 1}:
+            return BankCheck(json.loads(output))
+        return BankCheck(None, complaint or f"`bank check` ended with exit code {code}")
 
 
 @asynccontextmanager
@@ -96,7 +109,7 @@ async def open_stack(
         try:
             await running.start()
             await creating
-            yield Stack(running, token_secret)
+            yield Stack(running, token_secret, environment)
         finally:
             progress.step("Stopping the bank")
             creating.cancel()

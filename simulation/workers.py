@@ -184,23 +184,38 @@ async def _is_ready(worker: Worker, session: aiohttp.ClientSession) -> bool:
 
 async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, stdin: str = "") -> None:
     """Run one of the bank's commands. Raises CouldNotRunError with its last words where it fails."""
+    code, output, complaint = await run_for_output(command, environment, stdin=stdin)
+    if code:
+        name = " ".join(part for part in command[3:5] if not part.startswith("-"))
+        words = complaint or (output.splitlines() or ["it said nothing"])[-1][:300]
+        raise CouldNotRunError(f"bank {name} failed: {words}")
+
+
+async def run_for_output(
+    command: Sequence[str], environment: Mapping[str, str], *, stdin: str = "", timeout_s: float | None = None
+) -> tuple[int, str, str]:
+    """Run one of the bank's commands; return its exit code, what it wrote, and the last line of its complaint.
+
+    One that is not done in time is killed.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=asyncio.subprocess.PIPE,
         env=dict(environment),
     )
     try:
-        output, _ = await process.communicate(stdin.encode())
+        async with asyncio.timeout(timeout_s):
+            output, complaint = await process.communicate(stdin.encode())
+    except TimeoutError:
+        return -signal.SIGKILL, "", f"was not done within {timeout_s:g} seconds"
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode:
-        lines = output.decode(errors="replace").strip().splitlines()
-        name = " ".join(part for part in command[3:5] if not part.startswith("-"))
-        raise CouldNotRunError(f"bank {name} failed: {lines[-1][:300] if lines else 'it said nothing'}")
+    lines = complaint.decode(errors="replace").strip().splitlines()
+    return process.returncode or 0, output.decode(errors="replace").strip(), lines[-1][:300] if lines else ""
 
 
 BANK = (sys.executable, "-m", "bank")

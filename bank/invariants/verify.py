@@ -155,10 +155,14 @@ class _Verification:
         """Do all of it, and return the verdict."""
         as_of = await self._first.fetchval("select now()")
         counts = dict(await _queries.counts(self._first))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_chain(counts["audit_rows"]))
-            for connection in self._others:
-                tasks.create_task(self._sweep(connection))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow_chain(counts["audit_rows"]))
+                for connection in self._others:
+                    tasks.create_task(self._sweep(connection))
+        except ExceptionGroup as failed:
+            # One says why; the others were given up for it.
+            raise failed.exceptions[0] from failed
         order = list(INVARIANTS)
         findings = sorted(self._findings, key=lambda finding: order.index(finding.invariant))
         return Verdict(as_of=as_of, **counts, findings=tuple(findings), seconds=self._seconds)

@@ -10,6 +10,7 @@ from simulation.mutants.mutant import Mutant
 
 NAMES = (
     "credit_twice",
+    "one_side_only",
     "balance_not_checked",
     "key_not_checked",
     "key_in_another_transaction",

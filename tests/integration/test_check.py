@@ -192,12 +192,13 @@ async def test_progress_is_told_and_ends_with_all(books_url: str) -> None:
     assert len(told) > 10
 
 
+@pytest.mark.parametrize("table", ["entries", "idempotency_keys", "audit_logs"])
 async def test_a_table_that_is_locked_by_a_migration_is_not_waited_for_long(
-    books_url: str, superuser: Any, monkeypatch: pytest.MonkeyPatch
+    books_url: str, superuser: Any, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     monkeypatch.setattr("bank.invariants.verify.SETTINGS", ("set local lock_timeout = '50ms'",))
     async with superuser.transaction():
-        await superuser.execute("lock table entries in access exclusive mode")
+        await superuser.execute(f"lock table {table} in access exclusive mode")
         with pytest.raises(Unavailable, match="The books could not be read: canceling statement due to lock timeout"):
             await verify(books_url)
 

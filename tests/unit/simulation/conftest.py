@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from simulation.client import BankClient
 from simulation.drive import Driver
-from simulation.evidence import Evidence, Secret
+from simulation.evidence import BankCheck, Evidence, Secret
 from simulation.facts import LedgerSnapshot
 from simulation.history import History
 from simulation.plan import Plan
@@ -49,6 +49,7 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5
         logs=[log],
         secrets=[Secret("the password of person 1", plan.people[1].password)],
         postgres_log="LOG: ready\n",
+        bank_check=BankCheck({"sound": True, "invariants": {"no_overdraft": True}, "findings": []}),
         opened=driver.requests.accounts,
     )
     return driver, evidence

@@ -12,7 +12,7 @@ from simulation.answers import Balance, Balances, Moved, Page
 from simulation.checks import CHECKS, judge
 from simulation.checks.one_instant import overlap
 from simulation.checks.tally import Tally
-from simulation.evidence import Evidence, Secret
+from simulation.evidence import BankCheck, Evidence, Secret
 from simulation.facts import EntryRow, Facts, LedgerSnapshot
 from simulation.history import Attempt
 from simulation.people import Role
@@ -85,6 +85,26 @@ def test_a_check_that_has_looked_at_nothing_does_not_pass(name: str) -> None:
 )
 def test_without_the_database_a_check_that_needs_it_is_unknown(name: str, evidence: Evidence) -> None:
     assert verdict(name, replace(evidence, facts=None)) is Verdict.UNKNOWN
+
+
+def test_a_sentence_of_the_banks_own_check_is_a_violation(evidence: Evidence) -> None:
+    finding = {"invariant": "no_overdraft", "sentence": "account 1: its balance should be 0 or more, and is -1."}
+    said = BankCheck({"sound": False, "invariants": {"no_overdraft": False}, "findings": [finding]})
+    result = CHECKS["bank_check_agrees"].check(replace(evidence, bank_check=said))
+    assert result.verdict is Verdict.FAIL
+    assert result.violations == ("no_overdraft: account 1: its balance should be 0 or more, and is -1.",)
+
+
+def test_a_bank_that_does_not_say_why_its_books_are_unsound_is_not_believed(evidence: Evidence) -> None:
+    said = BankCheck({"sound": False, "invariants": {"no_overdraft": False}, "findings": []})
+    assert verdict("bank_check_agrees", replace(evidence, bank_check=said)) is Verdict.FAIL
+
+
+def test_a_check_of_the_bank_that_could_not_look_is_unknown_and_says_why(evidence: Evidence) -> None:
+    said = BankCheck(None, "bank: The books could not be read: it is raining.")
+    result = CHECKS["bank_check_agrees"].check(replace(evidence, bank_check=said))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "it is raining" in result.note
 
 
 def test_a_household_whose_accounts_add_up_wrongly_in_one_answer_breaks_conservation(evidence: Evidence) -> None:

@@ -1,0 +1,26 @@
+"""The bank's own `bank check` finds its books sound, once the last event is handled.
+
+It looks at what nobody's answers show: running balances, versions, the events of entries, the audit chain, the guards.
+"""
+
+from simulation.checks.tally import Tally
+from simulation.evidence import Evidence
+from simulation.result import CheckResult
+
+NAME = "bank_check_agrees"
+TITLE = "`bank check` finds the books sound"
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Take every invariant that the bank looked at, and every sentence that it said."""
+    tally = Tally(NAME, TITLE)
+    said = evidence.bank_check
+    if said is None or said.report is None:
+        tally.left_open(said.last_words if said else "`bank check` was not run")
+        return tally.result()
+    tally.look(len(said.report["invariants"]))
+    for finding in said.report["findings"]:
+        tally.broke(f"{finding['invariant']}: {finding['sentence']}")
+    if not said.report["sound"] and not said.report["findings"]:
+        tally.broke("`bank check` found the books unsound and did not say why")
+    return tally.result()

@@ -1,0 +1,23 @@
+"""A posting leaves an entry on the credited account only: the payer's history does not know of it."""
+
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_sql import patch_write_batch
+
+
+def plant() -> None:
+    """Write the entries of credited accounts only."""
+    entries = "select account_id, version, transaction_id, change_minor, currency, balance_minor, :now from sides"
+    patch_write_batch((entries, f"{entries} where nth = 3"))
+
+
+MUTANT = Mutant(
+    name="one_side_only",
+    explanation=__doc__ or "",
+    caught_by=("conservation", "bank_check_agrees"),
+    plant=plant,
+    unguard=(
+        "drop trigger if exists entries_sum_to_zero on entries",
+        "drop trigger if exists transactions_have_entries on transactions",
+        "drop trigger if exists balances_change_by_entries on accounts",
+    ),
+)
