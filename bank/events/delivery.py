@@ -37,8 +37,6 @@ POLL_S = 0.25
 ATTEMPTS_MAX = 5
 # A handler is a few statements, each of which has a time-out of its own; one that takes longer hangs.
 HANDLE_MAX_S = 30.0
-# Effect and position are lost together or not at all, and the log has the events: no need to wait for the disk.
-BEGIN_DELIVERY = "begin; set local synchronous_commit = off"
 # A dead process' subscribers are taken over after LEASE plus at most RENEW: 1.5 s, which leaves a busy machine 0.5 s.
 LEASE = timedelta(seconds=1.2)
 RENEW_S = 0.3
@@ -227,7 +225,7 @@ class Delivery:
                 await self._handle(connection, stretch.events, committed)
                 await self._move(connection, stretch)
         else:
-            async with self._database.transaction(BEGIN_DELIVERY) as connection:
+            async with self._database.transaction("begin") as connection:
                 await self._handle(connection, stretch.events, committed)
                 await self._move(connection, stretch)
         self._moved(stretch)
@@ -249,7 +247,7 @@ class Delivery:
 
     async def _bury(self, one: Stretch, error: Exception, *, attempts: int) -> None:
         logger.error("dead_letter", subscriber=self.subscriber.name, position=one.to, error=repr(error))
-        async with self._database.transaction(BEGIN_DELIVERY) as connection:
+        async with self._database.transaction("begin") as connection:
             await self._move(connection, one)
             await queries.bury_event(
                 connection, subscriber=self.subscriber.name, position=one.to, error=repr(error),

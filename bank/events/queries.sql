@@ -60,8 +60,11 @@ select taken_for from subscriber_positions where subscriber = :subscriber;
 
 -- name: move_position(position, subscriber, owner, expected)$
 -- Commits with the handler's effect. A process that lost its lease finds another owner, or another position, here.
+-- The commit does not wait for the disk, also where this is the whole transaction (contracts/decisions/0004).
 update subscriber_positions set position = :position
-where subscriber = :subscriber and owner = :owner and position = :expected returning position;
+where subscriber = :subscriber and owner = :owner and position = :expected
+    and set_config('synchronous_commit', 'off', true) = 'off'
+returning position;
 
 -- name: bury_event(subscriber, position, error, attempts, now)!
 insert into dead_letters (subscriber, event_position, error, attempts, created_at)

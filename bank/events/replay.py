@@ -19,12 +19,15 @@ import structlog
 from bank.clock import Clock
 from bank.database.pool import Database, raise_if_cancelled
 from bank.errors import BadInput, Unavailable
-from bank.events.delivery import BEGIN_DELIVERY, DELIVERY_MAX, LEASE, RENEW_S, LostLease, NotNow, Subscriber, is_passing
+from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, NotNow, Subscriber, is_passing
 from bank.events.leases import CHANNEL
 from bank.events.log import Unreadable, queries, read
 from bank.events.model import RecordedEvent, UnknownEvent
 
 logger = structlog.get_logger(__name__)
+
+# What is lost with a crash of the server is replayed again: no need to wait for the disk.
+BEGIN_STEP = "begin; set local synchronous_commit = off"
 
 # Called with how far the work is and how far it goes, in positions of the log.
 Progress = Callable[[int, int], None]
@@ -164,7 +167,7 @@ class Replay:
     async def _step(self) -> AsyncIterator[Any]:
         """Lend a connection for a few events: in a transaction, except where the effect is outside of the database."""
         outside = self._subscriber.outside
-        async with self._database.connection() if outside else self._database.transaction(BEGIN_DELIVERY) as connection:
+        async with self._database.connection() if outside else self._database.transaction(BEGIN_STEP) as connection:
             yield connection
 
     async def _resolve(self, connection: Any, positions: list[int]) -> None:

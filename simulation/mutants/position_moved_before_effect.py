@@ -3,15 +3,15 @@
 import asyncio
 from typing import Any
 
-from bank.events.delivery import BEGIN_DELIVERY, Delivery
+from bank.events.delivery import Delivery
 from simulation.mutants.mutant import Mutant, patch
 
 
 async def _deliver(self: Any, stretch: Any, committed: Any) -> None:
-    async with self._database.transaction(BEGIN_DELIVERY) as connection:
+    async with self._database.transaction("begin") as connection:
         await self._move(connection, stretch)
     self._moved(stretch)
-    async with self._database.transaction(BEGIN_DELIVERY) as connection:
+    async with self._database.transaction("begin") as connection:
         await asyncio.sleep(0.1)  # a slow network, so that a short run meets it
         await self._handle(connection, stretch.events, committed)
 
