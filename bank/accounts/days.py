@@ -5,15 +5,16 @@ however often it is delivered, and in whatever order.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
+from uuid import UUID
 
+from bank.clock import BANK_ZONE
+from bank.database.snapshot import ReadSnapshot
 from bank.database.statements import load_statements
 from bank.events.model import BalanceUpdatedEvent, RecordedEvent
 
 _queries = load_statements(__file__)
-
-# The bank is Brazilian: a customer's day ends at midnight there.
-DAY_ZONE = "America/Sao_Paulo"
 
 
 async def count_days(connection: Any, events: Sequence[RecordedEvent]) -> None:
@@ -23,7 +24,7 @@ async def count_days(connection: Any, events: Sequence[RecordedEvent]) -> None:
     ]
     await _queries.add_to_days(
         connection,
-        zone=DAY_ZONE,
+        zone=BANK_ZONE.key,
         account_ids=[event.account_id for event, _ in told],
         versions=[event.version for event, _ in told],
         changes=[event.change_minor for event, _ in told],
@@ -36,3 +37,8 @@ async def count_days(connection: Any, events: Sequence[RecordedEvent]) -> None:
 async def forget_days(connection: Any) -> None:
     """Delete every day, to count them again from the beginning of the log."""
     await _queries.delete_days(connection)
+
+
+async def days_of(snapshot: ReadSnapshot, account_id: UUID, *, first: date, last: date) -> list[Any]:
+    """Return the rows of an account's days from one to another, both included, oldest first."""
+    return await snapshot.fetch(_queries.days_of_account.sql, account_id, first, last)

@@ -79,3 +79,7 @@ select id, revision from accounts where id = any(:ids::uuid[]);
 
 -- name: owner_versions(ids)
 select id, version from users where id = any(:ids::uuid[]);
+
+-- name: days_of_account(account_id, first, last)
+select day, currency, debits, debited_minor, credits, credited_minor, closing_balance_minor from account_days
+where account_id = :account_id and day between :first and :last order by day;

@@ -18,7 +18,7 @@ ErrorCoercer = Callable[[Exception, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _ENGINE_SDL = INTROSPECTION_SDL + "directive @specifiedBy(url: String!) on SCALAR\n"
 
-# Tartiflette adds these, and @nonIntrospectable, to every schema; the contract has its own DateTime, and no others.
+# Tartiflette adds these, and @nonIntrospectable, to every schema; the contract has its own, where it has any.
 _BUILT_IN_SCALARS = frozenset({"Date", "Time", "DateTime"})
 
 _SDL_DIRECTIVES = frozenset({"deprecated", "specifiedBy"})

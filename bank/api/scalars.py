@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 
 from graphql import GraphQLSchema, StringValueNode, ValueNode
@@ -27,6 +27,7 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _DATE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 
@@ -65,6 +66,21 @@ def serialise_date_time(value: object) -> str:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("A DateTime is made from a datetime that has a zone.")
     return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def parse_date(text: str) -> date:
+    """Return the day that an ISO 8601 date stands for."""
+    if _DATE.fullmatch(text):
+        with suppress(ValueError):  # of the form, but no such day
+            return date.fromisoformat(text)
+    raise ValueError("A Date is a day of the calendar, such as 2026-11-22.")
+
+
+def serialise_date(value: object) -> str:
+    """Return a day as ISO 8601. A moment is no day: on which it falls is a matter of zones."""
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError("A Date is made from a date.")
+    return value.isoformat()
 
 
 def parse_cpf(text: str) -> str:
@@ -111,6 +127,7 @@ SCALARS: Mapping[str, ScalarForm] = MappingProxyType(
         "AccountNumber": ScalarForm(parse_account_number, serialise_account_number),
         "CPF": ScalarForm(parse_cpf, serialise_cpf),
         "CurrencyCode": ScalarForm(parse_currency_code, serialise_currency_code),
+        "Date": ScalarForm(parse_date, serialise_date),
         "DateTime": ScalarForm(parse_date_time, serialise_date_time),
         "Decimal": ScalarForm(parse_decimal, serialise_decimal),
     }

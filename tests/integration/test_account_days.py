@@ -10,8 +10,10 @@ from uuid import UUID
 import pytest
 
 from bank.accounts.days import count_days, forget_days
+from bank.clock import SystemClock, business_day
 from bank.events.model import EventMetadata, RecordedEvent
 from bank.identifiers import uuid7
+from tests.integration.api import Reply, RunningBank
 from tests.integration.events import balance_updated, one_of_each
 from tests.integration.log import Log
 
@@ -125,3 +127,31 @@ async def test_adding_to_days_looks_at_the_days_it_adds_to_and_no_others(log: Lo
 
 async def scans(connection: Any) -> int:
     return int(await connection.fetchval("select seq_scan from pg_stat_user_tables where relname = 'account_days'"))
+
+
+async def test_the_owner_reads_days_and_an_answer_is_not_kept_from_before_they_came(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person()
+    account, other = await person.account("a"), await person.account("b")
+    await (await running_bank.staff()).deposit(account["number"], "10.00", "d")
+    await person.transfer(account["id"], other["number"], "1.50", "t")
+    await running_bank.caught_up()
+    today = business_day(SystemClock().now())
+    fields = "day debits debited { amount } credits credited { amount currency } closingBalance { amount }"
+    days_fields = f"days(from: $from, to: $to) {{ {fields} }}"
+    query = f"query ($id: ID!, $from: Date!, $to: Date!) {{ account(id: $id) {{ {days_fields} }} }}"
+
+    async def days(days_before: int, days_after: int) -> Reply:
+        places = (today - timedelta(days=days_before)).isoformat(), (today + timedelta(days=days_after)).isoformat()
+        return await person.send(query, {"id": account["id"], "from": places[0], "to": places[1]})
+
+    (day,) = (await days(91, 0)).data["account"]["days"]
+    assert day == {
+        "day": today.isoformat(), "debits": 1, "debited": {"amount": "1.50"}, "credits": 1,
+        "credited": {"amount": "10.00", "currency": "BRL"}, "closingBalance": {"amount": "8.50"},
+    }  # fmt: skip
+    assert (await days(91, -1)).data["account"]["days"] == []
+    async with running_bank.bank.database.connection() as connection:
+        await connection.execute("update account_days set debits = 2")
+    assert (await days(91, 0)).data["account"]["days"][0]["debits"] == 2
+    for wrong in ((92, 0), (0, -1)):
+        assert (await days(*wrong)).code == "BAD_INPUT"

@@ -47,10 +47,10 @@ def crossed(fragments: int) -> str:
 
 # Values for the contract's scalars: some that are, and some that are not.
 SCALARS = {
-    name: st.sampled_from(["0001/00000042-4", "529.982.247-25", "BRL", "10.50", "2026-11-22T16:03:00Z", "x"]).map(
-        nodes.String
-    )
-    for name in ("AccountNumber", "CPF", "CurrencyCode", "Decimal", "DateTime")
+    name: st.sampled_from(
+        ["0001/00000042-4", "529.982.247-25", "BRL", "10.50", "2026-11-22T16:03:00Z", "2026-11-22", "x"]
+    ).map(nodes.String)
+    for name in ("AccountNumber", "CPF", "CurrencyCode", "Decimal", "Date", "DateTime")
 }
 DOCUMENTS = from_schema(SDL, custom_scalars=SCALARS)
 

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from graphql import build_schema, parse, validate
@@ -29,6 +29,11 @@ def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
     assert len(shown) == len("2026-11-22T16:03:00.123456Z")
 
 
+@given(st.dates())
+def test_a_day_survives_being_shown_and_read(day: date) -> None:
+    assert SCALARS["Date"].parse(SCALARS["Date"].serialise(day)) == day
+
+
 @given(moments, moments)
 def test_moments_are_in_the_order_of_their_texts(one: datetime, other: datetime) -> None:
     texts = SCALARS["DateTime"].serialise(one), SCALARS["DateTime"].serialise(other)
@@ -49,6 +54,8 @@ def test_an_account_number_is_read_as_it_is(branch: int, sequence: int) -> None:
         ("Decimal", "10.505", "10.505"),
         ("DateTime", "2026-11-22T16:03:00Z", datetime(2026, 11, 22, 16, 3, tzinfo=UTC)),
         ("DateTime", "2026-11-22T13:03:00.5-03:00", datetime(2026, 11, 22, 16, 3, 0, 500_000, tzinfo=UTC)),
+        ("Date", "2026-11-22", date(2026, 11, 22)),
+        ("Date", "2024-02-29", date(2024, 2, 29)),
         ("CPF", "529.982.247-25", "52998224725"),
         ("CPF", "52998224725", "52998224725"),
         ("AccountNumber", "0001/00000042-4", "0001/00000042-4"),
@@ -83,6 +90,18 @@ REFUSED = [
             "20261122T160300Z",
             "1700000000",
             "2026-11-22T16:03:00Z\n",
+        ]
+    ],
+    *[
+        ("Date", text)
+        for text in [
+            "2026-02-30",
+            "2025-02-29",
+            "0000-01-01",
+            "20261122",
+            "2026-W01-1",
+            "2026-11-22T00:00:00Z",
+            "today",
         ]
     ],
     *[("CPF", text) for text in ["111.111.111-11", "52998224724", "529982247-25", "5299822472"]],
@@ -124,6 +143,8 @@ def test_only_strings_are_literals_of_these_scalars(name: str, literal: str) -> 
         ("Decimal", 10),
         ("DateTime", datetime(2026, 1, 1)),  # noqa: DTZ001 - the point: it has no zone
         ("DateTime", "2026-01-01T00:00:00Z"),
+        ("Date", "2026-01-01"),
+        ("Date", datetime(2026, 1, 1, tzinfo=UTC)),
         ("CPF", "1234"),
         ("CPF", None),
         ("AccountNumber", 42),

@@ -109,6 +109,7 @@ VALUES = {
     "CPF": ["529.982.247-25"],
     "CurrencyCode": ["BRL"],
     "Decimal": ["10.50", "-0.01"],
+    "Date": ["2026-11-22"],
     "DateTime": ["2026-11-22T16:03:00Z"],
 }
 DOCUMENTS = from_schema(

@@ -7,6 +7,7 @@ from uuid import UUID
 from tartiflette import Resolver
 
 from bank.accounts.cached import account_tag
+from bank.accounts.days import days_of
 from bank.accounts.open import open_account
 from bank.accounts.reads import find_account
 from bank.api.engine import SCHEMA_NAME
@@ -22,6 +23,8 @@ from bank.transfers.reads import history_page, position_before
 _TICK = timedelta(microseconds=1)
 # A page of 100 is one screen of any client, and 20 ms of a worker.
 PAGE_MAX = 100
+# A quarter of a year, whichever: as much as a person compares, and no more rows than a page.
+DAYS_MAX = 92
 
 
 def shape_account(account: Account) -> Shape:
@@ -103,6 +106,17 @@ async def resolve_statement(parent: Shape, arguments: Shape, scope: RequestScope
     }
 
 
+@Resolver("Account.days", schema_name=SCHEMA_NAME)
+async def resolve_days(parent: Shape, arguments: Shape, scope: RequestScope, _info: Any) -> list[Shape]:
+    """Return what moved on an account on each of some days."""
+    # A projection follows the account by a moment: under the account's version an answer could be kept from before it.
+    scope.cacheable = False
+    first, last = arguments["from"], arguments["to"]
+    if not timedelta(0) <= last - first < timedelta(days=DAYS_MAX):
+        raise BadInput(f"from must not be after to, and they span {DAYS_MAX} days at most.")
+    return [_shape_day(row) for row in await days_of(scope.snapshot, parent["account"].id, first=first, last=last)]
+
+
 @Resolver("Account.limits", schema_name=SCHEMA_NAME)
 async def resolve_limits(parent: Shape, _arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
     """Return how much may leave an account."""
@@ -116,6 +130,18 @@ async def resolve_limits(parent: Shape, _arguments: Shape, scope: RequestScope, 
         "perTransfer": shape_money(at_once, account.currency),
         "perDay": shape_money(a_day, account.currency),
         "leftToday": shape_money(max(0, a_day - spent_minor), account.currency),
+    }
+
+
+def _shape_day(row: Any) -> Shape:
+    currency = row["currency"]
+    return {
+        "day": row["day"],
+        "debits": row["debits"],
+        "debited": shape_money(row["debited_minor"], currency),
+        "credits": row["credits"],
+        "credited": shape_money(row["credited_minor"], currency),
+        "closingBalance": shape_money(row["closing_balance_minor"], currency),
     }
 
 
