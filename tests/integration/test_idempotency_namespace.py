@@ -165,7 +165,7 @@ async def test_an_opening_that_takes_a_key_while_a_batch_is_written_fails_that_c
     assert await books.balances_minor(ana, bia) == [800, 200]
 
 
-THE_MIGRATION = import_module("bank.database.migrations.versions.0006_one_namespace_of_keys")
+THE_MIGRATION = import_module("bank.database.migrations.versions.0002_one_namespace_of_keys")
 OWNER = uuid4()
 ACCOUNT = uuid4()
 

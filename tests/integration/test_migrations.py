@@ -58,7 +58,7 @@ def test_a_server_that_does_not_answer_is_one_sentence() -> None:
         upgrade("postgresql://nobody@127.0.0.1:1/none")
 
 
-DEPOSIT_OF_LEVEL_4 = """
+DEPOSIT_OF_LEVEL_3 = """
 with posted as (
     insert into transactions
         (id, kind, amount_minor, currency, debit_account_id, credit_account_id, initiated_by, created_at)
@@ -75,15 +75,15 @@ update accounts a set version = a.version + 1, balance_minor = a.balance_minor +
 
 
 def test_transactions_that_are_there_learn_which_entries_are_theirs(postgres_url: str) -> None:
-    upgrade(postgres_url, level="0004")
+    upgrade(postgres_url, level="0003")
     run_sql(
         postgres_url,
         "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
         " values (gen_random_uuid(), 'a@example.com', 'A', '-', 'ADMIN', now(), now())",
         "insert into accounts (id, user_id, kind, number, currency, status, created_at)"
         " select gen_random_uuid(), id, 'CUSTOMER', 'n', 'BRL', 'ACTIVE', now() from users",
-        DEPOSIT_OF_LEVEL_4,
-        DEPOSIT_OF_LEVEL_4,
+        DEPOSIT_OF_LEVEL_3,
+        DEPOSIT_OF_LEVEL_3,
     )
     upgrade(postgres_url)
     versions = run_sql(postgres_url, "select debit_version, credit_version from transactions order by 1")
