@@ -41,6 +41,7 @@ STRINGS = {
     "CPF": st.sampled_from(["529.982.247-25", "52998224725", "111.111.111-11", "x"]),
     "AccountNumber": st.sampled_from(["0001/00000042-4", "0001/00000042-3", "1"]),
     "CurrencyCode": st.sampled_from(["BRL", "USD", "brl"]),
+    "Date": st.sampled_from(["2026-11-22", "2026-11-23", "0001-01-01", "yesterday"]),
     "DateTime": st.sampled_from(["2026-11-22T16:03:00Z", "yesterday"]),
 }
 for name, strategy in STRINGS.items():
