@@ -3,12 +3,14 @@
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bank.events.backoff import FIRST_S, MAX_S, pause_s
 
 
+# On a busy machine drawing examples is slow, which says nothing about them.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10_000), st.integers())
 def test_a_pause_is_between_half_and_all_of_its_step(attempt: int, seed: int) -> None:
     step_s = min(MAX_S, FIRST_S * 2.0 ** min(attempt, 100))

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bank.events.compatibility import refusals
@@ -140,6 +140,8 @@ _SCHEMA = st.builds(
 _VALUE = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.just(0.5), st.sampled_from(["", "a", "b", "ab"]))
 
 
+# On a busy machine drawing examples is slow, which says nothing about them.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_SCHEMA, _SCHEMA, st.lists(st.dictionaries(st.sampled_from("xyz"), _VALUE, max_size=3), max_size=20))
 def test_what_was_right_stays_right_under_every_accepted_change(
     released: Schema, current: Schema, events: list[dict[str, Any]]

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bank.events.model import EVENT_TYPES
@@ -37,6 +37,8 @@ def _is_a_moment(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
+# On a busy machine drawing examples is slow, which says nothing about them.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(TOLD)), st.data())
 def test_it_agrees_with_a_general_validator(event_type: str, data: st.DataObject) -> None:
     event = dict(TOLD[event_type])
