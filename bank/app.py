@@ -25,6 +25,7 @@ from bank.errors import BankError
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery
 from bank.events.leases import Herald, Leases
+from bank.events.witness import Witness
 from bank.events.work import Work
 from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
@@ -53,6 +54,7 @@ class Bank:
     directory: AccountDirectory
     bus: Bus
     work: Work
+    witness: Witness
     ledger: Ledger
     terms: Terms
     states: AccountStates
@@ -83,6 +85,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     accounts = AccountCache(values)
     bus = Bus()
     work = Work(database, bus, clock)
+    witness = Witness(work)
     passwords = Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
     owner = uuid4()
@@ -101,6 +104,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         directory=AccountDirectory(database),
         bus=bus,
         work=work,
+        witness=witness,
         ledger=Ledger(database, bus, clock, accounts.write_through),
         terms=terms_of(settings),
         states=AccountStates(work, accounts, clock),
@@ -109,6 +113,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         sessions=Sessions(
             work=work,
             database=database,
+            witness=witness,
             cache=values,
             passwords=passwords,
             tokens=tokens,
@@ -180,6 +185,7 @@ async def _stop(bank: Bank, tasks: list[asyncio.Task[None]]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     await bank.ledger.close()
+    await bank.witness.close()
     if bank.signer is not None:
         # The chain is still ours to sign: what comes next is another process'.
         await bank.signer.sign()

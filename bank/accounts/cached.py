@@ -24,6 +24,7 @@ from bank.events.model import (
     HoldReleasedEvent,
     RecordedEvent,
 )
+from bank.events.people import UserRoleChangedEvent
 from bank.ledger.model import Account
 
 # The spec's times to live. Validity does not hang on them, versions see to that; they bound memory and forgotten bugs.
@@ -64,7 +65,7 @@ class AccountCache:
         return msgspec.json.decode(data, type=Account) if data else None
 
     async def catch_up(self, connection: Any, events: Sequence[RecordedEvent]) -> None:
-        """Handle everything that changes an account, or an owner's list of them.
+        """Handle everything that changes an account, or an owner's list of them or their role.
 
         See to it that the cache believes nothing older than these events. The write-through has usually been here
         before; this covers a crash, or an absent Redis, in between.
@@ -76,6 +77,7 @@ class AccountCache:
             async for row in queries.revisions(connection, ids=list(ids))
         ]
         owners = {recorded.event.owner_id for recorded in events if isinstance(recorded.event, AccountCreatedEvent)}
+        owners |= {recorded.event.subject_id for recorded in events if isinstance(recorded.event, UserRoleChangedEvent)}
         if owners:
             tags += [
                 owner_tag(row["id"], row["version"])
@@ -97,4 +99,5 @@ CHANGES = (
     HoldCapturedEvent,
     HoldReleasedEvent,
     HoldExpiredEvent,
+    UserRoleChangedEvent,
 )

@@ -10,7 +10,8 @@ from bank.accounts.cached import owner_tag
 from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
 from bank.clock import Clock
-from bank.events.model import AccountCreatedEvent
+from bank.events.model import AccountCreatedEvent, ActionRefusedEvent
+from bank.events.witness import Witness
 from bank.events.work import UnitOfWork, Work
 from bank.identifiers import account_number, uuid7
 from bank.ledger.keys import KEY_REUSED, KeyTaken, KnownKey, digest_of, find_key, remember
@@ -68,15 +69,16 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def open_account(
-    work: Work, cache: ValueCache, clock: Clock, *, user_id: UUID, key: str, currency: str
+    work: Work, witness: Witness, cache: ValueCache, clock: Clock, *, user_id: UUID, key: str, currency: str
 ) -> Opening:
     """Open an empty account for a user, once per idempotency key.
 
     A currency in which no account is kept burns no key; everything else is remembered, the refusal of one account too
-    many as well. Raises what `Work.begin` raises.
+    many as well. Raises what `Work.begin` and `Witness.tell` raise.
     """
     if currency not in CURRENCIES:
         message = f"Accounts are kept in {', '.join(CURRENCIES)}."
+        await witness.tell(_refused(user_id, "CURRENCY_MISMATCH"))
         return Opening(Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", "currency")))
     try:
         opening, version = await _open_once(work, clock, user_id=user_id, key=key, currency=currency)
@@ -88,16 +90,24 @@ async def open_account(
     return opening
 
 
+def _refused(user_id: UUID, code: str) -> ActionRefusedEvent:
+    return ActionRefusedEvent(action=OPERATION, code=code, entity_type="User", entity_id=user_id, initiated_by=user_id)
+
+
 async def _open_once(work: Work, clock: Clock, *, user_id: UUID, key: str, currency: str) -> tuple[Opening, int]:
     """Return what became of the request, and the version of the owner's list of accounts after it."""
     digest, now = digest_of(currency), clock.now()
     async with work.begin() as uow:
         version: int = await queries.lock_owner(uow.connection, user_id=user_id)
         if known := await find_key(uow.connection, caller_id=user_id, key=key):
-            return _replay(known, digest), version
+            opening = _replay(known, digest)
+            if opening.result is KEY_REUSED:
+                uow.emit(_refused(user_id, KEY_REUSED.code))
+            return opening, version
         if await queries.count_accounts(uow.connection, user_id=user_id) >= ACCOUNTS_PER_USER_MAX:
             message = f"A person has at most {ACCOUNTS_PER_USER_MAX} accounts."
             stored = _Stored(refusal=Refusal(code="ACCOUNT_LIMIT_REACHED", message=message))
+            uow.emit(_refused(user_id, "ACCOUNT_LIMIT_REACHED"))
         else:
             opened, version = await _insert(uow, user_id=user_id, currency=currency, now=now)
             stored = _Stored(opened=opened)

@@ -8,13 +8,13 @@ import msgspec
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import queries
 from bank.clock import Clock
+from bank.events.event import DomainEvent
 from bank.events.model import (
     AccountClosedEvent,
     AccountFrozenEvent,
     AccountLimitsChangedEvent,
     AccountUnfrozenEvent,
     ActionRefusedEvent,
-    DomainEvent,
 )
 from bank.events.work import Work
 from bank.ledger.model import Account, Refusal

@@ -11,12 +11,13 @@ import structlog
 from bank.api.engine import GraphQLEngine
 from bank.api.gate import Admitted, Gate, Operation
 from bank.api.masking import error_dict, error_extensions
+from bank.api.record import refusals
 from bank.api.refusal import Refused
 from bank.api.scope import RequestScope
 from bank.app import Bank
 from bank.cache.answers import AWAY, Look, answer_key
 from bank.database.snapshot import ReadSnapshot
-from bank.errors import BankError
+from bank.errors import BankError, Unauthenticated
 from bank.identity.tokens import Caller
 from bank.telemetry import metrics
 
@@ -86,16 +87,39 @@ class Answerer:
             message = "Only queries can be sent with GET."
             return _refusal([{"message": message, "extensions": error_extensions("METHOD_NOT_ALLOWED")}], name)
         try:
-            caller = self._bank.tokens.verify(request.access_token) if request.access_token else None
+            caller = await self._identify(request, operation)
             if operation.kind == "query" and caller is not None:
                 return await self._answer_query(request, admitted, operation, caller)
             if caller is not None:
-                mark = await self._bank.values.session_mark(caller.session_id)
-                await self._bank.sessions.require_open(caller, mark)
-            result, _ = await self._execute(request, admitted, operation, caller, past_cache=True)
+                await self._require_open(operation, caller)
+            result, scope = await self._execute(request, admitted, operation, caller, past_cache=True)
+            await self._record(operation, scope, result)
             return _answer(result, name)
         except BankError as error:
             return _refusal([error_dict(error)], name)
+
+    async def _identify(self, request: GraphQLRequest, operation: Operation) -> Caller | None:
+        try:
+            return self._bank.tokens.verify(request.access_token) if request.access_token else None
+        except Unauthenticated as error:
+            await self._bank.witness.tell(*refusals(operation, None, [error_dict(error)]))
+            raise
+
+    async def _require_open(self, operation: Operation, caller: Caller) -> None:
+        mark = await self._bank.values.session_mark(caller.session_id)
+        try:
+            await self._bank.sessions.require_open(caller, mark)
+        except Unauthenticated as error:
+            await self._bank.witness.tell(*refusals(operation, caller.user_id, [error_dict(error)]))
+            raise
+
+    async def _record(self, operation: Operation, scope: RequestScope, result: dict[str, Any]) -> None:
+        """Record what was refused and what staff was shown. Where that cannot be done the answer does not leave."""
+        told = scope.told
+        if errors := result.get("errors"):
+            told = [*told, *refusals(operation, scope.caller.user_id if scope.caller else None, errors)]
+        if told:
+            await self._bank.witness.tell(*told)
 
     async def _answer_query(
         self, request: GraphQLRequest, admitted: Admitted, operation: Operation, caller: Caller
@@ -119,6 +143,7 @@ class Answerer:
             _count("hit", name, 0.0)
             return Answer(body=look.body, operation=name, cache="hit")
         result, scope = await self._execute(request, admitted, operation, caller, past_cache=not cacheable)
+        await self._record(operation, scope, result)
         served = "write_through" if cacheable and not scope.snapshot.database_s and scope.tags else look.result
         _count(served, name, scope.snapshot.database_s)
         answer = _answer(result, name, cache=served, database_s=scope.snapshot.database_s)

@@ -64,12 +64,14 @@ class Operation:
     """One operation of an admitted document.
 
     `kind` is "query", "mutation" or "subscription". `roots` are the root fields in the order they run, once for each
-    response name, fragments written out. `fields` are the coordinates ("Account.balance") of all that it can reach.
+    response name, fragments written out; `names` are the response names. `fields` are the coordinates
+    ("Account.balance") of all that it can reach.
     """
 
     name: str | None
     kind: str
     roots: tuple[str, ...]
+    names: tuple[str, ...]
     fields: frozenset[str]
 
 
@@ -159,9 +161,10 @@ class Gate:
             if root_type is None:  # graphql-core before 3.3 has no rule for it
                 raise refused(VALIDATION_FAILED, f"The schema has no {node.operation.value} operations.", node)
             name = node.name.value if node.name else None
-            roots = tuple(same_name[0].name.value for same_name in flatten([node.selection_set], fragments).values())
+            by_name = flatten([node.selection_set], fragments)
+            roots = tuple(same_name[0].name.value for same_name in by_name.values())
             fields = frozenset(reach.of(node.selection_set, root_type))
-            operations[name] = Operation(name, node.operation.value, roots, fields)
+            operations[name] = Operation(name, node.operation.value, roots, tuple(by_name), fields)
         return MappingProxyType(operations)
 
 

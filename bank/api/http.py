@@ -178,10 +178,15 @@ def _enter(request: web.Request) -> RequestContext:
     context = RequestContext(
         correlation_id=given if _CORRELATION_ID.fullmatch(given) else str(uuid7()),
         ip_address=request.remote,
-        user_agent=request.headers.get("User-Agent", "")[:255] or None,
+        user_agent=_text(request.headers.get("User-Agent", ""))[:255] or None,
     )
     enter_context(context)
     return context
+
+
+def _text(header: str) -> str:
+    """Return a header that can be stored: bytes that are not UTF-8 come as lone surrogates, which no column takes."""
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _bearer(headers: MultiMapping[str]) -> str | None:

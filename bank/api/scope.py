@@ -7,6 +7,8 @@ from bank.app import Bank
 from bank.cache.values import Tag
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import Forbidden, Unauthenticated
+from bank.events.event import DomainEvent
+from bank.events.model import ActionRefusedEvent
 from bank.identity.tokens import Caller
 
 # What an account's own row does not say.
@@ -18,7 +20,7 @@ class RequestScope:
     """Handed to every resolver of one request.
 
     `tags` collect what the answer hangs on; an answer is only cached while `cacheable`. `reads_cache` is false where
-    the client asked to go past the cache.
+    the client asked to go past the cache. `told` are events that are recorded before the answer leaves.
     """
 
     bank: Bank
@@ -28,6 +30,7 @@ class RequestScope:
     reads_cache: bool
     cacheable: bool
     tags: dict[str, Tag] = field(default_factory=dict)
+    told: list[DomainEvent] = field(default_factory=list)
 
     def require_caller(self) -> Caller:
         """Return who is asking. Raises `Unauthenticated` where nobody has logged in."""
@@ -41,6 +44,15 @@ class RequestScope:
         if not caller.is_staff:
             raise Forbidden("Only operators and administrators may do this.")
         return caller
+
+    def refused(self, action: str, code: str) -> None:
+        """Note that something was refused before any use case was asked; those record their refusals themselves."""
+        caller_id = self.caller.user_id if self.caller else None
+        self.told.append(
+            ActionRefusedEvent(
+                action=action, code=code, entity_type="User", entity_id=caller_id, initiated_by=caller_id
+            )
+        )
 
     def made_from(self, tag: Tag) -> None:
         """Note what the answer hangs on."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from bank.events.event import DomainEvent
 from bank.events.model import (
     AccountClosedEvent,
     AccountCreatedEvent,
@@ -13,14 +14,22 @@ from bank.events.model import (
     AccountUnfrozenEvent,
     ActionRefusedEvent,
     BalanceUpdatedEvent,
-    DomainEvent,
     HoldAuthorizedEvent,
     HoldCapturedEvent,
     HoldExpiredEvent,
     HoldReleasedEvent,
+    StaffReadEvent,
     TransactionCompletedEvent,
     TransactionInitiatedEvent,
+)
+from bank.events.people import (
+    LoginFailedEvent,
+    RefreshTokenReusedEvent,
+    SessionRefreshedEvent,
+    UserLoggedInEvent,
+    UserLoggedOutEvent,
     UserRegisteredEvent,
+    UserRoleChangedEvent,
 )
 
 Description = tuple[str, str | None, str]
@@ -66,6 +75,10 @@ def _limits_changed(event: AccountLimitsChangedEvent) -> Description:
     return "UPDATE", _json({name: values[f"old_{name}"] for name in limits}), _json({n: values[n] for n in limits})
 
 
+def _role_changed(event: UserRoleChangedEvent) -> Description:
+    return "UPDATE", _json({"role": event.old_role}), _json({"role": event.new_role})
+
+
 def _json(values: dict[str, Any]) -> str:
     return _encode(values).decode()
 
@@ -85,5 +98,12 @@ DESCRIBED: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     HoldReleasedEvent: _status("AUTHORIZED", "RELEASED", everything=True),
     HoldExpiredEvent: _status("AUTHORIZED", "EXPIRED", everything=True),
     ActionRefusedEvent: _all("REFUSE"),
+    UserLoggedInEvent: _all("LOGIN"),
+    LoginFailedEvent: _all("LOGIN_FAILED"),
+    UserLoggedOutEvent: _all("LOGOUT"),
+    SessionRefreshedEvent: _all("REFRESH"),
+    RefreshTokenReusedEvent: _all("CLOSE_SESSION"),
+    UserRoleChangedEvent: _role_changed,
+    StaffReadEvent: _all("READ"),
 }
 """Every event type: an auditor is told of all of them."""

@@ -1,6 +1,9 @@
 """`bank users`: what no customer may do over the API."""
 
 import asyncio
+import getpass
+import os
+import socket
 import sys
 
 import click
@@ -10,11 +13,15 @@ from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
 from bank.events.bus import Bus
+from bank.events.witness import Witness
 from bank.events.work import Work
+from bank.identifiers import uuid7
 from bank.identity.passwords import Passwords
-from bank.identity.register import Register, queries, register_user
+from bank.identity.register import Register, register_user
+from bank.identity.roles import change_role
 from bank.ledger.model import Refusal
 from bank.settings import SettingsError
+from bank.telemetry.context import RequestContext, enter_context
 
 _DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
 
@@ -36,6 +43,7 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     command = Register(email=email, full_name=name, cpf=None, password=password, role="ADMIN")
+    _enter("create-admin")
     asyncio.run(_create(_required(database_url), command))
     click.echo(f"{email.strip().lower()} is an administrator.")
 
@@ -46,8 +54,19 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
 @_DATABASE_URL
 def set_role(email: str, role: str, database_url: str | None) -> None:
     """Give a registered user another role. It counts from their next login or token refresh on."""
+    _enter("set-role")
     asyncio.run(_set_role(_required(database_url), email.strip().lower(), role.upper()))
     click.echo(f"{email.strip().lower()} is {role.lower()} now.")
+
+
+def _enter(command: str) -> None:
+    """Say who does this: nobody who is logged in to the bank, so the account on this machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name
+        name = f"uid {os.getuid()}"
+    agent = f"bank users {command}, run by {name} on {socket.gethostname()}"
+    enter_context(RequestContext(correlation_id=str(uuid7()), user_agent=agent[:255]))
 
 
 def _required(database_url: str | None) -> str:
@@ -68,7 +87,8 @@ async def _create(url: str, command: Register) -> None:
         await require_level(database)
         clock = SystemClock()
         # The event's subscribers run in the bank's workers; they find it in the log.
-        result = await register_user(Work(database, Bus(), clock), passwords, clock, command)
+        work = Work(database, Bus(), clock)
+        result = await register_user(work, Witness(work), passwords, clock, command)
     finally:
         passwords.close()
         await database.close()
@@ -81,8 +101,8 @@ async def _set_role(url: str, email: str, role: str) -> None:
     await database.open()
     try:
         await require_level(database)
-        async with database.connection() as connection:
-            changed = await queries.set_role(connection, email=email, role=role, now=SystemClock().now())
+        clock = SystemClock()
+        changed = await change_role(Work(database, Bus(), clock), clock, email=email, role=role)
     finally:
         await database.close()
     if changed is None:

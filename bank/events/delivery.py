@@ -21,8 +21,9 @@ from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.backoff import pause_s
 from bank.events.bus import Bus, Inbox
+from bank.events.event import DomainEvent
 from bank.events.log import Stretch, Unreadable, queries, read
-from bank.events.model import DomainEvent, RecordedEvent, UnknownEvent
+from bank.events.model import RecordedEvent, UnknownEvent
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)

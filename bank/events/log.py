@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from bank.database.statements import load_statements
-from bank.events.model import DomainEvent, EventMetadata, RecordedEvent, UnknownEvent, decode_event
+from bank.events.event import DomainEvent
+from bank.events.model import EventMetadata, RecordedEvent, UnknownEvent, decode_event
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, current_context
 

@@ -5,53 +5,21 @@ address, name or CPF: they are kept for ever, and a person may ask to be forgott
 """
 
 from datetime import datetime
-from typing import ClassVar
 from uuid import UUID
 
 import msgspec
 
+from bank.events.event import DomainEvent
+from bank.events.people import (
+    LoginFailedEvent,
+    RefreshTokenReusedEvent,
+    SessionRefreshedEvent,
+    UserLoggedInEvent,
+    UserLoggedOutEvent,
+    UserRegisteredEvent,
+    UserRoleChangedEvent,
+)
 from bank.events.upcasters import UPCASTERS
-
-
-# gc=False: values of values form no cycles, and a million of them would only slow the collector down.
-class DomainEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Something that is now true. Subclasses say what, about which aggregate, and by whom."""
-
-    event_version: ClassVar[int] = 1
-
-    @property
-    def aggregate_type(self) -> str:
-        """What kind of thing the event is about; nearly all say it once for their class."""
-        raise NotImplementedError
-
-    @property
-    def aggregate_id(self) -> UUID:
-        """The thing that the event is about."""
-        raise NotImplementedError
-
-    @property
-    def user_id(self) -> UUID | None:
-        """The person whose doing it was, `initiated_by` where an event says that; None where it was nobody's."""
-        return getattr(self, "initiated_by", None)
-
-
-class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """There is a new user."""
-
-    aggregate_type = "User"
-
-    id: UUID
-    role: str
-
-    @property
-    def aggregate_id(self) -> UUID:
-        """The user."""
-        return self.id
-
-    @property
-    def user_id(self) -> UUID:
-        """The new user, by their own doing."""
-        return self.id
 
 
 class AccountEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -223,6 +191,29 @@ class ActionRefusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
         return self.entity_id or self.initiated_by or UUID(int=0)
 
 
+class StaffReadEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """Staff has been shown what belongs to somebody else. `query` is the field asked for.
+
+    It is about the entity, or, where more than one was shown, about whoever asked. `owner_id` is whose it is.
+    """
+
+    query: str
+    entity_type: str
+    entity_id: UUID | None
+    owner_id: UUID | None
+    initiated_by: UUID
+
+    @property
+    def aggregate_type(self) -> str:
+        """The entity's type, or `User` where the event is about whoever asked."""
+        return "User" if self.entity_id is None else self.entity_type
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The entity, or whoever asked."""
+        return self.entity_id or self.initiated_by
+
+
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     event.__name__: event
     for event in (
@@ -240,6 +231,13 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         HoldReleasedEvent,
         HoldExpiredEvent,
         ActionRefusedEvent,
+        UserLoggedInEvent,
+        LoginFailedEvent,
+        UserLoggedOutEvent,
+        SessionRefreshedEvent,
+        RefreshTokenReusedEvent,
+        UserRoleChangedEvent,
+        StaffReadEvent,
     )
 }
 

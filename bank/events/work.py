@@ -8,8 +8,10 @@ from typing import Any
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.events.bus import Bus
-from bank.events.log import append
-from bank.events.model import DomainEvent
+from bank.events.event import DomainEvent
+from bank.events.log import append, metadata_of
+from bank.events.model import EventMetadata, RecordedEvent
+from bank.telemetry.context import current_context
 
 Statement = Callable[[Any], Awaitable[None]]
 
@@ -20,11 +22,16 @@ class UnitOfWork:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.events: list[DomainEvent] = []
+        self.metadata: list[EventMetadata] = []
         self.last: list[Statement] = []
 
-    def emit(self, event: DomainEvent) -> None:
-        """Say that something has happened; it will have, once this unit of work commits."""
+    def emit(self, event: DomainEvent, metadata: EventMetadata | None = None) -> None:
+        """Say that something has happened; it will have, once this unit of work commits.
+
+        `metadata` says where it came from, where that is not the request at hand.
+        """
         self.events.append(event)
+        self.metadata.append(metadata_of(current_context()) if metadata is None else metadata)
 
     def at_last(self, statement: Statement) -> None:
         """Have a short statement run after the events: what others must not wait for while this one waits itself."""
@@ -49,8 +56,11 @@ class Work:
             uow = UnitOfWork(connection)
             yield uow
             # The head of the log is locked here, last, so that positions are in commit order (rule 7).
-            recorded = await append(connection, uow.events, now=self._clock.now()) if uow.events else []
+            recorded = await self._append(uow) if uow.events else []
             for statement in uow.last:
                 await statement(connection)
         if recorded:
             self._bus.publish(recorded, committed_at=perf_counter())
+
+    async def _append(self, uow: UnitOfWork) -> list[RecordedEvent]:
+        return await append(uow.connection, uow.events, now=self._clock.now(), metadata=uow.metadata)

@@ -5,8 +5,11 @@ values (:id, :email, :full_name, :cpf, :password_hash, :role, :now, :now);
 -- name: credentials_of(email)^
 select id, password_hash, role from users where email = :email;
 
--- name: set_role(email, role, now)$
-update users set role = :role, version = version + 1, updated_at = :now where email = :email returning id;
+-- name: lock_role(email)^
+select id, role from users where email = :email for no key update;
+
+-- name: set_role(id, role, now)!
+update users set role = :role, version = version + 1, updated_at = :now where id = :id;
 
 -- name: user_by_id(id)^
 select id, email, full_name, cpf, role, version, created_at from users where id = :id;

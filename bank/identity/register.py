@@ -8,7 +8,9 @@ import asyncpg
 from bank.clock import Clock
 from bank.database.statements import load_statements
 from bank.documents import normalise_cpf
-from bank.events.model import UserRegisteredEvent
+from bank.events.model import ActionRefusedEvent
+from bank.events.people import UserRegisteredEvent
+from bank.events.witness import Witness
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from bank.identity.passwords import Passwords, weakness_of
@@ -34,8 +36,24 @@ class Register:
     role: str = "CUSTOMER"
 
 
-async def register_user(work: Work, passwords: Passwords, clock: Clock, command: Register) -> User | Refusal:
-    """Make a user of a person; e-mail address and CPF must not be in use."""
+async def register_user(
+    work: Work, witness: Witness, passwords: Passwords, clock: Clock, command: Register
+) -> User | Refusal:
+    """Make a user of a person; e-mail address and CPF must not be in use.
+
+    Raises what `Work.begin` and `Witness.tell` raise.
+    """
+    result = await _register(work, passwords, clock, command)
+    if isinstance(result, Refusal):
+        await witness.tell(
+            ActionRefusedEvent(
+                action="register", code=result.code, entity_type="User", entity_id=None, initiated_by=None
+            )
+        )
+    return result
+
+
+async def _register(work: Work, passwords: Passwords, clock: Clock, command: Register) -> User | Refusal:
     email = command.email.strip().lower()
     full_name = " ".join(command.full_name.split())
     cpf = normalise_cpf(command.cpf) if command.cpf is not None else None

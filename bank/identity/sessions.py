@@ -8,11 +8,20 @@ from bank.cache.values import ValueCache
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import Unauthenticated
+from bank.events.model import ActionRefusedEvent
+from bank.events.people import (
+    LoginFailedEvent,
+    RefreshTokenReusedEvent,
+    SessionRefreshedEvent,
+    UserLoggedInEvent,
+    UserLoggedOutEvent,
+)
+from bank.events.witness import Witness
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from bank.identity.passwords import PASSWORD_MAX, Passwords
 from bank.identity.register import queries
-from bank.identity.tokens import AccessTokens, Caller, digest_of, new_refresh_token
+from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, new_refresh_token
 from bank.ledger.model import Refusal
 from bank.settings import Settings
 from bank.telemetry.context import current_context
@@ -43,6 +52,7 @@ class Sessions:
         *,
         work: Work,
         database: Database,
+        witness: Witness,
         cache: ValueCache,
         passwords: Passwords,
         tokens: AccessTokens,
@@ -51,6 +61,7 @@ class Sessions:
     ) -> None:
         self._work = work
         self._database = database
+        self._witness = witness
         self._cache = cache
         self._passwords = passwords
         self._tokens = tokens
@@ -59,11 +70,13 @@ class Sessions:
 
     async def log_in(self, email: str, password: str) -> TokenPair | Refusal:
         """Begin a session for whoever knows the password. Takes equally long for addresses that nobody has."""
-        if len(password) > PASSWORD_MAX:
-            return BAD_CREDENTIALS
+        address = email.strip().lower()
         async with self._database.connection() as connection:
-            found = await queries.credentials_of(connection, email=email.strip().lower())
-        if not await self._passwords.verify(found["password_hash"] if found else None, password):
+            found = await queries.credentials_of(connection, email=address)
+        if len(password) > PASSWORD_MAX or not await self._passwords.verify(
+            found["password_hash"] if found else None, password
+        ):
+            await self._witness.tell(self._login_failed(found["id"] if found else None, address))
             return BAD_CREDENTIALS
         caller = Caller(found["id"], found["role"], uuid7())
         context = current_context()
@@ -78,12 +91,12 @@ class Sessions:
                 ip_address=context.ip_address if context else None,
                 user_agent=context.user_agent if context else None,
             )
+            uow.emit(UserLoggedInEvent(session_id=caller.session_id, initiated_by=caller.user_id))
             return await self._issue(uow.connection, caller, now)
 
     async def refresh(self, refresh_token: str) -> TokenPair | Refusal:
         """Trade a refresh token for the next pair. One that was used before is a theft: its session closes."""
         digest = digest_of(refresh_token)
-        stolen: UUID | None = None
         async with self._work.begin() as uow:
             now = self._clock.now()
             row = await queries.lock_refresh_token(uow.connection, digest=digest)
@@ -93,19 +106,24 @@ class Sessions:
                 await queries.extend_session(
                     uow.connection, id=caller.session_id, expires_at=now + self._settings.refresh_token_life
                 )
+                uow.emit(SessionRefreshedEvent(session_id=caller.session_id, initiated_by=caller.user_id))
                 return await self._issue(uow.connection, caller, now)
-            if row and row["used_at"] is not None:
-                stolen = row["session_id"]
-                await queries.close_session(uow.connection, id=stolen, now=now)
-        if stolen is not None:
-            await self._cache.mark_session_closed(stolen)
+            stolen = row is not None and row["used_at"] is not None and row["closed_at"] is None
+            if stolen:
+                await queries.close_session(uow.connection, id=row["session_id"], now=now)
+                uow.emit(RefreshTokenReusedEvent(session_id=row["session_id"], owner_id=row["user_id"]))
+        if stolen:
+            await self._cache.mark_session_closed(row["session_id"])
+        else:
+            await self._witness.tell(_refresh_refused(row["user_id"] if row else None))
         return BAD_REFRESH_TOKEN
 
-    async def close(self, session_id: UUID) -> None:
-        """Close a session: none of its tokens opens anything from here on."""
+    async def close(self, caller: Caller) -> None:
+        """Close the caller's session: none of its tokens opens anything from here on."""
         async with self._work.begin() as uow:
-            await queries.close_session(uow.connection, id=session_id, now=self._clock.now())
-        await self._cache.mark_session_closed(session_id)
+            await queries.close_session(uow.connection, id=caller.session_id, now=self._clock.now())
+            uow.emit(UserLoggedOutEvent(session_id=caller.session_id, initiated_by=caller.user_id))
+        await self._cache.mark_session_closed(caller.session_id)
 
     async def require_open(self, caller: Caller, mark: str | None) -> None:
         """Raise `Unauthenticated` unless the caller's session is open; `mark` is what Redis says of it, if anything."""
@@ -117,6 +135,12 @@ class Sessions:
             mark = "open" if is_open else "closed"
         if mark != "open":
             raise Unauthenticated("This session is closed; log in again.")
+
+    def _login_failed(self, user_id: UUID | None, address: str) -> LoginFailedEvent:
+        secret = self._settings.token_secret.get_secret_value()
+        return LoginFailedEvent(
+            subject_id=user_id, address_digest=None if user_id else keyed_digest(secret, f"address {address}")
+        )
 
     async def _issue(self, connection: object, caller: Caller, now: datetime) -> TokenPair:
         refresh_token = new_refresh_token()
@@ -134,3 +158,13 @@ class Sessions:
             expires_at=pair.refresh_token_expires_at,
         )
         return pair
+
+
+def _refresh_refused(user_id: UUID | None) -> ActionRefusedEvent:
+    return ActionRefusedEvent(
+        action="refreshSession",
+        code=BAD_REFRESH_TOKEN.code,
+        entity_type="User",
+        entity_id=user_id,
+        initiated_by=user_id,
+    )

@@ -8,8 +8,9 @@ from uuid import UUID
 import msgspec
 
 from bank.clock import business_day
+from bank.events.event import DomainEvent
 from bank.events.log import metadata_of
-from bank.events.model import ActionRefusedEvent, DomainEvent, EventMetadata
+from bank.events.model import ActionRefusedEvent, EventMetadata
 from bank.identifiers import uuid7
 from bank.ledger.command import Command, HoldReceipt, Outcome, Receipt, Result, Results, replay, store
 from bank.ledger.keys import KEY_REUSED, KnownKey

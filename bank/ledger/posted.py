@@ -5,9 +5,9 @@ from uuid import UUID
 
 import msgspec
 
+from bank.events.event import DomainEvent
 from bank.events.model import (
     BalanceUpdatedEvent,
-    DomainEvent,
     EventMetadata,
     HoldAuthorizedEvent,
     HoldCapturedEvent,

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bank.events import work
+from bank.events.event import DomainEvent
 from bank.events.log import append
-from bank.events.model import DomainEvent, RecordedEvent
+from bank.events.model import RecordedEvent
 from simulation.mutants.mutant import Mutant, patch
 
 

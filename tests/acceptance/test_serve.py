@@ -263,3 +263,47 @@ async def _caught_up(database_url: str) -> bool:
             await asyncio.sleep(0.02)
     await connection.close()
     return True
+
+
+async def _role(client: Client) -> str:
+    reply = await client.send("{ me { role } }")
+    return str(reply.data["me"]["role"])
+
+
+async def _role_and_cache(url: str, database_url: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        person = await Client(http, url).person(email="ana@example.com")
+        assert await _role(person) == "CUSTOMER"
+        async with asyncio.timeout(10):
+            while (await person.send("{ me { role } }")).headers["Cache-Status"] != "bank; hit":
+                await asyncio.sleep(0.01)
+        done = await asyncio.to_thread(
+            _bank, "users", "set-role", "Ana@example.com", "operator", DATABASE_URL=database_url
+        )
+        assert (done.returncode, done.stdout) == (0, "ana@example.com is operator now.\n")
+        async with asyncio.timeout(10):
+            while await _role(person) != "OPERATOR":
+                await asyncio.sleep(0.01)
+
+
+async def _audited(database_url: str) -> list[tuple[str, str, str]]:
+    assert await _caught_up(database_url)
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        "select old_values->>'role', new_values->>'role', user_agent from audit_logs"
+        " where user_agent like 'bank users set-role, run by %' and ip_address is null"
+    )
+    await connection.close()
+    return [tuple(row) for row in rows]
+
+
+def test_a_role_that_was_changed_shows_in_answers_that_were_cached_and_is_on_record(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    with serving(tmp_path / "log", **environment) as server:
+        asyncio.run(_role_and_cache(server.url, database_url))
+        # The same once more changes nothing, and is not told.
+        assert _bank("users", "set-role", "ana@example.com", "operator", DATABASE_URL=database_url).returncode == 0
+        [(old, new, _)] = asyncio.run(_audited(database_url))
+    assert (old, new) == ("CUSTOMER", "OPERATOR")

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from bank.events import model
-from bank.events.model import DomainEvent
+from bank.events import model, people
+from bank.events.event import DomainEvent
 from bank.identifiers import uuid7
 
 _CURRENCY = "BRL"
@@ -20,7 +20,7 @@ def one_of_each() -> list[DomainEvent]:
     }  # fmt: skip
     held = {"hold_id": hold, "account_id": account, "currency": _CURRENCY}
     return [
-        model.UserRegisteredEvent(id=user, role="CUSTOMER"),
+        people.UserRegisteredEvent(id=user, role="CUSTOMER"),
         model.AccountCreatedEvent(account_id=account, owner_id=user, number="0001/00000001-9", currency=_CURRENCY),
         model.TransactionInitiatedEvent(**moved),
         balance_updated(account_id=account, version=1, change_minor=-700, balance_minor=300, initiated_by=user),
@@ -42,6 +42,15 @@ def one_of_each() -> list[DomainEvent]:
         model.HoldExpiredEvent(**held, amount_minor=1_000),
         model.ActionRefusedEvent(
             action="transfer", code="INSUFFICIENT_FUNDS", entity_type="Account", entity_id=account, initiated_by=user
+        ),
+        people.UserLoggedInEvent(session_id=hold, initiated_by=user),
+        people.SessionRefreshedEvent(session_id=hold, initiated_by=user),
+        people.RefreshTokenReusedEvent(session_id=hold, owner_id=user),
+        people.UserLoggedOutEvent(session_id=hold, initiated_by=user),
+        people.LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),
+        people.UserRoleChangedEvent(subject_id=user, old_role="CUSTOMER", new_role="OPERATOR"),
+        model.StaffReadEvent(
+            query="account", entity_type="Account", entity_id=account, owner_id=user, initiated_by=uuid7()
         ),
         model.AccountClosedEvent(account_id=account, initiated_by=user),
     ]  # fmt: skip

@@ -14,7 +14,8 @@ from bank.database.pool import ROLE, Database
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery, Subscriber
 from bank.events.leases import Herald, Leases
-from bank.events.model import RecordedEvent, UserRegisteredEvent
+from bank.events.model import RecordedEvent
+from bank.events.people import UserRegisteredEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 

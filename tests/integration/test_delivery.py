@@ -16,7 +16,8 @@ from bank.events import delivery as delivery_module
 from bank.events.bus import Bus
 from bank.events.delivery import NotNow, Subscriber
 from bank.events.log import Stretch, read
-from bank.events.model import RecordedEvent, UserRegisteredEvent
+from bank.events.model import RecordedEvent
+from bank.events.people import UserRegisteredEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from tests.integration.log import Log, write_effect

@@ -17,7 +17,8 @@ from bank.events import model as model_module
 from bank.events.bus import Bus
 from bank.events.delivery import ATTEMPTS_MAX, LostLease, Subscriber, is_passing
 from bank.events.log import Stretch
-from bank.events.model import AccountCreatedEvent, RecordedEvent, UserRegisteredEvent
+from bank.events.model import AccountCreatedEvent, RecordedEvent
+from bank.events.people import UserRegisteredEvent
 from bank.identifiers import uuid7
 from tests.integration.log import Log, Process, write_effect
 

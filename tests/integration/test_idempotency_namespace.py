@@ -182,7 +182,9 @@ async def test_keys_of_accounts_opened_before_the_migration_still_replay(postgre
     assert [tuple(key) for key in keys] == [("both", "transfer", b"1"), ("old", "openAccount", digest_of("BRL"))]
     async with serving(settings_for(postgres_url, redis_url)) as running:
         bank = running.bank
-        again = await opening.open_account(bank.work, bank.values, bank.clock, user_id=OWNER, key="old", currency="BRL")
+        again = await opening.open_account(
+            bank.work, bank.witness, bank.values, bank.clock, user_id=OWNER, key="old", currency="BRL"
+        )
     assert again.replayed
     assert not isinstance(again.result, Refusal)
     assert (again.result.id, again.result.number, again.result.created_at) == (ACCOUNT, "0001/00000001-1", opened_at)

@@ -29,6 +29,13 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("HoldReleasedEvent", "UPDATE", {"status": "AUTHORIZED"}, {"status": "RELEASED"}),
         ("HoldExpiredEvent", "UPDATE", {"status": "AUTHORIZED"}, {"status": "EXPIRED"}),
         ("TransactionCompletedEvent", "COMPLETE", None, {"amount_minor": 700}),
+        ("UserLoggedInEvent", "LOGIN", None, {}),
+        ("LoginFailedEvent", "LOGIN_FAILED", None, {"subject_id": None}),
+        ("UserLoggedOutEvent", "LOGOUT", None, {}),
+        ("SessionRefreshedEvent", "REFRESH", None, {}),
+        ("RefreshTokenReusedEvent", "CLOSE_SESSION", None, {}),
+        ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
+        ("StaffReadEvent", "READ", None, {"query": "account"}),
         ("ActionRefusedEvent", "REFUSE", None, {"action": "transfer", "code": "INSUFFICIENT_FUNDS"}),
     ],
 )  # fmt: skip

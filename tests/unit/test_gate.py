@@ -46,6 +46,7 @@ def test_an_operation_tells_its_kind_its_roots_and_all_that_it_reaches() -> None
         name="AccountBalance",
         kind="query",
         roots=("account",),
+        names=("account",),
         fields=frozenset(
             {
                 "Query.account",

@@ -15,6 +15,8 @@ from bank.api.resolvers.shapes import Shape, read_cursor, read_id, shape_money, 
 from bank.api.scope import RequestScope
 from bank.clock import business_day
 from bank.errors import BadInput
+from bank.events.model import ActionRefusedEvent, StaffReadEvent
+from bank.identity.tokens import Caller
 from bank.ledger.model import Account, Refusal
 from bank.transfers.policy import check_key
 from bank.transfers.reads import history_page, position_before
@@ -51,11 +53,32 @@ async def resolve_account(_parent: Any, arguments: Shape, scope: RequestScope, _
     if account is None or account.user_id is None:
         return None
     if account.user_id != caller.user_id:
-        if not caller.is_staff:
-            return None
         scope.cacheable = False
+        if not caller.is_staff:
+            scope.told.append(_refused(account, caller))
+            return None
+        scope.told.append(
+            StaffReadEvent(
+                query="account",
+                entity_type="Account",
+                entity_id=account.id,
+                owner_id=account.user_id,
+                initiated_by=caller.user_id,
+            )
+        )
     scope.made_from(account_tag(account))
     return shape_account(account)
+
+
+def _refused(account: Account, caller: Caller) -> ActionRefusedEvent:
+    # The answer does not tell whether there is such an account; the record does.
+    return ActionRefusedEvent(
+        action="account",
+        code="ACCOUNT_NOT_FOUND",
+        entity_type="Account",
+        entity_id=account.id,
+        initiated_by=caller.user_id,
+    )
 
 
 async def _find(scope: RequestScope, account_id: UUID) -> Account | None:
@@ -197,8 +220,11 @@ async def resolve_open_account(_parent: Any, arguments: Shape, scope: RequestSco
     caller, given, bank = scope.require_caller(), arguments["input"], scope.bank
     key, currency = given["idempotencyKey"], given["currency"]
     if malformed := check_key(key):
+        scope.refused("openAccount", malformed.code)
         return shape_refusal(malformed, ("account",), replayed=False)
-    opening = await open_account(bank.work, bank.values, bank.clock, user_id=caller.user_id, key=key, currency=currency)
+    opening = await open_account(
+        bank.work, bank.witness, bank.values, bank.clock, user_id=caller.user_id, key=key, currency=currency
+    )
     if isinstance(opening.result, Refusal):
         return shape_refusal(opening.result, ("account",), replayed=opening.replayed)
     return {"account": shape_account(opening.result), "replayed": opening.replayed, "userErrors": []}

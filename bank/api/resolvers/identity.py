@@ -68,7 +68,7 @@ async def resolve_register(_parent: Any, arguments: Shape, scope: RequestScope, 
     command = Register(
         email=given["email"], full_name=given["fullName"], cpf=given["cpf"], password=given["password"]
     )  # fmt: skip
-    result = await register_user(bank.work, bank.passwords, bank.clock, command)
+    result = await register_user(bank.work, bank.witness, bank.passwords, bank.clock, command)
     if isinstance(result, Refusal):
         return {"user": None, "userErrors": shape_errors(result)}
     return {"user": _shape_user(result), "userErrors": []}
@@ -90,5 +90,5 @@ async def resolve_refresh_session(_parent: Any, arguments: Shape, scope: Request
 @Resolver("Mutation.logout", schema_name=SCHEMA_NAME)
 async def resolve_logout(_parent: Any, _arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
     """Close the caller's session."""
-    await scope.bank.sessions.close(scope.require_caller().session_id)
+    await scope.bank.sessions.close(scope.require_caller())
     return {"closed": True}

@@ -47,6 +47,7 @@ async def resolve_set_account_limits(_parent: Any, arguments: Shape, scope: Requ
     for name in ("perTransfer", "perDay"):
         limit = read_limit(given.get(name), name)
         if isinstance(limit, Refusal):
+            scope.refused("setAccountLimits", limit.code)
             return _shape(limit)
         limits.append(limit)
     account_id = await _named(scope, given)

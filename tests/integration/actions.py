@@ -1,0 +1,281 @@
+"""Every mutation and every query for staff, done once and refused once: what each must leave in the audit trail."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import graphql
+
+from bank.api.schema import load_sdl
+from tests.integration.api import PASSWORD, Client, RunningBank
+
+SCHEMA = graphql.build_schema(load_sdl())
+CPF_GIVEN = "52998224725"
+WRONG_PASSWORD = "a wrong umbrella for Tuesday"
+NOBODY = "nobody-at-all@example.com"
+BRL_1 = {"amount": "1.00", "currency": "BRL"}
+
+
+@dataclass
+class Stage:
+    """A bank with people in it: Ana with money and three accounts, Bia with one, an operator, an administrator."""
+
+    bank: RunningBank
+    clients: dict[str, Client]
+    ids: dict[str, str]
+    addresses: dict[str, str]
+    refresh_token: str
+    a: dict[str, Any]
+    b: dict[str, Any]
+    c: dict[str, Any]
+    empty: dict[str, Any]
+    transfer_id: str
+    hold_id: str
+
+
+Input = Callable[[Stage], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A field, who does it with what, and the row that must be there. `user` None: nobody is known.
+
+    `entity` says which thing the row is about; `old` and `new` are among its values.
+    """
+
+    by: str
+    given: Input
+    user: str | None
+    action: str
+    entity: Callable[[Stage], str | None] | None = None
+    old: Mapping[str, Any] | None = None
+    new: Mapping[str, Any] = field(default_factory=dict)
+
+
+def refused(by: str, given: Input, code: str, *, user: str | None = "same") -> Action:
+    """Return an action that must be refused, and on record."""
+    who = (None if by == "nobody" else by) if user == "same" else user
+    return Action(by, given, who, "REFUSE", new={"code": code})
+
+
+def _keyed(**more: Any) -> dict[str, Any]:
+    return {"idempotencyKey": "k", **more}
+
+
+def _transfer(stage: Stage, amount: str = "1.00") -> dict[str, Any]:
+    money = {"amount": amount, "currency": "BRL"}
+    return {"fromAccountId": stage.a["id"], "toAccountNumber": stage.c["number"], "amount": money}
+
+
+MUTATIONS: Mapping[str, tuple[Action, ...]] = {
+    "register": (
+        Action(
+            "nobody",
+            lambda _: {"email": "eva@example.com", "fullName": "Eva", "cpf": CPF_GIVEN, "password": PASSWORD},
+            "new", "CREATE", new={"role": "CUSTOMER"},
+        ),
+        refused(
+            "nobody",
+            lambda s: {"email": s.addresses["ana"], "fullName": "Eva", "cpf": CPF_GIVEN, "password": PASSWORD},
+            "EMAIL_TAKEN",
+        ),
+        refused(
+            "nobody",
+            lambda _: {"email": "eva@example.com", "fullName": "Eva", "cpf": CPF_GIVEN, "password": "1"},
+            "WEAK_PASSWORD",
+        ),
+        refused(
+            "nobody",
+            lambda _: {"email": "eva@example.com", "fullName": "Eva", "cpf": "no", "password": PASSWORD},
+            "BAD_INPUT",
+        ),
+    ),
+    "login": (
+        Action(
+            "nobody", lambda s: {"email": s.addresses["ana"], "password": PASSWORD}, "ana", "LOGIN",
+            entity=lambda s: s.ids["ana"],
+        ),
+        Action(
+            "nobody", lambda s: {"email": s.addresses["ana"], "password": WRONG_PASSWORD}, "ana", "LOGIN_FAILED",
+            entity=lambda s: s.ids["ana"], new={"address_digest": None},
+        ),
+        Action(
+            "nobody", lambda _: {"email": NOBODY, "password": PASSWORD}, None, "LOGIN_FAILED",
+            new={"subject_id": None},
+        ),
+        Action(
+            "nobody", lambda s: {"email": s.addresses["ana"], "password": "x" * 200}, "ana", "LOGIN_FAILED"
+        ),
+    ),
+    "refreshSession": (
+        Action(
+            "nobody", lambda s: {"refreshToken": s.refresh_token}, "ana", "REFRESH", entity=lambda s: s.ids["ana"]
+        ),
+        refused("nobody", lambda _: {"refreshToken": "made up"}, "INVALID_REFRESH_TOKEN"),
+    ),
+    "logout": (
+        Action("ana", lambda _: {}, "ana", "LOGOUT", entity=lambda s: s.ids["ana"]),
+        refused("nobody", lambda _: {}, "UNAUTHENTICATED"),
+    ),
+    "openAccount": (
+        Action("ana", lambda _: _keyed(currency="BRL"), "ana", "CREATE", new={"currency": "BRL"}),
+        refused("ana", lambda _: _keyed(currency="USD"), "CURRENCY_MISMATCH"),
+        refused("ana", lambda _: {"idempotencyKey": "", "currency": "BRL"}, "INVALID_INPUT"),
+        refused("ana", lambda _: {"idempotencyKey": "fund-transfer", "currency": "BRL"}, "IDEMPOTENCY_KEY_REUSED"),
+        refused("nobody", lambda _: _keyed(currency="BRL"), "UNAUTHENTICATED"),
+    ),
+    "freezeAccount": (
+        Action(
+            "operator", lambda s: {"accountNumber": s.a["number"], "reason": "A court asks."}, "operator", "UPDATE",
+            entity=lambda s: s.a["id"], old={"status": "ACTIVE"}, new={"status": "FROZEN", "reason": "A court asks."},
+        ),
+        refused("ana", lambda s: {"accountNumber": s.a["number"], "reason": "Why not."}, "FORBIDDEN"),
+        refused("operator", lambda s: {"accountNumber": s.a["number"], "reason": ""}, "INVALID_INPUT"),
+    ),
+    "unfreezeAccount": (
+        Action(
+            "operator", lambda s: {"accountNumber": s.empty["number"], "reason": "It is over."}, "operator", "UPDATE",
+            entity=lambda s: s.empty["id"], old={"status": "FROZEN"}, new={"status": "ACTIVE"},
+        ),
+        refused("ana", lambda s: {"accountNumber": s.empty["number"], "reason": "Why not."}, "FORBIDDEN"),
+    ),
+    "closeAccount": (
+        Action(
+            "ana", lambda s: {"accountId": s.b["id"]}, "ana", "UPDATE", entity=lambda s: s.b["id"],
+            new={"status": "CLOSED"},
+        ),
+        refused("bia", lambda s: {"accountId": s.b["id"]}, "ACCOUNT_NOT_FOUND"),
+    ),
+    "setAccountLimits": (
+        Action(
+            "operator", lambda s: {"accountNumber": s.a["number"], "perDay": BRL_1}, "operator", "UPDATE",
+            entity=lambda s: s.a["id"], old={"daily_limit_minor": None}, new={"daily_limit_minor": 100},
+        ),
+        refused("ana", lambda s: {"accountNumber": s.a["number"], "perDay": BRL_1}, "FORBIDDEN"),
+        refused(
+            "operator",
+            lambda s: {"accountNumber": s.a["number"], "perDay": {"amount": "-1.00", "currency": "BRL"}},
+            "INVALID_AMOUNT",
+        ),
+    ),
+    "transfer": (
+        Action(
+            "ana", lambda s: _keyed(**_transfer(s)), "ana", "COMPLETE", new={"kind": "TRANSFER", "amount_minor": 100}
+        ),
+        Action(
+            "ana", lambda s: _keyed(**_transfer(s)), "ana", "UPDATE", entity=lambda s: s.a["id"],
+            old={"balance_minor": 9_000}, new={"balance_minor": 8_900},
+        ),
+        refused("ana", lambda s: _keyed(**_transfer(s, "1000.00")), "INSUFFICIENT_FUNDS"),
+        refused("ana", lambda s: _keyed(**_transfer(s, "0.00")), "INVALID_AMOUNT"),
+        refused("bia", lambda s: _keyed(**_transfer(s)), "ACCOUNT_NOT_FOUND"),
+        refused("nobody", lambda s: _keyed(**_transfer(s)), "UNAUTHENTICATED"),
+    ),
+    "transferBatch": (
+        Action(
+            "ana", lambda s: _keyed(transfers=[_transfer(s), _transfer(s, "2.00")]), "ana", "COMPLETE",
+            new={"kind": "TRANSFER", "amount_minor": 200},
+        ),
+        refused("ana", lambda s: _keyed(transfers=[_transfer(s), _transfer(s, "1000.00")]), "INSUFFICIENT_FUNDS"),
+        refused("ana", lambda _: _keyed(transfers=[]), "INVALID_INPUT"),
+    ),
+    "deposit": (
+        Action(
+            "operator", lambda s: _keyed(accountNumber=s.a["number"], amount=BRL_1), "operator", "COMPLETE",
+            new={"kind": "DEPOSIT", "amount_minor": 100},
+        ),
+        refused("ana", lambda s: _keyed(accountNumber=s.a["number"], amount=BRL_1), "FORBIDDEN"),
+    ),
+    "withdraw": (
+        Action(
+            "ana", lambda s: _keyed(accountNumber=s.a["number"], amount=BRL_1), "ana", "COMPLETE",
+            new={"kind": "WITHDRAWAL", "amount_minor": 100},
+        ),
+        refused("bia", lambda s: _keyed(accountNumber=s.a["number"], amount=BRL_1), "ACCOUNT_NOT_FOUND"),
+    ),
+    "reverseTransaction": (
+        Action(
+            "bia", lambda s: _keyed(transactionId=s.transfer_id), "bia", "COMPLETE",
+            new={"kind": "REVERSAL", "amount_minor": 1_000},
+        ),
+        refused("ana", lambda s: _keyed(transactionId=s.transfer_id), "TRANSACTION_NOT_FOUND"),
+    ),
+    "authorizeHold": (
+        Action("ana", lambda s: _keyed(**_transfer(s)), "ana", "CREATE", new={"amount_minor": 100}),
+        refused("ana", lambda s: _keyed(**_transfer(s, "1000.00")), "INSUFFICIENT_FUNDS"),
+    ),
+    "captureHold": (
+        Action(
+            "bia", lambda s: _keyed(holdId=s.hold_id), "bia", "UPDATE", entity=lambda s: s.hold_id,
+            old={"status": "AUTHORIZED"}, new={"status": "CAPTURED"},
+        ),
+        refused("ana", lambda s: _keyed(holdId=s.hold_id), "HOLD_NOT_FOUND"),
+    ),
+    "releaseHold": (
+        Action(
+            "bia", lambda s: _keyed(holdId=s.hold_id), "bia", "UPDATE", entity=lambda s: s.hold_id,
+            old={"status": "AUTHORIZED"}, new={"status": "RELEASED"},
+        ),
+        refused("ana", lambda s: _keyed(holdId=s.hold_id), "HOLD_NOT_FOUND"),
+    ),
+}  # fmt: skip
+"""Every mutation of the schema: who may do it and what it leaves, then who may not."""
+
+OWN = frozenset({"me"})
+"""Queries that show nobody but whoever asks."""
+
+QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
+    "account": (
+        "query($id: ID!) { account(id: $id) { balance { amount } } }",
+        (
+            Action(
+                "operator", lambda s: {"id": s.a["id"]}, "operator", "READ", entity=lambda s: s.a["id"],
+                new={"query": "account", "entity_type": "Account"},
+            ),
+            Action(
+                "bia", lambda s: {"id": s.a["id"]}, "bia", "REFUSE", entity=lambda s: s.a["id"],
+                new={"action": "account", "code": "ACCOUNT_NOT_FOUND"},
+            ),
+        ),
+    ),
+}  # fmt: skip
+"""Every query that shows staff what is somebody else's."""
+
+
+def document(mutation: str) -> str:
+    """Return a document that runs a mutation with one input."""
+    field = SCHEMA.mutation_type.fields[mutation]
+    if not field.args:
+        return f"mutation {{ {mutation} {{ __typename }} }}"
+    return f"mutation($input: {field.args['input'].type}) {{ {mutation}(input: $input) {{ __typename }} }}"
+
+
+async def set_the_stage(bank: RunningBank) -> Stage:
+    """Bring the people in."""
+    addresses = {name: f"{name}@example.com" for name in ("ana", "bia", "operator", "admin")}
+    for address in addresses.values():
+        await bank.client.person(email=address)
+    async with bank.bank.database.connection() as connection:
+        await connection.execute("update users set role = 'OPERATOR' where email = 'operator@example.com'")
+        await connection.execute("update users set role = 'ADMIN' where email = 'admin@example.com'")
+        rows = await connection.fetch("select id::text, split_part(email, '@', 1) as name from users")
+    clients = {name: await bank.client.login(address) for name, address in addresses.items()}
+    ana, bia, operator = clients["ana"], clients["bia"], clients["operator"]
+    a, b, empty, c = await ana.account("a"), await ana.account("b"), await ana.account("e"), await bia.account("c")
+    await operator.deposit(a["number"], "100.00", "fund")
+    moved = await ana.transfer(a["id"], c["number"], "10.00", "fund-transfer")
+    held = await ana.send(
+        document("authorizeHold").replace("__typename", "hold { id }"),
+        {"input": {"idempotencyKey": "fund-hold", **_transfer_between(a, c)}},
+    )
+    await operator.send(document("freezeAccount"), {"input": {"accountNumber": empty["number"], "reason": "x"}})
+    logged_in = await bank.client.run("Login", input={"email": addresses["ana"], "password": PASSWORD})
+    return Stage(
+        bank, {"nobody": bank.client, **clients}, {row["name"]: row["id"] for row in rows}, addresses,
+        logged_in.data["login"]["tokens"]["refreshToken"], a, b, c, empty,
+        moved.data["transfer"]["transaction"]["id"], held.data["authorizeHold"]["hold"]["id"],
+    )  # fmt: skip
+
+
+def _transfer_between(a: dict[str, Any], c: dict[str, Any]) -> dict[str, Any]:
+    return {"fromAccountId": a["id"], "toAccountNumber": c["number"], "amount": BRL_1}

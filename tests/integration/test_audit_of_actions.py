@@ -1,0 +1,231 @@
+"""For every action of every user there is an audit row: who, what, old and new values, address, program, when."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bank.errors import Unavailable
+from tests.integration.actions import (
+    CPF_GIVEN,
+    MUTATIONS,
+    NOBODY,
+    OWN,
+    QUERIES,
+    SCHEMA,
+    WRONG_PASSWORD,
+    Action,
+    Stage,
+    document,
+    set_the_stage,
+)
+from tests.integration.api import PASSWORD, RunningBank
+
+
+@pytest.fixture
+async def stage(running_bank: RunningBank) -> Stage:
+    return await set_the_stage(running_bank)
+
+
+async def _rows(stage: Stage, agent: str) -> list[Any]:
+    await stage.bank.caught_up()
+    async with stage.bank.bank.database.connection() as connection:
+        return list(await connection.fetch("select * from audit_logs where user_agent = $1 order by number", agent))
+
+
+def _fits(row: Any, action: Action, stage: Stage) -> bool:
+    old, new = json.loads(row["old_values"] or "{}"), json.loads(row["new_values"])
+    user = str(row["user_id"]) if row["user_id"] else None
+    return (
+        row["action"] == action.action
+        and (
+            user not in {None, *stage.ids.values()}
+            if action.user == "new"
+            else user == stage.ids.get(action.user or "")
+        )
+        and (action.entity is None or str(row["entity_id"]) == action.entity(stage))
+        and (action.old or {}).items() <= old.items()
+        and action.new.items() <= new.items()
+    )
+
+
+async def _assert_on_record(stage: Stage, query: str, variables: dict[str, Any], action: Action, name: str) -> None:
+    agent = f"the auditor's {name}"
+    began = datetime.now(UTC)
+    await stage.clients[action.by].send(query, variables, headers={"User-Agent": agent})
+    rows = await _rows(stage, agent)
+    [row] = [row for row in rows if _fits(row, action, stage)]
+    assert row["ip_address"] == "127.0.0.1"
+    assert began <= row["created_at"] <= datetime.now(UTC)
+    if action.action == "REFUSE":
+        # Nothing else has happened.
+        assert [json.loads(row["new_values"])["action"] for row in rows] == [name]
+
+
+def test_every_mutation_and_every_query_is_one_that_these_tests_know() -> None:
+    """Whoever adds one says in tests/integration/actions.py what it leaves in the audit trail."""
+    assert SCHEMA.mutation_type is not None
+    assert SCHEMA.query_type is not None
+    assert set(SCHEMA.mutation_type.fields) == set(MUTATIONS)
+    assert set(SCHEMA.query_type.fields) == set(QUERIES) | OWN
+    for name, actions in MUTATIONS.items():
+        done = {action.action in {"REFUSE", "LOGIN_FAILED"} for action in actions}
+        assert done == {True, False}, f"{name} is not both done and refused"
+
+
+CASES = [
+    pytest.param(name, action, id=f"{name}-{place}-{action.new.get('code', action.action)}")
+    for name, actions in MUTATIONS.items()
+    for place, action in enumerate(actions)
+]
+
+
+@pytest.mark.parametrize(("mutation", "action"), CASES)
+async def test_a_mutation_done_or_refused_is_on_record(stage: Stage, mutation: str, action: Action) -> None:
+    given = action.given(stage)
+    await _assert_on_record(stage, document(mutation), {"input": given} if given else {}, action, mutation)
+
+
+READS = [
+    pytest.param(name, query, action, id=f"{name}-{place}-{action.action}")
+    for name, (query, actions) in QUERIES.items()
+    for place, action in enumerate(actions)
+]
+
+
+@pytest.mark.parametrize(("name", "query", "action"), READS)
+async def test_what_staff_is_shown_or_a_customer_is_not_is_on_record(
+    stage: Stage, name: str, query: str, action: Action
+) -> None:
+    await _assert_on_record(stage, query, action.given(stage), action, name)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Cache-Control": "no-cache"}], ids=["cached", "uncached"])
+async def test_staff_that_looks_again_is_on_record_again_however_it_is_answered(
+    stage: Stage, headers: dict[str, str]
+) -> None:
+    query, actions = QUERIES["account"]
+    for _ in range(3):
+        reply = await stage.clients["operator"].send(
+            query, actions[0].given(stage), headers={"User-Agent": "again", **headers}
+        )
+        assert reply.data["account"]["balance"]["amount"] == "90.00"
+    rows = await _rows(stage, "again")
+    assert [row["action"] for row in rows] == ["READ"] * 3
+
+
+async def test_the_record_is_there_before_the_answer(stage: Stage) -> None:
+    query, actions = QUERIES["account"]
+    await stage.clients["operator"].send(query, actions[0].given(stage), headers={"User-Agent": "now"})
+    async with stage.bank.bank.database.connection() as connection:
+        told = await connection.fetchval(
+            "select count(*) from event_store where event_type = 'StaffReadEvent' and metadata->>'user_agent' = 'now'"
+        )
+    assert told == 1
+
+
+async def test_what_cannot_be_recorded_is_not_shown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_events: object) -> None:
+        raise Unavailable("It could not be recorded.")
+
+    monkeypatch.setattr(stage.bank.bank.witness, "tell", fail)
+    query, actions = QUERIES["account"]
+    reply = await stage.clients["operator"].send(query, actions[0].given(stage))
+    assert (reply.status, reply.code, "data" in reply.body) == (503, "UNAVAILABLE", False)
+
+
+async def test_what_people_read_of_their_own_is_nobodys_business(stage: Stage) -> None:
+    await stage.bank.caught_up()
+    async with stage.bank.bank.database.connection() as connection:
+        before = await connection.fetchval("select position from event_log_head")
+        await stage.clients["ana"].run("Me")
+        await stage.clients["ana"].run("AccountHistory", id=stage.a["id"])
+        await stage.clients["operator"].run("Me")
+        assert await connection.fetchval("select position from event_log_head") == before
+
+
+async def test_a_stolen_refresh_token_closes_the_session_on_record(stage: Stage) -> None:
+    given = {"input": {"refreshToken": stage.refresh_token}}
+    for agent in ("first", "second", "third"):
+        await stage.bank.client.run("RefreshSession", headers={"User-Agent": agent}, **given)
+    actions = [[row["action"] for row in await _rows(stage, agent)] for agent in ("first", "second", "third")]
+    assert actions == [["REFRESH"], ["CLOSE_SESSION"], ["REFUSE"]]
+    [closed] = await _rows(stage, "second")
+    assert str(closed["user_id"]) == stage.ids["ana"]
+
+
+async def test_a_mutation_with_a_closed_session_is_on_record_with_its_owner(stage: Stage) -> None:
+    ana = stage.clients["ana"]
+    await ana.run("Logout")
+    await ana.send(document("openAccount"), {"input": {"idempotencyKey": "x", "currency": "BRL"}},
+                   headers={"User-Agent": "late"})  # fmt: skip
+    [row] = await _rows(stage, "late")
+    assert (row["action"], str(row["user_id"])) == ("REFUSE", stage.ids["ana"])
+    assert json.loads(row["new_values"])["code"] == "UNAUTHENTICATED"
+
+
+async def test_each_refused_mutation_of_a_document_is_on_record(stage: Stage) -> None:
+    query = """
+        mutation($f: FreezeAccountInput!, $o: OpenAccountInput!) {
+            one: openAccount(input: $o) { account { transactions(first: 0) { nodes { id } } } }
+            two: freezeAccount(input: $f) { __typename }
+        }
+    """
+    given = {"f": {"accountNumber": stage.a["number"], "reason": "x"}, "o": {"idempotencyKey": "x", "currency": "BRL"}}
+    await stage.clients["ana"].send(query, given, headers={"User-Agent": "several"})
+    rows = await _rows(stage, "several")
+    # Opening was done; that a page of zero cannot be shown of it refuses nothing.
+    assert [row["action"] for row in rows] == ["CREATE", "REFUSE"]
+    assert json.loads(rows[1]["new_values"])["action"] == "freezeAccount"
+
+
+async def test_the_same_unknown_address_has_the_same_digest_and_another_one_another(stage: Stage) -> None:
+    for place, address in enumerate((NOBODY, f" {NOBODY.upper()}", "somebody.else@example.com")):
+        given = {"email": address, "password": WRONG_PASSWORD}
+        await stage.bank.client.run("Login", input=given, headers={"User-Agent": f"guess {place}"})
+    digests = []
+    for place in range(3):
+        [row] = await _rows(stage, f"guess {place}")
+        assert (row["user_id"], row["entity_id"]) == (None, UUID(int=0))
+        digests.append(json.loads(row["new_values"])["address_digest"])
+    assert digests[0] == digests[1] != digests[2]
+
+
+async def test_no_secret_and_nothing_of_a_person_is_in_the_log_or_in_the_trail(stage: Stage) -> None:
+    for mutation, actions in MUTATIONS.items():
+        for action in actions:
+            given = action.given(stage)
+            await stage.clients[action.by].send(document(mutation), {"input": given} if given else {})
+    await stage.bank.caught_up()
+    async with stage.bank.bank.database.connection() as connection:
+        kept = [
+            row[0]
+            for table in ("event_store", "audit_logs")
+            for row in await connection.fetch(f"select to_jsonb(t)::text from {table} t")
+        ]
+        names = [row[0] for row in await connection.fetch("select full_name from users")]
+        cpfs = [row[0] for row in await connection.fetch("select cpf from users where cpf is not null")]
+    tokens = [client.token for client in stage.clients.values() if client.token]
+    secrets = [PASSWORD, WRONG_PASSWORD, stage.refresh_token, *tokens, CPF_GIVEN, NOBODY, *stage.addresses.values()]
+    assert len(kept) > 100
+    for secret in {*secrets, *names, *cpfs}:
+        assert not [text for text in kept if secret.lower() in text.lower()]
+
+
+async def test_a_program_that_names_itself_in_no_known_letters_is_recorded_and_served(stage: Stage) -> None:
+    host, _, port = stage.bank.client.url.removeprefix("http://").partition(":")
+    body = json.dumps({"query": document("login"), "variables": {"input": {"email": NOBODY, "password": PASSWORD}}})
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /graphql HTTP/1.1\r\nHost: bank\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        b"User-Agent: \xe7\xff agent\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body.encode()
+    )
+    answer = await reader.read()
+    writer.close()
+    assert b"200 OK" in answer
+    assert b"INTERNAL" not in answer
+    [row] = await _rows(stage, "\ufffd\ufffd agent")
+    assert row["action"] == "LOGIN_FAILED"

@@ -1,0 +1,104 @@
+"""The witness: what many callers tell at once is recorded together, each with where it came from, or not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bank.clock import SystemClock
+from bank.database.pool import Database
+from bank.errors import BankError, Overloaded, Unavailable
+from bank.events import witness as witness_module
+from bank.events.bus import Bus
+from bank.events.people import UserLoggedOutEvent
+from bank.events.witness import Witness
+from bank.events.work import Work
+from bank.identifiers import uuid7
+from bank.telemetry.context import RequestContext, enter_context
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, pool_size=4, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def witness(database: Database) -> Witness:
+    return Witness(Work(database, Bus(), SystemClock()))
+
+
+def _event() -> UserLoggedOutEvent:
+    return UserLoggedOutEvent(session_id=uuid7(), initiated_by=uuid7())
+
+
+async def _tell(witness: Witness, correlation_id: str, *events: Any) -> None:
+    enter_context(RequestContext(correlation_id))
+    await witness.tell(*(events or (_event(),)))
+
+
+async def _recorded(database: Database) -> list[Any]:
+    async with database.connection() as connection:
+        return list(
+            await connection.fetch(
+                "select metadata->>'correlation_id' as told_by, xmin::text as together from event_store"
+                " order by position"
+            )
+        )
+
+
+async def test_what_many_tell_at_once_is_recorded_in_few_transactions_each_as_it_came(
+    witness: Witness, database: Database
+) -> None:
+    await asyncio.gather(*[asyncio.create_task(_tell(witness, f"c{n}")) for n in range(50)])
+    rows = await _recorded(database)
+    assert sorted(row["told_by"] for row in rows) == sorted(f"c{n}" for n in range(50))
+    assert len({row["together"] for row in rows}) <= 3
+
+
+async def test_nothing_told_is_nothing_written(witness: Witness, database: Database) -> None:
+    await witness.tell()
+    assert await _recorded(database) == []
+
+
+async def test_an_event_that_cannot_be_written_fails_alone(witness: Witness, database: Database) -> None:
+    broken = UserLoggedOutEvent(session_id=uuid7(), initiated_by="\ud800")  # type: ignore[arg-type]  # that is the bug
+    told = await asyncio.gather(
+        *[
+            asyncio.create_task(_tell(witness, f"c{place}", event))
+            for place, event in enumerate((_event(), _event(), broken, _event()))
+        ],
+        return_exceptions=True,
+    )
+    assert [type(one) for one in told] == [type(None), type(None), BankError, type(None)]
+    assert [row["told_by"] for row in await _recorded(database)] == ["c0", "c1", "c3"]
+
+
+async def test_a_database_that_is_away_is_an_error_for_each_who_waits(
+    witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> Any:
+        raise Unavailable("The database does not answer.")
+
+    monkeypatch.setattr(Database, "transaction", away)
+    told = await asyncio.gather(*[_tell(witness, "c") for _ in range(3)], return_exceptions=True)
+    assert [type(one) for one in told] == [Unavailable] * 3
+    assert len({id(one) for one in told}) == 3
+
+
+async def test_more_than_can_wait_is_overloaded(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness_module, "WAITING_MAX", 2)
+    told = await asyncio.gather(*[_tell(witness, "c") for _ in range(9)], return_exceptions=True)
+    kinds = [type(one) for one in told]
+    assert set(kinds) == {type(None), Overloaded}
+
+
+async def test_a_caller_who_hangs_up_is_recorded_all_the_same(witness: Witness, database: Database) -> None:
+    told = asyncio.create_task(_tell(witness, "gone"))
+    await asyncio.sleep(0)
+    told.cancel()
+    await witness.close()
+    assert [row["told_by"] for row in await _recorded(database)] == ["gone"]
