@@ -7,8 +7,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from simulation.answers import MalformedAnswerError, Tokens, read_payload
+from simulation.answers import Tokens
 from simulation.client import BankClient, Reply
+from simulation.forms import MalformedAnswerError
+from simulation.payloads import read_payload
 from simulation.people import Person
 from simulation.plan import Kind
 

@@ -11,7 +11,7 @@ from simulation.scenarios.shape import Scenario
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """An operation that has no number yet; `follows` and `after` are other drafts."""
+    """An operation that has no number yet; `follows`, `after` and `about` are other drafts."""
 
     phase: str
     at_ns: int
@@ -29,6 +29,11 @@ class Draft:
     follows: "Draft | None" = None
     waits: bool = False
     after: "Draft | None" = None
+    about: "Draft | None" = None
+    items: tuple[tuple[int, str], ...] = ()
+    atomic: bool = True
+    life_ms: int | None = None
+    age_ms: int = 0
 
 
 def clicked(random: Random, scenario: Scenario, draft: Draft) -> list[Draft]:

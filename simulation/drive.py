@@ -13,12 +13,15 @@ from random import Random
 from time import monotonic_ns
 
 from simulation.access import Access
-from simulation.answers import FIELDS, Answer, MalformedAnswerError, Opened, Page, Tokens, read_payload
+from simulation.answers import Answer, Opened, Page, Tokens
 from simulation.client import BankClient, Reply
+from simulation.forms import MalformedAnswerError
 from simulation.history import Attempt, History
+from simulation.orders import NotSendableError
+from simulation.payloads import FIELDS, read_payload
 from simulation.plan import Intent, Kind, Operation, Plan
 from simulation.progress import Progress
-from simulation.requests import NotSendableError, Requests, aliased
+from simulation.requests import Requests, aliased
 from simulation.result import OperationSample, Outcome, Phase
 
 IN_FLIGHT_MAX = 512
@@ -95,6 +98,7 @@ class Driver:
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._ended = {index: asyncio.Event() for operation in plan.operations for index in operation.awaited}
         self._aliases = {o.follows: o for o in plan.operations if o.intent is Intent.ALIAS}
+        self._asked_about = {operation.about for operation in plan.operations}
         self._timings: list[_Timing] = []
         self.access = Access(plan.people, client)
         self.requests = Requests(plan)
@@ -256,6 +260,8 @@ class Driver:
             self.requests.accounts.setdefault(operation.account, answer)
         elif isinstance(answer, Page) and answer.end_cursor is not None:
             self.requests.cursors[operation.index] = answer.end_cursor
+        elif answer is not None and operation.index in self._asked_about:
+            self.requests.answers[operation.index] = answer
         closed = ending.outcome == "ok" or ending.code == "UNAUTHENTICATED"
         if operation.kind is Kind.LOGOUT and closed:
             self.access.leave(operation.person, token)

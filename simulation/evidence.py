@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from simulation.answers import Opened
+from simulation.effects import Caller, Oracle
 from simulation.facts import Facts, LedgerSnapshot
 from simulation.faults.model import FaultRun
 from simulation.history import Attempt
-from simulation.oracle import Caller, Oracle, resolve
+from simulation.oracle import resolve
 from simulation.people import Person
 from simulation.plan import KEYED_KINDS, Operation, Plan
+from simulation.reasons import Reasons
 from simulation.timeline import Timelines
 
 
@@ -35,7 +37,10 @@ class BankCheck:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run, as its judge sees it. `facts` is None where the database could not be read at the end."""
+    """A run, as its judge sees it. `facts` is None where the database could not be read at the end.
+
+    `epoch_ns` is the moment of the Unix epoch on the clock of the attempts: what the bank's own times mean on it.
+    """
 
     plan: Plan
     attempts: Sequence[Attempt]
@@ -48,6 +53,7 @@ class Evidence:
     bank_check: BankCheck | None = None
     opened: Mapping[int, Opened] = field(default_factory=dict)
     faults: Sequence[FaultRun] = ()
+    epoch_ns: int = 0
 
     def origin(self, operation: Operation) -> Operation:
         """Return the operation that this one repeats, or itself."""
@@ -86,7 +92,18 @@ class Evidence:
     @cached_property
     def oracle(self) -> Oracle:
         """What the books must say."""
-        return resolve(self.by_key, facts=self.facts, user_ids=self.user_ids, ids_by_number=self.ids_by_number)
+        return resolve(
+            self.by_key,
+            facts=self.facts,
+            user_ids=self.user_ids,
+            ids_by_number=self.ids_by_number,
+            terms=self.plan.terms,
+        )
+
+    @cached_property
+    def reasons(self) -> Reasons:
+        """What can have been true between a request and its answer."""
+        return Reasons(self)
 
     @cached_property
     def timelines(self) -> Timelines | None:

@@ -25,11 +25,13 @@ class AccountRow:
     currency: str
     balance_minor: int
     version: int
+    status: str = "ACTIVE"
+    held_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionRow:
-    """A row of `transactions`."""
+    """A row of `transactions`. `related_id` is the original of a reversal, what a fee is for, or a capture's hold."""
 
     id: str
     kind: str
@@ -37,13 +39,28 @@ class TransactionRow:
     currency: str
     debit_account_id: str
     credit_account_id: str
+    related_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """A row of `holds`; times in seconds since the epoch."""
+
+    id: str
+    account_id: str
+    to_account_id: str
+    amount_minor: int
+    captured_minor: int
+    status: str
+    expires_at_s: float
+    ended_at_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
     """A row of `entries`: what a transaction did to one account, and how the account stood after it.
 
-    `day` is the date of its moment in São Paulo.
+    `at_us` is its moment, in microseconds since the epoch, and `day` its date in São Paulo.
     """
 
     account_id: str
@@ -52,27 +69,39 @@ class EntryRow:
     amount_minor: int
     balance_after_minor: int
     day: str
+    at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A row of `idempotency_keys`; without a transaction the key's answer is a refusal."""
+    """A row of `idempotency_keys`: the transaction or the hold that it stands for, for a list one each or None.
+
+    Without any, the key's answer is a refusal, or an account.
+    """
 
     caller_id: str
     key: str
     operation: str
     transaction_id: str | None
+    listed: tuple[str | None, ...] = ()
+    hold_id: str | None = None
+
+    @property
+    def transaction_ids(self) -> tuple[str, ...]:
+        """Every transaction that the key stands for."""
+        return tuple(id_ for id_ in (self.transaction_id, *self.listed) if id_ is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """A row of `event_store`."""
+    """A row of `event_store`; what was written together has the same moment, in microseconds since the epoch."""
 
     position: int
     event_type: str
     aggregate_id: str
     aggregate_type: str
     data: Mapping[str, Any]
+    at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +140,7 @@ class Facts:
     accounts: Mapping[str, AccountRow] = field(default_factory=dict)
     transactions: Mapping[str, TransactionRow] = field(default_factory=dict)
     entries: Mapping[str, Sequence[EntryRow]] = field(default_factory=dict)
+    holds: Mapping[str, HoldRow] = field(default_factory=dict)
     keys: Mapping[tuple[str, str], KeyRow] = field(default_factory=dict)
     events: Sequence[EventRow] = ()
     audits: Sequence[AuditRow] = ()
@@ -126,7 +156,8 @@ class LedgerSnapshot:
     """The whole ledger at one moment of the run, `at_s` seconds since driving began.
 
     `balances_minor` and `entries_minor` hold the sum per currency over all accounts, the bank's own included: both must
-    be zero. `strays` are accounts whose balance is not the sum of their entries, `overdrawn` customers' below zero.
+    be zero. `strays` are accounts whose balance is not the sum of their entries, `overdrawn` customers' below
+    what is held on them.
     """
 
     at_s: float

@@ -18,13 +18,21 @@ from simulation.result import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The content of a request, as far as the bank's decision depends on it."""
+    """The content of a request, as far as the bank's decision depends on it.
+
+    `about_id` is a hold or a transaction; the instants are those of a statement.
+    """
 
     account_id: str | None = None
     account_number: str | None = None
     target_number: str | None = None
     amount: str | None = None
     currency: str | None = None
+    about_id: str | None = None
+    items: tuple["Sent", ...] = ()
+    atomic: bool | None = None
+    since: str | None = None
+    until: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +94,7 @@ class History:
         """Record that a request is about to be sent."""
         attempt = Attempt(operation, number, worker, sent, self._clock())
         self.attempts.append(attempt)
-        self._write(attempt, "invoke", attempt.invoked_ns, {k: v for k, v in asdict(sent).items() if v is not None})
+        self._write(attempt, "invoke", attempt.invoked_ns, _said(asdict(sent)))
         return attempt
 
     def end(
@@ -126,6 +134,10 @@ class History:
             **rest,
         }
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _said(content: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in content.items() if value not in (None, ())}
 
 
 def _visible(answer: Answer | None) -> Mapping[str, object] | None:

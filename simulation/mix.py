@@ -7,6 +7,7 @@ from itertools import accumulate
 from random import Random
 
 from simulation.draft import Draft, clicked, key, reais
+from simulation.payday import Payday
 from simulation.people import Person, Role
 from simulation.plan import Intent, Kind, PlannedAccount
 from simulation.result import Arm
@@ -57,6 +58,7 @@ class Drawer:
         self._payers = _Zipf(random, of_role[Role.TRADER])
         self._payees = _Zipf(random, [account for p in payees for account in self._accounts_of[p]])
         self._traders = of_role[Role.TRADER]
+        self._employers = [account for p in of_role[Role.EMPLOYER] for account in self._accounts_of[p]]
         self._transfers: list[Draft] = []
         self._pages: list[Draft] = []
 
@@ -77,7 +79,9 @@ class Drawer:
             "open_account": self._open_account,
             "refresh": self._refresh,
             "relogin": self._relogin,
+            "payment": self._payment,
             **Retries(self._random, self, teller=TELLER).entries(),
+            **Payday(self._random, self, teller=TELLER, employers=self._employers).entries(),
         }
         names, weights = list(self._scenario.mix), list(self._scenario.mix.values())
         drafts: list[Draft] = []
@@ -146,6 +150,15 @@ class Drawer:
         draft = self.inside_household(at_ns) if household else self.payment(at_ns)
         self._transfers.append(draft)
         return [draft]
+
+    def _payment(self, at_ns: int) -> list[Draft]:
+        """Pay somebody; nothing moves inside of households, which a fee would make poorer."""
+        self._transfers.append(self.payment(at_ns))
+        return [self._transfers[-1]]
+
+    def owner_of(self, account: int) -> int:
+        """Return the person whose account it is."""
+        return self.accounts[account].person
 
     def inside_household(self, at_ns: int) -> Draft:
         """Draw large sums to and fro, so that a half-seen transfer changes the sum by a lot."""

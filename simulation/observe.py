@@ -20,6 +20,7 @@ from simulation.facts import (
     EntryRow,
     EventRow,
     Facts,
+    HoldRow,
     KeyRow,
     LedgerSnapshot,
     TransactionRow,
@@ -35,19 +36,37 @@ SNAPSHOT_EVERY_S = 2.0
 POLL_S = 0.1
 
 USERS = "select id::text, email, role from users order by id"
-ACCOUNTS = "select id::text, user_id::text, kind, number, currency, balance_minor, version from accounts order by id"
+ACCOUNTS = """
+    select id::text, user_id::text, kind, number, currency, balance_minor, version, status, held_minor
+    from accounts order by id
+"""
 TRANSACTIONS = """
-    select id::text, kind, amount_minor, currency, debit_account_id::text, credit_account_id::text
+    select id::text, kind, amount_minor, currency, debit_account_id::text, credit_account_id::text,
+        coalesce(related_id, hold_id)::text
     from transactions order by id
+"""
+HOLDS = """
+    select id::text, account_id::text, to_account_id::text, amount_minor, captured_minor, status,
+        extract(epoch from expires_at)::float8, extract(epoch from ended_at)::float8
+    from holds order by id
 """
 ENTRIES = """
     select account_id::text, version, transaction_id::text, amount_minor, balance_after_minor,
-        (created_at at time zone 'America/Sao_Paulo')::date::text
+        (created_at at time zone 'America/Sao_Paulo')::date::text,
+        (extract(epoch from created_at) * 1000000)::bigint
     from entries order by account_id, version
 """
-KEYS = "select caller_id::text, key, operation, transaction_id::text from idempotency_keys"
+# What a key's stored answer names: of a list, the transaction of each item.
+KEYS = """
+    select caller_id::text, key, operation, transaction_id::text, array(
+        select item #>> '{receipt,transaction_id}'
+        from jsonb_array_elements(coalesce(outcome -> 'items', '[]')) with ordinality as listed (item, place)
+        order by place
+    ), outcome #>> '{hold,id}' from idempotency_keys
+"""
 EVENTS = """
-    select position, event_type, aggregate_id::text, aggregate_type, event_data::text
+    select position, event_type, aggregate_id::text, aggregate_type, event_data::text,
+        (extract(epoch from created_at) * 1000000)::bigint as at_us
     from event_store order by position
 """
 AUDITS = """
@@ -78,10 +97,11 @@ SUMS = """
     ) both_sides group by currency order by currency
 """
 STRAYS = """
-    select a.id::text, a.balance_minor, coalesce(e.total, 0)::bigint as total, a.kind
+    select a.id::text, a.balance_minor, a.held_minor, coalesce(e.total, 0)::bigint as total, a.kind
     from accounts a left join (select account_id, sum(amount_minor) as total from entries group by account_id) e
     on e.account_id = a.id
-    where a.balance_minor <> coalesce(e.total, 0) or (a.kind = 'CUSTOMER' and a.balance_minor < 0) order by a.id
+    where a.balance_minor <> coalesce(e.total, 0) or (a.kind = 'CUSTOMER' and a.balance_minor < a.held_minor)
+    order by a.id
 """
 COUNT_ACCOUNTS = "select count(*) from accounts"
 
@@ -119,9 +139,9 @@ class Observatory:
                 if row["balance_minor"] != row["total"]
             ],
             overdrawn=[
-                f"account {row['id']} holds {row['balance_minor']}"
+                f"account {row['id']} holds {row['balance_minor']}, of which {row['held_minor']} are promised"
                 for row in wrong
-                if row["kind"] == "CUSTOMER" and row["balance_minor"] < 0
+                if row["kind"] == "CUSTOMER" and row["balance_minor"] < row["held_minor"]
             ],
         )
 
@@ -168,7 +188,8 @@ class Observatory:
                 accounts={row["id"]: AccountRow(*row) for row in await connection.fetch(ACCOUNTS)},
                 transactions={row["id"]: TransactionRow(*row) for row in await connection.fetch(TRANSACTIONS)},
                 entries={account: list(rows) for account, rows in groupby(entries, lambda entry: entry.account_id)},
-                keys={(row["caller_id"], row["key"]): KeyRow(*row) for row in await connection.fetch(KEYS)},
+                holds={row["id"]: HoldRow(*row) for row in await connection.fetch(HOLDS)},
+                keys={(row["caller_id"], row["key"]): _key(row) for row in await connection.fetch(KEYS)},
                 events=[_event(row) for row in await connection.fetch(EVENTS)],
                 audits=[AuditRow(*row) for row in await connection.fetch(AUDITS)],
                 days=[DayRow(*row) for row in await connection.fetch(DAYS)],
@@ -179,6 +200,11 @@ class Observatory:
             )
 
 
+def _key(row: Any) -> KeyRow:
+    caller_id, key, operation, transaction_id, listed, hold_id = row
+    return KeyRow(caller_id, key, operation, transaction_id, tuple(listed), hold_id)
+
+
 def _event(row: Any) -> EventRow:
     data = json.loads(row["event_data"])
     return EventRow(
@@ -187,6 +213,7 @@ def _event(row: Any) -> EventRow:
         aggregate_id=row["aggregate_id"],
         aggregate_type=row["aggregate_type"],
         data=data if isinstance(data, dict) else {},
+        at_us=row["at_us"],
     )
 
 

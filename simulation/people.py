@@ -22,13 +22,14 @@ class Role(StrEnum):
     """What a person does in the run.
 
     A teller is the operator who pays money in. A household moves money between its own accounts only, so that their sum
-    may never change. A trader pays others. A merchant is paid and pays nobody.
+    may never change. A trader pays others. A merchant is paid and pays nobody. An employer pays salaries.
     """
 
     TELLER = "teller"
     HOUSEHOLD = "household"
     TRADER = "trader"
     MERCHANT = "merchant"
+    EMPLOYER = "employer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from functools import cached_property
 from simulation.faults.model import PlannedFault
 from simulation.people import Person, Role
 from simulation.result import Arm
+from simulation.terms import FREE, Terms
 
 CURRENCY = "BRL"
 
@@ -28,14 +29,28 @@ class Kind(StrEnum):
     OPEN_ACCOUNT = "open_account"
     DEPOSIT = "deposit"
     TRANSFER = "transfer"
+    WITHDRAW = "withdraw"
+    BATCH = "transfer_batch"
+    REVERSE = "reverse"
+    AUTHORIZE = "authorize_hold"
+    CAPTURE = "capture_hold"
+    RELEASE = "release_hold"
+    FREEZE = "freeze_account"
+    UNFREEZE = "unfreeze_account"
+    LIMIT = "set_limits"
+    CLOSE = "close_account"
     ME = "me"
     BALANCE = "balance"
     HISTORY = "history"
+    STATEMENT = "statement"
+    HOLDS = "holds"
 
 
-MONEY_KINDS = frozenset({Kind.DEPOSIT, Kind.TRANSFER})
-KEYED_KINDS = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.OPEN_ACCOUNT})
-READ_KINDS = frozenset({Kind.ME, Kind.BALANCE, Kind.HISTORY})
+HOLD_KINDS = frozenset({Kind.AUTHORIZE, Kind.CAPTURE, Kind.RELEASE})
+MONEY_KINDS = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, *HOLD_KINDS})
+KEYED_KINDS = MONEY_KINDS | {Kind.OPEN_ACCOUNT}
+STATE_KINDS = frozenset({Kind.FREEZE, Kind.UNFREEZE, Kind.LIMIT, Kind.CLOSE})
+READ_KINDS = frozenset({Kind.ME, Kind.BALANCE, Kind.HISTORY, Kind.STATEMENT, Kind.HOLDS})
 
 
 class Intent(StrEnum):
@@ -65,6 +80,7 @@ class Intent(StrEnum):
     KEY_EMPTY = "key_empty"
     KEY_TOO_LONG = "key_too_long"
     KEY_MALFORMED = "key_malformed"
+    EXCEEDS = "exceeds"  # more than the original, or than is held
     NEXT_PAGE = "next_page"  # the page after the one that `follows` read
 
 
@@ -92,7 +108,9 @@ class Operation:
     `account` and `target` are numbers of planned accounts; `account` is debited, read, opened or (by a deposit) paid
     into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation `follows` the one that it
     repeats; if it `waits`, it is not sent before that one has its answer. Nor is it sent before the one that it comes
-    `after`, which may be anybody's.
+    `after`, which may be anybody's, or the one that it is `about`, whose answer names the hold or the transaction.
+    A list of transfers has `items`, a target and an amount each; a hold ends after `life_ms`; of a statement `age_ms`
+    says how long before the request it looks back.
     """
 
     index: int
@@ -112,11 +130,16 @@ class Operation:
     follows: int | None = None
     waits: bool = False
     after: int | None = None
+    about: int | None = None
+    items: tuple[tuple[int, str], ...] = ()
+    atomic: bool = True
+    life_ms: int | None = None
+    age_ms: int = 0
 
     @property
     def awaited(self) -> tuple[int, ...]:
         """The operations that must have their answer before this one is sent."""
-        awaited = (self.follows if self.waits else None, self.after)
+        awaited = (self.follows if self.waits else None, self.after, self.about)
         return tuple(index for index in awaited if index is not None)
 
 
@@ -134,6 +157,7 @@ class Plan:
     accounts: tuple[PlannedAccount, ...]
     operations: tuple[Operation, ...]
     faults: tuple[PlannedFault, ...] = ()
+    terms: Terms = FREE
 
     @property
     def setup(self) -> Sequence[Operation]:
@@ -163,6 +187,7 @@ class Plan:
         """The SHA-256 of the plan in canonical JSON, in hexadecimal. Names of people are not part of it."""
         document: dict[str, object] = {
             "sizes": [self.seed, self.scenario, self.customers, f"{self.duration_s:g}", f"{self.rate:g}", self.workers],
+            "terms": [self.terms.transfer_fee_minor, self.terms.withdrawal_fee_minor],
             "people": [[p.index, p.role.value, p.email, p.cpf, p.password] for p in self.people],
             "accounts": [[a.index, a.person, a.key, a.in_setup] for a in self.accounts],
             "operations": [_canonical(operation) for operation in self.operations],
@@ -192,4 +217,9 @@ def _canonical(o: Operation) -> list[object]:
         o.follows,
         o.waits,
         o.after,
+        o.about,
+        [list(item) for item in o.items],
+        o.atomic,
+        o.life_ms,
+        o.age_ms,
     ]

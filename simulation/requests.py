@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulation.access import login_variables
-from simulation.answers import Opened
+from simulation.answers import Answer, Opened
 from simulation.client import ALIASED
 from simulation.history import Sent
+from simulation.orders import Given, NotSendableError, Orders
 from simulation.people import Person
 from simulation.plan import CURRENCY, Intent, Kind, Operation, Plan
 
@@ -26,10 +27,6 @@ class Request:
     sent: Sent
     document: str | None = None
     respelled: bool = False
-
-
-class NotSendableError(Exception):
-    """The operation needs something that the bank never gave, such as an account whose opening failed."""
 
 
 def mistyped(number: str) -> str:
@@ -58,6 +55,8 @@ class Requests:
         self._plan = plan
         self.accounts: dict[int, Opened] = {}
         self.cursors: dict[int, str] = {}
+        self.answers: dict[int, Answer] = {}
+        self._orders = Orders(Given(self._account, self.answers))
 
     def compose(self, operation: Operation, *, refresh_token: str | None) -> Request:
         """Return the request of an operation. Raises NotSendableError where something that it needs is missing."""
@@ -86,6 +85,8 @@ class Requests:
             case Kind.TRANSFER:
                 request = self._transfer(operation)
                 return respelled(request) if operation.intent is Intent.RESPELLED else request
+            case _:
+                return Request(*self._orders.compose(operation))
 
     def _account(self, index: int | None) -> Opened:
         account = None if index is None else self.accounts.get(index)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic_ns
+from time import monotonic_ns, time_ns
 
 from fixtures.backends import Backend
 from simulation.checks import judge
@@ -98,7 +98,13 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         async with (
             open_network(backend, plan.faults) as (shaky, proxy),
             open_stack(
-                shaky, teller=plan.people[0], workers=plan.workers, logs=logs, mutant=run.mutant, progress=progress
+                shaky,
+                teller=plan.people[0],
+                workers=plan.workers,
+                logs=logs,
+                mutant=run.mutant,
+                progress=progress,
+                terms=plan.terms,
             ) as stack,
         ):
             scraper = Scraper(stack.workers.all, progress)
@@ -130,6 +136,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         bank_check=seen.bank_check,
         opened=driver.requests.accounts,
         faults=injector.runs,
+        epoch_ns=monotonic_ns() - time_ns(),
     )
     totals, samples = scraper.totals(), driver.samples()
     return RunResult(

@@ -56,6 +56,7 @@ def draw_plan(
         accounts=tuple(drawer.accounts),
         operations=_numbered(setup, drive),
         faults=tuple(planned),
+        terms=scenario.terms,
     )
 
 
@@ -80,7 +81,9 @@ def _accept_sizes(seed: int, customers: int, duration_s: float, rate: float, wor
 def _roles(random: Random, scenario: Scenario, customers: int) -> list[Role]:
     households = max(2, round(customers * scenario.household_share))
     merchants = 1 if scenario.one_merchant else 0
-    roles = [Role.HOUSEHOLD] * households + [Role.MERCHANT] * merchants
+    # Two are left to pay one another, whatever the scenario would have besides.
+    employers = max(0, min(scenario.employers, customers - households - merchants - 2))
+    roles = [Role.HOUSEHOLD] * households + [Role.MERCHANT] * merchants + [Role.EMPLOYER] * employers
     roles += [Role.TRADER] * (customers - len(roles))
     random.shuffle(roles)
     return roles
@@ -89,9 +92,8 @@ def _roles(random: Random, scenario: Scenario, customers: int) -> list[Role]:
 def _setup_accounts(random: Random, people: Sequence[Person]) -> list[PlannedAccount]:
     accounts: list[PlannedAccount] = []
     for person in people:
-        count = {Role.TELLER: 0, Role.MERCHANT: 1, Role.HOUSEHOLD: random.randint(2, 3)}.get(
-            person.role, random.randint(1, 3)
-        )
+        few = {Role.TELLER: 0, Role.MERCHANT: 1, Role.EMPLOYER: 1, Role.HOUSEHOLD: random.randint(2, 3)}
+        count = few.get(person.role, random.randint(1, 3))
         accounts += [PlannedAccount(len(accounts) + i, person.index, key(random), in_setup=True) for i in range(count)]
     return accounts
 
@@ -102,6 +104,8 @@ def _funding(random: Random, scenario: Scenario, role: Role) -> int:
     One trader in four is poor, so that money runs out now and then without anybody meaning it to; not where everybody
     pays and nobody is paid, for there it would run out for all of them.
     """
+    if role is Role.EMPLOYER:
+        return random.randint(30_000_000, 60_000_000)
     if role is Role.TRADER and scenario.one_merchant:
         return random.randint(300_000, 1_500_000)
     if role is Role.TRADER and random.randrange(4) == 0:
@@ -149,6 +153,11 @@ def _numbered(setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation
             follows=None if draft.follows is None else number[id(draft.follows)],
             waits=draft.waits,
             after=None if draft.after is None else number[id(draft.after)],
+            about=None if draft.about is None else number[id(draft.about)],
+            items=draft.items,
+            atomic=draft.atomic,
+            life_ms=draft.life_ms,
+            age_ms=draft.age_ms,
         )
         for index, draft in enumerate(drafts)
     )

@@ -11,6 +11,7 @@ from simulation.faults.recovery import fault_sightings
 from simulation.key_sightings import KEY_SIGHTINGS
 from simulation.key_sightings import Count as KeyCount
 from simulation.metrics import MetricsTotals, cache_hits_and_misses
+from simulation.move_sightings import MOVE_SIGHTINGS
 from simulation.people import Role
 from simulation.plan import KEYED_KINDS, Intent, Kind
 from simulation.result import Sighting
@@ -76,6 +77,7 @@ SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "key_conflicts": ("Keys refused for another content", _refused("IDEMPOTENCY_KEY_REUSED")),
         "concurrent_duplicates": ("Keys sent twice at the same moment", _concurrent_duplicates),
         **{name: (title, _of_keys(count)) for name, (title, count) in KEY_SIGHTINGS.items()},
+        **{name: (title, _of_keys(count)) for name, (title, count) in MOVE_SIGHTINGS.items()},
         "closed_token_refused": ("Tokens of closed sessions refused", _closed_token),
         "cache_hits": ("Reads answered by the cache", lambda _, totals: int(cache_hits_and_misses(totals)[0])),
         "cache_misses": ("Reads that the cache missed", lambda _, totals: int(cache_hits_and_misses(totals)[1])),

@@ -16,6 +16,7 @@ from simulation.evidence import BankCheck
 from simulation.observe import open_observatory
 from simulation.people import Person
 from simulation.progress import Progress
+from simulation.terms import Terms
 from simulation.tether import Tether
 from simulation.workers import BANK, CouldNotRunError, Worker, Workers, free_ports, run_for_output, run_to_end
 
@@ -77,12 +78,19 @@ class Stack:
 
 @asynccontextmanager
 async def open_stack(
-    backend: Backend, *, teller: Person, workers: int, logs: Path, mutant: str | None, progress: Progress
+    backend: Backend,
+    *,
+    teller: Person,
+    workers: int,
+    logs: Path,
+    mutant: str | None,
+    progress: Progress,
+    terms: Terms,
 ) -> AsyncIterator[Stack]:
     """Start the bank on `backend`. Raises CouldNotRunError where it does not start, or the database is in use.
 
-    Its workers log into the folder `logs`. With a mutant, they run with that bug patched in; the migration and the
-    creation of the administrator do not.
+    Its workers log into the folder `logs`, and charge by `terms`. With a mutant, they run with that bug patched in; the
+    migration and the creation of the administrator do not.
     """
     token_secret = secrets.token_hex(32)
     environment = {
@@ -90,6 +98,7 @@ async def open_stack(
         "DATABASE_URL": backend.database_url,
         "REDIS_URL": backend.redis_url,
         "BANK_TOKEN_SECRET": token_secret,
+        **terms.environment(),
     }
     progress.step("Migrating the database")
     await run_to_end([*BANK, "migrate"], environment)

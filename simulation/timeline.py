@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from simulation.answers import Moved
+from simulation.answers import moves_in
 from simulation.facts import EntryRow, Facts
 from simulation.history import Attempt
 from simulation.plan import MONEY_KINDS
@@ -122,14 +122,15 @@ def moments_of(
             continue
         asked[caller] = min(attempt.invoked_ns for attempt in attempts)
         row = facts.keys.get((user_ids.get(caller[0], ""), caller[1]))
-        if row is not None and row.transaction_id is not None:
-            caller_of[row.transaction_id] = caller
+        caller_of.update(dict.fromkeys(row.transaction_ids if row is not None else (), caller))
         for attempt in attempts:
-            if isinstance(attempt.answer, Moved):
-                transaction = attempt.answer.transaction_id
-                caller_of.setdefault(transaction, caller)
-                told[transaction] = min(told.get(transaction, attempt.ended_ns), attempt.ended_ns)
-    return {
+            for move in moves_in(attempt.answer):
+                caller_of.setdefault(move.transaction_id, caller)
+                told[move.transaction_id] = min(told.get(move.transaction_id, attempt.ended_ns), attempt.ended_ns)
+    moments = {
         transaction: Moments(asked[caller], told.get(transaction), caller[0])
         for transaction, caller in caller_of.items()
     }
+    # A fee is asked for and told of together with what it is for.
+    fees = [row for row in facts.transactions.values() if row.kind == "FEE" and row.related_id in moments]
+    return moments | {fee.id: moments[fee.related_id] for fee in fees if fee.related_id is not None}

@@ -1,6 +1,6 @@
-"""What the bank has said yes to is there in the end: users, accounts, and every transaction with both its entries."""
+"""What the bank has said yes to is there in the end: users, accounts, holds, transactions with both their entries."""
 
-from simulation.answers import Known, Moved, Opened
+from simulation.answers import Held, Hold, Known, Moved, Opened, moves_in
 from simulation.checks.tally import NO_FACTS, Tally, reais
 from simulation.evidence import Evidence
 from simulation.facts import Facts
@@ -30,9 +30,12 @@ def check(evidence: Evidence) -> CheckResult:
                 tally.look()
                 if account_id not in facts.accounts:
                     tally.broke(f"{attempt}: was told of account {account_id}, and there is none")
-            case Moved():
+            case Held(hold=hold):
                 tally.look()
-                _moved(attempt, attempt.answer, facts, tally)
+                _held(attempt, hold, facts, tally)
+        for move in moves_in(attempt.answer):
+            tally.look()
+            _moved(attempt, move, facts, tally)
     return tally.result()
 
 
@@ -48,14 +51,29 @@ def _moved(attempt: Attempt, answer: Moved, facts: Facts, tally: Tally) -> None:
             f"and the books have a {row.kind} of {reais(row.amount_minor)}",
             abs(row.amount_minor - answer.amount_minor),
         )
+    if row.related_id != answer.related_id and attempt.operation.kind in {Kind.REVERSE, Kind.CAPTURE}:
+        tally.broke(f"{attempt}: was told of a transaction that belongs to {answer.related_id}, not {row.related_id}")
     own = row.credit_account_id if attempt.operation.kind is Kind.DEPOSIT else row.debit_account_id
     for account_id in (row.debit_account_id, row.credit_account_id):
         entry = next((e for e in facts.entries.get(account_id, ()) if e.transaction_id == row.id), None)
         if entry is None:
             tally.broke(f"{attempt}: transaction {row.id} has no entry in account {account_id}", row.amount_minor)
-        elif account_id == own and entry.balance_after_minor != answer.balance_after_minor:
-            tally.broke(
-                f"{attempt}: was told that {reais(answer.balance_after_minor)} were left, "
-                f"and the entry says {reais(entry.balance_after_minor)}",
-                abs(entry.balance_after_minor - answer.balance_after_minor),
-            )
+        elif account_id == own and answer.balance_after_minor is not None:
+            left_minor = entry.balance_after_minor - answer.fee_minor
+            if left_minor != answer.balance_after_minor:
+                tally.broke(
+                    f"{attempt}: was told that {reais(answer.balance_after_minor)} were left, "
+                    f"and the entry says {reais(left_minor)}",
+                    abs(left_minor - answer.balance_after_minor),
+                )
+
+
+def _held(attempt: Attempt, hold: Hold, facts: Facts, tally: Tally) -> None:
+    """Look up a hold: it may have ended since it was made, and that is all that may have changed."""
+    row = facts.holds.get(hold.hold_id)
+    if row is None:
+        tally.broke(f"{attempt}: was told of hold {hold.hold_id}, and there is none", hold.amount_minor)
+    elif hold.status not in {"AUTHORIZED", row.status}:
+        tally.broke(f"{attempt}: was told that hold {row.id} is {hold.status}, and the books say {row.status}")
+    elif row.amount_minor != hold.amount_minor or hold.captured_minor not in {0, row.captured_minor}:
+        tally.broke(f"{attempt}: hold {row.id} is not of the amounts that were answered", row.amount_minor)

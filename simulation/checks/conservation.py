@@ -8,6 +8,7 @@ from collections import defaultdict
 
 from simulation.answers import Balances
 from simulation.checks.tally import Tally, reais
+from simulation.effects import OUTSIDE
 from simulation.evidence import Evidence
 from simulation.people import Role
 from simulation.plan import Kind
@@ -52,7 +53,7 @@ def _paid_in(evidence: Evidence) -> dict[int, int]:
     sums: dict[int, int] = defaultdict(int)
     for effect in evidence.oracle.effects.values():
         owner = evidence.people_by_account.get(effect.credit_id)
-        if effect.debit_id is None and owner is not None and owner.role is Role.HOUSEHOLD:
+        if effect.debit_id == OUTSIDE and owner is not None and owner.role is Role.HOUSEHOLD:
             sums[owner.index] += effect.amount_minor
     if evidence.facts is None:
         for attempt in evidence.attempts:

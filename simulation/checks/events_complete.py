@@ -1,7 +1,8 @@
 """The event store tells everything that happened, once, in order, and every subscriber has heard all of it.
 
 Per transaction one Initiated, one BalanceUpdated for each entry and one Completed; per user one UserRegistered, per
-account one AccountCreated. Positions are dense; an account's versions follow one another without a gap.
+account one AccountCreated; per hold one HoldAuthorized and one of its end; the states of an account one after the
+other. Positions are dense; an account's versions follow one another without a gap.
 """
 
 from collections import Counter, defaultdict
@@ -20,6 +21,17 @@ COMPLETED = "TransactionCompletedEvent"
 UPDATED = "BalanceUpdatedEvent"
 REGISTERED = "UserRegisteredEvent"
 CREATED = "AccountCreatedEvent"
+HOLDS = {
+    "HoldAuthorizedEvent": "AUTHORIZED",
+    "HoldCapturedEvent": "CAPTURED",
+    "HoldReleasedEvent": "RELEASED",
+    "HoldExpiredEvent": "EXPIRED",
+}
+STATES = {
+    "AccountFrozenEvent": ("ACTIVE", "FROZEN"),
+    "AccountUnfrozenEvent": ("FROZEN", "ACTIVE"),
+    "AccountClosedEvent": ("ACTIVE", "CLOSED"),
+}
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -33,6 +45,8 @@ def check(evidence: Evidence) -> CheckResult:
     _once_each(facts, tally)
     _transactions(facts, tally)
     _versions(facts, tally)
+    _holds(facts, tally)
+    _states(facts, tally)
     _handled(facts, tally)
     return tally.result()
 
@@ -101,6 +115,39 @@ def _versions(facts: Facts, tally: Tally) -> None:
             pairs = zip([*told, None], [*due, None], strict=False)
             place = next(number for number, (a, b) in enumerate(pairs, start=1) if a != b or a is None)
             tally.broke(f"account {account_id}: the {place}. {UPDATED} is not the account's {place}. entry")
+
+
+def _holds(facts: Facts, tally: Tally) -> None:
+    """Each hold was authorised once, and ended once in the way that the books say, or not yet."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for event in facts.events:
+        if event.event_type in HOLDS:
+            told[str(event.data.get("hold_id"))].append(HOLDS[event.event_type])
+    for hold in facts.holds.values():
+        tally.look()
+        due = ["AUTHORIZED"] if hold.status == "AUTHORIZED" else ["AUTHORIZED", hold.status]
+        if told[hold.id] != due:
+            tally.broke(f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(told[hold.id])}")
+    for hold_id in sorted(told.keys() - facts.holds.keys()):
+        tally.broke(f"there are events of hold {hold_id}, which there is not")
+
+
+def _states(facts: Facts, tally: Tally) -> None:
+    """Each account's events lead from state to state, to the one that the books say."""
+    states: dict[str, str] = {}
+    for event in facts.events:
+        if event.event_type in STATES:
+            tally.look()
+            before, after = STATES[event.event_type]
+            state = states.get(event.aggregate_id, "ACTIVE")
+            if state != before:
+                text = f"{event.event_type} at position {event.position} tells of an account that was {state}"
+                tally.broke(f"{text}, not {before}")
+            states[event.aggregate_id] = after
+    for account in facts.accounts.values():
+        state = states.get(account.id, "ACTIVE")
+        if account.status != state:
+            tally.broke(f"account {account.number} is {account.status}, and its events say {state}")
 
 
 def _handled(facts: Facts, tally: Tally) -> None:

@@ -5,15 +5,18 @@ included; what was not decided (no token, no permission, wrong in itself) leaves
 without a key that stands for it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
-from simulation.answers import Answer, Moved, Opened
+from simulation.answers import Held, Opened, moves_in
 from simulation.checks.tally import Tally
+from simulation.effects import Caller
 from simulation.evidence import Evidence
 from simulation.facts import Facts
 from simulation.history import Attempt
-from simulation.oracle import Caller
+from simulation.plan import Kind
 from simulation.result import CheckResult
+from simulation.terms import Terms
 
 NAME = "exactly_once"
 TITLE = "Every idempotency key has exactly one effect and one answer"
@@ -35,23 +38,27 @@ def check(evidence: Evidence) -> CheckResult:
         tally.look()
         _one_content(attempts, tally)
         _one_answer(attempts, tally)
-        for effect in {_effect_id(a.answer) for a in attempts if a.answer is not None}:
+        for effect in sorted({id_ for attempt in attempts for id_ in _effect_ids(attempt)}):
             whose = f"person {caller[0]}, key {caller[1]}"
             if transactions.setdefault(effect, whose) != whose:
                 tally.broke(f"{transactions[effect]} and {whose} were both told of {effect}")
         if evidence.facts is not None:
             _remembered(caller, attempts, evidence, evidence.facts, tally)
     if evidence.facts is not None:
-        _books(evidence.facts, tally)
+        _books(evidence.facts, evidence.plan.terms, tally)
     return tally.result()
 
 
-def _effect_id(answer: Answer) -> str:
-    match answer:
-        case Moved(transaction_id=id_) | Opened(account_id=id_):
-            return id_
-        case _:
-            return ""
+def _effect_ids(attempt: Attempt) -> set[str]:
+    """Return what an answer tells of that only one key can have brought about."""
+    ids = {move.transaction_id for move in moves_in(attempt.answer)}
+    match attempt.answer:
+        case Opened(account_id=id_):
+            ids.add(id_)
+        case Held(hold=hold):
+            is_made = attempt.operation.kind is Kind.AUTHORIZE
+            ids.add(hold.hold_id if is_made else f"the end of {hold.hold_id}")
+    return ids
 
 
 def _one_content(attempts: Sequence[Attempt], tally: Tally) -> None:
@@ -116,13 +123,15 @@ def _remembered(caller: Caller, attempts: Sequence[Attempt], evidence: Evidence,
         tally.broke(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
 
 
-def _books(facts: Facts, tally: Tally) -> None:
-    keys: dict[str, int] = {}
-    for row in facts.keys.values():
-        if row.transaction_id is not None:
-            keys[row.transaction_id] = keys.get(row.transaction_id, 0) + 1
+def _books(facts: Facts, terms: Terms, tally: Tally) -> None:
+    """Count the keys that stand for each transaction, one; and the fees for each, which have none of their own."""
+    keys = Counter(id_ for row in facts.keys.values() for id_ in row.transaction_ids)
+    fees = Counter(row.related_id for row in facts.transactions.values() if row.kind == "FEE")
     for transaction in facts.transactions.values():
-        count = keys.get(transaction.id, 0)
-        if count != 1:
-            text = f"transaction {transaction.id} of {transaction.amount_minor / 100:.2f}"
-            tally.broke(f"{text} has {count} idempotency keys that stand for it, not one", transaction.amount_minor)
+        text = f"transaction {transaction.id} of {transaction.amount_minor / 100:.2f}"
+        count, due = keys[transaction.id], 0 if transaction.kind == "FEE" else 1
+        if count != due:
+            tally.broke(f"{text} has {count} idempotency keys that stand for it, not {due}", transaction.amount_minor)
+        charged, due = fees[transaction.id], 1 if terms.fee_minor(transaction.kind) else 0
+        if charged != due:
+            tally.broke(f"{text} was charged for {charged} times, not {due}", transaction.amount_minor)

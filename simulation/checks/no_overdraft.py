@@ -1,15 +1,32 @@
-"""No customer's account is ever below zero: in no answer, no line of any history, no snapshot, no entry."""
+"""No customer's account is ever below zero, or below what is held on it: in no answer, history, snapshot or entry.
 
+The events tell what was held when: after everything that was written together, the balance covers it.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import groupby
 
-from simulation.answers import Balance, Balances, Moved, Opened, Page
+from simulation.answers import (
+    Balance,
+    Balances,
+    Held,
+    Holdings,
+    Listed,
+    Moved,
+    Opened,
+    Page,
+    Statement,
+    moves_in,
+)
 from simulation.checks.tally import Tally, reais
 from simulation.evidence import Evidence
+from simulation.facts import Facts
 from simulation.history import Attempt
 from simulation.result import CheckResult
 
 NAME = "no_overdraft"
-TITLE = "No customer's account is ever below zero"
+TITLE = "No customer's account is ever below zero, or below what is held on it"
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -33,18 +50,58 @@ def check(evidence: Evidence) -> CheckResult:
                 if entry.balance_after_minor < 0:
                     text = f"account {account.number} is at {reais(entry.balance_after_minor)} after its entry"
                     tally.broke(f"{text} {entry.version}", -entry.balance_after_minor)
+        _promises(evidence.facts, tally)
     return tally.result()
 
 
+def _promises(facts: Facts, tally: Tally) -> None:
+    """Follow the events: what was written together counts together."""
+    balances: dict[str, int] = defaultdict(int)
+    holds: dict[str, int] = {}
+    held: dict[str, int] = defaultdict(int)
+    for at_us, events in groupby(facts.events, key=lambda event: event.at_us):
+        touched: set[str] = set()
+        for event in events:
+            account_id, hold_id = str(event.data.get("account_id")), str(event.data.get("hold_id"))
+            match event.event_type:
+                case "BalanceUpdatedEvent":
+                    balances[event.aggregate_id] = int(event.data["balance_minor"])
+                    touched.add(event.aggregate_id)
+                case "HoldAuthorizedEvent":
+                    holds[hold_id] = int(event.data["amount_minor"])
+                    held[account_id] += holds[hold_id]
+                    touched.add(account_id)
+                case "HoldCapturedEvent" | "HoldReleasedEvent" | "HoldExpiredEvent":
+                    held[account_id] -= holds.pop(hold_id, 0)
+        for account_id in sorted(touched & facts.accounts.keys()):
+            account = facts.accounts[account_id]
+            if account.kind != "CUSTOMER" or not held[account_id]:
+                continue
+            tally.look()
+            if balances[account_id] < held[account_id]:
+                text = f"account {account.number} is at {reais(balances[account_id])} and {reais(held[account_id])} are"
+                tally.broke(f"{text} held on it, {at_us / 1e6:.6f} s after the epoch", held[account_id])
+
+
 def _shown(attempt: Attempt) -> Iterator[int]:
-    """Yield the balances of customers' accounts that an answer shows."""
+    """Yield the balances of customers' accounts that an answer shows, and what it says may be spent."""
     match attempt.answer:
         case Balances(balances=balances):
             yield from balances.values()
         case Balance(balance_minor=int(balance)) | Opened(balance_minor=balance):
             yield balance
-        case Moved(balance_after_minor=balance):
+        case Moved() | Listed():
+            for move in moves_in(attempt.answer):
+                if move.balance_after_minor is not None:
+                    yield move.balance_after_minor
+        case Held(available_after_minor=available):
+            yield available
+        case Holdings(balance_minor=balance, available_minor=available):
             yield balance
+            yield available
+        case Statement(balance_at_minor=at, opening_minor=opening, closing_minor=closing, edges=edges):
+            yield from (at, opening, closing)
+            yield from (edge.balance_after_minor for edge in edges)
         case Page(balance_minor=int(balance), edges=edges):
             yield balance
             yield from (edge.balance_after_minor for edge in edges)

@@ -1,12 +1,14 @@
 """Every balance that was shown was the account's, at a moment at which it can have been seen.
 
 And every page of history shows the account's entries as they are: newest first, none left out, none doubled, with the
-balance of the same moment.
+balance of the same moment. What a look into the past shows is what the entries say in the end: it never changes.
 """
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from simulation.answers import Edge, Page
+from simulation.answers import Edge, Holdings, Page, Statement
 from simulation.checks.shown import balances_shown, is_first_page
 from simulation.checks.tally import NO_FACTS, Tally, reais
 from simulation.evidence import Evidence
@@ -16,6 +18,11 @@ from simulation.result import CheckResult
 
 NAME = "reads_are_true"
 TITLE = "Every balance and history shown was the account's at that moment"
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+HOLDS_SHOWN = 100
+"""An answer shows so many holds at most."""
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -41,6 +48,10 @@ def check(evidence: Evidence) -> CheckResult:
                 tally.broke(f"{attempt}: shows {reais(balance_minor)}, which account {account_id} never had{later}")
         if isinstance(attempt.answer, Page) and attempt.answer.account_id is not None:
             _page(attempt, attempt.answer, places.get(attempt.answer.account_id, {}), tally)
+        if isinstance(attempt.answer, Statement):
+            _statement(attempt, attempt.answer, facts.entries.get(attempt.answer.account_id, ()), tally)
+        if isinstance(attempt.answer, Holdings):
+            _holdings(attempt, attempt.answer, tally)
     _nobody_elses(evidence, facts, tally)
     return tally.result()
 
@@ -59,6 +70,46 @@ def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], tally: Tal
     elif is_first_page(attempt) and page.edges and page.edges[0].balance_after_minor != page.balance_minor:
         text = f"{attempt}: the balance is {reais(page.balance_minor or 0)} and the newest line says"
         tally.broke(f"{text} {reais(page.edges[0].balance_after_minor)}: not of one instant")
+
+
+def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], tally: Tally) -> None:
+    """Hold a look into the past against the entries as they are in the end: the past never changes."""
+    tally.look()
+    since, until = (_us(moment) for moment in (attempt.sent.since, attempt.sent.until))
+    opening = [entry for entry in entries if entry.at_us < since]
+    closing = [entry for entry in entries if entry.at_us < until]
+    at = [entry for entry in entries if entry.at_us <= until]
+    for name, shown, due in (
+        ("balance at the instant", seen.balance_at_minor, at),
+        ("opening balance", seen.opening_minor, opening),
+        ("closing balance", seen.closing_minor, closing),
+    ):
+        right = due[-1].balance_after_minor if due else 0
+        if shown != right:
+            text = f"{attempt}: the {name} was said to be {reais(shown)}"
+            tally.broke(f"{text}, and is {reais(right)} in the end", abs(shown - right))
+    lines = [Edge(e.transaction_id, e.amount_minor, e.balance_after_minor) for e in reversed(closing[len(opening) :])]
+    if list(seen.edges) != (lines if seen.is_whole else lines[: len(seen.edges)]):
+        tally.broke(f"{attempt}: the statement shows {len(seen.edges)} lines that are not the {len(lines)} of its time")
+    if seen.is_whole and seen.opening_minor + sum(edge.change_minor for edge in seen.edges) != seen.closing_minor:
+        tally.broke(f"{attempt}: opening balance and changes do not add up to the closing balance")
+
+
+def _us(moment: str | None) -> int:
+    assert moment is not None, "a statement is asked for from one instant to another"
+    return (datetime.fromisoformat(moment) - EPOCH) // timedelta(microseconds=1)
+
+
+def _holdings(attempt: Attempt, seen: Holdings, tally: Tally) -> None:
+    """All of one instant: what may be spent is the balance without what is held, which is the sum of the holds."""
+    tally.look()
+    if seen.available_minor != seen.balance_minor - seen.held_minor:
+        text = f"{attempt}: of {reais(seen.balance_minor)} with {reais(seen.held_minor)} held"
+        tally.broke(f"{text}, {reais(seen.available_minor)} are said to be available")
+    held_minor = sum(hold.amount_minor for hold in seen.holds if hold.status == "AUTHORIZED")
+    if len(seen.holds) < HOLDS_SHOWN and held_minor != seen.held_minor:
+        text = f"{attempt}: {reais(seen.held_minor)} are said to be held, and the holds add up to {reais(held_minor)}"
+        tally.broke(text, abs(held_minor - seen.held_minor))
 
 
 def _nobody_elses(evidence: Evidence, facts: Facts, tally: Tally) -> None:

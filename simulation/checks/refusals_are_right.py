@@ -1,12 +1,15 @@
 """What is wrong is refused, for the right reason; what is refused for want of money did want it.
 
-A refusal for insufficient funds is right if the account can have held less than the amount at some moment between the
-request and the answer. Somebody else's account cannot be seen or debited, and a closed session's token opens nothing.
+A refusal is right if its reason can have held at some moment between the request and the answer: less to spend than
+the amount, a lower limit, a frozen account, a hold that has ended. What is done while a reason against it held all
+along is wrong, and so are reversals that exceed their original together. Somebody else's account cannot be seen or
+debited, and a closed session's token opens nothing.
 """
 
 from collections.abc import Mapping
 
-from simulation.answers import Balance, MalformedAnswerError, minor
+from simulation.answers import Balance
+from simulation.checks.founded import asked, unfounded, unjustified
 from simulation.checks.tally import NO_FACTS, Tally, reais
 from simulation.evidence import Evidence
 from simulation.history import Attempt
@@ -32,8 +35,27 @@ MUST_BE_REFUSED: Mapping[Intent, frozenset[str]] = {
     Intent.KEY_EMPTY: frozenset({"INVALID_INPUT"}),
     Intent.KEY_TOO_LONG: frozenset({"INVALID_INPUT"}),
     Intent.KEY_MALFORMED: frozenset({"INVALID_INPUT"}),
+    Intent.EXCEEDS: frozenset({"REVERSAL_EXCEEDS_ORIGINAL", "NOT_REVERSIBLE", "CAPTURE_EXCEEDS_HOLD", "HOLD_ENDED"}),
 }
 """The codes with which a request that is wrong by intent may be refused."""
+
+STATES = frozenset({"ACCOUNT_FROZEN", "ACCOUNT_CLOSED"})
+SPENDING = STATES | {"INSUFFICIENT_FUNDS", "LIMIT_EXCEEDED"}
+
+DEPENDS: Mapping[Kind, frozenset[str]] = {
+    Kind.DEPOSIT: STATES,
+    Kind.TRANSFER: SPENDING,
+    Kind.WITHDRAW: SPENDING,
+    Kind.BATCH: SPENDING,
+    Kind.AUTHORIZE: SPENDING,
+    Kind.CAPTURE: STATES | {"HOLD_ENDED"},
+    Kind.RELEASE: frozenset({"HOLD_ENDED"}),
+    Kind.REVERSE: STATES | {"INSUFFICIENT_FUNDS", "NOT_REVERSIBLE", "REVERSAL_EXCEEDS_ORIGINAL"},
+    Kind.CLOSE: frozenset({"ACCOUNT_FROZEN", "ACCOUNT_NOT_EMPTY"}),
+    Kind.OPEN_ACCOUNT: frozenset({"ACCOUNT_LIMIT_REACHED"}),
+    Kind.REFRESH: frozenset({"INVALID_REFRESH_TOKEN"}),
+}
+"""The codes with which a request may be refused that is not wrong by intent: it depends on what was true."""
 
 MAY_BE_REUSED = frozenset({Intent.CONFLICT, Intent.ALIAS, Intent.OTHER_MUTATION})
 """What is sent with a key that may stand for something else; `exactly_once` looks whether it does."""
@@ -48,62 +70,45 @@ def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
     if wrong is not None:
         return wrong
     reused = frozenset({"IDEMPOTENCY_KEY_REUSED"}) if operation.intent in MAY_BE_REUSED else frozenset[str]()
-    match operation.kind:
-        case Kind.TRANSFER:
-            return reused | {"INSUFFICIENT_FUNDS"}
-        case Kind.OPEN_ACCOUNT:
-            return reused | {"ACCOUNT_LIMIT_REACHED"}
-        case Kind.REFRESH:
-            return frozenset({"INVALID_REFRESH_TOKEN"})
-        case _:
-            return frozenset()
+    return reused | DEPENDS.get(operation.kind, frozenset())
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Hold every refusal, and every success that should have been one, against the plan and the entries."""
+    """Hold every refusal, and every success that should have been one, against the plan and what can have been true."""
     tally = Tally(NAME, TITLE)
+    if evidence.facts is None:
+        tally.left_open(NO_FACTS)
     for attempt in evidence.attempts:
         operation = attempt.operation
         origin = evidence.origin(operation)
         must = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
-        if attempt.outcome == "ok" and must is not None:
+        if attempt.outcome == "ok":
             tally.look()
-            if not (operation.kind is Kind.BALANCE and attempt.answer == Balance(None, None)):
+            if must is not None and not (operation.kind is Kind.BALANCE and attempt.answer == Balance(None, None)):
                 tally.broke(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
         elif attempt.outcome == "refused" and attempt.code is not None:
             tally.look()
-            _refusal(evidence, attempt, attempt.code, allowed_codes(origin, operation), tally)
+            _code(attempt, attempt.code, allowed_codes(origin, operation), tally)
+        if attempt.outcome in {"ok", "refused"} and evidence.facts is not None:
+            _reasons(evidence, attempt, tally)
+    for original, last, taken_minor in evidence.reasons.reversals_told():
+        tally.look()
+        if taken_minor > original.amount_minor:
+            text = f"of {reais(original.amount_minor)} a total of {reais(taken_minor)} was taken back"
+            tally.broke(f"{last}: {text}", taken_minor - original.amount_minor)
     return tally.result()
 
 
-def _refusal(evidence: Evidence, attempt: Attempt, code: str, allowed: frozenset[str], tally: Tally) -> None:
+def _code(attempt: Attempt, code: str, allowed: frozenset[str], tally: Tally) -> None:
     retried = attempt.number > 1 and attempt.operation.kind is Kind.REGISTER and code in {"EMAIL_TAKEN", "CPF_TAKEN"}
     if code not in allowed | ALWAYS_ALLOWED and not retried:
         expected = " or ".join(sorted(allowed)) or "a success"
         tally.broke(f"{attempt}: refused with {code} where {expected} was due")
-    if code == "INSUFFICIENT_FUNDS":
-        _wanted_money(evidence, attempt, tally)
 
 
-def _wanted_money(evidence: Evidence, attempt: Attempt, tally: Tally) -> None:
-    """Look at the balances between the key's first request and this answer: the decision fell in between."""
-    timelines = evidence.timelines
-    if timelines is None:
-        tally.left_open(NO_FACTS)
-        return
-    timeline = timelines.accounts.get(attempt.sent.account_id or "")
-    if timeline is None:
-        return
-    try:
-        amount_minor = minor(attempt.sent.amount)
-    except MalformedAnswerError:
-        return
-    same_key = evidence.by_key[(attempt.operation.person, attempt.operation.key or "")]
-    oldest = timeline.newest_told(min(a.invoked_ns for a in same_key))
-    newest = min(timeline.newest_possible(attempt.ended_ns), len(timeline.balances) - 1)
-    lowest = min(timeline.balances[oldest : newest + 1], default=0)
-    if lowest >= amount_minor:
-        tally.broke(
-            f"{attempt}: {reais(amount_minor)} refused for want of money; the account held {reais(lowest)} or more",
-            lowest - amount_minor,
-        )
+def _reasons(evidence: Evidence, attempt: Attempt, tally: Tally) -> None:
+    """Look at what can have been true between the key's first request and this answer: the decision fell in between."""
+    for one in asked(evidence, attempt):
+        wrong = (unjustified if one.code is None else unfounded)(evidence, attempt, one)
+        if wrong is not None:
+            tally.broke(f"{attempt}: {wrong}", one.need_minor)

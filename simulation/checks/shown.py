@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from simulation.answers import Balance, Balances, Page
+from simulation.answers import Balance, Balances, Holdings, Page
 from simulation.history import Attempt
 from simulation.plan import Intent
 
@@ -13,6 +13,8 @@ def balances_shown(attempt: Attempt) -> Iterator[tuple[str, int]]:
         case Balances(balances=balances):
             yield from balances.items()
         case Balance(account_id=str(account_id), balance_minor=int(balance)):
+            yield account_id, balance
+        case Holdings(account_id=account_id, balance_minor=balance):
             yield account_id, balance
         case Page(account_id=str(account_id), balance_minor=int(balance)):
             yield account_id, balance

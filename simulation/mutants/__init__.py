@@ -32,6 +32,8 @@ NAMES = (
     "audit_row_lost",
     "locks_in_arrival_order",
     "debit_without_lock",
+    "reversal_twice",
+    "hold_not_counted",
     "request_logged",
     "resolver_breaks",
     "event_appended_after_commit",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from simulation.scenarios import double_click, first_day, hot_account, retries
+from simulation.scenarios import double_click, first_day, hot_account, payday, retries
 from simulation.scenarios.shape import Scenario
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {module.SCENARIO.name: module.SCENARIO for module in (first_day, double_click, hot_account, retries)}
+    {module.SCENARIO.name: module.SCENARIO for module in (first_day, double_click, hot_account, retries, payday)}
 )
 """Every scenario by name."""

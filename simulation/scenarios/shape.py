@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from simulation.terms import FREE, Terms
+
 ALL_CRITERIA = frozenset(
     {"cached_reads_are_faster", "database_time_of_cached_operations", "event_latency", "cache_hit_ratio"}
 )
@@ -14,6 +16,7 @@ class Scenario:
 
     `clicks` is how often a mutation that moves money is sent: 1, or 3 for twice at the same moment and once more later,
     the second and third click coming on top of `rate`. `one_merchant` makes every payment go to the same account.
+    So many `employers` pay salaries. `terms` are what the bank charges.
     `expects` names the sightings that the scenario must bring about, `criteria` what it sets out to measure.
     """
 
@@ -29,3 +32,5 @@ class Scenario:
     clicks: int = 1
     one_merchant: bool = False
     household_share: float = 0.25
+    employers: int = 0
+    terms: Terms = FREE

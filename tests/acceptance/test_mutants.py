@@ -17,24 +17,25 @@ from simulation.schedule import draw_plan
 from simulation.stack import Servers
 
 
-def short_run(mutant: str | None, servers: Servers, out: Path) -> RunResult:
+def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str = "first_day") -> RunResult:
     """Six people for a few seconds: enough for every bug to show, short enough for all mutants to have their turn."""
     planted = None if mutant is None else load(mutant)
-    usual = SCENARIOS["first_day" if planted is None else planted.scenario]
+    usual = SCENARIOS[scenario if planted is None else planted.scenario]
     # What is rare in a day of sixty people happens to six in three seconds, too.
     often = {"transfer": 18.0, "overdraft": 3.0, "retry": 6.0, "conflict": 2.0, "wrong": 3.0, "relogin": 1.5}
-    scenario = replace(usual, mix={name: max(weight, often.get(name, 0)) for name, weight in usual.mix.items()})
+    often |= {"promised": 4.0, "refund": 20.0}
+    shape = replace(usual, mix={name: max(weight, often.get(name, 0)) for name, weight in usual.mix.items()})
     faults = [] if planted is None else [FaultName(name) for name in planted.faults]
     plan = draw_plan(
         seed=11,
-        scenario=scenario,
+        scenario=shape,
         customers=6,
         duration_s=max(3.0, needed_s(faults)),
         rate=80,
         workers=1 if planted is None else planted.workers,
         faults=faults,
     )
-    return play(Run(plan, scenario, servers, out, mutant), Progress())
+    return play(Run(plan, shape, servers, out, mutant), Progress())
 
 
 @pytest.fixture
@@ -59,9 +60,10 @@ def test_every_check_has_a_mutant_that_it_catches() -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("scenario", ["first_day", "payday"])
 def test_the_bank_without_a_mutant_passes_every_check_that_the_mutants_fail(
-    shared_servers: Servers, tmp_path: Path
+    scenario: str, shared_servers: Servers, tmp_path: Path
 ) -> None:
-    result = short_run(None, shared_servers, tmp_path)
+    result = short_run(None, shared_servers, tmp_path, scenario=scenario)
     usual = CHECKS.keys() - {"service_comes_back"}  # which has something to look at where something was broken
     assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(usual, Verdict.PASS)

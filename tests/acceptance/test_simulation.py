@@ -157,7 +157,7 @@ def test_an_interrupted_simulation_stops_the_bank_and_says_so(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--scenario", "payday"], "'payday' is not one of 'first_day', 'double_click', 'hot_account'"),
+        (["run", "--scenario", "doomsday"], "'doomsday' is not one of 'first_day', 'double_click', 'hot_account'"),
         (["run", "--people", "-1"], "there must be 4 to 2000 people, not -1"),
         (["run", "--people", "many"], "'many' is not a valid integer"),
         (["run", "--rate", "0"], "the rate must be 0.5 to 2000 operations a second, not 0"),

@@ -1,0 +1,146 @@
+"""Whether a refusal had its reason, and whether what was done had a reason against it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simulation.answers import Listed
+from simulation.checks.tally import reais
+from simulation.effects import OUTSIDE
+from simulation.evidence import Evidence
+from simulation.forms import minor
+from simulation.history import Attempt, Sent
+from simulation.oracle import content_of
+from simulation.plan import Kind
+from simulation.reasons import Window
+
+TRANSACTION_KINDS = {Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL", Kind.BATCH: "TRANSFER"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One decision that the bank was asked for, and what it said: a code, or None for a success.
+
+    `need_minor` must be there to be spent, fees included; `counts_minor` counts against the debited account's day, and
+    no more than `largest_minor` leaves at once.
+    """
+
+    code: str | None
+    account_ids: tuple[str, ...]
+    debit_id: str | None
+    need_minor: int
+    counts_minor: int = 0
+    largest_minor: int = 0
+
+
+def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
+    """Yield the decisions of an answered request: one, or one for each item of a list."""
+    sent, reasons = attempt.sent, evidence.reasons
+    match attempt.operation.kind:
+        case Kind.TRANSFER | Kind.DEPOSIT | Kind.WITHDRAW | Kind.AUTHORIZE:
+            yield from _moving(evidence, attempt, [sent], attempt.code)
+        case Kind.BATCH:
+            if isinstance(attempt.answer, Listed):
+                for item, result in zip(sent.items, attempt.answer.items, strict=False):
+                    yield from _moving(evidence, attempt, [item], result if isinstance(result, str) else None)
+            else:
+                yield from _moving(evidence, attempt, list(sent.items), attempt.code)
+        case Kind.CAPTURE:
+            if (promise := reasons.promise(sent)) is not None:
+                yield Asked(attempt.code, (promise.account_id, promise.to_account_id), None, 0)
+        case Kind.REVERSE:
+            if (original := reasons.original(sent)) is not None:
+                ids = tuple(id_ for id_ in (original.credit_id, original.debit_id) if id_ != OUTSIDE)
+                need_minor = original.amount_minor if sent.amount is None else minor(sent.amount)
+                yield Asked(attempt.code, ids, original.credit_id, need_minor)
+        case Kind.CLOSE:
+            yield Asked(attempt.code, (), sent.account_id, 0)
+
+
+def _moving(evidence: Evidence, attempt: Attempt, items: list[Sent], code: str | None) -> Iterator[Asked]:
+    kind = attempt.operation.kind
+    contents = [content_of(item, evidence.ids_by_number, to_outside=kind is Kind.WITHDRAW) for item in items]
+    known = [content for content in contents if content is not None]
+    if not known or len(known) < len(contents):
+        return
+    amounts = [amount for _, _, amount in known]
+    fee_minor = evidence.plan.terms.fee_minor(TRANSACTION_KINDS.get(kind, "")) * len(known)
+    debit_id = None if kind is Kind.DEPOSIT else known[0][0]
+    ids = {id_ for debit, credit, _ in known for id_ in (debit, credit)} - {OUTSIDE}
+    counts = 0 if kind is Kind.DEPOSIT else sum(amounts)
+    yield Asked(code, tuple(sorted(ids)), debit_id, sum(amounts) + fee_minor, counts, max(amounts) if counts else 0)
+
+
+def unfounded(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
+    """Return what speaks against a refusal, or None where its reason can have held."""
+    reasons, window = evidence.reasons, evidence.reasons.window(attempt)
+    match one.code:
+        case "INSUFFICIENT_FUNDS" if one.debit_id is not None:
+            least = reasons.available_at_least(one.debit_id, window)
+            if least >= one.need_minor:
+                need = reais(one.need_minor)
+                return f"{need} refused for want of money; the account had {reais(least)} or more to spend"
+        case "LIMIT_EXCEEDED" if one.debit_id is not None:
+            limits = reasons.limits(one.debit_id, window)
+            spent = reasons.spent_at_most(one.debit_id, window) + one.counts_minor
+            if not any(one.largest_minor > once or spent > a_day for once, a_day in limits):
+                return f"{reais(one.largest_minor)} refused as beyond a limit, and no limit can have been so low"
+        case "ACCOUNT_FROZEN" | "ACCOUNT_CLOSED" as code:
+            ids = (one.debit_id,) if attempt.operation.kind is Kind.CLOSE else one.account_ids
+            state = code.removeprefix("ACCOUNT_")
+            if not any(state in reasons.statuses(id_, window) for id_ in ids if id_ is not None):
+                return f"refused with {code}, and no account in it can have been {state.lower()}"
+        case "ACCOUNT_NOT_EMPTY" if one.debit_id is not None:
+            if not any(reasons.balances(one.debit_id, window)):
+                return "refused as not empty, and the account can have held nothing"
+        case "HOLD_ENDED" | "CAPTURE_EXCEEDS_HOLD" | "NOT_REVERSIBLE" | "REVERSAL_EXCEEDS_ORIGINAL":
+            return _unfounded_end(evidence, attempt, window)
+    return None
+
+
+def _unfounded_end(evidence: Evidence, attempt: Attempt, window: Window) -> str | None:
+    reasons, sent = evidence.reasons, attempt.sent
+    amount_minor = 0 if sent.amount is None else minor(sent.amount)
+    promise, original = reasons.promise(sent), reasons.original(sent)
+    match attempt.code:
+        case "HOLD_ENDED":
+            is_over = reasons.expires_ns(sent.about_id or "") <= window.end_ns
+            if not is_over and not reasons.others_may_have_ended(attempt, window):
+                return "refused as ended, and nothing can have ended the hold"
+        case "CAPTURE_EXCEEDS_HOLD" if promise is not None and amount_minor <= promise.amount_minor:
+            return f"{reais(amount_minor)} refused as more than the {reais(promise.amount_minor)} that are held"
+        case "NOT_REVERSIBLE" if original is not None and original.kind != "REVERSAL":
+            if reasons.reversed_at_most(attempt, window) < original.amount_minor:
+                return "refused as reversed already, and there must be something left"
+        case "REVERSAL_EXCEEDS_ORIGINAL" if original is not None:
+            left = original.amount_minor - reasons.reversed_at_most(attempt, window)
+            if amount_minor <= left:
+                return f"{reais(amount_minor)} refused as more than is left, which is {reais(left)} or more"
+    return None
+
+
+def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
+    """Return why what was done should have been refused, or None where it may have been right."""
+    reasons, window = evidence.reasons, evidence.reasons.window(attempt)
+    for id_ in one.account_ids:
+        states = reasons.statuses(id_, window)
+        if "ACTIVE" not in states:
+            return f"money moved, and account {id_} was {' or '.join(sorted(map(str, states))).lower()} all along"
+    if one.debit_id is not None and one.counts_minor:
+        limits, spent = reasons.limits(one.debit_id, window), reasons.spent_at_least(one.debit_id, window)
+        if all(one.largest_minor > once for once, _ in limits):
+            return f"{reais(one.largest_minor)} left the account, and its limit was lower all along"
+        if all(spent + one.counts_minor > a_day for _, a_day in limits):
+            return f"{reais(one.counts_minor)} left the account after {reais(spent)}, more than its limit of a day"
+    if attempt.operation.kind is Kind.CLOSE and one.debit_id is not None:
+        balances = reasons.balances(one.debit_id, window)
+        if balances and all(balances):
+            return "the account was closed, and held money all along"
+    if attempt.operation.kind in {Kind.CAPTURE, Kind.RELEASE}:
+        return _ended_too_late(evidence, attempt, window)
+    return None
+
+
+def _ended_too_late(evidence: Evidence, attempt: Attempt, window: Window) -> str | None:
+    if evidence.reasons.expires_ns(attempt.sent.about_id or "") <= window.begin_ns:
+        return "the hold was ended by a request that was sent after its time was over"
+    return None

@@ -1,0 +1,19 @@
+"""What is held on an account can be spent."""
+
+from bank.ledger.model import Account
+from simulation.mutants.mutant import Mutant, patch
+
+
+def plant() -> None:
+    """Let the whole balance be available."""
+    patch(Account, "available_minor", property(lambda account: account.balance_minor))
+
+
+MUTANT = Mutant(
+    name="hold_not_counted",
+    explanation=__doc__ or "",
+    caught_by=("no_overdraft", "reads_are_true"),
+    plant=plant,
+    unguard=("alter table accounts drop constraint if exists customers_do_not_overdraw",),
+    scenario="payday",
+)

@@ -1,0 +1,76 @@
+"""Payday: salaries come as lists of transfers, and people spend them.
+
+Shops hold money and capture it whole or in part, release it or let it expire; people withdraw cash and get refunds,
+whole, in part, or not, since they would exceed the original; staff freeze accounts and limit them in the middle. The
+bank charges for transfers and withdrawals.
+"""
+
+from simulation.scenarios.shape import Scenario
+from simulation.terms import Terms
+
+SCENARIO = Scenario(
+    name="payday",
+    summary=__doc__.strip(),
+    mix={
+        "me": 14,
+        "balance": 10,
+        "history": 5,
+        "statement": 6,
+        "holds": 6,
+        "payment": 8,
+        "salaries": 4,
+        "withdrawal": 6,
+        "purchase": 12,
+        "household_purchase": 5,
+        "promised": 1,
+        "refund": 7,
+        "freeze": 2,
+        "limit": 0.6,
+        "close": 0.8,
+        "again": 6,
+        "retry": 2,
+        "conflict": 1,
+        "overdraft": 1,
+        "deposit": 1,
+    },
+    people=40,
+    duration_s=45,
+    rate=40,
+    workers=2,
+    expects=frozenset(
+        {
+            "transfers",
+            "deposits",
+            "withdrawals",
+            "lists_whole",
+            "lists_refused_whole",
+            "lists_in_part",
+            "holds_authorized",
+            "holds_captured",
+            "holds_captured_in_part",
+            "holds_released",
+            "holds_expired",
+            "promised_money_refused",
+            "holds_ended_already",
+            "captures_beyond_the_hold",
+            "reversals",
+            "reversals_beyond_the_original",
+            "fees",
+            "accounts_frozen",
+            "accounts_closed",
+            "refused_while_frozen",
+            "refused_when_closed",
+            "refused_beyond_limits",
+            "accounts_not_empty",
+            "statements",
+            "insufficient_funds",
+            "replays",
+            "key_conflicts",
+            "household_answers",
+            "ledger_snapshots",
+        }
+    ),
+    criteria=frozenset(),
+    employers=2,
+    terms=Terms(transfer_fee_minor=35, withdrawal_fee_minor=290),
+)
