@@ -44,7 +44,8 @@ def draw_plan(
     drive = drawer.draw(duration_ns=round(duration_s * 1e9), rate=rate)
     planned = draw_faults(Random(f"{seed} faults"), faults, duration_s=duration_s, workers=workers)
     if planned:
-        drive += draw_lookouts(Random(f"{seed} lookouts"), people, accounts, duration_s=duration_s, workers=workers)
+        chances, terms = Random(f"{seed} lookouts"), scenario.terms
+        drive += draw_lookouts(chances, people, accounts, duration_s=duration_s, workers=workers, terms=terms)
     return Plan(
         seed=seed,
         scenario=scenario.name,

@@ -5,8 +5,10 @@ from random import Random
 
 from simulation.draft import Draft, key
 from simulation.faults.model import BACK_S, FAULTS, FaultName, PlannedFault
+from simulation.mix import TELLER
 from simulation.people import Person, Role
 from simulation.plan import Intent, Kind, PlanError, PlannedAccount
+from simulation.terms import Terms
 
 LEAD_S = 1.0
 """People bank undisturbed for a moment first, so that there is something to break."""
@@ -65,15 +67,26 @@ def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, i
 
 
 def draw_lookouts(
-    random: Random, people: Sequence[Person], accounts: Sequence[PlannedAccount], *, duration_s: float, workers: int
+    random: Random,
+    people: Sequence[Person],
+    accounts: Sequence[PlannedAccount],
+    *,
+    duration_s: float,
+    workers: int,
+    terms: Terms,
 ) -> list[Draft]:
     """Draw one read past the cache and one small transfer for each worker, over and over, by people of households.
 
+    Where the bank charges for transfers, which would make households poorer, staff pay a cent in for others.
     What they see tells when a worker serves again. Those of the phase `heal` come after the drive, as long as some
     worker does not.
     """
     homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
     households = [person.index for person in people if person.role is Role.HOUSEHOLD]
+    # Employers' accounts are never frozen; in the smallest of runs there is none.
+    others = [a.index for a in accounts if people[a.person].role is Role.EMPLOYER] or [
+        a.index for a in accounts if people[a.person].role is Role.TRADER
+    ]
     every_ns = max(LOOKOUT_EVERY_NS, round(2 * workers * 1e9 / LOOKOUTS_PER_S))
     drafts: list[Draft] = []
     for phase, end_s in (("drive", duration_s), ("heal", BACK_S)):
@@ -86,5 +99,8 @@ def draw_lookouts(
                 move = Draft(phase, moment_ns, Kind.TRANSFER, Intent.PLAIN, person, slot=worker, key=key(random))
                 move.account, move.target = random.sample(homes[person], 2)
                 read.account, move.amount = move.account, "0.01"
+                if terms.transfer_fee_minor:
+                    move.kind, move.person = Kind.DEPOSIT, TELLER
+                    move.account, move.target = random.choice(others), None
                 drafts += [read, move]
     return drafts

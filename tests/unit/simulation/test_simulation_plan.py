@@ -22,9 +22,9 @@ SHAPE = Scenario(
         [
             "me", "balance", "history", "next_page", "transfer", "overdraft", "wrong", "not_mine", "retry", "conflict",
             "deposit", "open_account", "refresh", "relogin", "respelled", "aliases", "other_mutation", "other_caller",
-            "wrong_key", "corrected", "unauthorised", "refreshed", "refused_then_funded", "burst", "payment", "salaries",
-            "withdrawal", "purchase", "household_purchase", "promised", "refund", "freeze", "limit", "close",
-            "statement", "holds", "again",
+            "wrong_key", "corrected", "unauthorised", "refreshed", "refused_then_funded", "burst", "payment",
+            "salaries", "withdrawal", "purchase", "household_purchase", "promised", "refund", "freeze", "limit",
+            "close", "statement", "holds", "again",
         ],
         1.0,
     ),
