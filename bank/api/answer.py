@@ -13,12 +13,13 @@ from bank.api.gate import Admitted, Gate, Operation
 from bank.api.masking import error_dict, error_extensions
 from bank.api.record import refusals
 from bank.api.refusal import Refused
-from bank.api.scope import RequestScope
+from bank.api.scope import OF_THE_PAST, RequestScope
 from bank.app import Bank
 from bank.cache.answers import AWAY, Look, answer_key
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError, Unauthenticated
 from bank.identity.tokens import Caller
+from bank.ledger.post import SETTLE_THE_PAST
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
@@ -160,7 +161,9 @@ class Answerer:
         *,
         past_cache: bool,
     ) -> tuple[dict[str, Any], RequestScope]:
-        snapshot = ReadSnapshot(self._bank.database)
+        asked_at = self._bank.clock.now()
+        looks_back = not OF_THE_PAST.isdisjoint(operation.fields)
+        snapshot = ReadSnapshot(self._bank.database, first=SETTLE_THE_PAST if looks_back else None)
         scope = RequestScope(
             bank=self._bank,
             snapshot=snapshot,
@@ -168,6 +171,7 @@ class Answerer:
             caller=caller,
             reads_cache=not past_cache,
             cacheable=not past_cache,
+            asked_at=asked_at,
         )
         try:
             result = await self._engine.execute(

@@ -1,6 +1,7 @@
 """What one request may use: who asks, the instant it reads, what its answer is made from."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bank.api.gate import Operation
 from bank.app import Bank
@@ -13,6 +14,8 @@ from bank.identity.tokens import Caller
 
 # What an account's own row does not say.
 _FROM_THE_DATABASE = frozenset({"Account.transactions", "Account.holds", "Account.balanceAt", "Account.statement"})
+# What must not change afterwards.
+OF_THE_PAST = frozenset({"Account.balanceAt", "Account.statement"})
 
 
 @dataclass(slots=True)
@@ -20,7 +23,8 @@ class RequestScope:
     """Handed to every resolver of one request.
 
     `tags` collect what the answer hangs on; an answer is only cached while `cacheable`. `reads_cache` is false where
-    the client asked to go past the cache. `told` are events that are recorded before the answer leaves.
+    the client asked to go past the cache. What is later than `asked_at` is the future to this request. `told` are
+    events that are recorded before the answer leaves.
     """
 
     bank: Bank
@@ -29,6 +33,7 @@ class RequestScope:
     caller: Caller | None
     reads_cache: bool
     cacheable: bool
+    asked_at: datetime
     tags: dict[str, Tag] = field(default_factory=dict)
     told: list[DomainEvent] = field(default_factory=list)
 

@@ -12,12 +12,14 @@ from bank.errors import Unavailable
 class ReadSnapshot:
     """A REPEATABLE READ transaction that begins with its first statement and ends with the request.
 
-    Resolvers of one request may run concurrently; their statements are sent one after the other.
+    `first` is a statement that runs before the transaction begins, in none. Resolvers of one request may run
+    concurrently; their statements are sent one after the other.
     `database_s` counts the seconds spent waiting for the database.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, first: str | None = None) -> None:
         self._database = database
+        self._first = first
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._connection: Any = None
@@ -49,6 +51,8 @@ class ReadSnapshot:
 
     async def _begin(self) -> None:
         connection = await self._stack.enter_async_context(self._database.connection())
+        if self._first is not None:
+            await connection.execute(self._first)
         await self._stack.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
         self._connection = connection
 

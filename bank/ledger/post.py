@@ -41,6 +41,9 @@ ANSWERS_AT_ONCE = 16
 # One batch at a time, whichever process it runs in; any number that nothing else locks. The lock is a statement of its
 # own, so that those after it see everything that the holder before us has committed.
 BEGIN_POSTING = "begin; select pg_advisory_xact_lock(7205759404)"
+# Waits until every batch that has chosen its moment is committed or given up. Who looks after that at a moment that was
+# over before will find it the same for ever: a batch that begins later chooses a later one.
+SETTLE_THE_PAST = "select pg_advisory_xact_lock_shared(7205759404)"
 
 WriteThrough = Callable[[Sequence[Account]], Awaitable[None]]
 

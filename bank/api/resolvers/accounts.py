@@ -176,7 +176,7 @@ def _page_size(arguments: Shape) -> int:
 
 
 def _require_past(scope: RequestScope, moment: datetime, name: str) -> None:
-    if moment > scope.bank.clock.now():
+    if moment > scope.asked_at:
         raise BadInput(f"{name} must not be in the future.")
 
 
