@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -97,7 +99,12 @@ async def _tail(
     aggregate: UUID | None, as_json: bool,
 ) -> None:  # fmt: skip
     def tell(event: StoredEvent) -> None:
-        click.echo(msgspec.json.encode(event) if as_json else event.line())
+        try:
+            click.echo(msgspec.json.encode(event) if as_json else event.line())
+        except BrokenPipeError:
+            # Whoever read has had enough (`| head`). What is still buffered must not be tried again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
 
     async with opened(url) as database, database.connection() as connection:
         head = int(await queries.read_head(connection))

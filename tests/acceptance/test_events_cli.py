@@ -147,6 +147,20 @@ def test_tail_follows_the_log_until_it_is_interrupted(stand: Stand) -> None:
     assert [event["position"] for event in shown] == [2, 3, 4]
 
 
+def test_tail_ends_quietly_when_nobody_reads_on(stand: Stand) -> None:
+    stand.emit(*spending(ACCOUNT, range(1, 1_501)))
+    with subprocess.Popen(
+        [sys.executable, "-m", "bank", "events", "tail", "--since", "1", "--json"],
+        env=_environment(**stand.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["position"] == 1
+        process.stdout.close()
+        assert process.wait(timeout=20) == 0
+        assert process.stderr.read() == ""
+
+
 def test_show_tells_everything_of_one_event_by_position_or_id(stand: Stand) -> None:
     stand.emit(*spending(ACCOUNT, range(1, 3)))
     [second] = stand.lines("show", "2")
