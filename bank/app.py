@@ -16,6 +16,8 @@ from bank.accounts.reads import AccountDirectory
 from bank.accounts.state import AccountStates
 from bank.audit.sign import Signer, load_seal
 from bank.cache.answers import AnswerCache
+from bank.cache.notices import CHANNEL as CACHE_CHANNEL
+from bank.cache.notices import Notices
 from bank.cache.redis import CacheServer
 from bank.cache.values import ValueCache
 from bank.clock import Clock, SystemClock
@@ -50,6 +52,7 @@ class Bank:
     cache_server: CacheServer
     answers: AnswerCache
     values: ValueCache
+    notices: Notices
     accounts: AccountCache
     directory: AccountDirectory
     bus: Bus
@@ -81,14 +84,15 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         statement_timeout_ms=settings.database_statement_timeout_ms,
     )
     cache_server = CacheServer(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
-    values = ValueCache(cache_server)
+    owner = uuid4()
+    notices = Notices(database, owner)
+    values = ValueCache(cache_server, notices.tell)
     accounts = AccountCache(values)
     bus = Bus()
     work = Work(database, bus, clock)
     witness = Witness(work)
     passwords = Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
-    owner = uuid4()
     deliveries = tuple(
         Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random)
         for subscriber in subscribers(accounts)
@@ -100,6 +104,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         cache_server=cache_server,
         answers=AnswerCache(cache_server),
         values=values,
+        notices=notices,
         accounts=accounts,
         directory=AccountDirectory(database),
         bus=bus,
@@ -153,7 +158,12 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         await require_level(bank.database)
         await bank.leases.register()
         await bank.leases.run_once()
-        herald = Herald(url=bank.settings.database_url, bus=bank.bus, leases=bank.leases)
+        herald = Herald(
+            url=bank.settings.database_url,
+            bus=bank.bus,
+            leases=bank.leases,
+            hears={CACHE_CHANNEL: lambda payload: bank.values.owe(bank.notices.understand(payload))},
+        )
         loops: list[Coroutine[Any, Any, None]] = [
             bank.ledger.run(),
             bank.leases.run(),

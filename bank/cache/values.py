@@ -1,6 +1,6 @@
 """Cached values with versions: a newer one replaces an older one, never the other way round (rule 11)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
@@ -29,21 +29,41 @@ class ValueCache:
     """Reads and writes single values. Every method works, and says less, while Redis is away.
 
     What Redis could not be told is owed, and told before this process believes Redis again: it may answer once more
-    before the subscriber that catches it up has had its turn.
+    before the subscriber that catches it up has had its turn. Other processes, whom it may answer all the time, are
+    told by `tell_others`, and then owe it, too.
     """
 
-    def __init__(self, server: CacheServer) -> None:
+    def __init__(
+        self, server: CacheServer, tell_others: Callable[[Sequence[Tag]], Awaitable[None]] | None = None
+    ) -> None:
         self._server = server
+        self._tell_others = tell_others
         self._owed: dict[str, Tag] = {}
         self._settling = False
 
     async def put(self, tags: Sequence[Tag]) -> bool:
         """Write values through, all at once; older than what is there changes nothing. False while Redis is away."""
+        written = await self._put(tags)
+        if not written and self._tell_others is not None:
+            await self._tell_others(tags)
+        return written
+
+    def owe(self, tags: Sequence[Tag]) -> None:
+        """Hear of versions that Redis has not heard of."""
+        for tag in tags:
+            known = self._owed.get(tag.key)
+            if known is None or known.version < tag.version:
+                # The version is enough to believe nothing older; a value would only take memory.
+                self._owed[tag.key] = Tag(tag.key, tag.version, tag.ttl_s)
+        while len(self._owed) > OWED_MAX:
+            del self._owed[next(iter(self._owed))]
+
+    async def _put(self, tags: Sequence[Tag]) -> bool:
         arguments = [part for tag in tags for part in (tag.version, tag.data, tag.ttl_s)]
         try:
             await self._server.run("put", [tag.key for tag in tags], arguments)
         except RedisUnavailable:
-            self._owe(tags)
+            self.owe(tags)
             return False
         return True
 
@@ -60,7 +80,7 @@ class ValueCache:
         try:
             while self._owed:
                 some = list(islice(self._owed.values(), SETTLED_AT_ONCE))
-                if not await self.put(some):
+                if not await self._put(some):
                     return False
                 for tag in some:
                     if self._owed.get(tag.key) is tag:
@@ -68,15 +88,6 @@ class ValueCache:
         finally:
             self._settling = False
         return True
-
-    def _owe(self, tags: Sequence[Tag]) -> None:
-        for tag in tags:
-            known = self._owed.get(tag.key)
-            if known is None or known.version < tag.version:
-                # The version is enough to believe nothing older; a value would only take memory.
-                self._owed[tag.key] = Tag(tag.key, tag.version, tag.ttl_s)
-        while len(self._owed) > OWED_MAX:
-            del self._owed[next(iter(self._owed))]
 
     async def data(self, key: str) -> bytes | None:
         """Return what is kept with a thing's version, or None."""

@@ -1,7 +1,7 @@
 """Which process serves which subscriber, and how processes tell each other that the log has grown."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -86,11 +86,15 @@ class Herald:
     """Tells other processes that this one has appended, and wakes this one when they have.
 
     One notification stands for any number of commits: it is sent outside of the transactions, because inside it would
-    make every commit wait for a lock that all of PostgreSQL shares.
+    make every commit wait for a lock that all of PostgreSQL shares. `hears` are other channels to listen to, each with
+    what is to be done with what is said there.
     """
 
-    def __init__(self, *, url: str, bus: Bus, leases: Leases) -> None:
+    def __init__(
+        self, *, url: str, bus: Bus, leases: Leases, hears: Mapping[str, Callable[[str], None]] | None = None
+    ) -> None:
         self._url = url
+        self._hears = hears or {}
         self._bus = bus
         self._leases = leases
         self._appended = asyncio.Event()
@@ -112,6 +116,8 @@ class Herald:
         )
         try:
             await connection.add_listener(CHANNEL, self._heard)
+            for channel in self._hears:
+                await connection.add_listener(channel, self._heard_else)
             while True:
                 await self._appended.wait()
                 self._appended.clear()
@@ -123,3 +129,6 @@ class Herald:
     def _heard(self, connection: asyncpg.Connection, pid: int, _channel: str, _payload: str) -> None:
         if pid != connection.get_server_pid():
             self._bus.wake()
+
+    def _heard_else(self, _connection: asyncpg.Connection, _pid: int, channel: str, payload: str) -> None:
+        self._hears[channel](payload)
