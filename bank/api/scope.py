@@ -50,6 +50,13 @@ class RequestScope:
             raise Forbidden("Only operators and administrators may do this.")
         return caller
 
+    def require_admin(self) -> Caller:
+        """Return who is asking. Raises `Forbidden` for everybody but administrators."""
+        caller = self.require_caller()
+        if caller.role != "ADMIN":
+            raise Forbidden("Only administrators may do this.")
+        return caller
+
     def refused(self, action: str, code: str) -> None:
         """Note that something was refused before any use case was asked; those record their refusals themselves."""
         caller_id = self.caller.user_id if self.caller else None

@@ -30,7 +30,7 @@ from bank.telemetry.logs import configure_logs
 
 logger = structlog.get_logger(__name__)
 
-RESOLVERS = [f"bank.api.resolvers.{noun}" for noun in ("identity", "accounts", "states", "transfers", "holds")]
+RESOLVERS = [f"bank.api.resolvers.{noun}" for noun in ("identity", "accounts", "states", "transfers", "holds", "audit")]
 
 
 @click.command()

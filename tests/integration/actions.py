@@ -238,6 +238,21 @@ QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
             ),
         ),
     ),
+    "auditLogs": (
+        "query($id: ID, $type: String) { auditLogs(entityId: $id, entityType: $type) { nodes { action } } }",
+        (
+            Action(
+                "admin", lambda s: {"id": s.a["id"]}, "admin", "READ", entity=lambda s: s.a["id"],
+                new={"query": "auditLogs"},
+            ),
+            Action(
+                "admin", lambda _: {"type": "User"}, "admin", "READ", entity=lambda s: s.ids["admin"],
+                new={"query": "auditLogs", "entity_type": "User"},
+            ),
+            refused("operator", lambda _: {}, "FORBIDDEN"),
+            refused("ana", lambda _: {}, "FORBIDDEN"),
+        ),
+    ),
 }  # fmt: skip
 """Every query that shows staff what is somebody else's."""
 

@@ -1,0 +1,125 @@
+"""The audit trail over GraphQL: a page at a time, of everything, of a type or of one entity; administrators only."""
+
+import json
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bank.audit import reads
+from tests.integration.actions import Stage, set_the_stage
+from tests.integration.api import RunningBank
+
+
+@pytest.fixture
+async def stage(running_bank: RunningBank) -> Stage:
+    stage = await set_the_stage(running_bank)
+    await running_bank.caught_up()
+    return stage
+
+
+async def _page(stage: Stage, **given: Any) -> dict[str, Any]:
+    reply = await stage.clients["admin"].run("AuditLogs", **given)
+    page: dict[str, Any] = reply.data["auditLogs"]
+    return page
+
+
+async def _all(stage: Stage, **given: Any) -> list[dict[str, Any]]:
+    """Return all nodes, page by page."""
+    nodes, after = [], None
+    while True:
+        page = await _page(stage, after=after, limit=3, **given)
+        nodes += [edge["node"] for edge in page["edges"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return nodes
+        after = page["pageInfo"]["endCursor"]
+
+
+async def test_an_administrator_reads_who_did_what_to_an_account(stage: Stage) -> None:
+    nodes = await _all(stage, entityId=stage.a["id"])
+    told = [node for node in nodes if node["action"] != "READ"]
+    assert [node["action"] for node in told] == ["UPDATE", "UPDATE", "CREATE"]
+    paid = told[0]
+    assert paid["userId"] == stage.ids["ana"]
+    assert json.loads(paid["oldValues"])["balance_minor"] == 10_000
+    assert json.loads(paid["newValues"])["balance_minor"] == 9_000
+    assert paid["ipAddress"] == "127.0.0.1"
+    async with stage.bank.bank.database.connection() as connection:
+        row = await connection.fetchrow("select * from audit_logs where number = $1", int(paid["number"]))
+    assert (paid["hash"], int(paid["eventPosition"])) == (row["hash"].hex(), row["event_position"])
+
+
+async def test_pages_neither_repeat_nor_skip_while_the_trail_grows(stage: Stage) -> None:
+    async with stage.bank.bank.database.connection() as connection:
+        rows = await connection.fetch("select number from audit_logs order by event_position desc")
+    # Each page that is read adds to the trail, above the cursor.
+    assert [int(node["number"]) for node in await _all(stage)] == [row["number"] for row in rows]
+
+
+@pytest.mark.parametrize("entity_type", ["User", "Account", "Transaction", "Hold", "Moon"])
+async def test_a_type_is_all_that_is_shown(stage: Stage, entity_type: str) -> None:
+    nodes = await _all(stage, entityType=entity_type)
+    async with stage.bank.bank.database.connection() as connection:
+        count = await connection.fetchval(
+            "select count(*) from audit_logs where entity_type = $1 and action <> 'READ'", entity_type
+        )
+    assert {node["entityType"] for node in nodes} == ({entity_type} if count else set())
+    assert len([node for node in nodes if node["action"] != "READ"]) == count
+
+
+async def test_an_entity_of_another_type_or_that_there_is_not_has_no_rows(stage: Stage) -> None:
+    assert await _all(stage, entityId=stage.ids["ana"], entityType="Account") == []
+    assert await _all(stage, entityId="no id at all") == []
+
+
+@pytest.mark.parametrize("limit", [0, 101, -1])
+async def test_a_page_has_1_to_100_rows(stage: Stage, limit: int) -> None:
+    reply = await stage.clients["admin"].run("AuditLogs", limit=limit)
+    assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", "limit must be 1 to 100.")
+
+
+async def test_without_a_limit_a_page_has_twenty(stage: Stage) -> None:
+    assert len((await _page(stage))["edges"]) == 20
+    assert len((await _page(stage, limit=None))["edges"]) == 20
+
+
+@pytest.mark.parametrize("name", ["ana", "operator"])
+async def test_nobody_else_reads_it(stage: Stage, name: str) -> None:
+    reply = await stage.clients[name].run("AuditLogs")
+    assert (reply.status, reply.code) == (403, "FORBIDDEN")
+    assert reply.body["data"] is None
+
+
+async def _plan(connection: Any, sql: str, *arguments: Any) -> str:
+    # A plan for any value: what PostgreSQL keeps for a statement that is run often.
+    await connection.execute("set plan_cache_mode = force_generic_plan")
+    await connection.execute(f"prepare page as {sql.removesuffix(';')}")
+    values = ", ".join("null" if value is None else f"'{value}'" for value in arguments)
+    rows = await connection.fetch(f"explain execute page({values})")
+    return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("sql", "arguments", "index"),
+    [
+        (reads._OF_ALL, (500, 21), "audit_logs_tell_each_event_once"),
+        (reads._OF_ENTITY, ("01890000-0000-7000-8000-000000000000", None, 500, 21), "audit_logs_by_entity"),
+        (reads._OF_COMMON_TYPE, ("Account", 500, 21), "audit_logs_tell_each_event_once"),
+        (reads._OF_RARE_TYPE, ("User", 500, 21), "audit_logs_by_rare_type"),
+    ],
+    ids=["all", "an entity", "a common type", "a rare type"],
+)
+async def test_a_page_is_read_along_an_index(
+    database_url: str, sql: str, arguments: tuple[Any, ...], index: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "insert into audit_logs (number, event_position, id, entity_type, entity_id, action, hash)"
+        " select n, n, gen_random_uuid(), case when n % 100 = 0 then 'User' when n % 2 = 0 then 'Account' else"
+        " 'Transaction' end, gen_random_uuid(), 'CREATE', sha256('') from generate_series(1, 20000) n"
+    )
+    await connection.execute("analyze audit_logs")
+    plan = await _plan(connection, sql, *arguments)
+    assert f"Index Scan Backward using {index}" in plan
+    assert "Sort" not in plan
+    await connection.close()
