@@ -106,13 +106,19 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """A row of `audit_logs`. Ids are UUIDv7, so their order is the order of writing."""
+    """A row of `audit_logs`. Ids are UUIDv7, so their order is the order of writing.
+
+    `number` is its place in the chain; `hash`, in hex, is made of the hash before it and of `text`.
+    """
 
     id: str
     event_position: int
     entity_type: str
     entity_id: str
     action: str
+    number: int
+    hash: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,9 @@ EVENTS = """
     from event_store order by position
 """
 AUDITS = """
-    select id::text, event_position, entity_type, entity_id::text, action
+    select id::text, event_position, entity_type, entity_id::text, action, number, encode(hash, 'hex'),
+        json_build_array(event_position, id, user_id, entity_type, entity_id, action, old_values, new_values,
+            ip_address, user_agent, created_at at time zone 'UTC')::text
     from audit_logs order by event_position, id
 """
 DAYS = """

@@ -8,13 +8,13 @@ from bank.database.statements import load_statements
 from bank.events.model import RecordedEvent
 from bank.identifiers import uuid7s
 
-_queries = load_statements(__file__)
+queries = load_statements(__file__)
 
 
 async def record_events(connection: Any, events: Sequence[RecordedEvent]) -> None:
     """Write one audit row for each event, chained to the rows before; a repeated delivery changes nothing."""
     rows = [describe(recorded.event) for recorded in events]
-    await _queries.insert_audit_rows(
+    await queries.insert_audit_rows(
         connection,
         ids=uuid7s(len(events)),
         positions=[recorded.position for recorded in events],

@@ -1,6 +1,8 @@
-"""Every event has exactly one audit row, about the same thing, written in the order of the events."""
+"""Every event has exactly one audit row, about the same thing, in the order of the events, and all are one chain."""
 
 from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
 from itertools import pairwise
 
 from simulation.checks.tally import NO_FACTS, Tally
@@ -9,7 +11,7 @@ from simulation.facts import AuditRow, EventRow
 from simulation.result import CheckResult
 
 NAME = "audit_complete"
-TITLE = "Every event has exactly one audit row, in the same order"
+TITLE = "Every event has exactly one audit row, in the same order, chained to the one before"
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -32,7 +34,21 @@ def check(evidence: Evidence) -> CheckResult:
     for earlier, later in pairwise(facts.audits):
         if later.id <= earlier.id:
             tally.broke(f"the audit row of position {later.event_position} was written before that of the event before")
+    _chained(facts.audits, tally)
     return tally.result()
+
+
+def _chained(audits: Sequence[AuditRow], tally: Tally) -> None:
+    """Compute the hashes anew: each of the hash before, 32 zero bytes at first, and the row's own text."""
+    digest = bytes(32)
+    for place, row in enumerate(sorted(audits, key=lambda row: row.number), start=1):
+        digest = sha256(digest + row.text.encode()).digest()
+        if row.number != place:
+            tally.broke(f"the audit row after number {place - 1} has number {row.number}")
+            return
+        if digest.hex() != row.hash:
+            tally.broke(f"audit row {place}, of position {row.event_position}, does not follow from the row before it")
+            return
 
 
 def _same(event: EventRow, row: AuditRow, tally: Tally) -> None:

@@ -30,6 +30,7 @@ NAMES = (
     "published_twice",
     "cursor_skips",
     "audit_row_lost",
+    "audit_chain_broken",
     "locks_in_arrival_order",
     "debit_without_lock",
     "reversal_twice",

@@ -7,6 +7,7 @@ do on bad days: it may hide an answer after having acted, or send any other repl
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from aiohttp import web
@@ -88,14 +89,19 @@ class PaperBank:
             entries={account: list(rows) for account, rows in self.entries.items()},
             keys={key: row for key, (_, _, row) in self.keys.items()},
             events=list(self.events),
-            audits=[
-                AuditRow(f"{e.position:032x}", e.position, e.aggregate_type, e.aggregate_id, "CREATE")
-                for e in self.events
-            ],
+            audits=self._audits(),
             days=[self._day(account, rows) for account, rows in self.entries.items()],
             positions={"audit": len(self.events)},
             head=len(self.events),
         )
+
+    def _audits(self) -> list[AuditRow]:
+        rows, digest = [], bytes(32)
+        for e in self.events:
+            digest = sha256(digest + e.event_type.encode()).digest()
+            about = (e.aggregate_type, e.aggregate_id, "CREATE")
+            rows.append(AuditRow(f"{e.position:032x}", e.position, *about, e.position, digest.hex(), e.event_type))
+        return rows
 
     def _day(self, account_id: str, rows: list[EntryRow]) -> DayRow:
         """Everything happens on one day."""

@@ -426,8 +426,22 @@ def swapped(facts: Facts) -> list[Any]:
         lambda rows: [*rows[:-1], replace(rows[-1], entity_id="another")],
         lambda rows: [*rows[:-1], replace(rows[-1], id=rows[0].id)],
         lambda rows: [*rows, replace(rows[-1], event_position=10**6, id="z")],
+        lambda rows: [rows[0], replace(rows[1], text="changed"), *rows[2:]],
+        lambda rows: [rows[0], replace(rows[1], hash=rows[2].hash), *rows[2:]],
+        lambda rows: [replace(rows[0], number=2), replace(rows[1], number=1), *rows[2:]],
+        lambda rows: [*rows[:-1], replace(rows[-1], number=10**6)],
     ],
-    ids=["lost", "doubled", "about something else", "written out of order", "of no event"],
+    ids=[
+        "lost",
+        "doubled",
+        "about something else",
+        "written out of order",
+        "of no event",
+        "edited",
+        "hashed by hand",
+        "reordered",
+        "renumbered",
+    ],
 )
 def test_an_audit_log_that_is_not_the_events_is_noticed(evidence: Evidence, doctor: Any) -> None:
     assert verdict("audit_complete", with_facts(evidence, audits=doctor(facts_of(evidence).audits))) is Verdict.FAIL

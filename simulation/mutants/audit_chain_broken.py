@@ -1,0 +1,17 @@
+"""Each delivery begins the audit chain anew: what was written before it can be changed unseen."""
+
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_sql import patch_insert_audit_rows
+
+
+def plant() -> None:
+    """Forget the last row's hash."""
+    patch_insert_audit_rows(("coalesce(last.hash, decode(repeat('00', 32), 'hex'))", "decode(repeat('00', 32), 'hex')"))
+
+
+MUTANT = Mutant(
+    name="audit_chain_broken",
+    explanation=__doc__ or "",
+    caught_by=("audit_complete",),
+    plant=plant,
+)
