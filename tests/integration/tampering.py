@@ -440,4 +440,13 @@ TAMPERINGS = [
         "guards_in_place",
         "the role bank_app: its right to change entries should be none, and is granted.",
     ),
+    Tampering(
+        "a right to change one column",
+        [
+            "grant update (amount_minor) on entries to bank_app",
+        ],
+        {"guards_in_place"},
+        "guards_in_place",
+        "the role bank_app: its right to change entries should be none, and is granted.",
+    ),
 ]
