@@ -47,6 +47,8 @@ def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
         case Kind.CAPTURE:
             if (promise := reasons.promise(sent)) is not None:
                 yield Asked(attempt.code, (promise.account_id, promise.to_account_id), None, 0)
+        case Kind.RELEASE:
+            yield Asked(attempt.code, (), None, 0)
         case Kind.REVERSE:
             if (original := reasons.original(sent)) is not None:
                 ids = tuple(id_ for id_ in (original.credit_id, original.debit_id) if id_ != OUTSIDE)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic_ns, time_ns
 
 import pytest
 from aiohttp.test_utils import TestServer
@@ -51,6 +52,7 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5
         postgres_log="LOG: ready\n",
         bank_check=BankCheck({"sound": True, "invariants": {"no_overdraft": True}, "findings": []}),
         opened=driver.requests.accounts,
+        epoch_ns=monotonic_ns() - time_ns(),
     )
     return driver, evidence
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -26,6 +26,10 @@ Raising `HideAnswer` lets the bank act and then break the connection.
 
 Content = tuple[Any, ...]
 """What a key stands for, whatever its spelling."""
+
+
+Do = Callable[[], tuple[str | None, Reply]]
+"""Acts, and returns the transaction, if there is one, and the answer."""
 
 
 class HideAnswer(Exception):
@@ -56,6 +60,12 @@ def money(minor: int) -> Reply:
 @dataclass
 class PaperBank:
     """All books, as lists."""
+
+    FIELDS: ClassVar[dict[str, str]] = {
+        "Register": "register", "Login": "login", "RefreshSession": "refreshSession", "Logout": "logout",
+        "OpenAccount": "openAccount", "Deposit": "deposit", "Transfer": "transfer", "Me": "me",
+        "AccountBalance": "account", "AccountHistory": "account",
+    }  # fmt: skip
 
     trouble: Trouble | None = None
     users: dict[str, UserRow] = field(default_factory=dict)
@@ -141,19 +151,16 @@ class PaperBank:
                 return denied
             one, two = [body["data"]["transfer"] for body in bodies]
             return {"data": {"one": one, "two": two}}
-        fields = {"Register": "register", "Login": "login", "RefreshSession": "refreshSession", "Logout": "logout",
-                  "OpenAccount": "openAccount", "Deposit": "deposit", "Transfer": "transfer", "Me": "me",
-                  "AccountBalance": "account", "AccountHistory": "account"}  # fmt: skip
         caller = self.sessions.get(token)
         if caller is None and name not in {"Register", "Login", "RefreshSession"}:
             return {"errors": [{"message": "log in", "extensions": {"code": "UNAUTHENTICATED"}}]}
         try:
-            value = getattr(self, f"_do_{fields[name]}")(variables, caller, token)
+            value = getattr(self, f"_do_{self.FIELDS[name]}")(variables, caller, token)
         except Refuse as refused:
             value = {"replayed": False, "userErrors": [{"code": refused.code, "message": "no", "field": None}]}
         except Deny as denied:
             return {"errors": [{"message": "no", "extensions": {"code": denied.code}}]}
-        return {"data": {fields[name]: value}}
+        return {"data": {self.FIELDS[name]: value}}
 
     def _do_register(self, variables: Reply, _caller: str, _token: str) -> Reply:
         given = variables["input"]
@@ -250,7 +257,7 @@ class PaperBank:
         operation: str,
         given: Reply,
         content: Content,
-        do: Callable[[], tuple[str | None, Reply]],
+        do: Do,
     ) -> Reply:
         key = given.get("idempotencyKey")
         if key is None:

@@ -1,0 +1,313 @@
+"""What the judge knows of a payday: a bank that is right passes, and each way to be wrong is noticed."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from simulation.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
+from simulation.checks import CHECKS, judge
+from simulation.evidence import Evidence
+from simulation.facts import Facts
+from simulation.history import Attempt
+from simulation.move_sightings import MOVE_SIGHTINGS
+from simulation.people import Role
+from simulation.plan import Intent, Kind, Plan
+from simulation.result import Verdict
+from simulation.scenarios import SCENARIOS
+from simulation.schedule import draw_plan
+from simulation.sightings import SIGHTINGS
+from tests.unit.simulation.conftest import played
+from tests.unit.simulation.paper_bank import HideAnswer
+from tests.unit.simulation.paper_town import PaperTown
+
+PAYDAY = SCENARIOS["payday"]
+
+
+def plan_of(seed: int = 8) -> Plan:
+    """Draw a plan of two seconds; what comes of it takes a few seconds more."""
+    return draw_plan(seed=seed, scenario=PAYDAY, customers=10, duration_s=2, rate=110, workers=2)
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """What a right bank leaves of a payday. Nobody changes it: tests doctor copies."""
+    _, evidence = asyncio.run(played(PaperTown(terms=PAYDAY.terms), plan_of(), tmp_path_factory.mktemp("payday")))
+    return evidence
+
+
+def verdict(name: str, evidence: Evidence) -> Verdict:
+    return CHECKS[name].check(evidence).verdict
+
+
+def first(evidence: Evidence, wanted: Callable[[Attempt], bool]) -> Attempt:
+    return next(attempt for attempt in evidence.attempts if attempt.replayed is not True and wanted(attempt))
+
+
+def of_kind(kind: Kind, code: str | None = None) -> Callable[[Attempt], bool]:
+    return lambda attempt: attempt.operation.kind is kind and attempt.code == code and attempt.outcome != "unknown"
+
+
+def doctored(evidence: Evidence, attempt: Attempt, **changes: Any) -> Evidence:
+    return replace(evidence, attempts=[replace(a, **changes) if a is attempt else a for a in evidence.attempts])
+
+
+def refused_with(code: str) -> dict[str, Any]:
+    return {"outcome": "refused", "code": code, "answer": None}
+
+
+def facts_of(evidence: Evidence) -> Facts:
+    assert evidence.facts is not None
+    return evidence.facts
+
+
+def with_facts(evidence: Evidence, **changes: Any) -> Evidence:
+    return replace(evidence, facts=replace(facts_of(evidence), **changes))
+
+
+def test_a_bank_that_is_right_passes_every_check(evidence: Evidence) -> None:
+    assert [result for result in judge(evidence) if result.verdict is not Verdict.PASS] == []
+
+
+def test_no_household_pays_a_fee_so_that_its_sum_may_never_change() -> None:
+    for seed in range(10):
+        plan = plan_of(seed)
+        households = {person.index for person in plan.people_with(Role.HOUSEHOLD)}
+        charged = [o for o in plan.drive if o.kind in {Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH}]
+        assert charged
+        assert [operation for operation in charged if operation.person in households] == []
+
+
+def test_everything_of_a_payday_is_seen(evidence: Evidence) -> None:
+    assert PAYDAY.expects <= set(SIGHTINGS)
+    seen = {name: count(evidence) for name, (_, count) in MOVE_SIGHTINGS.items()}
+    assert [name for name, count in seen.items() if not count] == []
+
+
+@pytest.mark.parametrize("name", sorted(MOVE_SIGHTINGS.keys() - {"holds_expired", "fees"}))
+def test_what_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, name: str) -> None:
+    nothing = [replace(a, outcome="unknown", code=None, replayed=None, answer=None) for a in evidence.attempts]
+    _, count = MOVE_SIGHTINGS[name]
+    assert count(replace(evidence, attempts=nothing)) == 0
+
+
+KEYED = ["Withdraw", "TransferBatch", "ReverseTransaction", "AuthorizeHold", "CaptureHold", "ReleaseHold"]
+
+
+async def test_answers_that_are_lost_are_found_out_with_the_same_key(tmp_path: Any) -> None:
+    hidden: set[str] = set()
+
+    async def hide_one_each(name: str, _variables: dict[str, Any], _before: int) -> None:
+        if name in KEYED and name not in hidden:
+            hidden.add(name)
+            raise HideAnswer
+
+    _, evidence = await played(PaperTown(terms=PAYDAY.terms, trouble=hide_one_each), plan_of(4), tmp_path)
+    assert hidden == set(KEYED)
+    assert sum(attempt.outcome == "unknown" for attempt in evidence.attempts) == len(KEYED)
+    assert [result for result in judge(evidence) if result.verdict is not Verdict.PASS] == []
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE, Kind.CAPTURE, Kind.RELEASE], ids=str
+)
+def test_what_nobody_was_told_of_is_found_in_the_books(evidence: Evidence, kind: Kind) -> None:
+    asked_about = {operation.about for operation in evidence.plan.operations}
+    told = first(evidence, lambda a: of_kind(kind)(a) and a.operation.index not in asked_about)
+    caller = (told.operation.person, told.operation.key)
+    silent = [
+        replace(a, outcome="unknown", answer=None, replayed=None, code=None)
+        if (a.operation.person, a.operation.key) == caller
+        else a
+        for a in evidence.attempts
+    ]
+    untold = replace(evidence, attempts=silent)
+    assert untold.oracle.unknown_outcomes == 1
+    assert verdict("balances_match_oracle", untold) is Verdict.PASS
+    assert verdict("balances_match_oracle", replace(untold, facts=None)) is Verdict.UNKNOWN
+
+
+def test_money_that_is_held_and_shown_as_available_is_noticed(evidence: Evidence) -> None:
+    look = first(evidence, lambda a: isinstance(a.answer, Holdings) and a.answer.held_minor > 0)
+    assert isinstance(look.answer, Holdings)
+    shown = replace(look.answer, available_minor=look.answer.balance_minor)
+    assert verdict("reads_are_true", doctored(evidence, look, answer=shown)) is Verdict.FAIL
+
+
+def test_holds_that_do_not_add_up_to_what_is_held_are_noticed(evidence: Evidence) -> None:
+    look = first(evidence, lambda a: isinstance(a.answer, Holdings) and a.answer.held_minor > 0)
+    assert isinstance(look.answer, Holdings)
+    assert verdict("reads_are_true", doctored(evidence, look, answer=replace(look.answer, holds=()))) is Verdict.FAIL
+
+
+def test_less_than_nothing_to_spend_is_noticed(evidence: Evidence) -> None:
+    made = first(evidence, of_kind(Kind.AUTHORIZE))
+    assert isinstance(made.answer, Held)
+    wrong = doctored(evidence, made, answer=replace(made.answer, available_after_minor=-1))
+    assert verdict("no_overdraft", wrong) is Verdict.FAIL
+
+
+def test_a_balance_below_what_is_held_is_noticed_in_the_events(evidence: Evidence) -> None:
+    def more(event: Any) -> Any:
+        if event.event_type != "HoldAuthorizedEvent":
+            return event
+        return replace(event, data={**event.data, "amount_minor": 10**12})
+
+    wrong = with_facts(evidence, events=[more(event) for event in facts_of(evidence).events])
+    assert verdict("no_overdraft", wrong) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("field", ["balance_at_minor", "opening_minor", "closing_minor"])
+def test_a_past_that_changes_is_noticed(evidence: Evidence, field: str) -> None:
+    look = first(evidence, of_kind(Kind.STATEMENT))
+    assert isinstance(look.answer, Statement)
+    wrong: Any = {field: getattr(look.answer, field) + 1}
+    result = CHECKS["reads_are_true"].check(doctored(evidence, look, answer=replace(look.answer, **wrong)))
+    assert "in the end" in result.violations[0]
+
+
+def test_a_statement_without_one_of_its_lines_is_noticed(evidence: Evidence) -> None:
+    look = first(evidence, lambda a: isinstance(a.answer, Statement) and len(a.answer.edges) > 0)
+    assert isinstance(look.answer, Statement)
+    wrong = doctored(evidence, look, answer=replace(look.answer, edges=look.answer.edges[1:]))
+    assert verdict("reads_are_true", wrong) is Verdict.FAIL
+
+
+def test_reversals_that_exceed_their_original_together_are_noticed(evidence: Evidence) -> None:
+    back = first(evidence, of_kind(Kind.REVERSE))
+    assert isinstance(back.answer, Moved)
+    wrong = doctored(evidence, back, answer=replace(back.answer, amount_minor=10**9))
+    assert any("was taken back" in text for text in CHECKS["refusals_are_right"].check(wrong).violations)
+
+
+@pytest.mark.parametrize("code", ["REVERSAL_EXCEEDS_ORIGINAL", "NOT_REVERSIBLE"])
+def test_a_reversal_that_is_refused_and_is_the_only_one_is_noticed(evidence: Evidence, code: str) -> None:
+    def is_alone(attempt: Attempt) -> bool:
+        others = [a for a in evidence.attempts if a.sent.about_id == attempt.sent.about_id]
+        return of_kind(Kind.REVERSE)(attempt) and len(others) == 1
+
+    assert verdict("refusals_are_right", doctored(evidence, first(evidence, is_alone), **refused_with(code))) is (
+        Verdict.FAIL
+    )
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.RELEASE], ids=str)
+def test_a_hold_that_is_said_to_have_ended_and_that_nothing_ended_is_noticed(evidence: Evidence, kind: Kind) -> None:
+    def is_alone(attempt: Attempt) -> bool:
+        others = [a for a in evidence.attempts if a.sent.about_id == attempt.sent.about_id]
+        return of_kind(kind)(attempt) and len(others) == 1
+
+    wrong = doctored(evidence, first(evidence, is_alone), **refused_with("HOLD_ENDED"))
+    assert any("nothing can have ended" in text for text in CHECKS["refusals_are_right"].check(wrong).violations)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (Kind.BATCH, "INSUFFICIENT_FUNDS"),
+        (Kind.BATCH, "LIMIT_EXCEEDED"),
+        (Kind.BATCH, "ACCOUNT_CLOSED"),
+        (Kind.DEPOSIT, "ACCOUNT_FROZEN"),
+        (Kind.CAPTURE, "INSUFFICIENT_FUNDS"),
+        (Kind.CAPTURE, "CAPTURE_EXCEEDS_HOLD"),
+        (Kind.FREEZE, "ACCOUNT_CLOSED"),
+        (Kind.LIMIT, "INVALID_AMOUNT"),
+    ],
+)
+def test_a_refusal_without_its_reason_is_noticed(evidence: Evidence, kind: Kind, code: str) -> None:
+    def is_usual(attempt: Attempt) -> bool:
+        return of_kind(kind)(attempt) and attempt.operation.intent is Intent.PLAIN
+
+    wrong = doctored(evidence, first(evidence, is_usual), **refused_with(code))
+    assert verdict("refusals_are_right", wrong) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("code", ["ACCOUNT_FROZEN", "LIMIT_EXCEEDED"])
+def test_what_is_done_against_a_reason_that_held_all_along_is_noticed(evidence: Evidence, code: str) -> None:
+    refused = first(evidence, of_kind(Kind.TRANSFER, code))
+    paid = first(evidence, of_kind(Kind.TRANSFER))
+    wrong = doctored(evidence, refused, outcome="ok", code=None, answer=paid.answer, replayed=False)
+    assert verdict("refusals_are_right", wrong) is Verdict.FAIL
+
+
+def test_money_for_a_closed_account_is_noticed(evidence: Evidence) -> None:
+    refused, paid = first(evidence, of_kind(Kind.DEPOSIT, "ACCOUNT_CLOSED")), first(evidence, of_kind(Kind.DEPOSIT))
+    wrong = doctored(evidence, refused, outcome="ok", code=None, answer=paid.answer, replayed=False)
+    assert verdict("refusals_are_right", wrong) is Verdict.FAIL
+
+
+def test_a_list_of_which_less_was_done_than_was_said_is_noticed(evidence: Evidence) -> None:
+    made = first(evidence, lambda a: isinstance(a.answer, Listed) and isinstance(a.answer.items[0], Moved))
+    assert isinstance(made.answer, Listed)
+    [item, *rest] = made.answer.items
+    less = doctored(evidence, made, answer=Listed(("INSUFFICIENT_FUNDS", *rest)))
+    assert verdict("balances_match_oracle", less) is Verdict.FAIL
+    assert isinstance(item, Moved)
+    more = doctored(evidence, made, answer=Listed((replace(item, transaction_id="nowhere"), *rest)))
+    assert verdict("acknowledged_is_durable", more) is Verdict.FAIL
+
+
+def test_a_fee_that_is_missing_or_wrong_is_noticed(evidence: Evidence) -> None:
+    transactions = facts_of(evidence).transactions
+    fee = next(row for row in transactions.values() if row.kind == "FEE")
+    without = {id_: row for id_, row in transactions.items() if row is not fee}
+    assert verdict("exactly_once", with_facts(evidence, transactions=without)) is Verdict.FAIL
+    dearer = {**transactions, fee.id: replace(fee, amount_minor=fee.amount_minor + 1)}
+    assert verdict("balances_match_oracle", with_facts(evidence, transactions=dearer)) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("check", ["balances_match_oracle", "events_complete"])
+@pytest.mark.parametrize("status", ["CAPTURED", "RELEASED"])
+def test_a_hold_that_ended_otherwise_is_noticed(evidence: Evidence, check: str, status: str) -> None:
+    holds = facts_of(evidence).holds
+    hold = next(row for row in holds.values() if row.status == status)
+    other = replace(hold, status="RELEASED" if status == "CAPTURED" else "CAPTURED", captured_minor=0)
+    assert verdict(check, with_facts(evidence, holds={**holds, hold.id: other})) is Verdict.FAIL
+
+
+def test_a_hold_that_is_gone_is_noticed(evidence: Evidence) -> None:
+    made = first(evidence, of_kind(Kind.AUTHORIZE))
+    assert isinstance(made.answer, Held)
+    holds = {id_: row for id_, row in facts_of(evidence).holds.items() if id_ != made.answer.hold.hold_id}
+    assert verdict("acknowledged_is_durable", with_facts(evidence, holds=holds)) is Verdict.FAIL
+
+
+def test_a_hold_that_does_not_expire_and_one_that_does_too_early_are_noticed(evidence: Evidence) -> None:
+    holds = facts_of(evidence).holds
+    waiting = next(row for row in holds.values() if row.status == "AUTHORIZED")
+    late = with_facts(evidence, holds={**holds, waiting.id: replace(waiting, expires_at_s=0.0)})
+    assert verdict("balances_match_oracle", late) is Verdict.FAIL
+    expired = next(row for row in holds.values() if row.status == "EXPIRED")
+    early = with_facts(evidence, holds={**holds, expired.id: replace(expired, ended_at_s=0.0)})
+    assert verdict("balances_match_oracle", early) is Verdict.FAIL
+
+
+def test_what_is_held_on_an_account_must_be_what_was_promised(evidence: Evidence) -> None:
+    accounts = facts_of(evidence).accounts
+    account = next(row for row in accounts.values() if row.held_minor)
+    wrong = {**accounts, account.id: replace(account, held_minor=0)}
+    assert verdict("balances_match_oracle", with_facts(evidence, accounts=wrong)) is Verdict.FAIL
+
+
+def test_a_hold_that_two_keys_have_ended_is_noticed(evidence: Evidence) -> None:
+    captured, released = first(evidence, of_kind(Kind.CAPTURE)), first(evidence, of_kind(Kind.RELEASE))
+    assert isinstance(captured.answer, Held)
+    twice = doctored(evidence, released, answer=replace(captured.answer, moved=None))
+    assert verdict("exactly_once", twice) is Verdict.FAIL
+
+
+def test_an_account_whose_state_its_events_do_not_tell_is_noticed(evidence: Evidence) -> None:
+    accounts = facts_of(evidence).accounts
+    account = next(row for row in accounts.values() if row.status == "CLOSED")
+    wrong = {**accounts, account.id: replace(account, status="FROZEN")}
+    assert verdict("events_complete", with_facts(evidence, accounts=wrong)) is Verdict.FAIL
+
+
+def test_states_and_limits_are_read_from_the_answers(evidence: Evidence) -> None:
+    frozen, limited = first(evidence, of_kind(Kind.FREEZE)), first(evidence, of_kind(Kind.LIMIT))
+    assert isinstance(frozen.answer, State)
+    assert frozen.answer.status == "FROZEN"
+    assert isinstance(limited.answer, Limited)
+    assert limited.answer.per_day_minor == 10 * limited.answer.per_transfer_minor
