@@ -43,7 +43,7 @@ GIVEN_UP = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
-# What the running bank works as, whoever it logs in as: migration 0005 says what it may.
+# What the running bank works as, whoever it logs in as: the migrations say what it may.
 ROLE = "bank_app"
 
 
