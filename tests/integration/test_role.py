@@ -15,7 +15,9 @@ import pytest
 from bank.database import pool
 from bank.database.migrate import MissingPrivilege, upgrade
 from bank.database.pool import ROLE, Database, WrongRole
+from bank.errors import Unavailable
 from bank.events.leases import Herald, Leases
+from bank.invariants.verify import verify
 from fixtures.backends import Backend
 from fixtures.backends.reach import run_sql
 from tests.conftest import Servers, with_database
@@ -237,6 +239,15 @@ async def test_a_bank_whose_login_owns_nothing_serves_once_it_is_a_member(
         account = await person.account()
         assert await person.balance(account["id"]) == "0.00"
         await bank.caught_up()
+
+
+async def test_the_books_can_be_checked_by_a_member_and_by_nobody_who_may_not_read_them(
+    database_url: str, login: str
+) -> None:
+    with pytest.raises(Unavailable, match="The books could not be read: permission denied"):
+        await verify(as_user(database_url, login))
+    run_sql(database_url, f"grant {ROLE} to {login}")
+    assert (await verify(as_user(database_url, login))).findings == ()
 
 
 async def test_the_herald_works_as_the_role(database_url: str, books: Books, login: str) -> None:
