@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from simulation.answers import Held, Opened, moves_in
+from simulation.checks.kept import REUSED, differ, is_decision, may_be_kept, may_stand_for_another
 from simulation.checks.tally import Tally
 from simulation.effects import Caller
 from simulation.evidence import Evidence
@@ -20,14 +21,6 @@ from simulation.terms import Terms
 
 NAME = "exactly_once"
 TITLE = "Every idempotency key has exactly one effect and one answer"
-
-UNSTORED = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CURRENCY_MISMATCH"})
-"""Refusals of what is wrong in itself: given before the key is looked at, and never kept under it."""
-
-NOT_DECIDED = frozenset({"UNAUTHENTICATED", "OVERLOADED", "FORBIDDEN"})
-"""Answers that say nothing about the key."""
-
-REUSED = "IDEMPOTENCY_KEY_REUSED"
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -63,9 +56,9 @@ def _effect_ids(attempt: Attempt) -> set[str]:
 
 def _one_content(attempts: Sequence[Attempt], tally: Tally) -> None:
     """Of all contents sent with a key, the bank may have decided about one only, and always in the same way."""
-    decided = [attempt for attempt in attempts if _is_decision(attempt)]
+    decided = [attempt for attempt in attempts if is_decision(attempt)]
     for attempt in decided[1:]:
-        if _differ(attempt, decided[0]):
+        if differ(attempt, decided[0]):
             text = "a success" if attempt.outcome == "ok" else attempt.code
             tally.broke(f"{attempt}: the key stands for another content, and the answer is {text}, not {REUSED}")
         elif attempt.code != decided[0].code:
@@ -74,24 +67,8 @@ def _one_content(attempts: Sequence[Attempt], tally: Tally) -> None:
                 f"{decided[0].code or 'a success'}"
             )
     for attempt in attempts:
-        if attempt.code == REUSED and not any(_differ(attempt, a) and _may_be_kept(a) for a in attempts):
+        if attempt.code == REUSED and not may_stand_for_another(attempt, attempts):
             tally.broke(f"{attempt}: refused with {REUSED}, and the key was used for nothing else")
-
-
-def _differ(one: Attempt, other: Attempt) -> bool:
-    return (one.operation.kind, one.sent) != (other.operation.kind, other.sent)
-
-
-def _is_decision(attempt: Attempt) -> bool:
-    """Return whether the answer is what the bank keeps under the key."""
-    if attempt.outcome == "ok":
-        return True
-    return attempt.outcome == "refused" and attempt.code not in UNSTORED | NOT_DECIDED | {REUSED}
-
-
-def _may_be_kept(attempt: Attempt) -> bool:
-    """Return whether the bank keeps something about this request under the key, or may do so unbeknown to us."""
-    return _is_decision(attempt) or attempt.outcome in {"unknown", "error"}
 
 
 def _one_answer(attempts: Sequence[Attempt], tally: Tally) -> None:
@@ -101,7 +78,7 @@ def _one_answer(attempts: Sequence[Attempt], tally: Tally) -> None:
         if attempt.answer != accepted[0].answer:
             tally.broke(f"{attempt}: the same key was answered with {attempt.answer}, before with {accepted[0].answer}")
     unseen = any(a.outcome in {"unknown", "error"} for a in attempts)
-    for same in (accepted, [a for a in attempts if a.outcome == "refused" and _is_decision(a)]):
+    for same in (accepted, [a for a in attempts if a.outcome == "refused" and is_decision(a)]):
         originals = [a for a in same if a.replayed is not True]
         if len(originals) > 1:
             tally.broke(f"{originals[1]}: the answer to a repeated request is not marked as a replay", len(originals))
@@ -114,11 +91,11 @@ def _remembered(caller: Caller, attempts: Sequence[Attempt], evidence: Evidence,
     owner = evidence.user_ids.get(caller[0])
     if owner is None:
         return
-    decided = next((a for a in attempts if _is_decision(a)), None)
+    decided = next((a for a in attempts if is_decision(a)), None)
     is_kept = (owner, caller[1]) in facts.keys
     if decided is not None and not is_kept:
         tally.broke(f"{decided}: decided, and its key is not remembered")
-    if is_kept and not any(_may_be_kept(a) for a in attempts):
+    if is_kept and not any(may_be_kept(a) for a in attempts):
         codes = ", ".join(sorted({str(a.code) for a in attempts}))
         tally.broke(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from simulation.answers import Balance
 from simulation.checks.founded import asked, unfounded, unjustified
+from simulation.checks.kept import REUSED, may_stand_for_another
 from simulation.checks.tally import NO_FACTS, Tally, reais
 from simulation.evidence import Evidence
 from simulation.history import Attempt
@@ -57,9 +58,6 @@ DEPENDS: Mapping[Kind, frozenset[str]] = {
 }
 """The codes with which a request may be refused that is not wrong by intent: it depends on what was true."""
 
-MAY_BE_REUSED = frozenset({Intent.CONFLICT, Intent.ALIAS, Intent.OTHER_MUTATION})
-"""What is sent with a key that may stand for something else; `exactly_once` looks whether it does."""
-
 ALWAYS_ALLOWED = frozenset({"OVERLOADED", "UNAUTHENTICATED"})
 """A full queue, or a session that was closed meanwhile: the person tries again."""
 
@@ -69,8 +67,7 @@ def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
     wrong = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
     if wrong is not None:
         return wrong
-    reused = frozenset({"IDEMPOTENCY_KEY_REUSED"}) if operation.intent in MAY_BE_REUSED else frozenset[str]()
-    return reused | DEPENDS.get(operation.kind, frozenset())
+    return DEPENDS.get(operation.kind, frozenset())
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -88,7 +85,8 @@ def check(evidence: Evidence) -> CheckResult:
                 tally.broke(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
         elif attempt.outcome == "refused" and attempt.code is not None:
             tally.look()
-            _code(attempt, attempt.code, allowed_codes(origin, operation), tally)
+            if not (attempt.code == REUSED and _may_be_reused(evidence, attempt)):
+                _code(attempt, attempt.code, allowed_codes(origin, operation), tally)
         if attempt.outcome in {"ok", "refused"} and evidence.facts is not None:
             _reasons(evidence, attempt, tally)
     for original, last, taken_minor in evidence.reasons.reversals_told():
@@ -97,6 +95,12 @@ def check(evidence: Evidence) -> CheckResult:
             text = f"of {reais(original.amount_minor)} a total of {reais(taken_minor)} was taken back"
             tally.broke(f"{last}: {text}", taken_minor - original.amount_minor)
     return tally.result()
+
+
+def _may_be_reused(evidence: Evidence, attempt: Attempt) -> bool:
+    """Return whether the key may stand for something else; who gives up on a request may do so for the first one."""
+    same_key = evidence.by_key.get((attempt.operation.person, attempt.operation.key or ""), ())
+    return may_stand_for_another(attempt, same_key)
 
 
 def _code(attempt: Attempt, code: str, allowed: frozenset[str], tally: Tally) -> None:

@@ -293,3 +293,24 @@ def test_what_is_under_way_at_once_is_counted(evidence: Evidence) -> None:
     assert most_at_once([lasting(0, 5), lasting(1, 3), lasting(2, 4), lasting(3, 9)]) == 3
     assert most_at_once([lasting(0, 1), lasting(1, 2)]) == 1
     assert most_at_once([]) == 0
+
+
+def test_a_key_that_somebody_gave_up_on_may_stand_for_the_next_request_with_it(evidence: Evidence) -> None:
+    """Nobody heard of the first; the second was decided; who then asks for the first again is refused, and rightly."""
+    conflict = next(a for a in evidence.attempts if a.operation.intent is Intent.CONFLICT and a.code == REUSED["code"])
+    first = evidence.origin(conflict.operation)
+    same_key = evidence.by_key[(first.person, first.key or "")]
+    answer = next(a.answer for a in evidence.attempts if is_plain_success(a) and a.operation.kind is Kind.TRANSFER)
+    retold = []
+    for attempt in evidence.attempts:
+        if attempt is conflict:
+            retold.append(replace(attempt, outcome="ok", code=None, answer=answer, replayed=False))
+        elif attempt in same_key and attempt.operation.index == first.index:
+            retold.append(replace(attempt, outcome="unknown", code="UNAVAILABLE", answer=None, replayed=None))
+            retold.append(replace(attempt, number=2, **REUSED))
+        elif attempt in same_key:
+            retold.append(replace(attempt, **REUSED))
+        else:
+            retold.append(attempt)
+    result = CHECKS["refusals_are_right"].check(replace(evidence, attempts=retold))
+    assert not any(REUSED["code"] in violation for violation in result.violations)
