@@ -185,8 +185,13 @@ with log as materialized (
     union all
     select 0, 'the log', 'the event at position ' || gap.position, 'a row of event_store', 'missing'
     from log cross join lateral (
-        select p as position from generate_series(1, log.highest) as p
-        where not exists (select from event_store e where e.position = p) order by p limit 1
+        -- The place after the first event that has no next one; or the first place, which comes after none.
+        select coalesce((select 1 where not exists (select from event_store where position = 1)), (
+            select e.position + 1 from event_store e
+            where e.position between 1 and log.highest - 1
+            and not exists (select from event_store next where next.position = e.position + 1)
+            order by e.position limit 1
+        )) as position
     ) gap where log.events <> log.highest or log.lowest <> 1
     union all
     select 0, 'the log', 'the lowest position', '1', log.lowest::text from log where log.lowest < 1

@@ -306,6 +306,24 @@ TAMPERINGS = [
         "the log: the event at position 3 should be a row of event_store, and is missing.",
     ),
     Tampering(
+        "an event put far beyond the others",
+        [
+            "update event_store set position = 4000000000000000000 where position = 3",
+        ],
+        {"positions_dense", "events_audited"},
+        "positions_dense",
+        "the log: the event at position 3 should be a row of event_store, and is missing (and 1 more).",
+    ),
+    Tampering(
+        "the first event",
+        [
+            "delete from event_store where position = 1",
+        ],
+        {"positions_dense", "events_audited"},
+        "positions_dense",
+        "the log: the event at position 1 should be a row of event_store, and is missing.",
+    ),
+    Tampering(
         "the last event",
         [
             "delete from event_store where position = (select max(position) from event_store)",
