@@ -20,7 +20,8 @@ from simulation.result import Outcome
 class Sent:
     """The content of a request, as far as the bank's decision depends on it.
 
-    `about_id` is a hold or a transaction; the instants are those of a statement.
+    `about_id` is a hold or a transaction; `since` and `until` are the instants of a statement, `expires_at` is that of
+    a hold.
     """
 
     account_id: str | None = None
@@ -33,6 +34,7 @@ class Sent:
     atomic: bool | None = None
     since: str | None = None
     until: str | None = None
+    expires_at: str | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -146,7 +146,8 @@ class Drawer:
         return [page]
 
     def _transfer(self, at_ns: int) -> list[Draft]:
-        household = self._random.randrange(3) == 0
+        # A fee would make a household poorer, whose accounts are to add up to what was paid in.
+        household = self._random.randrange(3) == 0 and not self._scenario.terms.transfer_fee_minor
         draft = self.inside_household(at_ns) if household else self.payment(at_ns)
         self._transfers.append(draft)
         return [draft]

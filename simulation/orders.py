@@ -91,7 +91,8 @@ class Orders:
         if operation.life_ms is not None:
             # Whoever sends the key again means the same moment.
             ends = self._now() + timedelta(milliseconds=operation.life_ms)
-            content["expiresAt"] = self._expiries.setdefault((operation.person, operation.key), _instant(ends))
+            expires_at = self._expiries.setdefault((operation.person, operation.key), _instant(ends))
+            content["expiresAt"], sent = expires_at, replace(sent, expires_at=expires_at)
         return {"input": content}, replace(sent, currency=CURRENCY)
 
     def _ending(self, operation: Operation, about: Mapping[str, str], id_: str) -> Composed:

@@ -195,9 +195,12 @@ class Reasons:
         found: dict[str, float] = {}
         for attempt in self._evidence.attempts:
             if isinstance(attempt.answer, Held):
-                expires_at = datetime.fromisoformat(attempt.answer.hold.expires_at)
-                found[attempt.answer.hold.hold_id] = expires_at.timestamp() * 1e9 + self._evidence.epoch_ns
+                found[attempt.answer.hold.hold_id] = self.moment_ns(attempt.answer.hold.expires_at)
         return found
+
+    def moment_ns(self, instant: str) -> float:
+        """Return an instant of the bank's clock (RFC 3339) on the clock of the attempts."""
+        return datetime.fromisoformat(instant).timestamp() * 1e9 + self._evidence.epoch_ns
 
     def expires_ns(self, hold_id: str) -> float:
         """Return when a hold's time is over."""

@@ -91,6 +91,9 @@ def unfounded(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
             state = code.removeprefix("ACCOUNT_")
             if not any(state in reasons.statuses(id_, window) for id_ in ids if id_ is not None):
                 return f"refused with {code}, and no account in it can have been {state.lower()}"
+        case "INVALID_INPUT" if attempt.sent.expires_at is not None:
+            if reasons.moment_ns(attempt.sent.expires_at) > window.end_ns:
+                return "refused as too late, and the time of the hold was not over"
         case "ACCOUNT_NOT_EMPTY" if one.debit_id is not None:
             if not any(reasons.balances(one.debit_id, window)):
                 return "refused as not empty, and the account can have held nothing"

@@ -17,6 +17,8 @@ def is_decision(attempt: Attempt) -> bool:
     """Return whether the answer is what the bank keeps under the key."""
     if attempt.outcome == "ok":
         return True
+    if attempt.code == "INVALID_INPUT" and attempt.sent.expires_at is not None:
+        return True  # a hold whose time was over when it came to be decided
     return attempt.outcome == "refused" and attempt.code not in UNSTORED | NOT_DECIDED | {REUSED}
 
 

@@ -85,8 +85,9 @@ def check(evidence: Evidence) -> CheckResult:
                 tally.broke(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
         elif attempt.outcome == "refused" and attempt.code is not None:
             tally.look()
+            too_late = frozenset({"INVALID_INPUT"}) if attempt.sent.expires_at is not None else frozenset[str]()
             if not (attempt.code == REUSED and _may_be_reused(evidence, attempt)):
-                _code(attempt, attempt.code, allowed_codes(origin, operation), tally)
+                _code(attempt, attempt.code, allowed_codes(origin, operation) | too_late, tally)
         if attempt.outcome in {"ok", "refused"} and evidence.facts is not None:
             _reasons(evidence, attempt, tally)
     for original, last, taken_minor in evidence.reasons.reversals_told():

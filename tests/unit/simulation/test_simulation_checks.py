@@ -13,7 +13,7 @@ from simulation.checks import CHECKS, judge
 from simulation.checks.one_instant import overlap
 from simulation.checks.tally import Tally
 from simulation.evidence import BankCheck, Evidence, Secret
-from simulation.facts import EntryRow, Facts, LedgerSnapshot
+from simulation.facts import EntryRow, Facts, KeyRow, LedgerSnapshot
 from simulation.history import Attempt
 from simulation.people import Role
 from simulation.plan import Intent, Kind
@@ -518,3 +518,30 @@ def test_an_entry_is_what_the_timeline_is_made_of(evidence: Evidence) -> None:
 def test_a_snapshot_counts_as_looked_at(evidence: Evidence) -> None:
     more = replace(evidence, snapshots=[*evidence.snapshots, LedgerSnapshot(1.0, 0, {"BRL": 0}, {"BRL": 0}, [], [])])
     assert CHECKS["conservation"].check(more).examined == CHECKS["conservation"].check(evidence).examined + 1
+
+
+def late_hold(evidence: Evidence, expires_at: str | None) -> Evidence:
+    """Let somebody ask for a hold whose time was over, or not, when it came to be decided: INVALID_INPUT, and kept."""
+    moved = transfer(evidence)
+    operation = replace(moved.operation, kind=Kind.AUTHORIZE, key="a hold", follows=None)
+    sent = replace(moved.sent, expires_at=expires_at)
+    hold = replace(
+        moved, operation=operation, sent=sent, outcome="refused", code="INVALID_INPUT", answer=None, replayed=False
+    )
+    row = KeyRow(evidence.user_ids[operation.person], "a hold", "authorizeHold", None)
+    kept = with_facts(evidence, keys={**facts_of(evidence).keys, (row.caller_id, row.key): row})
+    return replace(kept, attempts=sorted([*evidence.attempts, hold], key=lambda a: a.invoked_ns))
+
+
+def test_a_hold_that_came_too_late_may_be_refused_and_that_is_remembered(evidence: Evidence) -> None:
+    late = late_hold(evidence, "1970-01-01T00:00:01+00:00")
+    assert (verdict("exactly_once", late), verdict("refusals_are_right", late)) == (Verdict.PASS, Verdict.PASS)
+
+
+def test_a_hold_whose_time_was_not_over_may_not_be_refused_as_too_late(evidence: Evidence) -> None:
+    assert verdict("refusals_are_right", late_hold(evidence, "2100-01-01T00:00:00+00:00")) is Verdict.FAIL
+
+
+def test_a_hold_without_an_end_of_its_own_cannot_come_too_late(evidence: Evidence) -> None:
+    never = late_hold(evidence, None)
+    assert (verdict("exactly_once", never), verdict("refusals_are_right", never)) == (Verdict.FAIL, Verdict.FAIL)
