@@ -157,9 +157,6 @@ class Drawer:
         self._transfers.append(self.payment(at_ns))
         return [self._transfers[-1]]
 
-    def _usual_transfer(self, at_ns: int) -> list[Draft]:
-        return self._payment(at_ns) if self._scenario.terms.transfer_fee_minor else self._transfer(at_ns)
-
     def owner_of(self, account: int) -> int:
         """Return the person whose account it is."""
         return self.accounts[account].person
@@ -231,14 +228,14 @@ class Drawer:
     def _retry(self, at_ns: int) -> list[Draft]:
         before = self.recent_transfer(at_ns)
         if before is None:
-            return self._usual_transfer(at_ns)
+            return self._transfer(at_ns)
         slot = before.slot + 1
         return [replace(before, at_ns=at_ns, intent=Intent.REPLAY, slot=slot, follows=before, waits=True)]
 
     def _conflict(self, at_ns: int) -> list[Draft]:
         before = self.recent_transfer(at_ns)
         if before is None:
-            return self._usual_transfer(at_ns)
+            return self._transfer(at_ns)
         amount = reais(7_777_700 + self._cents())  # more than any plan moves otherwise
         slot = before.slot + 1
         return [

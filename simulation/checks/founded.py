@@ -141,11 +141,8 @@ def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
         if balances and all(balances):
             return "the account was closed, and held money all along"
     if attempt.operation.kind in {Kind.CAPTURE, Kind.RELEASE}:
-        return _ended_too_late(evidence, attempt, window)
-    return None
-
-
-def _ended_too_late(evidence: Evidence, attempt: Attempt, window: Window) -> str | None:
-    if evidence.reasons.expires_ns(attempt.sent.about_id or "") <= window.begin_ns:
-        return "the hold was ended by a request that was sent after its time was over"
+        if reasons.expires_ns(attempt.sent.about_id or "") <= window.begin_ns:
+            return "the hold was ended by a request that was sent after its time was over"
+    elif attempt.sent.expires_at is not None and reasons.moment_ns(attempt.sent.expires_at) <= window.begin_ns:
+        return "money was held until a moment that was over when it was asked for"
     return None

@@ -270,12 +270,14 @@ class PaperTown(PaperBank):
         amount = minor(given["amount"]) or 0
 
         def do() -> tuple[None, Reply]:
-            self.require_active(to.id) if self.accounts[account_id].status == "ACTIVE" else None
+            ends_s = seconds(given["expiresAt"])
+            if ends_s * 1e6 <= self.at_us:
+                raise Refuse("INVALID_INPUT")
+            if self.accounts[account_id].status == "ACTIVE":
+                self.require_active(to.id)
             self.spend(account_id, amount)
             id_ = self.new_id()
-            self.holds[id_] = HoldRow(
-                id_, account_id, to.id, amount, 0, "AUTHORIZED", seconds(given["expiresAt"]), None
-            )
+            self.holds[id_] = HoldRow(id_, account_id, to.id, amount, 0, "AUTHORIZED", ends_s, None)
             self.hold_more(account_id, amount)
             self.tell_hold(self.holds[id_])
             return None, self.held(id_)

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,7 +98,7 @@ def test_what_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, 
 KEYED = ["Withdraw", "TransferBatch", "ReverseTransaction", "AuthorizeHold", "CaptureHold", "ReleaseHold"]
 
 
-async def test_answers_that_are_lost_are_found_out_with_the_same_key(tmp_path: Any) -> None:
+async def test_answers_that_are_lost_are_found_out_with_the_same_key(tmp_path: Path) -> None:
     hidden: set[str] = set()
 
     async def hide_one_each(name: str, _variables: dict[str, Any], _before: int) -> None:
@@ -210,6 +212,7 @@ def test_a_hold_that_is_said_to_have_ended_and_that_nothing_ended_is_noticed(evi
         (Kind.BATCH, "LIMIT_EXCEEDED"),
         (Kind.BATCH, "ACCOUNT_CLOSED"),
         (Kind.DEPOSIT, "ACCOUNT_FROZEN"),
+        (Kind.AUTHORIZE, "INVALID_INPUT"),
         (Kind.CAPTURE, "INSUFFICIENT_FUNDS"),
         (Kind.CAPTURE, "CAPTURE_EXCEEDS_HOLD"),
         (Kind.FREEZE, "ACCOUNT_CLOSED"),
@@ -230,6 +233,23 @@ def test_what_is_done_against_a_reason_that_held_all_along_is_noticed(evidence: 
     paid = first(evidence, of_kind(Kind.TRANSFER))
     wrong = doctored(evidence, refused, outcome="ok", code=None, answer=paid.answer, replayed=False)
     assert verdict("refusals_are_right", wrong) is Verdict.FAIL
+
+
+def test_a_hold_that_comes_too_late_is_refused_and_that_is_remembered(tmp_path: Path) -> None:
+    """A bank that is slow decides after the moment at which the hold was to end."""
+
+    async def dawdle(name: str, variables: dict[str, Any], _before: int) -> None:
+        if name == "AuthorizeHold":
+            ends = datetime.fromisoformat(variables["input"]["expiresAt"])
+            await asyncio.sleep(max(0.0, min(2.0, (ends - datetime.now(UTC)).total_seconds() + 0.01)))
+
+    _, evidence = asyncio.run(played(PaperTown(terms=PAYDAY.terms, trouble=dawdle), plan_of(), tmp_path))
+    late = [a for a in evidence.attempts if a.code == "INVALID_INPUT" and a.operation.kind is Kind.AUTHORIZE]
+    assert late
+    assert [result for result in judge(evidence) if result.verdict is not Verdict.PASS] == []
+    held = first(evidence, of_kind(Kind.AUTHORIZE))
+    done = doctored(evidence, late[0], outcome="ok", code=None, answer=held.answer, invoked_ns=late[0].ended_ns)
+    assert verdict("refusals_are_right", done) is Verdict.FAIL
 
 
 def test_money_for_a_closed_account_is_noticed(evidence: Evidence) -> None:
