@@ -237,7 +237,7 @@ class Payday:
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
         money.key, money.amount = self._key(), reais(self._random.randint(100, 10_000))
         closing = Draft("drive", at_ns, Kind.CLOSE, Intent.PLAIN, payment.person, self._slot(), account=opening.account)
-        first, second = (money, closing) if self._random.randrange(3) == 0 else (closing, money)
+        first, second = (money, closing) if self._random.randrange(2) else (closing, money)
         first.at_ns, first.after = at_ns + self._soon(), opening
         second.at_ns, second.after = first.at_ns + self._soon(), first
         return [opening, first, second]

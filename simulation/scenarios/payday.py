@@ -26,7 +26,7 @@ SCENARIO = Scenario(
         "refund": 7,
         "freeze": 2,
         "limit": 0.6,
-        "close": 0.8,
+        "close": 1.5,
         "again": 6,
         "retry": 2,
         "conflict": 1,
