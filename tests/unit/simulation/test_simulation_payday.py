@@ -118,8 +118,7 @@ async def test_answers_that_are_lost_are_found_out_with_the_same_key(tmp_path: P
     "kind", [Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE, Kind.CAPTURE, Kind.RELEASE], ids=str
 )
 def test_what_nobody_was_told_of_is_found_in_the_books(evidence: Evidence, kind: Kind) -> None:
-    asked_about = {operation.about for operation in evidence.plan.operations}
-    told = first(evidence, lambda a: of_kind(kind)(a) and a.operation.index not in asked_about)
+    told = first(evidence, of_kind(kind))
     caller = (told.operation.person, told.operation.key)
     silent = [
         replace(a, outcome="unknown", answer=None, replayed=None, code=None)
