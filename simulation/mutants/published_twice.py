@@ -1,17 +1,20 @@
 """What a unit of work tells is appended to the log twice."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from bank.events import work
 from bank.events.event import DomainEvent
 from bank.events.log import append
-from bank.events.model import RecordedEvent
+from bank.events.model import EventMetadata, RecordedEvent
 from simulation.mutants.mutant import Mutant, patch
 
 
-async def _append(connection: Any, events: Sequence[DomainEvent], **when: Any) -> list[RecordedEvent]:
-    return await append(connection, [*events, *events], **when)
+async def _append(
+    connection: Any, events: Sequence[DomainEvent], *, now: datetime, metadata: Sequence[EventMetadata]
+) -> list[RecordedEvent]:
+    return await append(connection, [*events, *events], now=now, metadata=[*metadata, *metadata])
 
 
 def plant() -> None:
