@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -162,7 +163,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             url=bank.settings.database_url,
             bus=bank.bus,
             leases=bank.leases,
-            hears={CACHE_CHANNEL: lambda payload: bank.values.owe(bank.notices.understand(payload))},
+            hears={CACHE_CHANNEL: partial(bank.notices.hear, bank.values.owe)},
         )
         loops: list[Coroutine[Any, Any, None]] = [
             bank.ledger.run(),

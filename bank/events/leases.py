@@ -1,6 +1,7 @@
 """Which process serves which subscriber, and how processes tell each other that the log has grown."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,11 @@ from bank.telemetry import metrics
 logger = structlog.get_logger(__name__)
 
 CHANNEL = "bank_log"
+# By what name the server knows the connection with which a process listens.
+HERALD = "bank-herald"
+
+# What is to be done with what the connection with this process identifier says, and what to say in reply, if anything.
+Hear = Callable[[int, str], str | None]
 
 
 class Leases:
@@ -86,19 +92,18 @@ class Herald:
     """Tells other processes that this one has appended, and wakes this one when they have.
 
     One notification stands for any number of commits: it is sent outside of the transactions, because inside it would
-    make every commit wait for a lock that all of PostgreSQL shares. `hears` are other channels to listen to, each with
-    what is to be done with what is said there.
+    make every commit wait for a lock that all of PostgreSQL shares. `hears` are other channels to listen to.
     """
 
-    def __init__(
-        self, *, url: str, bus: Bus, leases: Leases, hears: Mapping[str, Callable[[str], None]] | None = None
-    ) -> None:
+    def __init__(self, *, url: str, bus: Bus, leases: Leases, hears: Mapping[str, Hear] | None = None) -> None:
         self._url = url
         self._hears = hears or {}
         self._bus = bus
         self._leases = leases
-        self._appended = asyncio.Event()
-        bus.on_publish(self._appended.set)
+        self._replies: deque[tuple[str, str]] = deque()
+        self._has_appended = False
+        self._has_news = asyncio.Event()
+        bus.on_publish(self._note_appended)
 
     async def run(self) -> None:
         """Listen and tell, on a connection of its own, for ever."""
@@ -112,17 +117,21 @@ class Herald:
 
     async def _serve(self) -> None:
         connection = await asyncpg.connect(
-            self._url, timeout=5, command_timeout=5, server_settings={"application_name": "bank-herald", "role": ROLE}
+            self._url, timeout=5, command_timeout=5, server_settings={"application_name": HERALD, "role": ROLE}
         )
         try:
             await connection.add_listener(CHANNEL, self._heard)
             for channel in self._hears:
                 await connection.add_listener(channel, self._heard_else)
             while True:
-                await self._appended.wait()
-                self._appended.clear()
-                if not self._leases.complete:
-                    await connection.execute(f"notify {CHANNEL}")
+                await self._has_news.wait()
+                self._has_news.clear()
+                while self._replies:
+                    await connection.execute("select pg_notify($1, $2)", *self._replies.popleft())
+                if self._has_appended:
+                    self._has_appended = False
+                    if not self._leases.complete:
+                        await connection.execute(f"notify {CHANNEL}")
         finally:
             await connection.close(timeout=1)
 
@@ -130,5 +139,12 @@ class Herald:
         if pid != connection.get_server_pid():
             self._bus.wake()
 
-    def _heard_else(self, _connection: asyncpg.Connection, _pid: int, channel: str, payload: str) -> None:
-        self._hears[channel](payload)
+    def _heard_else(self, _connection: asyncpg.Connection, pid: int, channel: str, payload: str) -> None:
+        reply = self._hears[channel](pid, payload)
+        if reply is not None:
+            self._replies.append((channel, reply))
+            self._has_news.set()
+
+    def _note_appended(self) -> None:
+        self._has_appended = True
+        self._has_news.set()
