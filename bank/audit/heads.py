@@ -99,7 +99,7 @@ def append_head(
 
 
 def read_heads(path: Path, keys: PublicKeys) -> Heads:
-    """Read a file of heads and verify every line: form, signature, the chain of lines, and that numbers grow.
+    """Read a file of heads and verify every line: its form, its signature, and the hash of the line before.
 
     A last line without its end is left out: the machine died while it was written. Raises `BadInput` where the file
     cannot be read.
@@ -109,7 +109,7 @@ def read_heads(path: Path, keys: PublicKeys) -> Heads:
     try:
         for place, line in enumerate(_lines(path), start=1):
             head = _parse(line)
-            fault = "is not a head" if head is None else _fault(head, line, keys, previous, heads)
+            fault = "is not a head" if head is None else _fault(head, line, keys, previous)
             if fault or head is None:
                 return Heads(tuple(heads), f"line {place} of {path} {fault}")
             heads.append(head)
@@ -119,7 +119,7 @@ def read_heads(path: Path, keys: PublicKeys) -> Heads:
     return Heads(tuple(heads))
 
 
-def _fault(head: Head, line: bytes, keys: PublicKeys, previous: str, heads: list[Head]) -> str | None:
+def _fault(head: Head, line: bytes, keys: PublicKeys, previous: str) -> str | None:
     content, _, rest = line.rpartition(_SIGNATURE)
     if head.key not in keys.by_id:
         return f"is signed with key {head.key}, which is none of those given"
@@ -127,8 +127,6 @@ def _fault(head: Head, line: bytes, keys: PublicKeys, previous: str, heads: list
         return "does not bear out its signature: it has been changed"
     if head.previous != previous:
         return "does not follow from the line before: lines have been taken out, put in or moved"
-    if heads and head.number <= heads[-1].number:
-        return f"is about audit row {head.number}, the line before about {heads[-1].number}"
     return None
 
 

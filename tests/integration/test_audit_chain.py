@@ -164,6 +164,19 @@ async def test_a_deleted_row_is_found(trail: Trail) -> None:
     assert await _fault(trail) == Fault(11, "audit row 11 is missing")
 
 
+@pytest.mark.parametrize("until", [20, 25])
+async def test_a_range_that_ends_with_rows_that_there_are_not_is_found(trail: Trail, until: int) -> None:
+    await trail.write(20)
+    await trail.tamper("delete from audit_logs where number > 18")
+    assert (await verify_chain(trail.connection, until=until)).fault == Fault(19, "audit row 19 is missing")
+
+
+async def test_a_range_that_begins_after_a_row_that_there_is_not_is_found(trail: Trail) -> None:
+    await trail.write(20)
+    await trail.tamper("delete from audit_logs where number = 7")
+    assert (await verify_chain(trail.connection, after=7)).fault == Fault(7, "audit row 7 is missing")
+
+
 async def test_a_deleted_row_whose_number_is_given_to_the_rows_after_it_is_found(trail: Trail) -> None:
     await trail.write(20)
     await trail.tamper(

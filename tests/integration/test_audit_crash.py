@@ -1,0 +1,44 @@
+"""A head that was signed is borne out by the database, also after the machine has died right after."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+
+from bank.audit.examine import examine
+from bank.audit.keys import load_public_keys, load_signing_key, make_key
+from bank.audit.sign import Seal, Signer
+from bank.clock import SystemClock
+from bank.database.migrate import upgrade
+from fixtures.backends import Backend
+from tests.integration.trail import open_trail
+
+
+async def test_rows_whose_hash_was_signed_survive_a_kill_9_of_the_server(
+    durable_backend: Backend, tmp_path: Path
+) -> None:
+    postgres, url = durable_backend.postgres, durable_backend.database_url
+    assert postgres is not None
+    await asyncio.to_thread(upgrade, url)
+    private, public, heads = tmp_path / "key.pem", tmp_path / "pub.pem", tmp_path / "heads.jsonl"
+    make_key(private, public)
+    async with open_trail(url) as trail:
+        # As deliveries do: rows commit without waiting for the disk. The writer of the log is told to take its time.
+        await trail.connection.execute("alter system set wal_writer_delay = '10s'")
+        await trail.connection.execute("select pg_reload_conf()")
+        await trail.connection.execute("set synchronous_commit = off")
+        signer = Signer(
+            Seal(load_signing_key(private), heads), database=trail.database, clock=SystemClock(), interval_s=60,
+            is_ours=lambda: True,
+        )  # fmt: skip
+        await trail.write(20)
+        head = await signer.run_once()
+    # After the connections are closed: one whose server is gone may say so while it closes.
+    postgres.kill()
+    assert head is not None
+    assert head.number == 20
+    await asyncio.to_thread(postgres.start)
+    connection = await asyncpg.connect(url)
+    found = await examine(connection, heads=[heads], keys=load_public_keys([public]))
+    await connection.close()
+    assert (found.findings, found.signed_number) == ((), 20)
