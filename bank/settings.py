@@ -6,12 +6,13 @@ would be right.
 
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class SettingsError(Exception):
@@ -39,6 +40,16 @@ def _strong_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple([ip_network(part.strip()) for part in value.split(",") if part.strip()])
+    except ValueError:
+        raise ValueError("must be addresses and networks such as 10.0.0.0/8, separated by commas") from None
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 # An amount in reais; the most is what one posting may move.
 Amount = Annotated[Decimal, Field(ge=0, decimal_places=2, le=Decimal("999999999.99"))]
 
@@ -77,6 +88,8 @@ class Settings(BaseSettings):
     # Whoever retries does it within hours; a week bears a client that was off for a long weekend. A day is the least:
     # a key that is forgotten too early pays twice.
     idempotency_retention_days: int = Field(default=7, ge=1, le=365)
+    # Proxies of one's own: what they say in X-Forwarded-For of where a request comes from is believed and on record.
+    trusted_proxies: Networks = ()
     # Both or neither: with what the heads of the audit chain are signed, and the file outside of the database for them.
     audit_key_file: Path | None = None
     audit_heads_file: Path | None = None

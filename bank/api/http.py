@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bank.api.answer import Answer, Answerer, GraphQLRequest
 from bank.api.masking import error_dict
+from bank.api.sender import sender_address
 from bank.app import Bank
 from bank.cache.redis import RedisUnavailable
 from bank.errors import BadInput, BankError
@@ -61,9 +62,20 @@ class _Face:
         self._bank = bank
         self._answerer = answerer
 
+    def _enter(self, request: web.Request) -> RequestContext:
+        given = request.headers.get("X-Correlation-ID", "")
+        forwarded_for, trusted = request.headers.getall("X-Forwarded-For", ()), self._bank.settings.trusted_proxies
+        context = RequestContext(
+            correlation_id=given if _CORRELATION_ID.fullmatch(given) else str(uuid7()),
+            ip_address=sender_address(request.remote, forwarded_for, trusted),
+            user_agent=_text(request.headers.get("User-Agent", ""))[:255] or None,
+        )
+        enter_context(context)
+        return context
+
     async def post(self, request: web.Request) -> web.Response:
         """Execute a document sent as JSON."""
-        context = _enter(request)
+        context = self._enter(request)
         try:
             if request.content_type != LEGACY_JSON:
                 return _malformed(context, "Send the request as application/json.", status=415)
@@ -88,7 +100,7 @@ class _Face:
 
     async def get(self, request: web.Request) -> web.Response:
         """Execute a query sent as URL parameters."""
-        context = _enter(request)
+        context = self._enter(request)
         parameters = request.query
         if "query" not in parameters:
             return _malformed(context, "The parameter query is missing.")
@@ -171,17 +183,6 @@ class _Face:
 
 
 _FORWARDED = {"stale": "stale", "bypass": "request", "miss": "uri-miss", "away": "bypass"}
-
-
-def _enter(request: web.Request) -> RequestContext:
-    given = request.headers.get("X-Correlation-ID", "")
-    context = RequestContext(
-        correlation_id=given if _CORRELATION_ID.fullmatch(given) else str(uuid7()),
-        ip_address=request.remote,
-        user_agent=_text(request.headers.get("User-Agent", ""))[:255] or None,
-    )
-    enter_context(context)
-    return context
 
 
 def _text(header: str) -> str:

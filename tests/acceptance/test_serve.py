@@ -132,6 +132,9 @@ def _without_logs(stderr: str) -> str:
          "bank: BANK_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'."),
         ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_DATABASE_POOL_SIZE": "1", **ENVIRONMENT},
          "bank: BANK_DATABASE_POOL_SIZE is wrong: input should be greater than or equal to 4."),
+        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_TRUSTED_PROXIES": "proxy", **ENVIRONMENT},
+         "bank: BANK_TRUSTED_PROXIES is wrong: must be addresses and networks such as 10.0.0.0/8, separated by"
+         " commas."),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_what_would_be_right(environment: dict[str, str], sentence: str) -> None:

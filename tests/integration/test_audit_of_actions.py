@@ -22,7 +22,7 @@ from tests.integration.actions import (
     document,
     set_the_stage,
 )
-from tests.integration.api import PASSWORD, RunningBank
+from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
 
 
 @pytest.fixture
@@ -229,3 +229,15 @@ async def test_a_program_that_names_itself_in_no_known_letters_is_recorded_and_s
     assert b"INTERNAL" not in answer
     [row] = await _rows(stage, "\ufffd\ufffd agent")
     assert row["action"] == "LOGIN_FAILED"
+
+
+@pytest.mark.parametrize(("trusted", "address"), [("127.0.0.0/8, ::1", "198.51.100.1"), ("", "127.0.0.1")])
+async def test_behind_a_proxy_of_ours_the_record_has_the_senders_address(
+    database_url: str, redis_url: str, trusted: str, address: str
+) -> None:
+    async with serving(settings_for(database_url, redis_url, trusted_proxies=trusted)) as bank:
+        given = {"email": NOBODY, "password": WRONG_PASSWORD}
+        await bank.client.run("Login", input=given, headers={"X-Forwarded-For": "10.9.8.7, 198.51.100.1"})
+        await bank.caught_up()
+        async with bank.bank.database.connection() as connection:
+            assert await connection.fetchval("select ip_address from audit_logs") == address

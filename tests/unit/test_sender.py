@@ -1,0 +1,41 @@
+"""Whose address a request comes from: what a trusted proxy says is believed, and nothing that anybody can write."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from bank.api.sender import sender_address
+
+TRUSTED = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_for", "sender"),
+    [
+        ("203.0.113.7", [], "203.0.113.7"),
+        # Not a proxy of ours: it may say what it likes.
+        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),
+        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("::ffff:10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("::1", ["2001:db8::7"], "2001:db8::7"),
+        # Two of ours, one behind the other, as one header or as two.
+        ("10.0.0.1", ["198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+        ("10.0.0.1", ["198.51.100.1", "10.0.0.2"], "198.51.100.1"),
+        # What the client has written stands before what our proxy has added.
+        ("10.0.0.1", ["127.0.0.1, 198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", ["198.51.100.1, unknown"], "10.0.0.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("", ["198.51.100.1"], ""),
+        (None, ["198.51.100.1"], None),
+    ],
+)
+def test_the_sender_is_the_last_address_that_is_not_a_proxy_of_ours(
+    peer: str | None, forwarded_for: list[str], sender: str | None
+) -> None:
+    assert sender_address(peer, forwarded_for, TRUSTED) == sender
+
+
+def test_without_trusted_proxies_nothing_that_is_written_counts() -> None:
+    assert sender_address("10.0.0.1", ["198.51.100.1"], []) == "10.0.0.1"
