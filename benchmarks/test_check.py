@@ -5,33 +5,20 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
 from bank.database.migrate import upgrade
+from benchmarks.grown_ledger import grow
 from fixtures.backends import open_backend
 
 TRANSACTIONS = 500_000
 ACCOUNTS = 1_000
 ROUNDS = 3
 TARGET_S = 20
-STATEMENTS = Path(__file__).with_name("grown_ledger.sql")
-
-
-async def grow(url: str, *, transactions: int, accounts: int) -> None:
-    """Fill a migrated database with a ledger as the bank would have written it."""
-    text = STATEMENTS.read_text().replace(":transactions", str(transactions)).replace(":accounts", str(accounts))
-    connection = await asyncpg.connect(url)
-    async with connection.transaction():
-        for statement in text.split(";;"):
-            await connection.execute(statement)
-    await connection.execute("vacuum analyze")
-    await connection.close()
 
 
 @pytest.fixture(scope="module")

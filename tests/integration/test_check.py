@@ -18,6 +18,7 @@ import redis
 from bank.errors import Unavailable
 from bank.invariants.list import CONSTRAINTS, INVARIANTS, KEPT, TRIGGERS
 from bank.invariants.verify import verify
+from benchmarks.grown_ledger import grow
 from fixtures.backends.reach import run_sql
 from tests.conftest import Servers, fresh_database, with_database
 from tests.integration.api import RunningBank, serving, settings_for
@@ -107,6 +108,13 @@ async def test_what_was_tampered_with_is_named(books_url: str, superuser: Any, t
     found = {finding.invariant: finding.sentence for finding in (await verify(books_url)).findings}
     assert found.keys() == tampering.breaks
     assert tampering.is_said(found[tampering.named]), found[tampering.named]
+
+
+async def test_the_ledger_that_the_benchmark_grows_is_sound(database_url: str) -> None:
+    await grow(database_url, transactions=500, accounts=20)
+    verdict = await verify(database_url)
+    assert verdict.findings == ()
+    assert (verdict.transactions, verdict.entries, verdict.events, verdict.audit_rows) == (500, 1_000, 2_000, 2_000)
 
 
 def test_every_invariant_is_named_after_some_tampering() -> None:
