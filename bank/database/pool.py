@@ -16,6 +16,7 @@ from asyncpg.exceptions import InternalClientError
 from databases import Database as Pool
 from databases.core import Connection as PooledConnection
 
+from bank.database.connecting import Connecting
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 
 logger = structlog.get_logger(__name__)
@@ -77,8 +78,10 @@ class Database:
     def __init__(self, url: str, *, pool_size: int, pool_timeout_ms: int, statement_timeout_ms: int) -> None:
         self.url = url
         self._pool_timeout_s = pool_timeout_ms / 1000
+        self._connecting = Connecting()
         self._pool = Pool(
             url,
+            connect=self._connecting.connect,
             min_size=min(4, pool_size),
             max_size=pool_size,
             connection_class=_Connection,
@@ -114,6 +117,7 @@ class Database:
     async def close(self) -> None:
         """Disconnect; connections in use are waited for."""
         await self._pool.disconnect()
+        await self._connecting.close()
 
     @asynccontextmanager
     async def transaction(self, begin: str) -> AsyncIterator[Any]:

@@ -94,6 +94,13 @@ async def test_a_delay_is_added_both_ways_and_ends_at_once(through: Through) -> 
     assert through.proxy.delayed == delayed
 
 
+async def test_a_new_connection_takes_as_long_as_its_round_trips(through: Through) -> None:
+    through.proxy.delay_s = 0.1
+    began = perf_counter()
+    await through.connect()  # asks for encryption, is told no, then says who it is
+    assert perf_counter() - began >= 4 * 0.1
+
+
 async def test_a_delay_is_latency_not_a_narrow_pipe(through: Through) -> None:
     connection = await through.connect()
     through.proxy.delay_s = 0.1

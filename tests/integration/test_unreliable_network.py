@@ -200,3 +200,23 @@ async def test_transfers_go_on_right_while_redis_is_dead_and_it_is_used_again_wh
                 await asyncio.sleep(0.05)
         assert await person.balance(second["id"]) == "4.00"
         await running.caught_up()
+
+
+async def test_a_database_that_takes_longer_to_connect_to_than_a_request_waits_is_reached_all_the_same(
+    shaky: Shaky,
+) -> None:
+    over = asyncio.Event()
+
+    async def keep_asking() -> None:
+        while not over.is_set():
+            await shaky.person.run("Me", headers=NO_CACHE)
+
+    shaky.database.delay_s = 0.1  # a connection takes four of these, 0.4 s; a request waits 0.3 s for one
+    assert shaky.database.cut() >= 4
+    crowd = [asyncio.create_task(keep_asking()) for _ in range(12)]  # two for each connection of the pool
+    try:
+        assert await shaky.back() < SOON_S
+    finally:
+        over.set()
+        shaky.database.delay_s = 0.0
+        await asyncio.gather(*crowd)
