@@ -9,7 +9,8 @@ from random import Random
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
-from fixtures.faults import AddressError, PostgresProxy, through_proxy, upstream_of
+from fixtures.faults import AddressError, through_proxy, upstream_of
+from fixtures.faults.process import ProxyProcess
 from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
 from simulation.faults.recovery import back_ns
 from simulation.faults.serving import watch_takeover, who_serves
@@ -27,21 +28,19 @@ CUT_DELAY_S = 0.02
 
 
 @asynccontextmanager
-async def open_network(
-    backend: Backend, faults: Sequence[PlannedFault]
-) -> AsyncIterator[tuple[Backend, PostgresProxy]]:
+async def open_network(backend: Backend, faults: Sequence[PlannedFault]) -> AsyncIterator[tuple[Backend, ProxyProcess]]:
     """Put a proxy before PostgreSQL where a fault needs one; give the back end as the bank is to see it, and the proxy.
 
     Raises CouldNotRunError where no proxy can be put there.
     """
     if not any(FAULTS[fault.name].by_proxy for fault in faults):
-        yield backend, PostgresProxy(("127.0.0.1", 0))
+        yield backend, ProxyProcess(("127.0.0.1", 0))  # not started: no fault will ask for it
         return
     try:
         upstream = upstream_of(backend.database_url)
     except AddressError as error:
         raise CouldNotRunError(str(error)) from error
-    async with PostgresProxy(upstream) as proxy:
+    async with ProxyProcess(upstream) as proxy:
         yield replace(backend, database_url=through_proxy(backend.database_url, proxy.port)), proxy
 
 
@@ -54,7 +53,7 @@ class Injector:
         *,
         seed: int,
         backend: Backend,
-        proxy: PostgresProxy,
+        proxy: ProxyProcess,
         workers: Workers,
         history: History,
         progress: Progress,
@@ -171,24 +170,25 @@ class Injector:
     async def _cut_connections(self, run: FaultRun) -> None:
         percent = run.planned.percent or 100
         until_ns = monotonic_ns() + run.planned.lasts_ms * 1_000_000
-        self._proxy.delay_s = CUT_DELAY_S
         try:
+            await self._proxy.delay(CUT_DELAY_S)
             while monotonic_ns() < until_ns:
-                run.seen += self._proxy.cut(percent / 100, self._random)
+                run.seen += await self._proxy.cut(percent / 100, self._random.randrange(2**32))
                 await asyncio.sleep(CUT_EVERY_S)
         finally:
-            self._proxy.delay_s = 0.0
+            await self._proxy.delay(0.0)
         run.detail = f"{run.seen} connections, {percent} % of all at a time"
 
     async def _cut_commit_replies(self, run: FaultRun) -> None:
-        before, planned = self._proxy.commit_replies_cut, run.planned
+        before = await self._proxy.look()
+        until_ns = monotonic_ns() + run.planned.lasts_ms * 1_000_000
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(planned.lasts_ms / 1000):
-                    await self._proxy.cut_commit_replies(planned.replies or 1).wait()
+            await self._proxy.cut_commit_replies(run.planned.replies or 1)
+            while monotonic_ns() < until_ns and (await self._proxy.look()).commit_replies_to_cut:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(POLL_S / 5)
         finally:
-            self._proxy.cut_commit_replies(0)
-        run.seen = self._proxy.commit_replies_cut - before
+            await self._proxy.cut_commit_replies(0)
+        run.seen = (await self._proxy.look()).commit_replies_cut - before.commit_replies_cut
         run.detail = f"{run.seen} replies"
 
     async def _exhaust_pools(self, run: FaultRun) -> None:
@@ -201,30 +201,24 @@ class Injector:
         run.detail = f"{run.seen} requests found no connection in {run.planned.lasts_ms / 1000:.1f} s"
 
     async def _slow_down(self, run: FaultRun) -> None:
-        def delay(seconds: float) -> None:
-            self._proxy.delay_s = seconds
-
-        delay_ms = run.planned.delay_ms or 0
-        run.seen = await self._for_a_while(
-            run, lambda: delay(delay_ms / 1000), lambda: delay(0.0), lambda: self._proxy.delayed
-        )
+        delay_ms, before = run.planned.delay_ms or 0, await self._proxy.look()
+        try:
+            await self._proxy.delay(delay_ms / 1000)
+            await asyncio.sleep(run.planned.lasts_ms / 1000)
+        finally:
+            await self._proxy.delay(0.0)
+        run.seen = (await self._proxy.look()).delayed - before.delayed
         run.detail = f"{run.seen} messages, {delay_ms} ms later each"
 
     async def _silence(self, run: FaultRun) -> None:
-        proxy = self._proxy
-        run.seen = await self._for_a_while(run, proxy.open_hole, proxy.close_hole, lambda: proxy.withheld)
-        run.detail = f"{run.seen} messages withheld in {run.planned.lasts_ms / 1000:.1f} s"
-
-    async def _for_a_while(
-        self, run: FaultRun, begin: Callable[[], None], end: Callable[[], None], count: Callable[[], int]
-    ) -> int:
-        before = count()
-        begin()
+        before = await self._proxy.look()
         try:
+            await self._proxy.hole(is_open=True)
             await asyncio.sleep(run.planned.lasts_ms / 1000)
         finally:
-            end()
-        return count() - before
+            await self._proxy.hole(is_open=False)
+        run.seen = (await self._proxy.look()).withheld - before.withheld
+        run.detail = f"{run.seen} messages withheld in {run.planned.lasts_ms / 1000:.1f} s"
 
 
 async def _to_the_end(function: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from fixtures.faults import AddressError, FaultProxy, PostgresProxy, through_proxy, upstream_of
+from fixtures.faults.process import ProxyProcess
 from fixtures.faults.proxy import CONNECTIONS_MAX
 
 LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
@@ -276,6 +277,51 @@ async def test_it_listens_on_the_loopback_only_and_stops_listening(postgres_url:
         await connection.execute("select 1")
     with pytest.raises(ConnectionRefusedError):
         await asyncpg.connect(url, timeout=5)
+
+
+async def test_a_proxy_in_a_process_of_its_own_obeys_and_counts(postgres_url: str) -> None:
+    direct = await asyncpg.connect(postgres_url)
+    await direct.execute("create table written (n int primary key)")
+    async with ProxyProcess(upstream_of(postgres_url)) as proxy:
+        url = through_proxy(postgres_url, proxy.port)
+        slow, other = await asyncpg.connect(url), await asyncpg.connect(url)
+        await proxy.delay(0.1)
+        began = perf_counter()
+        assert await slow.fetchval("select 1") == 1
+        assert perf_counter() - began >= 4 * 0.1
+        await proxy.delay(0.0)
+        await proxy.cut_commit_replies(1)
+        with pytest.raises(LOST):
+            await commit_simply(slow)
+        assert await direct.fetchval("select count(*) from written") == 1
+        await proxy.hole(is_open=True)
+        asking = asyncio.create_task(other.fetchval("select 2"))
+        assert await asyncio.wait({asking}, timeout=0.2) == (set(), {asking})
+        await proxy.hole(is_open=False)
+        assert await asking == 2
+        spoilt = await proxy.look()
+        assert (spoilt.commit_replies_cut, spoilt.commit_replies_to_cut, spoilt.cuts) == (1, 0, 1)
+        assert spoilt.delayed >= 4
+        assert spoilt.withheld >= 1
+        assert await proxy.cut(1.0, seed=1) == 1
+        with pytest.raises(LOST):
+            await other.fetchval("select 3")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncpg.connect(url, timeout=5)
+    await direct.close()
+
+
+async def test_a_proxy_ends_with_whoever_started_it(postgres_url: str) -> None:
+    """As it does after kill -9: the end of its standard input is the end of its owner."""
+    async with ProxyProcess(upstream_of(postgres_url)) as proxy:
+        process = proxy._process
+        assert process is not None
+        assert process.stdin is not None
+        process.stdin.close()
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+        with pytest.raises(OSError):  # noqa: PT011 - whichever of the pipe's errors comes first
+            await proxy.look()
 
 
 async def test_redis_is_reached_and_cut_through_it(redis_url: str) -> None:
