@@ -11,7 +11,7 @@ import structlog
 from bank.api.engine import GraphQLEngine
 from bank.api.gate import Admitted, Gate, Operation
 from bank.api.masking import error_dict, error_extensions
-from bank.api.record import refusals
+from bank.api.record import METHOD_NOT_ALLOWED, refusals
 from bank.api.refusal import Refused
 from bank.api.scope import OF_THE_PAST, RequestScope
 from bank.app import Bank
@@ -84,11 +84,13 @@ class Answerer:
         except Refused as refused:
             return _refusal(refused.errors)
         name = _label(operation)
-        if operation.kind != "query" and request.queries_only:
-            message = "Only queries can be sent with GET."
-            return _refusal([{"message": message, "extensions": error_extensions("METHOD_NOT_ALLOWED")}], name)
         try:
             caller = await self._identify(request, operation)
+            if operation.kind != "query" and request.queries_only:
+                message = "Only queries can be sent with GET."
+                errors = [{"message": message, "extensions": error_extensions(METHOD_NOT_ALLOWED)}]
+                await self._bank.witness.tell(*refusals(operation, caller.user_id if caller else None, errors))
+                return _refusal(errors, name)
             if operation.kind == "query" and caller is not None:
                 return await self._answer_query(request, admitted, operation, caller)
             if caller is not None:

@@ -8,8 +8,9 @@ from bank.api.gate import Operation
 from bank.errors import BadInput, Forbidden, Unauthenticated
 from bank.events.model import ActionRefusedEvent
 
+METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
 # Decisions about whoever asked and what they asked for. Others say that the bank could not, not that it would not.
-_OF_MUTATIONS = frozenset({Forbidden.code, Unauthenticated.code, BadInput.code})
+_OF_MUTATIONS = frozenset({Forbidden.code, Unauthenticated.code, BadInput.code, METHOD_NOT_ALLOWED})
 # Reading one's own with an old token or a page of zero harms nobody, and happens all day.
 _OF_QUERIES = frozenset({Forbidden.code})
 

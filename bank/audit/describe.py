@@ -58,13 +58,13 @@ def _balance_updated(event: BalanceUpdatedEvent) -> Description:
     )
 
 
-def _status(old: str | None, new: str, *told: str, everything: bool = False) -> Callable[[DomainEvent], Description]:
+def _status(old: str, new: str, *told: str, everything: bool = False) -> Callable[[DomainEvent], Description]:
     """Make a description of another status; `told` are the fields that go with the new one."""
 
     def describe_status(event: DomainEvent) -> Description:
         values = msgspec.to_builtins(event)
         fields = values if everything else {name: values[name] for name in told}
-        return "UPDATE", None if old is None else _json({"status": old}), _json({"status": new, **fields})
+        return "UPDATE", _json({"status": old}), _json({"status": new, **fields})
 
     return describe_status
 
@@ -91,7 +91,7 @@ DESCRIBED: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     BalanceUpdatedEvent: _balance_updated,
     AccountFrozenEvent: _status("ACTIVE", "FROZEN", "reason"),
     AccountUnfrozenEvent: _status("FROZEN", "ACTIVE", "reason"),
-    AccountClosedEvent: _status(None, "CLOSED"),
+    AccountClosedEvent: _status("ACTIVE", "CLOSED"),
     AccountLimitsChangedEvent: _limits_changed,
     HoldAuthorizedEvent: _all("CREATE"),
     HoldCapturedEvent: _status("AUTHORIZED", "CAPTURED", everything=True),

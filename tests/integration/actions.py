@@ -142,7 +142,7 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
     "closeAccount": (
         Action(
             "ana", lambda s: {"accountId": s.b["id"]}, "ana", "UPDATE", entity=lambda s: s.b["id"],
-            new={"status": "CLOSED"},
+            old={"status": "ACTIVE"}, new={"status": "CLOSED"},
         ),
         refused("bia", lambda s: {"accountId": s.b["id"]}, "ACCOUNT_NOT_FOUND"),
     ),

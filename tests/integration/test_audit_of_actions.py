@@ -215,6 +215,19 @@ async def test_no_secret_and_nothing_of_a_person_is_in_the_log_or_in_the_trail(s
         assert not [text for text in kept if secret.lower() in text.lower()]
 
 
+@pytest.mark.parametrize("who", ["ana", "nobody"])
+async def test_a_mutation_that_came_with_get_is_refused_and_on_record(stage: Stage, who: str) -> None:
+    client, agent = stage.clients[who], "a link in a letter"
+    headers = {"User-Agent": agent} | ({"Authorization": f"Bearer {client.token}"} if client.token else {})
+    parameters = {"query": "mutation { logout { __typename } }"}
+    async with client.http.get(f"{client.url}/graphql", params=parameters, headers=headers) as answer:
+        assert answer.status == 405
+    [row] = await _rows(stage, agent)
+    assert (row["action"], str(row["user_id"] or "")) == ("REFUSE", stage.ids.get(who, ""))
+    assert json.loads(row["new_values"])["action"] == "logout"
+    assert json.loads(row["new_values"])["code"] == "METHOD_NOT_ALLOWED"
+
+
 async def test_a_program_that_names_itself_in_no_known_letters_is_recorded_and_served(stage: Stage) -> None:
     host, _, port = stage.bank.client.url.removeprefix("http://").partition(":")
     body = json.dumps({"query": document("login"), "variables": {"input": {"email": NOBODY, "password": PASSWORD}}})

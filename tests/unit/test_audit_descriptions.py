@@ -17,7 +17,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
     [
         ("AccountFrozenEvent", "UPDATE", {"status": "ACTIVE"}, {"status": "FROZEN"}),
         ("AccountUnfrozenEvent", "UPDATE", {"status": "FROZEN"}, {"status": "ACTIVE"}),
-        ("AccountClosedEvent", "UPDATE", None, {"status": "CLOSED"}),
+        ("AccountClosedEvent", "UPDATE", {"status": "ACTIVE"}, {"status": "CLOSED"}),
         ("BalanceUpdatedEvent", "UPDATE", {"balance_minor": 1000, "version": 0}, {"balance_minor": 300, "version": 1}),
         (
             "AccountLimitsChangedEvent", "UPDATE",
