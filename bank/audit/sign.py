@@ -11,8 +11,9 @@ import structlog
 
 from bank.audit.heads import Head, LastLine, append_head, read_last
 from bank.audit.keys import SigningKey, load_signing_key
+from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import Database, raise_if_cancelled
+from bank.database.pool import Database
 from bank.database.statements import load_statements
 from bank.errors import BadInput
 from bank.settings import Settings, SettingsError

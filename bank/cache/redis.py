@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from bank.cache.breaker import Breaker
+from bank.cancelling import cancellations, raise_if_cancelled
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
@@ -76,9 +77,12 @@ class CacheServer:
         if not self.breaker.allows():
             call.close()
             raise RedisUnavailable("the breaker is open")
+        before = cancellations()
         try:
             answer = await call
+            raise_if_cancelled(before)
         except (RedisError, OSError, TimeoutError) as error:
+            raise_if_cancelled(before)
             self.breaker.failed()
             metrics.CACHE_BREAKER_OPEN.set(self.breaker.is_open)
             logger.warning("redis_unavailable", error=repr(error), breaker_open=self.breaker.is_open)

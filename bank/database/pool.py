@@ -16,6 +16,7 @@ from asyncpg.exceptions import InternalClientError
 from databases import Database as Pool
 from databases.core import Connection as PooledConnection
 
+from bank.cancelling import raise_if_cancelled
 from bank.database.connecting import Connecting
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 
@@ -50,16 +51,6 @@ ROLE = "bank_app"
 
 class WrongRole(Exception):
     """The bank cannot work as its role in this database; the message says what to do."""
-
-
-def raise_if_cancelled() -> None:
-    """Raise CancelledError if the running task has been cancelled.
-
-    A driver that is cancelled while it cleans up raises what went wrong then, and the cancellation would be lost.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types

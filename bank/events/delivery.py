@@ -16,8 +16,9 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
+from bank.database.pool import CONNECTION_LOST, Database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.backoff import pause_s
 from bank.events.bus import Bus, Inbox

@@ -9,7 +9,8 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from bank.database.pool import ROLE, Database, raise_if_cancelled
+from bank.cancelling import raise_if_cancelled
+from bank.database.pool import ROLE, Database
 from bank.events.bus import Bus
 from bank.events.delivery import LEASE, RENEW_S, Delivery
 from bank.events.log import queries

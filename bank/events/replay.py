@@ -16,8 +16,9 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import Database, raise_if_cancelled
+from bank.database.pool import Database
 from bank.errors import BadInput, Unavailable
 from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, NotNow, Subscriber, is_passing
 from bank.events.leases import CHANNEL

@@ -15,8 +15,9 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import CONNECTION_LOST, Database, raise_if_cancelled
+from bank.database.pool import CONNECTION_LOST, Database
 from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus

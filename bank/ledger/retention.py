@@ -7,8 +7,9 @@ from typing import Any
 
 import structlog
 
+from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import Database, raise_if_cancelled
+from bank.database.pool import Database
 from bank.database.statements import load_statements
 from bank.telemetry import metrics
 

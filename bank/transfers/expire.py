@@ -5,8 +5,9 @@ from uuid import UUID
 
 import structlog
 
+from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import Database, raise_if_cancelled
+from bank.database.pool import Database
 from bank.ledger.command import Command
 from bank.ledger.model import Books, Decide, EndHold, Refusal, Step
 from bank.ledger.post import Ledger

@@ -1,0 +1,55 @@
+"""A cancellation that a driver swallows is not lost: what runs for ever could not be stopped any more."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bank.cache.redis import CacheServer
+
+
+@pytest.fixture
+def server() -> CacheServer:
+    return CacheServer("redis://127.0.0.1:1/0", timeout_ms=50)
+
+
+@pytest.mark.parametrize("outcome", [b"its answer", TimeoutError("it was interrupted")])
+async def test_a_driver_that_swallows_a_cancellation_does_not_keep_it_from_the_caller(
+    server: CacheServer, outcome: Any
+) -> None:
+    asked = asyncio.Event()
+
+    async def forget() -> bytes:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if isinstance(outcome, Exception):
+                raise outcome from None
+        return b"its answer"
+
+    task = asyncio.create_task(server._ask(forget()))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_was_cancelled_before_may_still_ask_while_it_cleans_up(server: CacheServer) -> None:
+    begun = asyncio.Event()
+
+    async def answer() -> bytes:
+        return b"its answer"
+
+    async def clean_up() -> bytes:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return bytes(await server._ask(answer()))
+        raise AssertionError("it was not cancelled")
+
+    task = asyncio.create_task(clean_up())
+    await begun.wait()
+    task.cancel()
+    assert await task == b"its answer"
