@@ -124,21 +124,22 @@ def _configured(data: Path) -> Iterator[Settings]:
         with open_backend("embedded", folder=data, keep=True) as backend:
             os.environ["DATABASE_URL"] = backend.database_url
             os.environ["REDIS_URL"] = backend.redis_url
-            os.environ.setdefault("BANK_TOKEN_SECRET", _kept_secret(data))
+            secret_file = None if os.environ.get("BANK_TOKEN_SECRET") else _use_kept_secret(data)
             _keep_audit_files(data)
-            _keep_environment(data)
+            _keep_environment(data, secret_file)
             upgrade(backend.database_url)
             yield load_settings()
     except BackendUnavailable as error:
         raise SettingsError(str(error)) from error
 
 
-def _kept_secret(data: Path) -> str:
+def _use_kept_secret(data: Path) -> Path:
     path = data / "token-secret"
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(32))
-    return path.read_text()
+    os.environ["BANK_TOKEN_SECRET"] = path.read_text()
+    return path.resolve()
 
 
 def _keep_audit_files(data: Path) -> None:
@@ -152,8 +153,16 @@ def _keep_audit_files(data: Path) -> None:
     os.environ["BANK_AUDIT_HEADS_FILE"] = str((data / "audit-heads.jsonl").resolve())
 
 
-def _keep_environment(data: Path) -> None:
-    """Write down what other commands need to find these servers while they run: for `source`, without secrets."""
-    names = ("DATABASE_URL", "REDIS_URL", "BANK_AUDIT_HEADS_FILE", "BANK_AUDIT_PUBLIC_KEY_FILE")
+def _keep_environment(data: Path, secret_file: Path | None) -> None:
+    """Write down what other commands and workers need here: for `source`, and with no secret, but where one is."""
+    names = (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "BANK_AUDIT_KEY_FILE",
+        "BANK_AUDIT_HEADS_FILE",
+        "BANK_AUDIT_PUBLIC_KEY_FILE",
+    )
     lines = [f"export {name}={shlex.quote(os.environ[name])}\n" for name in names if name in os.environ]
+    if secret_file is not None:
+        lines.append(f'export BANK_TOKEN_SECRET="$(cat {shlex.quote(str(secret_file))})"\n')
     (data / "environment").write_text("".join(lines))

@@ -105,6 +105,8 @@ def test_a_database_that_does_not_answer_is_one_sentence(redis_url: str) -> None
     assert done.returncode == 2
 
 
+# Where another database of the server is migrated, the server has the bank's role.
+@pytest.mark.usefixtures("database_url")
 def test_a_database_that_is_not_migrated_is_one_sentence(postgres_url: str, redis_url: str) -> None:
     done = _bank("serve", "--port", "0", DATABASE_URL=postgres_url, REDIS_URL=redis_url, **ENVIRONMENT)
     assert _without_logs(done.stderr).strip() == (
@@ -248,6 +250,29 @@ def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
             "stopping",
             "stopped",
         ]
+
+
+def _sourced(path: Path) -> dict[str, str]:
+    """Return what a shell has in its environment after it has read a file of exports."""
+    script = f". '{path}'; env -0"
+    printed = subprocess.run(["bash", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
+    pairs = [line.split("=", 1) for line in printed.stdout.decode().split("\0") if line]
+    return {name: value for name, value in pairs if name.startswith(("BANK_", "DATABASE_", "REDIS_"))}
+
+
+@pytest.mark.timeout(120)
+def test_with_the_environment_that_a_bank_keeps_more_workers_can_be_started(tmp_path: Path) -> None:
+    async def bank(first: str, second: str) -> str:
+        async with aiohttp.ClientSession() as http:
+            person = await Client(http, first).person()
+            return await _role(Client(http, second, person.token))
+
+    with serving(tmp_path / "first.log", cwd=tmp_path) as first:
+        environment = tmp_path / "bank-data" / "environment"
+        secret = (tmp_path / "bank-data" / "token-secret").read_text()
+        assert secret not in environment.read_text()
+        with serving(tmp_path / "second.log", cwd=tmp_path, **_sourced(environment)) as second:
+            assert asyncio.run(bank(first.url, second.url)) == "CUSTOMER"
 
 
 async def _effects(database_url: str, account_id: str) -> tuple[set[str], int]:
