@@ -87,7 +87,8 @@ select position, position, id, user_id, aggregate_type, aggregate_id, 'CREATE', 
     created_at, audit_chain(
         decode(repeat('00', 32), 'hex'),
         json_build_array(position, id, user_id, aggregate_type, aggregate_id, 'CREATE', null::jsonb, event_data,
-            '127.0.0.1'::text, 'grown/1'::text, created_at at time zone 'UTC')::text
+            '127.0.0.1'::text, 'grown/1'::text, created_at at time zone 'UTC',
+            id, event_type, event_version, event_data, metadata)::text
     ) over (order by position rows unbounded preceding)
 from event_store
 ;;

@@ -70,10 +70,11 @@ EVENTS = """
     from event_store order by position
 """
 AUDITS = """
-    select id::text, event_position, entity_type, entity_id::text, action, number, encode(hash, 'hex'),
-        json_build_array(event_position, id, user_id, entity_type, entity_id, action, old_values, new_values,
-            ip_address, user_agent, created_at at time zone 'UTC')::text
-    from audit_logs order by event_position, id
+    select a.id::text, event_position, entity_type, entity_id::text, action, number, encode(hash, 'hex'),
+        json_build_array(event_position, a.id, a.user_id, entity_type, entity_id, action, old_values, new_values,
+            ip_address, user_agent, a.created_at at time zone 'UTC',
+            e.id, event_type, event_version, event_data, metadata)::text
+    from audit_logs a left join event_store e on e.position = event_position order by event_position, a.id
 """
 DAYS = """
     select account_id::text, day::text, debits, debited_minor, credits, credited_minor, closing_balance_minor

@@ -15,12 +15,14 @@ select coalesce(last.number, 0) + row_number() over log_order, e.event_position,
        audit_chain(
            coalesce(last.hash, decode(repeat('00', 32), 'hex')),
            json_build_array(e.event_position, e.id, e.user_id, e.entity_type, e.entity_id, e.action, e.old_values,
-               e.new_values, e.ip_address, e.user_agent, e.created_at at time zone 'UTC')::text
+               e.new_values, e.ip_address, e.user_agent, e.created_at at time zone 'UTC',
+               s.id, s.event_type, s.event_version, s.event_data, s.metadata)::text
        ) over log_order
 from unnest(:positions::bigint[], :ids::uuid[], :user_ids::uuid[], :entity_types::text[], :entity_ids::uuid[],
     :actions::text[], :old_values::jsonb[], :new_values::jsonb[], :ip_addresses::text[], :user_agents::text[],
     :moments::timestamptz[]) as e (event_position, id, user_id, entity_type, entity_id, action, old_values,
     new_values, ip_address, user_agent, created_at)
+left join event_store s on s.position = e.event_position
 left join last on true
 where last.number is null or e.event_position > last.newest
    or (select true from audit_logs a where a.event_position = e.event_position) is null
@@ -29,10 +31,12 @@ window log_order as (order by e.event_position rows unbounded preceding);
 -- name: chain_lines(after, until)
 -- The rows as they were hashed: number, hash in hex, and the text that the hash was made of. Only functions of PostgreSQL's
 -- own, by their full names, so that nobody can put others in their place.
-select number, pg_catalog.encode(hash, 'hex'),
-       pg_catalog.json_build_array(event_position, id, user_id, entity_type, entity_id, action, old_values, new_values,
-           ip_address, user_agent, pg_catalog.timezone('UTC', created_at))::pg_catalog.text
-from audit_logs where number > :after and number <= :until order by number;
+select a.number, pg_catalog.encode(a.hash, 'hex'),
+       pg_catalog.json_build_array(a.event_position, a.id, a.user_id, a.entity_type, a.entity_id, a.action,
+           a.old_values, a.new_values, a.ip_address, a.user_agent, pg_catalog.timezone('UTC', a.created_at),
+           e.id, e.event_type, e.event_version, e.event_data, e.metadata)::pg_catalog.text
+from audit_logs a left join event_store e on e.position = a.event_position
+where a.number > :after and a.number <= :until order by a.number;
 
 -- name: chain_end()^
 select number, event_position, hash from audit_logs order by number desc limit 1;

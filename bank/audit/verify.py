@@ -1,8 +1,9 @@
 """Verify the chain of audit rows, outside of the database.
 
 The hash of a row is SHA-256 over the hash of the row before (32 zero bytes for the first) and the row's text: a JSON
-array of all its other columns but the number. PostgreSQL renders the text with functions of its own; the hashing is
-done here, so that a forger gains nothing by replacing what the database computes hashes with when it writes.
+array of all its other columns but the number, and of what the log says of its event. PostgreSQL renders the text with
+functions of its own; the hashing is done here, so that a forger gains nothing by replacing what the database computes
+hashes with when it writes.
 """
 
 from collections.abc import Callable, Mapping
@@ -127,11 +128,20 @@ def _misplaced(expected: int, found: int) -> Fault:
     return Fault(expected, f"audit row {expected} is missing")
 
 
+# The text of a row whose event is not there ends with five columns of nothing.
+_NO_EVENT = b", null" * 5 + b"]"
+
+
 def _broken(number: int, text: bytes) -> str:
     position = text[1:].partition(b",")[0].decode()
+    if text.endswith(_NO_EVENT):
+        return (
+            f"audit row {number} (event {position}) tells of an event that the log has not: it has been changed or put"
+            " in, or its event taken out"
+        )
     return (
-        f"audit row {number} (event {position}) is not as it was written: it has been changed, moved or put in, for its"
-        " hash does not follow from its values and the row before"
+        f"audit row {number} (event {position}) is not as it was written: it or its event has been changed, moved or"
+        " put in, for its hash does not follow from both and the row before"
     )
 
 

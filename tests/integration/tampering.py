@@ -301,7 +301,7 @@ TAMPERINGS = [
         [
             "delete from event_store where position = 3",
         ],
-        {"events_audited", "positions_dense"},
+        {"events_audited", "positions_dense", "audit_chain"},
         "positions_dense",
         "the log: the event at position 3 should be a row of event_store, and is missing.",
     ),
@@ -310,7 +310,7 @@ TAMPERINGS = [
         [
             "update event_store set position = 4000000000000000000 where position = 3",
         ],
-        {"positions_dense", "events_audited"},
+        {"positions_dense", "events_audited", "audit_chain"},
         "positions_dense",
         "the log: the event at position 3 should be a row of event_store, and is missing (and 1 more).",
     ),
@@ -319,7 +319,7 @@ TAMPERINGS = [
         [
             "delete from event_store where position = 1",
         ],
-        {"positions_dense", "events_audited"},
+        {"positions_dense", "events_audited", "audit_chain"},
         "positions_dense",
         "the log: the event at position 1 should be a row of event_store, and is missing.",
     ),
@@ -328,7 +328,7 @@ TAMPERINGS = [
         [
             "delete from event_store where position = (select max(position) from event_store)",
         ],
-        {"events_audited", "positions_dense", "transactions_have_events"},
+        {"events_audited", "positions_dense", "transactions_have_events", "audit_chain"},
         "positions_dense",
         "the log: the position of its head should be …, of its last event, and is ….",
     ),
@@ -347,7 +347,7 @@ TAMPERINGS = [
             "update event_store set event_data = event_data || '{\"amount_minor\": 1}' where event_type = "
             f"'TransactionCompletedEvent' and aggregate_id = {A_TRANSFER}",
         ],
-        {"transactions_have_events"},
+        {"transactions_have_events", "audit_chain"},
         "transactions_have_events",
         "…, of which 1 and 0 are right.",
     ),
@@ -368,7 +368,7 @@ TAMPERINGS = [
             'update event_store set event_data = event_data || \'{"balance_minor": "nonsense"}\' where event_type '
             f"= 'BalanceUpdatedEvent' and aggregate_id = {ANA} and event_data ->> 'version' = '2'",
         ],
-        {"balance_updates_are_entries"},
+        {"balance_updates_are_entries", "audit_chain"},
         "balance_updates_are_entries",
         "entry 2 of account …: its event should be -1000 to a balance of 9000 BRL by …, and is -1000 to a balance of "
         "nonsense BRL by ….",
@@ -385,6 +385,15 @@ TAMPERINGS = [
         {"balance_updates_are_entries"},
         "balance_updates_are_entries",
         "the event at position …: its entry should be told of once, and is told of 2 times.",
+    ),
+    Tampering(
+        "who an event says has asked for it",
+        [
+            "update event_store set metadata = '{}' where position = 4",
+        ],
+        {"audit_chain"},
+        "audit_chain",
+        "audit row 4 (event 4) is not as it was written: it or its event has been changed, …",
     ),
     Tampering(
         "an audit row",

@@ -39,17 +39,22 @@ async def test_an_empty_chain_is_whole(trail: Trail) -> None:
     assert await verify_chain(trail.connection) == ChainVerdict(rows=0, number=0, hash=bytes(32))
 
 
-async def test_a_hash_is_made_of_the_hash_before_and_of_every_other_column(trail: Trail) -> None:
+async def test_a_hash_is_made_of_the_hash_before_of_every_other_column_and_of_the_event(trail: Trail) -> None:
     await trail.write(3)
     hash_ = bytes(32)
-    for row in await trail.connection.fetch("select * from audit_logs order by number"):
-        text = "[{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}]".format(
+    events = await trail.connection.fetch("select * from event_store order by position")
+    for row, event in zip(
+        await trail.connection.fetch("select * from audit_logs order by number"), events, strict=True
+    ):
+        text = "[{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}]".format(
             row["event_position"],
             *(json.dumps(str(row[name])) if row[name] else "null" for name in ("id", "user_id")),
             *(json.dumps(str(row[name])) for name in ("entity_type", "entity_id", "action")),
             *(row[name] or "null" for name in ("old_values", "new_values")),
             *(_as_json(row[name]) for name in ("ip_address", "user_agent")),
             json.dumps(_moment(row["created_at"])),
+            *(json.dumps(str(event[name])) for name in ("id", "event_type")),
+            *(event[name] for name in ("event_version", "event_data", "metadata")),
         )
         hash_ = sha256(hash_ + text.encode()).digest()
         assert row["hash"] == hash_
@@ -150,6 +155,32 @@ async def test_an_edited_row_is_found_whatever_was_edited(trail: Trail, column: 
     assert fault.number == 11
     assert fault.sentence.startswith("audit row 11 (event ")
     assert "has been changed" in fault.sentence
+
+
+EVENT_CHANGES = {
+    "id": "gen_random_uuid()",
+    "event_type": "'AccountClosedEvent'",
+    "event_version": "event_version + 1",
+    "event_data": 'event_data || \'{"reason": "another"}\'',
+    "metadata": "'{}'",
+}
+
+
+@pytest.mark.parametrize("column", EVENT_CHANGES)
+async def test_an_event_that_was_edited_after_it_was_audited_is_found(trail: Trail, column: str) -> None:
+    await trail.write(20)
+    await trail.tamper(f"update event_store set {column} = {EVENT_CHANGES[column]} where position = 11")
+    fault = await _fault(trail)
+    assert fault.number == 11
+    assert fault.sentence.startswith("audit row 11 (event 11) is not as it was written: it or its event has been ")
+
+
+async def test_an_event_that_was_deleted_after_it_was_audited_is_found(trail: Trail) -> None:
+    await trail.write(20)
+    await trail.tamper("delete from event_store where position = 11")
+    fault = await _fault(trail)
+    assert fault.number == 11
+    assert fault.sentence.startswith("audit row 11 (event 11) tells of an event that the log has not: ")
 
 
 async def test_a_value_moved_from_one_column_to_the_next_is_an_edit(trail: Trail) -> None:

@@ -73,9 +73,11 @@ class Trail:
                 select number, audit_chain(
                     (select coalesce(max(hash), decode(repeat('00', 32), 'hex')) from audit_logs
                         where number = {number - 1}),
-                    json_build_array(event_position, id, user_id, entity_type, entity_id, action, old_values,
-                        new_values, ip_address, user_agent, created_at at time zone 'UTC')::text
-                ) over (order by number) as hash from audit_logs where number >= {number}
+                    json_build_array(event_position, a.id, a.user_id, entity_type, entity_id, action, old_values,
+                        new_values, ip_address, user_agent, a.created_at at time zone 'UTC',
+                        e.id, event_type, event_version, event_data, metadata)::text
+                ) over (order by number) as hash
+                from audit_logs a left join event_store e on e.position = event_position where number >= {number}
             ) update audit_logs a set hash = c.hash from chained c where c.number = a.number
             """
         )

@@ -1,4 +1,4 @@
-"""Audit rows are chained: each carries a number and the SHA-256 of the hash before it and its own values."""
+"""Audit rows are chained: each has a number and the SHA-256 of the hash before, its own values and its event."""
 
 from alembic import op
 
@@ -28,10 +28,12 @@ alter table audit_logs disable trigger audit_logs_are_append_only
 with chained as (
     select event_position, row_number() over log_order as number, audit_chain(
         decode(repeat('00', 32), 'hex'),
-        json_build_array(event_position, id, user_id, entity_type, entity_id, action, old_values, new_values,
-            ip_address, user_agent, created_at at time zone 'UTC')::text
+        json_build_array(event_position, a.id, a.user_id, entity_type, entity_id, action, old_values, new_values,
+            ip_address, user_agent, a.created_at at time zone 'UTC',
+            e.id, e.event_type, e.event_version, e.event_data, e.metadata)::text
     ) over log_order as hash
-    from audit_logs window log_order as (order by event_position rows unbounded preceding)
+    from audit_logs a left join event_store e on e.position = a.event_position
+    window log_order as (order by event_position rows unbounded preceding)
 )
 update audit_logs a set number = c.number, hash = c.hash from chained c where c.event_position = a.event_position
 ;;
