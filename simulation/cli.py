@@ -13,9 +13,10 @@ from rich.console import Console
 
 from fixtures.backends import BackendKind
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
-from simulation.faults.timetable import needed_s
 from simulation.mutants import NAMES as MUTANT_NAMES
-from simulation.plan import Plan, PlanError
+from simulation.plan.draw import draw_plan
+from simulation.plan.model import Plan, PlanError
+from simulation.plan.timetable import needed_s
 from simulation.progress import open_progress
 from simulation.report.document import render_json
 from simulation.report.terminal import open_console, print_verdict
@@ -23,9 +24,8 @@ from simulation.report.write import ReportError, prepare_folder, write_report
 from simulation.result import RunResult
 from simulation.run import Run, play
 from simulation.scenarios import SCENARIOS
-from simulation.schedule import draw_plan
-from simulation.stack import Servers
-from simulation.workers import CouldNotRunError
+from simulation.stack.start import Servers
+from simulation.stack.workers import CouldNotRunError
 
 COULD_NOT_RUN = 2
 RANDOM_SEEDS = 1_000_000

@@ -12,16 +12,16 @@ from itertools import groupby
 from random import Random
 from time import monotonic_ns
 
-from simulation.access import Access
-from simulation.answers import Answer, Opened, Page, Tokens
-from simulation.client import BankClient, Reply
-from simulation.forms import MalformedAnswerError
+from simulation.client.access import Access
+from simulation.client.answers import Answer, Opened, Page, Tokens
+from simulation.client.forms import MalformedAnswerError
+from simulation.client.orders import NotSendableError
+from simulation.client.payloads import FIELDS, read_payload
+from simulation.client.requests import Requests, aliased
+from simulation.client.send import BankClient, Reply
 from simulation.history import Attempt, History
-from simulation.orders import NotSendableError
-from simulation.payloads import FIELDS, read_payload
-from simulation.plan import Intent, Kind, Operation, Plan
+from simulation.plan.model import Intent, Kind, Operation, Plan
 from simulation.progress import Progress
-from simulation.requests import Requests, aliased
 from simulation.result import OperationSample, Outcome, Phase
 
 IN_FLIGHT_MAX = 512

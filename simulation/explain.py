@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from simulation.checks import CHECKS
-from simulation.criteria import load_criteria
+from simulation.criteria.evaluate import load_criteria
 from simulation.faults.model import FAULTS
 from simulation.mutants import NAMES, load
 from simulation.scenarios import SCENARIOS
-from simulation.sightings import SIGHTINGS
+from simulation.sightings.count import SIGHTINGS
 
 Chapter = Sequence[Mapping[str, object]]
 

@@ -11,8 +11,8 @@ from time import monotonic_ns
 from types import TracebackType
 from typing import Self, TextIO
 
-from simulation.answers import Answer, Page, Tokens
-from simulation.plan import Operation
+from simulation.client.answers import Answer, Page, Tokens
+from simulation.plan.model import Operation
 from simulation.result import Outcome
 
 

@@ -18,7 +18,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from simulation.measures import percentile
+from simulation.criteria.measures import percentile
 from simulation.result import OperationSample, Outcome
 
 RECENT = 1_000

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from simulation.metrics import EVENT_LATENCY, MetricsTotals, cache_hits_and_misses
+from simulation.metrics.read import EVENT_LATENCY, MetricsTotals, cache_hits_and_misses
 
 Arm: TypeAlias = Literal["cached", "uncached"]
 Phase: TypeAlias = Literal["setup", "drive", "drain"]

@@ -13,25 +13,25 @@ from time import monotonic_ns, time_ns
 
 from fixtures.backends import Backend
 from simulation.checks import judge
-from simulation.client import BankClient
-from simulation.criteria import evaluate, load_criteria
+from simulation.client.send import BankClient
+from simulation.criteria.evaluate import evaluate, load_criteria
 from simulation.drive import Driver
-from simulation.evidence import BankCheck, Evidence, Secret
-from simulation.facts import Facts, LedgerSnapshot
 from simulation.faults.inject import Injector, open_network
 from simulation.faults.model import FAULTS
 from simulation.faults.recovery import fault_results
 from simulation.history import History
-from simulation.observe import DATABASE_ERRORS, open_observatory
-from simulation.people import punctuated
-from simulation.plan import Plan
+from simulation.judge.evidence import BankCheck, Evidence, Secret
+from simulation.judge.facts import Facts, LedgerSnapshot
+from simulation.judge.observe import DATABASE_ERRORS, open_observatory
+from simulation.metrics.scrape import Scraper
+from simulation.plan.model import Plan
+from simulation.plan.people import punctuated
 from simulation.progress import Progress
 from simulation.result import RunResult, WorkerRestart
 from simulation.scenarios.shape import Scenario
-from simulation.scrape import Scraper
-from simulation.sightings import sightings
-from simulation.stack import Servers, Stack, open_servers, open_stack
-from simulation.workers import Workers
+from simulation.sightings.count import sightings
+from simulation.stack.start import Servers, Stack, open_servers, open_stack
+from simulation.stack.workers import Workers
 
 DRAIN_S = 30.0
 """After the last answer, every subscriber gets this long: a dead worker's subscribers are taken over in two seconds."""

@@ -23,7 +23,7 @@ from simulation.checks import (
     refusals_are_right,
     service_comes_back,
 )
-from simulation.evidence import Evidence
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 

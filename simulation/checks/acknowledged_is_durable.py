@@ -1,11 +1,11 @@
 """What the bank has said yes to is there in the end: users, accounts, holds, transactions with both their entries."""
 
-from simulation.answers import Held, Hold, Known, Moved, Opened, moves_in
 from simulation.checks.tally import NO_FACTS, Tally, reais
-from simulation.evidence import Evidence
-from simulation.facts import Facts
+from simulation.client.answers import Held, Hold, Known, Moved, Opened, moves_in
 from simulation.history import Attempt
-from simulation.plan import Kind
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import Facts
+from simulation.plan.model import Kind
 from simulation.result import CheckResult
 
 NAME = "acknowledged_is_durable"

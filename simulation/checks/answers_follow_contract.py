@@ -1,7 +1,7 @@
 """Every answer is one that the contract allows: no internal error, nothing malformed, nothing that is not GraphQL."""
 
 from simulation.checks.tally import Tally
-from simulation.evidence import Evidence
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "answers_follow_contract"

@@ -6,8 +6,8 @@ from hashlib import sha256
 from itertools import pairwise
 
 from simulation.checks.tally import NO_FACTS, Tally
-from simulation.evidence import Evidence
-from simulation.facts import AuditRow, EventRow
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import AuditRow, EventRow
 from simulation.result import CheckResult
 
 NAME = "audit_complete"

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from simulation.checks.tally import NO_FACTS, Tally, reais
-from simulation.effects import FEES, OUTSIDE, Promise
-from simulation.evidence import Evidence
-from simulation.facts import Facts, HoldRow, TransactionRow
+from simulation.judge.effects import FEES, OUTSIDE, Promise
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import Facts, HoldRow, TransactionRow
 from simulation.result import CheckResult
 
 NAME = "balances_match_oracle"

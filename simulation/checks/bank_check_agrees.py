@@ -4,7 +4,7 @@ It looks at what nobody's answers show: running balances, versions, the events o
 """
 
 from simulation.checks.tally import Tally
-from simulation.evidence import Evidence
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "bank_check_agrees"

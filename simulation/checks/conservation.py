@@ -6,12 +6,12 @@ however much is moving. All accounts of the bank with its own, added up in one s
 
 from collections import defaultdict
 
-from simulation.answers import Balances
 from simulation.checks.tally import Tally, reais
-from simulation.effects import OUTSIDE
-from simulation.evidence import Evidence
-from simulation.people import Role
-from simulation.plan import Kind
+from simulation.client.answers import Balances
+from simulation.judge.effects import OUTSIDE
+from simulation.judge.evidence import Evidence
+from simulation.plan.model import Kind
+from simulation.plan.people import Role
 from simulation.result import CheckResult
 
 NAME = "conservation"

@@ -6,8 +6,8 @@ Subscribers make it from events alone. So this also notices an event that a subs
 from collections import defaultdict
 
 from simulation.checks.tally import NO_FACTS, Tally
-from simulation.evidence import Evidence
-from simulation.facts import DayRow, EntryRow
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import DayRow, EntryRow
 from simulation.result import CheckResult
 
 NAME = "days_are_true"

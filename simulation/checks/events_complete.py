@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from simulation.checks.tally import NO_FACTS, Tally
-from simulation.evidence import Evidence
-from simulation.facts import EventRow, Facts
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import EventRow, Facts
 from simulation.result import CheckResult
 
 NAME = "events_complete"

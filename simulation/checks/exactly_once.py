@@ -8,16 +8,16 @@ without a key that stands for it.
 from collections import Counter
 from collections.abc import Sequence
 
-from simulation.answers import Held, Opened, moves_in
 from simulation.checks.kept import REUSED, differ, is_decision, may_be_kept, may_stand_for_another
 from simulation.checks.tally import Tally
-from simulation.effects import Caller
-from simulation.evidence import Evidence
-from simulation.facts import Facts
+from simulation.client.answers import Held, Opened, moves_in
 from simulation.history import Attempt
-from simulation.plan import Kind
+from simulation.judge.effects import Caller
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import Facts
+from simulation.plan.model import Kind
+from simulation.plan.terms import Terms
 from simulation.result import CheckResult
-from simulation.terms import Terms
 
 NAME = "exactly_once"
 TITLE = "Every idempotency key has exactly one effect and one answer"

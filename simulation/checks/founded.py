@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulation.answers import Listed
 from simulation.checks.tally import reais
-from simulation.effects import OUTSIDE
-from simulation.evidence import Evidence
-from simulation.forms import minor
+from simulation.client.answers import Listed
+from simulation.client.forms import minor
 from simulation.history import Attempt, Sent
-from simulation.oracle import content_of
-from simulation.plan import Kind
-from simulation.reasons import Window
+from simulation.judge.effects import OUTSIDE
+from simulation.judge.evidence import Evidence
+from simulation.judge.oracle import content_of
+from simulation.judge.reasons import Window
+from simulation.plan.model import Kind
 
 TRANSACTION_KINDS = {Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL", Kind.BATCH: "TRANSFER"}
 

@@ -1,7 +1,7 @@
 """PostgreSQL broke no deadlock: neither its own count nor its log, where that can be read, knows of one."""
 
 from simulation.checks.tally import NO_FACTS, Tally
-from simulation.evidence import Evidence
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "no_deadlocks"

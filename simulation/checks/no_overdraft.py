@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
 
-from simulation.answers import (
+from simulation.checks.tally import Tally, reais
+from simulation.client.answers import (
     Balance,
     Balances,
     Held,
@@ -19,10 +20,9 @@ from simulation.answers import (
     Statement,
     moves_in,
 )
-from simulation.checks.tally import Tally, reais
-from simulation.evidence import Evidence
-from simulation.facts import Facts
 from simulation.history import Attempt
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import Facts
 from simulation.result import CheckResult
 
 NAME = "no_overdraft"

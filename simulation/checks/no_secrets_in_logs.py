@@ -1,7 +1,7 @@
 """No line that the bank logged holds a password, a token or a CPF of anybody in the run."""
 
 from simulation.checks.tally import Tally
-from simulation.evidence import Evidence
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "no_secrets_in_logs"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from simulation.answers import Balances
 from simulation.checks.tally import NO_FACTS, Tally
-from simulation.evidence import Evidence
+from simulation.client.answers import Balances
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "one_instant"

@@ -6,7 +6,7 @@ account also had later cannot be told apart and counts as right.
 
 from simulation.checks.shown import balances_shown
 from simulation.checks.tally import NO_FACTS, Tally, reais
-from simulation.evidence import Evidence
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "read_your_writes"

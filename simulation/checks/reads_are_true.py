@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from simulation.answers import Edge, Holdings, Page, Statement
 from simulation.checks.shown import balances_shown, is_first_page
 from simulation.checks.tally import NO_FACTS, Tally, reais
-from simulation.evidence import Evidence
-from simulation.facts import EntryRow, Facts
+from simulation.client.answers import Edge, Holdings, Page, Statement
 from simulation.history import Attempt
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import EntryRow, Facts
 from simulation.result import CheckResult
 
 NAME = "reads_are_true"

@@ -8,13 +8,13 @@ debited, and a closed session's token opens nothing.
 
 from collections.abc import Mapping
 
-from simulation.answers import Balance
 from simulation.checks.founded import asked, unfounded, unjustified
 from simulation.checks.kept import REUSED, may_stand_for_another
 from simulation.checks.tally import NO_FACTS, Tally, reais
-from simulation.evidence import Evidence
+from simulation.client.answers import Balance
 from simulation.history import Attempt
-from simulation.plan import Intent, Kind, Operation
+from simulation.judge.evidence import Evidence
+from simulation.plan.model import Intent, Kind, Operation
 from simulation.result import CheckResult
 
 NAME = "refusals_are_right"

@@ -6,8 +6,8 @@ faults is not looked at.
 """
 
 from simulation.checks.tally import Tally
-from simulation.evidence import Evidence
 from simulation.faults.recovery import recovery_from
+from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult, Verdict
 
 NAME = "service_comes_back"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from simulation.answers import Balance, Balances, Holdings, Page
+from simulation.client.answers import Balance, Balances, Holdings, Page
 from simulation.history import Attempt
-from simulation.plan import Intent
+from simulation.plan.model import Intent
 
 
 def balances_shown(attempt: Attempt) -> Iterator[tuple[str, int]]:

@@ -15,15 +15,17 @@ from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, Planned
 from simulation.faults.recovery import back_ns
 from simulation.faults.serving import watch_takeover, who_serves
 from simulation.history import History
-from simulation.observe import DATABASE_ERRORS, open_observatory
+from simulation.judge.observe import DATABASE_ERRORS, open_observatory
 from simulation.progress import Progress
-from simulation.workers import CouldNotRunError, Workers
+from simulation.stack.workers import CouldNotRunError, Workers
 
 POLL_S = 0.1
 """How often it is looked whether the service is back; the answer itself is exact, from the history."""
 
 CUT_EVERY_S = 0.25
 CUT_DELAY_S = 0.02
+# Shorter than the five seconds after which a statement that waits for a lock gives its connection back.
+EXHAUST_MAX_NS = 4_700_000_000
 """While connections are cut, the way is as long as one through a country, so that the cuts meet what is on it."""
 
 
@@ -195,10 +197,16 @@ class Injector:
         async with open_observatory(self._backend.database_url) as observatory, observatory.accounts_locked():
             run.began_ns = monotonic_ns()
             await asyncio.sleep(run.planned.lasts_ms / 1000)
+            # Where few people bank it takes longer until every connection is in somebody's hands.
+            while not self._overloaded(run) and monotonic_ns() < run.began_ns + EXHAUST_MAX_NS:  # noqa: ASYNC110 - of others
+                await asyncio.sleep(POLL_S)
             run.ended_ns = monotonic_ns()
-        overloaded = [a for a in self._history.attempts if a.code == "OVERLOADED" and a.ended_ns >= run.began_ns]
-        run.seen = len(overloaded)
-        run.detail = f"{run.seen} requests found no connection in {run.planned.lasts_ms / 1000:.1f} s"
+        run.seen = self._overloaded(run)
+        lasted_s = (run.ended_ns - run.began_ns) / 1e9
+        run.detail = f"{run.seen} requests found no connection in {lasted_s:.1f} s"
+
+    def _overloaded(self, run: FaultRun) -> int:
+        return sum(a.code == "OVERLOADED" and a.ended_ns >= run.began_ns for a in self._history.attempts)
 
     async def _slow_down(self, run: FaultRun) -> None:
         delay_ms, before = run.planned.delay_ms or 0, await self._proxy.look()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun
 from simulation.history import Attempt
-from simulation.plan import MONEY_KINDS, READ_KINDS
+from simulation.plan.model import MONEY_KINDS, READ_KINDS
 from simulation.result import FaultResult, Sighting, Verdict
 
 

@@ -7,10 +7,10 @@ from time import monotonic
 import aiohttp
 
 from simulation.faults.model import BACK_S
-from simulation.metrics import EVENTS_HANDLED, parse_metrics
-from simulation.observe import Observatory
-from simulation.scrape import TIMEOUT_S, fetch_metrics
-from simulation.workers import Worker
+from simulation.judge.observe import Observatory
+from simulation.metrics.read import EVENTS_HANDLED, parse_metrics
+from simulation.metrics.scrape import TIMEOUT_S, fetch_metrics
+from simulation.stack.workers import Worker
 
 LOOK_S = 0.5
 """Between two looks at what the workers have counted: some dozens of events on any day."""

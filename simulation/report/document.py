@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import msgspec
 
-from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram
+from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram
 from simulation.report.facts import by_arm, by_operation, count_outcomes, driven, information, timeline
 from simulation.report.wording import first_trouble, headline
 from simulation.result import RunResult

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from simulation.measures import Evidence, histogram_p99_ms, improvement, percentile
-from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY
+from simulation.criteria.measures import Evidence, histogram_p99_ms, improvement, percentile
+from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY
 from simulation.result import Arm, OperationSample, Outcome, RunResult
 
 OUTCOMES: tuple[Outcome, ...] = ("ok", "refused", "unknown", "error")

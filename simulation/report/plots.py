@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulation.metrics import DATABASE_TIME, EVENT_LATENCY, Histogram
+from simulation.metrics.read import DATABASE_TIME, EVENT_LATENCY, Histogram
 from simulation.report.facts import OUTCOMES, OperationFacts, Window, by_arm, by_operation, timeline
 from simulation.report.svg import COLOURS, draw_svg
 from simulation.result import RunResult

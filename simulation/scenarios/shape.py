@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulation.terms import FREE, Terms
+from simulation.plan.terms import FREE, Terms
 
 ALL_CRITERIA = frozenset(
     {"cached_reads_are_faster", "database_time_of_cached_operations", "event_latency", "cache_hit_ratio"}

@@ -7,14 +7,14 @@ import pytest
 
 from simulation.checks import CHECKS
 from simulation.faults.model import FaultName
-from simulation.faults.timetable import needed_s
 from simulation.mutants import NAMES, load
+from simulation.plan.draw import draw_plan
+from simulation.plan.timetable import needed_s
 from simulation.progress import Progress
 from simulation.result import RunResult, Verdict
 from simulation.run import Run, play
 from simulation.scenarios import SCENARIOS
-from simulation.schedule import draw_plan
-from simulation.stack import Servers
+from simulation.stack.start import Servers
 
 
 def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str = "first_day") -> RunResult:

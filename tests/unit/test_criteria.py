@@ -6,9 +6,16 @@ from random import Random
 
 import pytest
 
-from simulation.criteria import CriteriaError, evaluate, judge, load_criteria
-from simulation.measures import Evidence, Measurement, response_time_improvement
-from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals, SeriesKey
+from simulation.criteria.evaluate import CriteriaError, evaluate, judge, load_criteria
+from simulation.criteria.measures import Evidence, Measurement, response_time_improvement
+from simulation.metrics.read import (
+    CACHE_REQUESTS,
+    DATABASE_TIME,
+    EVENT_LATENCY,
+    Histogram,
+    MetricsTotals,
+    SeriesKey,
+)
 from simulation.result import Arm, CriterionResult, OperationSample, Outcome, Phase, Verdict
 
 EDGES = (0.001, 0.005, 0.01, 0.05, 0.1)

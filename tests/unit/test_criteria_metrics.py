@@ -5,8 +5,8 @@ import math
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from simulation.metrics import Histogram as Observed
-from simulation.metrics import MetricsAccumulator, MetricsTotals, cache_hits_and_misses, parse_metrics
+from simulation.metrics.read import Histogram as Observed
+from simulation.metrics.read import MetricsAccumulator, MetricsTotals, cache_hits_and_misses, parse_metrics
 from simulation.result import measure_interval
 
 EDGES = (0.001, 0.005, 0.01, 0.1)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulation.criteria import evaluate, load_criteria
-from simulation.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals
+from simulation.criteria.evaluate import evaluate, load_criteria
+from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals
 from simulation.result import (
     Arm,
     CheckResult,

@@ -160,7 +160,7 @@ def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -> Non
 def test_matplotlib_is_not_loaded_before_a_page_is_drawn() -> None:
     program = """
 import sys
-import simulation.criteria, simulation.progress, simulation.report.terminal, simulation.report.write
+import simulation.criteria.evaluate, simulation.progress, simulation.report.terminal, simulation.report.write
 sys.exit("matplotlib" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from simulation.metrics import MetricsTotals
+from simulation.metrics.read import MetricsTotals
 from simulation.report.html import gauge, render_page
 from simulation.report.plots import draw_plots
 from simulation.result import CheckResult, CriterionResult, MetricSample, RunResult, Verdict

@@ -8,14 +8,14 @@ from time import monotonic_ns, time_ns
 import pytest
 from aiohttp.test_utils import TestServer
 
-from simulation.client import BankClient
+from simulation.client.send import BankClient
 from simulation.drive import Driver
-from simulation.evidence import BankCheck, Evidence, Secret
-from simulation.facts import LedgerSnapshot
 from simulation.history import History
-from simulation.plan import Plan
+from simulation.judge.evidence import BankCheck, Evidence, Secret
+from simulation.judge.facts import LedgerSnapshot
+from simulation.plan.draw import draw_plan
+from simulation.plan.model import Plan
 from simulation.scenarios import SCENARIOS
-from simulation.schedule import draw_plan
 from tests.unit.simulation.paper_bank import PaperBank
 
 Played = tuple[Driver, Evidence]

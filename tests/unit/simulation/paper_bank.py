@@ -12,7 +12,17 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from simulation.facts import AccountRow, AuditRow, DayRow, EntryRow, EventRow, Facts, KeyRow, TransactionRow, UserRow
+from simulation.judge.facts import (
+    AccountRow,
+    AuditRow,
+    DayRow,
+    EntryRow,
+    EventRow,
+    Facts,
+    KeyRow,
+    TransactionRow,
+    UserRow,
+)
 
 CASH = "00000000-0000-7000-8000-000000000986"
 DAY = "2026-01-01"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from simulation.facts import AccountRow, EntryRow, EventRow, Facts, HoldRow, TransactionRow
-from simulation.terms import FREE, Terms
+from simulation.judge.facts import AccountRow, EntryRow, EventRow, Facts, HoldRow, TransactionRow
+from simulation.plan.terms import FREE, Terms
 from tests.unit.simulation.paper_bank import CASH, DAY, Content, Do, PaperBank, Refuse, Reply, money
 
 FEES = "00000000-0000-7000-8000-00000000f986"

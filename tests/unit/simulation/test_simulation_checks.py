@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from simulation.answers import Balance, Balances, Moved, Page
 from simulation.checks import CHECKS, judge
 from simulation.checks.one_instant import overlap
 from simulation.checks.tally import Tally
-from simulation.evidence import BankCheck, Evidence, Secret
-from simulation.facts import EntryRow, Facts, KeyRow, LedgerSnapshot
+from simulation.client.answers import Balance, Balances, Moved, Page
 from simulation.history import Attempt
-from simulation.people import Role
-from simulation.plan import Intent, Kind
+from simulation.judge.evidence import BankCheck, Evidence, Secret
+from simulation.judge.facts import EntryRow, Facts, KeyRow, LedgerSnapshot
+from simulation.plan.model import Intent, Kind
+from simulation.plan.people import Role
 from simulation.result import Verdict
 from tests.unit.simulation.conftest import Play, played, short_plan
 from tests.unit.simulation.paper_bank import CASH, HideAnswer, PaperBank

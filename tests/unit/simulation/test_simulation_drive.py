@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from simulation.answers import Moved
-from simulation.client import Reply
+from simulation.client.answers import Moved
+from simulation.client.send import Reply
 from simulation.drive import ATTEMPTS_MAX, understand
-from simulation.plan import Intent, Kind
+from simulation.plan.model import Intent, Kind
 from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
 

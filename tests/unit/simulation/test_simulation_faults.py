@@ -7,17 +7,17 @@ from itertools import pairwise
 import pytest
 
 from simulation.checks import CHECKS, judge
-from simulation.evidence import Evidence
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
 from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun, PlannedFault
 from simulation.faults.recovery import back_ns, fault_results, fault_sightings, recovery_from
-from simulation.faults.timetable import LEAD_S, ROOM_S, needed_s
 from simulation.history import Attempt, Sent
-from simulation.people import Role
-from simulation.plan import Intent, Kind, Operation, Plan, PlanError
+from simulation.judge.evidence import Evidence
+from simulation.plan.draw import draw_plan
+from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError
+from simulation.plan.people import Role
+from simulation.plan.timetable import LEAD_S, ROOM_S, needed_s
 from simulation.result import Arm, Outcome, Verdict
 from simulation.scenarios import SCENARIOS
-from simulation.schedule import draw_plan
 
 ALL = list(FAULTS)
 S = 1_000_000_000

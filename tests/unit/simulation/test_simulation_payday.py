@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from simulation.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
 from simulation.checks import CHECKS, judge
-from simulation.evidence import Evidence
-from simulation.facts import Facts
+from simulation.client.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
 from simulation.history import Attempt
-from simulation.move_sightings import MOVE_SIGHTINGS
-from simulation.people import Role
-from simulation.plan import Intent, Kind, Plan
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import Facts
+from simulation.plan.draw import draw_plan
+from simulation.plan.model import Intent, Kind, Plan
+from simulation.plan.people import Role
 from simulation.result import Verdict
 from simulation.scenarios import SCENARIOS
-from simulation.schedule import draw_plan
-from simulation.sightings import SIGHTINGS
+from simulation.sightings.count import SIGHTINGS
+from simulation.sightings.moves import MOVE_SIGHTINGS
 from tests.unit.simulation.conftest import played
 from tests.unit.simulation.paper_bank import HideAnswer
 from tests.unit.simulation.paper_town import PaperTown

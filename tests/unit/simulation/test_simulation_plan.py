@@ -9,11 +9,11 @@ from collections import Counter
 import pytest
 from validate_docbr import CPF
 
-from simulation.people import Role, punctuated
-from simulation.plan import READ_KINDS, Intent, Kind, Plan, PlanError
+from simulation.plan.draw import draw_plan
+from simulation.plan.model import READ_KINDS, Intent, Kind, Plan, PlanError
+from simulation.plan.people import Role, punctuated
 from simulation.scenarios import SCENARIOS
 from simulation.scenarios.shape import Scenario
-from simulation.schedule import draw_plan
 
 SHAPE = Scenario(
     name="everything",
@@ -67,7 +67,7 @@ def test_the_plan_of_a_seed_never_changes() -> None:
 def test_the_plan_does_not_depend_on_the_hash_seed_of_the_process() -> None:
     program = (
         "from simulation.scenarios import SCENARIOS\n"
-        "from simulation.schedule import draw_plan\n"
+        "from simulation.plan.draw import draw_plan\n"
         "day = SCENARIOS['first_day']\n"
         "print(draw_plan(seed=7, scenario=day, customers=12, duration_s=20, rate=50, workers=2).hash)"
     )

@@ -10,17 +10,17 @@ import msgspec
 import pytest
 
 from simulation.checks import CHECKS
-from simulation.client import Reply, body_of
+from simulation.client.send import Reply, body_of
 from simulation.drive import understand
-from simulation.evidence import Evidence
-from simulation.facts import KeyRow
 from simulation.history import Attempt
-from simulation.key_sightings import KEY_SIGHTINGS, most_at_once
-from simulation.plan import KEY_INTENTS, KEYED_KINDS, Intent, Kind, Operation, Plan
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import KeyRow
+from simulation.plan.model import KEY_INTENTS, KEYED_KINDS, Intent, Kind, Operation, Plan
+from simulation.plan.retries import BURST
 from simulation.result import Verdict
-from simulation.retries import BURST
 from simulation.scenarios import SCENARIOS
-from simulation.sightings import SIGHTINGS
+from simulation.sightings.count import SIGHTINGS
+from simulation.sightings.keys import KEY_SIGHTINGS, most_at_once
 from tests.unit.simulation.conftest import Play, played, short_plan
 from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
 

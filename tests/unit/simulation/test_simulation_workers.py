@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from simulation.tether import Tether
-from simulation.workers import CouldNotRunError, Worker, Workers, free_ports
+from simulation.stack.tether import Tether
+from simulation.stack.workers import CouldNotRunError, Worker, Workers, free_ports
 
 SERVER = """
 import sys, http.server
@@ -51,7 +51,7 @@ async def test_a_worker_that_is_killed_is_started_again_however_often(tmp_path: 
 async def test_a_worker_that_keeps_ending_by_itself_is_given_up_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulation.workers.RESTART_PAUSE_S", 0.01)
+    monkeypatch.setattr("simulation.stack.workers.RESTART_PAUSE_S", 0.01)
     with Tether() as tether:
         one = worker(SERVER, tmp_path)
         workers = Workers([one], tether)
@@ -76,7 +76,7 @@ async def test_a_worker_that_does_not_start_is_told_of_in_one_sentence(tmp_path:
 async def test_a_worker_that_ignores_sigterm_is_killed_and_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulation.workers.STOP_S", 0.3)
+    monkeypatch.setattr("simulation.stack.workers.STOP_S", 0.3)
     with Tether() as tether:
         stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER
         workers = Workers([worker(stubborn, tmp_path)], tether)

@@ -1,0 +1,1 @@
+"""The bank's client: requests as the contract has them, answers read strictly."""

@@ -1,0 +1,91 @@
+"""How people get in: the tokens of each person, and getting new ones.
+
+Every token that was ever issued is remembered, so that the logs can be searched for it.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+from simulation.client.answers import Tokens
+from simulation.client.forms import MalformedAnswerError
+from simulation.client.payloads import read_payload
+from simulation.client.send import BankClient, Reply
+from simulation.plan.model import Kind
+from simulation.plan.people import Person
+
+
+class Access:
+    """The sessions of everybody in the plan. A person's sessions change under the person's lock, one at a time."""
+
+    def __init__(self, people: Sequence[Person], client: BankClient) -> None:
+        self._people = people
+        self._client = client
+        self._tokens: dict[int, Tokens] = {}
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.closed: dict[int, str] = {}
+        self.issued: list[Tokens] = []
+        self.renewals = 0
+
+    def lock(self, person: int) -> asyncio.Lock:
+        """Return the lock under which a person's session changes."""
+        return self._locks[person]
+
+    def token(self, person: int) -> str | None:
+        """Return the access token that a person holds, if any."""
+        tokens = self._tokens.get(person)
+        return tokens.access if tokens else None
+
+    def refresh_token(self, person: int) -> str | None:
+        """Return the refresh token that a person holds, if any."""
+        tokens = self._tokens.get(person)
+        return tokens.refresh if tokens else None
+
+    def enter(self, person: int, tokens: Tokens) -> None:
+        """Note a new pair of tokens."""
+        self.issued.append(tokens)
+        self._tokens[person] = tokens
+
+    def leave(self, person: int, access_token: str | None) -> None:
+        """Note that a session is closed; what it held opens nothing any more."""
+        if access_token is None:
+            return
+        self.closed[person] = access_token
+        if self.token(person) == access_token:
+            del self._tokens[person]
+
+    async def renew(self, person: int, stale: str | None, *, worker: int) -> bool:
+        """Get a token other than `stale`, by refreshing or else logging in. Return whether there is one."""
+        async with self.lock(person):
+            if self.token(person) not in {None, stale}:
+                return True
+            self.renewals += 1
+            refresh_token = self.refresh_token(person)
+            self._tokens.pop(person, None)
+            if refresh_token is not None and await self._take(
+                person, Kind.REFRESH, {"input": {"refreshToken": refresh_token}}, worker
+            ):
+                return True
+            return await self._take(person, Kind.LOGIN, login_variables(self._people[person]), worker)
+
+    async def _take(self, person: int, kind: Kind, variables: dict[str, object], worker: int) -> bool:
+        tokens = tokens_in(kind, await self._client.send(kind, variables, worker=worker, token=None))
+        if tokens is not None:
+            self.enter(person, tokens)
+        return tokens is not None
+
+
+def login_variables(person: Person) -> dict[str, object]:
+    """Return what a person logs in with."""
+    return {"input": {"email": person.email, "password": person.password}}
+
+
+def tokens_in(kind: Kind, reply: Reply) -> Tokens | None:
+    """Return the tokens of a reply, or None where it brings none."""
+    if reply.data is None or reply.error_codes:
+        return None
+    try:
+        answer = read_payload(kind, reply.data).answer
+    except MalformedAnswerError:
+        return None
+    return answer if isinstance(answer, Tokens) else None

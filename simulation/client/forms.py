@@ -1,0 +1,57 @@
+"""The forms that the contract promises, read strictly: texts, lists, objects, amounts."""
+
+import re
+from collections.abc import Mapping
+
+from simulation.plan.model import CURRENCY
+
+DECIMAL = re.compile(r"(-?)([0-9]+)\.([0-9]{2})")
+
+
+class MalformedAnswerError(ValueError):
+    """The bank's answer is not of the form that the contract promises."""
+
+
+def minor(amount: object) -> int:
+    """Read a decimal amount such as `10.50` into minor units. Raises MalformedAnswerError for any other form."""
+    found = DECIMAL.fullmatch(amount) if isinstance(amount, str) else None
+    if found is None:
+        raise MalformedAnswerError(f"an amount must be a decimal string with two decimals, not {amount!r}")
+    sign, whole, cents = found.groups()
+    value = int(whole) * 100 + int(cents)
+    return -value if sign else value
+
+
+def as_object(value: object) -> Mapping[str, object]:
+    """Return an object, or raise MalformedAnswerError."""
+    if not isinstance(value, dict):
+        raise MalformedAnswerError(f"an object was promised, not {type(value).__name__}")
+    return value
+
+
+def as_list(value: object) -> list[object]:
+    """Return a list, or raise MalformedAnswerError."""
+    if not isinstance(value, list):
+        raise MalformedAnswerError(f"a list was promised, not {type(value).__name__}")
+    return value
+
+
+def text(body: Mapping[str, object], name: str) -> str:
+    """Return a field's text, or raise MalformedAnswerError where it is missing or empty."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise MalformedAnswerError(f"{name} must be a text")
+    return value
+
+
+def optional(body: Mapping[str, object], name: str) -> str | None:
+    """Return a field's text, or None where it is null."""
+    return None if body.get(name) is None else text(body, name)
+
+
+def money(body: Mapping[str, object], name: str) -> int:
+    """Return a field's amount in minor units, or raise MalformedAnswerError."""
+    value = as_object(body.get(name))
+    if value.get("currency") != CURRENCY:
+        raise MalformedAnswerError(f"{name} must be in {CURRENCY}, not {value.get('currency')!r}")
+    return minor(value.get("amount"))

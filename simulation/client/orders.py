@@ -1,0 +1,160 @@
+"""From a planned operation to its request: withdrawals, lists, reversals, holds, states, and looks into the past."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from simulation.client.answers import Answer, Held, Moved, Opened
+from simulation.history import Sent
+from simulation.plan.model import CURRENCY, Kind, Operation
+
+STATEMENT_PAGE = 100
+"""The most that a page may have, so that most statements are whole."""
+
+BACK_MS = 5_000
+"""How long before its end a statement begins."""
+
+Composed = tuple[Mapping[str, object], Sent]
+
+
+class NotSendableError(Exception):
+    """The operation needs something that the bank never gave, such as an account whose opening failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the bank has given so far: accounts by their number in the plan, answers by the operation's."""
+
+    account: Callable[[int | None], Opened]
+    answers: Mapping[int, Answer]
+
+
+class Orders:
+    """Composes the requests that need more than accounts and amounts."""
+
+    def __init__(self, given: Given, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._given = given
+        self._now = now
+        self._expiries: dict[tuple[int, str | None], str] = {}
+
+    def compose(self, operation: Operation) -> Composed:
+        """Return variables and content of a request. Raises NotSendableError where something for it is missing."""
+        match operation.kind:
+            case Kind.WITHDRAW:
+                return self._withdrawal(operation)
+            case Kind.BATCH:
+                return self._list(operation)
+            case Kind.REVERSE:
+                about = {"transactionId": self._transaction(operation)}
+                return self._ending(operation, about, about["transactionId"])
+            case Kind.AUTHORIZE:
+                return self._authorization(operation)
+            case Kind.CAPTURE | Kind.RELEASE:
+                about = {"holdId": self._hold(operation)}
+                return self._ending(operation, about, about["holdId"])
+            case Kind.STATEMENT:
+                return self._statement(operation)
+            case Kind.HOLDS:
+                account_id = self._given.account(operation.account).account_id
+                return {"id": account_id}, Sent(account_id=account_id)
+            case _:
+                return self._state(operation)
+
+    def _withdrawal(self, operation: Operation) -> Composed:
+        account = self._given.account(operation.account)
+        content = {"idempotencyKey": operation.key, "accountNumber": account.number, "amount": _money(operation.amount)}
+        return {"input": content}, Sent(account_id=account.account_id, amount=operation.amount, currency=CURRENCY)
+
+    def _list(self, operation: Operation) -> Composed:
+        source = self._given.account(operation.account).account_id
+        items = [(self._given.account(target).number, amount) for target, amount in operation.items]
+        content = {
+            "idempotencyKey": operation.key,
+            "atomic": operation.atomic,
+            "transfers": [
+                {"fromAccountId": source, "toAccountNumber": number, "amount": _money(amount)}
+                for number, amount in items
+            ],
+        }
+        each = tuple(Sent(account_id=source, target_number=n, amount=a, currency=CURRENCY) for n, a in items)
+        return {"input": content}, Sent(account_id=source, items=each, atomic=operation.atomic)
+
+    def _authorization(self, operation: Operation) -> Composed:
+        source, target = (self._given.account(index) for index in (operation.account, operation.target))
+        content: dict[str, object] = {
+            "idempotencyKey": operation.key,
+            "fromAccountId": source.account_id,
+            "toAccountNumber": target.number,
+            "amount": _money(operation.amount),
+        }
+        sent = Sent(account_id=source.account_id, target_number=target.number, amount=operation.amount)
+        if operation.life_ms is not None:
+            # Whoever sends the key again means the same moment.
+            ends = self._now() + timedelta(milliseconds=operation.life_ms)
+            expires_at = self._expiries.setdefault((operation.person, operation.key), _instant(ends))
+            content["expiresAt"], sent = expires_at, replace(sent, expires_at=expires_at)
+        return {"input": content}, replace(sent, currency=CURRENCY)
+
+    def _ending(self, operation: Operation, about: Mapping[str, str], id_: str) -> Composed:
+        """Return what ends a hold or takes back a transaction: all of it, where no amount is given."""
+        content: dict[str, object] = {"idempotencyKey": operation.key, **about}
+        if operation.amount is not None:
+            content["amount"] = _money(operation.amount)
+        return {"input": content}, Sent(about_id=id_, amount=operation.amount, currency=CURRENCY)
+
+    def _transaction(self, operation: Operation) -> str:
+        match self._about(operation):
+            case Moved(transaction_id=id_) | Held(moved=Moved(transaction_id=id_)):
+                return id_
+        raise NotSendableError("the transaction never came about")
+
+    def _hold(self, operation: Operation) -> str:
+        answer = self._about(operation)
+        if isinstance(answer, Held):
+            return answer.hold.hold_id
+        raise NotSendableError("the hold never came about")
+
+    def _about(self, operation: Operation) -> Answer | None:
+        return None if operation.about is None else self._given.answers.get(operation.about)
+
+    def _statement(self, operation: Operation) -> Composed:
+        account_id = self._given.account(operation.account).account_id
+        end = self._now() - timedelta(milliseconds=operation.age_ms)
+        begin = end - timedelta(milliseconds=BACK_MS)
+        at, since = _instant(end), _instant(begin)
+        variables = {"id": account_id, "at": at, "from": since, "to": at, "first": STATEMENT_PAGE, "after": None}
+        return variables, Sent(account_id=account_id, since=since, until=at)
+
+    def _state(self, operation: Operation) -> Composed:
+        account = self._given.account(operation.account)
+        sent = Sent(account_id=account.account_id, amount=operation.amount)
+        if operation.kind is Kind.CLOSE:
+            return {"input": {"accountId": account.account_id}}, sent
+        if operation.kind is Kind.LIMIT:
+            # An amount limits each transfer, and the day to ten of them; no amount is the bank's own limit again.
+            once, a_day = limits_of(operation.amount)
+            content = {"accountNumber": account.number, "perTransfer": once, "perDay": a_day}
+            return {"input": content}, sent
+        return {"input": {"accountNumber": account.number, "reason": "as planned"}}, sent
+
+
+DAY_OF = 10
+"""Where a transfer is limited, the day is limited to so many of them."""
+
+
+def limits_of(amount: str | None) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+    """Return the limits, per transfer and per day, that an amount stands for."""
+    if amount is None:
+        return None, None
+    whole, _, cents = amount.partition(".")
+    day_minor = DAY_OF * int(whole + cents)
+    return _money(amount), _money(f"{day_minor // 100}.{day_minor % 100:02d}")
+
+
+def _money(amount: str | None) -> dict[str, str]:
+    assert amount is not None, "the plan says how much"
+    return {"amount": amount, "currency": CURRENCY}
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,224 @@
+"""What the bank answered, read strictly: nobody may rely on an answer that is not of the contract's form."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from simulation.client.answers import (
+    Answer,
+    Balance,
+    Balances,
+    Done,
+    Edge,
+    Held,
+    Hold,
+    Holdings,
+    Known,
+    Limited,
+    Listed,
+    Moved,
+    Opened,
+    Page,
+    State,
+    Statement,
+    Tokens,
+)
+from simulation.client.forms import MalformedAnswerError, as_list, as_object, money, optional, text
+from simulation.plan.model import Kind
+
+FIELDS: Mapping[Kind, str] = {
+    Kind.REGISTER: "register",
+    Kind.LOGIN: "login",
+    Kind.LOGOUT: "logout",
+    Kind.REFRESH: "refreshSession",
+    Kind.OPEN_ACCOUNT: "openAccount",
+    Kind.DEPOSIT: "deposit",
+    Kind.TRANSFER: "transfer",
+    Kind.WITHDRAW: "withdraw",
+    Kind.BATCH: "transferBatch",
+    Kind.REVERSE: "reverseTransaction",
+    Kind.AUTHORIZE: "authorizeHold",
+    Kind.CAPTURE: "captureHold",
+    Kind.RELEASE: "releaseHold",
+    Kind.FREEZE: "freezeAccount",
+    Kind.UNFREEZE: "unfreezeAccount",
+    Kind.LIMIT: "setAccountLimits",
+    Kind.CLOSE: "closeAccount",
+    Kind.STATEMENT: "account",
+    Kind.HOLDS: "account",
+    Kind.ME: "me",
+    Kind.BALANCE: "account",
+    Kind.HISTORY: "account",
+}
+"""The root field of each operation's document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A mutation's or query's result: an answer, or the codes of its refusal; `replayed` where the payload says it."""
+
+    answer: Answer | None
+    refusals: tuple[str, ...]
+    replayed: bool | None
+
+
+def read_payload(kind: Kind, data: Mapping[str, object]) -> Payload:
+    """Read the data of a GraphQL answer. Raises MalformedAnswerError where it is not of the contract's form."""
+    field = FIELDS[kind]
+    if field not in data:
+        raise MalformedAnswerError(f"the answer has no field {field}")
+    value = data[field]
+    if kind in {Kind.BALANCE, Kind.HISTORY} and value is None:
+        return Payload(Balance(None, None) if kind is Kind.BALANCE else Page(None, None, (), None), (), None)
+    body = as_object(value)
+    refusals = tuple(text(as_object(error), "code") for error in as_list(body.get("userErrors", [])))
+    replayed = body.get("replayed")
+    if not (replayed is None or isinstance(replayed, bool)):
+        raise MalformedAnswerError("replayed must be true or false")
+    return Payload(None if refusals else _READERS[kind](body), refusals, replayed)
+
+
+def _opened(body: Mapping[str, object]) -> Opened:
+    account = as_object(body.get("account"))
+    return Opened(text(account, "id"), text(account, "number"), money(account, "balance"))
+
+
+def _moved(body: Mapping[str, object]) -> Moved:
+    transaction = as_object(body.get("transaction"))
+    return Moved(
+        transaction_id=text(transaction, "id"),
+        transaction_kind=text(transaction, "kind"),
+        amount_minor=money(transaction, "amount"),
+        from_number=optional(transaction, "fromAccountNumber"),
+        to_number=optional(transaction, "toAccountNumber"),
+        created_at=text(transaction, "createdAt"),
+        balance_after_minor=money(body, "balanceAfter") if "balanceAfter" in body else None,
+        fee_minor=money(body, "fee") if "fee" in body else 0,
+        related_id=optional(transaction, "relatedTransactionId") or optional(transaction, "holdId"),
+    )
+
+
+def _listed(body: Mapping[str, object]) -> Listed:
+    items: list[Moved | str] = []
+    for result in map(as_object, as_list(body.get("results"))):
+        refusals = [text(as_object(error), "code") for error in as_list(result.get("userErrors", []))]
+        items.append(refusals[0] if refusals else _moved(result))
+    return Listed(tuple(items))
+
+
+def _hold(body: Mapping[str, object]) -> Hold:
+    return Hold(
+        hold_id=text(body, "id"),
+        status=text(body, "status"),
+        amount_minor=money(body, "amount"),
+        captured_minor=money(body, "captured"),
+        from_number=text(body, "fromAccountNumber"),
+        to_number=text(body, "toAccountNumber"),
+        expires_at=text(body, "expiresAt"),
+    )
+
+
+def _held(body: Mapping[str, object]) -> Held:
+    moved = None if body.get("transaction") is None else _moved(body)
+    return Held(_hold(as_object(body.get("hold"))), money(body, "availableAfter"), moved)
+
+
+def _state(body: Mapping[str, object]) -> State:
+    account = as_object(body.get("account"))
+    return State(text(account, "id"), text(account, "status"))
+
+
+def _limited(body: Mapping[str, object]) -> Limited:
+    account = as_object(body.get("account"))
+    limits = as_object(account.get("limits"))
+    return Limited(text(account, "id"), money(limits, "perTransfer"), money(limits, "perDay"))
+
+
+def _holdings(body: Mapping[str, object]) -> Holdings:
+    return Holdings(
+        account_id=text(body, "id"),
+        balance_minor=money(body, "balance"),
+        available_minor=money(body, "availableBalance"),
+        held_minor=money(body, "heldBalance"),
+        holds=tuple(_hold(as_object(hold)) for hold in as_list(body.get("holds"))),
+    )
+
+
+def _balances(body: Mapping[str, object]) -> Balances:
+    accounts = [as_object(account) for account in as_list(body.get("accounts"))]
+    balances = {text(account, "id"): money(account, "balance") for account in accounts}
+    if len(balances) != len(accounts):
+        raise MalformedAnswerError("an account appears twice in one answer")
+    return Balances(text(body, "id"), balances)
+
+
+def _balance(body: Mapping[str, object]) -> Balance:
+    return Balance(text(body, "id"), money(body, "balance"))
+
+
+def _page(body: Mapping[str, object]) -> Page:
+    connection = as_object(body.get("transactions"))
+    info = as_object(connection.get("pageInfo"))
+    end_cursor = optional(info, "endCursor") if info.get("hasNextPage") is True else None
+    return Page(text(body, "id"), money(body, "balance"), _edges(connection), end_cursor)
+
+
+def _edges(connection: Mapping[str, object]) -> tuple[Edge, ...]:
+    edges = [as_object(edge) for edge in as_list(connection.get("edges"))]
+    return tuple(
+        Edge(text(as_object(edge.get("node")), "id"), money(edge, "change"), money(edge, "balanceAfter"))
+        for edge in edges
+    )
+
+
+def _statement(body: Mapping[str, object]) -> Statement:
+    statement = as_object(body.get("statement"))
+    connection = as_object(statement.get("transactions"))
+    return Statement(
+        account_id=text(body, "id"),
+        balance_at_minor=money(body, "balanceAt"),
+        opening_minor=money(statement, "openingBalance"),
+        closing_minor=money(statement, "closingBalance"),
+        edges=_edges(connection),
+        is_whole=as_object(connection.get("pageInfo")).get("hasNextPage") is False,
+    )
+
+
+def _tokens(body: Mapping[str, object]) -> Tokens:
+    tokens = as_object(body.get("tokens"))
+    return Tokens(text(tokens, "accessToken"), text(tokens, "refreshToken"))
+
+
+def _known(body: Mapping[str, object]) -> Known:
+    return Known(text(as_object(body.get("user")), "id"))
+
+
+def _done(body: Mapping[str, object]) -> Done:
+    if body.get("closed") is not True:
+        raise MalformedAnswerError("closed must be true")
+    return Done()
+
+
+_READERS: Mapping[Kind, Callable[[Mapping[str, object]], Answer]] = {
+    Kind.REGISTER: _known,
+    Kind.LOGIN: _tokens,
+    Kind.LOGOUT: _done,
+    Kind.REFRESH: _tokens,
+    Kind.OPEN_ACCOUNT: _opened,
+    Kind.DEPOSIT: _moved,
+    Kind.TRANSFER: _moved,
+    Kind.WITHDRAW: _moved,
+    Kind.BATCH: _listed,
+    Kind.REVERSE: _moved,
+    Kind.AUTHORIZE: _held,
+    Kind.CAPTURE: _held,
+    Kind.RELEASE: _held,
+    Kind.FREEZE: _state,
+    Kind.UNFREEZE: _state,
+    Kind.LIMIT: _limited,
+    Kind.CLOSE: _state,
+    Kind.STATEMENT: _statement,
+    Kind.HOLDS: _holdings,
+    Kind.ME: _balances,
+    Kind.BALANCE: _balance,
+    Kind.HISTORY: _page,
+}

@@ -1,0 +1,148 @@
+"""From a planned operation to the request that is sent: symbols become the ids and numbers that the bank gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from simulation.client.access import login_variables
+from simulation.client.answers import Answer, Opened
+from simulation.client.orders import Given, NotSendableError, Orders
+from simulation.client.send import ALIASED
+from simulation.history import Sent
+from simulation.plan.model import CURRENCY, Intent, Kind, Operation, Plan
+from simulation.plan.people import Person
+
+NOBODYS_ACCOUNT = "00000000-0000-7000-8000-00000000dead"
+"""A well-formed account id that no bank gives out: its random part is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent: the variables of the operation's document, and the content to remember.
+
+    `document` is sent in the place of the operation's usual one. `respelled`: as other clients would write it down.
+    """
+
+    variables: Mapping[str, object]
+    sent: Sent
+    document: str | None = None
+    respelled: bool = False
+
+
+def mistyped(number: str) -> str:
+    """Return an account number with its check digit mistyped."""
+    last = number[-1]
+    return number[:-1] + (str((int(last) + 1) % 10) if last.isdigit() else "0")
+
+
+def aliased(one: Request, two: Request) -> Request:
+    """Return both transfers as one request, the second right after the first."""
+    return Request({"one": one.variables["input"], "two": two.variables["input"]}, one.sent, document=ALIASED)
+
+
+def respelled(request: Request) -> Request:
+    """Return a transfer that means the same in other words: no trailing zeros, other order, other white space."""
+    content: Any = request.variables["input"]
+    amount = {**content["amount"], "amount": content["amount"]["amount"].rstrip("0").rstrip(".")}
+    turned = dict(reversed({**content, "amount": dict(reversed(amount.items()))}.items()))
+    return replace(request, variables={"input": turned}, respelled=True)
+
+
+class Requests:
+    """Composes requests from the plan and from what the bank has answered so far."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.accounts: dict[int, Opened] = {}
+        self.cursors: dict[int, str] = {}
+        self.answers: dict[int, Answer] = {}
+        self._orders = Orders(Given(self._account, self.answers))
+
+    def compose(self, operation: Operation, *, refresh_token: str | None) -> Request:
+        """Return the request of an operation. Raises NotSendableError where something that it needs is missing."""
+        person = self._plan.people[operation.person]
+        match operation.kind:
+            case Kind.REGISTER:
+                return Request(_registration(person), Sent())
+            case Kind.LOGIN:
+                return Request(login_variables(person), Sent())
+            case Kind.REFRESH:
+                if refresh_token is None:
+                    raise NotSendableError("there is no refresh token")
+                return Request({"input": {"refreshToken": refresh_token}}, Sent())
+            case Kind.LOGOUT | Kind.ME:
+                return Request({}, Sent())
+            case Kind.OPEN_ACCOUNT:
+                opening = {**_keyed(operation), "currency": CURRENCY}
+                return Request({"input": opening}, Sent(currency=CURRENCY))
+            case Kind.BALANCE:
+                account = self._account(operation.account)
+                return Request({"id": account.account_id}, Sent(account_id=account.account_id))
+            case Kind.HISTORY:
+                return self._page(operation)
+            case Kind.DEPOSIT:
+                return self._deposit(operation)
+            case Kind.TRANSFER:
+                request = self._transfer(operation)
+                return respelled(request) if operation.intent is Intent.RESPELLED else request
+            case _:
+                return Request(*self._orders.compose(operation))
+
+    def _account(self, index: int | None) -> Opened:
+        account = None if index is None else self.accounts.get(index)
+        if account is None:
+            raise NotSendableError("the account was never opened")
+        return account
+
+    def _page(self, operation: Operation) -> Request:
+        account = self._account(operation.account)
+        after = None
+        if operation.intent is Intent.NEXT_PAGE and operation.follows is not None:
+            after = self.cursors.get(operation.follows)
+        variables = {"id": account.account_id, "first": operation.page_size, "after": after}
+        return Request(variables, Sent(account_id=account.account_id))
+
+    def _deposit(self, operation: Operation) -> Request:
+        account = self._account(operation.account)
+        content = {
+            **_keyed(operation),
+            "accountNumber": account.number,
+            "amount": {"amount": operation.amount, "currency": operation.currency},
+        }
+        sent = Sent(target_number=account.number, amount=operation.amount, currency=operation.currency)
+        return Request({"input": content}, sent)
+
+    def _transfer(self, operation: Operation) -> Request:
+        source = self._account(operation.account).account_id
+        target = self._account(operation.target).number
+        first = operation if operation.follows is None else self._plan.operations[operation.follows]
+        if first.intent is Intent.UNKNOWN_ACCOUNT:
+            source = NOBODYS_ACCOUNT
+        if first.intent is Intent.MISTYPED_NUMBER:
+            target = mistyped(target)
+        content = {
+            **_keyed(operation),
+            "fromAccountId": source,
+            "toAccountNumber": target,
+            "amount": {"amount": operation.amount, "currency": operation.currency},
+        }
+        sent = Sent(account_id=source, target_number=target, amount=operation.amount, currency=operation.currency)
+        return Request({"input": content}, sent)
+
+
+def _keyed(operation: Operation) -> dict[str, object]:
+    """Return the key as a field of the input; where none is to be sent, leave it out or say null."""
+    if operation.key is None and operation.slot % 2:
+        return {}
+    return {"idempotencyKey": operation.key}
+
+
+def _registration(person: Person) -> dict[str, object]:
+    return {
+        "input": {
+            "email": person.email,
+            "fullName": person.full_name,
+            "cpf": person.cpf,
+            "password": person.password,
+        }
+    }

@@ -1,0 +1,174 @@
+"""The bank's client: HTTP, JSON, and the documents of `contracts/operations/`, nothing else.
+
+What it cannot know it does not guess: a time-out or a broken connection is unknown, not failed.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic_ns
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import msgspec
+
+from contracts import OPERATIONS
+from simulation.plan.model import Kind
+
+REQUEST_TIMEOUT_S = 10.0
+"""As long as a person looks at a spinner. Shorter, and a loaded machine makes unknowns out of answers on their way."""
+
+DOCUMENTS: Mapping[Kind, str] = {
+    Kind.REGISTER: "Register",
+    Kind.LOGIN: "Login",
+    Kind.LOGOUT: "Logout",
+    Kind.REFRESH: "RefreshSession",
+    Kind.OPEN_ACCOUNT: "OpenAccount",
+    Kind.DEPOSIT: "Deposit",
+    Kind.TRANSFER: "Transfer",
+    Kind.WITHDRAW: "Withdraw",
+    Kind.BATCH: "TransferBatch",
+    Kind.REVERSE: "ReverseTransaction",
+    Kind.AUTHORIZE: "AuthorizeHold",
+    Kind.CAPTURE: "CaptureHold",
+    Kind.RELEASE: "ReleaseHold",
+    Kind.FREEZE: "FreezeAccount",
+    Kind.UNFREEZE: "UnfreezeAccount",
+    Kind.LIMIT: "SetAccountLimits",
+    Kind.CLOSE: "CloseAccount",
+    Kind.STATEMENT: "AccountStatement",
+    Kind.HOLDS: "AccountHolds",
+    Kind.ME: "Me",
+    Kind.BALANCE: "AccountBalance",
+    Kind.HISTORY: "AccountHistory",
+}
+"""The document of `contracts/operations/` that each kind of operation sends."""
+
+ALIASED = "TransferTwice"
+"""The document with two transfers, as `one` and `two`."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Reply:
+    """What came back, or what went wrong on the way.
+
+    `cache` is what the answer's Cache-Status header (RFC 9211) says of it; `failure` is set where nothing that can be
+    read came back. `took_ns` is what the bank says that the answer took it (its Server-Timing header), so that this
+    client's own time and its wait for a core are not in it; where there is no answer, the time since sending.
+    """
+
+    status: int | None = None
+    data: Mapping[str, object] | None = None
+    error_codes: tuple[str, ...] = ()
+    correlation_id: str | None = None
+    cache: str | None = None
+    failure: str | None = None
+    took_ns: int = 0
+
+
+class BankClient:
+    """One pooled HTTP session for everybody, over all workers. Use as an async context manager."""
+
+    def __init__(self, base_urls: Sequence[str], *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        self._urls = [f"{url}/graphql" for url in base_urls]
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._documents = {
+            name: (OPERATIONS / f"{name}.graphql").read_text("utf-8") for name in (*DOCUMENTS.values(), ALIASED)
+        }
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are to send to."""
+        return len(self._urls)
+
+    async def __aenter__(self) -> Self:
+        """Open the pool."""
+        # No limit here: the driver bounds what is in flight, and a second bound would hide waiting inside the client.
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=self._timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the pool."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(
+        self,
+        kind: Kind,
+        variables: Mapping[str, object],
+        *,
+        worker: int,
+        token: str | None,
+        fresh: bool = False,
+        document: str | None = None,
+        respelled: bool = False,
+    ) -> Reply:
+        """Send one operation to one worker. The network never makes it raise.
+
+        `fresh` asks to go past the cache. `document` names another one than the kind's own. A body that is `respelled`
+        has its fields in another order, and white space.
+        """
+        if self._session is None:
+            raise RuntimeError("the client is not open")
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/graphql-response+json, application/json;q=0.9",
+            "User-Agent": "bank-simulation",
+        }
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if fresh:
+            headers["Cache-Control"] = "no-cache"
+        name = document or DOCUMENTS[kind]
+        body = body_of(
+            {"query": self._documents[name], "operationName": name, "variables": variables}, respelled=respelled
+        )
+        sent_ns = monotonic_ns()
+        try:
+            async with self._session.post(self._urls[worker], data=body, headers=headers) as response:
+                text = await response.read()
+                return replace(
+                    _reply(response.status, text),
+                    correlation_id=response.headers.get("X-Correlation-ID"),
+                    cache=response.headers.get("Cache-Status"),
+                    took_ns=_served_ns(response.headers.get("Server-Timing")) or monotonic_ns() - sent_ns,
+                )
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return Reply(failure=type(error).__name__, took_ns=monotonic_ns() - sent_ns)
+
+
+def body_of(content: dict[str, object], *, respelled: bool) -> bytes:
+    """Return a request as JSON; respelled, with its fields the other way round and a lot of white space."""
+    body = msgspec.json.encode(dict(reversed(content.items())) if respelled else content)
+    return msgspec.json.format(body, indent=7) if respelled else body
+
+
+def _served_ns(timing: str | None) -> int | None:
+    """Return the total of a Server-Timing header (W3C; milliseconds there), or None where it has none."""
+    found = re.search(r"\btotal;dur=([0-9]+(?:\.[0-9]+)?)", timing or "")
+    return round(float(found.group(1)) * 1e6) if found else None
+
+
+def _reply(status: int, text: bytes) -> Reply:
+    try:
+        body = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return Reply(status=status, failure=f"HTTP {status} without JSON")
+    if not isinstance(body, dict):
+        return Reply(status=status, failure=f"HTTP {status} with JSON that is no object")
+    data = body.get("data")
+    return Reply(
+        status=status,
+        data=data if isinstance(data, dict) else None,
+        error_codes=tuple(_code(error) for error in body.get("errors") or ()),
+    )
+
+
+def _code(error: object) -> str:
+    extensions = error.get("extensions") if isinstance(error, dict) else None
+    code = extensions.get("code") if isinstance(extensions, dict) else None
+    return code if isinstance(code, str) else "WITHOUT_CODE"

@@ -1,0 +1,148 @@
+"""How each success criterion is measured. Pure: samples and totals in, a number with its uncertainty out.
+
+`contracts/success_criteria.toml` names a measure by its key in `MEASURES` and says in words what it does.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from simulation.metrics.read import DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals, cache_hits_and_misses
+from simulation.result import Arm, OperationSample
+
+MINIMUM_PER_ARM = 20
+"""An operation takes part in the comparison from here on: the median of fewer requests says more about luck."""
+
+RESAMPLES = 2_000
+"""Bootstrap rounds: the ends of a 95 % interval rest on 50 rounds each, steady to about a tenth of its width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a run leaves to measure. `seed` makes the resampling repeatable."""
+
+    samples: Sequence[OperationSample]
+    totals: MetricsTotals
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A value with the number of samples behind it.
+
+    `interval` is a 95 % interval, or, where `bracket` is true, the histogram edges between which the value lies for
+    certain.
+    """
+
+    value: float | None
+    samples: int
+    interval: tuple[float, float] | None = None
+    bracket: bool = False
+    note: str = ""
+
+
+def percentile(ascending: Sequence[float], q: float) -> float:
+    """Return the value that a share `q` (0 to 1) of `ascending`, not empty, lies at or below (nearest rank)."""
+    return ascending[max(0, math.ceil(q * len(ascending)) - 1)]
+
+
+def median(ascending: Sequence[float]) -> float:
+    """Return the middle of `ascending`, not empty; the mean of the two middle ones where there are two."""
+    middle = len(ascending) // 2
+    return ascending[middle] if len(ascending) % 2 else (ascending[middle - 1] + ascending[middle]) / 2
+
+
+def _resampled_median(ascending: Sequence[float], random: Random) -> float:
+    """Draw the median of a resample directly.
+
+    Drawing n values with replacement and taking the middle one is the same as taking the value at the rank of the
+    median of n uniform numbers, which is Beta distributed: one draw in place of n.
+    """
+    half = (len(ascending) + 1) / 2
+    return ascending[min(len(ascending) - 1, int(random.betavariate(half, half) * len(ascending)))]
+
+
+def response_time_improvement(evidence: Evidence) -> Measurement:
+    """Compare cached with uncached reads by what the bank took to answer them, in per cent."""
+    return improvement(evidence, lambda sample: sample.service_ms)
+
+
+def improvement(evidence: Evidence, time_ms: Callable[[OperationSample], float]) -> Measurement:
+    """Return by how many per cent the cache lowers the median of `time_ms`, weighted by each operation's requests.
+
+    Only operations with `MINIMUM_PER_ARM` answered requests in both arms take part; the note names the others. The
+    number of samples is the smaller arm's.
+    """
+    times: dict[str, dict[Arm, list[float]]] = defaultdict(lambda: {"cached": [], "uncached": []})
+    for sample in evidence.samples:
+        if sample.arm is not None and sample.phase == "drive" and sample.outcome == "ok":
+            times[sample.operation][sample.arm].append(time_ms(sample))
+    both: dict[str, tuple[list[float], list[float]]] = {}
+    for operation, arms in sorted(times.items()):
+        if min(len(arms["cached"]), len(arms["uncached"])) >= MINIMUM_PER_ARM:
+            both[operation] = (sorted(arms["cached"]), sorted(arms["uncached"]))
+    left_out = sorted(times.keys() - both.keys())
+    note = f"too few in one of the arms, left out: {', '.join(left_out)}" if left_out else ""
+    if not both:
+        return Measurement(None, 0, note=note)
+    weights = {operation: len(cached) + len(uncached) for operation, (cached, uncached) in both.items()}
+    value = _weighted(weights, {name: median(cached) / median(uncached) for name, (cached, uncached) in both.items()})
+    random = Random(f"{evidence.seed} response time improvement")
+    rounds = sorted(
+        _weighted(
+            weights,
+            {
+                name: _resampled_median(cached, random) / _resampled_median(uncached, random)
+                for name, (cached, uncached) in both.items()
+            },
+        )
+        for _ in range(RESAMPLES)
+    )
+    smaller_arm = min(sum(len(pair[arm]) for pair in both.values()) for arm in (0, 1))
+    return Measurement(value, smaller_arm, (percentile(rounds, 0.025), percentile(rounds, 0.975)), note=note)
+
+
+def _weighted(weights: Mapping[str, int], ratios: Mapping[str, float]) -> float:
+    return 100 * sum(weight * (1 - ratios[name]) for name, weight in weights.items()) / sum(weights.values())
+
+
+def database_time_of_cached_operations(evidence: Evidence) -> Measurement:
+    """Return the p99 of the database time (ms) of reads that went through the cache; a hit counts as what it took."""
+    through = Histogram()
+    for cache in ("hit", "miss"):
+        through = through.plus(evidence.totals.histogram(DATABASE_TIME, cache=cache))
+    return histogram_p99_ms(through)
+
+
+def event_latency(evidence: Evidence) -> Measurement:
+    """Return the p99 (ms) from commit to the start of the handler, of events that were delivered through memory."""
+    return histogram_p99_ms(evidence.totals.histogram(EVENT_LATENCY, path="memory"))
+
+
+def histogram_p99_ms(histogram: Histogram) -> Measurement:
+    """Return the 99th percentile in milliseconds with the bucket that it lies in."""
+    edges, value = histogram.bracket(0.99), histogram.quantile(0.99)
+    if edges is None or value is None:
+        return Measurement(None, 0)
+    lower, upper = edges[0] * 1000, edges[1] * 1000
+    if math.isinf(upper):
+        note = "beyond the histogram's last edge: at least the number shown"
+        return Measurement(lower, int(histogram.count), (lower, upper), bracket=True, note=note)
+    return Measurement(value * 1000, int(histogram.count), (lower, upper), bracket=True)
+
+
+def cache_hit_ratio(evidence: Evidence) -> Measurement:
+    """Return hits in per cent of all reads that were not told to go past the cache."""
+    hits, misses = cache_hits_and_misses(evidence.totals)
+    asked = hits + misses
+    return Measurement(100 * hits / asked if asked else None, int(asked))
+
+
+MEASURES: Mapping[str, Callable[[Evidence], Measurement]] = {
+    "response_time_improvement": response_time_improvement,
+    "database_time_of_cached_operations": database_time_of_cached_operations,
+    "event_latency": event_latency,
+    "cache_hit_ratio": cache_hit_ratio,
+}

@@ -1,0 +1,111 @@
+"""Everything that the checks may look at, and the few questions that several of them ask of it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from simulation.client.answers import Opened
+from simulation.faults.model import FaultRun
+from simulation.history import Attempt
+from simulation.judge.effects import Caller, Oracle
+from simulation.judge.facts import Facts, LedgerSnapshot
+from simulation.judge.oracle import resolve
+from simulation.judge.reasons import Reasons
+from simulation.judge.timeline import Timelines
+from simulation.plan.model import KEYED_KINDS, Operation, Plan
+from simulation.plan.people import Person
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A text that no log line may hold; `label` says what it is without saying it."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BankCheck:
+    """What `bank check` said once the bank had come to rest; `report` is None where it could not look."""
+
+    report: Mapping[str, Any] | None
+    last_words: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A run, as its judge sees it. `facts` is None where the database could not be read at the end.
+
+    `epoch_ns` is the moment of the Unix epoch on the clock of the attempts: what the bank's own times mean on it.
+    """
+
+    plan: Plan
+    attempts: Sequence[Attempt]
+    facts: Facts | None
+    snapshots: Sequence[LedgerSnapshot] = ()
+    logs: Sequence[Path] = ()
+    secrets: Sequence[Secret] = ()
+    postgres_log: str | None = None
+    drained: bool = True
+    bank_check: BankCheck | None = None
+    opened: Mapping[int, Opened] = field(default_factory=dict)
+    faults: Sequence[FaultRun] = ()
+    epoch_ns: int = 0
+
+    def origin(self, operation: Operation) -> Operation:
+        """Return the operation that this one repeats, or itself."""
+        return operation if operation.follows is None else self.plan.operations[operation.follows]
+
+    @cached_property
+    def by_key(self) -> Mapping[Caller, Sequence[Attempt]]:
+        """Every attempt at something with an idempotency key, by caller and key, in the order of sending."""
+        found: dict[Caller, list[Attempt]] = defaultdict(list)
+        for attempt in self.attempts:
+            if attempt.operation.kind in KEYED_KINDS and attempt.operation.key is not None:
+                found[(attempt.operation.person, attempt.operation.key)].append(attempt)
+        return found
+
+    @cached_property
+    def user_ids(self) -> Mapping[int, str]:
+        """The id of each person that the database knows, by the person's number in the plan."""
+        if self.facts is None:
+            return {}
+        by_email = {user.email: user.id for user in self.facts.users}
+        return {person.index: by_email[person.email] for person in self.plan.people if person.email in by_email}
+
+    @cached_property
+    def people_by_account(self) -> Mapping[str, Person]:
+        """The owner of each account that the bank has confirmed to be open, by the account's id."""
+        return {
+            account.account_id: self.plan.people[self.plan.accounts[index].person]
+            for index, account in self.opened.items()
+        }
+
+    @cached_property
+    def ids_by_number(self) -> Mapping[str, str]:
+        """The account ids that the bank gave out, by the account's number."""
+        return {account.number: account.account_id for account in self.opened.values()}
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        """What the books must say."""
+        return resolve(
+            self.by_key,
+            facts=self.facts,
+            user_ids=self.user_ids,
+            ids_by_number=self.ids_by_number,
+            terms=self.plan.terms,
+        )
+
+    @cached_property
+    def reasons(self) -> Reasons:
+        """What can have been true between a request and its answer."""
+        return Reasons(self)
+
+    @cached_property
+    def timelines(self) -> Timelines | None:
+        """The versions of every account and when they can have been seen; None without the database's facts."""
+        return None if self.facts is None else Timelines(self.facts, self.by_key, self.user_ids)

@@ -1,0 +1,136 @@
+"""Which balances an account had, and which of them somebody may have seen at a moment that people's clocks know.
+
+An account's entries are a sequence of versions. Seen from outside, version v was there for sure once somebody had been
+told of its transaction, and was not there before the request for it was sent. Between these two nothing is certain, and
+nothing is judged.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from simulation.client.answers import moves_in
+from simulation.history import Attempt
+from simulation.judge.facts import EntryRow, Facts
+from simulation.plan.model import MONEY_KINDS
+
+Caller = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When a transaction was first asked for, when somebody was first told of it (None: never), and whose it was."""
+
+    asked_ns: int
+    told_ns: int | None
+    person: int
+
+
+@dataclass(slots=True)
+class _Told:
+    """Moments of being told, ascending, each with the highest version that had been told of by then."""
+
+    at_ns: list[int] = field(default_factory=list)
+    version: list[int] = field(default_factory=list)
+
+    def before(self, moment_ns: int) -> int:
+        place = bisect_right(self.at_ns, moment_ns)
+        return self.version[place - 1] if place else 0
+
+
+class AccountTimeline:
+    """The versions of one account. Version 0 is the empty account."""
+
+    def __init__(self, entries: Sequence[EntryRow], moments: Mapping[str, Moments]) -> None:
+        self.balances = [0, *(entry.balance_after_minor for entry in entries)]
+        self.transactions = [entry.transaction_id for entry in entries]
+        self._asked = list(accumulate((moments[t].asked_ns if t in moments else 0 for t in self.transactions), max))
+        self._told = _told(enumerate_told(self.transactions, moments, person=None))
+        people = {moments[t].person for t in self.transactions if t in moments}
+        self._told_by = {person: _told(enumerate_told(self.transactions, moments, person=person)) for person in people}
+
+    def newest_told(self, moment_ns: int, *, person: int | None = None) -> int:
+        """Return the newest version that was there for sure: of all transactions, or of one person's own."""
+        told = self._told if person is None else self._told_by.get(person, _Told())
+        return told.before(moment_ns)
+
+    def newest_possible(self, moment_ns: int) -> int:
+        """Return the newest version that can have been there: all up to it had been asked for before this moment."""
+        return bisect_left(self._asked, moment_ns)
+
+    def versions_with(self, balance_minor: int, oldest: int, newest: int) -> list[int]:
+        """Return the versions from `oldest` to `newest` at which the account had this balance."""
+        return [v for v in range(oldest, min(newest, len(self.balances) - 1) + 1) if self.balances[v] == balance_minor]
+
+
+def enumerate_told(
+    transactions: Sequence[str], moments: Mapping[str, Moments], *, person: int | None
+) -> list[tuple[int, int]]:
+    """Return (moment of being told, version) of the transactions that somebody was told of, ascending."""
+    found: list[tuple[int, int]] = []
+    for version, transaction in enumerate(transactions, start=1):
+        moment = moments.get(transaction)
+        if moment is not None and moment.told_ns is not None and person in {None, moment.person}:
+            found.append((moment.told_ns, version))
+    return sorted(found)
+
+
+def _told(pairs: Sequence[tuple[int, int]]) -> _Told:
+    return _Told([at_ns for at_ns, _ in pairs], list(accumulate((version for _, version in pairs), max)))
+
+
+class Timelines:
+    """The timelines of every account, and the order of all transactions in the log."""
+
+    def __init__(self, facts: Facts, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]) -> None:
+        self.moments = moments_of(facts, by_key, user_ids)
+        self.accounts = {id_: AccountTimeline(facts.entries.get(id_, ()), self.moments) for id_ in facts.accounts}
+        self.positions: dict[str, int] = {}
+        for event in facts.events:
+            if event.event_type == "TransactionInitiatedEvent":
+                self.positions.setdefault(event.aggregate_id, event.position)
+
+    def spans(self, account_id: str, versions: Sequence[int]) -> list[tuple[float, float]] | None:
+        """Return the stretches of the log during which the account was at one of `versions`, ascending.
+
+        None where a transaction of the account has no place in the log.
+        """
+        timeline = self.accounts[account_id]
+        places = [self.positions.get(transaction) for transaction in timeline.transactions]
+        found: list[tuple[float, float]] = []
+        for version in versions:
+            begin = 0 if version == 0 else places[version - 1]
+            end = float("inf") if version == len(places) else places[version]
+            if begin is None or end is None:
+                return None
+            found.append((begin, end))
+        return found
+
+
+def moments_of(
+    facts: Facts, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
+) -> dict[str, Moments]:
+    """Return the moments of each transaction that somebody in the plan asked for."""
+    told: dict[str, int] = {}
+    caller_of: dict[str, Caller] = {}
+    asked: dict[Caller, int] = defaultdict(int)
+    for caller, sent in by_key.items():
+        attempts = [attempt for attempt in sent if attempt.operation.kind in MONEY_KINDS]
+        if not attempts:
+            continue
+        asked[caller] = min(attempt.invoked_ns for attempt in attempts)
+        row = facts.keys.get((user_ids.get(caller[0], ""), caller[1]))
+        caller_of.update(dict.fromkeys(row.transaction_ids if row is not None else (), caller))
+        for attempt in attempts:
+            for move in moves_in(attempt.answer):
+                caller_of.setdefault(move.transaction_id, caller)
+                told[move.transaction_id] = min(told.get(move.transaction_id, attempt.ended_ns), attempt.ended_ns)
+    moments = {
+        transaction: Moments(asked[caller], told.get(transaction), caller[0])
+        for transaction, caller in caller_of.items()
+    }
+    # A fee is asked for and told of together with what it is for.
+    fees = [row for row in facts.transactions.values() if row.kind == "FEE" and row.related_id in moments]
+    return moments | {fee.id: moments[fee.related_id] for fee in fees if fee.related_id is not None}

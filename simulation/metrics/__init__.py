@@ -1,0 +1,1 @@
+"""What the bank says about itself while people bank."""

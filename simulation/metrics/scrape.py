@@ -1,0 +1,66 @@
+"""Asking the bank's workers for their metrics, once a second while people bank."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import aiohttp
+
+from simulation.metrics.read import MetricsAccumulator, MetricsTotals, cache_hits_and_misses
+from simulation.progress import Progress
+from simulation.result import MetricSample, measure_interval
+from simulation.stack.workers import Worker
+
+EVERY_S = 1.0
+"""As fine as a plot of a minute can show, and cheap: a scrape takes the bank some milliseconds."""
+
+TIMEOUT_S = 2.0
+
+
+class Scraper:
+    """Collects what the workers count, over their restarts."""
+
+    def __init__(self, workers: Sequence[Worker], progress: Progress) -> None:
+        self._workers = workers
+        self._progress = progress
+        self._accumulator = MetricsAccumulator()
+        self._begin = MetricsTotals()
+        self.samples: list[MetricSample] = []
+
+    async def begin(self) -> None:
+        """Count from here on: what was counted before is the setup's."""
+        await self.run_once()
+        self._begin = self._accumulator.totals()
+
+    def totals(self) -> MetricsTotals:
+        """Return what has been counted since `begin`."""
+        return self._accumulator.totals().since(self._begin)
+
+    async def run(self, clock_s: Callable[[], float]) -> None:
+        """Scrape every second, until cancelled."""
+        before = self.totals()
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.run_once()
+            now = self.totals()
+            self.samples.append(measure_interval(clock_s(), now, before))
+            self._progress.cache(*cache_hits_and_misses(now))
+            before = now
+
+    async def run_once(self) -> None:
+        """Scrape every worker; one that does not answer is left out, its earlier counts stay."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            for worker in self._workers:
+                text = await fetch_metrics(session, worker)
+                if text is not None:
+                    # Reading the text takes milliseconds, in which no request could be sent on time.
+                    await asyncio.to_thread(self._accumulator.take, worker.name, text)
+
+
+async def fetch_metrics(session: aiohttp.ClientSession, worker: Worker) -> str | None:
+    """Return what a worker has counted, as text, or None where it does not answer."""
+    try:
+        async with session.get(f"{worker.url}/metrics") as response:
+            return await response.text() if response.status == 200 else None
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None

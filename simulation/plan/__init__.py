@@ -1,0 +1,1 @@
+"""The plan: who does what and when, drawn from the seed."""

@@ -1,0 +1,164 @@
+"""Drawing a plan: from a seed and a scenario to people, accounts and operations."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+from simulation.faults.model import FaultName
+from simulation.plan.draft import Draft, clicked, key, reais
+from simulation.plan.mix import TELLER, Drawer
+from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
+from simulation.plan.people import Person, Role, make_people
+from simulation.plan.timetable import draw_faults, draw_lookouts
+from simulation.scenarios.shape import Scenario
+
+CUSTOMERS = range(4, 2_001)  # two households and two others at least; beyond 2,000 the setup alone takes minutes
+DURATION_S = (1.0, 3_600.0)  # an hour of history still fits into memory
+RATE = (0.5, 2_000.0)  # beyond this, one client process measures itself
+WORKERS = range(1, 17)
+OPERATIONS_MAX = 500_000  # about 1 GB of history in memory
+SEED = range(2**63)
+
+
+def draw_plan(
+    *,
+    seed: int,
+    scenario: Scenario,
+    customers: int,
+    duration_s: float,
+    rate: float,
+    workers: int,
+    faults: Sequence[FaultName] = (),
+) -> Plan:
+    """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none.
+
+    With `faults`, people bank in the same way as without; a schedule of the faults, and lookouts that see when the
+    service is back, come on top.
+    """
+    _accept_sizes(seed, customers, duration_s, rate, workers)
+    roles = [Role.TELLER, *_roles(Random(f"{seed} roles"), scenario, customers)]
+    people = make_people(Random(f"{seed} people"), roles)
+    accounts = _setup_accounts(Random(f"{seed} accounts"), people)
+    drawer = Drawer(Random(f"{seed} drive"), scenario, people, accounts)
+    setup = _setup_operations(Random(f"{seed} setup"), scenario, people, accounts)
+    drive = drawer.draw(duration_ns=round(duration_s * 1e9), rate=rate)
+    planned = draw_faults(Random(f"{seed} faults"), faults, duration_s=duration_s, workers=workers)
+    if planned:
+        chances, terms = Random(f"{seed} lookouts"), scenario.terms
+        drive += draw_lookouts(chances, people, accounts, duration_s=duration_s, workers=workers, terms=terms)
+    return Plan(
+        seed=seed,
+        scenario=scenario.name,
+        customers=customers,
+        duration_s=duration_s,
+        rate=rate,
+        workers=workers,
+        people=people,
+        accounts=tuple(drawer.accounts),
+        operations=_numbered(setup, drive),
+        faults=tuple(planned),
+        terms=scenario.terms,
+    )
+
+
+def _accept_sizes(seed: int, customers: int, duration_s: float, rate: float, workers: int) -> None:
+    if seed not in SEED:
+        raise PlanError(f"the seed must be a whole number from 0 to {SEED.stop - 1}, not {seed}")
+    if customers not in CUSTOMERS:
+        raise PlanError(f"there must be {CUSTOMERS.start} to {CUSTOMERS.stop - 1} people, not {customers}")
+    if not DURATION_S[0] <= duration_s <= DURATION_S[1]:
+        raise PlanError(f"the duration must be {DURATION_S[0]:g} to {DURATION_S[1]:g} seconds, not {duration_s:g}")
+    if not RATE[0] <= rate <= RATE[1]:
+        raise PlanError(f"the rate must be {RATE[0]:g} to {RATE[1]:g} operations a second, not {rate:g}")
+    if workers not in WORKERS:
+        raise PlanError(f"there must be {WORKERS.start} to {WORKERS.stop - 1} workers, not {workers}")
+    if duration_s * rate > OPERATIONS_MAX:
+        raise PlanError(
+            f"{duration_s:g} s at {rate:g} a second are more than {OPERATIONS_MAX} operations, which do not fit into "
+            "memory with their history"
+        )
+
+
+def _roles(random: Random, scenario: Scenario, customers: int) -> list[Role]:
+    households = max(2, round(customers * scenario.household_share))
+    merchants = 1 if scenario.one_merchant else 0
+    # Two are left to pay one another, whatever the scenario would have besides.
+    employers = max(0, min(scenario.employers, customers - households - merchants - 2))
+    roles = [Role.HOUSEHOLD] * households + [Role.MERCHANT] * merchants + [Role.EMPLOYER] * employers
+    roles += [Role.TRADER] * (customers - len(roles))
+    random.shuffle(roles)
+    return roles
+
+
+def _setup_accounts(random: Random, people: Sequence[Person]) -> list[PlannedAccount]:
+    accounts: list[PlannedAccount] = []
+    for person in people:
+        few = {Role.TELLER: 0, Role.MERCHANT: 1, Role.EMPLOYER: 1, Role.HOUSEHOLD: random.randint(2, 3)}
+        count = few.get(person.role, random.randint(1, 3))
+        accounts += [PlannedAccount(len(accounts) + i, person.index, key(random), in_setup=True) for i in range(count)]
+    return accounts
+
+
+def _funding(random: Random, scenario: Scenario, role: Role) -> int:
+    """Draw what is paid into an account at first.
+
+    One trader in four is poor, so that money runs out now and then without anybody meaning it to; not where everybody
+    pays and nobody is paid, for there it would run out for all of them.
+    """
+    if role is Role.EMPLOYER:
+        return random.randint(30_000_000, 60_000_000)
+    if role is Role.TRADER and scenario.one_merchant:
+        return random.randint(300_000, 1_500_000)
+    if role is Role.TRADER and random.randrange(4) == 0:
+        return random.randint(500, 3_000)
+    return random.randint(20_000, 300_000)
+
+
+def _setup_operations(
+    random: Random, scenario: Scenario, people: Sequence[Person], accounts: Sequence[PlannedAccount]
+) -> list[Draft]:
+    drafts = [Draft("setup", 0, Kind.LOGIN, Intent.PLAIN, TELLER, 0)]
+    for person in people[1:]:
+        slot = random.randrange(1_000)
+        chain = [Draft("setup", 0, kind, Intent.PLAIN, person.index, slot) for kind in (Kind.REGISTER, Kind.LOGIN)]
+        mine = [account for account in accounts if account.person == person.index]
+        chain += [replace(chain[0], kind=Kind.OPEN_ACCOUNT, key=account.key, account=account.index) for account in mine]
+        for account in mine:
+            amount = reais(_funding(random, scenario, person.role))
+            deposit = Draft("setup", 0, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=key(random), amount=amount)
+            chain.append(replace(deposit, account=account.index))
+        for draft in chain:
+            drafts += clicked(random, scenario, draft)
+    return drafts
+
+
+def _numbered(setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation, ...]:
+    drafts = [*setup, *sorted(drive, key=lambda draft: (draft.phase, draft.at_ns))]
+    number = {id(draft): index for index, draft in enumerate(drafts)}
+    return tuple(
+        Operation(
+            index=index,
+            phase=draft.phase,
+            at_ns=draft.at_ns,
+            kind=draft.kind,
+            intent=draft.intent,
+            person=draft.person,
+            slot=draft.slot,
+            key=draft.key,
+            account=draft.account,
+            target=draft.target,
+            amount=draft.amount,
+            currency=draft.currency,
+            arm=draft.arm,
+            page_size=draft.page_size,
+            follows=None if draft.follows is None else number[id(draft.follows)],
+            waits=draft.waits,
+            after=None if draft.after is None else number[id(draft.after)],
+            about=None if draft.about is None else number[id(draft.about)],
+            items=draft.items,
+            atomic=draft.atomic,
+            life_ms=draft.life_ms,
+            age_ms=draft.age_ms,
+        )
+        for index, draft in enumerate(drafts)
+    )

@@ -1,0 +1,275 @@
+"""What people do while they are driven, drawn from the weights of the scenario's mix."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from random import Random
+
+from simulation.plan.draft import Draft, clicked, key, reais
+from simulation.plan.model import Intent, Kind, PlannedAccount
+from simulation.plan.payday import Payday
+from simulation.plan.people import Person, Role
+from simulation.plan.retries import Retries
+from simulation.result import Arm
+from simulation.scenarios.shape import Scenario
+
+TELLER = 0
+"""The number of the bank's own person, who pays money in."""
+
+PAGE_SIZE = 20
+"""Lines of history a page: the same for everybody, as everybody has the same app."""
+
+UNCACHED_EVERY = 4
+"""One read in so many goes past the cache: enough to compare with, few enough that most people bank as people do."""
+
+RECENT_NS = (200_000_000, 3_000_000_000)
+"""How long ago the operation was meant to start that a retry, a conflict or a next page comes back to."""
+
+
+class _Zipf:
+    """Draws from things of which the first is twice as popular as the second and n times as the n-th."""
+
+    def __init__(self, random: Random, things: Sequence[int]) -> None:
+        self._random = random
+        self._things = list(things)
+        random.shuffle(self._things)
+        self._cumulative = list(accumulate(1 / rank for rank in range(1, len(self._things) + 1)))
+
+    def draw(self) -> int:
+        point = self._random.random() * self._cumulative[-1]
+        return self._things[min(bisect_left(self._cumulative, point), len(self._things) - 1)]
+
+
+class Drawer:
+    """Draws what people do while they are driven; one method for each entry of the scenario's mix."""
+
+    def __init__(
+        self, random: Random, scenario: Scenario, people: Sequence[Person], accounts: Sequence[PlannedAccount]
+    ) -> None:
+        self._random = random
+        self._scenario = scenario
+        self.accounts = list(accounts)
+        self._accounts_of = {p.index: [a.index for a in accounts if a.person == p.index] for p in people}
+        of_role = {role: [p.index for p in people if p.role is role] for role in Role}
+        payees = of_role[Role.MERCHANT] or of_role[Role.TRADER]
+        self._customers = _Zipf(random, [p.index for p in people[1:]])
+        self._households = _Zipf(random, of_role[Role.HOUSEHOLD])
+        self._payers = _Zipf(random, of_role[Role.TRADER])
+        self._payees = _Zipf(random, [account for p in payees for account in self._accounts_of[p]])
+        self._traders = of_role[Role.TRADER]
+        self._employers = [account for p in of_role[Role.EMPLOYER] for account in self._accounts_of[p]]
+        self._transfers: list[Draft] = []
+        self._pages: list[Draft] = []
+
+    def draw(self, *, duration_ns: int, rate: float) -> list[Draft]:
+        """Draw arrivals as a Poisson process, so that nobody's start waits for anybody's answer."""
+        entries: dict[str, Callable[[int], list[Draft]]] = {
+            "me": self._me,
+            "balance": self._balance,
+            "history": self._history,
+            "next_page": self._next_page,
+            "transfer": self._transfer,
+            "overdraft": self._overdraft,
+            "wrong": self._wrong,
+            "not_mine": self._not_mine,
+            "retry": self._retry,
+            "conflict": self._conflict,
+            "deposit": self._deposit,
+            "open_account": self._open_account,
+            "refresh": self._refresh,
+            "relogin": self._relogin,
+            "payment": self._payment,
+            **Retries(self._random, self, teller=TELLER).entries(),
+            **Payday(self._random, self, teller=TELLER, employers=self._employers).entries(),
+        }
+        names, weights = list(self._scenario.mix), list(self._scenario.mix.values())
+        drafts: list[Draft] = []
+        at_us = 0
+        while True:
+            # Whole microseconds: the last digit of a logarithm differs between C libraries.
+            at_us += max(1, round(self._random.expovariate(rate) * 1e6))
+            if at_us * 1_000 >= duration_ns:
+                return drafts
+            [name] = self._random.choices(names, weights)
+            for draft in entries[name](at_us * 1_000):
+                drafts += self._clicks(draft)
+
+    def _clicks(self, draft: Draft) -> list[Draft]:
+        return [draft] if draft.follows is not None else clicked(self._random, self._scenario, draft)
+
+    def _draft(self, at_ns: int, kind: Kind, person: int, intent: Intent = Intent.PLAIN) -> Draft:
+        return Draft("drive", at_ns, kind, intent, person, self._random.randrange(1_000))
+
+    def _arm(self) -> Arm:
+        return "uncached" if self._random.randrange(UNCACHED_EVERY) == 0 else "cached"
+
+    def _reader(self) -> int:
+        """Every fourth look is a household's: their sums are the sharpest test of a consistent answer."""
+        return self._households.draw() if self._random.randrange(4) == 0 else self._customers.draw()
+
+    def _me(self, at_ns: int) -> list[Draft]:
+        draft = self._draft(at_ns, Kind.ME, self._reader())
+        draft.arm = self._arm()
+        return [draft]
+
+    def _balance(self, at_ns: int) -> list[Draft]:
+        draft = self._draft(at_ns, Kind.BALANCE, self._reader())
+        draft.account, draft.arm = self._looked_at(draft.person), self._arm()
+        return [draft]
+
+    def _looked_at(self, person: int) -> int:
+        """Choose the account that somebody looks at: mostly the first, where the wages come in."""
+        accounts = self._accounts_of[person]
+        return accounts[0] if self._random.randrange(3) else self._random.choice(accounts)
+
+    def _history(self, at_ns: int) -> list[Draft]:
+        draft = self._draft(at_ns, Kind.HISTORY, self._reader())
+        draft.account, draft.arm = self._looked_at(draft.person), self._arm()
+        draft.page_size = PAGE_SIZE
+        self._pages.append(draft)
+        return [draft]
+
+    def _recent(self, drafts: Sequence[Draft], at_ns: int) -> Draft | None:
+        newest, oldest = (bisect_left(drafts, at_ns - ago, key=lambda draft: draft.at_ns) for ago in RECENT_NS)
+        return self._random.choice(drafts[oldest:newest]) if oldest < newest else None
+
+    def recent_transfer(self, at_ns: int) -> Draft | None:
+        """Draw one of the transfers of the last seconds, if there are any."""
+        return self._recent(self._transfers, at_ns)
+
+    def _next_page(self, at_ns: int) -> list[Draft]:
+        before = self._recent(self._pages, at_ns)
+        if before is None:
+            return self._history(at_ns)
+        page = replace(before, at_ns=at_ns, intent=Intent.NEXT_PAGE, arm=self._arm(), follows=before, waits=True)
+        return [page]
+
+    def _transfer(self, at_ns: int) -> list[Draft]:
+        # A fee would make a household poorer, whose accounts are to add up to what was paid in.
+        household = self._random.randrange(3) == 0 and not self._scenario.terms.transfer_fee_minor
+        draft = self.inside_household(at_ns) if household else self.payment(at_ns)
+        self._transfers.append(draft)
+        return [draft]
+
+    def _payment(self, at_ns: int) -> list[Draft]:
+        """Pay somebody; nothing moves inside of households, which a fee would make poorer."""
+        self._transfers.append(self.payment(at_ns))
+        return [self._transfers[-1]]
+
+    def owner_of(self, account: int) -> int:
+        """Return the person whose account it is."""
+        return self.accounts[account].person
+
+    def inside_household(self, at_ns: int) -> Draft:
+        """Draw large sums to and fro, so that a half-seen transfer changes the sum by a lot."""
+        draft = self._draft(at_ns, Kind.TRANSFER, self._households.draw())
+        draft.account, draft.target = self._random.sample(self._accounts_of[draft.person], 2)
+        draft.key, draft.amount = key(self._random), reais(self._random.randint(1, 60_000))
+        return draft
+
+    def payment(self, at_ns: int) -> Draft:
+        """Draw a transfer from a trader to somebody who is paid."""
+        draft = self._draft(at_ns, Kind.TRANSFER, self._payers.draw())
+        draft.account, draft.target = self._source(draft.person), self._payees.draw()
+        while draft.target == draft.account:
+            draft.person = self._random.choice(self._traders)
+            draft.account = self._source(draft.person)
+        draft.key, draft.amount = key(self._random), reais(self._random.choice((100, 1_000, 5_000)) + self._cents())
+        return draft
+
+    def _cents(self) -> int:
+        return self._random.randrange(100)
+
+    def _source(self, person: int) -> int:
+        return self._random.choice(self._accounts_of[person])
+
+    def _overdraft(self, at_ns: int) -> list[Draft]:
+        draft = self.payment(at_ns)
+        draft.intent, draft.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
+        self._transfers.append(draft)
+        return [draft]
+
+    def _wrong(self, at_ns: int) -> list[Draft]:
+        draft = self.payment(at_ns)
+        draft.intent = self._random.choice(
+            (
+                Intent.ZERO_AMOUNT,
+                Intent.NEGATIVE_AMOUNT,
+                Intent.TOO_PRECISE,
+                Intent.SAME_ACCOUNT,
+                Intent.UNKNOWN_ACCOUNT,
+                Intent.MISTYPED_NUMBER,
+                Intent.OTHER_CURRENCY,
+            )
+        )
+        if draft.intent is Intent.SAME_ACCOUNT:
+            draft.target = draft.account
+        if draft.intent is Intent.OTHER_CURRENCY:
+            draft.currency = "USD"
+        wrong_amounts = {Intent.ZERO_AMOUNT: "0.00", Intent.NEGATIVE_AMOUNT: "-5.00", Intent.TOO_PRECISE: "10.005"}
+        draft.amount = wrong_amounts.get(draft.intent, draft.amount)
+        return [draft]
+
+    def _not_mine(self, at_ns: int) -> list[Draft]:
+        """Look into somebody else's account, or try to pay out of it."""
+        thief = self._payers.draw()
+        others = [p for p in self._accounts_of if p != thief and self._accounts_of[p]]
+        victim = self._source(self._random.choice(others))
+        if self._random.randrange(2):
+            draft = self._draft(at_ns, Kind.BALANCE, thief, Intent.NOT_MINE)
+            draft.account = victim
+            return [draft]
+        draft = self._draft(at_ns, Kind.TRANSFER, thief, Intent.NOT_MINE)
+        draft.account, draft.target = victim, self._source(thief)
+        draft.key, draft.amount = key(self._random), reais(1_000 + self._cents())
+        return [draft]
+
+    def _retry(self, at_ns: int) -> list[Draft]:
+        before = self.recent_transfer(at_ns)
+        if before is None:
+            return self._transfer(at_ns)
+        slot = before.slot + 1
+        return [replace(before, at_ns=at_ns, intent=Intent.REPLAY, slot=slot, follows=before, waits=True)]
+
+    def _conflict(self, at_ns: int) -> list[Draft]:
+        before = self.recent_transfer(at_ns)
+        if before is None:
+            return self._transfer(at_ns)
+        amount = reais(7_777_700 + self._cents())  # more than any plan moves otherwise
+        slot = before.slot + 1
+        return [
+            replace(before, at_ns=at_ns, intent=Intent.CONFLICT, amount=amount, slot=slot, follows=before, waits=True)
+        ]
+
+    def _deposit(self, at_ns: int) -> list[Draft]:
+        draft = self._draft(at_ns, Kind.DEPOSIT, TELLER)
+        draft.account = self._payees.draw() if self._random.randrange(2) else self._source(self._payers.draw())
+        draft.key, draft.amount = key(self._random), reais(self._random.randint(1_000, 50_000))
+        return [draft]
+
+    def _open_account(self, at_ns: int) -> list[Draft]:
+        return [self.opening(at_ns, self._random.choice(self._traders), key(self._random))]
+
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+        """Draw the opening of one more account."""
+        draft = self._draft(at_ns, Kind.OPEN_ACCOUNT, person, intent)
+        account = PlannedAccount(len(self.accounts), person, with_key, in_setup=False)
+        self.accounts.append(account)
+        draft.account, draft.key = account.index, account.key
+        return draft
+
+    def _refresh(self, at_ns: int) -> list[Draft]:
+        return [self._draft(at_ns, Kind.REFRESH, self._customers.draw())]
+
+    def _relogin(self, at_ns: int) -> list[Draft]:
+        """Log out, try the closed session's token, log in again."""
+        logout = self._draft(at_ns, Kind.LOGOUT, self._customers.draw())
+        steps = ((Kind.ME, Intent.CLOSED_TOKEN, 30_000_000), (Kind.LOGIN, Intent.PLAIN, 60_000_000))
+        return [
+            logout,
+            *(
+                Draft("drive", at_ns + ns, kind, intent, logout.person, logout.slot, follows=logout, waits=True)
+                for kind, intent, ns in steps
+            ),
+        ]

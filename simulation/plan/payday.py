@@ -1,0 +1,265 @@
+"""Salaries, cash, holds, refunds, and what staff do to accounts, drawn for a plan."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Protocol
+
+from simulation.plan.draft import Draft, key, reais
+from simulation.plan.model import Intent, Kind
+
+SOON_NS = (60_000_000, 900_000_000)
+"""How much later somebody answers to what somebody else has done."""
+
+AGAIN_NS = (50_000_000, 2_000_000_000)
+"""How long ago the request was meant to start that is sent once more."""
+
+SHORT_MS, LONG_MS = 1_200, 600_000
+"""How long holds last: those that are left to expire, and those that somebody ends."""
+
+LIST_OF = (2, 6)
+"""So many salaries a list: enough for some to fail and others not."""
+
+MANY = 12
+"""More than `simulation.client.orders.DAY_OF`: where a transfer is limited, some of these are too many for the day."""
+
+
+class Bankers(Protocol):
+    """What is drawn elsewhere, and here gone on with."""
+
+    def payment(self, at_ns: int) -> Draft:
+        """Draw a transfer from a trader to somebody who is paid."""
+
+    def inside_household(self, at_ns: int) -> Draft:
+        """Draw a transfer between accounts of one household."""
+
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+        """Draw the opening of one more account."""
+
+    def owner_of(self, account: int) -> int:
+        """Return the person whose account it is."""
+
+
+class Payday:
+    """Draws what happens around wages; one method for each entry of a scenario's mix."""
+
+    def __init__(self, random: Random, bankers: Bankers, *, teller: int, employers: Sequence[int]) -> None:
+        self._random = random
+        self._bankers = bankers
+        self._teller = teller
+        self._employers = list(employers)
+        self._keyed: list[Draft] = []
+
+    def entries(self) -> Mapping[str, Callable[[int], list[Draft]]]:
+        """Return the entries by name."""
+        return {
+            "salaries": self._salaries,
+            "withdrawal": self._withdrawal,
+            "purchase": self._purchase,
+            "household_purchase": self._household_purchase,
+            "promised": self._promised,
+            "refund": self._refund,
+            "freeze": self._freeze,
+            "limit": self._limit,
+            "close": self._close,
+            "statement": self._statement,
+            "holds": self._holds,
+            "again": self._again,
+        }
+
+    def _soon(self) -> int:
+        return self._random.randrange(*SOON_NS)
+
+    def _key(self) -> str:
+        return key(self._random)
+
+    def _note(self, draft: Draft) -> Draft:
+        """Remember a draft as one whose key may be sent again."""
+        self._keyed.append(draft)
+        return draft
+
+    def _salaries(self, at_ns: int) -> list[Draft]:
+        """Pay several people at once, all or none or each by itself; now and then there is one salary too many."""
+        # Where so few people bank that nobody is an employer, somebody else pays.
+        account = self._random.choice(self._employers or [self._bankers.payment(at_ns).account or 0])
+        draft = Draft("drive", at_ns, Kind.BATCH, Intent.PLAIN, self._bankers.owner_of(account), self._slot())
+        targets = [self._bankers.payment(at_ns).target for _ in range(self._random.randint(*LIST_OF))]
+        items = [(target, reais(self._random.randint(5_000, 90_000))) for target in targets if target is not None]
+        draft.account, draft.key, draft.atomic = account, self._key(), self._random.randrange(2) == 0
+        if self._random.randrange(4) == 0:
+            draft.intent = Intent.OVERDRAFT
+            place = self._random.randrange(len(items))
+            items[place] = (items[place][0], reais(self._random.randint(80_000_000, 99_000_000)))
+        draft.items = tuple(items)
+        return [self._note(draft)]
+
+    def _slot(self) -> int:
+        return self._random.randrange(1_000)
+
+    def _withdrawal(self, at_ns: int) -> list[Draft]:
+        payment = self._bankers.payment(at_ns)
+        draft = replace(payment, kind=Kind.WITHDRAW, target=None)
+        if self._random.randrange(6) == 0:
+            draft.intent, draft.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
+        return [self._note(draft)]
+
+    def _hold(self, payment: Draft, life_ms: int) -> Draft:
+        return self._note(replace(payment, kind=Kind.AUTHORIZE, life_ms=life_ms))
+
+    def _end(self, hold: Draft, kind: Kind, *, amount: str | None = None, later_ns: int | None = None) -> Draft:
+        """Return what ends a hold, by the owner of the account that it is for."""
+        assert hold.target is not None
+        at_ns = hold.at_ns + (self._soon() if later_ns is None else later_ns)
+        person = self._bankers.owner_of(hold.target)
+        draft = Draft("drive", at_ns, kind, Intent.PLAIN, person, self._slot(), key=self._key(), amount=amount)
+        draft.about = hold
+        return self._note(draft)
+
+    def _part_of(self, amount: str | None, percent: int) -> str:
+        assert amount is not None
+        minor = int(amount.replace(".", ""))
+        return reais(max(1, minor * percent // 100))
+
+    def _purchase(self, at_ns: int) -> list[Draft]:
+        """Pay in a shop: money is held, and captured whole or in part, released, left to expire, or asked for twice."""
+        payment = self._bankers.payment(at_ns)
+        assert payment.amount is not None
+        if self._random.randrange(8) == 0:
+            payment.intent, payment.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
+        hold = self._hold(payment, LONG_MS)
+        match self._random.randrange(8):
+            case 0 | 1:
+                return [hold, self._end(hold, Kind.CAPTURE)]
+            case 2 | 3:
+                return [hold, self._end(hold, Kind.CAPTURE, amount=self._part_of(hold.amount, 60))]
+            case 4:
+                return [hold, self._end(hold, Kind.RELEASE)]
+            case 5:
+                hold.life_ms = SHORT_MS
+                # Captured after its time is over, if the person comes that late; the bank knows which.
+                return [hold, self._end(hold, Kind.CAPTURE, later_ns=3 * SHORT_MS * 1_000_000)]
+            case 6:
+                later_ns = self._soon()
+                both = [self._end(hold, kind, later_ns=later_ns) for kind in (Kind.CAPTURE, Kind.RELEASE)]
+                return [hold, *both]
+            case _:
+                too_much = self._end(hold, Kind.CAPTURE, amount=self._part_of(hold.amount, 150))
+                too_much.intent = Intent.EXCEEDS
+                right = self._end(hold, Kind.CAPTURE, later_ns=too_much.at_ns - hold.at_ns + self._soon())
+                return [hold, too_much, right]
+
+    def _promised(self, at_ns: int) -> list[Draft]:
+        """Promise most of what is on a new account, try to spend it all the same, and spend it when it is released."""
+        payment = self._bankers.payment(at_ns)
+        opening = self._bankers.opening(at_ns, payment.person, self._key())
+        money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
+        money.key, money.amount, money.after = self._key(), reais(10_000 + self._random.randrange(100)), opening
+        spent = replace(payment, account=opening.account, amount=reais(5_000 + self._random.randrange(1_000)))
+        hold = replace(spent, kind=Kind.AUTHORIZE, life_ms=LONG_MS, amount=reais(8_000), key=self._key(), after=money)
+        hold.at_ns = money.at_ns + self._soon()
+        spent.at_ns, spent.after = hold.at_ns + self._soon(), hold
+        release = self._end(hold, Kind.RELEASE, later_ns=spent.at_ns - hold.at_ns + self._soon())
+        release.after = spent
+        again = replace(spent, at_ns=release.at_ns + self._soon(), key=self._key(), after=release)
+        return [opening, money, self._note(hold), self._note(spent), release, again]
+
+    def _household_purchase(self, at_ns: int) -> list[Draft]:
+        """Move money within a household by a hold, which costs nothing: the sum of its accounts may never change."""
+        hold = self._hold(self._bankers.inside_household(at_ns), LONG_MS)
+        amount = None if self._random.randrange(2) else self._part_of(hold.amount, 30)
+        capture = self._end(hold, Kind.CAPTURE, amount=amount)
+        if self._random.randrange(2):
+            return [hold, capture]
+        return [hold, capture, self._reversal(capture, None, capture.person)]
+
+    def _reversal(self, about: Draft, amount: str | None, person: int, intent: Intent = Intent.PLAIN) -> Draft:
+        at_ns = about.at_ns + self._soon()
+        draft = Draft("drive", at_ns, Kind.REVERSE, intent, person, self._slot(), key=self._key(), amount=amount)
+        draft.about = about
+        return self._note(draft)
+
+    def _refund(self, at_ns: int) -> list[Draft]:
+        """Give back a payment: whole, in part, more than there was, or too much in two parts, one after the other."""
+        payment = self._note(self._bankers.payment(at_ns))
+        assert payment.target is not None
+        owner = self._bankers.owner_of(payment.target)
+        who = owner if self._random.randrange(3) else self._teller
+        match self._random.randrange(5):
+            case 0:
+                return [payment, self._reversal(payment, None, who)]
+            case 1:
+                return [payment, self._reversal(payment, self._part_of(payment.amount, 25), who)]
+            case 2:
+                too_much = self._part_of(payment.amount, 150)
+                return [payment, self._reversal(payment, too_much, who, Intent.EXCEEDS)]
+            case 3:
+                parts = [self._reversal(payment, self._part_of(payment.amount, 60), by) for by in (owner, self._teller)]
+                parts[1].at_ns, parts[1].after = parts[0].at_ns + self._soon(), parts[0]
+                return [payment, *parts]
+            case _:
+                part = self._reversal(payment, self._part_of(payment.amount, 40), who)
+                return [payment, part, *(self._reversal(payment, None, by) for by in (owner, self._teller))]
+
+    def _by_staff(self, kind: Kind, at_ns: int, account: int | None) -> Draft:
+        return Draft("drive", at_ns, kind, Intent.PLAIN, self._teller, self._slot(), account=account)
+
+    def _freeze(self, at_ns: int) -> list[Draft]:
+        """Freeze an account whose owner goes on paying, then unfreeze it."""
+        payment = self._bankers.payment(at_ns)
+        frozen = self._by_staff(Kind.FREEZE, at_ns, payment.account)
+        payment.at_ns, payment.after = at_ns + self._soon(), frozen
+        thawed = self._by_staff(Kind.UNFREEZE, payment.at_ns + self._soon(), payment.account)
+        thawed.after = payment
+        return [frozen, self._note(payment), thawed]
+
+    def _limit(self, at_ns: int) -> list[Draft]:
+        """Limit what may leave an account, let its owner pay more and less, then lift the limit."""
+        more = self._bankers.payment(at_ns)
+        limit = self._by_staff(Kind.LIMIT, at_ns, more.account)
+        limit.amount = self._part_of(more.amount, 50)
+        more.at_ns, more.after = at_ns + self._soon(), limit
+        less = replace(more, at_ns=more.at_ns + self._soon(), key=self._key(), kind=Kind.AUTHORIZE, life_ms=LONG_MS)
+        less.amount, less.after = self._part_of(more.amount, 20), more
+        many = [less]
+        for _ in range(MANY):
+            # Nobody's answer is waited for twice in a row for long: all come after the first.
+            many.append(replace(more, at_ns=less.at_ns + self._soon(), key=self._key(), after=less))
+            many[-1].amount = self._part_of(more.amount, 49)
+        lifted = self._by_staff(Kind.LIMIT, many[-1].at_ns + 2 * SOON_NS[1], more.account)
+        lifted.after = many[-1]
+        return [limit, self._note(more), *many, lifted]
+
+    def _close(self, at_ns: int) -> list[Draft]:
+        """Open one more account, close it, and pay money in; or the other way round, and it cannot be closed."""
+        payment = self._bankers.payment(at_ns)
+        opening = self._bankers.opening(at_ns, payment.person, self._key())
+        money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
+        money.key, money.amount = self._key(), reais(self._random.randint(100, 10_000))
+        closing = Draft("drive", at_ns, Kind.CLOSE, Intent.PLAIN, payment.person, self._slot(), account=opening.account)
+        first, second = (money, closing) if self._random.randrange(2) else (closing, money)
+        first.at_ns, first.after = at_ns + self._soon(), opening
+        second.at_ns, second.after = first.at_ns + self._soon(), first
+        return [opening, first, second]
+
+    def _statement(self, at_ns: int) -> list[Draft]:
+        """Look at the past: seconds ago, or this very moment."""
+        payment = self._bankers.payment(at_ns)
+        draft = Draft("drive", at_ns, Kind.STATEMENT, Intent.PLAIN, payment.person, self._slot())
+        draft.account, draft.age_ms = payment.account, self._random.choice((0, 0, 20, 500, 3_000))
+        return [draft]
+
+    def _holds(self, at_ns: int) -> list[Draft]:
+        payment = self._bankers.payment(at_ns)
+        draft = Draft("drive", at_ns, Kind.HOLDS, Intent.PLAIN, payment.person, self._slot())
+        draft.account = payment.account
+        return [draft]
+
+    def _again(self, at_ns: int) -> list[Draft]:
+        """Send a key of the last seconds once more."""
+        recent = sorted(self._keyed[-50:], key=lambda draft: draft.at_ns)
+        newest, oldest = (bisect_left(recent, at_ns - ago, key=lambda draft: draft.at_ns) for ago in AGAIN_NS)
+        if oldest >= newest:
+            return self._holds(at_ns)
+        before = self._random.choice(recent[oldest:newest])
+        return [replace(before, at_ns=at_ns, intent=Intent.REPLAY, slot=before.slot + 1, follows=before, waits=True)]

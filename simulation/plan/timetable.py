@@ -1,0 +1,106 @@
+"""Drawing which faults happen when, and the lookouts that see when the service is back. Pure, like all of the plan."""
+
+from collections.abc import Sequence
+from random import Random
+
+from simulation.faults.model import BACK_S, FAULTS, FaultName, PlannedFault
+from simulation.plan.draft import Draft, key
+from simulation.plan.mix import TELLER
+from simulation.plan.model import Intent, Kind, PlanError, PlannedAccount
+from simulation.plan.people import Person, Role
+from simulation.plan.terms import Terms
+
+LEAD_S = 1.0
+"""People bank undisturbed for a moment first, so that there is something to break."""
+
+ROOM_S = 4.0
+"""What a fault is given to be over before the next one; a longer recovery delays the next one."""
+
+LOOKOUTS_PER_S = 32
+"""Operations of lookouts a second, at most: they must not be the load."""
+
+LOOKOUT_EVERY_NS = 250_000_000
+"""How often each worker is looked at: finer than anybody would notice that the bank is away."""
+
+
+def needed_s(names: Sequence[FaultName]) -> float:
+    """Return how long people must bank so that each of these faults happens once."""
+    return LEAD_S + sum(FAULTS[name].lasts_s[1] + ROOM_S for name in names) if names else 0.0
+
+
+def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float, workers: int) -> list[PlannedFault]:
+    """Draw the schedule: each fault once in random order, and again as often as it fits. Raises PlanError if none fits.
+
+    Faults do not overlap: each ends, and has time to be got over, before the next begins.
+    """
+    if names and duration_s < needed_s(names):
+        raise PlanError(
+            f"{len(names)} fault{'s' if len(names) > 1 else ''} with time to recover need at least "
+            f"{needed_s(names):g} seconds, not {duration_s:g}"
+        )
+    planned: list[PlannedFault] = []
+    at_s, rounds = LEAD_S, 0
+    ordered = [name for name in FAULTS if name in names]  # however somebody listed them
+    while ordered and duration_s >= at_s + needed_s(names) - LEAD_S:
+        for name in random.sample(ordered, len(ordered)):
+            fault = _draw_fault(random, name, at_s, workers, is_first=rounds == 0)
+            planned.append(fault)
+            at_s = (fault.at_ms + fault.lasts_ms) / 1000 + ROOM_S
+        rounds += 1
+    return planned
+
+
+def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, is_first: bool) -> PlannedFault:
+    shortest, longest = FAULTS[name].lasts_s
+    lasts_ms = random.randint(round(shortest * 1000), round(longest * 1000))
+    worker = percent = replies = delay_ms = None
+    match name:
+        case FaultName.WORKER_KILL:
+            worker = None if is_first else random.randrange(workers)
+        case FaultName.CONNECTIONS_CUT:
+            percent = random.choice((30, 60, 100))
+        case FaultName.COMMIT_REPLY_CUT:
+            replies = random.randint(6, 12)
+        case FaultName.DATABASE_SLOW:
+            delay_ms = random.randint(40, 120)
+    return PlannedFault(name, round(at_s * 1000), lasts_ms, worker, percent, replies, delay_ms)
+
+
+def draw_lookouts(
+    random: Random,
+    people: Sequence[Person],
+    accounts: Sequence[PlannedAccount],
+    *,
+    duration_s: float,
+    workers: int,
+    terms: Terms,
+) -> list[Draft]:
+    """Draw one read past the cache and one small transfer for each worker, over and over, by people of households.
+
+    Where the bank charges for transfers, which would make households poorer, staff pay a cent in for others.
+    What they see tells when a worker serves again. Those of the phase `heal` come after the drive, as long as some
+    worker does not.
+    """
+    homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
+    households = [person.index for person in people if person.role is Role.HOUSEHOLD]
+    # Employers' accounts are never frozen; in the smallest of runs there is none.
+    others = [a.index for a in accounts if people[a.person].role is Role.EMPLOYER] or [
+        a.index for a in accounts if people[a.person].role is Role.TRADER
+    ]
+    every_ns = max(LOOKOUT_EVERY_NS, round(2 * workers * 1e9 / LOOKOUTS_PER_S))
+    drafts: list[Draft] = []
+    for phase, end_s in (("drive", duration_s), ("heal", BACK_S)):
+        for at_ns in range(0, round(end_s * 1e9), every_ns):
+            for worker in range(workers):
+                # Next to each other and not all at once: half of a round's time is spread over the workers.
+                moment_ns = at_ns + worker * every_ns // (2 * workers)
+                person = random.choice(households)
+                read = Draft(phase, moment_ns, Kind.BALANCE, Intent.PLAIN, person, slot=worker, arm="uncached")
+                move = Draft(phase, moment_ns, Kind.TRANSFER, Intent.PLAIN, person, slot=worker, key=key(random))
+                move.account, move.target = random.sample(homes[person], 2)
+                read.account, move.amount = move.account, "0.01"
+                if terms.transfer_fee_minor:
+                    move.kind, move.person = Kind.DEPOSIT, TELLER
+                    move.account, move.target = random.choice(others), None
+                drafts += [read, move]
+    return drafts

@@ -1,0 +1,101 @@
+"""What a run must have seen to have tested what it claims: counted from the evidence, required by the scenario."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from types import MappingProxyType
+
+from simulation.client.answers import Balances, Moved
+from simulation.faults.recovery import fault_sightings
+from simulation.judge.evidence import Evidence
+from simulation.metrics.read import MetricsTotals, cache_hits_and_misses
+from simulation.plan.model import KEYED_KINDS, Intent, Kind
+from simulation.plan.people import Role
+from simulation.result import Sighting
+from simulation.scenarios.shape import Scenario
+from simulation.sightings.keys import KEY_SIGHTINGS
+from simulation.sightings.keys import Count as KeyCount
+from simulation.sightings.moves import MOVE_SIGHTINGS
+
+Count = Callable[[Evidence, MetricsTotals], int]
+
+
+def _accepted(kind: Kind) -> Count:
+    return lambda evidence, _: sum(a.operation.kind is kind and a.outcome == "ok" for a in evidence.attempts)
+
+
+def _refused(*codes: str) -> Count:
+    return lambda evidence, _: sum(a.outcome == "refused" and a.code in codes for a in evidence.attempts)
+
+
+def _replays(evidence: Evidence, _: MetricsTotals) -> int:
+    return sum(attempt.replayed is True for attempt in evidence.attempts)
+
+
+def _closed_token(evidence: Evidence, _: MetricsTotals) -> int:
+    closed = [a for a in evidence.attempts if a.operation.intent is Intent.CLOSED_TOKEN]
+    return sum(attempt.code == "UNAUTHENTICATED" for attempt in closed)
+
+
+def _household_answers(evidence: Evidence, _: MetricsTotals) -> int:
+    people = {person.index for person in evidence.plan.people_with(Role.HOUSEHOLD)}
+    answers = [a for a in evidence.attempts if isinstance(a.answer, Balances) and a.operation.phase == "drive"]
+    return sum(attempt.operation.person in people for attempt in answers)
+
+
+def _concurrent_duplicates(evidence: Evidence, _: MetricsTotals) -> int:
+    """Count the keys of which two requests were under way at the same moment."""
+    found = 0
+    for attempts in evidence.by_key.values():
+        if attempts[0].operation.kind in KEYED_KINDS:
+            ordered = sorted(attempts, key=lambda attempt: attempt.invoked_ns)
+            found += any(b.invoked_ns < a.ended_ns for a, b in pairwise(ordered))
+    return found
+
+
+def _hot_postings(evidence: Evidence, _: MetricsTotals) -> int:
+    """Count the payments into the account that received most of them, from a hundred on."""
+    numbers = Counter(a.answer.to_number for a in evidence.attempts if isinstance(a.answer, Moved) and not a.replayed)
+    most = max(numbers.values(), default=0)
+    return most if most >= 100 else 0
+
+
+def _of_keys(count: KeyCount) -> Count:
+    return lambda evidence, _: count(evidence)
+
+
+SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
+    {
+        "transfers": ("Transfers accepted", _accepted(Kind.TRANSFER)),
+        "deposits": ("Deposits accepted", _accepted(Kind.DEPOSIT)),
+        "insufficient_funds": ("Transfers refused for insufficient funds", _refused("INSUFFICIENT_FUNDS")),
+        "wrong_input_refused": (
+            "Wrong input refused",
+            _refused("INVALID_AMOUNT", "SAME_ACCOUNT", "CURRENCY_MISMATCH", "ACCOUNT_NOT_FOUND"),
+        ),
+        "replays": ("Answers that repeat an earlier one for the same key", _replays),
+        "key_conflicts": ("Keys refused for another content", _refused("IDEMPOTENCY_KEY_REUSED")),
+        "concurrent_duplicates": ("Keys sent twice at the same moment", _concurrent_duplicates),
+        **{name: (title, _of_keys(count)) for name, (title, count) in KEY_SIGHTINGS.items()},
+        **{name: (title, _of_keys(count)) for name, (title, count) in MOVE_SIGHTINGS.items()},
+        "closed_token_refused": ("Tokens of closed sessions refused", _closed_token),
+        "cache_hits": ("Reads answered by the cache", lambda _, totals: int(cache_hits_and_misses(totals)[0])),
+        "cache_misses": ("Reads that the cache missed", lambda _, totals: int(cache_hits_and_misses(totals)[1])),
+        "household_answers": ("Answers with all accounts of a household", _household_answers),
+        "hot_postings": ("Payments into one and the same account, 100 at least", _hot_postings),
+        "ledger_snapshots": ("Snapshots of the whole ledger", lambda evidence, _: len(evidence.snapshots)),
+    }
+)
+"""Every sighting by name: its title and how it is counted."""
+
+
+def sightings(scenario: Scenario, evidence: Evidence, totals: MetricsTotals) -> tuple[Sighting, ...]:
+    """Count what was seen; what the scenario sets out to bring about is required, the rest is shown.
+
+    A fault that was planned is required to have been there.
+    """
+    usual = tuple(
+        Sighting(name, title, count(evidence, totals), required=name in scenario.expects)
+        for name, (title, count) in SIGHTINGS.items()
+    )
+    return usual + fault_sightings(evidence.faults)

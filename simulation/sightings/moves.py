@@ -1,0 +1,99 @@
+"""Which ways of moving and promising money, and of keeping it where it is, a run has seen."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from simulation.checks.founded import asked
+from simulation.client.answers import Held, Listed
+from simulation.judge.evidence import Evidence
+from simulation.plan.model import MONEY_KINDS, Kind
+
+Count = Callable[[Evidence], int]
+
+
+def _done(kind: Kind, status: str | None = None) -> Count:
+    """Count what was done, of an account or a hold that is then in this state."""
+
+    def count(evidence: Evidence) -> int:
+        done = [
+            a.answer for a in evidence.attempts if a.operation.kind is kind and a.outcome == "ok" and not a.replayed
+        ]
+        return sum(status in {None, getattr(answer, "status", None)} for answer in done)
+
+    return count
+
+
+def _refused(code: str, *kinds: Kind) -> Count:
+    return lambda evidence: sum(
+        a.outcome == "refused" and a.code == code and a.operation.kind in (kinds or MONEY_KINDS)
+        for a in evidence.attempts
+    )
+
+
+def _lists(evidence: Evidence, *, whole: bool) -> int:
+    """Count the lists of which everything was done, or something and something not."""
+    lists = [a.answer.items for a in evidence.attempts if isinstance(a.answer, Listed) and not a.replayed]
+    refused = [[isinstance(item, str) for item in items] for items in lists]
+    return sum(not any(items) if whole else any(items) and not all(items) for items in refused)
+
+
+def _captured_in_part(evidence: Evidence) -> int:
+    holds = [a.answer.hold for a in evidence.attempts if isinstance(a.answer, Held) and not a.replayed]
+    return sum(hold.status == "CAPTURED" and hold.captured_minor < hold.amount_minor for hold in holds)
+
+
+def _expired(evidence: Evidence) -> int:
+    return sum(hold.status == "EXPIRED" for hold in evidence.facts.holds.values()) if evidence.facts else 0
+
+
+def _promised(evidence: Evidence) -> int:
+    """Count the payments that the balance, but not what was available, would have covered."""
+    refused = [a for a in evidence.attempts if a.code == "INSUFFICIENT_FUNDS" and not a.replayed]
+    found = 0
+    for attempt in refused:
+        for one in asked(evidence, attempt):
+            if one.debit_id is not None:
+                balances = evidence.reasons.balances(one.debit_id, evidence.reasons.window(attempt))
+                found += min(balances, default=0) >= one.need_minor
+    return found
+
+
+def _fees(evidence: Evidence) -> int:
+    return sum(effect.fee_minor > 0 for effect in evidence.oracle.effects.values())
+
+
+MOVE_SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
+    {
+        "withdrawals": ("Withdrawals accepted", _done(Kind.WITHDRAW)),
+        "lists_whole": ("Lists of transfers made whole", lambda evidence: _lists(evidence, whole=True)),
+        "lists_in_part": ("Lists of transfers made in part", lambda evidence: _lists(evidence, whole=False)),
+        "lists_refused_whole": ("Lists refused whole for one item", _refused("INSUFFICIENT_FUNDS", Kind.BATCH)),
+        "holds_authorized": ("Holds authorised", _done(Kind.AUTHORIZE)),
+        "holds_captured": ("Holds captured", _done(Kind.CAPTURE)),
+        "holds_captured_in_part": ("Holds captured in part", _captured_in_part),
+        "holds_released": ("Holds released", _done(Kind.RELEASE)),
+        "holds_expired": ("Holds whose time ran out", _expired),
+        "promised_money_refused": ("Payments refused since what there is was promised", _promised),
+        "holds_ended_already": ("Ends refused of holds that had ended", _refused("HOLD_ENDED")),
+        "captures_beyond_the_hold": ("Captures refused for more than is held", _refused("CAPTURE_EXCEEDS_HOLD")),
+        "reversals": ("Reversals accepted", _done(Kind.REVERSE)),
+        "reversals_beyond_the_original": (
+            "Reversals refused for more than is left",
+            _refused("REVERSAL_EXCEEDS_ORIGINAL"),
+        ),
+        "reversals_too_many": ("Reversals refused of what was reversed", _refused("NOT_REVERSIBLE")),
+        "fees": ("Transactions with a fee", _fees),
+        "accounts_frozen": ("Accounts frozen", _done(Kind.FREEZE, "FROZEN")),
+        "accounts_closed": ("Accounts closed", _done(Kind.CLOSE, "CLOSED")),
+        "accounts_not_empty": (
+            "Closings refused of accounts with money",
+            _refused("ACCOUNT_NOT_EMPTY", Kind.CLOSE),
+        ),
+        "refused_while_frozen": ("Postings refused on frozen accounts", _refused("ACCOUNT_FROZEN")),
+        "refused_when_closed": ("Postings refused on closed accounts", _refused("ACCOUNT_CLOSED")),
+        "refused_beyond_limits": ("Postings refused as beyond a limit", _refused("LIMIT_EXCEEDED")),
+        "statements": ("Statements seen", _done(Kind.STATEMENT)),
+        "holdings": ("Answers with all holds of an account", _done(Kind.HOLDS)),
+    }
+)
+"""Every sighting of moves by name: its title and how it is counted."""

@@ -1,0 +1,141 @@
+"""The stack under test: PostgreSQL and Redis, the bank migrated, its first administrator, and its workers."""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
+from simulation.judge.evidence import BankCheck
+from simulation.judge.observe import open_observatory
+from simulation.plan.people import Person
+from simulation.plan.terms import Terms
+from simulation.progress import Progress
+from simulation.stack.tether import Tether
+from simulation.stack.workers import BANK, CouldNotRunError, Worker, Workers, free_ports, run_for_output, run_to_end
+
+CHECK_S = 120.0
+"""A run writes some thousand entries, of which `bank check` verifies a million in a few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Which servers the bank runs on, and how. The two URLs count for the external back end only."""
+
+    backend: BackendKind = "embedded"
+    database_url: str | None = None
+    redis_url: str | None = None
+
+
+@contextmanager
+def open_servers(servers: Servers) -> Iterator[Backend]:
+    """Give PostgreSQL and Redis. Raises CouldNotRunError where they cannot be had."""
+    folder = Path(tempfile.gettempdir()) / f"bank-simulation-{secrets.token_hex(4)}"
+    try:
+        with open_backend(
+            servers.backend,
+            folder=folder,
+            keep=False,
+            database_url=servers.database_url,
+            redis_url=servers.redis_url,
+        ) as backend:
+            yield backend
+    except BackendUnavailable as error:
+        raise CouldNotRunError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The running bank. `token_secret` signs its access tokens; no log may hold it."""
+
+    workers: Workers
+    token_secret: str
+    environment: Mapping[str, str]
+
+    @property
+    def urls(self) -> list[str]:
+        """The base URL of each worker."""
+        return [worker.url for worker in self.workers.all]
+
+    @property
+    def logs(self) -> list[Path]:
+        """The log of each worker."""
+        return [worker.log for worker in self.workers.all]
+
+    async def check_books(self) -> BankCheck:
+        """Let the bank verify its own books, while it runs, as an operator does."""
+        code, output, complaint = await run_for_output([*BANK, "check", "--json"], self.environment, timeout_s=CHECK_S)
+        if code in {0, 1}:
+            return BankCheck(json.loads(output))
+        return BankCheck(None, complaint or f"`bank check` ended with exit code {code}")
+
+
+@asynccontextmanager
+async def open_stack(
+    backend: Backend,
+    *,
+    teller: Person,
+    workers: int,
+    logs: Path,
+    mutant: str | None,
+    progress: Progress,
+    terms: Terms,
+) -> AsyncIterator[Stack]:
+    """Start the bank on `backend`. Raises CouldNotRunError where it does not start, or the database is in use.
+
+    Its workers log into the folder `logs`, and charge by `terms`. With a mutant, they run with that bug patched in; the
+    migration and the creation of the administrator do not.
+    """
+    token_secret = secrets.token_hex(32)
+    environment = {
+        **os.environ,
+        "DATABASE_URL": backend.database_url,
+        "REDIS_URL": backend.redis_url,
+        "BANK_TOKEN_SECRET": token_secret,
+        **terms.environment(),
+    }
+    progress.step("Migrating the database")
+    await run_to_end([*BANK, "migrate"], environment)
+    await _require_empty(backend)
+    progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
+    create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
+    bank = BANK if mutant is None else (sys.executable, "-m", "simulation.mutants.serve", mutant)
+    with Tether() as tether:
+        running = Workers(
+            [
+                Worker(f"worker-{number}", port, [*bank, "serve"], environment, _fresh(logs / f"worker-{number}.log"))
+                for number, port in enumerate(free_ports(workers))
+            ],
+            tether,
+        )
+        creating = asyncio.create_task(run_to_end(create, environment, stdin=teller.password + "\n"))
+        try:
+            await running.start()
+            await creating
+            yield Stack(running, token_secret, environment)
+        finally:
+            progress.step("Stopping the bank")
+            creating.cancel()
+            await asyncio.gather(creating, return_exceptions=True)
+            await running.stop()
+
+
+def _fresh(log: Path) -> Path:
+    log.write_bytes(b"")
+    return log
+
+
+async def _require_empty(backend: Backend) -> None:
+    async with open_observatory(backend.database_url) as observatory:
+        users = await observatory.users()
+    if users:
+        raise CouldNotRunError(
+            f"the database already holds {users} user{'s' if users > 1 else ''}, and the judge counts every row: "
+            "give it an empty database"
+        )

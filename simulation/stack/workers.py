@@ -1,0 +1,222 @@
+"""The bank's workers: real processes, restarted when they die, as a supervisor would."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic_ns
+
+import aiohttp
+
+from simulation.stack.tether import Tether
+
+READY_S = 60.0
+"""The first start compiles every module's byte code; on a slow machine that takes half a minute."""
+
+READY_POLL_S = 0.05
+STOP_S = 30.0
+"""The bank gives requests in flight 20 seconds; supervisors usually kill after 30."""
+
+CRASHES_MAX = 5
+CRASHES_WINDOW_NS = 15_000_000_000
+"""A worker that ends by itself five times in 15 seconds goes on doing so. SIGKILL comes from outside, and is borne."""
+
+RESTART_PAUSE_S = 0.1
+
+
+class CouldNotRunError(Exception):
+    """The run could not take place or be finished; the message is one sentence for the person who asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A worker that was found dead while it should have lived."""
+
+    at_ns: int
+    worker: str
+    reason: str
+
+
+class Worker:
+    """One process of the bank, on a port of its own."""
+
+    def __init__(self, name: str, port: int, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = log
+        self._command = [*command, "--host", "127.0.0.1", "--port", str(port)]
+        self._environment = dict(environment)
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """Start the process; its log is added to."""
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C in the terminal is for the simulation, which then stops its workers
+            )
+        return self.process
+
+    def last_words(self) -> str:
+        """Return the last line of the log, for a sentence that says why the worker does not live."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self.log.exists() else []
+        return lines[-1][:300] if lines else "it logged nothing"
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback that nobody listens on at this moment."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+class Workers:
+    """All workers of the bank. `failed` is set, with a CouldNotRunError, when one of them cannot be kept alive."""
+
+    def __init__(self, workers: Sequence[Worker], tether: Tether) -> None:
+        self.all = list(workers)
+        self.deaths: list[Death] = []
+        self.notes: list[str] = []
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tether = tether
+        self._stopping = False
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start every worker and wait until all are ready. Raises CouldNotRunError where one is not."""
+        for worker in self.all:
+            process = await worker.start()
+            self._tether.tie(process.pid)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            for worker in self.all:
+                await self._until_ready(worker, session)
+        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self.all]
+        for keeper in self._keepers:
+            keeper.add_done_callback(self._tell_failure)
+
+    def _tell_failure(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and (error := keeper.exception()) and not self.failed.done():
+            self.failed.set_exception(error)
+
+    async def _until_ready(self, worker: Worker, session: aiohttp.ClientSession) -> None:
+        try:
+            async with asyncio.timeout(READY_S):
+                while not await _is_ready(worker, session):
+                    if worker.process is None or worker.process.returncode is not None:
+                        raise CouldNotRunError(f"the bank's {worker.name} did not start: {worker.last_words()}")
+                    await asyncio.sleep(READY_POLL_S)
+        except TimeoutError:
+            raise CouldNotRunError(
+                f"the bank's {worker.name} was not ready within {READY_S:g} seconds: {worker.last_words()}"
+            ) from None
+
+    async def _keep(self, worker: Worker) -> None:
+        """Start the worker again whenever it dies."""
+        while worker.process is not None:
+            process = worker.process
+            code = await process.wait()
+            self._tether.untie(process.pid)
+            if self._stopping:
+                return
+            death = Death(monotonic_ns(), worker.name, _reason(code))
+            self.deaths.append(death)
+            crashes = self._recent_crashes(death) if code != -signal.SIGKILL else 0
+            if crashes >= CRASHES_MAX:
+                times = f"{crashes} times in a row ({death.reason})"
+                raise CouldNotRunError(f"the bank's {worker.name} died {times}: {worker.last_words()}")
+            await asyncio.sleep(RESTART_PAUSE_S * crashes)
+            if not self._stopping:
+                self._tether.tie((await worker.start()).pid)
+
+    def _recent_crashes(self, latest: Death) -> int:
+        killed = _reason(-signal.SIGKILL)
+        mine = [d for d in self.deaths if d.worker == latest.worker and d.reason != killed]
+        return sum(latest.at_ns - death.at_ns < CRASHES_WINDOW_NS for death in mine)
+
+    async def stop(self) -> None:
+        """Ask every worker to stop, as a supervisor does, and wait for it; what does not stop in time is killed."""
+        self._stopping = True
+        for worker in self.all:
+            if worker.process is not None and worker.process.returncode is None:
+                worker.process.terminate()
+        for worker in self.all:
+            if worker.process is not None:
+                await self._await_end(worker, worker.process)
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        if self.failed.done() and not self.failed.cancelled():
+            self.failed.exception()  # looked at, so that nobody is told of it a second time
+
+    async def _await_end(self, worker: Worker, process: asyncio.subprocess.Process) -> None:
+        try:
+            async with asyncio.timeout(STOP_S):
+                code = await process.wait()
+        except TimeoutError:
+            self.notes.append(f"{worker.name} did not stop within {STOP_S:g} seconds of SIGTERM and was killed")
+            process.kill()
+            await process.wait()
+        else:
+            if code:
+                self.notes.append(f"{worker.name} ended with exit code {code} when it was asked to stop")
+        self._tether.untie(process.pid)
+
+
+def _reason(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+async def _is_ready(worker: Worker, session: aiohttp.ClientSession) -> bool:
+    try:
+        async with session.get(f"{worker.url}/health/ready") as response:
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, stdin: str = "") -> None:
+    """Run one of the bank's commands. Raises CouldNotRunError with its last words where it fails."""
+    code, output, complaint = await run_for_output(command, environment, stdin=stdin)
+    if code:
+        name = " ".join(part for part in command[3:5] if not part.startswith("-"))
+        words = complaint or (output.splitlines() or ["it said nothing"])[-1][:300]
+        raise CouldNotRunError(f"bank {name} failed: {words}")
+
+
+async def run_for_output(
+    command: Sequence[str], environment: Mapping[str, str], *, stdin: str = "", timeout_s: float | None = None
+) -> tuple[int, str, str]:
+    """Run one of the bank's commands; return its exit code, what it wrote, and the last line of its complaint.
+
+    One that is not done in time is killed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(environment),
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            output, complaint = await process.communicate(stdin.encode())
+    except TimeoutError:
+        return -signal.SIGKILL, "", f"was not done within {timeout_s:g} seconds"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    lines = complaint.decode(errors="replace").strip().splitlines()
+    return process.returncode or 0, output.decode(errors="replace").strip(), lines[-1][:300] if lines else ""
+
+
+BANK = (sys.executable, "-m", "bank")
+"""The bank's command line, under the interpreter at hand."""
