@@ -103,7 +103,14 @@ class Evidence:
     @cached_property
     def reasons(self) -> Reasons:
         """What can have been true between a request and its answer."""
-        return Reasons(self)
+        return Reasons(
+            self.attempts,
+            self.by_key,
+            oracle=self.oracle,
+            facts=self.facts,
+            timelines=self.timelines,
+            epoch_ns=self.epoch_ns,
+        )
 
     @cached_property
     def timelines(self) -> Timelines | None:

@@ -10,17 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from simulation.client.answers import Held, moves_in
 from simulation.client.forms import minor
 from simulation.client.orders import DAY_OF
 from simulation.history import Attempt, Sent
-from simulation.judge.effects import Caller, Effect, Promise
+from simulation.judge.effects import Caller, Effect, Oracle, Promise
+from simulation.judge.facts import Facts
+from simulation.judge.timeline import Timelines
 from simulation.plan.model import STATE_KINDS, Kind
-
-if TYPE_CHECKING:
-    from simulation.judge.evidence import Evidence
 
 BANKS_LIMITS = (100_000_000, 500_000_000)
 """What may leave an account that has no limits of its own, at once and in a day: the bank's own, in minor units."""
@@ -56,19 +54,33 @@ class _Change:
 class Reasons:
     """Answers what can have been true, from what people sent and were told."""
 
-    def __init__(self, evidence: "Evidence") -> None:
-        self._evidence = evidence
+    def __init__(
+        self,
+        attempts: Sequence[Attempt],
+        by_key: Mapping[Caller, Sequence[Attempt]],
+        *,
+        oracle: Oracle,
+        facts: Facts | None,
+        timelines: Timelines | None,
+        epoch_ns: int,
+    ) -> None:
+        self._attempts = attempts
+        self._by_key = by_key
+        self._oracle = oracle
+        self._facts = facts
+        self._timelines = timelines
+        self._epoch_ns = epoch_ns
 
     def window(self, attempt: Attempt) -> Window:
         """Return the stretch in which the request was decided."""
-        same = self._evidence.by_key.get((attempt.operation.person, attempt.operation.key or ""), [attempt])
+        same = self._by_key.get((attempt.operation.person, attempt.operation.key or ""), [attempt])
         return Window(min([attempt.invoked_ns, *(a.invoked_ns for a in same)]), attempt.ended_ns)
 
     @cached_property
     def _changes(self) -> Mapping[tuple[str, str], Sequence[_Change]]:
         """Every change of an account's status and limits, by ("status" or "limits", account id)."""
         found: dict[tuple[str, str], list[_Change]] = defaultdict(list)
-        for attempt in self._evidence.attempts:
+        for attempt in self._attempts:
             kind, account_id = attempt.operation.kind, attempt.sent.account_id
             if kind not in STATE_KINDS or account_id is None or attempt.outcome == "refused":
                 continue
@@ -100,19 +112,19 @@ class Reasons:
     def _told(self) -> Mapping[Caller, float]:
         """When somebody was first told that a key's request was done."""
         told: dict[Caller, float] = {}
-        for caller, attempts in self._evidence.by_key.items():
+        for caller, attempts in self._by_key.items():
             moments = [attempt.ended_ns for attempt in attempts if attempt.outcome == "ok"]
             told[caller] = min(moments, default=NEVER)
         return told
 
     def _asked_ns(self, caller: Caller) -> int:
-        return min(attempt.invoked_ns for attempt in self._evidence.by_key[caller])
+        return min(attempt.invoked_ns for attempt in self._by_key[caller])
 
     @cached_property
     def _spending(self) -> Mapping[str, Sequence[tuple[Caller, int]]]:
         """By account, what counts against its day: whose key, and how much."""
         found: dict[str, list[tuple[Caller, int]]] = defaultdict(list)
-        oracle = self._evidence.oracle
+        oracle = self._oracle
         for effect in oracle.effects.values():
             if effect.kind in COUNTED:
                 found[effect.debit_id].append((effect.caller, effect.amount_minor))
@@ -127,19 +139,19 @@ class Reasons:
 
     def spent_at_least(self, account_id: str, window: Window) -> int:
         """Return what had been spent for sure before the window's beginning; nothing if a new day may have begun."""
-        first_ns = self._evidence.attempts[0].invoked_ns
+        first_ns = self._attempts[0].invoked_ns
         if self._day(first_ns) != self._day(window.end_ns):
             return 0
         spent = self._spending.get(account_id, ())
         return sum(amount for caller, amount in spent if self._told[caller] <= window.begin_ns)
 
     def _day(self, moment_ns: int) -> object:
-        return (datetime.fromtimestamp((moment_ns - self._evidence.epoch_ns) / 1e9, UTC) + BRASILIA).date()
+        return (datetime.fromtimestamp((moment_ns - self._epoch_ns) / 1e9, UTC) + BRASILIA).date()
 
     @cached_property
     def _promises_on(self) -> Mapping[str, Sequence[Promise]]:
         found: dict[str, list[Promise]] = defaultdict(list)
-        for promise in self._evidence.oracle.promises.values():
+        for promise in self._oracle.promises.values():
             found[promise.account_id].append(promise)
         return found
 
@@ -155,15 +167,15 @@ class Reasons:
         """Return when the hold had ended for sure; of the end of its time only the books tell when that was."""
         if promise.ended_by is not None:
             return self._told[promise.ended_by]
-        facts = self._evidence.facts
+        facts = self._facts
         row = None if facts is None else facts.holds.get(promise.hold_id)
         if row is None or row.ended_at_s is None:
             return NEVER
-        return row.ended_at_s * 1e9 + self._evidence.epoch_ns
+        return row.ended_at_s * 1e9 + self._epoch_ns
 
     def balances(self, account_id: str, window: Window) -> Sequence[int]:
         """Return the balances that the account can have had."""
-        timelines = self._evidence.timelines
+        timelines = self._timelines
         timeline = None if timelines is None else timelines.accounts.get(account_id)
         if timeline is None:
             return ()
@@ -177,30 +189,30 @@ class Reasons:
 
     def original(self, sent: Sent) -> Effect | None:
         """Return the transaction that a reversal is about."""
-        return self._evidence.oracle.effects.get(sent.about_id or "")
+        return self._oracle.effects.get(sent.about_id or "")
 
     def reversed_at_most(self, attempt: Attempt, window: Window) -> int:
         """Return what others can have taken back of the same transaction."""
         mine = (attempt.operation.person, attempt.operation.key)
-        others = self._evidence.oracle.reversals_of(attempt.sent.about_id or "")
+        others = self._oracle.reversals_of(attempt.sent.about_id or "")
         return sum(e.amount_minor for e in others if e.caller != mine and self._asked_ns(e.caller) < window.end_ns)
 
     def promise(self, sent: Sent) -> Promise | None:
         """Return the hold that a request is about."""
-        return self._evidence.oracle.promises.get(sent.about_id or "")
+        return self._oracle.promises.get(sent.about_id or "")
 
     @cached_property
     def _expiries(self) -> Mapping[str, float]:
         """The moment on the attempts' clock at which each hold's time is over, as the bank has told it."""
         found: dict[str, float] = {}
-        for attempt in self._evidence.attempts:
+        for attempt in self._attempts:
             if isinstance(attempt.answer, Held):
                 found[attempt.answer.hold.hold_id] = self.moment_ns(attempt.answer.hold.expires_at)
         return found
 
     def moment_ns(self, instant: str) -> float:
         """Return an instant of the bank's clock (RFC 3339) on the clock of the attempts."""
-        return datetime.fromisoformat(instant).timestamp() * 1e9 + self._evidence.epoch_ns
+        return datetime.fromisoformat(instant).timestamp() * 1e9 + self._epoch_ns
 
     def expires_ns(self, hold_id: str) -> float:
         """Return when a hold's time is over."""
@@ -219,7 +231,7 @@ class Reasons:
     @cached_property
     def _ends(self) -> Mapping[str, Sequence[Attempt]]:
         found: dict[str, list[Attempt]] = defaultdict(list)
-        for attempt in self._evidence.attempts:
+        for attempt in self._attempts:
             if attempt.operation.kind in {Kind.CAPTURE, Kind.RELEASE} and attempt.sent.about_id is not None:
                 found[attempt.sent.about_id].append(attempt)
         return found
@@ -228,14 +240,14 @@ class Reasons:
         """Yield each original that somebody was told of taking back, the last one told, and how much that is in all."""
         amounts: dict[str, dict[str, int]] = defaultdict(dict)
         last: dict[str, Attempt] = {}
-        for attempt in self._evidence.attempts:
+        for attempt in self._attempts:
             about_id = attempt.sent.about_id
             if attempt.operation.kind is Kind.REVERSE and about_id is not None:
                 for move in moves_in(attempt.answer):
                     amounts[about_id][move.transaction_id] = move.amount_minor
                     last[about_id] = attempt
         for about_id, taken in amounts.items():
-            original = self._evidence.oracle.effects.get(about_id)
+            original = self._oracle.effects.get(about_id)
             if original is not None:
                 yield original, last[about_id], sum(taken.values())
 
