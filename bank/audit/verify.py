@@ -55,7 +55,7 @@ async def verify_chain(
     Give a connection inside a REPEATABLE READ transaction, or the end may move meanwhile. A range begins from the hash
     that row `after` claims, so that ranges side by side, each verified in a process of its own, verify the whole.
     `signed` are hashes that are known from outside, by number: a row that has another one is a fault, also where the
-    chain fits. Some 200,000 rows a second, half of which is waiting for PostgreSQL (measured).
+    chain fits. Some 200,000 rows a second (measured).
     """
     end = await _queries.chain_end(connection)
     last = until if until is not None else end["number"] if end else 0

@@ -5,7 +5,6 @@ that. Where connecting takes longer than anybody waits, on a busy machine after 
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from typing import Any
 
@@ -45,8 +44,9 @@ class Connecting:
         while self._left:
             making = self._left.popleft()
             making.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                (await making).terminate()
+            await asyncio.wait({making})
+            if _look(making) is None:
+                making.result().terminate()
 
 
 def _look(making: asyncio.Task[Any]) -> BaseException | None:

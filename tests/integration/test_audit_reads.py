@@ -78,6 +78,13 @@ async def test_a_page_has_1_to_100_rows(stage: Stage, limit: int) -> None:
     assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", "limit must be 1 to 100.")
 
 
+async def test_what_no_type_is_called_is_not_put_on_record(stage: Stage) -> None:
+    reply = await stage.clients["admin"].run("AuditLogs", entityType="x" * 41)
+    assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", "entityType has at most 40 characters.")
+    async with stage.bank.bank.database.connection() as connection:
+        assert await connection.fetchval("select count(*) from event_store where event_data::text like '%xxxx%'") == 0
+
+
 async def test_without_a_limit_a_page_has_twenty(stage: Stage) -> None:
     assert len((await _page(stage))["edges"]) == 20
     assert len((await _page(stage, limit=None))["edges"]) == 20

@@ -13,6 +13,8 @@ from bank.errors import BadInput
 from bank.events.model import StaffReadEvent
 
 PAGE_DEFAULT = 20
+# Every look is on record for ever, with what was looked for; the names of types have a dozen characters.
+ENTITY_TYPE_MAX = 40
 
 
 @Resolver("Query.auditLogs", schema_name=SCHEMA_NAME)
@@ -25,6 +27,8 @@ async def resolve_audit_logs(_parent: Any, arguments: Shape, scope: RequestScope
         raise BadInput(f"limit must be 1 to {PAGE_MAX}.")
     before = NEWEST if after is None else read_cursor(after)
     entity_type, given_id = arguments.get("entityType"), arguments.get("entityId")
+    if entity_type is not None and len(entity_type) > ENTITY_TYPE_MAX:
+        raise BadInput(f"entityType has at most {ENTITY_TYPE_MAX} characters.")
     entity_id = None if given_id is None else read_id(given_id)
     scope.told.append(
         StaffReadEvent(
