@@ -27,7 +27,7 @@ def plant() -> None:
         for id_ in sorted(ids, key=_arrived.get().index):
             async for row in lock_accounts(connection, ids=[id_]):
                 yield row
-            await asyncio.sleep(0.01)  # a slow network, so that a short run meets it
+            await asyncio.sleep(0.05)  # a slow network, so that a short run meets it
 
     load = patch(post.Ledger, "_load", noting_arrival)
     patch(post.queries, "lock_accounts", one_by_one)
