@@ -1,11 +1,13 @@
 """Two processes and one Redis: what one of them could not tell Redis, the other one does not believe Redis about."""
 
+import pytest
+
 from fixtures.faults import FaultProxy, through_proxy, upstream_of
 from tests.integration.api import Client, serving, settings_for
 
 
 async def test_who_asks_another_process_sees_what_the_first_could_not_tell_redis(
-    database_url: str, redis_url: str
+    database_url: str, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with FaultProxy(upstream_of(redis_url)) as proxy:
         first_settings = settings_for(database_url, through_proxy(redis_url, proxy.port))
@@ -27,3 +29,6 @@ async def test_who_asks_another_process_sees_what_the_first_could_not_tell_redis
             proxy.close_hole()
             await first.caught_up()
             assert await person.balance(account["id"]) == "5.00"
+    logged = capsys.readouterr().out
+    assert "redis_unavailable" in logged
+    assert "cache_notice" not in logged, "every notice reached the second process, and it said so"
