@@ -24,9 +24,10 @@ POLL_S = 0.1
 
 CUT_EVERY_S = 0.25
 CUT_DELAY_S = 0.02
-# Shorter than the five seconds after which a statement that waits for a lock gives its connection back.
-EXHAUST_MAX_NS = 4_700_000_000
 """While connections are cut, the way is as long as one through a country, so that the cuts meet what is on it."""
+
+EXHAUST_MAX_NS = 4_700_000_000
+"""Shorter than the five seconds after which a statement that waits for a lock gives its connection back."""
 
 
 @asynccontextmanager

@@ -1,0 +1,65 @@
+"""The injector brings a fault about until somebody feels it, and no longer than it must."""
+
+import asyncio
+from time import monotonic_ns
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from fixtures.backends import Backend
+from fixtures.faults.process import ProxyProcess
+from simulation.faults import inject
+from simulation.faults.inject import POLL_S, Injector
+from simulation.faults.model import FaultName, PlannedFault
+from simulation.history import Attempt, History, Sent
+from simulation.plan.model import Intent, Kind, Operation
+from simulation.progress import Progress
+from simulation.stack.workers import Workers
+
+LASTS_MS = 50
+
+
+def injector(database_url: str, history: History) -> Injector:
+    return Injector(
+        [PlannedFault(FaultName.POOL_EXHAUSTED, 0, LASTS_MS)],
+        seed=7,
+        backend=Backend("external", database_url, "", ""),
+        proxy=ProxyProcess(("127.0.0.1", 0)),
+        workers=cast("Workers", SimpleNamespace(all=["w1"])),
+        history=history,
+        progress=Progress(),
+    )
+
+
+def overloaded() -> Attempt:
+    now_ns = monotonic_ns()
+    operation = Operation(0, "drive", 0, Kind.BALANCE, Intent.PLAIN, 1, 0)
+    return Attempt(operation, 1, 0, Sent(), now_ns, now_ns, "refused", "OVERLOADED")
+
+
+async def test_pools_are_held_until_a_request_finds_no_connection(database_url: str) -> None:
+    history = History()
+    breaking = injector(database_url, history)
+    (run,) = breaking.runs
+    async with asyncio.timeout(5), breaking.beside():
+        while monotonic_ns() < run.began_ns + LASTS_MS * 1_000_000 + 3 * POLL_S * 1e9 or not run.began_ns:
+            await asyncio.sleep(POLL_S / 10)
+        assert not run.ended_ns, "nobody has felt it yet"
+        history.attempts.append(overloaded())
+        while not run.ended_ns:
+            await asyncio.sleep(POLL_S / 10)
+    assert run.seen == 1
+
+
+async def test_pools_that_nobody_needs_are_given_back_all_the_same(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inject, "EXHAUST_MAX_NS", 2 * LASTS_MS * 1_000_000)
+    breaking = injector(database_url, History())
+    (run,) = breaking.runs
+    async with asyncio.timeout(5), breaking.beside():
+        while not run.ended_ns:
+            await asyncio.sleep(POLL_S / 10)
+    assert run.seen == 0
+    assert run.ended_ns - run.began_ns >= LASTS_MS * 1_000_000
