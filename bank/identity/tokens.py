@@ -13,6 +13,7 @@ from joserfc.jwk import OctKey
 
 from bank.clock import Clock
 from bank.errors import Unauthenticated
+from bank.identifiers import read_uuid
 
 _ALGORITHM = "HS256"
 # Verified tokens that are remembered: 10,000 active clients; a hit saves the 50 µs of a verification.
@@ -71,7 +72,7 @@ class AccessTokens:
     def _read(self, token: str) -> tuple[Caller, float]:
         try:
             claims = jwt.decode(token[:_TOKEN_CHARACTERS_MAX], self._key, algorithms=[_ALGORITHM]).claims
-            caller = Caller(UUID(claims["sub"]), str(claims["role"]), UUID(claims["sid"]))
+            caller = Caller(read_uuid(claims["sub"]), str(claims["role"]), read_uuid(claims["sid"]))
             return caller, float(claims["exp"])
         except (JoseError, ValueError, KeyError, TypeError, AttributeError):
             raise Unauthenticated("The access token is not one of this bank's.") from None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from uuid import UUID
 
+from bank.identifiers import read_uuid
 from bank.ledger.model import Account, Books, Decide, Posting, Refusal
 from bank.money import MAX_POSTING_MINOR, InvalidAmountError, UnknownCurrencyError, format_amount, parse_amount
 from bank.transfers.terms import Terms
@@ -13,8 +14,8 @@ DESCRIPTION_MAX = 140
 KEY_MAX = 255
 
 # The bank's own accounts, made by migrations.
-CASH_ACCOUNTS = {"BRL": UUID("00000000-0000-7000-8000-000000000986")}
-FEE_ACCOUNTS = {"BRL": UUID("00000000-0000-7000-8000-00000000f986")}
+CASH_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-000000000986")}
+FEE_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-00000000f986")}
 
 
 def check_key(key: str) -> Refusal | None:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from bank.errors import BadInput
+from bank.identifiers import read_uuid
 from bank.ledger.command import Receipt
 from bank.ledger.model import Refusal
 from bank.money import format_amount
@@ -66,7 +67,7 @@ def _customer_number(number: str) -> str | None:
 def read_id(text: str) -> UUID | None:
     """Return an id as given by a client, or None where no id of the bank looks like that."""
     try:
-        return UUID(text)
+        return read_uuid(text)
     except ValueError:
         return None
 
