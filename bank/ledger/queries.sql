@@ -10,7 +10,7 @@ cross join lateral (
 -- name: insert_key(caller_id, key, operation, digest, outcome, now)$
 -- One key, in a unit of work. A key that is there already, or is being written by somebody who commits, is left alone.
 insert into idempotency_keys (caller_id, key, operation, request_digest, outcome, created_at)
-values (:caller_id, :key, :operation, :digest, CAST(:outcome as jsonb), :now)
+values (:caller_id, :key, :operation, :digest, CAST(:outcome as json), :now)
 on conflict do nothing returning true;
 
 -- name: lock_accounts(ids)
@@ -79,16 +79,19 @@ with posted as (
     insert into idempotency_keys
         (caller_id, key, operation, request_digest, outcome, transaction_id, created_at)
     select k.*, :now from unnest(:callers::uuid[], :keys::text[], :operations::text[], :digests::bytea[],
-        :outcomes::jsonb[], :key_transactions::uuid[]) as k
+        :outcomes::json[], :key_transactions::uuid[]) as k
+), told as materialized (
+    -- Twice told, once made.
+    select p.place, p.id, p.initiated_by, p.metadata, jsonb_build_object(
+        'transaction_id', p.id, 'kind', p.kind, 'amount_minor', p.amount_minor, 'currency', p.currency,
+        'debit_account_id', p.debit_id, 'credit_account_id', p.credit_id, 'initiated_by', p.initiated_by,
+        'related_transaction_id', p.related_id, 'hold_id', p.hold_id
+    ) as event_data from posted p
 ), events as (
-    select p.place, told.nth, told.event_type, p.id as aggregate_id, 'Transaction' as aggregate_type,
-           jsonb_build_object(
-               'transaction_id', p.id, 'kind', p.kind, 'amount_minor', p.amount_minor, 'currency', p.currency,
-               'debit_account_id', p.debit_id, 'credit_account_id', p.credit_id, 'initiated_by', p.initiated_by,
-               'related_transaction_id', p.related_id, 'hold_id', p.hold_id
-           ) as event_data, 2 as event_version, p.initiated_by, p.metadata
-    from posted p
-    cross join (values (1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')) as told (nth, event_type)
+    select t.place, e.nth, e.event_type, t.id as aggregate_id, 'Transaction' as aggregate_type,
+           t.event_data, 2 as event_version, t.initiated_by, t.metadata
+    from told t
+    cross join (values (1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')) as e (nth, event_type)
     union all
     select place, nth, 'BalanceUpdatedEvent', account_id, 'Account',
            jsonb_build_object(

@@ -60,7 +60,7 @@ ENTRIES = """
 KEYS = """
     select caller_id::text, key, operation, transaction_id::text, array(
         select item #>> '{receipt,transaction_id}'
-        from jsonb_array_elements(coalesce(outcome -> 'items', '[]')) with ordinality as listed (item, place)
+        from json_array_elements(coalesce(outcome -> 'items', '[]')) with ordinality as listed (item, place)
         order by place
     ), outcome #>> '{hold,id}' from idempotency_keys
 """

@@ -26,15 +26,16 @@ with given as (
     insert into entries (account_id, version, transaction_id, amount_minor, currency, balance_after_minor, created_at)
     select debit_id, debit_version + 1, ENTERED, -5, 'BRL', debit_balance - 5, now() from given where DEBITED
     union all
-    select credit_id, credit_version + 1, ENTERED, 5, 'BRL', credit_balance + 5, now() from given where CREDITED
+    select credit_id, credit_version + 1, ENTERED, 5, 'BRL', credit_balance + TOLD, now() from given where CREDITED
 )
 update accounts a set balance_minor = a.balance_minor + change, version = a.version + 1
-from given cross join lateral (values (debit_id, -5, DEBITED), (credit_id, 5, CREDITED)) as s (id, change, due)
+from given cross join lateral (values (debit_id, -5, DEBITED), (credit_id, TOLD, CREDITED)) as s (id, change, due)
 where a.id = s.id and s.due
 """
 RIGHT = {
     "TRANSACTION": "gen_random_uuid()", "SAID": "5", "CURRENCY": "BRL", "NAMED": "credit_id",
     "CREDIT_VERSION": "credit_version + 1", "WRITTEN": "true", "DEBITED": "true", "CREDITED": "true", "ENTERED": "id",
+    "TOLD": "5",
 }  # fmt: skip
 OTHER = "(select id from accounts where kind = 'CUSTOMER' and id <> credit_id)"
 WRONG = {
@@ -46,11 +47,34 @@ WRONG = {
     "a transaction without entries": {"DEBITED": "false", "CREDITED": "false"},
     "a transaction with the debited entry only": {"CREDITED": "false"},
     "a transaction with the credited entry only": {"DEBITED": "false"},
+    "an entry and an account that agree on a wrong balance": {"TOLD": "6"},
     "entries of a transaction that has its own": {
         "WRITTEN": "false",
         "ENTERED": "(select t.id from transactions t where t.amount_minor = 5 limit 1)",
     },
 }
+# Two deposits in one statement; what the entry in the middle tells is varied.
+TWO_POSTINGS = """
+with given as (
+    select a.id, a.version, a.balance_minor, c.id as cash, c.version as cash_version, c.balance_minor as cash_balance
+    from accounts a, accounts c where a.id = '{account}' and c.kind = 'CASH'
+), deposits as (
+    select given.*, n, gen_random_uuid() as transaction_id from given, generate_series(1, 2) as n
+), written as (
+    insert into transactions (id, kind, amount_minor, currency, debit_account_id, credit_account_id, debit_version,
+        credit_version, initiated_by, created_at)
+    select transaction_id, 'DEPOSIT', 5, 'BRL', cash, id, cash_version + n, version + n, gen_random_uuid(), now()
+    from deposits
+), entered as (
+    insert into entries (account_id, version, transaction_id, amount_minor, currency, balance_after_minor, created_at)
+    select cash, cash_version + n, transaction_id, -5, 'BRL', cash_balance - 5 * n, now() from deposits
+    union all
+    select id, version + n, transaction_id, 5, 'BRL', balance_minor + case n when 1 then {told} else 10 end, now()
+    from deposits
+)
+update accounts a set balance_minor = a.balance_minor + change, version = a.version + 2
+from given cross join lateral (values (cash, -10), (given.id, 10)) as s (id, change) where a.id = s.id
+"""
 HEAD = [
     "update event_log_head set position = position + 4",
     "update event_log_head set position = position - 1",
@@ -89,6 +113,46 @@ async def test_a_posting_that_is_wrong_is_refused(books: Books, whoever: Any, va
     with pytest.raises(asyncpg.CheckViolationError):
         await whoever.execute(posting(ana, **varied))
     assert await books.balances_minor(ana) == [1_005]
+
+
+async def test_each_entry_follows_from_the_one_before_it(books: Books, whoever: Any) -> None:
+    ana = await books.open_account(balance_minor=1_000)
+    with pytest.raises(asyncpg.CheckViolationError, match="does not follow from the one before it"):
+        await whoever.execute(TWO_POSTINGS.format(account=ana, told=6))
+    await whoever.execute(TWO_POSTINGS.format(account=ana, told=5))
+    assert await books.balances_minor(ana) == [1_010]
+
+
+async def test_an_account_does_not_go_back_to_an_entry_before_its_last(books: Books, whoever: Any) -> None:
+    ana = await books.open_account(balance_minor=1_000)
+    await whoever.execute(posting(ana))
+    with pytest.raises(asyncpg.CheckViolationError, match="without entries that say so"):
+        await whoever.execute("update accounts set version = 1, balance_minor = 1_000 where id = $1", ana)
+    assert await books.balances_minor(ana) == [1_005]
+
+
+async def test_guards_go_down_an_index_also_where_a_table_fits_on_a_page(
+    books: Books, database_url: str, whoever: Any
+) -> None:
+    ana = await books.open_account(balance_minor=1_000)
+    onlooker = await asyncpg.connect(database_url)
+    await onlooker.execute("analyze")
+
+    async def whole_tables_read() -> list[tuple[str, int]]:
+        await whoever.execute("select pg_stat_force_next_flush()")
+        return [
+            tuple(row)
+            for row in await onlooker.fetch(
+                "select relname, seq_scan from pg_stat_user_tables where relname in ('entries', 'transactions')"
+                " order by relname"
+            )
+        ]
+
+    before = await whole_tables_read()
+    await whoever.execute(posting(ana))
+    await whoever.execute(posting(ana))
+    assert await whole_tables_read() == before
+    await onlooker.close()
 
 
 async def test_a_transaction_cannot_be_written_first_and_entered_later(books: Books, whoever: Any) -> None:

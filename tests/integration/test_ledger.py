@@ -172,6 +172,8 @@ GUARDED = [
     ("a truncation of audit rows", "truncate audit_logs"),
     ("a balance without entries", "update accounts set balance_minor = balance_minor + 1 where kind = 'CUSTOMER'"),
     ("a version without entries", "update accounts set version = version + 1 where kind = 'CUSTOMER'"),
+    ("entries that an account forgets", "update accounts set version = 0, balance_minor = 0"),
+    ("money held without a hold", "update accounts set held_minor = 1 where kind = 'CUSTOMER'"),
     ("an overdraft", "update accounts set balance_minor = -1 where kind = 'CUSTOMER'"),
     (
         "an account that does not open empty",
