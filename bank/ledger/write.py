@@ -1,5 +1,7 @@
 """Write what a batch has decided, within its transaction: one statement, and one more for holds and for refusals."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -30,16 +32,19 @@ def _transpose(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str,
     return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
 
 
-async def write(connection: Any, batch: Batch) -> list[RecordedEvent]:
-    """Write everything and return its events as the log has them. From here to the commit the log's head is locked."""
+async def write(connection: Any, batch: Batch) -> Iterator[RecordedEvent]:
+    """Write everything and return its events as the log has them. From here to the commit the log's head is locked.
+
+    The events are made when they are asked for: after the commit, while the database works on the next batch.
+    """
     if batch.holds:
         await queries.write_holds(connection, **hold_columns(batch))
     head = int(await queries.write_batch(connection, **columns(batch)))
-    events = _recorded(batch, head)
+    told: list[RecordedEvent] = []
     if batch.told:
-        told, metadata = zip(*batch.told, strict=True)
-        events += await append(connection, told, now=batch.now, metadata=metadata)
-    return events
+        events, metadata = zip(*batch.told, strict=True)
+        told = await append(connection, events, now=batch.now, metadata=metadata)
+    return chain(_recorded(batch, head), told)
 
 
 def columns(batch: Batch) -> dict[str, Any]:
@@ -75,14 +80,10 @@ def hold_columns(batch: Batch) -> dict[str, Any]:
     return _transpose(_HOLD_COLUMNS, [msgspec.structs.astuple(hold) for hold in batch.holds])
 
 
-def _recorded(batch: Batch, head: int) -> list[RecordedEvent]:
-    """Return the events of the batch's postings as the log has them, given the head's position after them."""
+def _recorded(batch: Batch, head: int) -> Iterator[RecordedEvent]:
+    """Make the events of the batch's postings as the log has them, given the head's position after them."""
     position = head - EVENTS_A_POSTING * len(batch.posted)
-    recorded = []
     for posted in batch.posted:
         for event in posted.events():
             position += 1
-            recorded.append(
-                RecordedEvent(position=position, event=event, metadata=posted.metadata, created_at=batch.now)
-            )
-    return recorded
+            yield RecordedEvent(position=position, event=event, metadata=posted.metadata, created_at=batch.now)
