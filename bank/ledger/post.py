@@ -33,8 +33,8 @@ from bank.telemetry import metrics
 logger = structlog.get_logger(__name__)
 queries = load_statements(__file__)
 
-# One statement for 512 decisions takes about 30 ms; beyond that latency grows faster than throughput. At 256 a posting is
-# a tenth dearer, for what is paid once a batch: begin, locks, commit (measured).
+# One statement for 512 decisions takes about 30 ms; beyond that latency grows faster than throughput. At 256 a posting
+# is a tenth dearer, for what is paid once a batch: begin, locks, commit (measured).
 BATCH_MAX = 512
 # Four full batches, under a quarter of a second of waiting; a longer queue only delays the answer "try again".
 QUEUE_MAX = 2_048
