@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from typing import Any
 from uuid import UUID
@@ -43,6 +44,8 @@ def tail(*, database_url: str | None, follow: bool, since: str | None, types: tu
     for name in types:
         if name not in EVENT_TYPES:
             raise BadInput(f"There is no event type {name}; there are {', '.join(EVENT_TYPES)}.")
+    # What ends it does so also where a shell that put us into the background lets interrupts be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_tail(database_url, place(since), follow=follow, types=list(types) or None, **shown))
 
