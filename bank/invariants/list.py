@@ -40,7 +40,6 @@ TRIGGERS = (
     ("accounts", "held_is_the_sum_of_holds"),
     ("audit_logs", "audit_logs_are_append_only"),
     ("entries", "entries_are_append_only"),
-    ("entries", "entries_follow_each_other"),
     ("entries", "entries_sum_to_zero"),
     ("event_log_head", "head_moves_with_events"),
     ("event_store", "event_store_is_append_only"),

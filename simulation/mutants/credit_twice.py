@@ -27,8 +27,5 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("conservation", "balances_match_oracle"),
     plant=plant,
-    unguard=(
-        "drop trigger if exists entries_follow_each_other on entries",
-        "drop trigger if exists balances_change_by_entries on accounts",
-    ),
+    unguard=("drop trigger if exists balances_change_by_entries on accounts",),
 )

@@ -33,7 +33,6 @@ MUTANT = Mutant(
     unguard=(
         # All that would stop an entry of a version that is there already, and a balance that is not of its entries.
         "alter table entries drop constraint if exists entries_pkey",
-        "drop trigger if exists entries_follow_each_other on entries",
         "drop trigger if exists entries_sum_to_zero on entries",
         "drop trigger if exists transactions_have_entries on transactions",
         "drop trigger if exists balances_change_by_entries on accounts",

@@ -34,11 +34,18 @@ begin
     if found then
         raise exception 'the entries of transaction % do not sum to zero', wrong using errcode = 'check_violation';
     end if;
+    -- The last entry tells the account's balance; of each other one the next entry begins with what it tells.
     select e.account_id into wrong from new_entries e
     where not exists (
         select from accounts a
-        where a.id = e.account_id and a.currency = e.currency and a.version >= e.version
-        and (a.version > e.version or a.balance_minor = e.balance_after_minor) offset 0
+        where a.id = e.account_id and a.currency = e.currency and a.version >= e.version and case
+            when a.version = e.version then a.balance_minor = e.balance_after_minor
+            else exists (
+                select from entries next
+                where next.account_id = e.account_id and next.version = e.version + 1
+                and next.balance_after_minor - next.amount_minor = e.balance_after_minor
+            )
+        end offset 0
     ) limit 1;
     if found then
         raise exception 'an entry of account % is not what the account says', wrong using errcode = 'check_violation';
