@@ -12,7 +12,7 @@ async def _deliver(self: Any, stretch: Any, committed: Any) -> None:
         await self._move(connection, stretch)
     self._moved(stretch)
     async with self._database.transaction("begin") as connection:
-        await asyncio.sleep(0.1)  # a slow network, so that a short run meets it
+        await asyncio.sleep(0.3)  # a slow network, so that every cut meets it
         await self._handle(connection, stretch.events, committed)
 
 
