@@ -134,10 +134,19 @@ class Ledger:
                 raise
             # A unit of work has used one of these keys since we looked; now it is there to be seen.
             batch, outcomes, events = await self._commit(commands)
+        committed_at = perf_counter()
+        if self._queue.empty():
+            # Nobody waits for the next batch, so that the subscribers come first.
+            self._publish(events, committed_at)
+            events = ()
         # The next batch need not wait until everybody knows of this one; its callers do (rule 11).
-        task = asyncio.create_task(self._tell(batch, waiting, outcomes, events, committed_at=perf_counter()))
+        task = asyncio.create_task(self._tell(batch, waiting, outcomes, events, committed_at))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+    def _publish(self, events: Iterable[RecordedEvent], committed_at: float) -> None:
+        if recorded := list(events):
+            self._bus.publish(recorded, committed_at=committed_at)
 
     async def _commit(self, commands: Sequence[Command]) -> tuple[Batch, list[Outcome], Iterable[RecordedEvent]]:
         """Decide and write; return the batch, its outcomes and its events as the log has them."""
@@ -176,14 +185,13 @@ class Ledger:
         waiting: Sequence[_Waiting],
         outcomes: Sequence[Outcome],
         events: Iterable[RecordedEvent],
-        *,
         committed_at: float,
     ) -> None:
-        """Tell the subscribers, the cache and then the callers of what has been committed."""
+        """Tell the subscribers of `events`, the cache and then the callers of what has been committed."""
         try:
-            await asyncio.sleep(0)  # lets the database begin with the next batch
-            if recorded := list(events):
-                self._bus.publish(recorded, committed_at=committed_at)
+            if events:
+                await asyncio.sleep(0)  # lets the database begin with the next batch
+                self._publish(events, committed_at)
             if shown := batch.shown:
                 await self._write_through(shown)
         finally:

@@ -35,7 +35,7 @@ def _transpose(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str,
 async def write(connection: Any, batch: Batch) -> Iterator[RecordedEvent]:
     """Write everything and return its events as the log has them. From here to the commit the log's head is locked.
 
-    The events are made when they are asked for: after the commit, while the database works on the next batch.
+    The events are made when they are asked for: after the commit, where others wait while the database works for them.
     """
     if batch.holds:
         await queries.write_holds(connection, **hold_columns(batch))

@@ -20,7 +20,7 @@ async def _write(self: Any, commands: Sequence[Command], waiting: Sequence[Any])
         outcomes = [batch.decide(command) for command in commands]
         if batch.writes:
             await write(connection, batch)
-        await self._tell(batch, waiting, outcomes, (), committed_at=0.0)
+        await self._tell(batch, waiting, outcomes, (), 0.0)
         await connection.execute("rollback" if lost else "commit")
 
 
