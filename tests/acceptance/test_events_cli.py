@@ -103,6 +103,10 @@ def stand(database_url: str, redis_url: str) -> Stand:
     return Stand(database_url, redis_url)
 
 
+# A shell without job control lets what it starts with & ignore interrupts.
+IN_THE_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+
+
 def spending(account: UUID, versions: range) -> list[BalanceUpdatedEvent]:
     return [
         balance_updated(
@@ -130,10 +134,11 @@ def test_tail_shows_the_newest_and_filters_by_type_aggregate_and_place(stand: St
         assert part in line
 
 
-def test_tail_follows_the_log_until_it_is_interrupted(stand: Stand) -> None:
+@pytest.mark.parametrize("shell", [[], IN_THE_BACKGROUND], ids=["in a terminal", "in the background"])
+def test_tail_follows_the_log_until_it_is_interrupted(stand: Stand, shell: list[str]) -> None:
     stand.emit(*spending(ACCOUNT, range(1, 3)))
     with subprocess.Popen(
-        [sys.executable, "-m", "bank", "events", "tail", "-f", "-n", "1", "--json"],
+        [*shell, sys.executable, "-m", "bank", "events", "tail", "-f", "-n", "1", "--json"],
         env=_environment(**stand.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None

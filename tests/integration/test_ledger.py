@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from bank.ledger import post
 from bank.ledger.command import Receipt
 from bank.ledger.model import Refusal
 from tests.integration.books import Books, running_books
@@ -50,6 +51,20 @@ async def test_a_transfer_writes_initiated_then_balances_then_completed_at_dense
     ]
     assert [(row["position"], row["event_type"]) for row in stored] == list(enumerate(names, start=5))
     assert [(event.position, event.event_type) for event in published] == list(enumerate(names, start=5))
+
+
+async def test_what_is_posted_while_other_batches_wait_is_published_all_and_in_order(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "BATCH_MAX", 3)
+    ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
+    inbox = books.bus.subscribe("test")
+    inbox.open()
+    await asyncio.gather(*[books.transfer(ana, bia, "1.00", key=f"t{number}") for number in range(20)])
+    published = [(event.position, event.event_type) for event, _ in inbox.take(after=4, most=100)]
+    stored = await books.connection.fetch("select position, event_type from event_store where position > 4 order by 1")
+    assert published == [tuple(row) for row in stored]
+    assert len(published) == 80
 
 
 async def test_a_refused_transfer_leaves_no_entries_and_one_event_that_says_so(books: Books) -> None:

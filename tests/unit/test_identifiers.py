@@ -1,12 +1,13 @@
 import threading
 import time
+from collections.abc import Callable
 from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank.identifiers import BRANCH_MAX, SEQUENCE_MAX, account_number, is_account_number, uuid7, uuid7s
+from bank.identifiers import BRANCH_MAX, SEQUENCE_MAX, account_number, is_account_number, read_uuid, uuid7, uuid7s
 
 branches = st.integers(1, BRANCH_MAX)
 sequences = st.integers(1, SEQUENCE_MAX)
@@ -119,3 +120,19 @@ def test_many_ids_at_once_are_fresh_and_in_order_with_those_made_before_and_afte
     assert drawn == sorted(set(drawn))
     assert {(one.version, one.variant) for one in drawn} == {(7, RFC_4122)}
     assert all(isinstance(one, UUID) for one in drawn)
+
+
+@pytest.mark.parametrize("spell", [str, lambda one: str(one).upper(), lambda one: one.hex])
+def test_a_uuid_is_read_as_it_is_usually_spelt(spell: Callable[[UUID], str]) -> None:
+    made = uuid7()
+    assert read_uuid(spell(made)) == made
+    assert str(read_uuid(spell(made))) == str(made)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "1" * 31, "1" * 33, f"{{{UUID(int=1)}}}", f"urn:uuid:{UUID(int=1)}", f" {UUID(int=1)}", "\ud800" * 36],
+)
+def test_no_other_text_is_a_uuid(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - each text is told differently by the driver
+        read_uuid(text)
