@@ -27,6 +27,14 @@ from fixtures.backends.reach import run_sql
 TEMPLATE = "bank_template"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-schema",
+        action="store_true",
+        help="write bank/invariants/schema.json anew, from what the migrations make",
+    )
+
+
 class Servers(Protocol):
     """What a test process knows of the servers of the run."""
 

@@ -56,6 +56,8 @@ def _lines(verdict: Verdict) -> list[str]:
     waiting = [f"The audit is {verdict.audit_behind:,} events behind."] if verdict.audit_behind else []
     if verdict.put_aside:
         waiting.append(f"{verdict.put_aside:,} events wait as dead letters of the audit and have no row yet.")
+    if verdict.logins:
+        waiting.append(f"May work as the bank's role, superusers aside: {', '.join(verdict.logins)}.")
     if verdict.is_sound:
         return [*lines, f"Sound: {looked_at}, as of {moment}.", *waiting]
     broken = f"{len(found)} of {len(INVARIANTS)} invariants"

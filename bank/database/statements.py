@@ -44,12 +44,12 @@ class _OnConnection(AsyncPGAdapter):
         return status
 
 
-def load_statements(module_file: str) -> Any:
-    """Return the statements of `queries.sql` beside a module, given its `__file__`, as functions of a connection.
+def load_statements(module_file: str, name: str = "queries.sql") -> Any:
+    """Return the statements of a file beside a module, given its `__file__`, as functions of a connection.
 
     Modules of one folder share them.
     """
-    return _load(Path(module_file).with_name("queries.sql"))
+    return _load(Path(module_file).with_name(name))
 
 
 @cache

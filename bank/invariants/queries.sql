@@ -306,30 +306,6 @@ with reach as materialized (
 select 'events_audited' as invariant, count(*) over () as broken, place, what, expected, found
 from wrong order by position limit 1;
 
--- name: guards(trigger_tables, triggers, constraint_tables, constraints, kept, role)
--- What keeps the ledger right while it is written: triggers and constraints that are there and count, and no right of the
--- bank's role to change what was written.
-with wrong as (
-    select format('%s of %s', g.name, g.on_table) as place, 'the trigger' as what, 'enabled' as expected,
-        case when t.oid is null then 'missing' else 'disabled' end as found
-    from unnest(:trigger_tables::text[], :triggers::text[]) as g (on_table, name)
-    left join pg_trigger t on t.tgname = g.name and t.tgrelid = to_regclass(g.on_table) and not t.tgisinternal
-    where t.oid is null or t.tgenabled not in ('O', 'A')
-    union all
-    select format('%s of %s', g.name, g.on_table), 'the constraint', 'enforced',
-        case when c.oid is null then 'missing' else 'not enforced' end
-    from unnest(:constraint_tables::text[], :constraints::text[]) as g (on_table, name)
-    left join pg_constraint c on c.conname = g.name and c.conrelid = to_regclass(g.on_table)
-    where c.oid is null or not c.convalidated or not c.conenforced
-    union all
-    select format('the role %s', r.rolname), 'its right to change ' || k.kept, 'none', 'granted'
-    from pg_roles r cross join unnest(:kept::text[]) as k (kept)
-    where r.rolname = :role and (has_table_privilege(r.oid, to_regclass(k.kept), 'delete, truncate')
-        or has_any_column_privilege(r.oid, to_regclass(k.kept), 'update'))
-)
-select 'guards_in_place' as invariant, count(*) over () as broken, place, what, expected, found
-from wrong order by place limit 1;
-
 -- name: last_audit_number()$
 select coalesce(max(number), 0) from audit_logs;
 

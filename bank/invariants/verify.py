@@ -18,10 +18,11 @@ import msgspec
 
 from bank.audit.verify import Fault, verify_chain
 from bank.database.migrate import require_level_of
-from bank.database.pool import CONNECTION_LOST, ROLE
+from bank.database.pool import CONNECTION_LOST
 from bank.database.statements import load_statements
 from bank.errors import Unavailable
-from bank.invariants.list import CONSTRAINTS, INVARIANTS, KEPT, TRIGGERS
+from bank.invariants.list import INVARIANTS
+from bank.invariants.schema import compare_schema, logins_of_role
 
 _queries = load_statements(__file__)
 
@@ -38,7 +39,6 @@ SWEEPS = (
     "totals",
     "followers",
     "subscribers",
-    "guards",
 )
 # The audit chain is followed in two halves, each as much work as a quarter of the sweeps.
 CHAIN_STEPS = 3
@@ -92,7 +92,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked at, as of which moment, and what is wrong with it: nothing, and the books are sound.
 
     `audit_behind` are the events that the audit has not come to yet, `put_aside` those that wait as its dead letters.
-    `seconds` is what each part of the work took.
+    `logins` may work as the bank's role, superusers left out. `seconds` is what each part of the work took.
     """
 
     as_of: datetime
@@ -105,6 +105,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     audit_behind: int
     put_aside: int
     findings: tuple[Finding, ...]
+    logins: tuple[str, ...]
     seconds: dict[str, float]
 
     @property
@@ -173,9 +174,10 @@ class _Verification:
             # One says why; the others were given up for it.
             raise failed.exceptions[0] from failed
         self._findings += self._chain_findings(counts["audit_rows"])
+        logins = tuple(await logins_of_role(first))
         order = list(INVARIANTS)
         findings = sorted(self._findings, key=lambda finding: order.index(finding.invariant))
-        return Verdict(as_of=as_of, **counts, findings=tuple(findings), seconds=self._seconds)
+        return Verdict(as_of=as_of, **counts, findings=tuple(findings), logins=logins, seconds=self._seconds)
 
     def _plan(self, last: int) -> None:
         """Line the work up, the longest first, so that the rest fills the time until all is done."""
@@ -183,7 +185,8 @@ class _Verification:
         self._waiting.append(("chain_begin", partial(self._follow_chain, "chain_begin", 0, halfway)))
         self._waiting.append(("chain_end", partial(self._follow_chain, "chain_end", halfway, last)))
         self._waiting.extend((name, partial(self._sweep, name)) for name in SWEEPS)
-        self._steps = 2 * CHAIN_STEPS + len(SWEEPS)
+        self._waiting.append(("schema", self._compare_schema))
+        self._steps = 2 * CHAIN_STEPS + len(SWEEPS) + 1
 
     async def _work(self, connection: Any) -> None:
         while self._waiting:
@@ -194,7 +197,10 @@ class _Verification:
             self._tell(name, CHAIN_STEPS if name.startswith("chain") else 1)
 
     async def _sweep(self, name: str, connection: Any) -> None:
-        self._findings += [Finding.from_row(row) for row in await connection.fetch(*_statement(name))]
+        self._findings += [Finding.from_row(row) for row in await connection.fetch(getattr(_queries, name).sql)]
+
+    async def _compare_schema(self, connection: Any) -> None:
+        self._findings += [Finding.from_row(row) for row in await compare_schema(connection)]
 
     async def _follow_chain(self, name: str, after: int, until: int, connection: Any) -> None:
         def tell(rows: int, of: int) -> None:
@@ -226,12 +232,3 @@ def _broken_chain(place: str, text: str) -> Finding:
         found=text,
         sentence=f"{text}.",
     )
-
-
-def _statement(name: str) -> tuple[Any, ...]:
-    """Return the text of a sweep and its parameters."""
-    text: str = getattr(_queries, name).sql
-    if name != "guards":
-        return (text,)
-    tables_and_triggers, tables_and_constraints = zip(*TRIGGERS, strict=True), zip(*CONSTRAINTS, strict=True)
-    return (text, *tables_and_triggers, *tables_and_constraints, KEPT, ROLE)
