@@ -9,7 +9,6 @@ import msgspec
 from bank.accounts.cached import owner_tag
 from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
-from bank.clock import Clock
 from bank.events.model import AccountCreatedEvent, ActionRefusedEvent
 from bank.events.witness import Witness
 from bank.events.work import UnitOfWork, Work
@@ -69,7 +68,7 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def open_account(
-    work: Work, witness: Witness, cache: ValueCache, clock: Clock, *, user_id: UUID, key: str, currency: str
+    work: Work, witness: Witness, cache: ValueCache, *, user_id: UUID, key: str, currency: str
 ) -> Opening:
     """Open an empty account for a user, once per idempotency key.
 
@@ -81,10 +80,10 @@ async def open_account(
         await witness.tell(_refused(user_id, "CURRENCY_MISMATCH"))
         return Opening(Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", "currency")))
     try:
-        opening, version = await _open_once(work, clock, user_id=user_id, key=key, currency=currency)
+        opening, version = await _open_once(work, user_id=user_id, key=key, currency=currency)
     except KeyTaken:
         # By a transfer, after we looked; now it is there to be seen.
-        opening, version = await _open_once(work, clock, user_id=user_id, key=key, currency=currency)
+        opening, version = await _open_once(work, user_id=user_id, key=key, currency=currency)
     # Before the answer, so that the owner's next read shows the account (rule 11).
     await cache.put([owner_tag(user_id, version)])
     return opening
@@ -94,9 +93,9 @@ def _refused(user_id: UUID, code: str) -> ActionRefusedEvent:
     return ActionRefusedEvent(action=OPERATION, code=code, entity_type="User", entity_id=user_id, initiated_by=user_id)
 
 
-async def _open_once(work: Work, clock: Clock, *, user_id: UUID, key: str, currency: str) -> tuple[Opening, int]:
+async def _open_once(work: Work, *, user_id: UUID, key: str, currency: str) -> tuple[Opening, int]:
     """Return what became of the request, and the version of the owner's list of accounts after it."""
-    digest, now = digest_of(currency), clock.now()
+    digest = digest_of(currency)
     async with work.begin() as uow:
         version: int = await queries.lock_owner(uow.connection, user_id=user_id)
         if known := await find_key(uow.connection, caller_id=user_id, key=key):
@@ -109,10 +108,10 @@ async def _open_once(work: Work, clock: Clock, *, user_id: UUID, key: str, curre
             stored = _Stored(refusal=Refusal(code="ACCOUNT_LIMIT_REACHED", message=message))
             uow.emit(_refused(user_id, "ACCOUNT_LIMIT_REACHED"))
         else:
-            opened, version = await _insert(uow, user_id=user_id, currency=currency, now=now)
+            opened, version = await _insert(uow, user_id=user_id, currency=currency)
             stored = _Stored(opened=opened)
         outcome = msgspec.json.encode(stored).decode()
-        remember(uow, KnownKey(OPERATION, digest, outcome), caller_id=user_id, key=key, now=now)
+        remember(uow, KnownKey(OPERATION, digest, outcome), caller_id=user_id, key=key)
     return Opening(stored.result()), version
 
 
@@ -123,11 +122,11 @@ def _replay(known: KnownKey, digest: bytes) -> Opening:
     return Opening(msgspec.json.decode(known.outcome, type=_Stored).result(), replayed=True)
 
 
-async def _insert(uow: UnitOfWork, *, user_id: UUID, currency: str, now: datetime) -> tuple[_Opened, int]:
+async def _insert(uow: UnitOfWork, *, user_id: UUID, currency: str) -> tuple[_Opened, int]:
     number = account_number(BRANCH, await queries.next_number(uow.connection))
-    opened = _Opened(id=uuid7(), user_id=user_id, number=number, currency=currency, created_at=now)
+    opened = _Opened(id=uuid7(), user_id=user_id, number=number, currency=currency, created_at=uow.now)
     version: int = await queries.insert_account(
-        uow.connection, id=opened.id, user_id=user_id, number=number, currency=currency, now=now
+        uow.connection, id=opened.id, user_id=user_id, number=number, currency=currency, now=uow.now
     )
     uow.emit(AccountCreatedEvent(account_id=opened.id, owner_id=user_id, number=number, currency=currency))
     return opened, version

@@ -7,7 +7,6 @@ import msgspec
 
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import queries
-from bank.clock import Clock
 from bank.events.event import DomainEvent
 from bank.events.model import (
     AccountClosedEvent,
@@ -28,10 +27,9 @@ Change = tuple[Account, DomainEvent]
 class AccountStates:
     """Changes accounts, one row at a time. Postings wait for the row, so that each sees the state before or after."""
 
-    def __init__(self, work: Work, cache: AccountCache, clock: Clock) -> None:
+    def __init__(self, work: Work, cache: AccountCache) -> None:
         self._work = work
         self._cache = cache
-        self._clock = clock
 
     async def freeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
         """Stop all postings on an account. Freezing a frozen one changes nothing."""
@@ -132,7 +130,7 @@ class AccountStates:
                     status=changed.status,
                     transfer_limit_minor=changed.transfer_limit_minor,
                     daily_limit_minor=changed.daily_limit_minor,
-                    now=self._clock.now(),
+                    now=uow.now,
                 )
             )
             uow.emit(event)

@@ -88,7 +88,7 @@ async def _create(url: str, command: Register) -> None:
         clock = SystemClock()
         # The event's subscribers run in the bank's workers; they find it in the log.
         work = Work(database, Bus(), clock)
-        result = await register_user(work, Witness(work), passwords, clock, command)
+        result = await register_user(work, Witness(work), passwords, command)
     finally:
         passwords.close()
         await database.close()
@@ -102,7 +102,7 @@ async def _set_role(url: str, email: str, role: str) -> None:
     try:
         await require_level(database)
         clock = SystemClock()
-        changed = await change_role(Work(database, Bus(), clock), clock, email=email, role=role)
+        changed = await change_role(Work(database, Bus(), clock), email=email, role=role)
     finally:
         await database.close()
     if changed is None:

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -19,11 +21,17 @@ Statement = Callable[[Any], Awaitable[None]]
 class UnitOfWork:
     """One transaction: statements on `connection`, events by `emit`."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, clock: Clock) -> None:
         self.connection = connection
+        self._clock = clock
         self.events: list[DomainEvent] = []
         self.metadata: list[EventMetadata] = []
         self.last: list[Statement] = []
+
+    @cached_property
+    def now(self) -> datetime:
+        """The moment of everything in this unit of work: `bank check` compares the rows' with the events'."""
+        return self._clock.now()
 
     def emit(self, event: DomainEvent, metadata: EventMetadata | None = None) -> None:
         """Say that something has happened; it will have, once this unit of work commits.
@@ -53,7 +61,7 @@ class Work:
         Raises `OutcomeUnknown` where the connection broke around the commit.
         """
         async with self._database.transaction("begin") as connection:
-            uow = UnitOfWork(connection)
+            uow = UnitOfWork(connection, self._clock)
             yield uow
             # The head of the log is locked here, last, so that positions are in commit order (rule 7).
             recorded = await self._append(uow) if uow.events else []
@@ -63,4 +71,4 @@ class Work:
             self._bus.publish(recorded, committed_at=perf_counter())
 
     async def _append(self, uow: UnitOfWork) -> list[RecordedEvent]:
-        return await append(uow.connection, uow.events, now=self._clock.now(), metadata=uow.metadata)
+        return await append(uow.connection, uow.events, now=uow.now, metadata=uow.metadata)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from bank.clock import Clock
 from bank.database.statements import load_statements
 from bank.documents import normalise_cpf
 from bank.events.model import ActionRefusedEvent
@@ -36,14 +35,12 @@ class Register:
     role: str = "CUSTOMER"
 
 
-async def register_user(
-    work: Work, witness: Witness, passwords: Passwords, clock: Clock, command: Register
-) -> User | Refusal:
+async def register_user(work: Work, witness: Witness, passwords: Passwords, command: Register) -> User | Refusal:
     """Make a user of a person; e-mail address and CPF must not be in use.
 
     Raises what `Work.begin` and `Witness.tell` raise.
     """
-    result = await _register(work, passwords, clock, command)
+    result = await _register(work, passwords, command)
     if isinstance(result, Refusal):
         await witness.tell(
             ActionRefusedEvent(
@@ -53,17 +50,16 @@ async def register_user(
     return result
 
 
-async def _register(work: Work, passwords: Passwords, clock: Clock, command: Register) -> User | Refusal:
+async def _register(work: Work, passwords: Passwords, command: Register) -> User | Refusal:
     email = command.email.strip().lower()
     full_name = " ".join(command.full_name.split())
     cpf = normalise_cpf(command.cpf) if command.cpf is not None else None
     if refusal := _refuse(command, email=email, full_name=full_name, cpf=cpf):
         return refusal
     password_hash = await passwords.hash(command.password)
-    now = clock.now()
-    user = User(uuid7(), email, full_name, cpf, command.role, 1, now)
     try:
         async with work.begin() as uow:
+            user = User(uuid7(), email, full_name, cpf, command.role, 1, uow.now)
             await queries.insert_user(
                 uow.connection,
                 id=user.id,
@@ -72,7 +68,7 @@ async def _register(work: Work, passwords: Passwords, clock: Clock, command: Reg
                 cpf=cpf,
                 password_hash=password_hash,
                 role=command.role,
-                now=now,
+                now=uow.now,
             )
             uow.emit(UserRegisteredEvent(id=user.id, role=command.role))
     except asyncpg.UniqueViolationError as error:

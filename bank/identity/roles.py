@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from bank.clock import Clock
 from bank.events.leases import CHANNEL
 from bank.events.people import UserRoleChangedEvent
 from bank.events.work import Work
@@ -17,7 +16,7 @@ class RoleChange:
     new: str
 
 
-async def change_role(work: Work, clock: Clock, *, email: str, role: str) -> RoleChange | None:
+async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None:
     """Give the user of an address another role; None where there is no such user.
 
     It counts from their next login or token refresh on. The cache hears of it by the event, so that `me` shows it.
@@ -28,7 +27,7 @@ async def change_role(work: Work, clock: Clock, *, email: str, role: str) -> Rol
             return None
         change = RoleChange(old=user["role"], new=role)
         if change.old != change.new:
-            await queries.set_role(uow.connection, id=user["id"], role=role, now=clock.now())
+            await queries.set_role(uow.connection, id=user["id"], role=role, now=uow.now)
             uow.emit(UserRoleChangedEvent(subject_id=user["id"], old_role=change.old, new_role=role))
             # This process delivers nothing; those that do hear of it at once.
             uow.at_last(lambda connection: connection.execute(f"notify {CHANNEL}"))

@@ -81,7 +81,7 @@ class Sessions:
         caller = Caller(found["id"], found["role"], uuid7())
         context = current_context()
         async with self._work.begin() as uow:
-            now = self._clock.now()
+            now = uow.now
             await queries.insert_session(
                 uow.connection,
                 id=caller.session_id,
@@ -98,7 +98,7 @@ class Sessions:
         """Trade a refresh token for the next pair. One that was used before is a theft: its session closes."""
         digest = digest_of(refresh_token)
         async with self._work.begin() as uow:
-            now = self._clock.now()
+            now = uow.now
             row = await queries.lock_refresh_token(uow.connection, digest=digest)
             if row and row["used_at"] is None and row["closed_at"] is None and row["expires_at"] > now:
                 await queries.use_refresh_token(uow.connection, digest=digest, now=now)
@@ -121,7 +121,7 @@ class Sessions:
     async def close(self, caller: Caller) -> None:
         """Close the caller's session: none of its tokens opens anything from here on."""
         async with self._work.begin() as uow:
-            await queries.close_session(uow.connection, id=caller.session_id, now=self._clock.now())
+            await queries.close_session(uow.connection, id=caller.session_id, now=uow.now)
             uow.emit(UserLoggedOutEvent(session_id=caller.session_id, initiated_by=caller.user_id))
         await self._cache.mark_session_closed(caller.session_id)
 

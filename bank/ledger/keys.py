@@ -5,7 +5,6 @@ looks its own up with `find_key` and writes it with `remember`.
 """
 
 import hashlib
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -57,7 +56,7 @@ async def find_key(connection: Any, *, caller_id: UUID, key: str) -> KnownKey | 
     return None
 
 
-def remember(uow: UnitOfWork, known: KnownKey, *, caller_id: UUID, key: str, now: datetime) -> None:
+def remember(uow: UnitOfWork, known: KnownKey, *, caller_id: UUID, key: str) -> None:
     """Say what a key stands for, once the unit of work commits. Its end raises `KeyTaken` where the key was used.
 
     The row is the last to be written: whoever else writes the same key waits for us, and we must not wait for them.
@@ -71,7 +70,7 @@ def remember(uow: UnitOfWork, known: KnownKey, *, caller_id: UUID, key: str, now
             operation=known.operation,
             digest=known.digest,
             outcome=known.outcome,
-            now=now,
+            now=uow.now,
         )
         if not written:
             raise KeyTaken

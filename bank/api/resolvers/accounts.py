@@ -223,7 +223,7 @@ async def resolve_open_account(_parent: Any, arguments: Shape, scope: RequestSco
         scope.refused("openAccount", malformed.code)
         return shape_refusal(malformed, ("account",), replayed=False)
     opening = await open_account(
-        bank.work, bank.witness, bank.values, bank.clock, user_id=caller.user_id, key=key, currency=currency
+        bank.work, bank.witness, bank.values, user_id=caller.user_id, key=key, currency=currency
     )
     if isinstance(opening.result, Refusal):
         return shape_refusal(opening.result, ("account",), replayed=opening.replayed)

@@ -68,7 +68,7 @@ async def resolve_register(_parent: Any, arguments: Shape, scope: RequestScope, 
     command = Register(
         email=given["email"], full_name=given["fullName"], cpf=given["cpf"], password=given["password"]
     )  # fmt: skip
-    result = await register_user(bank.work, bank.witness, bank.passwords, bank.clock, command)
+    result = await register_user(bank.work, bank.witness, bank.passwords, command)
     if isinstance(result, Refusal):
         return {"user": None, "userErrors": shape_errors(result)}
     return {"user": _shape_user(result), "userErrors": []}
