@@ -1,0 +1,258 @@
+"""Every field of every receipt: what moved, between whom, when, and what is left, all of it and to the letter."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bank.transfers import expire
+from tests.integration.api import Client, RunningBank, serving, settings_for
+from tests.integration.payers import SetClock
+
+NOW = "2026-11-02T12:00:00.000000Z"
+LATER = "2026-11-02T12:01:40.000000Z"
+
+
+def brl(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "BRL"}
+
+
+@dataclass
+class Street:
+    """Ana with R$ 100.00, Bia with nothing, an operator; a bank whose clock stands and that charges fees."""
+
+    bank: RunningBank
+    clock: SetClock
+    ana: Client
+    bia: Client
+    staff: Client
+    a: dict[str, Any]
+    b: dict[str, Any]
+
+    def transfer(self, key: str = "t", amount: str = "10.00", **more: Any) -> dict[str, Any]:
+        given = {"fromAccountId": self.a["id"], "toAccountNumber": self.b["number"], "amount": brl(amount)}
+        return {"idempotencyKey": key, **given, **more}
+
+    def transaction(self, kind: str, amount: str, *, sender: str | None, receiver: str | None) -> dict[str, Any]:
+        """Return what a receipt must say, but for its id."""
+        sides = {"fromAccountNumber": sender, "toAccountNumber": receiver}
+        return {"kind": kind, "amount": brl(amount), **sides, "createdAt": NOW}
+
+
+@pytest.fixture
+async def street(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:
+    clock = SetClock()
+    # Holds are expired once, at the start: what is decided about one whose time is over is then seen by itself.
+    monkeypatch.setattr(expire, "EVERY_S", 3_600.0)
+    settings = settings_for(database_url, redis_url, transfer_fee="0.50", withdrawal_fee="2.00")
+    async with serving(settings, clock=clock) as bank:
+        ana, bia, staff = await bank.client.person(), await bank.client.person(), await bank.staff()
+        a, b = await ana.account(), await bia.account()
+        await staff.deposit(a["number"], "100.00", "fund")
+        yield Street(bank, clock, ana, bia, staff, a, b)
+
+
+def of(payload: dict[str, Any], name: str = "transaction") -> dict[str, Any]:
+    """Return a payload's receipt without the ids that the bank has chosen, which must be there."""
+    receipt = dict(payload[name])
+    assert receipt.pop("id")
+    return receipt
+
+
+async def test_a_transfer_names_both_accounts_the_fee_and_what_is_left(street: Street) -> None:
+    payload = (await street.ana.run("Transfer", input=street.transfer(description="rent"))).data["transfer"]
+    a, b = street.a["number"], street.b["number"]
+    assert of(payload) == {**street.transaction("TRANSFER", "10.00", sender=a, receiver=b), "description": "rent"}
+    assert (payload["balanceAfter"], payload["fee"], payload["replayed"]) == (brl("89.50"), brl("0.50"), False)
+
+
+async def test_a_deposit_names_the_account_paid_into_and_nobody_else(street: Street) -> None:
+    given = {"idempotencyKey": "d", "accountNumber": street.b["number"], "amount": brl("5.00"), "description": "cash"}
+    payload = (await street.staff.run("Deposit", input=given)).data["deposit"]
+    due = street.transaction("DEPOSIT", "5.00", sender=None, receiver=street.b["number"])
+    assert of(payload) == {**due, "description": "cash"}
+    assert (payload["balanceAfter"], payload["replayed"]) == (brl("5.00"), False)
+
+
+async def test_a_withdrawal_names_the_account_paid_from_and_nobody_else(street: Street) -> None:
+    given = {"idempotencyKey": "w", "accountNumber": street.a["number"], "amount": brl("7.00"), "description": "taxi"}
+    payload = (await street.ana.run("Withdraw", input=given)).data["withdraw"]
+    due = street.transaction("WITHDRAWAL", "7.00", sender=street.a["number"], receiver=None)
+    assert of(payload) == {**due, "description": "taxi"}
+    assert (payload["balanceAfter"], payload["fee"], payload["replayed"]) == (brl("91.00"), brl("2.00"), False)
+
+
+async def test_each_item_of_a_list_has_a_receipt_of_its_own(street: Street) -> None:
+    items = [street.transfer(amount=amount, description=f"item {amount}") for amount in ("1.00", "2.00")]
+    for item in items:
+        del item["idempotencyKey"]
+    given = {"idempotencyKey": "l", "transfers": items}
+    payload = (await street.ana.run("TransferBatch", input=given)).data["transferBatch"]
+    assert payload["replayed"] is False
+    a, b = street.a["number"], street.b["number"]
+    for result, amount, left in zip(payload["results"], ("1.00", "2.00"), ("98.50", "96.00"), strict=True):
+        due = street.transaction("TRANSFER", amount, sender=a, receiver=b)
+        assert of(result) == {**due, "description": f"item {amount}"}
+        assert (result["balanceAfter"], result["fee"], result["userErrors"]) == (brl(left), brl("0.50"), [])
+
+
+async def test_a_reversal_goes_the_other_way_and_names_its_original(street: Street) -> None:
+    first = (await street.ana.run("Transfer", input=street.transfer())).data["transfer"]["transaction"]
+    given = {"idempotencyKey": "r", "transactionId": first["id"], "amount": brl("4.00"), "reason": "broken"}
+    payload = (await street.bia.run("ReverseTransaction", input=given)).data["reverseTransaction"]
+    due = street.transaction("REVERSAL", "4.00", sender=street.b["number"], receiver=street.a["number"])
+    assert of(payload) == {**due, "description": "broken", "relatedTransactionId": first["id"]}
+    assert payload["replayed"] is False
+
+
+async def test_a_hold_says_all_of_itself_when_it_is_made_captured_and_released(street: Street) -> None:
+    made = await _hold(street, "h")
+    due = {
+        "status": "AUTHORIZED",
+        "amount": brl("30.00"),
+        "captured": brl("0.00"),
+        "fromAccountNumber": street.a["number"],
+        "toAccountNumber": street.b["number"],
+        "description": "hotel",
+        "expiresAt": LATER,
+        "createdAt": NOW,
+    }
+    assert (of(made, "hold"), made["availableAfter"], made["replayed"]) == (due, brl("70.00"), False)
+    given = {"idempotencyKey": "c", "holdId": made["hold"]["id"], "amount": brl("20.00")}
+    taken = (await street.bia.run("CaptureHold", input=given)).data["captureHold"]
+    assert of(taken, "hold") == {**due, "status": "CAPTURED", "captured": brl("20.00")}
+    moved = street.transaction("CAPTURE", "20.00", sender=street.a["number"], receiver=street.b["number"])
+    assert of(taken) == {**moved, "description": "hotel", "holdId": made["hold"]["id"]}
+    assert (taken["availableAfter"], taken["replayed"]) == (brl("80.00"), False)
+
+    other = await _hold(street, "i")
+    given = {"idempotencyKey": "e", "holdId": other["hold"]["id"]}
+    freed = (await street.bia.run("ReleaseHold", input=given)).data["releaseHold"]
+    assert of(freed, "hold") == {**due, "status": "RELEASED"}
+    assert (freed["availableAfter"], freed["replayed"]) == (brl("80.00"), False)
+
+
+async def _hold(street: Street, key: str) -> dict[str, Any]:
+    given = {**street.transfer(key, "30.00"), "expiresAt": LATER, "description": "hotel"}
+    made: dict[str, Any] = (await street.ana.run("AuthorizeHold", input=given)).data["authorizeHold"]
+    return made
+
+
+async def test_a_hold_without_an_end_of_its_own_has_the_banks(street: Street) -> None:
+    payload = (await street.ana.run("AuthorizeHold", input=street.transfer("h"))).data["authorizeHold"]
+    assert payload["hold"]["expiresAt"] == "2026-11-09T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("life", "code"),
+    [
+        (timedelta(0), "INVALID_INPUT"),
+        (timedelta(microseconds=1), None),
+        (timedelta(days=30), None),
+        (timedelta(days=30, microseconds=1), "INVALID_INPUT"),
+    ],
+)
+async def test_a_hold_ends_in_the_future_and_within_thirty_days(
+    street: Street, life: timedelta, code: str | None
+) -> None:
+    ends = (street.clock.moment + life).isoformat()
+    given = {**street.transfer("h"), "expiresAt": ends}
+    errors = (await street.ana.run("AuthorizeHold", input=given)).data["authorizeHold"]["userErrors"]
+    assert [error["code"] for error in errors] == ([] if code is None else [code])
+
+
+@pytest.mark.parametrize("operation", ["CaptureHold", "ReleaseHold"])
+async def test_a_hold_whose_time_is_over_is_not_ended_by_anybody_even_before_the_bank_has_expired_it(
+    street: Street, operation: str
+) -> None:
+    made = await _hold(street, "h")
+    field = operation[0].lower() + operation[1:]
+    street.clock.moment = datetime(2026, 11, 2, 12, 1, 40, tzinfo=UTC)
+    given = {"idempotencyKey": "c", "holdId": made["hold"]["id"]}
+    payload = (await street.bia.run(operation, input=given)).data[field]
+    assert [error["code"] for error in payload["userErrors"]] == ["HOLD_ENDED"]
+    assert await street.bia.balance(street.b["id"]) == "0.00"
+
+
+async def test_a_page_of_history_shows_every_field_of_every_line(street: Street) -> None:
+    sent = (await street.ana.run("Transfer", input=street.transfer(description="rent"))).data["transfer"]["transaction"]
+    fields = (
+        "cursor change { amount currency } balanceAfter { amount currency } node { id kind amount { amount currency } "
+        "fromAccountNumber toAccountNumber description createdAt relatedTransactionId holdId }"
+    )
+    document = f"query Q($id: ID!) {{ account(id: $id) {{ transactions {{ edges {{ {fields} }} nodes {{ id }} }} }} }}"
+    shown = (await street.ana.send(document, {"id": street.a["id"]})).data["account"]["transactions"]
+    fee, transfer, deposit = shown["edges"]
+    assert [node["id"] for node in shown["nodes"]] == [edge["node"]["id"] for edge in shown["edges"]]
+    assert (transfer["change"], transfer["balanceAfter"]) == (brl("-10.00"), brl("90.00"))
+    assert transfer["node"] == {**sent, "relatedTransactionId": None, "holdId": None}
+    assert (fee["change"], fee["balanceAfter"]) == (brl("-0.50"), brl("89.50"))
+    due = street.transaction("FEE", "0.50", sender=street.a["number"], receiver=None)
+    assert of(fee, "node") == {**due, "description": None, "relatedTransactionId": sent["id"], "holdId": None}
+    assert (deposit["change"], deposit["balanceAfter"]) == (brl("100.00"), brl("100.00"))
+    assert len({edge["cursor"] for edge in shown["edges"]}) == 3
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 4])
+async def test_pages_of_any_size_show_every_line_once_and_say_where_they_lie(street: Street, first: int) -> None:
+    await street.ana.run("Transfer", input=street.transfer())
+    document = (
+        "query Q($id: ID!, $first: Int!, $after: String) { account(id: $id) { transactions(first: $first,"
+        " after: $after) { edges { cursor node { kind } }"
+        " pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }"
+    )
+    seen: list[str] = []
+    after: str | None = None
+    for _ in range(4):
+        variables = {"id": street.a["id"], "first": first, "after": after}
+        page = (await street.ana.send(document, variables)).data["account"]["transactions"]
+        info, cursors = page["pageInfo"], [edge["cursor"] for edge in page["edges"]]
+        seen += [edge["node"]["kind"] for edge in page["edges"]]
+        assert info["hasPreviousPage"] is (after is not None)
+        assert (info["startCursor"], info["endCursor"]) == (cursors[0], cursors[-1])
+        assert info["hasNextPage"] is (len(seen) < 3)
+        after = info["endCursor"]
+        if not info["hasNextPage"]:
+            break
+    assert seen == ["FEE", "TRANSFER", "DEPOSIT"]
+
+
+async def test_a_profile_shows_every_field(street: Street) -> None:
+    document = "{ me { id email fullName cpf role createdAt accounts { id number currency status createdAt } } }"
+    given = {"email": "Caio@Example.com", "fullName": "Caio  de Melo", "cpf": "52998224725"}
+    registered = await street.bank.client.run("Register", input={**given, "password": "a lamp for the long winter"})
+    user = registered.data["register"]["user"]
+    pair = (
+        await street.bank.client.run(
+            "Login", input={"email": "caio@example.com", "password": "a lamp for the long winter"}
+        )
+    ).data["login"]["tokens"]
+    caio = Client(street.bank.client.http, street.bank.client.url, pair["accessToken"])
+    account = await caio.account()
+    me = (await caio.send(document)).data["me"]
+    assert {name: me[name] for name in user} == user
+    assert (me["email"], me["fullName"]) == ("caio@example.com", "Caio de Melo")
+    assert (me["cpf"], me["role"], me["createdAt"]) == ("529.982.247-25", "CUSTOMER", NOW)
+    due = {"id": account["id"], "number": account["number"], "currency": "BRL", "status": "ACTIVE", "createdAt": NOW}
+    assert me["accounts"] == [due]
+    settings = street.bank.bank.settings
+    lives = settings.access_token_life, settings.refresh_token_life
+    ends = [datetime.fromisoformat(pair[f"{name}TokenExpiresAt"]) for name in ("access", "refresh")]
+    assert [end - street.clock.moment for end in ends] == list(lives)
+
+
+async def test_staff_debits_no_account_of_a_customers_by_transfer_list_or_hold(street: Street) -> None:
+    """They may pay money out of the bank; between accounts only the owner moves it."""
+    item = street.transfer("t")
+    del item["idempotencyKey"]
+    documents = {
+        "Transfer": street.transfer("t"),
+        "TransferBatch": {"idempotencyKey": "l", "transfers": [item]},
+        "AuthorizeHold": street.transfer("h"),
+    }
+    for operation, given in documents.items():
+        payload = (await street.staff.run(operation, input=given)).data[operation[0].lower() + operation[1:]]
+        assert [error["code"] for error in payload["userErrors"]] == ["ACCOUNT_NOT_FOUND"], operation
+    assert await street.ana.balance(street.a["id"]) == "100.00"
