@@ -4,8 +4,12 @@ Every setting is an environment variable. A wrong one stops the start with one s
 would be right.
 """
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -113,6 +117,31 @@ class Settings(BaseSettings):
     def idempotency_retention(self) -> timedelta:
         """How long an idempotency key is remembered, at least."""
         return timedelta(days=self.idempotency_retention_days)
+
+
+# What other parts read, and what is no setting: Kubernetes gives every container BANK_PORT and BANK_SERVICE_… where a
+# service is called `bank`.
+_ALSO_KNOWN = ("BANK_AUDIT_PUBLIC_KEY_FILE", "BANK_POSTGRES_IMAGE", "BANK_REDIS_IMAGE")
+_OF_KUBERNETES = re.compile(r"BANK_(PORT|SERVICE)(_.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSetting:
+    """An environment variable that looks like a setting of the bank and is none, and the setting it is nearest to."""
+
+    name: str
+    nearest: str | None
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[UnknownSetting]:
+    """Return the variables `BANK_…` that nothing reads, most likely typing errors."""
+    known = [*(f"BANK_{name.upper()}" for name in Settings.model_fields), *_ALSO_KNOWN]
+    unknown = [
+        name
+        for name in sorted(environment)
+        if name.startswith("BANK_") and name not in known and not _OF_KUBERNETES.fullmatch(name)
+    ]
+    return [UnknownSetting(name, next(iter(get_close_matches(name, known, n=1)), None)) for name in unknown]
 
 
 def load_settings() -> Settings:

@@ -12,10 +12,10 @@ import msgspec
 
 from bank.audit.examine import Examination, examine
 from bank.audit.keys import PublicKeys, load_public_keys, make_key
+from bank.cli.environment import required_database_url
 from bank.database.migrate import require_level
 from bank.database.pool import CONNECTION_LOST, Database
 from bank.errors import BadInput, Unavailable
-from bank.settings import SettingsError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -51,8 +51,7 @@ def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[
     Without heads a chain that was written anew as a whole cannot be told from the first one. Exit code 0: nothing is
     wrong. 1: something is, and the first wrong row is named. 2: could not be verified.
     """
-    if not database_url:
-        raise SettingsError("DATABASE_URL is not set.")
+    database_url = required_database_url(database_url)
     if heads and not public_key:
         raise BadInput("Heads are verified with the public key: give --public-key too.")
     started = perf_counter()

@@ -6,9 +6,9 @@ import sys
 import click
 import msgspec
 
+from bank.cli.environment import required_database_url
 from bank.invariants.list import INVARIANTS
 from bank.invariants.verify import Verdict, verify
-from bank.settings import SettingsError
 
 
 @click.command()
@@ -19,8 +19,7 @@ def check(database_url: str | None, *, as_json: bool) -> None:
 
     Exit code 0: sound. 1: an invariant is broken, and the first wrong row of each is named. 2: could not be verified.
     """
-    if not database_url:
-        raise SettingsError("DATABASE_URL is not set.")
+    database_url = required_database_url(database_url)
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=1_000, label="Verifying", file=sys.stderr, hidden=hidden) as bar:
 

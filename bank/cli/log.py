@@ -14,6 +14,7 @@ import msgspec
 from bank.accounts.cached import AccountCache
 from bank.cache.redis import CacheServer
 from bank.cache.values import ValueCache
+from bank.cli.environment import required_database_url
 from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
@@ -37,6 +38,9 @@ REDIS_URL = click.option("--redis-url", envvar="REDIS_URL", help="REDIS_URL by d
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, one object a line.")
 
 Place = int | datetime
+
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,10 @@ def place(text: str | None) -> Place | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise BadInput(f"{text} is neither a position nor a time with its zone, such as 2031-05-02T09:30:00Z.")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # within a day of the first or the last moment that there is
+        return EARLIEST if moment.year == 1 else LATEST
 
 
 async def position_of(connection: Any, where: Place) -> int:
@@ -117,7 +124,7 @@ async def stored(
 @asynccontextmanager
 async def opened(url: str | None) -> AsyncIterator[Database]:
     """Connect to a migrated database. Raises `SettingsError`, `Unavailable`, `WrongMigrationLevel`."""
-    checked = _checked("DATABASE_URL", url, checked_postgres_url)
+    checked = _checked("DATABASE_URL", required_database_url(url), checked_postgres_url)
     database = Database(checked, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     await database.open()
     try:

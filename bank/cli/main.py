@@ -6,6 +6,7 @@ import click
 
 from bank.cli.audit import audit
 from bank.cli.check import check
+from bank.cli.environment import use_environment_beside
 from bank.cli.events import events
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
@@ -29,12 +30,16 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="event-driven-bank", prog_name="bank")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Run an event-driven bank: a GraphQL API on PostgreSQL and Redis.
 
     Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET and others (docs/operations.md).
-    With neither of the two URLs set, `bank serve` brings its own servers and keeps their data in a folder.
+    With neither of the two URLs set, `bank serve` brings its own servers and keeps their data in the folder bank-data;
+    the other commands, run beside that folder, use its servers.
     """
+    if ctx.invoked_subcommand != serve.name:
+        use_environment_beside()
 
 
 main.add_command(serve)

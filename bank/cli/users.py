@@ -1,6 +1,7 @@
 """`bank users`: what no customer may do over the API."""
 
 import asyncio
+import codecs
 import getpass
 import os
 import socket
@@ -8,6 +9,7 @@ import sys
 
 import click
 
+from bank.cli.environment import required_database_url
 from bank.clock import SystemClock
 from bank.database.migrate import require_level
 from bank.database.pool import Database
@@ -20,8 +22,10 @@ from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
 from bank.identity.roles import change_role
 from bank.ledger.model import Refusal
-from bank.settings import SettingsError
 from bank.telemetry.context import RequestContext, enter_context
+
+# A password of the greatest length in the widest encoding, and its line's end.
+PASSWORD_BYTES_MAX = 8_192
 
 _DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
 
@@ -39,12 +43,12 @@ def users() -> None:
 def create_admin(email: str, name: str, database_url: str | None, *, password_stdin: bool) -> None:
     """Register an administrator."""
     if password_stdin:
-        password = sys.stdin.readline().rstrip("\n")
+        password = _first_line(sys.stdin.buffer.read(PASSWORD_BYTES_MAX))
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     command = Register(email=email, full_name=name, cpf=None, password=password, role="ADMIN")
     _enter("create-admin")
-    asyncio.run(_create(_required(database_url), command))
+    asyncio.run(_create(required_database_url(database_url), command))
     click.echo(f"{email.strip().lower()} is an administrator.")
 
 
@@ -55,8 +59,21 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
 def set_role(email: str, role: str, database_url: str | None) -> None:
     """Give a registered user another role. It counts from their next login or token refresh on."""
     _enter("set-role")
-    asyncio.run(_set_role(_required(database_url), email.strip().lower(), role.upper()))
+    asyncio.run(_set_role(required_database_url(database_url), email.strip().lower(), role.upper()))
     click.echo(f"{email.strip().lower()} is {role.lower()} now.")
+
+
+def _first_line(data: bytes) -> str:
+    """Return the first line of what was piped in, without the marks that editors and Windows put around it.
+
+    Raises `BadInput` where it is not text.
+    """
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        raise BadInput("The password on standard input is not UTF-8 text.") from None
+    return next(iter(text.splitlines()), "")
 
 
 def _enter(command: str) -> None:
@@ -67,12 +84,6 @@ def _enter(command: str) -> None:
         name = f"uid {os.getuid()}"
     agent = f"bank users {command}, run by {name} on {socket.gethostname()}"
     enter_context(RequestContext(correlation_id=str(uuid7()), user_agent=agent[:255]))
-
-
-def _required(database_url: str | None) -> str:
-    if not database_url:
-        raise SettingsError("DATABASE_URL is not set.")
-    return database_url
 
 
 def _database(url: str) -> Database:

@@ -21,7 +21,7 @@ async def first_position_since(connection: Any, moment: datetime) -> int:
     while low < high:
         middle = (low + high) // 2
         row = await queries.moment_at(connection, position=middle)
-        if row is None or row["created_at"] >= moment - DISORDER_MAX:
+        if row is None or row["created_at"] + DISORDER_MAX >= moment:
             high = middle
         else:
             low = row["position"] + 1

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
+from prometheus_client import Histogram
 
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
@@ -46,6 +47,13 @@ BEGIN_POSTING = "begin; select pg_advisory_xact_lock(7205759404)"
 # Waits until every batch that has chosen its moment is committed or given up. Who looks after that at a moment that was
 # over before will find it the same for ever: a batch that begins later chooses a later one.
 SETTLE_THE_PAST = "select pg_advisory_xact_lock_shared(7205759404)"
+
+# Beside its bound, so that the last bucket is a full batch.
+BATCH_SIZE = Histogram(
+    "bank_posting_batch_size",
+    "Commands decided by one batch",
+    buckets=[2**power for power in range(BATCH_MAX.bit_length())],
+)
 
 WriteThrough = Callable[[Sequence[Account]], Awaitable[None]]
 
@@ -116,7 +124,7 @@ class Ledger:
             logger.exception("batch_broken", commands=len(batch))
             _fail(batch, OutcomeUnknown("The ledger failed in the middle; a retry with the same key finds out."))
         finally:
-            metrics.POSTING_BATCH_SIZE.observe(len(batch))
+            BATCH_SIZE.observe(len(batch))
             metrics.POSTING_BATCH_SECONDS.observe(perf_counter() - started)
 
     async def close(self) -> None:

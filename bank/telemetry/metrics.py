@@ -34,9 +34,6 @@ SUBSCRIBER_LAG = Gauge(
 SUBSCRIBER_LAG_SECONDS = Gauge(
     "bank_subscriber_lag_seconds", "Age of the oldest event that a subscriber has not handled yet", ["subscriber"]
 )
-POSTING_BATCH_SIZE = Histogram(
-    "bank_posting_batch_size", "Commands decided by one batch", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
-)
 POSTING_BATCH_SECONDS = Histogram("bank_posting_batch_seconds", "Time of one posting batch", buckets=_SECONDS)
 KEYS_FORGOTTEN = Counter("bank_idempotency_keys_forgotten_total", "Idempotency keys deleted after their retention")
 AUDIT_SIGNED_NUMBER = Gauge("bank_audit_signed_number", "The last audit row whose hash this process has signed")

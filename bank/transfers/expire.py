@@ -10,22 +10,20 @@ from bank.clock import Clock
 from bank.database.pool import Database
 from bank.ledger.command import Command
 from bank.ledger.model import Books, Decide, EndHold, Refusal, Step
-from bank.ledger.post import Ledger
+from bank.ledger.post import BATCH_MAX, Ledger
 from bank.transfers.reads import expired_holds
 
 logger = structlog.get_logger(__name__)
 
 # Money may be held this much longer than promised; a shorter pause would only ask an index more often.
 EVERY_S = 1.0
-# One batch; more wait for the next round.
-EXPIRE_MAX = 256
 
 
 async def expire_holds(ledger: Ledger, database: Database, clock: Clock) -> None:
     """Expire holds until cancelled. Every process does: the ledger ends each hold once."""
     while True:
         try:
-            while await expire_once(ledger, database, clock) == EXPIRE_MAX:
+            while await expire_once(ledger, database, clock) == BATCH_MAX:
                 pass
         except Exception as error:  # noqa: BLE001 - a loop that ended would never expire a hold again
             raise_if_cancelled()
@@ -34,8 +32,8 @@ async def expire_holds(ledger: Ledger, database: Database, clock: Clock) -> None
 
 
 async def expire_once(ledger: Ledger, database: Database, clock: Clock) -> int:
-    """Expire the holds whose time is over, `EXPIRE_MAX` at most; return how many there were."""
-    expired = await expired_holds(database, now=clock.now(), most=EXPIRE_MAX)
+    """Expire the holds whose time is over, one batch of them at most; return how many there were."""
+    expired = await expired_holds(database, now=clock.now(), most=BATCH_MAX)
     commands = [
         Command(
             caller_id=None,

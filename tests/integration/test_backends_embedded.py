@@ -185,9 +185,14 @@ def test_a_folder_too_deep_for_a_socket_gets_one_elsewhere_that_is_removed_at_th
     assert not postgres.socket_folder.exists()
 
 
-def test_a_folder_with_a_space_in_its_name_works(servers_folder: Path) -> None:
-    with open_backend("embedded", folder=servers_folder / "my bank's data", durable=False) as backend:
+@pytest.mark.parametrize(
+    "name", ["my bank's data", 'the "new" bank', "back\\slash", "a%20b ção $HOME #1", "two\nlines"]
+)
+def test_a_folder_with_any_characters_in_its_name_works(servers_folder: Path, name: str) -> None:
+    with open_backend("embedded", folder=servers_folder / name, durable=False) as backend:
         assert run_sql(backend.database_url, "select 1")[0][0] == 1
+        with redis.Redis.from_url(backend.redis_url) as client:
+            assert client.ping()
 
 
 def test_only_the_owner_of_the_servers_can_open_the_socket(servers_folder: Path) -> None:

@@ -233,7 +233,7 @@ def test_the_command_names_what_is_wrong_and_exits_with_1(books_url: str) -> Non
     ("url", "sentence"),
     [
         ("postgresql://nobody@127.0.0.1:1/none", r"bank: The books could not be read: .*"),
-        ("", r"bank: DATABASE_URL is not set\."),
+        ("", r"bank: DATABASE_URL is not set\. Set it, or .*"),
     ],
 )
 def test_a_database_that_cannot_be_read_is_one_sentence_and_exit_code_2(url: str, sentence: str) -> None:
