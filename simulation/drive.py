@@ -237,6 +237,7 @@ class Driver:
             replayed=ending.replayed,
             correlation_id=reply.correlation_id,
             cache=reply.cache,
+            body=reply.body,
         )
         attempt.took_ns = reply.took_ns
         self._learn(attempt.operation, ending, token)

@@ -5,7 +5,7 @@ No password, no token and no CPF is in it: people are numbers, and only fields t
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic_ns
 from types import TracebackType
@@ -21,7 +21,8 @@ class Sent:
     """The content of a request, as far as the bank's decision depends on it.
 
     `about_id` is a hold or a transaction; `since` and `until` are the instants of a statement, `expires_at` is that of
-    a hold.
+    a hold, `after` the cursor that a page comes after, `text`
+    a description or a reason.
     """
 
     account_id: str | None = None
@@ -35,6 +36,8 @@ class Sent:
     since: str | None = None
     until: str | None = None
     expires_at: str | None = None
+    after: str | None = None
+    text: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +46,8 @@ class Attempt:
 
     Times are of one monotonic clock, in nanoseconds. `ok` and `refused` are the bank's word; `unknown` means that it
     may have happened or not; `error` that the bank answered as it never should, and that it may have happened as well.
-    `took_ns` is the exchange of request and answer alone, without what the client does before and after.
+    `took_ns` is the exchange of request and answer alone, without what the client does before and after. `body` is the
+    answer as it came, for whoever looks at every field of it; it is never written down, since tokens are in some.
     """
 
     operation: Operation
@@ -59,6 +63,7 @@ class Attempt:
     correlation_id: str | None = None
     cache: str | None = None
     took_ns: int = 0
+    body: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         """Say which request it was, for a violation's text."""
@@ -77,6 +82,7 @@ class History:
         self._file: TextIO | None = None
         self._clock = clock
         self._began_ns = clock()
+        self._bodies: dict[bytes, bytes] = {}
 
     def __enter__(self) -> Self:
         """Open the file."""
@@ -109,11 +115,14 @@ class History:
         replayed: bool | None = None,
         correlation_id: str | None = None,
         cache: str | None = None,
+        body: bytes | None = None,
     ) -> None:
         """Record how the request ended. `cache` is the answer's Cache-Status."""
         attempt.ended_ns = self._clock()
         attempt.outcome, attempt.code, attempt.answer = outcome, code, answer
         attempt.replayed, attempt.correlation_id, attempt.cache = replayed, correlation_id, cache
+        # Most reads are answered alike: one copy of each answer is enough.
+        attempt.body = None if body is None else self._bodies.setdefault(body, body)
         rest: dict[str, object] = {"code": code, "correlation_id": correlation_id, "replayed": replayed, "cache": cache}
         rest["answer"] = _visible(answer)
         self._write(attempt, outcome, attempt.ended_ns, {k: v for k, v in rest.items() if v is not None})

@@ -14,6 +14,7 @@ from simulation.checks import (
     days_are_true,
     events_complete,
     exactly_once,
+    fields_are_true,
     no_deadlocks,
     no_overdraft,
     no_secrets_in_logs,
@@ -21,6 +22,7 @@ from simulation.checks import (
     read_your_writes,
     reads_are_true,
     refusals_are_right,
+    rows_are_true,
     service_comes_back,
 )
 from simulation.judge.evidence import Evidence
@@ -60,6 +62,8 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             acknowledged_is_durable,
             read_your_writes,
             reads_are_true,
+            fields_are_true,
+            rows_are_true,
             one_instant,
             refusals_are_right,
             balances_match_oracle,

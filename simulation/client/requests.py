@@ -100,7 +100,7 @@ class Requests:
         if operation.intent is Intent.NEXT_PAGE and operation.follows is not None:
             after = self.cursors.get(operation.follows)
         variables = {"id": account.account_id, "first": operation.page_size, "after": after}
-        return Request(variables, Sent(account_id=account.account_id))
+        return Request(variables, Sent(account_id=account.account_id, after=after))
 
     def _deposit(self, operation: Operation) -> Request:
         account = self._account(operation.account)

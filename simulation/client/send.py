@@ -55,7 +55,8 @@ class Reply:
 
     `cache` is what the answer's Cache-Status header (RFC 9211) says of it; `failure` is set where nothing that can be
     read came back. `took_ns` is what the bank says that the answer took it (its Server-Timing header), so that this
-    client's own time and its wait for a core are not in it; where there is no answer, the time since sending.
+    client's own time and its wait for a core are not in it; where there is no answer, the time since sending. `body` is
+    the answer as it came.
     """
 
     status: int | None = None
@@ -65,6 +66,7 @@ class Reply:
     cache: str | None = None
     failure: str | None = None
     took_ns: int = 0
+    body: bytes | None = None
 
 
 class BankClient:
@@ -164,6 +166,7 @@ def _reply(status: int, text: bytes) -> Reply:
     return Reply(
         status=status,
         data=data if isinstance(data, dict) else None,
+        body=text,
         error_codes=tuple(_code(error) for error in body.get("errors") or ()),
     )
 

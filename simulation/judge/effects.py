@@ -30,6 +30,7 @@ class Effect:
     acknowledged: bool
     fee_minor: int = 0
     related_id: str | None = None
+    description: str | None = None
 
 
 @dataclass(slots=True)
@@ -43,6 +44,8 @@ class Promise:
     amount_minor: int
     ended_by: Caller | None = None
     captured_minor: int = 0
+    description: str | None = None
+    expires_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+Row = Mapping[str, Any]
+"""A row with all its columns: times as RFC 3339, ids as texts, amounts as numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
@@ -139,7 +142,8 @@ class Facts:
     """Everything in the database that the judge looks at, all of one moment, after the bank has come to rest.
 
     Events are in the order of their positions, audit rows in the order of their event's; entries are by account, in the
-    order of their versions. `deadlocks` is the server's own count for this database.
+    order of their versions. `deadlocks` is the server's own count for this database. `rows` are whole rows, as JSON has
+    them, by table: every column of what people have asked for.
     """
 
     users: Sequence[UserRow] = ()
@@ -155,6 +159,7 @@ class Facts:
     dead_letters: Sequence[str] = ()
     head: int = 0
     deadlocks: int = 0
+    rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

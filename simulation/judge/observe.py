@@ -23,6 +23,7 @@ from simulation.judge.facts import (
     HoldRow,
     KeyRow,
     LedgerSnapshot,
+    Row,
     TransactionRow,
     UserRow,
 )
@@ -90,6 +91,9 @@ DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_data
 LEASES = "select subscriber, leased_until from subscriber_positions"
 LOCK_ACCOUNTS = "lock table accounts in access exclusive mode"
 COUNT_USERS = "select count(*) from users"
+
+WHOLE = ("users", "accounts", "transactions", "holds", "sessions", "audit_logs", "event_store")
+"""The tables of which every column is looked at."""
 
 SUMS = """
     select currency, coalesce(sum(balances), 0)::bigint as balances, coalesce(sum(entries), 0)::bigint as entries
@@ -200,7 +204,15 @@ class Observatory:
                 dead_letters=[row[0] for row in await connection.fetch(DEAD_LETTERS)],
                 head=await connection.fetchval(HEAD),
                 deadlocks=await connection.fetchval(DEADLOCKS),
+                rows={table: await _whole(connection, table) for table in WHOLE},
             )
+
+
+async def _whole(connection: Any, table: str) -> list[Row]:
+    # Times in one zone, whatever the server's; the names of the tables are this file's own.
+    await connection.execute("set local time zone 'UTC'")
+    rows = await connection.fetch(f"select (to_jsonb(t) - 'event_data')::text from {table} t")  # noqa: S608
+    return [json.loads(row[0]) for row in rows]
 
 
 def _key(row: Any) -> KeyRow:

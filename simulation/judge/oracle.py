@@ -126,11 +126,12 @@ def _take(found: _Resolving, caller: Caller, attempts: Sequence[Attempt], happen
                 content_of(item, found.ids_by_number),
                 transaction_id=id_,
                 acknowledged=happened.acknowledged,
+                description=item.text,
             )
             for item, id_ in pairs
         )
     if kind is Kind.AUTHORIZE:
-        return _authorize(found, caller, content_of(sent, found.ids_by_number), happened.hold_id)
+        return _authorize(found, caller, sent, happened.hold_id)
     if kind in {Kind.CAPTURE, Kind.RELEASE}:
         return _end(found, caller, asked, happened)
     [id_] = happened.transaction_ids
@@ -146,6 +147,7 @@ def _take(found: _Resolving, caller: Caller, attempts: Sequence[Attempt], happen
         transaction_id=id_,
         acknowledged=happened.acknowledged,
         related_id=sent.about_id,
+        description=sent.text,
     )
 
 
@@ -184,6 +186,7 @@ def _note(
     transaction_id: str | None,
     acknowledged: bool,
     related_id: str | None = None,
+    description: str | None = None,
 ) -> bool:
     if content is None or transaction_id is None:
         return False
@@ -195,15 +198,19 @@ def _note(
         acknowledged,
         fee_minor=found.terms.fee_minor(kind),
         related_id=related_id,
+        description=description,
     )
     found.effects.setdefault(transaction_id, effect)
     return True
 
 
-def _authorize(found: _Resolving, caller: Caller, content: Content | None, hold_id: str | None) -> bool:
+def _authorize(found: _Resolving, caller: Caller, sent: Sent, hold_id: str | None) -> bool:
+    content = content_of(sent, found.ids_by_number)
     if content is None or hold_id is None:
         return False
-    found.promises.setdefault(hold_id, Promise(caller, hold_id, *content))
+    found.promises.setdefault(
+        hold_id, Promise(caller, hold_id, *content, description=sent.text, expires_at=sent.expires_at)
+    )
     return True
 
 
@@ -230,6 +237,7 @@ def _end(found: _Resolving, caller: Caller, asked: Attempt, happened: _Happened)
         transaction_id=id_,
         acknowledged=happened.acknowledged,
         related_id=promise.hold_id,
+        description=promise.description,
     )
 
 

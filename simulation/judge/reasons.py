@@ -108,6 +108,12 @@ class Reasons:
         possible = self._possible("limits", account_id, window, BANKS_LIMITS)
         return {value for value in possible if isinstance(value, tuple)}
 
+    def own_limits(self, account_id: str) -> set[tuple[int | None, int | None]]:
+        """Return the limits of its own that an account can have in the end; none where nobody has limited it."""
+        end = max((attempt.ended_ns for attempt in self._attempts), default=0) + 1
+        limits = self.limits(account_id, Window(end, end))
+        return {(None, None) if pair == BANKS_LIMITS else pair for pair in limits}
+
     @cached_property
     def _told(self) -> Mapping[Caller, float]:
         """When somebody was first told that a key's request was done."""
@@ -162,6 +168,26 @@ class Reasons:
             for promise in self._promises_on.get(account_id, ())
             if self._asked_ns(promise.caller) < window.end_ns and self._ended_ns(promise) > window.begin_ns
         )
+
+    def holds_told_before(self, account_id: str, moment_ns: int) -> set[str]:
+        """Return the holds on an account of which somebody had been told before a moment."""
+        return {p.hold_id for p in self._promises_on.get(account_id, ()) if self._told[p.caller] <= moment_ns}
+
+    def held_at_least(self, account_id: str, window: Window) -> int:
+        """Return what was held for sure all through the window."""
+        return sum(
+            promise.amount_minor
+            for promise in self._promises_on.get(account_id, ())
+            if self._told[promise.caller] <= window.begin_ns and self._may_have_ended_ns(promise) >= window.end_ns
+        )
+
+    def _may_have_ended_ns(self, promise: Promise) -> float:
+        """Return the first moment at which the hold can have ended: of its time, by the books' own clock."""
+        asked = [attempt.invoked_ns for attempt in self._ends.get(promise.hold_id, ())]
+        facts = self._facts
+        row = None if facts is None else facts.holds.get(promise.hold_id)
+        over = NEVER if row is None else row.expires_at_s * 1e9 + self._epoch_ns
+        return min([*asked, over])
 
     def _ended_ns(self, promise: Promise) -> float:
         """Return when the hold had ended for sure; of the end of its time only the books tell when that was."""

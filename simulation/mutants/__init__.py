@@ -40,6 +40,10 @@ NAMES = (
     "event_appended_after_commit",
     "position_moved_before_effect",
     "lease_too_long",
+    "receipt_names_wrong_payee",
+    "no_next_page",
+    "history_one_commit_late",
+    "hold_life_ignored",
 )
 """Every mutant; the name is its file's."""
 

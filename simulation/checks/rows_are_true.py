@@ -1,0 +1,236 @@
+"""The rows that requests have left say what was asked for, by whom and when: every column that amounts do not decide.
+
+Profiles as registered, accounts with their owner and limits, descriptions, who initiated it, moments between the
+request and its answer, ends of holds; and of every request its events, with its correlation id, its sender and its
+program, each refusal among them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from simulation.checks.kept import REUSED
+from simulation.checks.tally import NO_FACTS, Tally
+from simulation.fields.truth import Truth, instant, us_of
+from simulation.history import Attempt
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import Row
+from simulation.plan.model import KEYED_KINDS, STATE_KINDS, Kind
+from simulation.result import CheckResult
+
+NAME = "rows_are_true"
+TITLE = "Every row says what was asked for, by whom and when"
+
+SLACK_US = 50_000
+"""Two clocks of one machine, read at the end of the run, may have drifted apart by so much."""
+
+SENDER, PROGRAM = "127.0.0.1", "bank-simulation"
+"""Where every request of a run comes from, and what its client calls itself."""
+
+HOLD_LIFE_DAYS = 7
+"""How long a hold lasts that was asked for without an end."""
+
+RECORDED = frozenset(
+    {
+        "INSUFFICIENT_FUNDS", "LIMIT_EXCEEDED", "SAME_ACCOUNT", "ACCOUNT_NOT_FOUND", "ACCOUNT_FROZEN", "ACCOUNT_CLOSED",
+        "ACCOUNT_NOT_EMPTY", "HOLD_NOT_FOUND", "HOLD_ENDED", "CAPTURE_EXCEEDS_HOLD", "TRANSACTION_NOT_FOUND",
+        "NOT_REVERSIBLE", "REVERSAL_EXCEEDS_ORIGINAL", "INVALID_AMOUNT", "FORBIDDEN", REUSED,
+    }
+)  # fmt: skip
+"""Refusals that are on record: whoever was refused so, there is an event of it."""
+
+
+def applies(evidence: Evidence) -> bool:
+    """Return whether there are whole rows to look at."""
+    return evidence.facts is None or bool(evidence.facts.rows)
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Look up what each request must have left."""
+    tally = Tally(NAME, TITLE)
+    if evidence.facts is None:
+        tally.left_open(NO_FACTS)
+        return tally.result()
+    truth = Truth(evidence, evidence.facts)
+    for looks in (_people, _accounts, _transactions, _holds, _sessions, _events, _audits):
+        for sentence in looks(truth, tally):
+            tally.broke(sentence)
+    return tally.result()
+
+
+def _differ(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
+    for name, right in due.items():
+        if row[name] != right:
+            yield f"{what}: {name} is {row[name]!r}, not {right!r}"
+
+
+def _people(truth: Truth, tally: Tally) -> Iterator[str]:
+    evidence = truth.evidence
+    for person in evidence.plan.people[1:]:
+        row = truth.row("users", evidence.user_ids.get(person.index))
+        if row is None:
+            continue
+        tally.look()
+        due = {"email": person.email, "full_name": " ".join(person.full_name.split()), "cpf": person.cpf}
+        yield from _differ(f"person {person.index}", row, {**due, "role": "CUSTOMER"})
+        if not str(row["password_hash"]).startswith("$argon2id$") or person.password in str(row["password_hash"]):
+            yield f"person {person.index}: the password is not kept as a hash of argon2id"
+
+
+def _accounts(truth: Truth, tally: Tally) -> Iterator[str]:
+    evidence = truth.evidence
+    for index, opened in evidence.opened.items():
+        row = truth.row("accounts", opened.account_id)
+        if row is None:
+            continue
+        tally.look()
+        owner = evidence.user_ids.get(evidence.plan.accounts[index].person)
+        due: dict[str, object] = {"user_id": owner, "kind": "CUSTOMER", "number": opened.number, "currency": "BRL"}
+        due["version"] = len(truth.facts.entries.get(opened.account_id, ()))
+        yield from _differ(f"account {opened.number}", row, due)
+        limits = (row["transfer_limit_minor"], row["daily_limit_minor"])
+        if limits not in evidence.reasons.own_limits(opened.account_id):
+            yield f"account {opened.number}: its limits are {limits}, which nobody has set last"
+
+
+def _asked(truth: Truth, caller: tuple[int, str]) -> Sequence[Attempt]:
+    return truth.evidence.by_key.get(caller, ())
+
+
+def _is_within(truth: Truth, attempts: Sequence[Attempt], moment: object) -> bool:
+    """Return whether a moment is between the first request and the first answer, if there was one."""
+    begin = min(truth.moment_us(a.invoked_ns) for a in attempts) - SLACK_US
+    told = [truth.moment_us(a.ended_ns) for a in attempts if a.outcome == "ok"]
+    return begin <= us_of(moment) <= min(told, default=float("inf")) + SLACK_US
+
+
+def _transactions(truth: Truth, tally: Tally) -> Iterator[str]:
+    evidence = truth.evidence
+    for row in truth.rows["transactions"].values():
+        is_fee = row["kind"] == "FEE"
+        effect = evidence.oracle.effects.get(row["related_id"] if is_fee else row["id"])
+        if effect is None:
+            continue  # `balances_match_oracle` says that nobody has asked for it
+        tally.look()
+        what = f"transaction {row['id']} of person {effect.caller[0]}"
+        due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(effect.caller[0])}
+        due["description"] = None if is_fee else effect.description
+        due["hold_id"] = effect.related_id if row["kind"] == "CAPTURE" else None
+        yield from _differ(what, row, due)
+        if not _is_within(truth, _asked(truth, effect.caller), row["created_at"]):
+            yield f"{what}: it was created at {row['created_at']}, not between its request and the answer"
+        for side in ("debit", "credit"):
+            entry = truth.entries.get((row[f"{side}_account_id"], row["id"]))
+            if entry is None:
+                continue
+            if entry.version != row[f"{side}_version"] or entry.at_us != us_of(row["created_at"]):
+                yield f"{what}: its entry in the {side}ed account is of another version or moment"
+
+
+def _holds(truth: Truth, tally: Tally) -> Iterator[str]:
+    evidence = truth.evidence
+    for row in truth.rows["holds"].values():
+        promise = evidence.oracle.promises.get(row["id"])
+        if promise is None:
+            continue
+        tally.look()
+        what = f"hold {row['id']} of person {promise.caller[0]}"
+        due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(promise.caller[0])}
+        due["description"] = promise.description
+        yield from _differ(what, row, due)
+        created_us = us_of(row["created_at"])
+        ends_us = created_us + HOLD_LIFE_DAYS * 86_400_000_000
+        if promise.expires_at is not None:
+            ends_us = us_of(promise.expires_at)
+        if us_of(row["expires_at"]) != ends_us:
+            yield f"{what}: it expires at {row['expires_at']}, and {promise.expires_at or 'the usual'} was asked for"
+        if not _is_within(truth, _asked(truth, promise.caller), row["created_at"]):
+            yield f"{what}: it was created at {row['created_at']}, not between its request and the answer"
+        if promise.ended_by is not None and row["ended_at"] is not None:
+            if not _is_within(truth, _asked(truth, promise.ended_by), row["ended_at"]):
+                yield f"{what}: it ended at {row['ended_at']}, not between the request for that and the answer"
+            if us_of(row["ended_at"]) >= us_of(row["expires_at"]):
+                yield f"{what}: somebody ended it at {row['ended_at']}, after its own end at {row['expires_at']}"
+
+
+def _sessions(truth: Truth, tally: Tally) -> Iterator[str]:
+    """Each session is a person's of the plan, began where the requests came from, and is closed if it was left."""
+    people = set(truth.evidence.user_ids.values())
+    closed = sum(row["closed_at"] is not None for row in truth.rows["sessions"].values())
+    logouts = [a for a in truth.evidence.attempts if a.operation.kind is Kind.LOGOUT and a.outcome == "ok"]
+    for row in truth.rows["sessions"].values():
+        tally.look()
+        yield from _differ(f"session {row['id']}", row, {"ip_address": SENDER, "user_agent": PROGRAM})
+        if row["user_id"] not in people:
+            yield f"session {row['id']} is nobody's"
+        if instant(row["expires_at"]) <= instant(row["created_at"]):
+            yield f"session {row['id']} ends before it begins"
+    if closed < len(logouts):
+        yield f"{len(logouts)} sessions were left, and only {closed} are closed"
+
+
+def _events(truth: Truth, tally: Tally) -> Iterator[str]:
+    """Hold the events of each request, found by its correlation id, against what was asked and answered."""
+    data = {event.position: event for event in truth.facts.events}
+    by_request: dict[str, list[Row]] = defaultdict(list)
+    for row in truth.rows["event_store"].values():
+        by_request[str(row["metadata"].get("correlation_id"))].append(row)
+    for attempt in truth.evidence.attempts:
+        if attempt.correlation_id is None or attempt.outcome not in {"ok", "refused"}:
+            continue
+        tally.look()
+        rows = by_request.get(attempt.correlation_id, [])
+        for row in rows:
+            yield from _event(truth, attempt, row)
+        kind = attempt.operation.kind
+        is_change = attempt.outcome == "ok" and (kind in KEYED_KINDS or kind in {Kind.REGISTER, Kind.LOGOUT})
+        if is_change and not attempt.replayed and not rows:
+            yield f"{attempt}: it was done, and no event has its correlation id"
+        if attempt.outcome == "refused" and attempt.code in RECORDED and not attempt.replayed:
+            told = {data[row["position"]].data.get("code") for row in rows}
+            if attempt.code not in told:
+                yield f"{attempt}: it was refused with {attempt.code}, and no event of it says so"
+
+
+def _event(truth: Truth, attempt: Attempt, row: Row) -> Iterator[str]:
+    what = f"{attempt}: its {row['event_type']}"
+    metadata, mine = row["metadata"], truth.evidence.user_ids.get(attempt.operation.person)
+    if (metadata.get("ip_address"), metadata.get("user_agent")) != (SENDER, PROGRAM):
+        yield f"{what} comes from {metadata.get('ip_address')} and {metadata.get('user_agent')}"
+    if metadata.get("actor_id") not in {None, mine}:
+        yield f"{what} is said to be the doing of {metadata.get('actor_id')}, not of {mine}"
+    if row["user_id"] not in {None, mine}:
+        yield f"{what} is said to be of user {row['user_id']}, not of {mine}"
+    if attempt.operation.kind in KEYED_KINDS | STATE_KINDS and row["user_id"] is None:
+        yield f"{what} is said to be nobody's doing"
+    at_us = us_of(row["created_at"])
+    begin, end = truth.moment_us(attempt.invoked_ns), truth.moment_us(attempt.ended_ns)
+    if not begin - SLACK_US <= at_us <= end + SLACK_US:
+        yield f"{what} is of {row['created_at']}, not between the request and the answer"
+
+
+def _audits(truth: Truth, tally: Tally) -> Iterator[str]:
+    """Each audit row has its event's person, sender, program and moment."""
+    events = {row["position"]: row for row in truth.rows["event_store"].values()}
+    for row in truth.rows["audit_logs"].values():
+        event = events.get(row["event_position"])
+        if event is None:
+            continue  # `audit_complete` names it
+        tally.look()
+        metadata = event["metadata"]
+        due = {"user_id": event["user_id"], "created_at": event["created_at"]}
+        due |= {name: metadata.get(name) for name in ("ip_address", "user_agent")}
+        yield from _differ(f"audit row {row['number']} of {event['event_type']}", row, due)
+        if ACTIONS.get(event["event_type"], row["action"]) != row["action"]:
+            yield f"audit row {row['number']} calls {event['event_type']} {row['action']}"
+
+
+ACTIONS = {
+    "UserRegisteredEvent": "CREATE", "AccountCreatedEvent": "CREATE", "TransactionInitiatedEvent": "CREATE",
+    "TransactionCompletedEvent": "COMPLETE", "BalanceUpdatedEvent": "UPDATE", "AccountFrozenEvent": "UPDATE",
+    "AccountUnfrozenEvent": "UPDATE", "AccountClosedEvent": "UPDATE", "AccountLimitsChangedEvent": "UPDATE",
+    "HoldAuthorizedEvent": "CREATE", "HoldCapturedEvent": "UPDATE", "HoldReleasedEvent": "UPDATE",
+    "HoldExpiredEvent": "UPDATE", "ActionRefusedEvent": "REFUSE", "UserLoggedInEvent": "LOGIN",
+    "LoginFailedEvent": "LOGIN_FAILED", "UserLoggedOutEvent": "LOGOUT", "SessionRefreshedEvent": "REFRESH",
+    "RefreshTokenReusedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ",
+}  # fmt: skip
+"""What the audit trail calls each event."""

@@ -1,0 +1,40 @@
+"""The object types of the contract's schema, read from its files: which fields they have, and of which types."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from contracts import SCHEMA
+
+LEAVES = frozenset(
+    {"ID", "String", "Boolean", "Int", "Decimal", "DateTime", "Date", "CPF", "AccountNumber", "CurrencyCode", "Money"}
+)
+"""What is compared as one value. Money is one: an amount without its currency says nothing."""
+
+_BLOCK = re.compile(r"^(?:extend )?type (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r"^  (\w+)(?:\([^)]*\))?: ([\w\[\]!]+)", re.MULTILINE)
+_ENUM = re.compile(r"^enum (\w+) \{", re.MULTILINE)
+_DESCRIPTION = re.compile(r'^\s*"""?.*?"?""?\s*$\n?', re.MULTILINE)
+
+
+@cache
+def types() -> Mapping[str, Mapping[str, str]]:
+    """Return the type of each field (a name, without list and non-null marks) by object type and field."""
+    found: dict[str, dict[str, str]] = {}
+    for text in _texts():
+        for name, body in _BLOCK.findall(text):
+            fields = found.setdefault(name, {})
+            fields |= {field: kind.strip("[]!") for field, kind in _FIELD.findall(_DESCRIPTION.sub("", body))}
+    return MappingProxyType(found)
+
+
+@cache
+def leaves() -> frozenset[str]:
+    """Return the names of everything that is compared as one value: scalars, enums and Money."""
+    return LEAVES | {name for text in _texts() for name in _ENUM.findall(text)}
+
+
+def _texts() -> list[str]:
+    files = sorted(SCHEMA.iterdir(), key=lambda file: file.name)
+    return [file.read_text("utf-8") for file in files if file.name.endswith(".graphql")]

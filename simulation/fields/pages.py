@@ -1,0 +1,123 @@
+"""Pages of lines: in order and none left out, with cursors that mean one line each and flags that are true."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulation.fields.place import Place, Sentences
+from simulation.fields.truth import us_of
+
+
+def connection(place: Place) -> Sentences:
+    """Look at a page of an account's history, or of a statement of it."""
+    edges = place.shown.get("edges", ())
+    account_id = place.account_id
+    entries = [place.truth.entries.get((account_id, edge["node"]["id"])) for edge in edges]
+    if not all(entries):
+        return  # `reads_are_true` names the line
+    versions = [entry.version for entry in entries if entry is not None]
+    yield from nodes(place)
+    yield from _cursors(place, edges, versions)
+    oldest, newest = _ends(place)
+    info = place.shown.get("pageInfo", {})
+    after = place.attempt.sent.after
+    if after is not None and (known := place.truth.cursors.get((account_id, after))) is not None:
+        newest = known - 1
+        if versions and versions[0] != newest:
+            yield f"the page after line {known} begins with line {versions[0]}"
+    elif after is None and newest is not None and versions[:1] not in ([], [newest]):
+        yield f"the first page begins with line {versions[0]}, not with {newest}"
+    elif after is None and newest is None and place.shown.get("edges") is not None:
+        yield from _fresh(place, versions)
+        newest = versions[0] if versions else None
+    first = place.attempt.operation.page_size
+    if newest is not None and first is not None:
+        due = min(first, max(0, newest - oldest))
+        if len(versions) != due:
+            yield f"the page has {len(versions)} lines, not {due}"
+    if "hasNextPage" in info and newest is not None:
+        more = newest - len(versions) > oldest
+        if info["hasNextPage"] is not more:
+            yield f"hasNextPage is {info['hasNextPage']}, and there {'are' if more else 'are no'} older lines"
+    yield from page_info(info, edges, after)
+
+
+def _ends(place: Place) -> tuple[int, int | None]:
+    """Return the line before the oldest that can be shown, and the newest; None for the newest of a moving history."""
+    if place.parent is None or place.parent.type_name != "AccountStatement":
+        return 0, None
+    sent, rows = place.attempt.sent, place.truth.facts.entries.get(place.account_id, ())
+    assert sent.since is not None
+    assert sent.until is not None
+    before, until = (sum(row.at_us < us_of(moment) for row in rows) for moment in (sent.since, sent.until))
+    return before, until
+
+
+def _fresh(place: Place, versions: Sequence[int]) -> Sentences:
+    """Look for lines that a first page leaves out, though the same person had been told of them."""
+    timeline = place.truth.timeline(place.account_id)
+    if timeline is None:
+        return
+    newest = versions[0] if versions else 0
+    told = timeline.newest_told(place.attempt.invoked_ns, person=place.attempt.operation.person)
+    if newest < told:
+        yield f"the newest line is {newest}, and the same person was told of line {told} before"
+
+
+def _cursors(place: Place, edges: Sequence[Mapping[str, Any]], versions: Sequence[int]) -> Sentences:
+    for edge, version in zip(edges, versions, strict=True):
+        if "cursor" not in edge:
+            continue
+        known = place.truth.cursors.setdefault((place.account_id, edge["cursor"]), version)
+        if known != version:
+            yield f"the cursor {edge['cursor']} stands for line {version}, and stood for line {known}"
+
+
+def nodes(place: Place) -> Sentences:
+    """Compare the nodes of a page, where they are shown, with those of its edges."""
+    if "nodes" in place.shown and "edges" in place.shown:
+        shown = [node["id"] for node in place.shown["nodes"]]
+        if shown != [edge["node"]["id"] for edge in place.shown["edges"]]:
+            yield "the nodes are not those of the edges"
+
+
+def page_info(info: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], after: str | None) -> Sentences:
+    """Compare what a page says of itself with its edges and with what it was asked for."""
+    for name, place in (("startCursor", 0), ("endCursor", -1)):
+        due = edges[place].get("cursor") if edges else None
+        if name in info and due is not None and info[name] != due:
+            yield f"{name} is {info[name]}, not {due}"
+        if name in info and not edges and info[name] is not None:
+            yield f"{name} is {info[name]}, and the page is empty"
+    if "hasPreviousPage" in info and info["hasPreviousPage"] is not (after is not None):
+        yield f"hasPreviousPage is {info['hasPreviousPage']}"
+
+
+def audit_page(place: Place) -> Sentences:
+    """Look at a page of the audit trail: the latest first, none left out."""
+    rows = place.truth.rows["audit_logs"]
+    edges = place.shown.get("edges", ())
+    shown = [rows[edge["node"]["id"]] for edge in edges if edge["node"]["id"] in rows]
+    yield from nodes(place)
+    yield from page_info(place.shown.get("pageInfo", {}), edges, place.attempt.sent.after)
+    about = place.attempt.sent.about_id
+    wanted = [row for row in rows.values() if about in (None, row["entity_id"])]
+    positions = sorted((int(row["event_position"]) for row in wanted), reverse=True)
+    told = [int(row["event_position"]) for row in shown]
+    if told:
+        begin = positions.index(told[0]) if told[0] in positions else 0
+        if told != positions[begin : begin + len(told)]:
+            yield "the rows are not the trail's, the latest first"
+        older = begin + len(told) < len(positions)
+        if place.shown.get("pageInfo", {}).get("hasNextPage", older) is not older:
+            yield f"hasNextPage is {not older}, and there {'are' if older else 'are no'} older rows"
+        limit = place.attempt.operation.page_size
+        if limit is not None and len(told) != min(limit, len(positions) - begin):
+            yield f"the page has {len(told)} rows, not {min(limit, len(positions) - begin)}"
+    for edge in edges:
+        row = rows.get(edge["node"]["id"])
+        for shown_name, name in (("oldValues", "old_values"), ("newValues", "new_values")):
+            if row is not None and shown_name in edge["node"]:
+                text = edge["node"][shown_name]
+                if (None if text is None else json.loads(text)) != row[name]:
+                    yield f"{shown_name} of row {row['number']} are not the row's"

@@ -1,0 +1,72 @@
+"""An object within an answer: what it shows, the row that it is about, and the objects around it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simulation.fields.truth import Object, Truth
+from simulation.history import Attempt
+from simulation.judge.facts import Row
+
+TABLES = {
+    "Account": "accounts",
+    "Transaction": "transactions",
+    "Hold": "holds",
+    "User": "users",
+    "AuditLog": "audit_logs",
+}
+"""The table in which an object of each type has its row."""
+
+
+class NoSuchRowError(LookupError):
+    """The answer shows an object that the books do not have."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An object of an answer. `name` is the field that shows it."""
+
+    truth: Truth
+    attempt: Attempt
+    type_name: str
+    name: str
+    shown: Object
+    parent: "Place | None" = None
+
+    @property
+    def row(self) -> Row:
+        """Return the row that this object, or the closest one around it, is about. Raises NoSuchRowError."""
+        place: Place | None = self
+        while place is not None and place.type_name not in TABLES:
+            place = place.parent
+        assert place is not None, "only what is within an object that has a row is asked for one"
+        id_ = place.shown.get("id")
+        row = self.truth.row(TABLES[place.type_name], id_)
+        if row is None:
+            raise NoSuchRowError(f"shows {place.type_name} {id_}, and there is none")
+        return row
+
+    @property
+    def account_id(self) -> str:
+        """Return the id of the account that this object is within."""
+        place: Place | None = self
+        while place is not None and place.type_name != "Account":
+            place = place.parent
+        assert place is not None, "a history is an account's"
+        return str(place.shown.get("id"))
+
+    def within(self, name: str, shown: Object, type_name: str) -> "Place":
+        """Return an object that this one shows."""
+        return Place(self.truth, self.attempt, type_name, name, shown, self)
+
+    @property
+    def path(self) -> str:
+        """Return where in the answer it is."""
+        names: list[str] = []
+        place: Place | None = self
+        while place is not None:
+            names.append(place.name)
+            place = place.parent
+        return ".".join(reversed(names))
+
+
+Sentences = Iterator[str]

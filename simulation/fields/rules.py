@@ -1,0 +1,227 @@
+"""What each field must show: a table with one rule for each field of each object type of the contract.
+
+`tests/unit/simulation/test_simulation_fields.py` holds the table against the schema, so that no field is without one.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from simulation.fields.place import Place
+from simulation.fields.truth import Between, Instant, Money, OneOf, instant
+from simulation.plan.model import Kind
+from simulation.plan.people import punctuated
+
+Rule = Callable[[Place], object]
+
+
+def _column(name: str) -> Rule:
+    return lambda place: place.row[name]
+
+
+def _moment(name: str) -> Rule:
+    return lambda place: Instant(instant(place.row[name]))
+
+
+def _money(name: str) -> Rule:
+    return lambda place: Money(place.row[name], place.row["currency"])
+
+
+def _number(name: str) -> Rule:
+    return lambda place: place.truth.number(place.row[name])
+
+
+def _status(place: Place) -> object:
+    kind = place.attempt.operation.kind
+    if kind is Kind.OPEN_ACCOUNT:
+        return "ACTIVE"
+    reasons = place.truth.evidence.reasons
+    return OneOf(frozenset(reasons.statuses(place.shown["id"], place.truth.window(place.attempt))))
+
+
+def _balance(place: Place) -> object:
+    if place.attempt.operation.kind is Kind.OPEN_ACCOUNT:
+        return Money(0)
+    balances = place.truth.evidence.reasons.balances(place.shown["id"], place.truth.window(place.attempt))
+    return OneOf(frozenset(Money(balance) for balance in balances))
+
+
+def _held(place: Place) -> object:
+    return place.truth.held_bounds(place.shown["id"], place.truth.window(place.attempt))
+
+
+def _available(place: Place) -> object:
+    """Return the balance without what is held, both of the same answer."""
+    if "balance" not in place.shown or "heldBalance" not in place.shown:
+        return ANYTHING
+    return Money(minor_of(place.shown["balance"]) - minor_of(place.shown["heldBalance"]))
+
+
+def _hold_status(place: Place) -> object:
+    """Return the state that a mutation has made; a look may see the hold before or after its end."""
+    made = {Kind.AUTHORIZE: "AUTHORIZED", Kind.CAPTURE: "CAPTURED", Kind.RELEASE: "RELEASED"}
+    if status := made.get(place.attempt.operation.kind):
+        return status
+    return OneOf(frozenset({"AUTHORIZED", place.row["status"]}))
+
+
+def _captured(place: Place) -> object:
+    is_over = place.shown.get("status") == "CAPTURED"
+    return Money(place.row["captured_minor"] if is_over else 0, place.row["currency"])
+
+
+def _limit(which: int) -> Rule:
+    def rule(place: Place) -> object:
+        limits = place.truth.evidence.reasons.limits(place.account_id, place.truth.window(place.attempt))
+        return OneOf(frozenset(Money(pair[which]) for pair in limits))
+
+    return rule
+
+
+def _left_today(place: Place) -> object:
+    reasons, window = place.truth.evidence.reasons, place.truth.window(place.attempt)
+    a_day = minor_of(place.shown["perDay"])
+    least = a_day - reasons.spent_at_most(place.account_id, window)
+    return Between(max(0, least), max(0, a_day - reasons.spent_at_least(place.account_id, window)))
+
+
+def _fee(place: Place) -> object:
+    if place.shown.get("transaction") is None:
+        return None
+    kind = {"WithdrawPayload": "WITHDRAWAL"}.get(place.type_name, "TRANSFER")
+    return Money(place.truth.evidence.plan.terms.fee_minor(kind))
+
+
+def _available_after(place: Place) -> object:
+    """Return what the batch that decided it can have left to be spent: a balance without what was held."""
+    hold = place.shown.get("hold")
+    row = None if hold is None else place.truth.row("holds", hold["id"])
+    if row is None:
+        return None
+    made = place.attempt.operation.kind is Kind.AUTHORIZE
+    at = instant(row["created_at" if made else "ended_at"])
+    balances, held = place.truth.standings(str(row["account_id"]), round(at.timestamp() * 1e6))
+    return OneOf(frozenset(Money(balance - some) for balance in balances for some in held))
+
+
+def _cpf(place: Place) -> object:
+    cpf = place.row["cpf"]
+    return None if cpf is None else punctuated(cpf)
+
+
+def _text_of(name: str) -> Rule:
+    return lambda place: str(place.row[name])
+
+
+def _hash(place: Place) -> object:
+    return str(place.row["hash"]).removeprefix("\\x")
+
+
+class _Anything:
+    """Whatever is shown is another rule's or another check's matter."""
+
+
+ANYTHING = _Anything()
+
+
+def _anything(_place: Place) -> object:
+    return ANYTHING
+
+
+def minor_of(shown: Mapping[str, str]) -> int:
+    """Return an amount that was shown, in minor units."""
+    return int(shown["amount"].replace(".", ""))
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "Account.id": _column("id"),
+        "Account.number": _column("number"),
+        "Account.currency": _column("currency"),
+        "Account.status": _status,
+        "Account.balance": _balance,
+        "Account.availableBalance": _available,
+        "Account.heldBalance": _held,
+        "Account.createdAt": _moment("created_at"),
+        "Account.balanceAt": _anything,  # `reads_are_true` holds looks into the past against the entries
+        "AccountLimits.perTransfer": _limit(0),
+        "AccountLimits.perDay": _limit(1),
+        "AccountLimits.leftToday": _left_today,
+        "AccountStatement.openingBalance": _anything,  # as above
+        "AccountStatement.closingBalance": _anything,
+        "AccountDay.day": _anything,  # `shapes` holds the days against the entries, all at once
+        "AccountDay.debits": _anything,
+        "AccountDay.debited": _anything,
+        "AccountDay.credits": _anything,
+        "AccountDay.credited": _anything,
+        "AccountDay.closingBalance": _anything,
+        "AccountTransactionEdge.cursor": _anything,  # `shapes` holds the lines of a page against the entries
+        "AccountTransactionEdge.change": _anything,
+        "AccountTransactionEdge.balanceAfter": _anything,
+        "OpenAccountPayload.replayed": _anything,  # `exactly_once` says which answer is the first
+        "HoldPayload.availableAfter": _available_after,
+        "HoldPayload.replayed": _anything,
+        "Hold.id": _column("id"),
+        "Hold.status": _hold_status,
+        "Hold.amount": _money("amount_minor"),
+        "Hold.captured": _captured,
+        "Hold.fromAccountNumber": _number("account_id"),
+        "Hold.toAccountNumber": _number("to_account_id"),
+        "Hold.description": _column("description"),
+        "Hold.expiresAt": _moment("expires_at"),
+        "Hold.createdAt": _moment("created_at"),
+        "User.id": _column("id"),
+        "User.email": _column("email"),
+        "User.fullName": _column("full_name"),
+        "User.cpf": _cpf,
+        "User.role": _column("role"),
+        "User.createdAt": _moment("created_at"),
+        "Tokens.accessToken": _anything,  # whoever uses it finds out
+        "Tokens.accessTokenExpiresAt": _anything,  # `shapes` holds both ends against the session
+        "Tokens.refreshToken": _anything,
+        "Tokens.refreshTokenExpiresAt": _anything,
+        "LogoutPayload.closed": lambda _place: True,
+        "UserError.code": _anything,  # `refusals_are_right`
+        "UserError.message": _anything,  # `shapes`
+        "UserError.field": _anything,
+        "PageInfo.hasNextPage": _anything,  # `shapes` looks at the page as a whole
+        "PageInfo.hasPreviousPage": _anything,
+        "PageInfo.startCursor": _anything,
+        "PageInfo.endCursor": _anything,
+        "Transaction.id": _column("id"),
+        "Transaction.kind": _column("kind"),
+        "Transaction.amount": _money("amount_minor"),
+        "Transaction.fromAccountNumber": _number("debit_account_id"),
+        "Transaction.toAccountNumber": _number("credit_account_id"),
+        "Transaction.description": _column("description"),
+        "Transaction.createdAt": _moment("created_at"),
+        "Transaction.relatedTransactionId": _column("related_id"),
+        "Transaction.holdId": _column("hold_id"),
+        "TransferPayload.balanceAfter": _anything,  # `acknowledged_is_durable` looks it up in the entry
+        "TransferPayload.fee": _fee,
+        "TransferPayload.replayed": _anything,
+        "DepositPayload.balanceAfter": _anything,
+        "DepositPayload.replayed": _anything,
+        "WithdrawPayload.balanceAfter": _anything,
+        "WithdrawPayload.fee": _fee,
+        "WithdrawPayload.replayed": _anything,
+        "TransferBatchPayload.replayed": _anything,
+        "TransferBatchResult.balanceAfter": _anything,
+        "TransferBatchResult.fee": _fee,
+        "ReverseTransactionPayload.replayed": _anything,
+        "AuditLog.id": _column("id"),
+        "AuditLog.number": _text_of("number"),
+        "AuditLog.eventPosition": _text_of("event_position"),
+        "AuditLog.userId": _column("user_id"),
+        "AuditLog.entityType": _column("entity_type"),
+        "AuditLog.entityId": _column("entity_id"),
+        "AuditLog.action": _column("action"),
+        "AuditLog.oldValues": _anything,  # `shapes` reads them as the JSON that they are
+        "AuditLog.newValues": _anything,
+        "AuditLog.ipAddress": _column("ip_address"),
+        "AuditLog.userAgent": _column("user_agent"),
+        "AuditLog.createdAt": _moment("created_at"),
+        "AuditLog.hash": _hash,
+        "AuditLogEdge.cursor": _anything,
+    }
+)
+"""The rule of every field that is one value, by type and field."""

@@ -1,0 +1,175 @@
+"""What an object must be as a whole, beyond its fields one by one: lists, days, tokens, errors."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from simulation.client.answers import Opened
+from simulation.fields import pages
+from simulation.fields.place import Place, Sentences
+from simulation.fields.rules import minor_of
+from simulation.fields.truth import instant
+from simulation.judge.facts import EntryRow
+from simulation.plan.model import Kind
+
+ACCESS_MINUTES, REFRESH_DAYS = 15, 30
+"""How long tokens live in a bank with its own settings."""
+
+HOLDS_SHOWN = 100
+"""An answer shows so many holds at most."""
+
+FIELDS_OF_CODE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "INSUFFICIENT_FUNDS": frozenset({"amount"}),
+        "INVALID_AMOUNT": frozenset({"amount"}),
+        "LIMIT_EXCEEDED": frozenset({"amount"}),
+        "CURRENCY_MISMATCH": frozenset({"amount", "currency"}),
+        "SAME_ACCOUNT": frozenset({"toAccountNumber"}),
+        "IDEMPOTENCY_KEY_REUSED": frozenset({"idempotencyKey"}),
+        "TRANSACTION_NOT_FOUND": frozenset({"transactionId"}),
+        "NOT_REVERSIBLE": frozenset({"transactionId"}),
+        "REVERSAL_EXCEEDS_ORIGINAL": frozenset({"amount"}),
+        "HOLD_NOT_FOUND": frozenset({"holdId"}),
+        "HOLD_ENDED": frozenset({"holdId"}),
+        "CAPTURE_EXCEEDS_HOLD": frozenset({"amount"}),
+        "ACCOUNT_NOT_EMPTY": frozenset({"accountId"}),
+        "INVALID_REFRESH_TOKEN": frozenset({"refreshToken"}),
+    }
+)
+"""Which field of the input is at fault where a code names one."""
+
+
+def user(place: Place) -> Sentences:
+    """Require every account that the person was told of, and only theirs, oldest first."""
+    if "accounts" not in place.shown:
+        return
+    evidence, shown = place.truth.evidence, [account["id"] for account in place.shown["accounts"]]
+    if shown != sorted(shown):
+        yield "the accounts are not in the order of their opening"
+    for id_ in shown:
+        account = place.truth.row("accounts", id_)
+        if account is not None and account["user_id"] != place.shown.get("id"):
+            yield f"account {id_} is listed, and is somebody else's"
+    told = {
+        attempt.answer.account_id
+        for attempt in evidence.attempts
+        if isinstance(attempt.answer, Opened)
+        and attempt.operation.person == place.attempt.operation.person
+        and attempt.ended_ns <= place.attempt.invoked_ns
+    }
+    if missing := told - set(shown):
+        yield f"account {min(missing)} is not listed, and was opened before"
+
+
+def account(place: Place) -> Sentences:
+    """Compare the account with the one that was asked for, its holds and days with the books."""
+    about = place.attempt.sent.account_id
+    if place.attempt.operation.kind is not Kind.ME and about is not None and place.shown.get("id") != about:
+        yield f"account {place.shown.get('id')} is shown, and {about} was asked for"
+    if "holds" in place.shown:
+        yield from _holds(place)
+    if "days" in place.shown:
+        yield from _days(place)
+
+
+def _holds(place: Place) -> Sentences:
+    shown = [hold["id"] for hold in place.shown["holds"]]
+    on = [h for h in place.truth.facts.holds.values() if h.account_id == place.shown["id"]]
+    if shown != sorted(shown, reverse=True):
+        yield "the holds are not the latest first"
+    if unknown := set(shown) - {hold.id for hold in on}:
+        yield f"hold {min(unknown)} is shown, and is none of the account's"
+    told = place.truth.evidence.reasons.holds_told_before(place.shown["id"], place.attempt.invoked_ns)
+    if len(shown) < HOLDS_SHOWN and (missing := told - set(shown)):
+        yield f"hold {min(missing)} is not shown, and was made before"
+
+
+def _days(place: Place) -> Sentences:
+    """Compare the days with what the entries until one of them add up to, since a summary may be behind."""
+    entries = place.truth.facts.entries.get(place.shown["id"], ())
+    newest = len(entries)
+    if (timeline := place.truth.timeline(place.shown["id"])) is not None:
+        newest = min(newest, timeline.newest_possible(place.attempt.ended_ns))
+    shown = [_day(day) for day in place.shown["days"]]
+    if not any(shown == _added_up(entries[:count]) for count in range(newest, -1, -1)):
+        yield f"the days are not what the account's entries add up to, all of them or all until one: {shown}"
+
+
+def _day(day: Mapping[str, Any]) -> tuple[object, ...]:
+    amounts = (minor_of(day[name]) for name in ("debited", "credited", "closingBalance"))
+    debited, credited, closing = amounts
+    return day["day"], day["debits"], debited, day["credits"], credited, closing
+
+
+def _added_up(entries: Any) -> list[tuple[object, ...]]:
+    by_day: dict[str, list[EntryRow]] = {}
+    for entry in entries:
+        by_day.setdefault(entry.day, []).append(entry)
+    found: list[tuple[object, ...]] = []
+    for day, rows in sorted(by_day.items()):
+        out = [-row.amount_minor for row in rows if row.amount_minor < 0]
+        into = [row.amount_minor for row in rows if row.amount_minor > 0]
+        found.append((day, len(out), sum(out), len(into), sum(into), rows[-1].balance_after_minor))
+    return found
+
+
+def tokens(place: Place) -> Sentences:
+    """Require that tokens end when the settings say, and that the access token says the same."""
+    ended_us = place.truth.moment_us(place.attempt.ended_ns)
+    began_us = place.truth.moment_us(place.attempt.invoked_ns)
+    for name, life_s in (("access", ACCESS_MINUTES * 60), ("refresh", REFRESH_DAYS * 86_400)):
+        ends_us = instant(place.shown[f"{name}TokenExpiresAt"]).timestamp() * 1e6 - life_s * 1e6
+        if not began_us - SLACK_US <= ends_us <= ended_us + SLACK_US:
+            yield f"the {name} token does not end {life_s} seconds after it was given"
+    claims = _claims(place.shown["accessToken"])
+    owner = place.truth.evidence.user_ids.get(place.attempt.operation.person)
+    if owner is not None and claims.get("sub") != owner:
+        yield "the access token is somebody else's"
+    if claims.get("exp") != int(instant(place.shown["accessTokenExpiresAt"]).timestamp()):
+        yield "the access token does not end when the answer says"
+    role = (place.truth.row("users", owner) or {}).get("role")
+    if role is not None and claims.get("role", role) != role:
+        yield f"the access token is a {claims.get('role')}'s, and the person is a {role}"
+    if (place.truth.row("sessions", claims.get("sid")) or {}).get("user_id") != claims.get("sub"):
+        yield "the access token is of no session of its owner's"
+
+
+SLACK_US = 50_000
+"""Two clocks of one machine, read at the end of the run, may have drifted apart by so much."""
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    """Read what a token says of itself; whether it is genuine is the bank's matter."""
+    part = token.split(".")[1]
+    found: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def user_error(place: Place) -> Sentences:
+    """Require a sentence, and the field at fault by the name that the client has sent."""
+    message, path, code = (place.shown.get(name) for name in ("message", "field", "code"))
+    if not isinstance(message, str) or not message.endswith("."):
+        yield f"the message of {code} is no sentence: {message!r}"
+    if path is None:
+        return
+    named = [name for name in path if not name.isdigit() and name not in {"input", "transfers"}]
+    due = FIELDS_OF_CODE.get(str(code))
+    if path[0] != "input" or (due is not None and (not named or named[0] not in due)):
+        yield f"{code} is said to be the fault of {'.'.join(path)}"
+
+
+Shape = Callable[[Place], Sentences]
+
+SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {
+        "User": user,
+        "Account": account,
+        "AccountTransactionConnection": pages.connection,
+        "AuditLogConnection": pages.audit_page,
+        "Tokens": tokens,
+        "UserError": user_error,
+    }
+)
+"""What is looked at as a whole, by type."""

@@ -1,0 +1,100 @@
+"""The walk over an answer: every object that the contract knows, and every field of it, one after the other."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from simulation.client.payloads import FIELDS
+from simulation.fields.contract import leaves, types
+from simulation.fields.place import NoSuchRowError, Place
+from simulation.fields.rules import ANYTHING, RULES
+from simulation.fields.shapes import SHAPES
+from simulation.fields.truth import Between, Instant, Money, Object, OneOf, Truth, instant
+from simulation.history import Attempt
+from simulation.plan.model import READ_KINDS, Intent
+
+RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+"""How the bank spells a moment: always with microseconds, so that the order of texts is that of moments."""
+
+
+def wrong_fields(truth: Truth, attempt: Attempt) -> Iterator[tuple[str, str]]:
+    """Yield (field, sentence) for each field of an answer that does not show what the books say."""
+    shown = _root(attempt)
+    if shown is None:
+        return
+    root = "Query" if attempt.operation.kind in READ_KINDS else "Mutation"
+    field = FIELDS[attempt.operation.kind]
+    yield from _object(Place(truth, attempt, types()[root][field], field, shown))
+
+
+def _root(attempt: Attempt) -> Object | None:
+    """Return what an answer shows under its root field; None where that is nothing."""
+    if attempt.body is None or attempt.outcome not in {"ok", "refused"}:
+        return None
+    data = msgspec.json.decode(attempt.body).get("data") or {}
+    field = FIELDS[attempt.operation.kind]
+    if "one" in data:
+        field = "two" if attempt.operation.intent is Intent.ALIAS else "one"
+    shown: Object | None = data.get(field)
+    return shown
+
+
+def _object(place: Place) -> Iterator[tuple[str, str]]:
+    fields = types()[place.type_name]
+    for name, value in place.shown.items():
+        if fields[name] in leaves():
+            yield from _leaf(place, name, value)
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None:
+                    yield from _object(place.within(name, one, fields[name]))
+    shape = SHAPES.get(place.type_name)
+    if shape is not None:
+        yield from ((f"{place.type_name} at {place.path}", sentence) for sentence in shape(place))
+
+
+def _leaf(place: Place, name: str, value: Any) -> Iterator[tuple[str, str]]:
+    rule = RULES[f"{place.type_name}.{name}"]
+    try:
+        due = rule(place)
+    except NoSuchRowError as error:
+        yield f"{place.type_name}.{name}", str(error)
+        return
+    if due is not ANYTHING and not _is(value, due):
+        yield f"{place.type_name}.{name}", f"shows {_text(value)}, not {_text(due)}"
+
+
+def _is(value: Any, due: object) -> bool:
+    match due:
+        case OneOf(values=values):
+            return any(_is(value, one) for one in values)
+        case Between(least_minor=least, most_minor=most):
+            return isinstance(value, dict) and least <= _minor(value) <= most
+        case Money(minor=minor, currency=currency):
+            return isinstance(value, dict) and (_minor(value), value.get("currency")) == (minor, currency)
+        case Instant(at=at):
+            return isinstance(value, str) and RFC_3339.fullmatch(value) is not None and instant(value) == at
+        case _:
+            return bool(value == due) and type(value) is type(due)
+
+
+def _minor(value: Any) -> int:
+    return int(value["amount"].replace(".", ""))
+
+
+def _text(value: object) -> str:
+    match value:
+        case OneOf(values=values):
+            return " or ".join(sorted(map(_text, values))) or "anything that can have been"
+        case Instant(at=at):
+            return at.isoformat()
+        case Money(minor=minor, currency=currency):
+            return f"{minor / 100:.2f} {currency}"
+        case Between(least_minor=least, most_minor=most):
+            return f"{least / 100:.2f} to {most / 100:.2f}"
+        case {"amount": amount, "currency": currency}:
+            return f"{amount} {currency}"
+        case _:
+            return repr(value)

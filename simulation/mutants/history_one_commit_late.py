@@ -1,0 +1,23 @@
+"""A page of history ends before the newest entry."""
+
+from typing import Any
+
+from bank.api.resolvers import accounts
+from simulation.mutants.mutant import Mutant, patch
+
+
+def plant() -> None:
+    """Let the resolver read pages from the entry before the newest one on."""
+
+    async def _history_page(snapshot: Any, account_id: Any, *, before: int, most: int, after: int = 0) -> Any:
+        return await right(snapshot, account_id, before=before - 1, most=most, after=after)
+
+    right = patch(accounts, "history_page", _history_page)
+
+
+MUTANT = Mutant(
+    name="history_one_commit_late",
+    explanation=__doc__ or "",
+    caught_by=("fields_are_true",),
+    plant=plant,
+)

@@ -1,0 +1,25 @@
+"""A hold lasts as long as the bank likes, whatever end was asked for."""
+
+from dataclasses import replace
+from typing import Any
+
+from bank.api.resolvers import holds
+from simulation.mutants.mutant import Mutant, patch
+
+
+def plant() -> None:
+    """Let the resolver ask for holds without an end of their own."""
+
+    async def _authorize_hold(ledger: Any, terms: Any, command: Any) -> Any:
+        return await right(ledger, terms, replace(command, expires_at=None))
+
+    right = patch(holds, "authorize_hold", _authorize_hold)
+
+
+MUTANT = Mutant(
+    name="hold_life_ignored",
+    explanation=__doc__ or "",
+    caught_by=("rows_are_true",),
+    plant=plant,
+    scenario="payday",
+)

@@ -1,0 +1,25 @@
+"""No page of history ever says that there is a next one."""
+
+from typing import Any
+
+from bank.api.resolvers import accounts
+from simulation.mutants.mutant import Mutant, patch
+
+
+def plant() -> None:
+    """Let the resolver shape pages this way."""
+
+    def _shape_page(*what: Any, **how: Any) -> Any:
+        page = right(*what, **how)
+        return {**page, "pageInfo": {**page["pageInfo"], "hasNextPage": False}}
+
+    right = patch(accounts, "_shape_page", _shape_page)
+
+
+MUTANT = Mutant(
+    name="no_next_page",
+    explanation=__doc__ or "",
+    caught_by=("fields_are_true",),
+    plant=plant,
+    scenario="hot_account",
+)
