@@ -3,10 +3,11 @@
 -- nothing here goes through the accounts' rows one batch at a time; `bank check` says whether it came out right.
 set session_replication_role = replica
 ;;
-create temporary table owner as select gen_random_uuid() as id
+create temporary table owner as select uuidv7() as id, timestamptz '2026-01-01 12:00Z' as since
+
 ;;
-insert into users (id, email, full_name, password_hash, role, created_at, updated_at)
-select id, 'grown@example.com', 'Grown', '-', 'ADMIN', now(), now() from owner
+insert into users (id, email, full_name, password_hash, role, version, created_at, updated_at)
+select id, 'grown@example.com', 'Grown', '-', 'ADMIN', 1 + :accounts, since, since from owner
 ;;
 create temporary table grown_accounts as
 select n, uuidv7() as id from generate_series(0, :accounts - 1) as n
@@ -25,16 +26,22 @@ join grown_accounts c on c.n = (s.n + 1 + (s.n / :accounts) % (:accounts - 1)) %
 create temporary table grown_entries as
 select n, nth, id as transaction_id, account_id, change_minor,
     row_number() over line as version, (sum(change_minor) over line)::bigint as balance_minor,
-    timestamptz '2026-01-01' + n * interval '10 milliseconds' as created_at
+    timestamptz '2026-01-01 12:00Z' + n * interval '10 milliseconds' as created_at
 from grown cross join lateral (values (2, debit_id, -amount_minor), (3, credit_id, amount_minor)) as s
     (nth, account_id, change_minor)
 window line as (partition by account_id order by n rows unbounded preceding)
 ;;
-insert into accounts (id, user_id, kind, number, currency, status, balance_minor, version, revision, created_at, updated_at)
-select a.id, o.id, 'CUSTOMER', 'GROWN-' || a.n, 'BRL', 'ACTIVE', e.balance_minor, e.version, e.version, '2026-01-01',
-    e.created_at
+insert into accounts (id, user_id, kind, number, currency, status, balance_minor, version, revision, created_at, updated_at,
+    spent_minor, spent_on)
+select a.id, o.id, 'CUSTOMER', 'GROWN-' || a.n, 'BRL', 'ACTIVE', e.balance_minor, e.version, e.version, o.since,
+    e.created_at, coalesce(s.spent_minor, 0), coalesce(s.day, '-infinity')
 from grown_accounts a cross join owner o
 join (select distinct on (account_id) * from grown_entries order by account_id, version desc) e on e.account_id = a.id
+-- A day holds some eight million transactions at this pace.
+left join (
+    select g.debit_id, sum(g.amount_minor) as spent_minor, max((e.created_at at time zone 'America/Sao_Paulo')::date) as day
+    from grown g join grown_entries e on e.n = g.n and e.nth = 2 where g.kind = 'TRANSFER' group by g.debit_id
+) s on s.debit_id = a.id
 ;;
 update accounts a set balance_minor = e.balance_minor, version = e.version, revision = e.version, updated_at = e.created_at
 from (select distinct on (account_id) * from grown_entries order by account_id, version desc) e
@@ -57,8 +64,18 @@ order by n
 ;;
 insert into event_store (id, position, event_type, aggregate_id, aggregate_type, event_data, event_version, user_id,
     metadata, created_at)
-select uuidv7(), 4 * (n - 1) + nth, event_type, aggregate_id, aggregate_type, event_data, event_version, owner.id,
-    '{"correlation_id": "grown"}', timestamptz '2026-01-01' + n * interval '10 milliseconds'
+select uuidv7(), 1, 'UserRegisteredEvent', id, 'User', jsonb_build_object('id', id, 'role', 'ADMIN'), 1, id,
+    '{"correlation_id": "grown"}'::jsonb, since
+from owner
+union all
+select uuidv7(), 2 + n, 'AccountCreatedEvent', a.id, 'Account', jsonb_build_object('account_id', a.id, 'owner_id', o.id,
+    'number', 'GROWN-' || n, 'currency', 'BRL'), 1, o.id, '{"correlation_id": "grown"}', o.since
+from grown_accounts a cross join owner o
+;;
+insert into event_store (id, position, event_type, aggregate_id, aggregate_type, event_data, event_version, user_id,
+    metadata, created_at)
+select uuidv7(), 1 + :accounts + 4 * (n - 1) + nth, event_type, aggregate_id, aggregate_type, event_data, event_version, owner.id,
+    '{"correlation_id": "grown"}', timestamptz '2026-01-01 12:00Z' + n * interval '10 milliseconds'
 from (
     select n, nth, event_type, id as aggregate_id, 'Transaction' as aggregate_type, 2 as event_version,
         jsonb_build_object(
@@ -76,9 +93,17 @@ from (
     from grown_entries
 ) as told cross join owner order by n, nth
 ;;
-update event_log_head set position = 4 * :transactions
+update event_log_head set position = 1 + :accounts + 4 * :transactions
 ;;
-insert into subscriber_positions (subscriber, position) values ('audit', 4 * :transactions)
+insert into account_days
+select e.account_id, (e.created_at at time zone 'America/Sao_Paulo')::date, 'BRL',
+    count(*) filter (where change_minor < 0), coalesce(-sum(change_minor) filter (where change_minor < 0), 0),
+    count(*) filter (where change_minor > 0), coalesce(sum(change_minor) filter (where change_minor > 0), 0),
+    (array_agg(balance_minor order by version desc))[1], int8multirange(int8range(min(version), max(version) + 1))
+from grown_entries e group by 1, 2
+;;
+insert into subscriber_positions (subscriber, position)
+select subscriber, 1 + :accounts + 4 * :transactions from unnest(array['audit', 'account_days']) as subscriber
 on conflict (subscriber) do update set position = excluded.position
 ;;
 insert into audit_logs (number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values,

@@ -122,7 +122,7 @@ where k.transaction_id is not null and t.id is null order by k.created_at, k.key
 with reversed as (
     select o.id, o.amount_minor, sum(r.amount_minor) as total
     from transactions r join transactions o on o.id = r.related_id
-    where r.kind = 'REVERSAL' and r.related_id is not null group by o.id having sum(r.amount_minor) > o.amount_minor
+    where r.kind = 'REVERSAL' and r.related_id is not null group by o.id, o.amount_minor having sum(r.amount_minor) > o.amount_minor
 ), wrong as (
     select 'reversals_within_originals' as invariant, 'transaction ' || id as place, 'the sum of its reversals' as what,
         amount_minor || ' or less' as expected, total::text as found
@@ -211,13 +211,15 @@ order by s.subscriber limit 1;
 -- `offset 0` keeps the documents out of what is grouped: whether they are right is known before.
 with said as (
     select id, created_at, jsonb_build_object('transaction_id', id, 'kind', kind, 'amount_minor', amount_minor, 'currency',
-        currency, 'debit_account_id', debit_account_id, 'credit_account_id', credit_account_id) as content
+        currency, 'debit_account_id', debit_account_id, 'credit_account_id', credit_account_id, 'initiated_by', initiated_by,
+        'related_transaction_id', related_id, 'hold_id', hold_id) as content
     from transactions offset 0
 ), compared as (
     select s.id, e.aggregate_id, s.created_at, e.position, e.event_type = 'TransactionInitiatedEvent' as is_first,
-        e.event_data @> s.content as is_right
+        e.created_at = s.created_at and case when e.event_version > 1 then e.event_data else
+            e.event_data || '{"related_transaction_id": null, "hold_id": null}' end @> s.content as is_right
     from said s full join (
-        select aggregate_id, event_type, position, event_data from event_store
+        select aggregate_id, event_type, event_version, position, created_at, event_data from event_store
         where event_type in ('TransactionInitiatedEvent', 'TransactionCompletedEvent')
     ) e on e.aggregate_id = s.id offset 0
 ), grouped as (
@@ -240,24 +242,26 @@ order by coalesce(first, 0), moment limit 1;
 -- Joined by account and version; an event that tells of an entry twice is looked for where the numbers differ. Values are
 -- compared as the text that they are in the event, which can be anything.
 with told as not materialized (
-    select aggregate_id, position, event_data ->> 'version' as version, event_data ->> 'transaction_id' as transaction_id,
+    select aggregate_id, position, created_at, event_data ->> 'version' as version, event_data ->> 'transaction_id' as transaction_id,
         event_data ->> 'change_minor' as change, event_data ->> 'balance_minor' as balance,
         event_data ->> 'currency' as currency
     from event_store where event_type = 'BalanceUpdatedEvent' offset 0
 ), suspect as materialized (
     select e.account_id, e.version, e.created_at, e.transaction_id, e.amount_minor, e.balance_after_minor, e.currency,
         t.aggregate_id, t.position, t.version as told_version, t.transaction_id as told_transaction_id, t.change, t.balance,
-        t.currency as told_currency
+        t.currency as told_currency, t.created_at as told_at
     from entries e full join told t on t.aggregate_id = e.account_id and t.version = e.version::text
     where t.position is null or e.account_id is null
     or t.transaction_id is distinct from e.transaction_id::text or t.change is distinct from e.amount_minor::text
     or t.balance is distinct from e.balance_after_minor::text or t.currency is distinct from e.currency
+    or t.created_at <> e.created_at
 ), wrong as (
     select position, created_at, format('entry %s of account %s', version, account_id) as place, 'its event' as what,
-        format('%s to a balance of %s %s by transaction %s', amount_minor, balance_after_minor, currency, transaction_id)
+        format('%s to a balance of %s %s by transaction %s at %s', amount_minor, balance_after_minor, currency, transaction_id,
+            created_at)
         as expected,
-        case when position is null then 'missing' else format('%s to a balance of %s %s by transaction %s, at position %s',
-            change, balance, told_currency, told_transaction_id, position) end as found
+        case when position is null then 'missing' else format('%s to a balance of %s %s by transaction %s at %s, position %s',
+            change, balance, told_currency, told_transaction_id, told_at, position) end as found
     from suspect where account_id is not null
     union all
     select position, null, 'the event at position ' || position, 'its entry',

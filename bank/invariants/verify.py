@@ -25,6 +25,7 @@ from bank.invariants.list import INVARIANTS
 from bank.invariants.schema import compare_schema, logins_of_role
 
 _queries = load_statements(__file__)
+_state_queries = load_statements(__file__, "state.sql")
 
 # The longest first.
 SWEEPS = (
@@ -34,11 +35,16 @@ SWEEPS = (
     "transactions_and_entries",
     "entries_along_accounts",
     "accounts_and_entries",
+    "days_and_entries",
+    "accounts_and_told",
     "keys",
+    "holds_and_told",
+    "users_and_told",
     "positions",
     "totals",
     "followers",
     "subscribers",
+    "deliveries",
 )
 # The audit chain is followed in two halves, each as much work as a quarter of the sweeps.
 CHAIN_STEPS = 3
@@ -122,7 +128,7 @@ async def verify(url: str, *, progress: Progress | None = None) -> Verdict:
     try:
         async with _one_moment(url) as connections:
             await require_level_of(connections[0])
-            return await _Verification(progress or (lambda _done, _of: None)).run(connections)
+            return await verify_as_seen(connections, progress)
     except (*CONNECTION_LOST, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"The books could not be read: {str(error) or type(error).__name__}.") from error
 
@@ -145,6 +151,17 @@ async def _one_moment(url: str) -> AsyncIterator[list[Any]]:
         for connection in connections:
             await connection.execute("; ".join(SETTINGS))
         yield connections
+
+
+def _statement(name: str) -> str:
+    """Return the text of a sweep, of whichever file."""
+    text: str = getattr(_queries if hasattr(_queries, name) else _state_queries, name).sql
+    return text
+
+
+async def verify_as_seen(connections: Sequence[Any], progress: Progress | None = None) -> Verdict:
+    """Verify what connections see, which must be the same moment for all of them."""
+    return await _Verification(progress or (lambda _done, _of: None)).run(connections)
 
 
 class _Verification:
@@ -197,7 +214,7 @@ class _Verification:
             self._tell(name, CHAIN_STEPS if name.startswith("chain") else 1)
 
     async def _sweep(self, name: str, connection: Any) -> None:
-        self._findings += [Finding.from_row(row) for row in await connection.fetch(getattr(_queries, name).sql)]
+        self._findings += [Finding.from_row(row) for row in await connection.fetch(_statement(name))]
 
     async def _compare_schema(self, connection: Any) -> None:
         self._findings += [Finding.from_row(row) for row in await compare_schema(connection)]

@@ -22,6 +22,7 @@ from bank.api.schema import load_sdl
 from bank.app import Bank, build_bank, running
 from bank.cli.serve import RESOLVERS
 from bank.clock import Clock
+from bank.identity.roles import change_role
 from bank.settings import Settings
 
 PASSWORD = "an umbrella for Tuesday"
@@ -112,8 +113,7 @@ class RunningBank:
         """Return an operator, logged in."""
         email = f"operator{next(_numbers)}@example.com"
         await self.client.person(email=email)
-        async with self.bank.database.connection() as connection:
-            await connection.execute("update users set role = 'OPERATOR' where email = $1", email)
+        await change_role(self.bank.work, email=email, role="OPERATOR")
         return await self.client.login(email)
 
     async def caught_up(self) -> None:

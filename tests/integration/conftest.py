@@ -1,12 +1,21 @@
 """Fixtures of the integration tests: a ledger at work on a real database."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import asyncpg
 import pytest
+import redis
 
+from fixtures.backends.reach import run_sql
+from tests.conftest import Servers, fresh_database, with_database
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books, running_books
 from tests.integration.log import Log, open_log
+from tests.integration.written_books import write_books
 
 
 @pytest.fixture
@@ -33,3 +42,31 @@ async def log(database_url: str) -> AsyncIterator[Log]:
     """An event log, and a table in which handlers leave their effect."""
     async with open_log(database_url) as log:
         yield log
+
+
+@pytest.fixture(scope="module")
+def written(servers: Servers) -> Iterator[str]:
+    """The name of a database with books that the bank has written, to copy and tamper with."""
+    maintenance, redis_address = servers.addresses()
+    name = f"written_{secrets.token_hex(6)}"
+    run_sql(maintenance, f"create database {name} template {servers.template()} strategy file_copy")
+    # A number that no worker of a parallel run has.
+    redis_url = redis_address.rpartition("/")[0] + "/15"
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(lambda: asyncio.run(write_books(with_database(maintenance, name), redis_url))).result()
+    yield name
+    run_sql(maintenance, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def books_url(servers: Servers, written: str) -> Iterator[str]:
+    yield from fresh_database(servers, written)
+
+
+@pytest.fixture
+async def superuser(books_url: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(books_url)
+    yield connection
+    await connection.close()

@@ -153,7 +153,7 @@ TAMPERINGS = [
         [
             f"update entries set created_at = created_at - interval '1 day' where {ANAS} and version = 4",
         ],
-        {"times_go_forward"},
+        {"balance_updates_are_entries", "times_go_forward"},
         "times_go_forward",
         "entry 4 of account …: its time should be 20… or later, and is 20….",
     ),
@@ -265,7 +265,7 @@ TAMPERINGS = [
         [
             f"update transactions set related_id = '{NOBODY}' where kind = 'REVERSAL' and amount_minor = 300",
         ],
-        {"reversals_within_originals"},
+        {"reversals_within_originals", "transactions_have_events"},
         "reversals_within_originals",
         "reversal …: its original should be a transaction, and is …, which there is not.",
     ),
@@ -274,7 +274,7 @@ TAMPERINGS = [
         [
             f"update transactions set related_id = '{NOBODY}' where kind = 'FEE' and amount_minor = 20",
         ],
-        {"fees_name_their_cause"},
+        {"fees_name_their_cause", "transactions_have_events"},
         "fees_name_their_cause",
         "fee …: what it is for should be a transaction, and is …, which there is not.",
     ),
@@ -328,7 +328,7 @@ TAMPERINGS = [
         [
             "delete from event_store where position = (select max(position) from event_store)",
         ],
-        {"events_audited", "positions_dense", "transactions_have_events", "audit_chain"},
+        {"events_audited", "positions_dense", "audit_chain"},
         "positions_dense",
         "the log: the position of its head should be …, of its last event, and is ….",
     ),
@@ -377,9 +377,9 @@ TAMPERINGS = [
         "an event that tells of an entry again",
         [
             "insert into event_store (id, position, event_type, aggregate_id, aggregate_type, event_data, user_id, "
-            "metadata) select uuidv7(), h.position + 1, event_type, aggregate_id, aggregate_type, event_data, "
-            "user_id, metadata from event_store e, event_log_head h where event_type = 'BalanceUpdatedEvent' order "
-            "by e.position limit 1",
+            "metadata, created_at) select uuidv7(), h.position + 1, event_type, aggregate_id, aggregate_type, "
+            "event_data, user_id, metadata, created_at from event_store e, event_log_head h "
+            "where event_type = 'BalanceUpdatedEvent' order by e.position limit 1",
             "update event_log_head set position = position + 1",
         ],
         {"balance_updates_are_entries"},
@@ -475,5 +475,106 @@ TAMPERINGS = [
         {"schema_as_migrated"},
         "schema_as_migrated",
         "rights of bank_app to column amount_minor of entries: it should be none of the bank's, and is update.",
+    ),
+    Tampering(
+        "when a transaction was",
+        [
+            f"update transactions set created_at = created_at - interval '1 second' where id = {A_TRANSFER}",
+        ],
+        {"transactions_have_events"},
+        "transactions_have_events",
+        "transaction …, of which 0 and 0 are right.",
+    ),
+    Tampering(
+        "whose an account is",
+        [
+            f"update accounts set user_id = (select id from users where role = 'OPERATOR') where id = {ANA}",
+        ],
+        {"accounts_as_told"},
+        "accounts_as_told",
+        "account …: its owner should be …, and is ….",
+    ),
+    Tampering(
+        "an account that is frozen without anybody's doing",
+        [
+            f"update accounts set status = 'FROZEN' where id = {ANA}",
+        ],
+        {"accounts_as_told"},
+        "accounts_as_told",
+        "account …: its state should be ACTIVE, and is FROZEN.",
+    ),
+    Tampering(
+        "what was spent today",
+        [
+            f"update accounts set spent_minor = 0 where id = {ANA}",
+        ],
+        {"accounts_as_told"},
+        "accounts_as_told",
+        "account …: what is spent on that day should be …, and is 0.",
+    ),
+    Tampering(
+        "an administrator put in",
+        [
+            "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
+            " values (uuidv7(), 'eve@example.com', 'Eve', '-', 'ADMIN', now(), now())",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: it should be told of when it was registered, and is of no event.",
+    ),
+    Tampering(
+        "a role",
+        [
+            "update users set role = 'ADMIN' where role = 'OPERATOR'",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: its role should be OPERATOR, and is ADMIN.",
+    ),
+    Tampering(
+        "a hold's amount together with what is held",
+        [
+            "update holds set amount_minor = amount_minor + 100 where status = 'AUTHORIZED'",
+            f"update accounts set held_minor = held_minor + 100 where id = {ANA}",
+        ],
+        {"holds_as_told"},
+        "holds_as_told",
+        "hold …: its amount should be 500, and is 600.",
+    ),
+    Tampering(
+        "a hold's expiry",
+        [
+            "update holds set expires_at = expires_at + interval '1 year' where status = 'AUTHORIZED'",
+        ],
+        {"holds_as_told"},
+        "holds_as_told",
+        "hold …: its expiry should be …, and is ….",
+    ),
+    Tampering(
+        "a day of an account",
+        [
+            f"update account_days set debits = debits + 1 where {ANAS}",
+        ],
+        {"days_as_told"},
+        "days_as_told",
+        "day …-…-… of account …: its debits should be …, and is ….",
+    ),
+    Tampering(
+        "a projection set back",
+        [
+            "update subscriber_positions set position = position / 2 where subscriber = 'account_days'",
+        ],
+        {"days_as_told"},
+        "days_as_told",
+        "day …, and is ….",
+    ),
+    Tampering(
+        "the audit set back",
+        [
+            "update subscriber_positions set position = position - 1 where subscriber = 'audit'",
+        ],
+        {"deliveries_leave_their_trace"},
+        "deliveries_leave_their_trace",
+        "subscriber audit: its position should be … or more, for that event has its audit row, and is ….",
     ),
 ]

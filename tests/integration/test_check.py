@@ -3,88 +3,23 @@
 import asyncio
 import json
 import re
-import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import pytest
-import redis
 
 from bank.errors import Unavailable
 from bank.invariants.list import INVARIANTS
 from bank.invariants.verify import verify
 from benchmarks.grown_ledger import grow
 from fixtures.backends.reach import run_sql
-from tests.conftest import Servers, fresh_database, with_database
-from tests.integration.api import RunningBank, serving, settings_for
+from tests.integration.api import serving, settings_for
 from tests.integration.tampering import TAMPERINGS, Tampering
 from tests.integration.town import brl, build_town
+from tests.integration.written_books import tamper
 
-
-async def bank_for_a_day(bank: RunningBank) -> None:
-    """Do everything that moves or promises money."""
-    town = await build_town(bank)
-    ana, bia, staff = town.ana, town.bia, town.staff
-    to_bia = {"fromAccountId": ana.id, "toAccountNumber": bia.number}
-    sent = await ana.do("transfer", **to_bia, amount=brl("10.00"))
-    assert (await ana.refused("transfer", **to_bia, amount=brl("10000.00")))[0] == "INSUFFICIENT_FUNDS"
-    for amount in ("3.00", "7.00"):
-        given = {"transactionId": sent["transaction"]["id"], "reason": "x", "amount": brl(amount)}
-        assert (await staff.do("reverseTransaction", **given))["userErrors"] == []
-    for end in ("captureHold", "releaseHold", None):
-        made = await ana.do("authorizeHold", **to_bia, amount=brl("5.00"))
-        if end:
-            assert (await bia.do(end, holdId=made["hold"]["id"]))["userErrors"] == []
-    assert (await bia.do("withdraw", accountNumber=bia.number, amount=brl("2.00")))["userErrors"] == []
-    await ana.do("transferBatch", transfers=[{**to_bia, "amount": brl("1.00")}] * 3, atomic=True)
-    await bank.caught_up()
-
-
-async def write_books(database_url: str, redis_url: str) -> None:
-    settings = settings_for(database_url, redis_url, transfer_fee=Decimal("0.10"), withdrawal_fee=Decimal("0.20"))
-    async with serving(settings) as bank:
-        await bank_for_a_day(bank)
-
-
-@pytest.fixture(scope="module")
-def written(servers: Servers) -> Iterator[str]:
-    """The name of a database with books that the bank has written, to copy and tamper with."""
-    maintenance, redis_address = servers.addresses()
-    name = f"written_{secrets.token_hex(6)}"
-    run_sql(maintenance, f"create database {name} template {servers.template()} strategy file_copy")
-    # A number that no worker of a parallel run has.
-    redis_url = redis_address.rpartition("/")[0] + "/15"
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushdb()
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(lambda: asyncio.run(write_books(with_database(maintenance, name), redis_url))).result()
-    yield name
-    run_sql(maintenance, f"drop database {name} with (force)")
-
-
-@pytest.fixture
-def books_url(servers: Servers, written: str) -> Iterator[str]:
-    yield from fresh_database(servers, written)
-
-
-@pytest.fixture
-async def superuser(books_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(books_url)
-    yield connection
-    await connection.close()
-
-
-async def tamper(connection: Any, *statements: str) -> None:
-    """Do as a superuser does who does not want to be stopped by triggers."""
-    async with connection.transaction():
-        await connection.execute("set local session_replication_role = replica")
-        for statement in statements:
-            assert not (await connection.execute(statement)).endswith(" 0"), f"nothing was changed by: {statement}"
+FOLDED = {name for name in INVARIANTS if name.endswith("_as_told")} | {"deliveries_leave_their_trace"}
 
 
 async def test_books_that_the_bank_has_written_are_sound(books_url: str, superuser: Any) -> None:
@@ -106,7 +41,9 @@ async def test_books_that_the_bank_has_written_are_sound(books_url: str, superus
 async def test_what_was_tampered_with_is_named(books_url: str, superuser: Any, tampering: Tampering) -> None:
     await tamper(superuser, *tampering.statements)
     found = {finding.invariant: finding.sentence for finding in (await verify(books_url)).findings}
-    assert found.keys() == tampering.breaks
+    assert tampering.breaks <= found.keys()
+    # State is a fold of events, so that these are broken beside nearly everything.
+    assert found.keys() - tampering.breaks <= FOLDED
     assert tampering.is_said(found[tampering.named]), found[tampering.named]
 
 
@@ -114,7 +51,7 @@ async def test_the_ledger_that_the_benchmark_grows_is_sound(database_url: str) -
     await grow(database_url, transactions=500, accounts=20)
     verdict = await verify(database_url)
     assert verdict.findings == ()
-    assert (verdict.transactions, verdict.entries, verdict.events, verdict.audit_rows) == (500, 1_000, 2_000, 2_000)
+    assert (verdict.transactions, verdict.entries, verdict.events, verdict.audit_rows) == (500, 1_000, 2_021, 2_021)
 
 
 def test_every_invariant_is_named_after_some_tampering() -> None:
@@ -210,7 +147,7 @@ def test_the_command_says_that_the_books_are_sound_and_exits_with_0(books_url: s
     assert [line.split()[1].rstrip(":") for line in lines] == list(INVARIANTS)
     assert all(line.startswith("✓ ") for line in lines)
     assert re.fullmatch(
-        r"Sound: 4 accounts, \d+ transactions, \d+ entries, \d+ events and \d+ audit rows, as of .*", last
+        r"Sound: 6 accounts, \d+ transactions, \d+ entries, \d+ events and \d+ audit rows, as of .*", last
     )
 
 
@@ -221,7 +158,7 @@ def test_the_command_names_what_is_wrong_and_exits_with_1(books_url: str) -> Non
     place = done.stdout.splitlines().index(next(line for line in done.stdout.splitlines() if line.startswith("✗")))
     assert "schema_as_migrated" in done.stdout.splitlines()[place]
     assert "trigger entries_are_append_only of entries: its definition should be" in done.stdout.splitlines()[place + 1]
-    assert done.stdout.splitlines()[-1].startswith(f"Broken: 1 of {len(INVARIANTS)} invariants, in 4 accounts, ")
+    assert done.stdout.splitlines()[-1].startswith(f"Broken: 1 of {len(INVARIANTS)} invariants, in 6 accounts, ")
     report = json.loads(check(books_url, "--json").stdout)
     assert report["sound"] is False
     assert [name for name, holds in report["invariants"].items() if not holds] == ["schema_as_migrated"]

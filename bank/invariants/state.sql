@@ -1,0 +1,208 @@
+-- State is a fold of events: each query compares the rows of some tables with what the log tells of them. Events are
+-- covered by the audit chain and its signed heads, so that a row which somebody has changed, put in or taken out by hand
+-- is found here. Shape and style of the rows are those of queries.sql; what an event says is compared as text, because it
+-- can be anything.
+
+-- name: accounts_and_told()
+-- Owner, number, state, limits, what is spent of the day's limit, and how often it has changed. Transfers, withdrawals
+-- and authorised holds count against the daily limit, on the bank's days.
+with told as materialized (
+    select position, event_type, aggregate_id, created_at, event_data from event_store
+    where event_type in ('AccountCreatedEvent', 'AccountFrozenEvent', 'AccountUnfrozenEvent', 'AccountClosedEvent',
+        'AccountLimitsChangedEvent')
+), opened as (
+    select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
+        (array_agg(event_data order by position))[1] as said, 'CUSTOMER' as kind
+    from told where event_type = 'AccountCreatedEvent' group by aggregate_id
+    union all
+    -- Made by migrations, which tell of nothing.
+    select id, 0, 1, null, jsonb_build_object('number', number, 'currency', 'BRL'), kind from (values
+        ('00000000-0000-7000-8000-000000000986'::uuid, 'CASH', 'CASH-BRL'),
+        ('00000000-0000-7000-8000-00000000f986'::uuid, 'FEES', 'FEES-BRL')
+    ) as own (id, kind, number)
+), changed as (
+    select aggregate_id as id, count(*) as changes, max(created_at) as moment,
+        (array_agg(event_type order by position desc) filter (where event_type <> 'AccountLimitsChangedEvent'))[1] as last,
+        (array_agg(event_data order by position desc) filter (where event_type = 'AccountLimitsChangedEvent'))[1] as limits
+    from told where event_type <> 'AccountCreatedEvent' group by aggregate_id
+), held as (
+    select event_data ->> 'account_id' as id, count(*) as changes, max(created_at) as moment from event_store
+    where event_type in ('HoldAuthorizedEvent', 'HoldCapturedEvent', 'HoldReleasedEvent', 'HoldExpiredEvent')
+    group by event_data ->> 'account_id'
+), days as (
+    select id, spent_on::timestamp at time zone 'America/Sao_Paulo' as begins,
+        (spent_on + 1)::timestamp at time zone 'America/Sao_Paulo' as ends
+    from accounts
+), spent as (
+    select d.id, max(c.created_at) as latest,
+        sum(c.amount_minor) filter (where c.created_at >= d.begins and c.created_at < d.ends) as total
+    from days d join (
+        select debit_account_id as account_id, amount_minor, created_at from transactions
+        where kind in ('TRANSFER', 'WITHDRAWAL')
+        union all
+        select account_id, amount_minor, created_at from holds
+    ) c on c.account_id = d.id group by d.id
+), compared as (
+    select coalesce(a.id, o.id) as id, o.position, w.what, w.expected, w.found
+    from accounts a
+    full join opened o on o.id = a.id
+    left join changed c on c.id = a.id
+    left join held h on h.id = a.id::text
+    left join spent s on s.id = a.id
+    left join entries e on e.account_id = a.id and e.version = a.version
+    cross join lateral (values
+        (true, 'it', case when o.id is null then 'told of when it was opened' else 'a row of accounts' end,
+            case when o.id is null then 'of no event' when a.id is null then 'missing' else 'a row of accounts' end),
+        (o.times > 1, 'it', 'opened once', format('opened %s times', o.times)),
+        (a.id = o.id, 'its kind', o.kind, a.kind),
+        (a.id = o.id, 'its owner', coalesce(o.said ->> 'owner_id', 'nobody'), coalesce(a.user_id::text, 'nobody')),
+        (a.id = o.id, 'its number', o.said ->> 'number', a.number),
+        (a.id = o.id, 'its currency', o.said ->> 'currency', a.currency),
+        (o.created_at is not null, 'its opening', o.created_at::text, a.created_at::text),
+        (a.id = o.id, 'its state', case c.last when 'AccountFrozenEvent' then 'FROZEN' when 'AccountClosedEvent' then 'CLOSED'
+            else 'ACTIVE' end, a.status),
+        (a.id = o.id, 'its limit for a transfer', coalesce(c.limits ->> 'transfer_limit_minor', 'none'),
+            coalesce(a.transfer_limit_minor::text, 'none')),
+        (a.id = o.id, 'its limit for a day', coalesce(c.limits ->> 'daily_limit_minor', 'none'),
+            coalesce(a.daily_limit_minor::text, 'none')),
+        (a.id = o.id, 'its revision', (a.version + coalesce(c.changes, 0) + coalesce(h.changes, 0))::text, a.revision::text),
+        (a.id = o.id, 'its last change', greatest(coalesce(o.created_at, 'epoch'), c.moment, h.moment, e.created_at)::text,
+            a.updated_at::text),
+        (a.id = o.id, 'the day of its last spending',
+            coalesce((s.latest at time zone 'America/Sao_Paulo')::date, '-infinity')::text, a.spent_on::text),
+        (a.id = o.id, 'what is spent on that day', coalesce(s.total, 0)::text, a.spent_minor::text)
+    ) as w (applies, what, expected, found)
+    where w.applies and w.expected is distinct from w.found
+)
+select 'accounts_as_told' as invariant, count(*) over () as broken, 'account ' || id as place, what, expected, found
+from compared order by position, id, what limit 1;
+
+-- name: users_and_told()
+with told as materialized (
+    select position, event_type, aggregate_id, created_at, event_data from event_store
+    where event_type in ('UserRegisteredEvent', 'UserRoleChangedEvent', 'AccountCreatedEvent')
+), registered as (
+    select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
+        (array_agg(event_data order by position))[1] as said
+    from told where event_type = 'UserRegisteredEvent' group by aggregate_id
+), changed as (
+    select aggregate_id as id, count(*) as changes, max(created_at) as moment,
+        (array_agg(event_data ->> 'new_role' order by position desc))[1] as role
+    from told where event_type = 'UserRoleChangedEvent' group by aggregate_id
+), opened as (
+    select event_data ->> 'owner_id' as id, count(*) as accounts from told where event_type = 'AccountCreatedEvent'
+    group by event_data ->> 'owner_id'
+), compared as (
+    select coalesce(u.id, r.id) as id, r.position, w.what, w.expected, w.found
+    from users u
+    full join registered r on r.id = u.id
+    left join changed c on c.id = u.id
+    left join opened o on o.id = u.id::text
+    cross join lateral (values
+        (true, 'it', case when r.id is null then 'told of when it was registered' else 'a row of users' end,
+            case when r.id is null then 'of no event' when u.id is null then 'missing' else 'a row of users' end),
+        (r.times > 1, 'it', 'registered once', format('registered %s times', r.times)),
+        (u.id = r.id, 'its role', coalesce(c.role, r.said ->> 'role'), u.role),
+        (u.id = r.id, 'its version', (1 + coalesce(c.changes, 0) + coalesce(o.accounts, 0))::text, u.version::text),
+        (u.id = r.id, 'its registration', r.created_at::text, u.created_at::text),
+        (u.id = r.id, 'its last change', greatest(r.created_at, c.moment)::text, u.updated_at::text)
+    ) as w (applies, what, expected, found)
+    where w.applies and w.expected is distinct from w.found
+)
+select 'users_as_told' as invariant, count(*) over () as broken, 'user ' || id as place, what, expected, found
+from compared order by position, id, what limit 1;
+
+-- name: holds_and_told()
+with told as materialized (
+    select position, event_type, aggregate_id, created_at, event_data from event_store
+    where event_type in ('HoldAuthorizedEvent', 'HoldCapturedEvent', 'HoldReleasedEvent', 'HoldExpiredEvent')
+), made as (
+    select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
+        (array_agg(event_data order by position))[1] as said
+    from told where event_type = 'HoldAuthorizedEvent' group by aggregate_id
+), ended as (
+    select aggregate_id as id, count(*) as times, min(created_at) as moment,
+        (array_agg(event_type order by position))[1] as event_type, (array_agg(event_data order by position))[1] as said
+    from told where event_type <> 'HoldAuthorizedEvent' group by aggregate_id
+), compared as (
+    select coalesce(h.id, m.id) as id, m.position, w.what, w.expected, w.found
+    from holds h full join made m on m.id = h.id left join ended e on e.id = h.id
+    cross join lateral (values
+        (true, 'it', case when m.id is null then 'told of when it was authorised' else 'a row of holds' end,
+            case when m.id is null then 'of no event' when h.id is null then 'missing' else 'a row of holds' end),
+        (m.times > 1 or e.times > 1, 'it', 'authorised once and ended at most once', 'told of more often'),
+        (h.id = m.id, 'its account', m.said ->> 'account_id', h.account_id::text),
+        (h.id = m.id, 'whom it is for', m.said ->> 'to_account_id', h.to_account_id::text),
+        (h.id = m.id, 'its amount', m.said ->> 'amount_minor', h.amount_minor::text),
+        (h.id = m.id, 'its currency', m.said ->> 'currency', h.currency),
+        (h.id = m.id, 'who has initiated it', m.said ->> 'initiated_by', h.initiated_by::text),
+        (h.id = m.id, 'its expiry', case when pg_input_is_valid(m.said ->> 'expires_at', 'timestamptz')
+            then (m.said ->> 'expires_at')::timestamptz::text else m.said ->> 'expires_at' end, h.expires_at::text),
+        (h.id = m.id, 'when it was authorised', m.created_at::text, h.created_at::text),
+        (h.id = m.id, 'its state', case e.event_type when 'HoldCapturedEvent' then 'CAPTURED'
+            when 'HoldReleasedEvent' then 'RELEASED' when 'HoldExpiredEvent' then 'EXPIRED' else 'AUTHORIZED' end, h.status),
+        (h.id = m.id, 'when it ended', coalesce(e.moment::text, 'never'), coalesce(h.ended_at::text, 'never')),
+        (h.id = m.id, 'what was captured', coalesce(e.said ->> 'captured_minor', '0'), h.captured_minor::text),
+        (h.id = m.id, 'its transaction', coalesce(e.said ->> 'transaction_id', 'none'), coalesce(h.transaction_id::text, 'none'))
+    ) as w (applies, what, expected, found)
+    where w.applies and w.expected is distinct from w.found
+)
+select 'holds_as_told' as invariant, count(*) over () as broken, 'hold ' || id as place, what, expected, found
+from compared order by position, id, what limit 1;
+
+-- name: days_and_entries()
+-- The projection `account_days` as it is made of the entries whose events its subscriber has come to. Entries and their
+-- events are compared elsewhere.
+with reach as materialized (
+    select coalesce(max(position), 0) as position from subscriber_positions where subscriber = 'account_days'
+), ahead as materialized (
+    select e.aggregate_id as account_id, e.event_data ->> 'version' as version
+    from event_store e, reach r where e.position > r.position and e.event_type = 'BalanceUpdatedEvent'
+    union all
+    select e.aggregate_id, e.event_data ->> 'version' from dead_letters d join event_store e on e.position = d.event_position
+    where d.subscriber = 'account_days' and d.redelivered_at is null
+), counted as (
+    select e.account_id, (e.created_at at time zone 'America/Sao_Paulo')::date as day, min(e.currency) as currency,
+        count(*) filter (where e.amount_minor < 0) as debits, count(*) filter (where e.amount_minor > 0) as credits,
+        coalesce(-sum(e.amount_minor) filter (where e.amount_minor < 0), 0) as debited_minor,
+        coalesce(sum(e.amount_minor) filter (where e.amount_minor > 0), 0) as credited_minor,
+        min(e.version) as first, max(e.version) as last, count(*) as entries
+    from entries e left join ahead a on a.account_id = e.account_id and a.version = e.version::text
+    where a.account_id is null group by 1, 2
+), compared as (
+    select coalesce(d.account_id, c.account_id) as account_id, coalesce(d.day, c.day) as day, w.what, w.expected, w.found
+    from account_days d full join counted c on c.account_id = d.account_id and c.day = d.day
+    left join entries e on e.account_id = c.account_id and e.version = c.last
+    cross join lateral (values
+        (true, 'it', case when c.day is null then 'a day with entries' else 'a row of account_days' end,
+            case when c.day is null then 'one without' when d.day is null then 'missing' else 'a row of account_days' end),
+        (c.day = d.day, 'its currency', c.currency, d.currency),
+        (c.day = d.day, 'its debits', format('%s of %s', c.debits, c.debited_minor),
+            format('%s of %s', d.debits, d.debited_minor)),
+        (c.day = d.day, 'its credits', format('%s of %s', c.credits, c.credited_minor),
+            format('%s of %s', d.credits, d.credited_minor)),
+        (c.day = d.day, 'its closing balance', e.balance_after_minor::text, d.closing_balance_minor::text),
+        (c.day = d.day, 'the versions it is made of', format('%s of %s to %s', c.entries, c.first, c.last),
+            format('%s of %s to %s', (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(d.applied) as r),
+                lower(d.applied), upper(d.applied) - 1))
+    ) as w (applies, what, expected, found)
+    where w.applies and w.expected is distinct from w.found
+)
+select 'days_as_told' as invariant, count(*) over () as broken, format('day %s of account %s', day, account_id) as place,
+    what, expected, found
+from compared order by day, account_id, what limit 1;
+
+-- name: deliveries()
+-- How far the audit has come is seen by its rows, how far `account_days` by its days; of the others nothing is left to see.
+with audited as materialized (select max(event_position) as position from audit_logs), wrong as (
+    select 1 as place_in_order, 'subscriber audit' as place, 'its position' as what,
+        format('%s or more, for that event has its audit row', a.position) as expected,
+        coalesce(s.position::text, 'missing') as found
+    from audited a left join subscriber_positions s on s.subscriber = 'audit'
+    where a.position > coalesce(s.position, 0)
+    union all
+    select 2, format('dead letter %s of %s', d.event_position, d.subscriber), 'its event', 'a row of event_store', 'missing'
+    from dead_letters d left join event_store e on e.position = d.event_position where e.position is null
+)
+select 'deliveries_leave_their_trace' as invariant, count(*) over () as broken, place, what, expected, found
+from wrong order by place_in_order, place limit 1;

@@ -1,0 +1,182 @@
+"""Whatever a superuser changes in whichever column of whichever table is named: by `bank check`, or not at all.
+
+Columns are those of the schema as it is migrated. A new one fails here until `bank check` compares it with what the log
+says, or until it stands in `NOT_FOUND` with a reason, which docs/operations.md then gives as well.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bank.invariants.schema import EXPECTED
+from bank.invariants.verify import verify_as_seen
+
+COLUMNS = sorted(
+    (match[2], match[1])
+    for name in json.loads(EXPECTED.read_text(encoding="utf-8"))
+    if (match := re.fullmatch(r"column (\w+) of (\w+)", name))
+)
+
+NOT_FOUND = {
+    ("alembic_version", "version_num"): "`bank check` refuses a database of another version before it looks",
+    ("event_log_head", "one"): "its only other value is refused by its type and a constraint",
+    ("subscriber_positions", "owner"): "which process delivers is nothing that lasts",
+    ("subscriber_positions", "leased_until"): "the same",
+    ("subscriber_positions", "taken_for"): "the same",
+    ("dead_letters", "error"): "what an operator is told of a delivery that failed; nothing follows from it",
+    ("dead_letters", "attempts"): "the same",
+    ("dead_letters", "created_at"): "the same",
+    ("dead_letters", "redelivered_at"): "the same",
+    ("dead_letters", "event_position"): "seen where the delivery leaves a trace: an audit row, a day of an account",
+    ("dead_letters", "subscriber"): "the same",
+}
+"""Columns whose change cannot be found, with the reason."""
+
+# Of each table one row of each of these kinds is tampered with.
+KINDS = {
+    "accounts": "kind || status || (version > 0) || (daily_limit_minor is null)",
+    "transactions": "kind || (description is null)",
+    "entries": "(select kind from transactions t where t.id = transaction_id) || sign(amount_minor)",
+    "holds": "status",
+    "users": "role || (version > 1)",
+    "sessions": "(closed_at is null)::text || (select count(*) from refresh_tokens t where t.session_id = sessions.id)",
+    "refresh_tokens": "(used_at is null)::text",
+    "idempotency_keys": "operation || (transaction_id is null)",
+    "event_store": "event_type",
+    "subscriber_positions": "subscriber",
+}
+SOME_NOT_FOUND = {
+    ("accounts", "created_at"): ("kind", {"CASH", "FEES"}),  # made by migrations, which tell of nothing
+    ("subscriber_positions", "position"): ("subscriber", {"balance_cache"}),  # what it leaves is in Redis
+    ("subscriber_positions", "subscriber"): ("subscriber", {"balance_cachex"}),
+    ("subscriber_positions", ""): ("subscriber", {"balance_cache"}),
+    ("dead_letters", ""): ("subscriber", {"balance_cache"}),
+}
+"""Rows of which a changed value, or for no column the lack of the row, cannot be found: a column and its values."""
+
+# Not compared yet.
+NOT_YET = {"idempotency_keys", "refresh_tokens", "sessions"}
+NOT_YET_COLUMNS = {
+    ("holds", "description"), ("transactions", "description"), ("users", "cpf"), ("users", "email"),
+    ("users", "full_name"), ("users", "password_hash"),
+}  # fmt: skip
+
+
+TABLES = sorted({table for table, _ in COLUMNS} - {"alembic_version"} - NOT_YET)
+
+
+@pytest.fixture
+async def sound(superuser: Any) -> AsyncIterator[Any]:
+    """A connection on which everything is undone at the end, so that nobody needs a database of their own for it."""
+    await superuser.execute("begin isolation level repeatable read; set local session_replication_role = replica")
+    yield superuser
+    await superuser.execute("rollback")
+
+
+async def rows_of(connection: Any, table: str) -> list[str]:
+    """Return the place of one row of each kind."""
+    kind = KINDS.get(table, "tableoid")
+    rows = await connection.fetch(f"select min(ctid::text) as place from {table} group by {kind} order by 1")
+    assert rows, f"the books have no row of {table}: let written_books.py make one"
+    return [row["place"] for row in rows]
+
+
+async def drop_checks(connection: Any, table: str) -> None:
+    """Let the table take anything: whoever tampers drops constraints, too. That they are missing does not count."""
+    constraints = await connection.fetch("select conname from pg_constraint where conrelid = $1::regclass"
+        " and contype in ('c', 'f', 'u', 'p')", table)  # fmt: skip
+    for row in constraints:
+        await connection.execute(f"alter table {table} drop constraint if exists {row['conname']} cascade")
+
+
+async def found(connection: Any) -> set[str]:
+    verdict = await verify_as_seen([connection])
+    return {finding.invariant for finding in verdict.findings} - {"schema_as_migrated"}
+
+
+async def other_values(connection: Any, table: str, column: str) -> list[str]:
+    """Return expressions for other values: a slightly different one, and none where there may be none."""
+    row = await connection.fetchrow(
+        "select format_type(atttypid, atttypmod) as type, attnotnull from pg_attribute"
+        " where attrelid = $1::regclass and attname = $2", table, column,
+    )  # fmt: skip
+    values = {
+        "uuid": ["'00000000-0000-7000-8000-00000000dead'"],
+        "text": [f"coalesce({column}, '') || 'x'"],
+        "bigint": [f"coalesce({column}, 0) + 1"],
+        "integer": [f"coalesce({column}, 0) + 1"],
+        "boolean": [f"not {column}"],
+        "date": [f"case when isfinite({column}) then {column} + 1 else '2026-01-01' end"],
+        "timestamp with time zone": [f"coalesce({column}, now()) + interval '1 microsecond'"],
+        "bytea": [f"coalesce({column}, '') || '\\x00'"],
+        "jsonb": [f"coalesce({column}, '{{}}') || '{{\"more\": 1}}'"],
+        "json": [f"({column}::jsonb || '{{\"more\": 1}}')::json"],
+        "int8multirange": [f"{column} + '{{[90000,90001)}}'", "'{[1,2)}'"],
+    }[row["type"]]
+    return values if row["attnotnull"] else [*values, "null"]
+
+
+def can_hide(row: Any, table: str, column: str = "") -> bool:
+    """Return whether nobody can see that this row was changed, or taken out."""
+    told, values = SOME_NOT_FOUND.get((table, column), ("", set()))
+    return bool(told) and row[told] in values
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[".".join(place) for place in COLUMNS])
+async def test_a_changed_value_is_found(sound: Any, table: str, column: str) -> None:
+    if (table, column) in NOT_FOUND:
+        pytest.skip(NOT_FOUND[table, column])
+    if table in NOT_YET or (table, column) in NOT_YET_COLUMNS:
+        pytest.skip("not compared yet")
+    places = await rows_of(sound, table)
+    await drop_checks(sound, table)
+    unseen = []
+    for value in await other_values(sound, table, column):
+        for place in places:
+            await sound.execute("savepoint before")
+            changed = await sound.fetchrow(
+                f"update {table} set {column} = {value} where ctid = $1::text::tid"
+                f" and {column}::text is distinct from ({value})::text returning *", place,
+            )  # fmt: skip
+            if changed and not can_hide(changed, table, column) and not await found(sound):
+                unseen.append(f"{column} = {value} in {dict(changed)}")
+            await sound.execute("rollback to before")
+    assert not unseen
+
+
+def test_what_cannot_be_found_is_a_column() -> None:
+    assert NOT_FOUND.keys() <= set(COLUMNS)
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_row_that_is_taken_out_is_found(sound: Any, table: str) -> None:
+    for place in await rows_of(sound, table):
+        await sound.execute("savepoint before")
+        gone = await sound.fetchrow(f"delete from {table} where ctid = $1::text::tid returning *", place)
+        assert can_hide(gone, table) or await found(sound), f"{dict(gone)} is not missed"
+        await sound.execute("rollback to before")
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - {"event_log_head", "subscriber_positions", "dead_letters"}))
+async def test_a_row_that_is_put_in_is_found(sound: Any, table: str) -> None:
+    """A copy of one that there is, under another key."""
+    columns = [column for of, column in COLUMNS if of == table]
+    keys = await sound.fetch(
+        "select attname, format_type(atttypid, atttypmod) as type from pg_index"
+        " join pg_attribute on attrelid = indrelid and attnum = any(indkey) where indrelid = $1::regclass"
+        " and indisunique", table,
+    )  # fmt: skip
+    fresh = {row["attname"]: (await other_values(sound, table, row["attname"]))[0] for row in keys}
+    fresh |= {row["attname"]: f"{row['attname']} + 1_000_000" for row in keys if row["type"] == "bigint"}
+    await drop_checks(sound, table)
+    values = ", ".join(fresh.get(column, column) for column in columns)
+    for place in await rows_of(sound, table):
+        await sound.execute("savepoint before")
+        await sound.execute(
+            f"insert into {table} ({', '.join(columns)}) select {values} from {table} where ctid = $1::text::tid", place
+        )
+        assert await found(sound), f"a copy of {place} of {table} is not noticed"
+        await sound.execute("rollback to before")

@@ -1,0 +1,75 @@
+"""Books that the bank has written in a day, with everything in them that it does, and hands that tamper with them."""
+
+from decimal import Decimal
+from typing import Any
+
+from bank.identity.roles import change_role
+from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
+from tests.integration.town import brl, build_town
+
+
+async def bank_for_a_day(bank: RunningBank) -> None:
+    """Do everything that leaves a trace in the database."""
+    town = await build_town(bank)
+    ana, bia, staff = town.ana, town.bia, town.staff
+    to_bia = {"fromAccountId": ana.id, "toAccountNumber": bia.number}
+    sent = await ana.do("transfer", **to_bia, amount=brl("10.00"))
+    assert (await ana.refused("transfer", **to_bia, amount=brl("10000.00")))[0] == "INSUFFICIENT_FUNDS"
+    for amount in ("3.00", "7.00"):
+        given = {"transactionId": sent["transaction"]["id"], "reason": "x", "amount": brl(amount)}
+        assert (await staff.do("reverseTransaction", **given))["userErrors"] == []
+    for end in ("captureHold", "releaseHold", None):
+        made = await ana.do("authorizeHold", **to_bia, amount=brl("5.00"), description="a table")
+        if end:
+            assert (await bia.do(end, holdId=made["hold"]["id"]))["userErrors"] == []
+    assert (await bia.do("withdraw", accountNumber=bia.number, amount=brl("2.00")))["userErrors"] == []
+    await ana.do("transferBatch", transfers=[{**to_bia, "amount": brl("1.00")}] * 3, atomic=True)
+    await _change_states(bank, town.staff, bia.number, bia.id)
+    await _come_and_go(bank)
+    await bank.caught_up()
+    async with bank.bank.database.connection() as connection:
+        await connection.execute(
+            "insert into dead_letters (subscriber, event_position, error, attempts, redelivered_at)"
+            " values ('balance_cache', 1, 'x', 1, now())"
+        )
+
+
+async def _change_states(bank: RunningBank, staff: Any, number: str, id_: str) -> None:
+    """Freeze and unfreeze an account and limit it; open another one twice, to freeze it and to close it."""
+    for change in ("freezeAccount", "unfreezeAccount"):
+        assert (await staff.do(change, accountNumber=number, reason="a visit"))["userErrors"] == []
+    limits = {"perTransfer": brl("50.00"), "perDay": brl("90.00")}
+    assert (await staff.do("setAccountLimits", accountNumber=number, **limits))["userErrors"] == []
+    person = await bank.client.person()
+    frozen, closed = await person.account("frozen"), await person.account("closed")
+    assert (await staff.do("freezeAccount", accountNumber=frozen["number"], reason="x"))["userErrors"] == []
+    document = "mutation M($input: CloseAccountInput!) { closeAccount(input: $input) { userErrors { code } } }"
+    reply = await person.send(document, {"input": {"accountId": closed["id"]}})
+    assert reply.data["closeAccount"]["userErrors"] == []
+
+
+async def _come_and_go(bank: RunningBank) -> None:
+    """Let a session be refreshed, one be closed, one be stolen; make a user staff and a customer again."""
+    email = "traveller@example.com"
+    await (await bank.client.person(email=email)).run("Logout")
+    for uses in (1, 2):
+        login = await bank.client.run("Login", input={"email": email, "password": PASSWORD})
+        token = login.data["login"]["tokens"]["refreshToken"]
+        for _ in range(uses):
+            await bank.client.run("RefreshSession", input={"refreshToken": token})
+    for role in ("ADMIN", "CUSTOMER"):
+        assert await change_role(bank.bank.work, email=email, role=role)
+
+
+async def write_books(database_url: str, redis_url: str) -> None:
+    settings = settings_for(database_url, redis_url, transfer_fee=Decimal("0.10"), withdrawal_fee=Decimal("0.20"))
+    async with serving(settings) as bank:
+        await bank_for_a_day(bank)
+
+
+async def tamper(connection: Any, *statements: str) -> None:
+    """Do as a superuser does who does not want to be stopped by triggers."""
+    async with connection.transaction():
+        await connection.execute("set local session_replication_role = replica")
+        for statement in statements:
+            assert not (await connection.execute(statement)).endswith(" 0"), f"nothing was changed by: {statement}"
