@@ -200,7 +200,8 @@ def _event(truth: Truth, attempt: Attempt, row: Row) -> Iterator[str]:
         yield f"{what} is said to be the doing of {metadata.get('actor_id')}, not of {mine}"
     if row["user_id"] not in {None, mine}:
         yield f"{what} is said to be of user {row['user_id']}, not of {mine}"
-    if attempt.operation.kind in KEYED_KINDS | STATE_KINDS and row["user_id"] is None:
+    is_known = attempt.operation.kind in KEYED_KINDS | STATE_KINDS and attempt.code != "UNAUTHENTICATED"
+    if is_known and row["user_id"] is None:
         yield f"{what} is said to be nobody's doing"
     at_us = us_of(row["created_at"])
     begin, end = truth.moment_us(attempt.invoked_ns), truth.moment_us(attempt.ended_ns)
