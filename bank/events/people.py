@@ -1,17 +1,23 @@
 """What happens to people: who they are, how they come in and leave."""
 
+from datetime import datetime
 from uuid import UUID
 
 from bank.events.event import DomainEvent
 
 
 class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """There is a new user."""
+    """There is a new user.
+
+    `profile_digest` stands for who they are and the hash of their password. It is salted with what the user's row
+    keeps, so that erasing the row leaves nothing to compare names with; None in events from before there was one.
+    """
 
     aggregate_type = "User"
 
     id: UUID
     role: str
+    profile_digest: str | None = None
 
     @property
     def aggregate_id(self) -> UUID:
@@ -24,8 +30,8 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
         return self.id
 
 
-class UserLoggedInEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """A user has begun a session."""
+class SessionEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """Something that a user has done with a session."""
 
     aggregate_type = "User"
 
@@ -36,6 +42,17 @@ class UserLoggedInEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     def aggregate_id(self) -> UUID:
         """The user."""
         return self.initiated_by
+
+
+class UserLoggedInEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
+    """A user has begun a session.
+
+    It lasts until `expires_at`, and so does the refresh token of which `token_digest` is the SHA-256 in hex: whoever
+    knows the digest can open nothing. Both are None in events from before they were told.
+    """
+
+    expires_at: datetime | None = None
+    token_digest: str | None = None
 
 
 class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -61,12 +78,12 @@ class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
         return self.subject_id
 
 
-class UserLoggedOutEvent(UserLoggedInEvent, frozen=True, kw_only=True, gc=False):
+class UserLoggedOutEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
     """A user has ended a session: none of its tokens opens anything any more."""
 
 
 class SessionRefreshedEvent(UserLoggedInEvent, frozen=True, kw_only=True, gc=False):
-    """A session goes on with new tokens."""
+    """A session goes on with new tokens; until when and with which, as for the login."""
 
 
 class RefreshTokenReusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):

@@ -1,6 +1,8 @@
--- name: insert_user(id, email, full_name, cpf, password_hash, role, now)!
+-- name: insert_user(id, email, full_name, cpf, password_hash, role, now)$
+-- Returns what the event says of all this; `bank check` computes it in the same words.
 insert into users (id, email, full_name, cpf, password_hash, role, created_at, updated_at)
-values (:id, :email, :full_name, :cpf, :password_hash, :role, :now, :now);
+values (:id, :email, :full_name, :cpf, :password_hash, :role, :now, :now)
+returning encode(sha256(salt || convert_to(json_build_array(email, full_name, cpf, password_hash)::text, 'UTF8')), 'hex');
 
 -- name: credentials_of(email)^
 select id, password_hash, role from users where email = :email;

@@ -60,7 +60,7 @@ async def _register(work: Work, passwords: Passwords, command: Register) -> User
     try:
         async with work.begin() as uow:
             user = User(uuid7(), email, full_name, cpf, command.role, 1, uow.now)
-            await queries.insert_user(
+            profile_digest = await queries.insert_user(
                 uow.connection,
                 id=user.id,
                 email=email,
@@ -70,7 +70,7 @@ async def _register(work: Work, passwords: Passwords, command: Register) -> User
                 role=command.role,
                 now=uow.now,
             )
-            uow.emit(UserRegisteredEvent(id=user.id, role=command.role))
+            uow.emit(UserRegisteredEvent(id=user.id, role=command.role, profile_digest=profile_digest))
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "users_email_is_unique":
             message = "This e-mail address belongs to another customer."

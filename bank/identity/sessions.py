@@ -17,7 +17,7 @@ from bank.events.people import (
     UserLoggedOutEvent,
 )
 from bank.events.witness import Witness
-from bank.events.work import Work
+from bank.events.work import UnitOfWork, Work
 from bank.identifiers import uuid7
 from bank.identity.passwords import PASSWORD_MAX, Passwords
 from bank.identity.register import queries
@@ -91,8 +91,7 @@ class Sessions:
                 ip_address=context.ip_address if context else None,
                 user_agent=context.user_agent if context else None,
             )
-            uow.emit(UserLoggedInEvent(session_id=caller.session_id, initiated_by=caller.user_id))
-            return await self._issue(uow.connection, caller, now)
+            return await self._issue(uow, caller, UserLoggedInEvent)
 
     async def refresh(self, refresh_token: str) -> TokenPair | Refusal:
         """Trade a refresh token for the next pair. One that was used before is a theft: its session closes."""
@@ -106,8 +105,7 @@ class Sessions:
                 await queries.extend_session(
                     uow.connection, id=caller.session_id, expires_at=now + self._settings.refresh_token_life
                 )
-                uow.emit(SessionRefreshedEvent(session_id=caller.session_id, initiated_by=caller.user_id))
-                return await self._issue(uow.connection, caller, now)
+                return await self._issue(uow, caller, SessionRefreshedEvent)
             stolen = row is not None and row["used_at"] is not None and row["closed_at"] is None
             if stolen:
                 await queries.close_session(uow.connection, id=row["session_id"], now=now)
@@ -142,8 +140,10 @@ class Sessions:
             subject_id=user_id, address_digest=None if user_id else keyed_digest(secret, f"address {address}")
         )
 
-    async def _issue(self, connection: object, caller: Caller, now: datetime) -> TokenPair:
-        refresh_token = new_refresh_token()
+    async def _issue(self, uow: UnitOfWork, caller: Caller, event_type: type[UserLoggedInEvent]) -> TokenPair:
+        """Make the next pair of tokens, and tell that the session has begun or goes on with it."""
+        refresh_token, now = new_refresh_token(), uow.now
+        digest = digest_of(refresh_token)
         pair = TokenPair(
             access_token=self._tokens.issue(caller, expires_at=now + self._settings.access_token_life),
             access_token_expires_at=now + self._settings.access_token_life,
@@ -151,11 +151,19 @@ class Sessions:
             refresh_token_expires_at=now + self._settings.refresh_token_life,
         )
         await queries.insert_refresh_token(
-            connection,
-            digest=digest_of(refresh_token),
+            uow.connection,
+            digest=digest,
             session_id=caller.session_id,
             now=now,
             expires_at=pair.refresh_token_expires_at,
+        )
+        uow.emit(
+            event_type(
+                session_id=caller.session_id,
+                initiated_by=caller.user_id,
+                expires_at=pair.refresh_token_expires_at,
+                token_digest=digest.hex(),
+            )
         )
         return pair
 

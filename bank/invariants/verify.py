@@ -40,6 +40,7 @@ SWEEPS = (
     "keys",
     "holds_and_told",
     "users_and_told",
+    "sessions_and_told",
     "positions",
     "totals",
     "followers",

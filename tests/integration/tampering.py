@@ -577,4 +577,41 @@ TAMPERINGS = [
         "deliveries_leave_their_trace",
         "subscriber audit: its position should be … or more, for that event has its audit row, and is ….",
     ),
+    Tampering(
+        "an address",
+        [
+            "update users set email = 'eve@example.com' where role = 'OPERATOR'",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: the digest of address, name, CPF and password should be …, and is ….",
+    ),
+    Tampering(
+        "a password together with its salt",
+        [
+            "update users set password_hash = '$argon2id$…', salt = uuid_send(uuidv7()) where role = 'OPERATOR'",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: the digest of address, name, CPF and password should be …, and is ….",
+    ),
+    Tampering(
+        "the end of a session taken back",
+        [
+            "update sessions set closed_at = null where closed_at is not null",
+        ],
+        {"sessions_as_told"},
+        "sessions_as_told",
+        "session …: its end should be 20…, and is none (and … more).",
+    ),
+    Tampering(
+        "a refresh token put in",
+        [
+            "insert into refresh_tokens select sha256('eve'), session_id, issued_at, expires_at from refresh_tokens"
+            " limit 1",
+        ],
+        {"sessions_as_told"},
+        "sessions_as_told",
+        "refresh token …: it should be told of when it was issued, and is of no event.",
+    ),
 ]
