@@ -4,6 +4,7 @@ import json
 import secrets
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, cast
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from fixtures.backends import BackendKind
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
+from simulation.faults.model import FaultName
 from simulation.mutants import NAMES as MUTANT_NAMES
 from simulation.plan.draw import draw_plan
 from simulation.plan.model import Plan, PlanError
@@ -24,12 +26,24 @@ from simulation.report.write import ReportError, prepare_folder, write_report
 from simulation.result import RunResult
 from simulation.run import Run, play
 from simulation.scenarios import SCENARIOS
+from simulation.scenarios.shape import Scenario
 from simulation.stack.start import Servers
 from simulation.stack.workers import CouldNotRunError
 
 COULD_NOT_RUN = 2
 RANDOM_SEEDS = 1_000_000
 """A drawn seed is short enough to be read aloud; any other can be given."""
+
+TIMES_UNDECIDED = (
+    "simulation: WARNING: every check held, but times could not be told on this machine; "
+    "exit code 0 only because of --undecided-timing=pass"
+)
+
+PATIENCE = 3
+"""Four times the time halves an interval; where that does not decide, more hardly would."""
+
+PATIENCE_MAX_S = 180.0
+"""What a pipeline can be kept waiting for beyond what it asked for."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -61,6 +75,19 @@ def cli() -> None:
     metavar="[NAMES|all|none]",
     help="What to break while people bank, names separated by commas; `simulation list` explains them.",
 )
+@click.option(
+    "--patience",
+    type=float,
+    help="For how many seconds more people bank at most, where a success criterion is undecided. Three times the "
+    "duration, where it is not given.",
+)
+@click.option(
+    "--undecided-timing",
+    type=click.Choice(["unknown", "pass"]),
+    default="unknown",
+    show_default=True,
+    help="What to exit with where everything is right and only times could not be told: 3, or 0 with a warning.",
+)
 @click.option("--mutant", help="Plant a bug in the bank, to see a check catch it; `simulation list` names them.")
 @click.option(
     "--out",
@@ -82,6 +109,8 @@ def run(
     database_url: str | None,
     redis_url: str | None,
     faults: str,
+    patience: float | None,
+    undecided_timing: str,
     mutant: str | None,
     out: Path,
     as_json: bool,
@@ -92,14 +121,17 @@ def run(
     """
     shape = SCENARIOS[scenario]
     names, left_out = choose_faults(faults, backend)
+    if duration is None:
+        duration = max(shape.duration_s, needed_s(names))
     plan = draw_plan(
         seed=secrets.randbelow(RANDOM_SEEDS) if seed is None else seed,
         scenario=shape,
         customers=shape.people if people is None else people,
-        duration_s=max(shape.duration_s, needed_s(names)) if duration is None else duration,
+        duration_s=duration,
         rate=shape.rate if rate is None else rate,
         workers=shape.workers if workers is None else workers,
         faults=names,
+        overtime_s=_overtime_s(shape, duration, patience, faults=names),
     )
     _require_mutant(mutant)
     prepare_folder(out)
@@ -112,6 +144,9 @@ def run(
     if as_json:
         click.echo(render_json(result))
     print_verdict(result, console, [*files, out / "history.jsonl"])
+    if undecided_timing == "pass" and result.only_times_undecided:
+        click.echo(TIMES_UNDECIDED, err=True)
+        sys.exit(0)
     sys.exit(result.exit_code)
 
 
@@ -132,6 +167,12 @@ def _play(run: Run, console: Console) -> RunResult:
 
 def _title(plan: Plan) -> str:
     return f"{plan.scenario}  seed {plan.seed}  plan {plan.hash}"
+
+
+def _overtime_s(shape: Scenario, duration_s: float, patience_s: float | None, *, faults: Sequence[FaultName]) -> float:
+    if faults or not shape.criteria:
+        return 0.0  # no success criterion counts, so that there is nothing to decide
+    return min(PATIENCE * duration_s, PATIENCE_MAX_S) if patience_s is None else patience_s
 
 
 def _require_mutant(name: str | None) -> None:

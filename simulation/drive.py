@@ -6,7 +6,7 @@ full queue the same request goes out with the same key, a bounded number of time
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
@@ -34,6 +34,9 @@ ATTEMPTS_MAX = 9
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
 """Nine tries wait some nine seconds in all: longer than a killed worker needs to come back."""
+
+OVERTIME_STEP_S = 5.0
+"""How long people go on before the criteria are looked at again: looking takes a few tenths of a second."""
 
 DEFINITE = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_INPUT", "OVERLOADED"})
 """Top-level errors that say for sure that nothing was done."""
@@ -128,16 +131,40 @@ class Driver:
 
     async def drive(self) -> None:
         """Start every operation at its intended moment; return when the last one has ended."""
-        operations = [operation for operation in self._plan.drive if operation.intent is not Intent.ALIAS]
+        operations = self._plan.drive
         self._progress.drive(self._plan.duration_s, "People bank")
-        self.drive_began_ns = began_ns = monotonic_ns()
+        self.drive_began_ns = monotonic_ns()
+        await self._start(operations, self.drive_began_ns)
+
+    async def _start(self, operations: Sequence[Operation], began_ns: int) -> None:
         async with asyncio.TaskGroup() as group:
             for operation in operations:
+                if operation.intent is Intent.ALIAS:
+                    continue
                 intended_ns = began_ns + operation.at_ns
                 wait_s = (intended_ns - monotonic_ns()) / 1e9
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
                 group.create_task(self._perform(operation, intended_ns))
+
+    async def go_on(self, is_decided: Callable[[], Awaitable[bool]]) -> float:
+        """Let people go on as they did, for as long as not `is_decided`; return for how many seconds they did.
+
+        It is asked before the first operation and after every `OVERTIME_STEP_S`.
+        """
+        duration_ns = round(self._plan.duration_s * 1e9)
+        step_ns = round(OVERTIME_STEP_S * 1e9)
+        driven_ns = 0
+        for _, operations in groupby(self._plan.overtime, lambda o: (o.at_ns - duration_ns) // step_ns):
+            if await is_decided():
+                break
+            if not driven_ns:
+                self._progress.step("People bank for longer, until the success criteria are decided")
+            chunk = list(operations)
+            begin_ns = duration_ns + (chunk[0].at_ns - duration_ns) // step_ns * step_ns
+            await self._start(chunk, monotonic_ns() - begin_ns)
+            driven_ns = begin_ns + step_ns - duration_ns
+        return min(driven_ns / 1e9, self._plan.overtime_s)
 
     async def heal(self, is_over: Callable[[], bool]) -> None:
         """Let the lookouts look as long as not `is_over`; return when the last one has ended."""

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal, TypeAlias
 
+from simulation.machine.describe import MachineFacts
+from simulation.machine.seconds import Second
 from simulation.metrics.read import EVENT_LATENCY, MetricsTotals, cache_hits_and_misses
 
 Arm: TypeAlias = Literal["cached", "uncached"]
@@ -45,7 +47,8 @@ class CriterionResult:
     """One success criterion. `interval` holds the true value with 95 % confidence, or certainly, as `how` says.
 
     `required` is false where the scenario does not set out to measure it, because of what it does to the bank: the
-    numbers are then for information, and leave the verdict of the run alone.
+    numbers are then for information, and leave the verdict of the run alone. `timing` criteria are about time, which
+    belongs to the machine as well as to the bank.
     """
 
     id: str
@@ -60,6 +63,7 @@ class CriterionResult:
     interval: tuple[float, float] | None = None
     note: str = ""
     required: bool = True
+    timing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,11 @@ def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Everything a person or a gate wants to know about one run. `rate` is operations per second as planned."""
+    """Everything a person or a gate wants to know about one run. `rate` is operations per second as planned.
+
+    People banked for `duration_s`, as planned, and for `overtime_s` more until the success criteria were decided;
+    `seconds` say what the machine did meanwhile.
+    """
 
     scenario: str
     seed: int
@@ -166,6 +174,14 @@ class RunResult:
     worker_restarts: tuple[WorkerRestart, ...] = ()
     faults: tuple[FaultResult, ...] = ()
     notes: tuple[str, ...] = ()
+    overtime_s: float = 0.0
+    seconds: tuple[Second, ...] = ()
+    machine: MachineFacts | None = None
+
+    @property
+    def driven_s(self) -> float:
+        """For how many seconds people banked."""
+        return self.duration_s + self.overtime_s
 
     @property
     def verdict(self) -> Verdict:
@@ -178,6 +194,15 @@ class RunResult:
         if Verdict.UNKNOWN in verdicts or unseen or not self.checks:
             return Verdict.UNKNOWN
         return Verdict.PASS
+
+    @property
+    def only_times_undecided(self) -> bool:
+        """Whether all that is missing for PASS is that times could not be told from what else the machine did."""
+        counting = [criterion for criterion in self.criteria if criterion.required]
+        decided = [criterion.verdict for criterion in counting if not criterion.timing]
+        decided += [check.verdict for check in self.checks]
+        unseen = any(sighting.required and not sighting.seen for sighting in self.sightings)
+        return self.verdict is Verdict.UNKNOWN and bool(self.checks) and set(decided) == {Verdict.PASS} and not unseen
 
     @property
     def exit_code(self) -> int:

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import gc
 import shlex
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic_ns, time_ns
 
@@ -23,11 +24,14 @@ from simulation.history import History
 from simulation.judge.evidence import BankCheck, Evidence, Secret
 from simulation.judge.facts import Facts, LedgerSnapshot
 from simulation.judge.observe import DATABASE_ERRORS, open_observatory
+from simulation.machine.describe import describe_machine
+from simulation.machine.seconds import is_never_quiet
+from simulation.machine.watch import Machine, probing, server_pids
 from simulation.metrics.scrape import Scraper
 from simulation.plan.model import Plan
 from simulation.plan.people import punctuated
 from simulation.progress import Progress
-from simulation.result import RunResult, WorkerRestart
+from simulation.result import CriterionResult, RunResult, Verdict, WorkerRestart
 from simulation.scenarios.shape import Scenario
 from simulation.sightings.count import sightings
 from simulation.stack.start import Servers, Stack, open_servers, open_stack
@@ -35,6 +39,9 @@ from simulation.stack.workers import Workers
 
 DRAIN_S = 30.0
 """After the last answer, every subscriber gets this long: a dead worker's subscribers are taken over in two seconds."""
+
+HOPELESS_S = 20.0
+"""A machine without a quiet second for so long has something else to do; waiting for it would only take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Run:
         words = ["simulation", "run", "--seed", str(plan.seed), "--scenario", plan.scenario]
         words += ["--people", str(plan.customers), "--duration", f"{plan.duration_s:g}", "--rate", f"{plan.rate:g}"]
         words += ["--workers", str(plan.workers), "--backend", self.servers.backend]
+        words += ["--patience", f"{plan.overtime_s:g}"]
         if plan.faults:
             planned = {fault.name for fault in plan.faults}
             words += ["--faults", ",".join(name for name in FAULTS if name in planned)]
@@ -73,6 +81,7 @@ class _Seen:
     snapshots: list[LedgerSnapshot] = field(default_factory=list)
     facts: Facts | None = None
     drained: bool = False
+    overtime_s: float = 0.0
     bank_check: BankCheck | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -107,7 +116,8 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
                 terms=plan.terms,
             ) as stack,
         ):
-            scraper = Scraper(stack.workers.all, progress)
+            machine = Machine(partial(server_pids, backend), seen.clock_s)
+            scraper = Scraper(stack.workers.all, progress, machine)
             async with BankClient(stack.urls) as client:
                 driver = Driver(plan, client, history, progress=progress)
                 injector = Injector(
@@ -119,7 +129,16 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
                     history=history,
                     progress=progress,
                 )
-                await _bank(backend, stack, driver, scraper, injector=injector, seen=seen)
+                async with probing(machine):
+                    await _bank(
+                        backend,
+                        stack,
+                        driver,
+                        scraper,
+                        injector=injector,
+                        seen=seen,
+                        is_decided=partial(_is_decided, run),
+                    )
                 await _come_to_rest(backend, scraper, seen, progress)
                 progress.step("Asking the bank whether its books are right")
                 seen.bank_check = await stack.check_books()
@@ -148,13 +167,13 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         people=plan.customers,
         duration_s=plan.duration_s,
         rate=plan.rate,
+        overtime_s=seen.overtime_s,
+        seconds=tuple(second.machine for second in scraper.seconds),
+        machine=describe_machine(cores=machine.cores, load=machine.load_before),
         started_at=started_at,
         finished_at=datetime.now(UTC),
         replay_command=run.replay_command(),
-        # What is broken makes the bank slow, and is no reason to call it slow.
-        criteria=evaluate(
-            load_criteria(), samples, totals, seed=plan.seed, required=() if plan.faults else run.scenario.criteria
-        ),
+        criteria=_hold_against_criteria(run, driver, scraper),
         checks=judge(evidence),
         sightings=sightings(run.scenario, evidence, totals),
         samples=samples,
@@ -166,22 +185,61 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
     )
 
 
+def _hold_against_criteria(run: Run, driver: Driver, scraper: Scraper) -> tuple[CriterionResult, ...]:
+    plan = run.plan
+    # What is broken makes the bank slow, and is no reason to call it slow.
+    required = frozenset() if plan.faults else run.scenario.criteria
+    return evaluate(
+        load_criteria(),
+        driver.samples(),
+        scraper.totals(),
+        seed=plan.seed,
+        workers=plan.workers,
+        seconds=scraper.seconds,
+        required=required,
+    )
+
+
+async def _is_decided(run: Run, driver: Driver, scraper: Scraper) -> bool:
+    """Tell whether going on would change nothing.
+
+    It would not where every criterion that counts is met, or one is missed, which decides the run; nor where the
+    machine never has a quiet second.
+    """
+    await scraper.run_once()
+    latest = [second.machine for second in scraper.seconds]
+    if latest and latest[-1].to_s > HOPELESS_S and is_never_quiet(latest, HOPELESS_S):
+        return True
+    # Resampling takes some tenths of a second, in which no request could be sent on time.
+    criteria = await asyncio.to_thread(_hold_against_criteria, run, driver, scraper)
+    verdicts = {criterion.verdict for criterion in criteria if criterion.required}
+    return Verdict.FAIL in verdicts or Verdict.UNKNOWN not in verdicts
+
+
 async def _bank(
-    backend: Backend, stack: Stack, driver: Driver, scraper: Scraper, *, injector: Injector, seen: _Seen
+    backend: Backend,
+    stack: Stack,
+    driver: Driver,
+    scraper: Scraper,
+    *,
+    injector: Injector,
+    seen: _Seen,
+    is_decided: Callable[[Driver, Scraper], Awaitable[bool]],
 ) -> None:
     """Let people bank, while things break and are watched, unless the workers cannot be kept alive."""
 
     async def story() -> None:
         async with _beside(_watch_ledger(backend, seen)):
             await driver.set_up()
-            await scraper.begin()
             # Millions of objects of the plan need not be looked at again and again while latency is measured.
             gc.collect()
             gc.freeze()
             seen.drive_began_ns = monotonic_ns()
-            async with _beside(scraper.run(seen.clock_s)):
+            await scraper.begin()
+            async with _beside(scraper.run()):
                 async with injector.beside():
                     await driver.drive()
+                seen.overtime_s = await driver.go_on(lambda: is_decided(driver, scraper))
                 await driver.heal(lambda: injector.is_back)
 
     task = asyncio.create_task(story())

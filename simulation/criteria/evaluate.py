@@ -2,21 +2,24 @@
 
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Literal, TypeAlias
 
 from contracts import SUCCESS_CRITERIA
-from simulation.criteria.measures import MEASURES, Evidence, Measurement
-from simulation.metrics.read import MetricsTotals
+from simulation.criteria.measures import BETWEEN_WORKERS, MEASURES, Evidence, Measurement
+from simulation.machine.seconds import disturbances
+from simulation.metrics.read import MetricsTotals, merge
+from simulation.metrics.seconds import MeasuredSecond
 from simulation.result import CriterionResult, OperationSample, Verdict
 
 Bound: TypeAlias = Literal["at_least", "below"]
 
 BOUNDS: tuple[Bound, ...] = ("at_least", "below")
 TEXTS = ("id", "title", "spec", "measure", "unit", "how")
-KEYS = frozenset((*TEXTS, *BOUNDS, "minimum_samples"))
+KEYS = frozenset((*TEXTS, *BOUNDS, "minimum_samples", "timing"))
 
 
 class CriteriaError(ValueError):
@@ -25,7 +28,10 @@ class CriteriaError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One target: `measure` names how it is measured, `bound` and `limit` what it must keep."""
+    """One target: `measure` names how it is measured, `bound` and `limit` what it must keep.
+
+    What is about time (`timing`) says nothing against the bank where the machine did something else meanwhile.
+    """
 
     id: str
     title: str
@@ -36,15 +42,19 @@ class Criterion:
     bound: Bound
     limit: float
     minimum_samples: int
+    timing: bool
 
     @property
     def target(self) -> str:
         """The target in words, such as `at least 80 %`."""
         return f"{self.bound.replace('_', ' ')} {self.limit:g} {self.unit}"
 
-    def holds(self, value: float) -> bool:
-        """Tell whether `value`, in the criterion's unit, keeps the bound."""
-        return value >= self.limit if self.bound == "at_least" else value < self.limit
+    def verdict(self, lower: float, upper: float) -> Verdict:
+        """Tell whether a value between `lower` and `upper`, in the criterion's unit, keeps the bound for certain."""
+        if self.bound == "at_least":
+            return Verdict.PASS if lower >= self.limit else Verdict.FAIL if upper < self.limit else Verdict.UNKNOWN
+        # A percentile just below the bound lies in a bucket that ends at it.
+        return Verdict.FAIL if lower >= self.limit else Verdict.PASS if upper <= self.limit else Verdict.UNKNOWN
 
 
 def load_criteria(source: Traversable = SUCCESS_CRITERIA) -> tuple[Criterion, ...]:
@@ -86,7 +96,10 @@ def _criterion(file: str, number: int, entry: Mapping[str, object]) -> Criterion
     minimum = entry.get("minimum_samples")
     if isinstance(minimum, bool) or not isinstance(minimum, int) or minimum < 1:
         raise CriteriaError(f"{where}: minimum_samples must be a whole number of at least 1")
-    return Criterion(**texts, bound=bounds[0], limit=float(limit), minimum_samples=minimum)
+    timing = entry.get("timing")
+    if not isinstance(timing, bool):
+        raise CriteriaError(f"{where}: timing must be true or false")
+    return Criterion(**texts, bound=bounds[0], limit=float(limit), minimum_samples=minimum, timing=timing)
 
 
 def evaluate(
@@ -95,26 +108,90 @@ def evaluate(
     totals: MetricsTotals,
     *,
     seed: int,
+    workers: int = 1,
+    seconds: Sequence[MeasuredSecond] = (),
     required: Collection[str] | None = None,
 ) -> tuple[CriterionResult, ...]:
     """Hold a run against every criterion.
 
+    `seconds` are what the bank counted in each second, and what the machine did in it.
     `required` holds the ids that the scenario sets out to measure, None meaning all: what is outside of it is measured
-    for information. Raises CriteriaError where `required` names a criterion that there is not.
+    for information. What happens between workers is left out where there is one. Raises CriteriaError where `required`
+    names a criterion that there is not.
     """
     missing = sorted(set(required or ()) - {criterion.id for criterion in criteria})
     if missing:
         raise CriteriaError(f'the scenario asks for the criterion "{missing[0]}", and there is none of that name')
-    evidence = Evidence(samples, totals, seed)
+    everything = Evidence(samples, totals, seed, [second.totals for second in seconds], workers)
+    reasons = disturbances([second.machine for second in seconds])
+    quiet = _quiet(everything, seconds, reasons) if any(reasons) else None
     return tuple(
-        judge(criterion, MEASURES[criterion.measure](evidence), required=required is None or criterion.id in required)
+        judge(
+            criterion,
+            MEASURES[criterion.measure](everything),
+            quiet=Quiet(MEASURES[criterion.measure](quiet), reasons) if quiet is not None else None,
+            required=required is None or criterion.id in required,
+        )
         for criterion in criteria
+        if workers > 1 or criterion.measure not in BETWEEN_WORKERS
     )
 
 
-def judge(criterion: Criterion, measurement: Measurement, *, required: bool = True) -> CriterionResult:
-    """Give the verdict on one measurement: the point value decides, the interval is shown."""
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What was measured in the seconds in which nothing disturbed the machine; `reasons` says so of each second."""
+
+    measurement: Measurement
+    reasons: Sequence[str]
+
+    @property
+    def count(self) -> int:
+        """How many seconds that were."""
+        return sum(not why for why in self.reasons)
+
+    @property
+    def main_reason(self) -> str:
+        """What disturbed the machine in the second that is in the middle of those that have such a reason."""
+        found = [why for why in self.reasons if why]
+        kinds = Counter(why.split(" ")[0] for why in found)
+        return next(why for why in found if why.startswith(kinds.most_common(1)[0][0]))
+
+
+def _quiet(everything: Evidence, seconds: Sequence[MeasuredSecond], reasons: Sequence[str]) -> Evidence:
+    """Return the evidence without what happened, in whole or in part, while the machine was disturbed."""
+    disturbed = [second.machine for second, why in zip(seconds, reasons, strict=True) if why]
+    windows = [second.totals for second, why in zip(seconds, reasons, strict=True) if not why]
+
+    def is_quiet(sample: OperationSample) -> bool:
+        begin_s, end_s = sample.intended_start_s, sample.intended_start_s + sample.latency_ms / 1000
+        return not any(begin_s < second.to_s and second.from_s < end_s for second in disturbed)
+
+    samples = [sample for sample in everything.samples if is_quiet(sample)]
+    return Evidence(samples, merge(windows), everything.seed, windows, everything.workers)
+
+
+def judge(
+    criterion: Criterion, measurement: Measurement, *, quiet: Quiet | None = None, required: bool = True
+) -> CriterionResult:
+    """Give the verdict on one measurement: passed or failed where its interval is clear of the bound, else unknown.
+
+    A time that does not pass, on a machine that was disturbed, is what was measured in the `quiet` seconds.
+    """
     verdict, note = _verdict(criterion, measurement)
+    if quiet is not None and criterion.timing and verdict is not Verdict.PASS:
+        calm, why = _verdict(criterion, quiet.measurement)
+        mostly = 2 * quiet.count >= len(quiet.reasons)
+        if calm is Verdict.FAIL or (calm is Verdict.PASS and mostly):
+            # What is slow at rest is slow; what was slow in the quieter half of the time alone is not told from it.
+            verdict, measurement = calm, quiet.measurement
+            note = f"measured in the {quiet.count} of {len(quiet.reasons)} seconds that nothing else disturbed"
+        else:
+            verdict = Verdict.UNKNOWN
+            disturbed = len(quiet.reasons) - quiet.count
+            note = (
+                f"the machine was disturbed in {disturbed} of {len(quiet.reasons)} seconds "
+                f"(such as: {quiet.main_reason}), and the others do not decide: {why or 'they are too few'}"
+            )
     return CriterionResult(
         id=criterion.id,
         title=criterion.title,
@@ -128,15 +205,18 @@ def judge(criterion: Criterion, measurement: Measurement, *, required: bool = Tr
         interval=measurement.interval,
         note="; ".join(text for text in (note, measurement.note) if text),
         required=required,
+        timing=criterion.timing,
     )
 
 
 def _verdict(criterion: Criterion, measurement: Measurement) -> tuple[Verdict, str]:
     if measurement.value is None or measurement.samples < criterion.minimum_samples:
         return Verdict.UNKNOWN, f"{measurement.samples} samples, {criterion.minimum_samples} are needed to tell"
-    if measurement.bracket and measurement.interval:
-        lower, upper = measurement.interval
-        if lower < criterion.limit < upper:
-            span = f"{lower:g} to {upper:g} {criterion.unit}"
-            return Verdict.UNKNOWN, f"the histogram only tells that it is {span}; it needs an edge at the bound"
-    return (Verdict.PASS if criterion.holds(measurement.value) else Verdict.FAIL), ""
+    lower, upper = measurement.interval or (measurement.value, measurement.value)
+    verdict = criterion.verdict(lower, upper)
+    if verdict is not Verdict.UNKNOWN:
+        return verdict, ""
+    span = f"{lower:.3g} to {upper:.3g} {criterion.unit}"
+    if measurement.bracket:
+        return verdict, f"the histogram only tells that it is {span}; it needs an edge at the bound"
+    return verdict, f"{span} is on both sides of the bound"

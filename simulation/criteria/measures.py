@@ -6,8 +6,10 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+
+import numpy as np
 
 from simulation.metrics.read import DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals, cache_hits_and_misses
 from simulation.result import Arm, OperationSample
@@ -19,13 +21,23 @@ RESAMPLES = 2_000
 """Bootstrap rounds: the ends of a 95 % interval rest on 50 rounds each, steady to about a tenth of its width."""
 
 
+MINIMUM_BLOCKS = 5
+"""Seconds with something in them that are resampled: of fewer, a resample is too often one second many times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a run leaves to measure. `seed` makes the resampling repeatable."""
+    """What a run leaves to measure. `seed` makes the resampling repeatable.
+
+    `windows` are the totals of each second, where they are known: what is late comes in bursts, so that seconds are
+    resampled, not single events. With one of the bank's `workers`, no event is another process's.
+    """
 
     samples: Sequence[OperationSample]
     totals: MetricsTotals
     seed: int
+    windows: Sequence[MetricsTotals] = ()
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +122,48 @@ def _weighted(weights: Mapping[str, int], ratios: Mapping[str, float]) -> float:
 
 def database_time_of_cached_operations(evidence: Evidence) -> Measurement:
     """Return the p99 of the database time (ms) of reads that went through the cache; a hit counts as what it took."""
-    through = Histogram()
-    for cache in ("hit", "miss"):
-        through = through.plus(evidence.totals.histogram(DATABASE_TIME, cache=cache))
-    return histogram_p99_ms(through)
+    return resampled_p99_ms(evidence, _through_the_cache)
+
+
+def _through_the_cache(totals: MetricsTotals) -> Histogram:
+    return totals.histogram(DATABASE_TIME, cache="hit").plus(totals.histogram(DATABASE_TIME, cache="miss"))
 
 
 def event_latency(evidence: Evidence) -> Measurement:
-    """Return the p99 (ms) from commit to the start of the handler, of events that were delivered through memory."""
-    return histogram_p99_ms(evidence.totals.histogram(EVENT_LATENCY, path="memory"))
+    """Return the p99 (ms) from commit to the start of the handler, of what the process committed that delivers it.
+
+    With one worker that is every event: what comes late, from the log, is in it. With several, what comes from the log
+    is mostly what another worker committed, and `event_latency_between_workers` is about it.
+    """
+    if evidence.workers == 1:
+        return resampled_p99_ms(evidence, lambda totals: totals.histogram(EVENT_LATENCY))
+    return resampled_p99_ms(evidence, lambda totals: totals.histogram(EVENT_LATENCY, path="memory"))
+
+
+def event_latency_between_workers(evidence: Evidence) -> Measurement:
+    """Return the p99 (ms) of events that were read from the log, from the moment that was chosen before the commit."""
+    return resampled_p99_ms(evidence, lambda totals: totals.histogram(EVENT_LATENCY, path="log"))
+
+
+def resampled_p99_ms(evidence: Evidence, choose: Callable[[MetricsTotals], Histogram]) -> Measurement:
+    """Return the 99th percentile in milliseconds, with an interval from resampling whole seconds.
+
+    Without enough seconds the interval is the bucket that the percentile lies in.
+    """
+    measured = histogram_p99_ms(choose(evidence.totals))
+    blocks = [block for block in map(choose, evidence.windows) if block.count > 0]
+    if measured.value is None or len(blocks) < MINIMUM_BLOCKS:
+        return measured
+    edges = [edge for edge, _ in blocks[0].buckets]
+    counts = np.array([[cumulative for _, cumulative in block.buckets] for block in blocks])
+    draw = np.random.default_rng(evidence.seed)
+    drawn = draw.multinomial(len(blocks), [1 / len(blocks)] * len(blocks), size=RESAMPLES) @ counts
+    quantiles = sorted(
+        Histogram(tuple(zip(edges, map(float, row), strict=True)), float(row[-1])).quantile(0.99) or 0.0
+        for row in drawn
+    )
+    low, high = (percentile(quantiles, q) * 1000 for q in (0.025, 0.975))
+    return replace(measured, interval=(low, high), bracket=False)
 
 
 def histogram_p99_ms(histogram: Histogram) -> Measurement:
@@ -134,15 +179,24 @@ def histogram_p99_ms(histogram: Histogram) -> Measurement:
 
 
 def cache_hit_ratio(evidence: Evidence) -> Measurement:
-    """Return hits in per cent of all reads that were not told to go past the cache."""
+    """Return hits in per cent of all reads that were not told to go past the cache, with Wilson's interval."""
     hits, misses = cache_hits_and_misses(evidence.totals)
     asked = hits + misses
-    return Measurement(100 * hits / asked if asked else None, int(asked))
+    if not asked:
+        return Measurement(None, 0)
+    share, z = hits / asked, 1.96
+    middle = (share + z * z / (2 * asked)) / (1 + z * z / asked)
+    reach = z * math.sqrt(share * (1 - share) / asked + z * z / (4 * asked * asked)) / (1 + z * z / asked)
+    return Measurement(100 * share, int(asked), (100 * (middle - reach), 100 * (middle + reach)))
 
 
 MEASURES: Mapping[str, Callable[[Evidence], Measurement]] = {
     "response_time_improvement": response_time_improvement,
     "database_time_of_cached_operations": database_time_of_cached_operations,
     "event_latency": event_latency,
+    "event_latency_between_workers": event_latency_between_workers,
     "cache_hit_ratio": cache_hit_ratio,
 }
+
+BETWEEN_WORKERS = frozenset({"event_latency_between_workers"})
+"""Measures of what does not happen with a single worker."""

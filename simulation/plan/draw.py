@@ -29,19 +29,24 @@ def draw_plan(
     rate: float,
     workers: int,
     faults: Sequence[FaultName] = (),
+    overtime_s: float = 0.0,
 ) -> Plan:
     """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none.
 
     With `faults`, people bank in the same way as without; a schedule of the faults, and lookouts that see when the
-    service is back, come on top.
+    service is back, come on top. For up to `overtime_s` more people can go on as they did.
     """
-    _accept_sizes(seed, customers, duration_s, rate, workers)
+    _accept_sizes(seed, customers, duration_s + overtime_s, rate, workers)
     roles = [Role.TELLER, *_roles(Random(f"{seed} roles"), scenario, customers)]
     people = make_people(Random(f"{seed} people"), roles)
     accounts = _setup_accounts(Random(f"{seed} accounts"), people)
     drawer = Drawer(Random(f"{seed} drive"), scenario, people, accounts)
     setup = _setup_operations(Random(f"{seed} setup"), scenario, people, accounts)
     drive = drawer.draw(duration_ns=round(duration_s * 1e9), rate=rate)
+    overtime = drawer.draw(duration_ns=round(overtime_s * 1e9), rate=rate, from_ns=round(duration_s * 1e9))
+    for draft in overtime:
+        draft.phase = "overtime"
+    drive += overtime
     planned = draw_faults(Random(f"{seed} faults"), faults, duration_s=duration_s, workers=workers)
     if planned:
         chances, terms = Random(f"{seed} lookouts"), scenario.terms
@@ -58,6 +63,7 @@ def draw_plan(
         operations=_numbered(setup, drive),
         faults=tuple(planned),
         terms=scenario.terms,
+        overtime_s=overtime_s,
     )
 
 

@@ -62,8 +62,11 @@ class Drawer:
         self._transfers: list[Draft] = []
         self._pages: list[Draft] = []
 
-    def draw(self, *, duration_ns: int, rate: float) -> list[Draft]:
-        """Draw arrivals as a Poisson process, so that nobody's start waits for anybody's answer."""
+    def draw(self, *, duration_ns: int, rate: float, from_ns: int = 0) -> list[Draft]:
+        """Draw arrivals as a Poisson process, so that nobody's start waits for anybody's answer.
+
+        Begin at `from_ns`, which a second drawing uses to go on where the first has ended.
+        """
         entries: dict[str, Callable[[int], list[Draft]]] = {
             "me": self._me,
             "balance": self._balance,
@@ -85,11 +88,11 @@ class Drawer:
         }
         names, weights = list(self._scenario.mix), list(self._scenario.mix.values())
         drafts: list[Draft] = []
-        at_us = 0
+        at_us = from_ns // 1_000
         while True:
             # Whole microseconds: the last digit of a logarithm differs between C libraries.
             at_us += max(1, round(self._random.expovariate(rate) * 1e6))
-            if at_us * 1_000 >= duration_ns:
+            if at_us * 1_000 >= from_ns + duration_ns:
                 return drafts
             [name] = self._random.choices(names, weights)
             for draft in entries[name](at_us * 1_000):

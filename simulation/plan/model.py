@@ -105,6 +105,8 @@ class PlannedAccount:
 class Operation:
     """One request that somebody means to make, `at_ns` nanoseconds after its phase (setup, drive, heal) began.
 
+    Of the phase `overtime`, which goes on where the drive ends, `at_ns` counts from the beginning of the drive.
+
     `account` and `target` are numbers of planned accounts; `account` is debited, read, opened or (by a deposit) paid
     into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation `follows` the one that it
     repeats; if it `waits`, it is not sent before that one has its answer. Nor is it sent before the one that it comes
@@ -158,6 +160,7 @@ class Plan:
     operations: tuple[Operation, ...]
     faults: tuple[PlannedFault, ...] = ()
     terms: Terms = FREE
+    overtime_s: float = 0.0
 
     @property
     def setup(self) -> Sequence[Operation]:
@@ -168,6 +171,11 @@ class Plan:
     def drive(self) -> Sequence[Operation]:
         """Return what people do, in the order of its intended start."""
         return [operation for operation in self.operations if operation.phase == "drive"]
+
+    @property
+    def overtime(self) -> Sequence[Operation]:
+        """Return what people do after the drive, in the same way, as long as the success criteria are undecided."""
+        return [operation for operation in self.operations if operation.phase == "overtime"]
 
     @property
     def heal(self) -> Sequence[Operation]:
@@ -194,6 +202,8 @@ class Plan:
         }
         if self.faults:
             document["faults"] = [asdict(fault) for fault in self.faults]
+        if self.overtime_s:
+            document["overtime"] = f"{self.overtime_s:g}"
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import msgspec
 
+from simulation.machine.seconds import disturbance
 from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram
 from simulation.report.facts import by_arm, by_operation, count_outcomes, driven, information, timeline
 from simulation.report.wording import first_trouble, headline
@@ -30,12 +31,14 @@ def build_document(result: RunResult) -> dict[str, object]:
             "workers": result.workers,
             "people": result.people,
             "duration_s": result.duration_s,
+            "overtime_s": result.overtime_s,
             "rate_per_s": result.rate,
             "started_at": result.started_at.isoformat(),
             "finished_at": result.finished_at.isoformat(),
             "took_s": took_s,
             "replay_command": result.replay_command,
         },
+        "machine": _machine(result),
         "criteria": [asdict(criterion) for criterion in result.criteria],
         "checks": [asdict(check) for check in result.checks],
         "faults": [asdict(fault) for fault in result.faults],
@@ -44,7 +47,7 @@ def build_document(result: RunResult) -> dict[str, object]:
         "operations": [asdict(fact) for fact in by_operation(result.samples)],
         "arms": [asdict(fact) for fact in by_arm(result.samples)],
         "information": [asdict(fact) for fact in information(result)],
-        "timeline": [asdict(window) for window in timeline(result.samples, result.duration_s)],
+        "timeline": [asdict(window) for window in timeline(result.samples, result.driven_s)],
         "metrics": [{"at_s": sample.at_s, **sample.values} for sample in result.metrics],
         "cache_requests": result.totals.counter_by(CACHE_REQUESTS, "result"),
         "histograms": {
@@ -56,6 +59,16 @@ def build_document(result: RunResult) -> dict[str, object]:
         },
         "worker_restarts": [asdict(restart) for restart in result.worker_restarts],
         "notes": list(result.notes),
+    }
+
+
+def _machine(result: RunResult) -> dict[str, object] | None:
+    if result.machine is None:
+        return None
+    return {
+        **asdict(result.machine),
+        "disturbed_s": sum(second.to_s - second.from_s for second in result.seconds if disturbance(second)),
+        "seconds": [asdict(second) for second in result.seconds],
     }
 
 

@@ -151,7 +151,7 @@ def information(result: RunResult) -> tuple[Fact, ...]:
     evidence = Evidence(result.samples, result.totals, result.seed)
     from_intended = improvement(evidence, lambda sample: sample.latency_ms).value
     misses = histogram_p99_ms(result.totals.histogram(DATABASE_TIME, cache="miss")).value
-    per_second = len(requests) / result.duration_s if result.duration_s > 0 else None
+    per_second = len(requests) / result.driven_s if result.driven_s > 0 else None
     return (
         Fact("requests", "Requests while driving", len(requests), ""),
         Fact("requests_per_second", "Requests per second", per_second, "/s"),

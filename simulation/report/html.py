@@ -73,7 +73,7 @@ def _template() -> Template:
 
 def render_page(result: RunResult) -> str:
     """Return the whole page as HTML. The plots' SVG is the only markup that does not come from the template."""
-    windows = timeline(result.samples, result.duration_s)
+    windows = timeline(result.samples, result.driven_s)
     return _template().render(
         run=result,
         headline=headline(result),

@@ -28,7 +28,7 @@ class Plot:
 
 def draw_plots(result: RunResult) -> tuple[Plot, ...]:
     """Draw everything that the run has numbers for; a plot without numbers is left out."""
-    windows = timeline(result.samples, result.duration_s)
+    windows = timeline(result.samples, result.driven_s)
     width = f"{windows[0].to_s - windows[0].from_s:g} s" if windows else ""
     events = result.totals.histogram(EVENT_LATENCY, path="memory")
     drawings: list[tuple[str, str, str, Callable[[Axes], None] | None]] = [
@@ -286,13 +286,13 @@ def _milliseconds(axes: Axes, which: str) -> None:
 def _over_time(axes: Axes, result: RunResult) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as in svg.py
 
-    axes.set_xlim(0, result.duration_s)
+    axes.set_xlim(0, result.driven_s)
     axes.set_xlabel("seconds since driving began")
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
     for number, fault in enumerate(fault for fault in result.faults if fault.began_s is not None):
         begin_s = fault.began_s or 0.0
         # What was over in no time is still to be seen.
-        end_s = max(fault.ended_s or begin_s, begin_s + result.duration_s / 300)
+        end_s = max(fault.ended_s or begin_s, begin_s + result.driven_s / 300)
         axes.axvspan(begin_s, end_s, color=COLOURS["fault"], alpha=0.18, linewidth=0, label=_once("fault", number))
     for number, restart in enumerate(result.worker_restarts):
         label = _once("worker restarted", number)

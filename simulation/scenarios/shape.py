@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from simulation.plan.terms import FREE, Terms
 
 ALL_CRITERIA = frozenset(
-    {"cached_reads_are_faster", "database_time_of_cached_operations", "event_latency", "cache_hit_ratio"}
+    {
+        "cached_reads_are_faster",
+        "database_time_of_cached_operations",
+        "event_latency",
+        "event_latency_between_workers",
+        "cache_hit_ratio",
+    }
 )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from simulation.criteria.evaluate import evaluate, load_criteria
+from simulation.machine.describe import MachineFacts
+from simulation.machine.seconds import Second
 from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals
 from simulation.result import (
     Arm,
@@ -141,6 +143,8 @@ def make_run() -> RunResult:
         metrics=make_metrics(),
         totals=totals,
         worker_restarts=(WorkerRestart(17.0, "worker-2", "killed with signal 9, as planned"),),
+        seconds=tuple(Second(at, at + 1, 2, 0.6, 0.3 if at == 12 else 0.02, 0.0, 0.1, 0.4) for at in range(30)),
+        machine=MachineFacts("Linux 6.8 x86_64", "3.11.9", 2, 0.4, "0.1.0", "0123456789ab"),
         notes=("What worker-2 counted in its last second before it was killed is lost to the metrics.",),
     )
 

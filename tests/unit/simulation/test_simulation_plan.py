@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from validate_docbr import CPF
@@ -219,3 +220,28 @@ def test_the_smallest_run_can_be_planned(scenario: str) -> None:
     for seed in range(5):
         smallest = draw_plan(seed=seed, scenario=SCENARIOS[scenario], customers=4, duration_s=5, rate=100, workers=1)
         assert smallest.drive
+
+
+def drawn(overtime_s: float, seed: int = 7) -> Plan:
+    day = SCENARIOS["first_day"]
+    return draw_plan(seed=seed, scenario=day, customers=12, duration_s=5, rate=50, workers=1, overtime_s=overtime_s)
+
+
+def test_the_time_added_to_a_run_leaves_the_planned_time_as_it_is() -> None:
+    planned, longer = drawn(0), drawn(10)
+    assert [replace(o, index=0) for o in longer.drive] == [replace(o, index=0) for o in planned.drive]
+    assert longer.hash != planned.hash
+    assert not planned.overtime
+
+
+def test_people_do_in_the_time_added_what_they_did_before() -> None:
+    longer = drawn(60)
+    assert min(o.at_ns for o in longer.overtime) >= 5e9
+    assert len(longer.overtime) == pytest.approx(60 * 50, rel=0.15)
+    assert {o.kind for o in longer.drive} <= {o.kind for o in longer.overtime}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_waits_in_the_time_added_for_what_comes_later(seed: int) -> None:
+    # A run may end before it has come to that.
+    assert all(index < o.index for o in drawn(30, seed).overtime for index in o.awaited)

@@ -1,0 +1,48 @@
+"""What a run ran on and which version of the project it tried, so that two reports can be compared."""
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """The machine and the software. `load` is the load average of the minute before the run.
+
+    `commit` is None where the project was not run from a clone; a clone with changes of its own has a `+` behind it.
+    """
+
+    system: str
+    python: str
+    cores: float
+    load: float
+    version: str
+    commit: str | None
+
+
+def describe_machine(*, cores: float, load: float) -> MachineFacts:
+    """Return the facts of this machine and this installation."""
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    return MachineFacts(system, platform.python_version(), cores, load, version("event-driven-bank"), _commit())
+
+
+def _commit() -> str | None:
+    head = _git("rev-parse", "--short=12", "HEAD")
+    if not head:
+        return None
+    return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*arguments: str) -> str:
+    """Return what git says of the project's own clone; nothing where there is none, or no git."""
+    if not (PROJECT / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607 - fixed words; git is where the caller's PATH has it
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

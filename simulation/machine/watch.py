@@ -1,0 +1,132 @@
+"""Watching the machine while people bank: who used its processors, and how late a sleeping process was woken."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+from fixtures.backends import Backend
+from simulation.machine import probe
+from simulation.machine.seconds import Second
+
+PROBE = Path(probe.__file__).absolute()
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def cores() -> float:
+    """Return how many processors this process may use: what the machine has, less what a container is kept from."""
+    count = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = QUOTA.read_text("ascii").split()
+        count = min(count, float(quota) / float(period))  # "max" is no number: there is no quota
+    return count
+
+
+SERVERS = frozenset({"postgres", "postmaster", "redis-server", "valkey-server"})
+
+
+def server_pids(backend: Backend) -> set[int]:
+    """Return the processes of PostgreSQL and Redis.
+
+    Servers that were there before the run, or are in containers, are told by their names, the only way that works for
+    all: a strange database on the same machine then counts as the run's own, and excuses nothing.
+    """
+    ours = {server.pid for server in (backend.postgres, backend.valkey) if server is not None and server.pid}
+    if ours:
+        return ours
+    return {process.pid for process in psutil.process_iter(["name"]) if process.info["name"] in SERVERS}
+
+
+def own_s(servers: Iterable[int]) -> float:
+    """Return the seconds of processor time that the run has used: this process, `servers`, and all their descendants.
+
+    What a process used that has ended is counted with its parent, which waited for it.
+    """
+    processes: set[psutil.Process] = set()
+    for root in {os.getpid(), *servers}:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(root)
+            processes |= {process, *process.children(recursive=True)}
+    used_s = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            used_s += times.user + times.system + times.children_user + times.children_system
+    return used_s
+
+
+def _machine_s() -> dict[str, float]:
+    times = psutil.cpu_times()._asdict()
+    idle = times.get("idle", 0.0) + times.get("iowait", 0.0)
+    steal = times.get("steal", 0.0)
+    # What guests use is in what users use already.
+    busy = sum(value for name, value in times.items() if name not in {"idle", "iowait", "steal", "guest", "guest_nice"})
+    return {"idle": idle, "steal": steal, "busy": busy}
+
+
+class Machine:
+    """Seconds of the machine, noted one after the other. `look` is called about once a second."""
+
+    def __init__(self, servers: Callable[[], Iterable[int]], clock_s: Callable[[], float]) -> None:
+        self._servers = servers
+        self._clock_s = clock_s
+        self._before: tuple[float, float, dict[str, float]] | None = None
+        self._late_ms: list[float] = []
+        self.cores = cores()
+        self.load_before = psutil.getloadavg()[0]
+        self.seconds: list[Second] = []
+
+    def hear(self, late_ms: float) -> None:
+        """Take in how late the probe was woken."""
+        self._late_ms.append(late_ms)
+
+    def look(self) -> Second | None:
+        """Note what has happened since the last look and return it; None at the first."""
+        now = (self._clock_s(), own_s(self._servers()), _machine_s())
+        before, self._before = self._before, now
+        if before is None or now[0] <= before[0]:
+            return None
+        used = {name: max(0.0, now[2][name] - before[2][name]) for name in now[2]}
+        whole = sum(used.values()) or 1.0
+        own = min(used["busy"], max(0.0, now[1] - before[1]))
+        late_ms, self._late_ms = (max(self._late_ms) if self._late_ms else None), []
+        # Of a quota of the machine, the run's own use is a larger share; others are measured by the machine.
+        scale = (psutil.cpu_count() or 1) / self.cores
+        second = Second(
+            from_s=before[0],
+            to_s=now[0],
+            cores=self.cores,
+            own=min(1.0, own / whole * scale),
+            others=(used["busy"] - own) / whole,
+            steal=used["steal"] / whole,
+            idle=used["idle"] / whole,
+            late_ms=late_ms,
+        )
+        self.seconds.append(second)
+        return second
+
+
+@asynccontextmanager
+async def probing(machine: Machine) -> AsyncIterator[None]:
+    """Let a process of its own sleep and tell `machine` how late it is woken, as long as the block lasts."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-I", str(PROBE), stdout=asyncio.subprocess.PIPE)
+
+    async def listen() -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            machine.hear(float(line.split()[1]))
+
+    listening = asyncio.create_task(listen())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)

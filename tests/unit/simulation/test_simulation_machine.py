@@ -1,0 +1,113 @@
+"""What the machine did besides the run: told from what the run did itself, and never invented."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from time import monotonic
+
+import pytest
+
+from simulation.machine import probe
+from simulation.machine.seconds import Second, disturbance, disturbances, is_never_quiet
+from simulation.machine.watch import Machine, own_s, probing
+
+QUIET = Second(0, 1, cores=2, own=0.45, others=0.02, steal=0.0, idle=0.53, late_ms=0.4)
+
+
+def test_a_machine_that_only_the_run_uses_is_not_disturbed() -> None:
+    assert disturbance(QUIET) == ""
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (replace(QUIET, steal=0.05, idle=0.48), "hypervisor kept 5%"),
+        (replace(QUIET, others=0.3, idle=0.25), "other processes used 30%"),
+        (replace(QUIET, late_ms=12.0), "woken 12 ms late"),
+    ],
+)
+def test_what_is_not_the_run_disturbs_the_machine(second: Second, words: str) -> None:
+    assert words in disturbance(second)
+
+
+def test_a_run_that_uses_every_processor_itself_is_no_excuse_for_itself() -> None:
+    assert disturbance(replace(QUIET, own=0.97, idle=0.01, late_ms=40.0)) == ""
+
+
+def test_others_take_nothing_from_anybody_where_enough_is_idle() -> None:
+    assert disturbance(replace(QUIET, cores=16, own=0.1, others=0.3, idle=0.6)) == ""
+
+
+def test_the_second_after_a_disturbed_one_works_off_what_queued() -> None:
+    busy = replace(QUIET, others=0.5, idle=0.05)
+    assert [bool(why) for why in disturbances([QUIET, busy, QUIET, QUIET])] == [False, True, True, False]
+
+
+def test_waiting_is_hopeless_only_where_no_second_was_quiet() -> None:
+    busy = [replace(QUIET, from_s=at, to_s=at + 1, others=0.5, idle=0.05) for at in range(30)]
+    assert is_never_quiet(busy, 20)
+    rest = [replace(QUIET, from_s=at, to_s=at + 1) for at in (20, 21)]
+    assert not is_never_quiet([*busy[:20], *rest, *busy[22:]], 20)
+    assert is_never_quiet([replace(QUIET, from_s=-2, to_s=-1), *busy], 20)
+
+
+def busy_loop(seconds: float) -> str:
+    return f"import time; end = time.process_time() + {seconds}\nwhile time.process_time() < end: pass"
+
+
+def test_what_a_child_used_belongs_to_the_run_also_after_its_end() -> None:
+    before = own_s([])
+    subprocess.run([sys.executable, "-c", busy_loop(0.3)], check=True)
+    assert own_s([]) - before >= 0.3
+
+
+def test_a_server_belongs_to_the_run_whoever_started_it() -> None:
+    # Its parent has ended, as that of a daemon has, so that it is nobody's child here.
+    lines = (
+        "import os, time",
+        "if os.fork(): os._exit(0)",
+        busy_loop(0.3),
+        "print(os.getpid(), flush=True)",
+        "time.sleep(60)",
+    )
+    daemon = "\n".join(lines)
+    started = subprocess.Popen([sys.executable, "-c", daemon], stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    with started.stdout:
+        pid = int(started.stdout.readline())
+        started.wait()
+        # Looking itself takes some milliseconds.
+        without, with_it = own_s([]), own_s([pid])
+        os.kill(pid, signal.SIGKILL)
+    assert with_it - without >= 0.25
+
+
+async def test_the_probe_tells_how_late_it_was_woken() -> None:
+    heard: asyncio.Queue[float] = asyncio.Queue()
+
+    class Listener(Machine):
+        def hear(self, late_ms: float) -> None:
+            heard.put_nowait(late_ms)
+
+    async with probing(Listener(list, monotonic)):
+        assert await heard.get() >= 0
+
+
+def test_of_what_the_probe_said_in_a_second_the_latest_wake_up_counts() -> None:
+    machine = Machine(list, monotonic)
+    machine.look()
+    for late_ms in (0.3, 7.5, 0.4):
+        machine.hear(late_ms)
+    first, second = machine.look(), machine.look()
+    assert first is not None
+    assert second is not None
+    assert (first.late_ms, second.late_ms) == (7.5, None)
+
+
+def test_the_probe_notes_every_wake_up_of_its_time() -> None:
+    late_ms = probe.watch(0.05)
+    assert late_ms == sorted(late_ms)
+    assert 1 <= len(late_ms) <= 0.05 / probe.SLEEP_S + 1
