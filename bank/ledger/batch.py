@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from bank.clock import business_day
+from bank.errors import BankError
 from bank.events.event import DomainEvent
 from bank.events.log import metadata_of
 from bank.events.model import ActionRefusedEvent, EventMetadata
@@ -30,6 +32,8 @@ from bank.ledger.model import (
     enter,
 )
 from bank.ledger.posted import Posted, hold_event
+
+logger = structlog.get_logger(__name__)
 
 
 class Batch:
@@ -88,8 +92,23 @@ class Batch:
         """Whether there is anything to write."""
         return bool(self.keys or self.posted or self.told)
 
-    def decide(self, command: Command) -> Outcome:
-        """Decide one command, and note what is to be written for it."""
+    def decide(self, command: Command) -> Outcome | BankError:
+        """Decide one command, and note what is to be written for it.
+
+        An exception is a bug in this decision: it is logged and returned as an error of this command alone. Nothing of
+        the command is written, its key included, so that a retry is decided anew.
+        """
+        self._journal.clear()
+        mark, keys = self._mark(), len(self.keys)
+        try:
+            return self._decide(command)
+        except Exception:
+            logger.exception("decision_broken", operation=command.operation)
+            self._return_to(mark)
+            del self.keys[keys:]
+            return BankError("Internal error")
+
+    def _decide(self, command: Command) -> Outcome:
         identity = (command.caller_id, command.key)
         metadata = metadata_of(command.context)
         if command.key is not None and (known := self._known.get(identity)):
@@ -98,7 +117,6 @@ class Batch:
             if outcome.result == KEY_REUSED:
                 self._tell_refusal(command, KEY_REUSED, metadata)
             return outcome
-        self._journal.clear()
         if command.is_list:
             result: Result = self._carry_out_list(command, metadata)
         else:

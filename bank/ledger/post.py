@@ -104,6 +104,9 @@ class Ledger:
         while decisions < BATCH_MAX and not self._queue.empty():
             batch.append(self._queue.get_nowait())
             decisions += len(batch[-1].command.decide)
+        await self._write_batch(batch)
+
+    async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
         started = perf_counter()
         try:
             await self._write([waiting.command for waiting in batch], batch)
@@ -113,19 +116,28 @@ class Ledger:
         except BankError as error:
             _fail(batch, error)
         except asyncpg.IntegrityConstraintViolationError:
-            # The database's own guards found a bug in the decisions; they undid the batch.
+            # The database's own guards found a bug in a decision; they undid the batch.
             logger.exception("batch_refused_by_database", commands=len(batch))
-            _fail(batch, BankError("The ledger refused to write what was decided."))
+            await self._write_one_by_one(batch)
         except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
             # Up to the commit nothing has happened; the database has undone the rest.
             logger.warning("batch_failed", commands=len(batch), error=repr(error))
             _fail(batch, Unavailable("The ledger could not write; try again with the same key."))
         except Exception:  # a bug must not stop the loop that everybody waits for
+            # What raises before the commit has undone the batch, and after it nothing does (see `_tell`).
             logger.exception("batch_broken", commands=len(batch))
-            _fail(batch, OutcomeUnknown("The ledger failed in the middle; a retry with the same key finds out."))
+            await self._write_one_by_one(batch)
         finally:
             BATCH_SIZE.observe(len(batch))
             metrics.POSTING_BATCH_SECONDS.observe(perf_counter() - started)
+
+    async def _write_one_by_one(self, batch: Sequence[_Waiting]) -> None:
+        """Write each command of a broken batch as a batch of its own, so that only the command with the bug fails."""
+        if len(batch) == 1:
+            _fail(batch, BankError("Internal error"))
+            return
+        for waiting in batch:
+            await self._write_batch([waiting])
 
     async def close(self) -> None:
         """Write what is queued and answer everybody, then stop."""
@@ -153,10 +165,16 @@ class Ledger:
         task.add_done_callback(self._telling.discard)
 
     def _publish(self, events: Iterable[RecordedEvent], committed_at: float) -> None:
-        if recorded := list(events):
-            self._bus.publish(recorded, committed_at=committed_at)
+        """Hand events to the subscribers. A bug here is logged: the subscribers find the events in the log."""
+        try:
+            if recorded := list(events):
+                self._bus.publish(recorded, committed_at=committed_at)
+        except Exception:
+            logger.exception("events_not_published")
 
-    async def _commit(self, commands: Sequence[Command]) -> tuple[Batch, list[Outcome], Iterable[RecordedEvent]]:
+    async def _commit(
+        self, commands: Sequence[Command]
+    ) -> tuple[Batch, list[Outcome | BankError], Iterable[RecordedEvent]]:
         """Decide and write; return the batch, its outcomes and its events as the log has them."""
         async with self._database.transaction(BEGIN_POSTING) as connection:
             batch = await self._load(connection, commands)
@@ -191,7 +209,7 @@ class Ledger:
         self,
         batch: Batch,
         waiting: Sequence[_Waiting],
-        outcomes: Sequence[Outcome],
+        outcomes: Sequence[Outcome | BankError],
         events: Iterable[RecordedEvent],
         committed_at: float,
     ) -> None:
@@ -202,9 +220,13 @@ class Ledger:
                 self._publish(events, committed_at)
             if shown := batch.shown:
                 await self._write_through(shown)
+        except Exception:  # it is committed, and the callers are told so
+            logger.exception("write_through_broken", accounts=len(batch.shown))
         finally:
             for number, (one, outcome) in enumerate(zip(waiting, outcomes, strict=True), start=1):
-                if not one.outcome.done():
+                if isinstance(outcome, BankError):
+                    _fail([one], outcome)
+                elif not one.outcome.done():
                     one.outcome.set_result(outcome)
                 if number % ANSWERS_AT_ONCE == 0:
                     await asyncio.sleep(0)

@@ -1,0 +1,96 @@
+"""A bug in one decision harms that command alone; a bug after the commit harms nobody's answer."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bank.errors import BankError
+from bank.ledger import post
+from bank.ledger.batch import Batch
+from bank.ledger.command import Outcome, Receipt
+from bank.ledger.model import Account
+from tests.integration.books import Books
+
+KEYS = "select key from idempotency_keys where operation = 'transfer' order by 1"
+
+
+@pytest.fixture
+def sevens_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plant a bug: a transfer of a multiple of seven cents raises while it is decided, after it has been entered."""
+    entered = post.Batch._post
+
+    def broken(batch: Batch, posting: Any, *rest: Any) -> None:
+        entered(batch, posting, *rest)
+        if posting.kind == "TRANSFER" and posting.amount_minor % 7 == 0:
+            raise KeyError("my bug")
+
+    monkeypatch.setattr(Batch, "_post", broken)
+
+
+async def outcomes(*calls: Any) -> list[Any]:
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+@pytest.mark.usefixtures("sevens_raise")
+async def test_a_decision_that_raises_fails_alone_and_its_neighbours_are_written(books: Books) -> None:
+    ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
+    amounts = ["1.00", "0.07", "2.00", "0.14", "3.00"]
+    found = await outcomes(*[books.transfer(ana, bia, amount, key=f"t-{amount}") for amount in amounts])
+    assert [type(one) for one in found] == [Outcome, BankError, Outcome, BankError, Outcome]
+    assert {one.code for one in found if isinstance(one, BankError)} == {"INTERNAL"}
+    assert await books.balances_minor(ana, bia) == [10_000 - 600, 600]
+    assert [row["key"] for row in await books.connection.fetch(KEYS)] == ["t-1.00", "t-2.00", "t-3.00"]
+
+
+async def test_a_key_whose_decision_raised_is_decided_anew_once_the_bug_is_gone(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
+    with monkeypatch.context() as planted:
+        planted.setattr(Batch, "_post", None)
+        [found] = await outcomes(books.transfer(ana, bia, "1.00", key="t"))
+        assert (type(found), found.code) == (BankError, "INTERNAL")
+    again = await books.transfer(ana, bia, "1.00", key="t")
+    assert isinstance(again.result, Receipt)
+    assert not again.replayed
+    assert await books.balances_minor(ana, bia) == [9_900, 100]
+
+
+async def test_a_bug_that_the_database_s_guards_refuse_fails_alone(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
+    columns = post.write.__globals__["columns"]
+
+    def unbalanced(batch: Batch) -> dict[str, Any]:
+        made = columns(batch)
+        made["debit_balances"] = tuple(
+            balance + (amount == 7) for balance, amount in zip(made["debit_balances"], made["amounts"], strict=True)
+        )
+        return dict(made)
+
+    monkeypatch.setitem(post.write.__globals__, "columns", unbalanced)
+    found = await outcomes(*[books.transfer(ana, bia, amount, key=amount) for amount in ("1.00", "0.07", "2.00")])
+    assert [type(one) for one in found] == [Outcome, BankError, Outcome]
+    assert found[1].code == "INTERNAL"
+    assert await books.balances_minor(ana, bia) == [9_700, 300]
+
+
+async def test_whoever_was_written_is_told_so_though_the_cache_or_the_bus_breaks(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
+
+    async def broken(_accounts: Sequence[Account]) -> None:
+        raise RuntimeError("my bug")
+
+    def deaf(*_: Any, **__: Any) -> None:
+        raise RuntimeError("my bug")
+
+    monkeypatch.setattr(books.ledger, "_write_through", broken)
+    monkeypatch.setattr(books.bus, "publish", deaf)
+    outcome = await books.transfer(ana, bia, "1.00", key="t")
+    assert isinstance(outcome.result, Receipt)
+    assert await books.balances_minor(ana, bia) == [9_900, 100]
