@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from bank.accounts.cached import AccountCache
 from bank.accounts.reads import AccountDirectory
 from bank.accounts.state import AccountStates
 from bank.audit.sign import Signer, load_seal
+from bank.background import supervise
 from bank.cache.answers import AnswerCache
 from bank.cache.notices import CHANNEL as CACHE_CHANNEL
 from bank.cache.notices import Notices
@@ -165,19 +166,19 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             leases=bank.leases,
             hears={CACHE_CHANNEL: partial(bank.notices.hear, bank.values.owe)},
         )
-        loops: list[Coroutine[Any, Any, None]] = [
-            bank.ledger.run(),
-            bank.leases.run(),
-            expire_holds(bank.ledger, bank.database, bank.clock),
-            bank.key_retention.run(),
-            herald.run(),
-            *(delivery.run() for delivery in bank.deliveries),
-        ]
+        loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "ledger": bank.ledger.run,
+            "leases": bank.leases.run,
+            "expire_holds": partial(expire_holds, bank.ledger, bank.database, bank.clock),
+            "key_retention": bank.key_retention.run,
+            "herald": herald.run,
+            **{f"delivery_{delivery.subscriber.name}": delivery.run for delivery in bank.deliveries},
+        }
         if bank.signer is not None:
-            loops.append(bank.signer.run())
+            loops["signer"] = bank.signer.run
         else:
             logger.warning("audit_heads_not_signed", reason="BANK_AUDIT_KEY_FILE is not set")
-        tasks = [asyncio.create_task(loop) for loop in loops]
+        tasks = [asyncio.create_task(supervise(name, loop)) for name, loop in loops.items()]
         try:
             yield bank
         finally:

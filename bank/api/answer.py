@@ -187,12 +187,18 @@ class Answerer:
         # The client has waited long enough; its next read finds the answer, or reads again.
         task = asyncio.create_task(self._bank.answers.fill(key, lease, body, list(scope.tags.values())))
         self._filling.add(task)
-        task.add_done_callback(self._filling.discard)
+        task.add_done_callback(self._filled)
+
+    def _filled(self, task: asyncio.Task[bool]) -> None:
+        """Forget a fill that has ended. One that broke is a bug and is logged; its answer has long left."""
+        self._filling.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("fill_broken", exc_info=(type(error), error, error.__traceback__))
 
     async def close(self) -> None:
         """Wait for the cache to be told of the last answers."""
         if self._filling:
-            await asyncio.gather(*self._filling)
+            await asyncio.gather(*self._filling, return_exceptions=True)
 
 
 def _label(operation: Operation) -> str:

@@ -221,7 +221,7 @@ class Ledger:
             if shown := batch.shown:
                 await self._write_through(shown)
         except Exception:  # it is committed, and the callers are told so
-            logger.exception("write_through_broken", accounts=len(batch.shown))
+            logger.exception("write_through_broken")
         finally:
             for number, (one, outcome) in enumerate(zip(waiting, outcomes, strict=True), start=1):
                 if isinstance(outcome, BankError):

@@ -13,9 +13,11 @@ from simulation.checks import (
     conservation,
     days_are_true,
     events_complete,
+    every_operation_is_answered,
     exactly_once,
     fields_are_true,
     no_deadlocks,
+    no_errors_in_logs,
     no_overdraft,
     no_secrets_in_logs,
     one_instant,
@@ -73,7 +75,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             bank_check_agrees,
             no_deadlocks,
             no_secrets_in_logs,
+            no_errors_in_logs,
             answers_follow_contract,
+            every_operation_is_answered,
             service_comes_back,
         )
     }

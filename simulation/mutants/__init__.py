@@ -44,6 +44,10 @@ NAMES = (
     "no_next_page",
     "history_one_commit_late",
     "hold_life_ignored",
+    "decision_raises",
+    "handler_raises",
+    "batches_never_answered",
+    "loop_breaks",
 )
 """Every mutant; the name is its file's."""
 

@@ -1,6 +1,7 @@
 """Each check passes what is right and fails what was doctored; what it could not look at it never passes."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,15 @@ from simulation.checks import CHECKS, judge
 from simulation.checks.one_instant import overlap
 from simulation.checks.tally import Tally
 from simulation.client.answers import Balance, Balances, Moved, Page
+from simulation.faults.model import FaultName
 from simulation.history import Attempt
 from simulation.judge.evidence import BankCheck, Evidence, Secret
 from simulation.judge.facts import EntryRow, Facts, KeyRow, LedgerSnapshot
+from simulation.plan.draw import draw_plan
 from simulation.plan.model import Intent, Kind
 from simulation.plan.people import Role
 from simulation.result import Verdict
+from simulation.scenarios import SCENARIOS
 from tests.unit.simulation.conftest import Play, played, short_plan
 from tests.unit.simulation.paper_bank import CASH, HideAnswer, PaperBank
 
@@ -545,3 +549,54 @@ def test_a_hold_whose_time_was_not_over_may_not_be_refused_as_too_late(evidence:
 def test_a_hold_without_an_end_of_its_own_cannot_come_too_late(evidence: Evidence) -> None:
     never = late_hold(evidence, None)
     assert (verdict("exactly_once", never), verdict("refusals_are_right", never)) == (Verdict.FAIL, Verdict.FAIL)
+
+
+ERROR = {
+    "level": "error",
+    "event": "decision_broken",
+    "operation": "transfer",
+    "exception": "Traceback\nKeyError: 'my bug'",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (json.dumps(ERROR), "error: decision_broken operation=transfer\nTraceback\nKeyError: 'my bug'"),
+        ('{"level": "critical", "event": "gone"}', "critical: gone"),
+        ('{"level": "warning", "event": "odd", "exception": "Traceback"}', "warning: odd\nTraceback"),
+        ("Exception ignored in: <function f>", "is not JSON: Exception ignored in: <function f>"),
+        ("[1]", "is no JSON object: [1]"),
+    ],
+)
+def test_an_error_a_traceback_or_an_unreadable_line_in_a_log_is_shown(
+    evidence: Evidence, tmp_path: Path, line: str, said: str
+) -> None:
+    log = tmp_path / "worker-0.log"
+    log.write_text(f'{{"level": "info", "event": "request"}}\n{line}\n')
+    result = CHECKS["no_errors_in_logs"].check(replace(evidence, logs=[log]))
+    assert (result.verdict, result.count) == (Verdict.FAIL, 1)
+    assert result.violations == (f"worker-0.log, line 2: {said}",)
+
+
+def test_a_warning_with_a_traceback_is_no_error_while_something_is_broken_on_purpose(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker-0.log"
+    log.write_text('{"level": "warning", "event": "odd", "exception": "Traceback"}\n')
+    plan = draw_plan(
+        seed=3, scenario=SCENARIOS["first_day"], customers=4, duration_s=20, rate=2, workers=1,
+        faults=[FaultName.DATABASE_SLOW],
+    )  # fmt: skip
+    assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.PASS
+
+
+def test_an_operation_that_stays_unknown_is_forgiven_only_while_something_is_broken_on_purpose(
+    evidence: Evidence,
+) -> None:
+    moved = transfer(evidence)
+    unknown = with_attempt(evidence, moved, outcome="unknown", code="OUTCOME_UNKNOWN", answer=None)
+    assert verdict("every_operation_is_answered", unknown) is Verdict.FAIL
+    later = replace(moved, number=2)
+    retried = replace(unknown, attempts=[*unknown.attempts, later])
+    assert verdict("every_operation_is_answered", retried) is Verdict.PASS

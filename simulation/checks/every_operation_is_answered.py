@@ -1,0 +1,36 @@
+"""While nothing is broken on purpose, whoever tries again gets an answer.
+
+An outcome that stays unknown after every retry is forgiven only to a bank that was hit by a fault. What people do not
+try again (a refresh token works once) counts where the bank itself said that it does not know.
+"""
+
+from simulation.checks.tally import Tally
+from simulation.history import Attempt
+from simulation.judge.evidence import Evidence
+from simulation.plan.model import Intent, Kind
+from simulation.result import CheckResult
+
+NAME = "every_operation_is_answered"
+TITLE = "Without faults, every operation is answered in the end"
+
+SAID_BY_THE_BANK = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
+
+
+def applies(evidence: Evidence) -> bool:
+    """Return whether nothing was to be broken."""
+    return not evidence.plan.faults
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Look at the last attempt of every operation."""
+    tally = Tally(NAME, TITLE)
+    last: dict[int, Attempt] = {attempt.operation.index: attempt for attempt in evidence.attempts}
+    for attempt in last.values():
+        tally.look()
+        if attempt.outcome != "unknown":
+            continue
+        operation = attempt.operation
+        tried_once = operation.kind is Kind.REFRESH or operation.intent is Intent.CLOSED_TOKEN
+        if not tried_once or attempt.code in SAID_BY_THE_BANK:
+            tally.broke(f"{attempt}: {attempt.code or 'no answer'} after {attempt.number} attempts", attempt.number)
+    return tally.result()

@@ -1,0 +1,70 @@
+"""The bank logs no error: no line of level error or critical, no traceback, nothing that is not one JSON object.
+
+What goes wrong for a reason outside of the bank (a connection that broke, a server that is away) is logged as a
+warning; an error is a bug of the bank, whatever is broken meanwhile. A library may add a traceback to a warning: that
+is a fault of the bank only where nothing is broken on purpose.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simulation.checks.tally import Tally
+from simulation.judge.evidence import Evidence
+from simulation.result import CheckResult
+
+NAME = "no_errors_in_logs"
+TITLE = "No error, no traceback and nothing unreadable in the bank's logs"
+
+ERROR_LEVELS = frozenset({"error", "critical"})
+TRACEBACK_LINES_MAX = 12
+"""The end of a traceback names the line and the exception; the beginning is the same for every request."""
+
+
+def check(evidence: Evidence) -> CheckResult:
+    """Read every line of every log of the bank."""
+    tally = Tally(NAME, TITLE)
+    for path in evidence.logs:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            tally.left_open(f"{path.name} cannot be read: {error.strerror}")
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            tally.look()
+            if complaint := _complaint(line, warnings_too=not evidence.plan.faults):
+                tally.broke(f"{_place(path, number)}: {complaint}")
+    return tally.result()
+
+
+def _place(path: Path, number: int) -> str:
+    return f"{path.name}, line {number}"
+
+
+def _complaint(line: str, *, warnings_too: bool) -> str | None:
+    try:
+        entry: Any = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return f"is not JSON: {line[:300]}"
+    if not isinstance(entry, dict):
+        return f"is no JSON object: {line[:300]}"
+    traceback = str(entry.get("exception") or "")
+    if entry.get("level") not in ERROR_LEVELS and not (warnings_too and traceback):
+        return None
+    # An event of a library holds its text; the bank's own are names, with what they are about beside them.
+    about = {
+        name: value
+        for name, value in entry.items()
+        if name not in {"event", "level", "timestamp", "exception"} and value is not None
+    }
+    details = "".join(f" {name}={value}" for name, value in about.items())
+    return f"{entry.get('level')}: {str(entry.get('event'))[:500]}{details}{_end_of(traceback)}"
+
+
+def _end_of(traceback: str) -> str:
+    lines = traceback.splitlines()
+    if not lines:
+        return ""
+    cut = ["…"] if len(lines) > TRACEBACK_LINES_MAX else []
+    return "\n" + "\n".join([*cut, *lines[-TRACEBACK_LINES_MAX:]])

@@ -1,0 +1,28 @@
+"""The handler that counts the days of accounts raises for every tenth event, which becomes a dead letter."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bank import subscriptions
+from bank.accounts.days import count_days
+from bank.events.model import RecordedEvent
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _count_days(connection: Any, events: Sequence[RecordedEvent]) -> None:
+    if any(event.position % 10 == 0 for event in events):
+        raise KeyError("my bug")
+    await count_days(connection, events)
+
+
+def plant() -> None:
+    """Let the subscriber call it."""
+    patch(subscriptions, "count_days", _count_days)
+
+
+MUTANT = Mutant(
+    name="handler_raises",
+    explanation=__doc__ or "",
+    caught_by=("no_errors_in_logs",),
+    plant=plant,
+)

@@ -1,0 +1,23 @@
+"""The loop that ends the holds whose time is over raises in every round, so that held money never comes free."""
+
+from typing import Any
+
+from bank import app
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _expire_holds(*_: Any) -> None:
+    raise KeyError("my bug")
+
+
+def plant() -> None:
+    """Let the bank run this loop."""
+    patch(app, "expire_holds", _expire_holds)
+
+
+MUTANT = Mutant(
+    name="loop_breaks",
+    explanation=__doc__ or "",
+    caught_by=("no_errors_in_logs",),
+    plant=plant,
+)
