@@ -43,7 +43,9 @@ def shared_servers(database_url: str, redis_url: str) -> Servers:
     return Servers("external", database_url, redis_url)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(
+    150
+)  # half a minute alone; a mutant that is never answered is asked for as long as people try again
 @pytest.mark.parametrize("mutant", NAMES)
 def test_a_mutant_is_caught_by_the_checks_it_names(mutant: str, shared_servers: Servers, tmp_path: Path) -> None:
     result = short_run(mutant, shared_servers, tmp_path)
