@@ -56,3 +56,7 @@ class Unavailable(BankError):
 
     code = "UNAVAILABLE"
     retryable = True
+
+
+class Undone(Unavailable):
+    """The database has undone the transaction before its commit, and the same may succeed at once: nothing was done."""

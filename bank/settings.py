@@ -13,10 +13,11 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bank.server_urls import check_redis_url, read_postgres_url
 
 
 class SettingsError(Exception):
@@ -25,15 +26,13 @@ class SettingsError(Exception):
 
 def checked_postgres_url(value: str) -> str:
     """Return the URL of a PostgreSQL database. Raises ValueError for anything else."""
-    if urlsplit(value).scheme not in {"postgresql", "postgres"}:
-        raise ValueError("must look like postgresql://user:password@host:5432/bank")
+    read_postgres_url(value)
     return value
 
 
 def checked_redis_url(value: str) -> str:
     """Return the URL of a Redis database. Raises ValueError for anything else."""
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must look like redis://host:6379/0")
+    check_redis_url(value)
     return value
 
 

@@ -11,7 +11,7 @@ from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
 from bank.events.model import AccountCreatedEvent, ActionRefusedEvent
 from bank.events.witness import Witness
-from bank.events.work import UnitOfWork, Work
+from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import account_number, uuid7
 from bank.ledger.keys import KEY_REUSED, KeyTaken, KnownKey, digest_of, find_key, remember
 from bank.ledger.model import Account, Refusal
@@ -93,6 +93,7 @@ def _refused(user_id: UUID, code: str) -> ActionRefusedEvent:
     return ActionRefusedEvent(action=OPERATION, code=code, entity_type="User", entity_id=user_id, initiated_by=user_id)
 
 
+@again_if_undone
 async def _open_once(work: Work, *, user_id: UUID, key: str, currency: str) -> tuple[Opening, int]:
     """Return what became of the request, and the version of the owner's list of accounts after it."""
     digest = digest_of(currency)

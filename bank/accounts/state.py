@@ -15,7 +15,7 @@ from bank.events.model import (
     AccountUnfrozenEvent,
     ActionRefusedEvent,
 )
-from bank.events.work import Work
+from bank.events.work import Work, again_if_undone
 from bank.ledger.model import Account, Refusal
 
 # A line that an auditor reads; the same as a posting's description.
@@ -98,6 +98,7 @@ class AccountStates:
 
         return await self._change(action, account_id, event.initiated_by, "accountNumber", decide)
 
+    @again_if_undone
     async def _change(
         self,
         action: str,

@@ -13,8 +13,9 @@ import msgspec
 from bank.audit.examine import Examination, examine
 from bank.audit.keys import PublicKeys, load_public_keys, make_key
 from bank.cli.environment import required_database_url
+from bank.database.failures import CONNECTION_LOST
 from bank.database.migrate import require_level
-from bank.database.pool import CONNECTION_LOST, Database
+from bank.database.pool import Database
 from bank.errors import BadInput, Unavailable
 
 _FILE = click.Path(dir_okay=False, path_type=Path)

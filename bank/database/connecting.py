@@ -10,6 +10,8 @@ from typing import Any
 
 import asyncpg
 
+_PLACE = frozenset({"host", "port", "user", "password", "database"})
+
 
 class Connecting:
     """Makes connections for a pool. What somebody has stopped waiting for is there for the next who asks.
@@ -20,9 +22,13 @@ class Connecting:
     def __init__(self) -> None:
         self._left: deque[asyncio.Task[Any]] = deque()
 
-    async def connect(self, *arguments: Any, **options: Any) -> Any:
-        """Return a new connection. Raises what asyncpg raises; its time-out bounds each attempt, whoever waits."""
-        making = self._next_left() or asyncio.create_task(asyncpg.connect(*arguments, **options))
+    async def connect(self, where: dict[str, Any], _dsn: str | None = None, **options: Any) -> Any:
+        """Return a new connection. Raises what asyncpg raises; its time-out bounds each attempt, whoever waits.
+
+        `where` says to which server; what `databases` and asyncpg's pool read of a URL themselves counts for nothing.
+        """
+        chosen = {name: value for name, value in options.items() if name not in _PLACE} | where
+        making = self._next_left() or asyncio.create_task(asyncpg.connect(**chosen))
         try:
             return await asyncio.shield(making)
         except asyncio.CancelledError:

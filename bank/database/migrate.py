@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
+from bank.database.failures import CONNECTION_LOST, told_of
 from bank.database.pool import Database
 from bank.errors import Unavailable
 
@@ -38,24 +39,25 @@ def upgrade(url: str, *, level: str = "head") -> None:
     try:
         command.upgrade(_config(url), level)
     except DBAPIError as error:
+        if (told := told_of(_refusal(error))) is not None:
+            raise told from error
         if getattr(error.orig, "sqlstate", None) != asyncpg.InsufficientPrivilegeError.sqlstate:
             raise
         # SQLAlchemy's own text quotes the whole statement.
         raise MissingPrivilege(_sentence(error)) from error
-    except (
-        OSError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.InvalidCatalogNameError,
-        asyncpg.InvalidAuthorizationSpecificationError,
-    ) as error:
+    except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
         raise Unavailable(f"The database does not answer: {error}.") from error
 
 
+def _refusal(error: BaseException) -> BaseException:
+    """Return what the driver raised, of which SQLAlchemy has made its own error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def _sentence(error: DBAPIError) -> str:
-    refused: BaseException = error
-    while refused.__cause__ is not None:
-        refused = refused.__cause__
-    text = str(refused)
+    text = str(_refusal(error))
     return text if text.endswith((".", ";")) else f"The database refuses the migration: {text}."
 
 

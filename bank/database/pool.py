@@ -7,46 +7,25 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
-from asyncpg.exceptions import InternalClientError
 from databases import Database as Pool
 from databases.core import Connection as PooledConnection
 
 from bank.cancelling import raise_if_cancelled
 from bank.database.connecting import Connecting
+from bank.database.connection import ROLE, options_for, read_url
+from bank.database.failures import CONNECTION_LOST, ends_connection, is_read_only, is_unknown_at_commit, told_of
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 
 logger = structlog.get_logger(__name__)
 
-# What asyncpg and the socket raise when the server is gone, restarting or out of connections.
-CONNECTION_LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    # What asyncpg makes of a statement on a connection whose end it has not noticed yet.
-    InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-)
-
-# What PostgreSQL says when it has given up a statement, and undone it, for reasons that are not the statement's.
-GIVEN_UP = (
-    asyncpg.QueryCanceledError,  # by the statement time-out: something else held a lock, or all of the disk
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
-
-# What the running bank works as, whoever it logs in as: the migrations say what it may.
-ROLE = "bank_app"
+# A server that takes no writes is asked anew, over new connections, once in this time: each costs it a process.
+RENEW_S = 1.0
 
 
 class WrongRole(Exception):
@@ -69,25 +48,25 @@ class Database:
     def __init__(self, url: str, *, pool_size: int, pool_timeout_ms: int, statement_timeout_ms: int) -> None:
         self.url = url
         self._pool_timeout_s = pool_timeout_ms / 1000
+        self._renewed_s = -RENEW_S
         self._connecting = Connecting()
+        settings = {
+            "role": ROLE,
+            "statement_timeout": str(statement_timeout_ms),
+            # A worker that stops in the middle of a query must not hold the rows that a vacuum waits for.
+            "idle_in_transaction_session_timeout": str(statement_timeout_ms),
+        }
+        connect = options_for(url, name="bank", settings=settings)
         self._pool = Pool(
-            url,
-            connect=self._connecting.connect,
+            # `databases` reads of a URL what it knows of; where to connect to is in `connect`, which the driver reads.
+            "postgresql://",
+            connect=partial(self._connecting.connect, connect),
             min_size=min(4, pool_size),
             max_size=pool_size,
             connection_class=_Connection,
             # A lost server must not hold a caller for the operating system's minutes.
             timeout=5,
             command_timeout=statement_timeout_ms / 1000 + 1,
-            server_settings={
-                "application_name": "bank",
-                "role": ROLE,
-                "statement_timeout": str(statement_timeout_ms),
-                # A worker that stops in the middle of a transaction must not hold its locks.
-                "idle_in_transaction_session_timeout": str(statement_timeout_ms),
-                # Plans of the short statements here gain nothing from compilation.
-                "jit": "off",
-            },
         )
 
     async def open(self) -> None:
@@ -95,20 +74,26 @@ class Database:
         try:
             await self._pool.connect()
         except asyncpg.InsufficientPrivilegeError as error:
-            user = urlsplit(self.url).username
+            user = read_url(self.url).user
             raise WrongRole(
                 f"The database user {user} may not work as the role {ROLE}. "
                 f"An administrator runs once: grant {ROLE} to {user};"
             ) from error
         except asyncpg.InvalidParameterValueError as error:
             raise WrongRole(f"The database server has no role {ROLE}: run `bank migrate` first.") from error
-        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
             raise Unavailable(f"The database does not answer: {error or type(error).__name__}.") from error
 
     async def close(self) -> None:
         """Disconnect; connections in use are waited for."""
         await self._pool.disconnect()
         await self._connecting.close()
+
+    async def _connect_anew(self) -> None:
+        """Let every connection be made anew at its next use: the name may lead to another server by now."""
+        if monotonic() - self._renewed_s >= RENEW_S:
+            self._renewed_s = monotonic()
+            await self._pool._backend._pool.expire_connections()  # noqa: SLF001 - no public way
 
     @asynccontextmanager
     async def transaction(self, begin: str) -> AsyncIterator[Any]:
@@ -126,7 +111,9 @@ class Database:
                 raise
             try:
                 await connection.execute("commit")
-            except (*CONNECTION_LOST, TimeoutError) as error:
+            except Exception as error:
+                if not is_unknown_at_commit(error):
+                    raise
                 _drop(connection)
                 raise OutcomeUnknown("The connection broke while committing; a retry finds out.") from error
 
@@ -144,30 +131,33 @@ class Database:
                 await pooled.__aenter__()
         except TimeoutError:
             raise Overloaded("Every database connection is busy; try again in a moment.") from None
-        except CONNECTION_LOST as error:
+        except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
             raise Unavailable("The database does not answer; try again in a moment.") from error
         try:
             yield pooled.raw_connection
-        except CONNECTION_LOST as error:
+        except Exception as error:
             # Before any commit: that one is guarded by `transaction`, and what was begun is undone.
-            _drop(pooled.raw_connection)
+            if (told := told_of(error)) is None:
+                raise
+            if ends_connection(error):
+                _drop(pooled.raw_connection)
+            elif is_read_only(error):
+                await self._connect_anew()
             raise_if_cancelled()
-            raise Unavailable("The connection to the database broke; try again in a moment.") from error
-        except GIVEN_UP as error:
-            raise Unavailable("The database took too long; try again in a moment.") from error
+            raise told from error
         finally:
             await pooled.__aexit__()
 
 
 async def _undo(connection: Any, error: BaseException) -> None:
     """Roll back; where that fails, drop the connection, and the server does it: the first error is the one to tell."""
-    if isinstance(error, CONNECTION_LOST):
+    if ends_connection(error):
         # A server that did not answer in time would only be waited for once more.
         _drop(connection)
         return
     try:
         await connection.execute("rollback")
-    except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as failed:
+    except (*CONNECTION_LOST, asyncpg.PostgresError) as failed:
         logger.info("rollback_failed", error=repr(failed))
         _drop(connection)
 

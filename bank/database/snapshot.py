@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any
 
-from bank.database.pool import CONNECTION_LOST, GIVEN_UP, Database
+from bank.database.failures import is_outdated, is_passing
+from bank.database.pool import Database
 from bank.errors import Unavailable
 
 
@@ -14,7 +15,8 @@ class ReadSnapshot:
 
     `first` is a statement that runs before the transaction begins, in none. Resolvers of one request may run
     concurrently; their statements are sent one after the other.
-    `database_s` counts the seconds spent waiting for the database.
+    `database_s` counts the seconds spent waiting for the database. `is_outdated` where a statement was prepared for
+    tables as they were before a migration: another snapshot prepares anew.
     """
 
     def __init__(self, database: Database, *, first: str | None = None) -> None:
@@ -24,6 +26,7 @@ class ReadSnapshot:
         self._stack = AsyncExitStack()
         self._connection: Any = None
         self._broken = False
+        self.is_outdated = False
         self.database_s = 0.0
 
     async def fetch(self, sql: str, *arguments: object) -> list[Any]:
@@ -37,9 +40,11 @@ class ReadSnapshot:
                 if self._connection is None:
                     await self._begin()
                 return list(await self._connection.fetch(sql, *arguments))
-            except (*CONNECTION_LOST, *GIVEN_UP) as error:
-                self._broken = True
-                await self._stack.__aexit__(type(error), error, error.__traceback__)
+            except Exception as error:
+                if is_passing(error):
+                    self._broken = True
+                    self.is_outdated = is_outdated(error)
+                    await self._stack.__aexit__(type(error), error, error.__traceback__)
                 raise
             finally:
                 self.database_s += perf_counter() - started

@@ -13,12 +13,12 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import CONNECTION_LOST, Database
+from bank.database.failures import is_passing as passes
+from bank.database.pool import Database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.backoff import pause_s
 from bank.events.bus import Bus, Inbox
@@ -54,17 +54,9 @@ class HandlerHangs(Exception):
     """A handler did not come back in time."""
 
 
-# The server's refusals that say nothing about the statement: connection, deadlock, resources, locks, operator, system
-# (PostgreSQL, appendix A); and a server that has become a replica.
-_PASSING_CLASSES = ("08", "40", "53", "55", "57", "58")
-_PASSING_STATES = ("25006", "25P03")
-
-
 def is_passing(error: BaseException) -> bool:
     """Whether an error will go away by itself: the event is not poison because of it, and is never put aside."""
-    if isinstance(error, asyncpg.PostgresError):
-        return error.sqlstate is not None and error.sqlstate.startswith((*_PASSING_CLASSES, *_PASSING_STATES))
-    return isinstance(error, (*CONNECTION_LOST, Overloaded, Unavailable, OutcomeUnknown, TimeoutError))
+    return passes(error) or isinstance(error, (Overloaded, Unavailable, OutcomeUnknown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import asyncpg
 import structlog
 
 from bank.cancelling import raise_if_cancelled
-from bank.database.pool import ROLE, Database
+from bank.database.connection import ROLE, connect
+from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.delivery import LEASE, RENEW_S, Delivery
 from bank.events.log import queries
@@ -117,9 +118,7 @@ class Herald:
                 await asyncio.sleep(RENEW_S)
 
     async def _serve(self) -> None:
-        connection = await asyncpg.connect(
-            self._url, timeout=5, command_timeout=5, server_settings={"application_name": HERALD, "role": ROLE}
-        )
+        connection = await connect(self._url, name=HERALD, settings={"role": ROLE}, timeout=5, command_timeout=5)
         try:
             await connection.add_listener(CHANNEL, self._heard)
             for channel in self._hears:

@@ -15,7 +15,7 @@ from bank.errors import BankError, Overloaded, Unavailable
 from bank.events.event import DomainEvent
 from bank.events.log import metadata_of
 from bank.events.model import EventMetadata
-from bank.events.work import Work
+from bank.events.work import Work, again_if_undone
 from bank.telemetry.context import current_context
 
 logger = structlog.get_logger(__name__)
@@ -93,6 +93,7 @@ class Witness:
         else:
             _end(together)
 
+    @again_if_undone
     async def _commit(self, together: Sequence[_Told]) -> None:
         async with self._work.begin() as uow:
             for told in together:

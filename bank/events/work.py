@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from time import perf_counter
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from bank.clock import Clock
 from bank.database.pool import Database
+from bank.errors import Undone
 from bank.events.bus import Bus
 from bank.events.event import DomainEvent
 from bank.events.log import append, metadata_of
@@ -16,6 +17,26 @@ from bank.events.model import EventMetadata, RecordedEvent
 from bank.telemetry.context import current_context
 
 Statement = Callable[[Any], Awaitable[None]]
+Arguments = ParamSpec("Arguments")
+Returned = TypeVar("Returned")
+
+
+def again_if_undone(
+    use_case: Callable[Arguments, Awaitable[Returned]],
+) -> Callable[Arguments, Awaitable[Returned]]:
+    """Repeat a use case once where the database has undone it before its commit and the same may succeed at once.
+
+    For use cases of one unit of work, which is the last that they do of what a second time would do twice.
+    """
+
+    @wraps(use_case)
+    async def run(*arguments: Arguments.args, **options: Arguments.kwargs) -> Returned:
+        try:
+            return await use_case(*arguments, **options)
+        except Undone:
+            return await use_case(*arguments, **options)
+
+    return run
 
 
 class UnitOfWork:

@@ -10,7 +10,7 @@ from bank.documents import normalise_cpf
 from bank.events.model import ActionRefusedEvent
 from bank.events.people import UserRegisteredEvent
 from bank.events.witness import Witness
-from bank.events.work import Work
+from bank.events.work import Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.passwords import Passwords, weakness_of
 from bank.identity.profile import User
@@ -50,6 +50,7 @@ async def register_user(work: Work, witness: Witness, passwords: Passwords, comm
     return result
 
 
+@again_if_undone
 async def _register(work: Work, passwords: Passwords, command: Register) -> User | Refusal:
     email = command.email.strip().lower()
     full_name = " ".join(command.full_name.split())

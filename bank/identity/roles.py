@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bank.events.leases import CHANNEL
 from bank.events.people import UserRoleChangedEvent
-from bank.events.work import Work
+from bank.events.work import Work, again_if_undone
 from bank.identity.register import queries
 
 
@@ -16,6 +16,7 @@ class RoleChange:
     new: str
 
 
+@again_if_undone
 async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None:
     """Give the user of an address another role; None where there is no such user.
 

@@ -17,7 +17,7 @@ from bank.events.people import (
     UserLoggedOutEvent,
 )
 from bank.events.witness import Witness
-from bank.events.work import UnitOfWork, Work
+from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.passwords import PASSWORD_MAX, Passwords
 from bank.identity.register import queries
@@ -68,6 +68,7 @@ class Sessions:
         self._clock = clock
         self._settings = settings
 
+    @again_if_undone
     async def log_in(self, email: str, password: str) -> TokenPair | Refusal:
         """Begin a session for whoever knows the password. Takes equally long for addresses that nobody has."""
         address = email.strip().lower()
@@ -93,6 +94,7 @@ class Sessions:
             )
             return await self._issue(uow, caller, UserLoggedInEvent)
 
+    @again_if_undone
     async def refresh(self, refresh_token: str) -> TokenPair | Refusal:
         """Trade a refresh token for the next pair. One that was used before is a theft: its session closes."""
         digest = digest_of(refresh_token)
@@ -116,6 +118,7 @@ class Sessions:
             await self._witness.tell(_refresh_refused(row["user_id"] if row else None))
         return BAD_REFRESH_TOKEN
 
+    @again_if_undone
     async def close(self, caller: Caller) -> None:
         """Close the caller's session: none of its tokens opens anything from here on."""
         async with self._work.begin() as uow:

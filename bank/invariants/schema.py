@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from bank.database.pool import ROLE
+from bank.database.connection import ROLE
 from bank.database.statements import load_statements
 
 EXPECTED = Path(__file__).with_name("schema.json")

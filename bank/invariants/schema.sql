@@ -119,15 +119,17 @@ with home as (
         union all select 'the database', datdba from pg_database where datname = current_database()
     ) owned where pg_has_role(:role, owner, 'usage')
     union all
-    -- For how much memory, which plans and what is logged an operator may have reasons; the rest changes what is true.
+    -- For how much memory, which plans, what is logged, how values are written for a person and how long a statement may
+    -- take an operator may have reasons; the rest changes what is true for whoever does not say otherwise, as the bank does.
     select format('setting %s of %s', split_part(setting, '=', 1), concat_ws(' in ',
             case when setrole <> 0 then 'role ' || setrole::regrole::text end,
             case when setdatabase <> 0 then 'this database' end)), split_part(setting, '=', 2)
     from pg_db_role_setting cross join unnest(setconfig) setting
     where setdatabase in (0, (select oid from pg_database where datname = current_database()))
     and (setrole = 0 or pg_has_role(setrole, :role, 'member'))
-    and split_part(setting, '=', 1) !~ '^(log_|auto_explain\.|pg_stat_statements\.|track_|random_page_cost|seq_page_cost'
-        '|effective_|(maintenance_)?work_mem|temp_buffers|hash_mem_multiplier|max_parallel_|application_name)'
+    and split_part(setting, '=', 1) !~* '^(log_|auto_explain\.|pg_stat_statements\.|track_|random_page_cost|seq_page_cost'
+        '|effective_|(maintenance_)?work_mem|temp_buffers|hash_mem_multiplier|max_parallel_|application_name|jit|plan_cache_mode'
+        '|timezone|datestyle|intervalstyle|bytea_output|extra_float_digits|client_encoding|lc_|.+_timeout$)'
     union all
     select 'setting ' || s.name, s.setting from pg_settings s
     where s.name = 'session_replication_role' and s.setting <> 'origin'

@@ -17,8 +17,9 @@ import asyncpg
 import msgspec
 
 from bank.audit.verify import Fault, verify_chain
+from bank.database.connection import connect
+from bank.database.failures import CONNECTION_LOST
 from bank.database.migrate import require_level_of
-from bank.database.pool import CONNECTION_LOST
 from bank.database.statements import load_statements
 from bank.errors import Unavailable
 from bank.invariants.list import INVARIANTS
@@ -140,7 +141,7 @@ async def _one_moment(url: str) -> AsyncIterator[list[Any]]:
     async with AsyncExitStack() as stack:
         connections = []
         for _ in range(CONNECTIONS):
-            connection = await asyncpg.connect(url, timeout=10, server_settings={"application_name": "bank-check"})
+            connection = await connect(url, name="bank-check", timeout=10)
             stack.push_async_callback(connection.close, timeout=5)
             connections.append(connection)
         first, *others = connections

@@ -18,9 +18,10 @@ from prometheus_client import Histogram
 
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.pool import CONNECTION_LOST, Database
+from bank.database.failures import CONNECTION_LOST
+from bank.database.pool import Database
 from bank.database.statements import load_statements
-from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable
+from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable, Undone
 from bank.events.bus import Bus
 from bank.events.model import RecordedEvent
 from bank.identifiers import uuid7, uuid7s
@@ -153,6 +154,9 @@ class Ledger:
             if error.constraint_name != KEYS_ARE_UNIQUE:
                 raise
             # A unit of work has used one of these keys since we looked; now it is there to be seen.
+            batch, outcomes, events = await self._commit(commands)
+        except Undone:
+            # Before its commit, and not for anything in it: nobody needs to be told to try again.
             batch, outcomes, events = await self._commit(commands)
         committed_at = perf_counter()
         if self._queue.empty():

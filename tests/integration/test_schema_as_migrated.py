@@ -148,7 +148,10 @@ async def test_a_setting_of_the_database_that_changes_what_is_true_is_named(
     assert f"setting {setting.partition(' ')[0]}" in said
 
 
-@pytest.mark.parametrize("setting", ["work_mem = '8MB'", "log_statement = 'all'"])
+@pytest.mark.parametrize(
+    "setting",
+    ["work_mem = '8MB'", "log_statement = 'all'", "timezone = 'Asia/Kathmandu'", "statement_timeout = '1min'"],
+)
 async def test_a_setting_of_the_database_that_is_an_operator_s_choice_is_no_fault(
     database_url: str, superuser: Any, setting: str
 ) -> None:

@@ -1,14 +1,18 @@
 """Alembic's entry: run migrations over asyncpg, one at a time across processes."""
 
 import asyncio
-from urllib.parse import urlsplit
+from functools import partial
 
 from alembic import context
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from bank.database.connection import connect
+
 # Any number that nothing else locks; two deployments starting at once migrate one after the other.
 MIGRATION_LOCK = 7_205_759_403
+# A server far away takes a second; beyond this nobody is there.
+CONNECT_S = 10
 
 
 def _migrate(connection: Connection) -> None:
@@ -19,7 +23,9 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _run(url: str) -> None:
-    engine = create_async_engine(urlsplit(url)._replace(scheme="postgresql+asyncpg").geturl(), poolclass=pool.NullPool)
+    # SQLAlchemy's own reading of a URL knows neither `sslmode` nor several hosts.
+    make = partial(connect, url, name="bank-migrate", timeout=CONNECT_S)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=make, poolclass=pool.NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
     await engine.dispose()

@@ -1,0 +1,149 @@
+"""A server with other defaults than PostgreSQL's own, one that takes no writes, one that changes under the bank."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import pytest
+
+from bank.database.connection import SESSION
+from bank.database.migrate import upgrade
+from bank.errors import Unavailable
+from bank.invariants.verify import verify
+from fixtures.backends import Backend
+from fixtures.backends.reach import run_sql
+from tests.integration.api import RunningBank, serving, settings_for
+from tests.integration.everything import Everything
+
+UNUSUAL = {
+    "default_transaction_isolation": "serializable",
+    "default_transaction_deferrable": "on",
+    "synchronous_commit": "off",
+    "search_path": "nowhere",
+    "row_security": "on",
+    "timezone": "Asia/Kathmandu",
+    "datestyle": "German",
+    "intervalstyle": "sql_standard",
+    "bytea_output": "escape",
+    "extra_float_digits": "-15",
+    "xmloption": "document",
+    "client_encoding": "latin1",
+    "standard_conforming_strings": "off",
+    "escape_string_warning": "off",
+    "backslash_quote": "off",
+    "quote_all_identifiers": "on",
+    "array_nulls": "off",
+    "transform_null_equals": "on",
+    "statement_timeout": "1ms",
+    "lock_timeout": "1ms",
+    "transaction_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "1ms",
+    "idle_session_timeout": "50ms",
+    "default_table_access_method": "''",
+    "check_function_bodies": "off",
+    "jit": "on",
+    "plan_cache_mode": "force_generic_plan",
+}
+
+
+def make_unusual(url: str, of: str) -> None:
+    """Give a database, or the role that logs in, every default that the bank does not expect."""
+    if of == "database":
+        whose = f'database "{urlsplit(url).path[1:]}"'
+    else:
+        whose = f'role "{urlsplit(url).username}" in database "{urlsplit(url).path[1:]}"'
+    settings = {name: value for name, value in UNUSUAL.items() if value != "''"}
+    run_sql(url, *[f"alter {whose} set {name} = '{value}'" for name, value in settings.items()])
+
+
+def test_every_setting_that_the_bank_sets_is_tried_with_another_value() -> None:
+    assert set(UNUSUAL) == set(SESSION)
+
+
+@pytest.mark.parametrize("of", ["database", "role"])
+async def test_defaults_of_the_server_do_not_matter_to_migrations_the_bank_and_its_check(
+    postgres_url: str, redis_url: str, of: str
+) -> None:
+    make_unusual(postgres_url, of)
+    await asyncio.to_thread(upgrade, postgres_url)
+    async with serving(settings_for(postgres_url, redis_url)) as bank:
+        for name, ask in (await Everything(bank).round()).items():
+            assert "errors" not in (reply := await ask()).body, (name, reply.body)
+        # Longer than the time-outs that the server has for whoever does not ask for others.
+        await asyncio.sleep(0.1)
+        await bank.caught_up()
+        async with bank.bank.database.connection() as connection:
+            for name in ("TimeZone", "search_path", "synchronous_commit", "default_transaction_isolation"):
+                assert await connection.fetchval(f"show {name}") == SESSION[name.lower()]
+    # Where others would be misled, the check names the setting, and nothing that comes of it.
+    assert {finding.invariant for finding in (await verify(postgres_url)).findings} <= {"schema_as_migrated"}
+
+
+async def test_a_server_that_takes_no_writes_for_a_while_is_unavailable_to_everything_that_writes(
+    durable_backend: Backend,
+) -> None:
+    url = durable_backend.database_url
+    await asyncio.to_thread(upgrade, url)
+    async with serving(settings_for(url, durable_backend.redis_url)) as bank:
+        everything = Everything(bank)
+        asks = await everything.round()
+        run_sql(url, "alter system set default_transaction_read_only = on", "select pg_reload_conf()")
+        await read_only(bank, is_on=True)
+        for name, ask in asks.items():
+            reply = await ask()
+            if name in {"me", "balance", "history", "holds", "statement"}:
+                assert "errors" not in reply.body, (name, reply.body)
+            else:
+                assert (reply.status, reply.code) == (503, "UNAVAILABLE"), (name, reply.body)
+                assert reply.body["errors"][0]["extensions"]["retryable"], name
+        run_sql(url, "alter system set default_transaction_read_only = off", "select pg_reload_conf()")
+        await read_only(bank, is_on=False)
+        for name, ask in asks.items():
+            assert "errors" not in (reply := await ask()).body, (name, reply.body)
+        await bank.caught_up()
+    assert (await verify(url)).findings == ()
+
+
+async def read_only(bank: RunningBank, *, is_on: bool) -> None:
+    """Wait until the server's sessions have heard of it."""
+    async with asyncio.timeout(5), bank.bank.database.connection() as connection:
+        while await connection.fetchval("show default_transaction_read_only") != ("on" if is_on else "off"):
+            await asyncio.sleep(0.01)
+
+
+WIDER = (
+    "alter table users alter column full_name type varchar(4000), alter column email type varchar(4000)",
+    "alter table sessions alter column user_agent type varchar(4000)",
+    "alter table accounts alter column status type varchar(4000), alter column number type varchar(4000)",
+    "alter table transactions alter column description type varchar(4000)",
+    "alter table holds alter column description type varchar(4000)",
+    "alter table idempotency_keys alter column operation type varchar(4000)",
+    "alter table event_store alter column event_type type varchar(4000)",
+    "alter table subscriber_positions alter column subscriber type varchar(4000)",
+)
+
+
+async def test_a_column_whose_type_changes_under_the_bank_is_no_error_to_anybody(
+    running_bank: RunningBank, database_url: str
+) -> None:
+    everything = Everything(running_bank)
+    for _ in range(2):
+        for name, ask in (await everything.round()).items():
+            assert "errors" not in (reply := await ask()).body, (name, reply.body)
+    asks = await everything.round()
+    for change in WIDER:
+        run_sql(database_url, change)
+    for name, ask in asks.items():
+        assert "errors" not in (reply := await ask()).body, (name, reply.body)
+    await running_bank.caught_up()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://nobody@127.0.0.1:1/none?sslmode=disable",
+        "postgresql://nobody@127.0.0.1:1,[::1]:1/none?sslmode=prefer",
+    ],
+)
+def test_a_server_that_is_not_there_is_a_sentence_of_the_migration(url: str) -> None:
+    with pytest.raises(Unavailable, match="does not answer"):
+        upgrade(url)
