@@ -64,7 +64,7 @@ def read_postgres_url(url: str) -> PostgresServer:
             given["port"] = ",".join(port or given.get("port", "5432") for port in ports)
     names = given["host"].split(",") if "host" in given else []
     if not all(names):
-        raise ValueError("names a host that is empty")
+        raise ValueError("it names a host that is empty")
     if "port" in given:
         _check_ports(given["port"], names)
     if names:
@@ -72,7 +72,7 @@ def read_postgres_url(url: str) -> PostgresServer:
     database = unquote(parts.path.removeprefix("/")) or given.pop("dbname", "") or given.pop("database", "")
     given = {name: value for name, value in given.items() if name not in {"dbname", "database"}}
     if not database:
-        raise ValueError(f"names no database: it {POSTGRES_EXAMPLE}")
+        raise ValueError(f"it names no database, but {POSTGRES_EXAMPLE}")
     has_system = _take_tls(given)
     query = {name: value for name, value in given.items() if name in _DRIVERS} | {"database": database}
     return PostgresServer(
@@ -90,22 +90,22 @@ def check_redis_url(url: str) -> None:
     given = _parameters(parts, _REDIS)
     for name in ("db", "protocol", "health_check_interval"):
         if not (given.get(name, "0").isascii() and given.get(name, "0").isdigit()):
-            raise ValueError(f"has a {name} that is no number")
+            raise ValueError(f"it has a {name} that is no number")
     if parts.scheme == "unix":
         if not parts.path.strip("/"):
-            raise ValueError("names no socket: it must look like unix:///run/redis.sock?db=0")
+            raise ValueError("it names no socket: it must look like unix:///run/redis.sock?db=0")
         return
     host, port = _host_and_port(parts.netloc.rpartition("@")[2])
     if port:
         _check_ports(port, [host])
     number = parts.path.strip("/")
     if number and not (number.isascii() and number.isdigit()):
-        raise ValueError(f"has a database that is no number: it {REDIS_EXAMPLE}")
+        raise ValueError(f"it has a database that is no number, but {REDIS_EXAMPLE}")
 
 
 def _split(url: str, schemes: set[str], example: str) -> SplitResult:
     if any(ord(letter) < 33 or ord(letter) == 127 for letter in url):
-        raise ValueError(f"has a space or a control character in it, which is written %20: it {example}")
+        raise ValueError(f"it has a space or a control character in it, which is written %20; it {example}")
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -114,7 +114,7 @@ def _split(url: str, schemes: set[str], example: str) -> SplitResult:
     if parts.scheme not in schemes:
         raise ValueError(example)
     if parts.fragment:
-        raise ValueError("has a # in it, which is written %23 in a password")
+        raise ValueError("it has a # in it, which is written %23 in a password")
     return parts
 
 
@@ -122,16 +122,18 @@ def _parameters(parts: SplitResult, known: Collection[str]) -> dict[str, str]:
     try:
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        raise ValueError("has parameters that are not of the form ?name=value&name=value") from None
+        raise ValueError("it has parameters that are not of the form ?name=value&name=value") from None
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            raise ValueError(f"has an unknown parameter {name[:40]}" + (f": did you mean {near[0]}?" if near else ""))
+            raise ValueError(
+                f"it has an unknown parameter {name[:40]}" + (f": did you mean {near[0]}?" if near else "")
+            )
         if name in given:
-            raise ValueError(f"has the parameter {name} twice")
+            raise ValueError(f"it has the parameter {name} twice")
         if _NOT_TO_BE_HAD.get(name) == value:
-            raise ValueError(f"asks for {name}={value}, which the driver cannot do")
+            raise ValueError(f"it asks for {name}={value}, which the driver cannot do")
         given[name] = value
     return {name: value for name, value in given.items() if value}
 
@@ -141,11 +143,11 @@ def _host_and_port(text: str) -> tuple[str, str]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError("has an IPv6 address that is not of the form [::1]:5432")
+            raise ValueError("it has an IPv6 address that is not of the form [::1]:5432")
         return unquote(host), rest.removeprefix(":")
     host, _, port = text.partition(":")
     if ":" in port:
-        raise ValueError("has an IPv6 address without brackets, or a : in a user's name, which is written %3A")
+        raise ValueError("it has an IPv6 address without brackets, or a : in a user's name, which is written %3A")
     return unquote(host), port
 
 
@@ -154,9 +156,9 @@ def _check_ports(ports: str, hosts: list[str]) -> None:
     for port in numbers:
         if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65_535):
             # What looks like a host and a port may be a user and half of a password.
-            raise ValueError("has a port that is no number from 1 to 65535 (in a password, / is %2F and @ is %40)")
+            raise ValueError("it has a port that is no number from 1 to 65535 (in a password, / is %2F and @ is %40)")
     if len(numbers) not in {1, len(hosts)}:
-        raise ValueError("has not as many ports as hosts")
+        raise ValueError("it has not as many ports as hosts")
 
 
 def _take_tls(given: dict[str, str]) -> bool:
@@ -166,16 +168,16 @@ def _take_tls(given: dict[str, str]) -> bool:
         given.setdefault("sslmode", _SSL_WORDS.get(word, word))
     mode = given.get("sslmode")
     if mode is not None and mode not in SSL_MODES:
-        raise ValueError(f"has an sslmode that is none of {', '.join(SSL_MODES)}")
+        raise ValueError(f"it has an sslmode that is none of {', '.join(SSL_MODES)}")
     if mode in TLS_ONLY and (
         not given.get("host") or any(host[:1] in {"/", "@", ""} for host in given["host"].split(","))
     ):
-        raise ValueError(f"asks for sslmode={mode}, which only a server at a host name or address can do")
+        raise ValueError(f"it asks for sslmode={mode}, which only a server at a host name or address can do")
     if word == "true" and "sslrootcert" not in given:
         given["sslrootcert"] = "system"
     if given.get("sslrootcert") != "system":
         return False
     if mode != "verify-full":
-        raise ValueError("asks for sslrootcert=system, which is for sslmode=verify-full alone")
+        raise ValueError("it asks for sslrootcert=system, which is for sslmode=verify-full alone")
     del given["sslrootcert"]
     return True

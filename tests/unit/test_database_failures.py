@@ -1,0 +1,87 @@
+"""What an error of the database means: of the server's classes, not of the exceptions somebody has met so far."""
+
+import asyncpg
+import pytest
+from asyncpg.exceptions import OutdatedSchemaCacheError
+
+from bank.database.failures import ends_connection, is_passing, is_unknown_at_commit, told_of
+from bank.errors import Undone
+
+
+def said(sqlstate: str, severity: str = "ERROR") -> asyncpg.PostgresError:
+    """Return what the driver raises where the server says this."""
+    error = asyncpg.PostgresError.new({"C": sqlstate, "M": "something", "S": severity, "V": severity})
+    assert isinstance(error, asyncpg.PostgresError)
+    return error
+
+
+PASSING = (
+    "08000", "08003", "08006", "08P01", "25006", "40001", "40003", "40P01", "53000", "53100", "53200", "53300", "53400",
+    "55000", "55006", "55P03", "57000", "57014", "58000", "58030", "58P01",
+)  # fmt: skip
+FATAL = ("25P03", "25P04", "57P01", "57P02", "57P03", "57P04", "57P05", "53300", "08006", "28000", "XX000")
+BUGS = ("22P02", "22021", "23505", "23514", "42P01", "42501", "42703", "0A000", "54000", "XX000", "P0001")
+
+
+@pytest.mark.parametrize("sqlstate", PASSING)
+def test_an_error_that_says_nothing_about_the_statement_passes(sqlstate: str) -> None:
+    told = told_of(said(sqlstate))
+    assert is_passing(said(sqlstate))
+    assert told is not None
+    assert (told.code, told.retryable) == ("UNAVAILABLE", True)
+
+
+@pytest.mark.parametrize("sqlstate", FATAL)
+def test_an_error_that_ends_the_session_passes_and_the_connection_is_not_used_again(sqlstate: str) -> None:
+    error = said(sqlstate, "FATAL")
+    assert ends_connection(error)
+    assert is_passing(error)
+
+
+@pytest.mark.parametrize("sqlstate", BUGS)
+def test_an_error_about_the_statement_is_a_bug_and_shows_itself(sqlstate: str) -> None:
+    assert not is_passing(said(sqlstate))
+    assert told_of(said(sqlstate)) is None
+
+
+def test_a_value_that_cannot_be_encoded_is_a_bug_although_the_driver_calls_it_improper_use() -> None:
+    assert told_of(asyncpg.DataError("invalid input for query argument $1")) is None
+    assert told_of(asyncpg.InterfaceError("connection is closed")) is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        said("40001"),
+        said("40P01"),
+        said("25P03", "FATAL"),
+        said("26000"),
+        asyncpg.InvalidCachedStatementError("cached plan must not change result type"),
+        OutdatedSchemaCacheError("unexpected data type"),
+    ],
+)
+def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(error: Exception) -> None:
+    assert isinstance(told_of(error), Undone)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unknown"),
+    [
+        (said("08006"), True),
+        (said("08007"), True),
+        (said("40003"), True),
+        (said("57P01", "FATAL"), True),
+        (said("25P04", "FATAL"), True),
+        (ConnectionResetError(), True),
+        (TimeoutError(), True),
+        (asyncpg.InterfaceError("connection is closed"), True),
+        # Undone, each of them: a session that was ended for idleness had not begun with the COMMIT.
+        (said("25P03", "FATAL"), False),
+        (said("40001"), False),
+        (said("53100"), False),
+        (said("23514"), False),
+        (said("25006"), False),
+    ],
+)
+def test_a_commit_is_unknown_only_where_the_server_may_have_done_it(error: Exception, is_unknown: bool) -> None:
+    assert is_unknown_at_commit(error) is is_unknown
