@@ -2,7 +2,6 @@
 
 import re
 from time import perf_counter
-from typing import Any
 
 import msgspec
 import structlog
@@ -11,6 +10,7 @@ from multidict import MultiMapping
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bank.api.answer import Answer, Answerer, GraphQLRequest
+from bank.api.body import DuplicateMemberError, read_body, read_variables
 from bank.api.masking import error_dict
 from bank.api.sender import sender_address
 from bank.app import Bank
@@ -32,17 +32,8 @@ _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, 
            "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
 
 
-class _Body(msgspec.Struct, rename="camel"):
-    """A GraphQL request as JSON. Unknown members are allowed, as the specification asks."""
-
-    query: str
-    operation_name: str | None = None
-    variables: dict[str, Any] | None = None
-    extensions: dict[str, Any] | None = None
-
-
-_decode_body = msgspec.json.Decoder(_Body).decode
-_decode_variables = msgspec.json.Decoder(dict[str, Any] | None).decode
+# The parameters of a GET that mean something; which of two would count is not for the bank to choose.
+_PARAMETERS = ("query", "operationName", "variables", "extensions")
 
 
 def build_web_application(bank: Bank, answerer: Answerer) -> web.Application:
@@ -79,9 +70,11 @@ class _Face:
         try:
             if request.content_type != LEGACY_JSON:
                 return _malformed(context, "Send the request as application/json.", status=415)
-            body = _decode_body(await request.read())
+            body = read_body(await request.read())
         except web.HTTPRequestEntityTooLarge:
             return _malformed(context, f"A request has at most {BODY_BYTES_MAX} bytes.", status=413)
+        except DuplicateMemberError as error:
+            return _malformed(context, str(error))
         except msgspec.ValidationError:
             return _malformed(context, "The request is a JSON object with query, operationName, variables.")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -104,9 +97,14 @@ class _Face:
         parameters = request.query
         if "query" not in parameters:
             return _malformed(context, "The parameter query is missing.")
+        for name in _PARAMETERS:
+            if len(parameters.getall(name, ())) > 1:
+                return _malformed(context, f"The parameter {name} comes twice.")
         try:
-            variables = _decode_variables(parameters.get("variables") or "null")
-        except (msgspec.DecodeError, RecursionError):
+            variables = read_variables(parameters.get("variables") or "null")
+        except DuplicateMemberError as error:
+            return _malformed(context, f"The parameter variables: {error}")
+        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             return _malformed(context, "The parameter variables is not a JSON object.")
         return await self._answer(
             request,

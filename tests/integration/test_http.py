@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from bank.transfers import submit
 from tests.integration.api import RunningBank
@@ -27,6 +28,7 @@ async def _post(bank: RunningBank, body: bytes | str, **headers: str) -> tuple[i
         (b"{}", 400),
         (b'{"query": "{me{id}}", "variables": []}', 400),
         (b"\xff\xfe", 400),
+        (b'{"query": "{me{id}}", "variables": {"a": 1, "a": 2}}', 400),
         (b"[" * 100_000, 400),
         (b'{"query": "{me{id}}", "variables": ' + b'{"a":' * 20_000 + b"1" + b"}" * 20_001, 400),
         (b"x" * 200_000, 413),
@@ -55,6 +57,38 @@ async def test_get_runs_queries_and_no_mutations(running_bank: RunningBank) -> N
         assert (response.status, await response.json()) == (200, {"data": {"__typename": "Query"}})
     async with running_bank.client.http.get(url, params={"query": "mutation { logout { closed } }"}) as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+async def test_an_amount_that_comes_twice_moves_nothing(running_bank: RunningBank) -> None:
+    mutation = "mutation ($i: TransferInput!) { transfer(input: $i) { replayed } }"
+    for name in ("amount", "\\u0061mount"):
+        variables = f'{{"i": {{"amount": {{"amount": "1.00", "{name}": "9.00", "currency": "BRL"}}}}}}'
+        status, _, answer = await _post(running_bank, f'{{"query": "{mutation}", "variables": {variables}}}')
+        message = "A member comes twice in an object of the JSON: amount."
+        assert (status, [error["message"] for error in answer["errors"]]) == (400, [message])
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("query={me{id}}&query={me{id}}", "The parameter query comes twice."),
+        ("query={me{id}}&operationName=A&operationName=A", "The parameter operationName comes twice."),
+        ("query={me{id}}&variables={}&variables={}", "The parameter variables comes twice."),
+        ("query={me{id}}&variables=%5B%5D", "The parameter variables is not a JSON object."),
+        ("query={me{id}}&variables=%7B", "The parameter variables is not a JSON object."),
+        ("query={me{id}}&variables=%FF", "The parameter variables is not a JSON object."),
+        ("query={me{id}}&variables=%22%ED%A0%80%22", "The parameter variables is not a JSON object."),
+        (
+            "query={me{id}}&variables=%7B%22a%22:1,%22%5Cu0061%22:2%7D",
+            "The parameter variables: A member comes twice in an object of the JSON: a.",
+        ),
+    ],
+)
+async def test_ambiguous_url_parameters_are_refused(running_bank: RunningBank, query: str, message: str) -> None:
+    url = URL(f"{running_bank.client.url}/graphql?{query}", encoded=True)
+    async with running_bank.client.http.get(url) as response:
+        answer = await response.json()
+    assert (response.status, [error["message"] for error in answer["errors"]]) == (400, [message])
 
 
 async def test_a_legacy_client_gets_200_and_a_modern_one_the_status(running_bank: RunningBank) -> None:
