@@ -5,14 +5,11 @@ another amount than the bank would move.
 """
 
 import json
-import re
 from typing import Any
 
 import msgspec
 
-# A name of the schema has two dozen characters at most; whatever is longer, or no name, may be a value gone astray.
-NAME_CHARACTERS_MAX = 40
-_NAME = re.compile(rf"[_A-Za-z][_0-9A-Za-z]{{0,{NAME_CHARACTERS_MAX - 1}}}", re.ASCII)
+from bank.api.naming import printable_name
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -43,11 +40,6 @@ def read_body(raw: bytes) -> RequestBody:
 def read_variables(text: str) -> dict[str, Any] | None:
     """Return the variables that a URL parameter holds. Raises as `read_body` does, and UnicodeEncodeError."""
     return msgspec.convert(_unambiguous(text.encode()), dict[str, Any] | None)
-
-
-def printable_name(text: str) -> str | None:
-    """Return a name from a client if it can be shown in a message: a name of GraphQL, and not long; or else None."""
-    return text if _NAME.fullmatch(text) else None
 
 
 def _unambiguous(raw: bytes) -> Any:

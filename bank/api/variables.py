@@ -1,10 +1,11 @@
 """Coercing the variables of a request (GraphQL September 2025, section 6.1.2).
 
 In place of Tartiflette's own coercion, whose messages repeat the values, and which starts a task for every input field.
-What comes out is the same. The first value that does not fit ends it, with one sentence that says where.
+What comes out is the same. The first value that does not fit ends it, with one sentence that says where and, for a name
+that the schema does not have, which name is nearest. Names of a client's own are shown only where they can be names.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from tartiflette.types.input_object import GraphQLInputObjectType
 from tartiflette.types.scalar import GraphQLScalarType
 from tartiflette.utils.type_from_ast import schema_type_from_ast
 
+from bank.api.naming import nearest, printable_name
 from bank.api.normalise import holds_control_characters
 from bank.api.scalars import SCALARS
 from bank.errors import BadInput
@@ -77,10 +79,17 @@ def coerce_variables(variables: tuple[Variable, ...], given: Mapping[str, Any]) 
             elif variable.default is not ABSENT:
                 values[variable.name] = fresh(variable.default)
             elif variable.required:
-                raise BadInput(f"Variable ${variable.name} was not provided.")  # noqa: TRY301 - one way out of the loop
+                raise BadInput(_not_provided(variable, variables, given))  # noqa: TRY301 - one way out of the loop
         except BadInput as error:
             raise UnfitVariable(error, variable) from None
     return values
+
+
+def _not_provided(variable: Variable, declared: tuple[Variable, ...], given: Mapping[str, Any]) -> str:
+    sentence = f"Variable ${variable.name} was not provided."
+    undeclared = given.keys() - {other.name for other in declared}
+    mistyped = nearest(variable.name, filter(printable_name, undeclared))
+    return f"{sentence} The operation declares no variable ${mistyped}." if mistyped else sentence
 
 
 class InputTypes:
@@ -150,7 +159,7 @@ class InputTypes:
             if not isinstance(value, dict):
                 raise _UnfitVariableError(f"is not an object of type {definition.name}.")
             if not known >= value.keys():
-                raise _UnfitVariableError(f"has a field that {definition.name} does not have.")
+                raise _UnfitVariableError(_unknown_field(definition.name, known, value))
             values: dict[str, Any] = {}
             for name, inner, required, default in fields:
                 if name in value:
@@ -168,6 +177,16 @@ class InputTypes:
             return values
 
         return coerce
+
+
+def _unknown_field(type_name: str, known: Collection[str], value: Mapping[str, Any]) -> str:
+    unknown = [printable_name(name) for name in value if name not in known]
+    name = next(filter(None, unknown), None)
+    if name is None:
+        return f"has a field that {type_name} does not have; its fields are {', '.join(known)}."
+    near = nearest(name, known)
+    help_ = f"did you mean {near}?" if near else f"its fields are {', '.join(known)}."
+    return f"has a field {name}, which {type_name} does not have; {help_}"
 
 
 def _non_null(inner: Coerce) -> Coerce:
@@ -227,7 +246,7 @@ def _enum(definition: GraphQLEnumType) -> Coerce:
     def coerce(value: Any) -> Any:
         if value is None or (isinstance(value, str) and value in members):
             return value
-        raise _UnfitVariableError(f"is not a value of {definition.name}.")
+        raise _UnfitVariableError(f"is not a value of {definition.name}, which are {', '.join(sorted(members))}.")
 
     return coerce
 

@@ -155,7 +155,11 @@ SECRET = "hunter2"
         ({"given": {}}, "Variable $given.name was not provided."),
         ({"given": {"name": None}}, "Variable $given.name must not be null."),
         ({"given": {"name": {SECRET: 1}}}, "Variable $given.name is not of type String."),
-        ({"given": {"name": "a", SECRET: 1}}, "Variable $given has a field that Given does not have."),
+        (
+            {"given": {"name": "a", SECRET * 6: 1}},
+            "Variable $given has a field that Given does not have; its fields are name, cpf, amount, number, ratio, ",
+        ),
+        ({"given": {"name": "a", f"a {SECRET}": 1}}, "Variable $given has a field that Given does not have; its"),
         ({"given": {"name": "a", "cpf": SECRET}}, "Variable $given.cpf is not accepted: A CPF has eleven digits"),
         ({"given": {"name": "a", "cpf": 52998224725}}, "Variable $given.cpf is not accepted: CPF is given"),
         ({"given": {"name": "a", "amount": 10.5}}, "Variable $given.amount is not accepted: Decimal is"),
@@ -166,8 +170,8 @@ SECRET = "hunter2"
         ({"given": {"name": "a", "ratio": float("inf")}}, "Variable $given.ratio is not of type Float."),
         ({"given": {"name": "a", "flag": 1}}, "Variable $given.flag is not of type Boolean."),
         ({"given": {"name": "a", "flag": None}}, "Variable $given.flag must not be null."),
-        ({"given": {"name": "a", "kind": SECRET}}, "Variable $given.kind is not a value of Kind."),
-        ({"given": {"name": "a", "kind": ["SMALL"]}}, "Variable $given.kind is not a value of Kind."),
+        ({"given": {"name": "a", "kind": SECRET}}, "Variable $given.kind is not a value of Kind, which are LARGE, S"),
+        ({"given": {"name": "a", "kind": ["SMALL"]}}, "Variable $given.kind is not a value of Kind,"),
         ({"given": {"name": "a", "kinds": ["SMALL", None]}}, "Variable $given.kinds[1] must not be null."),
         ({"given": {"name": "a", "tags": [["x", 1]]}}, "Variable $given.tags[0][1] is not of type String."),
         ({"given": {"name": "a", "id": 1.5}}, "Variable $given.id is not of type ID."),
@@ -187,6 +191,52 @@ async def test_a_variable_that_does_not_fit_is_refused_with_its_place_and_nothin
     assert response["errors"][0]["extensions"]["code"] == "BAD_INPUT"
     assert response["errors"][0]["locations"] == [{"line": 1, "column": 8}]
     assert SECRET not in str(response)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"nmae": "a"}, "Variable $given has a field nmae, which Given does not have; did you mean name?"),
+        ({"AMOUNT": 1}, "Variable $given has a field AMOUNT, which Given does not have; did you mean amount?"),
+        ({"tag": 1}, "Variable $given has a field tag, which Given does not have; did you mean tags?"),
+        (
+            {"name": "a", "inner": {"name": "b", "inner": {"name": "c", "in_ner": 1}}},
+            "Variable $given.inner.inner has a field in_ner, which Given does not have; did you mean inner?",
+        ),
+        (
+            {"name": "a", "529.982.247-25": 1, "zzz": 1},
+            "Variable $given has a field zzz, which Given does not have; its fields are name, cpf, amount, number, "
+            "ratio, flag, kind, kinds, id, tags, inner.",
+        ),
+    ],
+)
+async def test_an_unknown_field_is_named_with_the_nearest_that_there_is(
+    given: dict[str, Any], message: str, tuned: bool
+) -> None:
+    response = await run(NEED, {"given": given}, tuned=tuned)
+    assert [error["message"] for error in response["errors"]] == [message]
+
+
+async def test_an_unknown_field_in_a_list_is_named_with_its_index(tuned: bool) -> None:
+    query = "query ($list: [Given!]) { take(list: $list) }"
+    response = await run(query, {"list": [{"name": "a"}, {"name": "b", "falg": True}]}, tuned=tuned)
+    message = "Variable $list[1] has a field falg, which Given does not have; did you mean flag?"
+    assert [error["message"] for error in response["errors"]] == [message]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"gvien": {}}, "Variable $given was not provided. The operation declares no variable $gvien."),
+        ({"other": {}, "x" * 41: 1, f"given {SECRET}": 1}, "Variable $given was not provided."),
+        ({f"v{number}": 1 for number in range(10_000)}, "Variable $given was not provided."),
+    ],
+)
+async def test_a_variable_under_a_name_that_the_operation_does_not_declare_is_named(
+    variables: dict[str, Any], message: str, tuned: bool
+) -> None:
+    response = await run(NEED, variables, tuned=tuned)
+    assert [error["message"] for error in response["errors"]] == [message]
 
 
 async def test_a_null_variable_for_an_argument_with_a_default_is_refused_where_it_is_used(tuned: bool) -> None:
