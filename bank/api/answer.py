@@ -21,6 +21,7 @@ from bank.errors import BankError, Unauthenticated
 from bank.identity.tokens import Caller
 from bank.ledger.post import SETTLE_THE_PAST
 from bank.telemetry import metrics
+from bank.telemetry.context import current_context, enter_actor
 
 logger = structlog.get_logger(__name__)
 
@@ -75,6 +76,9 @@ class Answerer:
         metrics.REQUEST_SECONDS.labels(answer.operation, answer.cache).observe(perf_counter() - started)
         if answer.error_code is not None:
             metrics.REQUEST_ERRORS.labels(answer.operation, answer.error_code).inc()
+        context = current_context()
+        for code in context.refusals if context else ():
+            metrics.REFUSALS.labels(answer.operation, code).inc()
         return answer
 
     async def _answer_or_refuse(self, request: GraphQLRequest) -> Answer:
@@ -103,10 +107,13 @@ class Answerer:
 
     async def _identify(self, request: GraphQLRequest, operation: Operation) -> Caller | None:
         try:
-            return self._bank.tokens.verify(request.access_token) if request.access_token else None
+            caller = self._bank.tokens.verify(request.access_token) if request.access_token else None
         except Unauthenticated as error:
             await self._bank.witness.tell(*refusals(operation, None, [error_dict(error)]))
             raise
+        if caller is not None:
+            enter_actor(caller.user_id)
+        return caller
 
     async def _require_open(self, operation: Operation, caller: Caller) -> None:
         mark = await self._bank.values.session_mark(caller.session_id)
@@ -217,8 +224,13 @@ class Answerer:
 
 
 def _label(operation: Operation) -> str:
-    # Root fields, not the client's names: a metric's labels are for us to choose, and few.
-    return ",".join(sorted(set(operation.roots)))[:80]
+    # A fixed set, so that no client can make series: one root field of the schema, or else a word. Combinations of
+    # fields would be as many as there are subsets.
+    roots = set(operation.roots)
+    if len(roots) > 1:
+        return "multiple"
+    [root] = roots
+    return "introspection" if root.startswith("__") else root
 
 
 def _count(result: str, operation: str, database_s: float) -> None:

@@ -130,7 +130,9 @@ class _Face:
             operation=answer.operation,
             status=status,
             cache=answer.cache,
-            error=answer.error_code,
+            outcome="error" if answer.error_code else "refused" if context.refusals else "done",
+            # Of the refusals of several mutations or list items, the first; the metrics count each.
+            error=answer.error_code or next(iter(context.refusals), None),
             duration_ms=duration_ms,
         )
         headers = {

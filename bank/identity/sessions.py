@@ -25,6 +25,7 @@ from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, 
 from bank.ledger.model import Refusal
 from bank.settings import Settings
 from bank.telemetry.context import current_context
+from bank.telemetry.metrics import FAILED_LOGINS
 
 BAD_CREDENTIALS = Refusal(code="INVALID_CREDENTIALS", message="The e-mail address or the password is wrong.")
 BAD_REFRESH_TOKEN = Refusal(
@@ -77,6 +78,7 @@ class Sessions:
         if len(password) > PASSWORD_MAX or not await self._passwords.verify(
             found["password_hash"] if found else None, password
         ):
+            FAILED_LOGINS.labels("wrong_password" if found else "unknown_address").inc()
             await self._witness.tell(self._login_failed(found["id"] if found else None, address))
             return BAD_CREDENTIALS
         caller = Caller(found["id"], found["role"], uuid7())

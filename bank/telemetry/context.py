@@ -4,18 +4,22 @@ One `RequestContext` per request; log lines, events and error answers take their
 """
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Where a request came from. `actor_id` is the logged-in user, once known."""
+    """Where a request came from. `actor_id` is the logged-in user, once known.
+
+    `refusals` collects the codes of the business refusals (userErrors) in its answer, for the log and the metrics.
+    """
 
     correlation_id: str
     ip_address: str | None = None
     user_agent: str | None = None
     actor_id: UUID | None = None
+    refusals: list[str] = field(default_factory=list)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("bank_request_context", default=None)
@@ -35,3 +39,17 @@ def correlation_id() -> str | None:
     """Return the correlation id of the work at hand, or None outside of any request."""
     context = _current.get()
     return context.correlation_id if context else None
+
+
+def enter_actor(user_id: UUID) -> None:
+    """Note who the logged-in user is, once their token has been verified."""
+    context = _current.get()
+    if context is not None:
+        _current.set(replace(context, actor_id=user_id))
+
+
+def note_refusal(code: str) -> None:
+    """Note that the request at hand is answered with a business refusal."""
+    context = _current.get()
+    if context is not None:
+        context.refusals.append(code)

@@ -1,11 +1,16 @@
-"""What the bank counts of requests: each error once, under its code, and nothing where there was none."""
+"""What the bank counts of requests and says of them in its log: errors, refusals, failed logins, from fixed sets."""
 
 from collections.abc import Awaitable, Callable
+from itertools import combinations
 from typing import Any
 
 import pytest
+from graphql import build_schema
 from prometheus_client import REGISTRY
 
+from bank.api import http
+from bank.api.schema import load_sdl
+from bank.telemetry.context import current_context
 from tests.integration.api import Client, RunningBank
 
 
@@ -49,3 +54,75 @@ async def test_a_forbidden_request_is_counted_and_a_right_one_is_not(running_ban
     assert await _counted(lambda: person.run("Me")) == {}
     stranger = Client(person.http, person.url, "no token at all")
     assert await _counted(lambda: stranger.run("Me")) == {"UNAUTHENTICATED": 1.0}
+
+
+def _series() -> set[tuple[str, ...]]:
+    """Return every series of the bank's: its name and its labels."""
+    return {
+        (sample.name, *sorted(sample.labels.items()))
+        for metric in REGISTRY.collect()
+        if metric.name.startswith("bank_")
+        for sample in metric.samples
+    }
+
+
+def _operations() -> set[str]:
+    return {str(value) for name, *labels in _series() for label, value in labels if label == "operation"}
+
+
+async def test_the_operations_of_the_metrics_are_a_fixed_set_whatever_clients_send(running_bank: RunningBank) -> None:
+    schema = build_schema(load_sdl())
+    assert schema.query_type
+    assert schema.mutation_type
+    fields = {*schema.query_type.fields, *schema.mutation_type.fields}
+    for roots in combinations(["me { id }", 'account(id: "x") { id }', "auditLogs { nodes { id } }", "__typename"], 2):
+        await running_bank.client.send("{ " + " ".join(roots) + " }")
+        await running_bank.client.send("query Mine { a: " + roots[0] + " b: " + roots[1] + " }")
+    await running_bank.client.send("{ __schema { types { name } } }")
+    await running_bank.client.send("{ nonsense }")
+    assert _operations() <= fields | {"multiple", "introspection", "refused", "broken"}
+    assert {"multiple", "introspection", "refused"} <= _operations()
+
+
+def _count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_refusals_are_counted_by_operation_and_code_and_stand_in_the_log(
+    running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr(http.logger, "info", lambda event, **line: lines.append({"event": event, **line}))
+    person = await running_bank.client.person()
+    account, other = await person.account("a"), await person.account("b")
+    labels = {"operation": "transfer", "code": "INSUFFICIENT_FUNDS"}
+    before = _count("bank_refusals_total", **labels)
+    await person.transfer(account["id"], other["number"], "1.00", "t")
+    assert _count("bank_refusals_total", **labels) == before + 1
+    line = lines[-1]
+    assert (line["operation"], line["outcome"], line["error"]) == ("transfer", "refused", "INSUFFICIENT_FUNDS")
+    # Also where the client did not ask for userErrors.
+    await person.send('mutation { login(input: {email: "a@example.com", password: "x"}) { tokens { accessToken } } }')
+    assert (lines[-1]["outcome"], lines[-1]["error"]) == ("refused", "INVALID_CREDENTIALS")
+    await person.run("Me")
+    assert (lines[-1]["outcome"], lines[-1]["error"]) == ("done", None)
+
+
+async def test_failed_logins_are_counted_by_reason(running_bank: RunningBank) -> None:
+    person = await running_bank.client.person(email="somebody@example.com")
+    for email, reason in (("somebody@example.com", "wrong_password"), ("nobody@example.com", "unknown_address")):
+        before = _count("bank_failed_logins_total", reason=reason)
+        await person.run("Login", input={"email": email, "password": "not the right one"})
+        assert _count("bank_failed_logins_total", reason=reason) == before + 1
+
+
+async def test_the_log_of_a_request_names_the_user_who_was_logged_in(
+    running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users: list[Any] = []
+    monkeypatch.setattr(http.logger, "info", lambda _event, **_line: users.append(current_context()))
+    person = await running_bank.client.person()
+    me = (await person.run("Me")).data["me"]["id"]
+    assert str(users[-1].actor_id) == me
+    await running_bank.client.run("Me")
+    assert users[-1].actor_id is None

@@ -9,6 +9,7 @@ from bank.identifiers import read_uuid
 from bank.ledger.command import Receipt
 from bank.ledger.model import Refusal
 from bank.money import format_amount
+from bank.telemetry.context import note_refusal
 
 Shape = dict[str, Any]
 
@@ -19,7 +20,8 @@ def shape_money(amount_minor: int, currency: str) -> Shape:
 
 
 def shape_errors(refusal: Refusal) -> list[Shape]:
-    """Return a refusal as userErrors."""
+    """Return a refusal as userErrors; the log and the metrics are told of it."""
+    note_refusal(refusal.code)
     field = list(refusal.field) if refusal.field else None
     return [{"code": refusal.code, "message": refusal.message, "field": field}]
 
