@@ -44,7 +44,7 @@ def catalogue() -> dict[str, Chapter]:
             {
                 "name": mutant.name,
                 "explanation": mutant.explanation,
-                "caught_by": list(mutant.caught_by),
+                "caught_by": [*mutant.caught_by, *mutant.misses],
                 "faults": list(mutant.faults),
             }
             for mutant in map(load, NAMES)
@@ -58,7 +58,7 @@ HEADINGS = {
     "criteria": "Success criteria",
     "faults": "Faults (--faults): what can be broken while people bank",
     "sightings": "Sightings: what a run must have seen, where its scenario says so",
-    "mutants": "Mutants (--mutant): planted bugs, each caught by the check it names",
+    "mutants": "Mutants (--mutant): planted bugs, each caught by the check or criterion it names",
 }
 
 

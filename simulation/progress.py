@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simulation.criteria.measures import percentile
+from simulation.numbers import number
 from simulation.result import OperationSample, Outcome
 
 RECENT = 1_000
@@ -148,7 +149,10 @@ class Progress:
             parts = [f"{sum(self._counts.values()):,} requests", f"{sum(n for _, n in self._finished) / since_s:.0f}/s"]
             if self._latencies_ms:
                 ascending = sorted(self._latencies_ms)
-                parts += [f"p50 {percentile(ascending, 0.5):.3g} ms", f"p99 {percentile(ascending, 0.99):.3g} ms"]
+                parts += [
+                    f"p50 {number(percentile(ascending, 0.5))} ms",
+                    f"p99 {number(percentile(ascending, 0.99))} ms",
+                ]
             if self._hits and sum(self._hits):
                 parts.append(f"{100 * self._hits[0] / sum(self._hits):.0f} % hits")
             counts = self._counts

@@ -28,10 +28,11 @@ from simulation.machine.describe import describe_machine
 from simulation.machine.seconds import is_never_quiet
 from simulation.machine.watch import Machine, probing, server_pids
 from simulation.metrics.scrape import Scraper
+from simulation.mutants import MARKER
 from simulation.plan.model import Plan
 from simulation.plan.people import punctuated
 from simulation.progress import Progress
-from simulation.result import CriterionResult, RunResult, Verdict, WorkerRestart
+from simulation.result import CriterionResult, RunResult, Sighting, Verdict, WorkerRestart
 from simulation.scenarios.shape import Scenario
 from simulation.sightings.count import sightings
 from simulation.stack.start import Servers, Stack, open_servers, open_stack
@@ -175,13 +176,23 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         replay_command=run.replay_command(),
         criteria=_hold_against_criteria(run, driver, scraper),
         checks=judge(evidence),
-        sightings=sightings(run.scenario, evidence, totals),
+        sightings=(*sightings(run.scenario, evidence, totals), *_mutant_reached(run)),
         samples=samples,
         metrics=tuple(scraper.samples),
         totals=totals,
         worker_restarts=_restarts(stack.workers, driver),
         faults=fault_results(injector.runs, history.attempts, workers=plan.workers, zero_ns=driver.drive_began_ns or 0),
         notes=(backend.describe(), *_notes(run, driver, stack.workers, seen)),
+    )
+
+
+def _mutant_reached(run: Run) -> tuple[Sighting, ...]:
+    """Tell of a planted bug whether it ever ran: what fails otherwise has another reason."""
+    if run.mutant is None:
+        return ()
+    was_reached = (run.out / "logs" / MARKER).exists()
+    return (
+        Sighting("mutant_reached", f"Times that a worker was seen to run the planted {run.mutant}", int(was_reached)),
     )
 
 

@@ -13,6 +13,7 @@ from simulation.criteria.measures import BETWEEN_WORKERS, MEASURES, Evidence, Me
 from simulation.machine.seconds import disturbances
 from simulation.metrics.read import MetricsTotals, merge
 from simulation.metrics.seconds import MeasuredSecond
+from simulation.numbers import number
 from simulation.result import CriterionResult, OperationSample, Verdict
 
 Bound: TypeAlias = Literal["at_least", "below"]
@@ -216,7 +217,7 @@ def _verdict(criterion: Criterion, measurement: Measurement) -> tuple[Verdict, s
     verdict = criterion.verdict(lower, upper)
     if verdict is not Verdict.UNKNOWN:
         return verdict, ""
-    span = f"{lower:.3g} to {upper:.3g} {criterion.unit}"
+    span = f"{number(lower)} to {number(upper)} {criterion.unit}"
     if measurement.bracket:
         return verdict, f"the histogram only tells that it is {span}; it needs an edge at the bound"
     return verdict, f"{span} is on both sides of the bound"

@@ -5,8 +5,16 @@ the bank itself has no hook for it. Where a guard of the database would stop the
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from simulation.mutants.mutant import Mutant
+if TYPE_CHECKING:
+    from simulation.mutants.mutant import Mutant
+
+REACHED = "SIMULATION_MUTANT_REACHED"
+"""The environment variable that tells a worker which file to make when it runs what was planted in it."""
+
+MARKER = "mutant-reached"
+"""The name of that file, among the logs."""
 
 NAMES = (
     "credit_twice",
@@ -40,6 +48,8 @@ NAMES = (
     "event_appended_after_commit",
     "position_moved_before_effect",
     "lease_too_long",
+    "handlers_start_late",
+    "answers_not_cached",
     "receipt_names_wrong_payee",
     "no_next_page",
     "history_one_commit_late",
@@ -52,8 +62,10 @@ NAMES = (
 """Every mutant; the name is its file's."""
 
 
-def load(name: str) -> Mutant:
+def load(name: str) -> "Mutant":
     """Return a mutant. Imports the parts of the bank that it patches, which an ordinary run never does."""
+    from simulation.mutants.mutant import Mutant  # noqa: PLC0415 - it is needed with a mutant only
+
     mutant = import_module(f"{__name__}.{name}").MUTANT
     if not isinstance(mutant, Mutant):
         raise TypeError(f"simulation.mutants.{name}.MUTANT must be a Mutant")

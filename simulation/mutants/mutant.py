@@ -1,8 +1,17 @@
 """What a mutant is."""
 
+import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from threading import Event
 from typing import Any
+
+from simulation.mutants import REACHED
+
+_has_run = Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +19,7 @@ class Mutant:
     """A planted bug. `plant` patches the bank in this process; `unguard` are SQL statements that drop guards first.
 
     `caught_by` names the checks that must find it, in a run of `scenario` with that many workers, while the `faults`
-    happen without which it does no harm.
+    happen without which it does no harm. `misses` names success criteria that it must miss where the machine is quiet.
     """
 
     name: str
@@ -21,13 +30,38 @@ class Mutant:
     scenario: str = "first_day"
     workers: int = 1
     faults: Sequence[str] = ()
+    misses: Sequence[str] = ()
 
 
 def patch(owner: Any, name: str, replacement: Any) -> Any:
     """Put `replacement` in the place of a class's or module's `name`, and return what was there.
 
-    Raises AttributeError where there was nothing: the bank has changed, and the mutant would change nothing.
+    A function or a property notes that it was reached whenever it runs; a mutant that only replaces a value must say
+    `reached` itself. Raises AttributeError where there was nothing: the bank has changed, and the mutant would change
+    nothing.
     """
     original = getattr(owner, name)
-    setattr(owner, name, replacement)
+    setattr(owner, name, _noting(replacement))
     return original
+
+
+def reached() -> None:
+    """Note that the planted bug ran in this process, in the file that `REACHED` names, if it does."""
+    marker = os.environ.get(REACHED)
+    if marker and not _has_run.is_set():
+        _has_run.set()
+        Path(marker).touch()
+
+
+def _noting(replacement: Any) -> Any:
+    if isinstance(replacement, property):
+        return property(_noting(replacement.fget))
+    if not inspect.isfunction(replacement):
+        return replacement
+
+    @wraps(replacement)
+    def run(*arguments: Any, **named: Any) -> Any:
+        reached()
+        return replacement(*arguments, **named)
+
+    return run

@@ -7,6 +7,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from simulation.numbers import number
 from simulation.report.facts import OUTCOMES, by_operation, count_outcomes, driven, information, timeline
 from simulation.report.plots import draw_plots
 from simulation.report.wording import (
@@ -17,8 +18,8 @@ from simulation.report.wording import (
     fault_takeover,
     first_trouble,
     headline,
+    machine_words,
     measured,
-    number,
     span,
     with_unit,
 )
@@ -79,6 +80,7 @@ def render_page(result: RunResult) -> str:
         headline=headline(result),
         trouble=first_trouble(result),
         aside=aside_words(result),
+        machine=machine_words(result),
         plots=[(plot, Markup(plot.svg)) for plot in draw_plots(result)],  # noqa: S704 - drawn and escaped in svg.py
         operations=by_operation(result.samples),
         outcomes=OUTCOMES,

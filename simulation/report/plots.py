@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulation.metrics.read import DATABASE_TIME, EVENT_LATENCY, Histogram
+from simulation.numbers import number
 from simulation.report.facts import OUTCOMES, OperationFacts, Window, by_arm, by_operation, timeline
-from simulation.report.svg import COLOURS, draw_svg
+from simulation.report.svg import COLOURS, Key, draw_svg
 from simulation.result import RunResult
 
 if TYPE_CHECKING:
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One drawing: inline SVG, what it shows, and how to read it."""
+    """One drawing: inline SVG, what it shows, how to read it, and what its colours mean.
+
+    The legend is text of the page, which knows how wide its font is; a drawing does not.
+    """
 
     name: str
     title: str
     caption: str
     svg: str
+    legend: tuple[Key, ...]
 
 
 def draw_plots(result: RunResult) -> tuple[Plot, ...]:
@@ -89,7 +94,7 @@ def draw_plots(result: RunResult) -> tuple[Plot, ...]:
         ),
     ]
     return tuple(
-        Plot(name, title, caption, draw_svg(name, title, draw))
+        Plot(name, title, caption, *draw_svg(name, title, draw))
         for name, title, caption, draw in drawings
         if draw is not None
     )
@@ -110,7 +115,6 @@ def _operations(facts: Sequence[OperationFacts]) -> Callable[[Axes], None] | Non
         axes.set_yticks(range(len(facts)), [fact.operation for fact in reversed(facts)])
         axes.grid(visible=False, axis="y")
         _milliseconds(axes, "x")
-        _legend(axes, reverse=True)
 
     return draw
 
@@ -130,7 +134,7 @@ def _arms(facts: Sequence[OperationFacts]) -> Callable[[Axes], None] | None:
             axes.plot(times.p50, row, "o", color=colour, markersize=7, label=label)
             axes.plot([times.p95, times.p99], [row, row], "|", color=colour, markersize=9, markeredgewidth=2)
             axes.annotate(
-                f"{times.p50:.3g}",
+                number(times.p50),
                 (times.p50, row),
                 (-7, 0),
                 textcoords="offset points",
@@ -144,7 +148,6 @@ def _arms(facts: Sequence[OperationFacts]) -> Callable[[Axes], None] | None:
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.12)
         _milliseconds(axes, "x")
-        _legend(axes)
 
     return draw
 
@@ -161,7 +164,6 @@ def _latency(windows: Sequence[Window], result: RunResult) -> Callable[[Axes], N
         axes.plot(at, [times.p50 for _, times in points], color=COLOURS["p50"], label="p50")
         _milliseconds(axes, "y")
         _over_time(axes, result)
-        _legend(axes, reverse=True)
 
     return draw
 
@@ -183,7 +185,6 @@ def _throughput(windows: Sequence[Window], result: RunResult) -> Callable[[Axes]
         axes.set_ylim(0, max(floor) * 1.15 or 1)
         axes.set_ylabel("requests per second")
         _over_time(axes, result)
-        _legend(axes)
 
     return draw
 
@@ -204,7 +205,6 @@ def _hits(result: RunResult) -> Callable[[Axes], None] | None:
         axes.set_ylim(0, 104)
         axes.set_ylabel("%")
         _over_time(axes, result)
-        _legend(axes, reverse=True)
 
     return draw
 
@@ -221,7 +221,6 @@ def _events(result: RunResult) -> Callable[[Axes], None] | None:
         axes.set_ylim(bottom=0)
         axes.set_ylabel("ms")
         _over_time(axes, result)
-        _legend(axes, reverse=True)
 
     return draw
 
@@ -254,7 +253,6 @@ def _buckets(histograms: dict[str, Histogram], bound_ms: float) -> Callable[[Axe
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("ms, up to")
         axes.set_ylabel("%")
-        _legend(axes)
 
     return draw
 
@@ -279,7 +277,7 @@ def _milliseconds(axes: Axes, which: str) -> None:
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlabel if which == "x" else axes.set_ylabel)("ms")
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -289,20 +287,21 @@ def _over_time(axes: Axes, result: RunResult) -> None:
     axes.set_xlim(0, result.driven_s)
     axes.set_xlabel("seconds since driving began")
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
-    for number, fault in enumerate(fault for fault in result.faults if fault.began_s is not None):
+    for nth, fault in enumerate(fault for fault in result.faults if fault.began_s is not None):
         begin_s = fault.began_s or 0.0
         # What was over in no time is still to be seen.
         end_s = max(fault.ended_s or begin_s, begin_s + result.driven_s / 300)
-        axes.axvspan(begin_s, end_s, color=COLOURS["fault"], alpha=0.18, linewidth=0, label=_once("fault", number))
-    for number, restart in enumerate(result.worker_restarts):
-        label = _once("worker restarted", number)
+        # In front of what is drawn in areas, and with edges, so that it shows on light and on dark.
+        axes.axvspan(
+            begin_s, end_s, color=COLOURS["fault"], alpha=0.3, linewidth=0, zorder=3, label=_once("fault", nth)
+        )
+        for edge_s in (begin_s, end_s):
+            axes.axvline(edge_s, color=COLOURS["fault"], linewidth=0.8, zorder=3)
+    for nth, restart in enumerate(result.worker_restarts):
+        label = _once("worker restarted", nth)
         axes.axvline(restart.at_s, color=COLOURS["soft"], linewidth=1, linestyle=(0, (1, 2)), label=label)
 
 
-def _once(label: str, number: int) -> str | None:
+def _once(label: str, nth: int) -> str | None:
     """Return the label of the first of many alike, for a legend that names each thing once."""
-    return label if number == 0 else None
-
-
-def _legend(axes: Axes, *, reverse: bool = False) -> None:
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, handlelength=1.2, reverse=reverse)
+    return label if nth == 0 else None

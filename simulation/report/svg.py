@@ -10,6 +10,7 @@ import html
 import io
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,15 +54,28 @@ STYLE = {
     "ytick.color": COLOURS["line"],
     "xtick.labelcolor": COLOURS["soft"],
     "ytick.labelcolor": COLOURS["soft"],
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
 }
 
 
-def draw_svg(name: str, title: str, draw: Callable[[Axes], None]) -> str:
-    """Return what `draw` puts on a pair of axes, as an `<svg>` element named by `title` for those who cannot see it."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An entry of a legend: what is drawn in `colour`, the name of a CSS variable.
+
+    The shape is a `line`, `dashes`, a `dot` or an `area`.
+    """
+
+    label: str
+    colour: str
+    shape: str
+
+
+def draw_svg(name: str, title: str, draw: Callable[[Axes], None]) -> tuple[str, tuple[Key, ...]]:
+    """Return what `draw` puts on a pair of axes, as an `<svg>` element, and its legend.
+
+    The element is named by `title` for those who cannot see it.
+    """
     import matplotlib as mpl  # noqa: PLC0415 - half a second that only a report needs
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 - as above
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
@@ -78,7 +92,22 @@ def draw_svg(name: str, title: str, draw: Callable[[Axes], None]) -> str:
         axes.tick_params(length=0)
         buffer = io.StringIO()
         canvas.print_svg(buffer)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
-    return _for_the_page(buffer.getvalue(), title)
+        legend = tuple(_key(handle, label) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True))
+    return _for_the_page(buffer.getvalue(), title), legend
+
+
+def _key(handle: Any, label: str) -> Key:
+    from matplotlib.colors import to_hex  # noqa: PLC0415 - as above
+    from matplotlib.lines import Line2D  # noqa: PLC0415 - as above
+
+    if isinstance(handle, Line2D):
+        marked, dashed = handle.get_marker() == "o", handle.get_linestyle() not in {"-", "None"}
+        colour, shape = handle.get_color(), "dot" if marked else "dashes" if dashed else "line"
+    else:
+        patch = handle[0] if isinstance(handle, tuple) else handle  # bars come as a tuple of them
+        colour, shape = patch.get_facecolor(), "area"
+    names = {stand_in: name for name, stand_in in COLOURS.items()}
+    return Key(label, names[to_hex(colour)], shape)
 
 
 def _for_the_page(svg: str, title: str) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from simulation.numbers import number
 from simulation.report.facts import by_operation, information
 from simulation.report.wording import (
     SYMBOLS,
@@ -20,7 +21,6 @@ from simulation.report.wording import (
     first_trouble,
     headline,
     measured,
-    number,
     span,
     violations,
     with_unit,

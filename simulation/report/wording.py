@@ -2,18 +2,11 @@
 
 import math
 
+from simulation.machine.seconds import disturbance
+from simulation.numbers import number
 from simulation.result import CheckResult, CriterionResult, FaultResult, RunResult, Verdict
 
 SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNKNOWN: "?"}
-
-
-def number(value: float) -> str:
-    """Return `value` as a person reads it: three figures below a hundred, whole and grouped from there on."""
-    if math.isinf(value):
-        return "∞"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
 
 
 def with_unit(value: float | None, unit: str) -> str:
@@ -66,6 +59,23 @@ def fault_back(fault: FaultResult) -> str:
 def fault_takeover(fault: FaultResult) -> str:
     """Return how long a dead worker's subscribers were served by nobody, or a dash where that is no question."""
     return "-" if fault.takeover_s is None else f"{fault.takeover_s:.1f} s"
+
+
+def machine_words(result: RunResult) -> str:
+    """Return what the run was on, and what else the machine did meanwhile; empty where that is not known."""
+    if result.machine is None:
+        return ""
+    machine, seconds = result.machine, result.seconds
+    words = f"{machine.system}, {number(machine.cores)} cores, load {machine.load:.1f} before, Python {machine.python}"
+    if not seconds:
+        return words
+    shares = (sum(getattr(second, name) for second in seconds) / len(seconds) for name in ("own", "others", "steal"))
+    own, others, steal = shares
+    disturbed = sum(bool(disturbance(second)) for second in seconds)
+    return (
+        f"{words}; of the processors the run used {own:.0%}, others {others:.0%}, the hypervisor kept {steal:.0%}; "
+        f"disturbed in {disturbed} of {len(seconds)} seconds"
+    )
 
 
 def headline(result: RunResult) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
 from simulation.judge.evidence import BankCheck
 from simulation.judge.observe import open_observatory
+from simulation.mutants import MARKER, REACHED
 from simulation.plan.people import Person
 from simulation.plan.terms import Terms
 from simulation.progress import Progress
@@ -105,6 +106,10 @@ async def open_stack(
     await _require_empty(backend)
     progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
     create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
+    if mutant is not None:
+        marker = (logs / MARKER).absolute()
+        marker.unlink(missing_ok=True)
+        environment[REACHED] = str(marker)
     bank = BANK if mutant is None else (sys.executable, "-m", "simulation.mutants.serve", mutant)
     with Tether() as tether:
         running = Workers(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulation.checks import CHECKS
+from simulation.criteria.evaluate import evaluate, load_criteria
 from simulation.faults.model import FaultName
 from simulation.mutants import NAMES, load
 from simulation.plan.draw import draw_plan
@@ -15,6 +16,9 @@ from simulation.result import RunResult, Verdict
 from simulation.run import Run, play
 from simulation.scenarios import SCENARIOS
 from simulation.stack.start import Servers
+
+MUTANT_S = 240
+"""A run takes ten seconds on a machine at rest, and many times that beside other load; what hangs ends all the same."""
 
 
 def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str = "first_day") -> RunResult:
@@ -43,17 +47,35 @@ def shared_servers(database_url: str, redis_url: str) -> Servers:
     return Servers("external", database_url, redis_url)
 
 
-@pytest.mark.timeout(
-    150
-)  # half a minute alone; a mutant that is never answered is asked for as long as people try again
+@pytest.mark.timeout(MUTANT_S)
 @pytest.mark.parametrize("mutant", NAMES)
 def test_a_mutant_is_caught_by_the_checks_it_names(mutant: str, shared_servers: Servers, tmp_path: Path) -> None:
     result = short_run(mutant, shared_servers, tmp_path)
     verdicts = {check.name: check.verdict for check in result.checks}
     missed = [name for name in load(mutant).caught_by if verdicts[name] is not Verdict.FAIL]
     assert not missed, f"{mutant} got past {', '.join(missed)}"
-    assert result.verdict is Verdict.FAIL
-    assert result.exit_code == 1
+    [reached] = [sighting for sighting in result.sightings if sighting.name == "mutant_reached"]
+    assert reached.seen, f"{mutant} never ran: what failed has another reason"
+    if load(mutant).caught_by:
+        assert result.verdict is Verdict.FAIL
+        assert result.exit_code == 1
+    # Whatever else this machine does: as if it had been quiet.
+    criteria = evaluate(load_criteria(), result.samples, result.totals, seed=11)
+    assert set(load(mutant).misses) <= {criterion.id for criterion in criteria if criterion.verdict is Verdict.FAIL}
+
+
+def test_every_mutant_is_to_be_caught_by_something() -> None:
+    assert all(load(name).caught_by or load(name).misses for name in NAMES)
+
+
+@pytest.mark.timeout(MUTANT_S)
+def test_a_mutant_that_never_runs_is_not_credited_with_what_fails(shared_servers: Servers, tmp_path: Path) -> None:
+    # It is about holds, which nobody asks for on the first day.
+    shape = SCENARIOS["first_day"]
+    plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1)
+    result = play(Run(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
+    assert not {s.name: s.seen for s in result.sightings}["mutant_reached"]
+    assert result.verdict is Verdict.UNKNOWN
 
 
 def test_every_check_has_a_mutant_that_it_catches() -> None:
@@ -61,7 +83,7 @@ def test_every_check_has_a_mutant_that_it_catches() -> None:
     assert caught == set(CHECKS)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(MUTANT_S)
 @pytest.mark.parametrize("scenario", ["first_day", "payday"])
 def test_the_bank_without_a_mutant_passes_every_check_that_the_mutants_fail(
     scenario: str, shared_servers: Servers, tmp_path: Path

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 import pytest
 
 from simulation.metrics.read import MetricsTotals
+from simulation.numbers import number
 from simulation.report.html import gauge, render_page
 from simulation.report.plots import draw_plots
-from simulation.result import CheckResult, CriterionResult, MetricSample, RunResult, Verdict
+from simulation.result import CheckResult, CriterionResult, MetricSample, RunResult, Sighting, Verdict
 
 VOID = {"meta", "link", "br", "path", "use", "rect"}
 PLOTS = ["operations", "arms", "latency", "throughput", "hits", "event_latency", "event_latency_over_time", "database"]
@@ -160,13 +161,62 @@ def test_there_is_a_plot_for_everything_that_was_measured(passed_run: RunResult)
 
 
 def test_plots_name_their_series(passed_run: RunResult) -> None:
-    texts = {plot.name: re.findall(r"<text[^>]*>([^<]*)</text>", plot.svg) for plot in draw_plots(passed_run)}
+    texts = {
+        plot.name: re.findall(r"<text[^>]*>([^<]*)</text>", plot.svg) + [key.label for key in plot.legend]
+        for plot in draw_plots(passed_run)
+    }
     assert {"p50", "p95", "p99", "Transfer", "Login"} <= set(texts["operations"])
     assert {"cached", "uncached", "AccountHistory"} <= set(texts["arms"])
     assert {"answered", "refused", "unknown", "worker restarted"} <= set(texts["throughput"])
     assert {"target: at least 80 %", "hit ratio"} <= set(texts["hits"])
     assert {"bound: 10 ms", "0.5", "1"} <= set(texts["event_latency"])
     assert {"cache hit", "miss", "past the cache", "bound: 50 ms"} <= set(texts["database"])
+
+
+def test_every_line_of_a_legend_has_a_colour_of_the_page(passed_run: RunResult, passed_page: str) -> None:
+    legends = {plot.name: plot.legend for plot in draw_plots(passed_run)}
+    assert [(key.label, key.colour, key.shape) for key in legends["operations"]] == [
+        ("p99", "p99", "dot"), ("p95", "p95", "dot"), ("p50", "p50", "dot")
+    ]  # fmt: skip
+    assert ("target: at least 80 %", "bound", "dashes") in [(k.label, k.colour, k.shape) for k in legends["hits"]]
+    assert ("refused", "refused", "area") in [(k.label, k.colour, k.shape) for k in legends["throughput"]]
+    for legend in legends.values():
+        assert legend
+        for key in legend:
+            assert f'style="--key: var(--{key.colour})"></i>{key.label}</li>' in passed_page
+
+
+def test_what_no_scenario_set_out_to_see_is_folded_away(passed_run: RunResult) -> None:
+    others = [Sighting(f"other_{n}", f"Something else, number {n}", 0, required=False) for n in range(37)]
+    page = render_page(replace(passed_run, sightings=(*passed_run.sightings, *others)))
+    folded = re.findall(r'<details class="unseen">.*?</details>', page, re.DOTALL)
+    assert len(folded) == 1
+    assert "37 not seen" in folded[0]
+    assert all(other.title in folded[0] for other in others)
+    assert page.count("Something else") == 37
+
+
+def test_the_page_says_which_version_ran_on_which_machine(passed_page: str) -> None:
+    text = " ".join(Page(passed_page).text.split())
+    assert "Commit 0123456789ab" in text
+    assert "Version 0.1.0" in text
+    assert "Linux 6.8 x86_64, 2 cores, load 0.4 before, Python 3.11.9" in text
+    assert "the run used 60%, others 3%, the hypervisor kept 0%; disturbed in 1 of 30 seconds" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (32_345.6, "32,346"),
+        (1e9, "1,000,000,000"),
+        (99.97, "100"),
+        (12.345, "12.3"),
+        (0.00004, "below 0.001"),
+        (0, "0"),
+    ],
+)
+def test_no_number_is_written_in_powers_of_ten(value: float, shown: str) -> None:
+    assert number(value) == shown
 
 
 def test_a_moment_without_reads_has_no_hit_ratio(passed_run: RunResult) -> None:

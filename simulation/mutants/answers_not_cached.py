@@ -1,0 +1,24 @@
+"""No answer is kept in the cache: every read makes its answer anew."""
+
+from typing import Any
+
+from bank.cache.answers import AnswerCache
+from simulation.mutants.mutant import Mutant, patch
+
+
+async def _keep_nothing(_self: Any, *_what: Any) -> bool:
+    return False
+
+
+def plant() -> None:
+    """Let the response cache keep nothing."""
+    patch(AnswerCache, "fill", _keep_nothing)
+
+
+MUTANT = Mutant(
+    name="answers_not_cached",
+    explanation=__doc__ or "",
+    caught_by=(),
+    misses=("cache_hit_ratio", "cached_reads_are_faster"),
+    plant=plant,
+)
