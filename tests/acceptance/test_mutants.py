@@ -34,7 +34,8 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
         seed=11,
         scenario=shape,
         customers=6,
-        duration_s=max(3.0, needed_s(faults)),
+        # Counts need some hundred reads.
+        duration_s=max(6.0 if planted is not None and planted.misses else 3.0, needed_s(faults)),
         rate=80,
         workers=1 if planted is None else planted.workers,
         faults=faults,
