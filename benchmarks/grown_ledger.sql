@@ -58,9 +58,17 @@ insert into entries (account_id, version, transaction_id, amount_minor, currency
 select account_id, version, transaction_id, change_minor, 'BRL', balance_minor, created_at from grown_entries
 order by n, nth
 ;;
-insert into idempotency_keys (caller_id, key, operation, request_digest, outcome, transaction_id, created_at)
-select o.id, 'grown-' || n, lower(kind), sha256(n::text::bytea), '{}', g.id, now() from grown g cross join owner o
-order by n
+create temporary table grown_keys as
+select g.n, o.id as caller_id, 'grown-' || g.n as key, lower(g.kind) as operation, sha256(g.n::text::bytea) as request_digest,
+    json_build_object('receipt', json_build_object('transaction_id', g.id, 'kind', g.kind, 'amount_minor', g.amount_minor,
+        'currency', 'BRL', 'debit_number', '0001/00000001-9', 'credit_number', '0001/00000002-7', 'description', null,
+        'created_at', e.created_at, 'debit_balance_after_minor', e.balance_minor, 'credit_balance_after_minor', 0)) as outcome,
+    g.id as transaction_id, uuid_send(gen_random_uuid()) as salt, e.created_at
+from grown g cross join owner o join grown_entries e on e.n = g.n and e.nth = 2
+;;
+insert into idempotency_keys
+    (caller_id, key, operation, request_digest, outcome, transaction_id, salt, created_at)
+select caller_id, key, operation, request_digest, outcome, transaction_id, salt, created_at from grown_keys order by n
 ;;
 insert into event_store (id, position, event_type, aggregate_id, aggregate_type, event_data, event_version, user_id,
     metadata, created_at)
@@ -72,16 +80,25 @@ select uuidv7(), 2 + n, 'AccountCreatedEvent', a.id, 'Account', jsonb_build_obje
     'number', 'GROWN-' || n, 'currency', 'BRL'), 1, o.id, '{"correlation_id": "grown"}', o.since
 from grown_accounts a cross join owner o
 ;;
+create index on grown_keys (n)
+;;
+analyze grown_keys
+;;
 insert into event_store (id, position, event_type, aggregate_id, aggregate_type, event_data, event_version, user_id,
     metadata, created_at)
 select uuidv7(), 1 + :accounts + 4 * (n - 1) + nth, event_type, aggregate_id, aggregate_type, event_data, event_version, owner.id,
-    '{"correlation_id": "grown"}', timestamptz '2026-01-01 12:00Z' + n * interval '10 milliseconds'
+    case when nth = 1 then jsonb_build_object('correlation_id', 'grown', 'key_digest', (
+        select encode(sha256(k.salt || uuid_send(k.caller_id) || uuid_send(k.transaction_id)
+            || convert_to(k.operation, 'UTF8') || '\x00' || convert_to(k.key, 'UTF8') || '\x00'
+            || convert_to(k.outcome::text, 'UTF8') || '\x00' || k.request_digest), 'hex')
+        from grown_keys k where k.n = told.n
+    )) else '{"correlation_id": "grown"}' end, timestamptz '2026-01-01 12:00Z' + n * interval '10 milliseconds'
 from (
     select n, nth, event_type, id as aggregate_id, 'Transaction' as aggregate_type, 2 as event_version,
         jsonb_build_object(
             'transaction_id', g.id, 'kind', kind, 'amount_minor', amount_minor, 'currency', 'BRL',
             'debit_account_id', debit_id, 'credit_account_id', credit_id, 'initiated_by', (select o.id from owner o),
-            'related_transaction_id', null, 'hold_id', null
+            'related_transaction_id', null, 'hold_id', null, 'description_digest', null
         ) as event_data
     from grown g
     cross join (values (1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')) as told (nth, event_type)

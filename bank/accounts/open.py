@@ -9,6 +9,7 @@ import msgspec
 from bank.accounts.cached import owner_tag
 from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
+from bank.events.event import DomainEvent
 from bank.events.model import AccountCreatedEvent, ActionRefusedEvent
 from bank.events.witness import Witness
 from bank.events.work import UnitOfWork, Work, again_if_undone
@@ -107,12 +108,16 @@ async def _open_once(work: Work, *, user_id: UUID, key: str, currency: str) -> t
         if await queries.count_accounts(uow.connection, user_id=user_id) >= ACCOUNTS_PER_USER_MAX:
             message = f"A person has at most {ACCOUNTS_PER_USER_MAX} accounts."
             stored = _Stored(refusal=Refusal(code="ACCOUNT_LIMIT_REACHED", message=message))
-            uow.emit(_refused(user_id, "ACCOUNT_LIMIT_REACHED"))
+            event: DomainEvent = _refused(user_id, "ACCOUNT_LIMIT_REACHED")
         else:
             opened, version = await _insert(uow, user_id=user_id, currency=currency)
             stored = _Stored(opened=opened)
+            event = AccountCreatedEvent(
+                account_id=opened.id, owner_id=user_id, number=opened.number, currency=opened.currency
+            )
         outcome = msgspec.json.encode(stored).decode()
-        remember(uow, KnownKey(OPERATION, digest, outcome), caller_id=user_id, key=key)
+        vouched = remember(uow, KnownKey(OPERATION, digest, outcome), caller_id=user_id, key=key)
+        uow.emit(event, key_digest=vouched)
     return Opening(stored.result()), version
 
 
@@ -129,5 +134,4 @@ async def _insert(uow: UnitOfWork, *, user_id: UUID, currency: str) -> tuple[_Op
     version: int = await queries.insert_account(
         uow.connection, id=opened.id, user_id=user_id, number=number, currency=currency, now=uow.now
     )
-    uow.emit(AccountCreatedEvent(account_id=opened.id, owner_id=user_id, number=number, currency=currency))
     return opened, version

@@ -18,6 +18,7 @@ from bank.events.model import (
     HoldCapturedEvent,
     HoldExpiredEvent,
     HoldReleasedEvent,
+    KeysForgottenEvent,
     StaffReadEvent,
     TransactionCompletedEvent,
     TransactionInitiatedEvent,
@@ -105,5 +106,6 @@ DESCRIBED: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     RefreshTokenReusedEvent: _all("CLOSE_SESSION"),
     UserRoleChangedEvent: _role_changed,
     StaffReadEvent: _all("READ"),
+    KeysForgottenEvent: _all("DELETE"),
 }
 """Every event type: an auditor is told of all of them."""

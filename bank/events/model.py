@@ -52,6 +52,7 @@ class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False
     """The bank has accepted a transaction. Amounts are in minor units.
 
     `related_transaction_id` is the original of a reversal, the transfer of a fee; `hold_id` the hold of a capture.
+    `description_digest` stands for the description, which people write: salted with what the row keeps.
     """
 
     aggregate_type = "Transaction"
@@ -66,6 +67,7 @@ class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False
     initiated_by: UUID
     related_transaction_id: UUID | None
     hold_id: UUID | None
+    description_digest: str | None = None
 
     @property
     def aggregate_id(self) -> UUID:
@@ -133,13 +135,17 @@ class HoldEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
 
 class HoldAuthorizedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
-    """Money is set aside on an account, for another one to capture until it expires."""
+    """Money is set aside on an account, for another one to capture until it expires.
+
+    `description_digest` stands for the description, which people write: salted with what the row keeps.
+    """
 
     to_account_id: UUID
     amount_minor: int
     currency: str
     expires_at: datetime
     initiated_by: UUID
+    description_digest: str | None = None
 
 
 class HoldCapturedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
@@ -214,6 +220,22 @@ class StaffReadEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
         return self.entity_id or self.initiated_by
 
 
+class KeysForgottenEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """The bank has begun to forget idempotency keys that were used before a moment.
+
+    A key that is missing and was used later was taken out by somebody.
+    """
+
+    aggregate_type = "IdempotencyKeys"
+
+    used_before: datetime
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The nil UUID: it is about all of them."""
+        return UUID(int=0)
+
+
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
     event.__name__: event
     for event in (
@@ -238,17 +260,23 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         RefreshTokenReusedEvent,
         UserRoleChangedEvent,
         StaffReadEvent,
+        KeysForgottenEvent,
     )
 }
 
 
 class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Where an event came from: the request, its sender's address and program."""
+    """Where an event came from: the request, its sender's address and program.
+
+    `key_digest` stands for the row of the idempotency key that the request came with; the first event that followed has
+    it.
+    """
 
     correlation_id: str | None = None
     actor_id: UUID | None = None
     ip_address: str | None = None
     user_agent: str | None = None
+    key_digest: str | None = None
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -7,6 +7,8 @@ from functools import cached_property, wraps
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
+import msgspec
+
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import Undone
@@ -54,13 +56,15 @@ class UnitOfWork:
         """The moment of everything in this unit of work: `bank check` compares the rows' with the events'."""
         return self._clock.now()
 
-    def emit(self, event: DomainEvent, metadata: EventMetadata | None = None) -> None:
+    def emit(self, event: DomainEvent, metadata: EventMetadata | None = None, *, key_digest: str | None = None) -> None:
         """Say that something has happened; it will have, once this unit of work commits.
 
-        `metadata` says where it came from, where that is not the request at hand.
+        `metadata` says where it came from, where that is not the request at hand; `key_digest` is what `remember` has
+        returned of the request's idempotency key.
         """
+        metadata = metadata_of(current_context()) if metadata is None else metadata
         self.events.append(event)
-        self.metadata.append(metadata_of(current_context()) if metadata is None else metadata)
+        self.metadata.append(msgspec.structs.replace(metadata, key_digest=key_digest) if key_digest else metadata)
 
     def at_last(self, statement: Statement) -> None:
         """Have a short statement run after the events: what others must not wait for while this one waits itself."""

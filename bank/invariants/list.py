@@ -27,6 +27,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "users_as_told": "every user is who their events say: address, name, CPF, password, role",
         "sessions_as_told": "every session and refresh token is what its events say: whose, until when, used, closed",
         "holds_as_told": "every hold is what its events say: accounts, amount, expiry, and how it ended",
+        "keys_as_told": "every idempotency key is as its event vouches for: what was asked and answered, and when",
         "days_as_told": "the days of an account are the entries that their subscriber has come to",
         "deliveries_leave_their_trace": "no subscriber is behind what it has left, and dead letters are of events",
         "subscribers_within_log": "no subscriber is beyond the head of the log",

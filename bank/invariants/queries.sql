@@ -212,12 +212,18 @@ order by s.subscriber limit 1;
 with said as (
     select id, created_at, jsonb_build_object('transaction_id', id, 'kind', kind, 'amount_minor', amount_minor, 'currency',
         currency, 'debit_account_id', debit_account_id, 'credit_account_id', credit_account_id, 'initiated_by', initiated_by,
-        'related_transaction_id', related_id, 'hold_id', hold_id) as content
+        'related_transaction_id', related_id, 'hold_id', hold_id, 'description_digest',
+        case when description is not null or salt is not null then
+            encode(sha256(coalesce(salt, '') || convert_to(coalesce(description, ''), 'UTF8')), 'hex') end) as content
     from transactions offset 0
 ), compared as (
     select s.id, e.aggregate_id, s.created_at, e.position, e.event_type = 'TransactionInitiatedEvent' as is_first,
-        e.created_at = s.created_at and case when e.event_version > 1 then e.event_data else
-            e.event_data || '{"related_transaction_id": null, "hold_id": null}' end @> s.content as is_right
+        e.created_at = s.created_at and (e.event_data @> s.content or (
+            -- Older events do not tell what they have no field for.
+            not e.event_data ? 'description_digest'
+            and case when e.event_version > 1 then e.event_data else
+                e.event_data || '{"related_transaction_id": null, "hold_id": null}' end @> s.content - 'description_digest'
+        )) as is_right
     from said s full join (
         select aggregate_id, event_type, event_version, position, created_at, event_data from event_store
         where event_type in ('TransactionInitiatedEvent', 'TransactionCompletedEvent')

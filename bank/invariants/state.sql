@@ -141,6 +141,10 @@ with told as materialized (
         (h.id = m.id, 'who has initiated it', m.said ->> 'initiated_by', h.initiated_by::text),
         (h.id = m.id, 'its expiry', case when pg_input_is_valid(m.said ->> 'expires_at', 'timestamptz')
             then (m.said ->> 'expires_at')::timestamptz::text else m.said ->> 'expires_at' end, h.expires_at::text),
+        (h.id = m.id and m.said ? 'description_digest', 'the digest of its description',
+            coalesce(m.said ->> 'description_digest', 'none'),
+            case when h.description is null and h.salt is null then 'none' else
+                encode(sha256(coalesce(h.salt, '') || convert_to(coalesce(h.description, ''), 'UTF8')), 'hex') end),
         (h.id = m.id, 'when it was authorised', m.created_at::text, h.created_at::text),
         (h.id = m.id, 'its state', case e.event_type when 'HoldCapturedEvent' then 'CAPTURED'
             when 'HoldReleasedEvent' then 'RELEASED' when 'HoldExpiredEvent' then 'EXPIRED' else 'AUTHORIZED' end, h.status),
@@ -266,3 +270,43 @@ with told as materialized (
 )
 select 'sessions_as_told' as invariant, count(*) over () as broken, place, what, expected, found
 from compared order by position, place, what limit 1;
+
+-- name: keys_and_told()
+-- Each row of a key has one event that vouches for all of it. Where there is none, the key is older than such events, in a
+-- log that is; where there is no row, the bank has said that it forgets keys as old as that one.
+with told as materialized (
+    select position, created_at, metadata ->> 'key_digest' as digest from event_store
+    where event_type not in ('BalanceUpdatedEvent', 'TransactionCompletedEvent') and metadata ? 'key_digest'
+), vouching as (
+    select min(created_at) as since, exists (
+        select from event_store e where e.event_type in ('AccountCreatedEvent', 'TransactionInitiatedEvent')
+        and e.position < (select min(position) from told)
+    ) as is_old_log from told
+), forgotten as (
+    select max(case when pg_input_is_valid(event_data ->> 'used_before', 'timestamptz')
+        then (event_data ->> 'used_before')::timestamptz end) as before
+    from event_store where event_type = 'KeysForgottenEvent'
+), kept as (
+    select caller_id, key, created_at, encode(sha256(salt || uuid_send(caller_id)
+        || uuid_send(coalesce(transaction_id, '00000000-0000-0000-0000-000000000000'))
+        || convert_to(operation, 'UTF8') || '\x00' || convert_to(key, 'UTF8') || '\x00'
+        || convert_to(outcome::text, 'UTF8') || '\x00' || request_digest), 'hex') as digest
+    from idempotency_keys
+), compared as (
+    select coalesce(t.created_at, k.created_at) as moment,
+        case when k.key is null then 'the event at position ' || t.position else
+            format('key %L of caller %s', k.key, k.caller_id) end as place,
+        case when k.key is null then 'the key that it vouches for' when t.position is null then 'what was stored with it'
+            else 'its time' end as what,
+        case when k.key is null then 'a row of idempotency_keys' when t.position is null then 'as an event vouches for'
+            else t.created_at::text end as expected,
+        case when k.key is null then 'missing or another one' when t.position is null then 'as none does'
+            else k.created_at::text end as found
+    from kept k full join told t on t.digest = k.digest cross join vouching v cross join forgotten f
+    where t.created_at is distinct from k.created_at and case
+        when k.key is null then t.created_at >= coalesce(f.before, '-infinity')
+        when t.position is null then not (v.is_old_log and k.created_at < v.since)
+        else true end
+)
+select 'keys_as_told' as invariant, count(*) over () as broken, place, what, expected, found
+from compared order by place like 'key %' desc, moment, place limit 1;

@@ -36,6 +36,7 @@ SWEEPS = (
     "transactions_and_entries",
     "entries_along_accounts",
     "accounts_and_entries",
+    "keys_and_told",
     "days_and_entries",
     "accounts_and_told",
     "keys",

@@ -15,7 +15,7 @@ from bank.events.log import metadata_of
 from bank.events.model import ActionRefusedEvent, EventMetadata
 from bank.identifiers import uuid7
 from bank.ledger.command import Command, HoldReceipt, Outcome, Receipt, Result, Results, replay, store
-from bank.ledger.keys import KEY_REUSED, KnownKey
+from bank.ledger.keys import KEY_REUSED, KnownKey, vouch_for, vouch_for_text
 from bank.ledger.model import (
     Account,
     Authorize,
@@ -117,6 +117,7 @@ class Batch:
             if outcome.result == KEY_REUSED:
                 self._tell_refusal(command, KEY_REUSED, metadata)
             return outcome
+        mark = self._mark()
         if command.is_list:
             result: Result = self._carry_out_list(command, metadata)
         else:
@@ -124,10 +125,25 @@ class Batch:
         if isinstance(result, Refusal):
             self._tell_refusal(command, result, metadata)
         if command.key is not None:
-            stored = store(result)
-            self.keys.append((*identity, command.operation, command.digest, stored, _transaction_id(result)))
-            self._known[identity] = KnownKey(command.operation, command.digest, stored)
+            self._remember(command.caller_id, command.key, command, result, mark)
         return Outcome(result)
+
+    def _remember(
+        self, caller_id: UUID | None, key: str, command: Command, result: Result, mark: tuple[int, int, int]
+    ) -> None:
+        """Note the key's row, and let the first event since `mark` vouch for it: each outcome has one."""
+        assert caller_id is not None, "a key is somebody's"
+        known = KnownKey(command.operation, command.digest, store(result))
+        transaction_id = _transaction_id(result)
+        salt, vouched = vouch_for(known, caller_id, key, transaction_id)
+        self.keys.append((caller_id, key, known.operation, known.digest, known.outcome, transaction_id, salt))
+        _, posted, told = mark
+        if posted < len(self.posted):
+            self.posted[posted].key_digest = vouched
+        else:
+            event, metadata = self.told[told]
+            self.told[told] = event, msgspec.structs.replace(metadata, key_digest=vouched)
+        self._known[caller_id, key] = known
 
     def _carry_out_list(self, command: Command, metadata: EventMetadata) -> Results | Refusal:
         mark = self._mark()
@@ -173,7 +189,9 @@ class Batch:
                 if isinstance(account, Refusal):
                     return account
                 self._set(self._accounts, account.id, account)
-                self._change_hold(step.hold, command, metadata)
+                salt, description_digest = vouch_for_text(step.hold.description)
+                hold = msgspec.structs.replace(step.hold, salt=salt) if salt else step.hold
+                self._change_hold(hold, command, metadata, description_digest)
             case EndHold():
                 hold = self._holds[step.hold_id]
                 self._set(self._accounts, hold.account_id, end_hold(hold, self._accounts))
@@ -205,11 +223,16 @@ class Batch:
             self._set(self._originals, related_id, msgspec.structs.replace(original, reversed_minor=reversed_minor))
         transaction_id, self._reserved_id = self._reserved_id or next(self._ids), None
         assert command.caller_id is not None, "money moves because somebody asked for it"
-        self.posted.append(Posted(transaction_id, posting, related_id, debit, credit, command.caller_id, metadata))
+        vouched = vouch_for_text(posting.description)
+        self.posted.append(
+            Posted(transaction_id, posting, related_id, debit, credit, command.caller_id, metadata, *vouched)
+        )
 
-    def _change_hold(self, hold: Hold, command: Command, metadata: EventMetadata) -> None:
+    def _change_hold(
+        self, hold: Hold, command: Command, metadata: EventMetadata, description_digest: str | None = None
+    ) -> None:
         self._set(self._holds, hold.id, hold)
-        self.told.append((hold_event(hold, command.caller_id), metadata))
+        self.told.append((hold_event(hold, command.caller_id, description_digest), metadata))
 
     def _tell_refusal(self, command: Command, refusal: Refusal, metadata: EventMetadata) -> None:
         if command.caller_id is None:

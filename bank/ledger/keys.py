@@ -5,6 +5,7 @@ looks its own up with `find_key` and writes it with `remember`.
 """
 
 import hashlib
+import os
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,9 @@ from bank.ledger.model import Refusal
 queries = load_statements(__file__)
 
 KEYS_ARE_UNIQUE = "idempotency_keys_pkey"
+# 128 bits: nobody tries all of them for one guessed text.
+SALT_BYTES = 16
+_NIL = bytes(16)
 KEY_REUSED = Refusal(
     code="IDEMPOTENCY_KEY_REUSED",
     message="This idempotency key was used before, for something else; choose a new key for a new request.",
@@ -49,6 +53,26 @@ def digest_of(*content: object) -> bytes:
     return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 
+def vouch_for(known: KnownKey, caller_id: UUID, key: str, transaction_id: UUID | None) -> tuple[bytes, str]:
+    """Return a new salt for the row of a key, and the digest of all of the row, which an event is to tell.
+
+    `bank check` computes the same (`bank/invariants/state.sql`). No text of PostgreSQL's holds a zero byte, so that
+    nothing can be moved from one column to the next.
+    """
+    salt = os.urandom(SALT_BYTES)
+    texts = f"{known.operation}\0{key}\0{known.outcome}\0".encode()
+    ids = caller_id.bytes + (transaction_id.bytes if transaction_id else _NIL)
+    return salt, hashlib.sha256(salt + ids + texts + known.digest).hexdigest()
+
+
+def vouch_for_text(text: str | None) -> tuple[bytes | None, str | None]:
+    """Return a new salt for a text that people have written, and its digest with it; for no text, neither."""
+    if text is None:
+        return None, None
+    salt = os.urandom(SALT_BYTES)
+    return salt, hashlib.sha256(salt + text.encode()).hexdigest()
+
+
 async def find_key(connection: Any, *, caller_id: UUID, key: str) -> KnownKey | None:
     """Return what a caller's key stands for, or None where it was not used yet."""
     async for row in queries.find_keys(connection, callers=[caller_id], keys=[key]):
@@ -56,11 +80,14 @@ async def find_key(connection: Any, *, caller_id: UUID, key: str) -> KnownKey | 
     return None
 
 
-def remember(uow: UnitOfWork, known: KnownKey, *, caller_id: UUID, key: str) -> None:
+def remember(uow: UnitOfWork, known: KnownKey, *, caller_id: UUID, key: str) -> str:
     """Say what a key stands for, once the unit of work commits. Its end raises `KeyTaken` where the key was used.
+
+    Returns the digest of the row, for one of the events to tell.
 
     The row is the last to be written: whoever else writes the same key waits for us, and we must not wait for them.
     """
+    salt, vouched = vouch_for(known, caller_id, key, None)
 
     async def write(connection: Any) -> None:
         written = await queries.insert_key(
@@ -70,9 +97,11 @@ def remember(uow: UnitOfWork, known: KnownKey, *, caller_id: UUID, key: str) -> 
             operation=known.operation,
             digest=known.digest,
             outcome=known.outcome,
+            salt=salt,
             now=uow.now,
         )
         if not written:
             raise KeyTaken
 
     uow.at_last(write)
+    return vouched

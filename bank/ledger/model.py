@@ -105,6 +105,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     expires_at: datetime
     created_at: datetime
     ended_at: datetime | None = None
+    salt: bytes | None = None
 
 
 class Authorize(msgspec.Struct, frozen=True, gc=False):

@@ -22,8 +22,11 @@ from bank.ledger.model import Account, Hold, Posting
 EVENTS_A_POSTING = 4
 
 
-class Posted(msgspec.Struct, frozen=True):
-    """A posting that was decided: how both accounts stand after it, and whose doing it was."""
+class Posted(msgspec.Struct):
+    """A posting that was decided: how both accounts stand after it, and whose doing it was.
+
+    `key_digest` is filled in for the first posting of a command with a key, once its outcome is known.
+    """
 
     transaction_id: UUID
     posting: Posting
@@ -32,6 +35,16 @@ class Posted(msgspec.Struct, frozen=True):
     credit: Account
     initiated_by: UUID
     metadata: EventMetadata
+    salt: bytes | None
+    description_digest: str | None
+    key_digest: str | None = None
+
+    @property
+    def first_metadata(self) -> EventMetadata:
+        """The metadata of the first event, which vouches for the key as well."""
+        if self.key_digest is None:
+            return self.metadata
+        return msgspec.structs.replace(self.metadata, key_digest=self.key_digest)
 
     def events(self) -> tuple[DomainEvent, ...]:
         """Return what is now true, in the order of the log."""
@@ -46,6 +59,7 @@ class Posted(msgspec.Struct, frozen=True):
             "initiated_by": self.initiated_by,
             "related_transaction_id": self.related_id,
             "hold_id": posting.hold_id,
+            "description_digest": self.description_digest,
         }
         return (
             TransactionInitiatedEvent(**about),
@@ -66,8 +80,8 @@ class Posted(msgspec.Struct, frozen=True):
         )
 
 
-def hold_event(hold: Hold, initiated_by: UUID | None) -> DomainEvent:
-    """Return what is now true of a hold: it was made, or has ended in one of three ways."""
+def hold_event(hold: Hold, initiated_by: UUID | None, description_digest: str | None = None) -> DomainEvent:
+    """Return what is now true of a hold: it was made, with a description perhaps, or has ended in one of three ways."""
     about: dict[str, Any] = {"hold_id": hold.id, "account_id": hold.account_id, "currency": hold.currency}
     if hold.status == "EXPIRED":
         return HoldExpiredEvent(**about, amount_minor=hold.amount_minor)
@@ -75,7 +89,11 @@ def hold_event(hold: Hold, initiated_by: UUID | None) -> DomainEvent:
     about["initiated_by"] = initiated_by
     if hold.status == "AUTHORIZED":
         return HoldAuthorizedEvent(
-            **about, to_account_id=hold.to_account_id, amount_minor=hold.amount_minor, expires_at=hold.expires_at
+            **about,
+            to_account_id=hold.to_account_id,
+            amount_minor=hold.amount_minor,
+            expires_at=hold.expires_at,
+            description_digest=description_digest,
         )
     if hold.status == "RELEASED":
         return HoldReleasedEvent(**about, amount_minor=hold.amount_minor)

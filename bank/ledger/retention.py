@@ -11,6 +11,9 @@ from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.database.statements import load_statements
+from bank.events.leases import CHANNEL
+from bank.events.log import append
+from bank.events.model import KeysForgottenEvent
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
@@ -57,9 +60,13 @@ class KeyRetention:
         async with self._database.connection() as connection:
             pages = await queries.count_key_pages(connection)
         while first < pages:
-            async with self._database.connection() as connection:
+            async with self._database.transaction("begin") as connection:
                 last = first + STRETCH_PAGES
                 count = await queries.forget_keys(connection, first=(first, 0), last=(last, 0), before=before)
+                if count and not forgotten:
+                    # With the first that goes, so that `bank check` can tell forgotten keys from ones taken out.
+                    await append(connection, [KeysForgottenEvent(used_before=before)], now=self._clock.now())
+                    await connection.execute(f"notify {CHANNEL}")
             if count is None:
                 break
             forgotten, first = forgotten + count, last

@@ -18,13 +18,13 @@ queries = load_statements(__file__)
 _POSTED_COLUMNS = (
     "transaction_ids", "kinds", "amounts", "currencies", "debit_ids", "debit_versions", "debit_balances",
     "credit_ids", "credit_versions", "credit_balances", "descriptions", "initiators", "related_ids", "hold_ids",
-    "metadata",
+    "metadata", "salts", "description_digests", "key_digests",
 )  # fmt: skip
 _ACCOUNT_COLUMNS = ("account_ids", "balances", "versions", "helds", "revisions", "spents", "spent_days")
-_KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions")
+_KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions", "key_salts")
 _HOLD_COLUMNS = (
     "ids", "account_ids", "to_account_ids", "amounts", "currencies", "descriptions", "statuses", "captureds",
-    "transaction_ids", "initiators", "expiries", "creations", "ends",
+    "transaction_ids", "initiators", "expiries", "creations", "ends", "salts",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def columns(batch: Batch) -> dict[str, Any]:
             one.debit.id, one.debit.version, one.debit.balance_minor,
             one.credit.id, one.credit.version, one.credit.balance_minor,
             one.posting.description, one.initiated_by, one.related_id, one.posting.hold_id,
-            msgspec.json.encode(one.metadata).decode(),
+            msgspec.json.encode(one.metadata).decode(), one.salt, one.description_digest, one.key_digest,
         )
         for one in batch.posted
     ]  # fmt: skip
@@ -84,6 +84,8 @@ def _recorded(batch: Batch, head: int) -> Iterator[RecordedEvent]:
     """Make the events of the batch's postings as the log has them, given the head's position after them."""
     position = head - EVENTS_A_POSTING * len(batch.posted)
     for posted in batch.posted:
+        metadata = posted.first_metadata
         for event in posted.events():
             position += 1
-            yield RecordedEvent(position=position, event=event, metadata=posted.metadata, created_at=batch.now)
+            yield RecordedEvent(position=position, event=event, metadata=metadata, created_at=batch.now)
+            metadata = posted.metadata

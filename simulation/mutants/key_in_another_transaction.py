@@ -9,10 +9,10 @@ from bank.ledger.batch import Batch
 from bank.ledger.command import Command
 from simulation.mutants.mutant import Mutant, patch
 
-KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions")
+KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions", "key_salts")
 STORE = """
-insert into idempotency_keys (caller_id, key, operation, request_digest, outcome, transaction_id, created_at)
-values ($1, $2, $3, $4, $5, $6, now()) on conflict do nothing
+insert into idempotency_keys (caller_id, key, operation, request_digest, outcome, transaction_id, salt, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, now()) on conflict do nothing
 """
 
 

@@ -53,6 +53,7 @@ def one_of_each() -> list[DomainEvent]:
             query="account", entity_type="Account", entity_id=account, owner_id=user, initiated_by=uuid7()
         ),
         model.AccountClosedEvent(account_id=account, initiated_by=user),
+        model.KeysForgottenEvent(used_before=datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)),
     ]  # fmt: skip
 
 

@@ -614,4 +614,42 @@ TAMPERINGS = [
         "sessions_as_told",
         "refresh token …: it should be told of when it was issued, and is of no event.",
     ),
+    Tampering(
+        "a description",
+        [
+            "update transactions set description = 'For services rendered.' where kind = 'REVERSAL'",
+        ],
+        {"transactions_have_events"},
+        "transactions_have_events",
+        "transaction …, of which 0 and 0 are right (and … more).",
+    ),
+    Tampering(
+        "a key's stored outcome",
+        [
+            "update idempotency_keys set outcome = json_build_object('refusal', json_build_object('code', 'X', "
+            f"'message', 'No.')) where transaction_id = {A_TRANSFER}",
+        ],
+        {"keys_as_told"},
+        "keys_as_told",
+        "key 'key-0' of caller …: what was stored with it should be as an event vouches for, and is as none does …",
+    ),
+    Tampering(
+        "a key that points at another transaction",
+        [
+            "update idempotency_keys set transaction_id = (select id from transactions where kind = 'DEPOSIT')"
+            f" where transaction_id = {A_TRANSFER}",
+        ],
+        {"keys_as_told"},
+        "keys_as_told",
+        "key 'key-0' of caller …: what was stored with it should be as an event vouches for, and is as none does …",
+    ),
+    Tampering(
+        "a key taken out, so that a retry pays again",
+        [
+            f"delete from idempotency_keys where transaction_id = {A_TRANSFER}",
+        ],
+        {"keys_as_told"},
+        "keys_as_told",
+        "the event at position …: the key that it vouches for should be a row of idempotency_keys, and is missing …",
+    ),
 ]

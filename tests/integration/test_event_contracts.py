@@ -70,7 +70,7 @@ def test_a_transaction_of_version_1_is_read_as_one_that_follows_from_nothing(eve
     _validate(json.dumps(told), _schema(event_type, 1))
     event = decode_event(event_type, 1, json.dumps(told))
     again = msgspec.to_builtins(event)
-    assert again == {**told, "related_transaction_id": None, "hold_id": None}
+    assert again == {**told, "related_transaction_id": None, "hold_id": None, "description_digest": None}
     _validate(json.dumps(again), _schema(event_type, 2))
     with pytest.raises(msgspec.ValidationError):
         decode_event(event_type, 2, json.dumps(told))

@@ -35,6 +35,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("SessionRefreshedEvent", "REFRESH", None, {}),
         ("RefreshTokenReusedEvent", "CLOSE_SESSION", None, {}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
+        ("KeysForgottenEvent", "DELETE", None, {"used_before": "2031-02-03T04:05:06.789000Z"}),
         ("StaffReadEvent", "READ", None, {"query": "account"}),
         ("ActionRefusedEvent", "REFUSE", None, {"action": "transfer", "code": "INSUFFICIENT_FUNDS"}),
     ],
