@@ -16,7 +16,7 @@ from fixtures.backends import BackendKind
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
 from simulation.faults.model import FaultName
 from simulation.mutants import NAMES as MUTANT_NAMES
-from simulation.plan.draw import draw_plan
+from simulation.plan.draw import draw_plan, longest_overtime_s
 from simulation.plan.model import Plan, PlanError
 from simulation.plan.timetable import needed_s
 from simulation.progress import open_progress
@@ -123,15 +123,16 @@ def run(
     names, left_out = choose_faults(faults, backend)
     if duration is None:
         duration = max(shape.duration_s, needed_s(names))
+    rate = shape.rate if rate is None else rate
     plan = draw_plan(
         seed=secrets.randbelow(RANDOM_SEEDS) if seed is None else seed,
         scenario=shape,
         customers=shape.people if people is None else people,
         duration_s=duration,
-        rate=shape.rate if rate is None else rate,
+        rate=rate,
         workers=shape.workers if workers is None else workers,
         faults=names,
-        overtime_s=_overtime_s(shape, duration, patience, faults=names),
+        overtime_s=_overtime_s(shape, duration, rate, patience, faults=names),
     )
     _require_mutant(mutant)
     prepare_folder(out)
@@ -169,10 +170,14 @@ def _title(plan: Plan) -> str:
     return f"{plan.scenario}  seed {plan.seed}  plan {plan.hash}"
 
 
-def _overtime_s(shape: Scenario, duration_s: float, patience_s: float | None, *, faults: Sequence[FaultName]) -> float:
+def _overtime_s(
+    shape: Scenario, duration_s: float, rate: float, patience_s: float | None, *, faults: Sequence[FaultName]
+) -> float:
     if faults or not shape.criteria:
         return 0.0  # no success criterion counts, so that there is nothing to decide
-    return min(PATIENCE * duration_s, PATIENCE_MAX_S) if patience_s is None else patience_s
+    if patience_s is not None:
+        return patience_s
+    return min(PATIENCE * duration_s, PATIENCE_MAX_S, longest_overtime_s(duration_s, rate))
 
 
 def _require_mutant(name: str | None) -> None:

@@ -38,7 +38,11 @@ def _answers(evidence: Evidence, tally: Tally) -> None:
     paid_in = _paid_in(evidence)
     for attempt in evidence.attempts:
         operation = attempt.operation
-        if operation.phase != "drive" or operation.kind is not Kind.ME or operation.person not in paid_in:
+        if (
+            operation.phase not in {"drive", "overtime"}
+            or operation.kind is not Kind.ME
+            or operation.person not in paid_in
+        ):
             continue
         if isinstance(attempt.answer, Balances):
             tally.look()

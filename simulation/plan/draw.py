@@ -36,7 +36,10 @@ def draw_plan(
     With `faults`, people bank in the same way as without; a schedule of the faults, and lookouts that see when the
     service is back, come on top. For up to `overtime_s` more people can go on as they did.
     """
-    _accept_sizes(seed, customers, duration_s + overtime_s, rate, workers)
+    _accept_sizes(seed, customers, duration_s, rate, workers)
+    if not 0 <= overtime_s <= longest_overtime_s(duration_s, rate):
+        most_s = longest_overtime_s(duration_s, rate)
+        raise PlanError(f"the patience must be 0 to {most_s:g} seconds after so long a run, not {overtime_s:g}")
     roles = [Role.TELLER, *_roles(Random(f"{seed} roles"), scenario, customers)]
     people = make_people(Random(f"{seed} people"), roles)
     accounts = _setup_accounts(Random(f"{seed} accounts"), people)
@@ -65,6 +68,11 @@ def draw_plan(
         terms=scenario.terms,
         overtime_s=overtime_s,
     )
+
+
+def longest_overtime_s(duration_s: float, rate: float) -> float:
+    """Return for how much longer than `duration_s` people can be let bank: the whole keeps the bounds of a run."""
+    return max(0.0, min(DURATION_S[1], OPERATIONS_MAX / rate) - duration_s) if rate > 0 else 0.0
 
 
 def _accept_sizes(seed: int, customers: int, duration_s: float, rate: float, workers: int) -> None:

@@ -39,7 +39,8 @@ def _closed_token(evidence: Evidence, _: MetricsTotals) -> int:
 
 def _household_answers(evidence: Evidence, _: MetricsTotals) -> int:
     people = {person.index for person in evidence.plan.people_with(Role.HOUSEHOLD)}
-    answers = [a for a in evidence.attempts if isinstance(a.answer, Balances) and a.operation.phase == "drive"]
+    driven = [a for a in evidence.attempts if a.operation.phase in {"drive", "overtime"}]
+    answers = [a for a in driven if isinstance(a.answer, Balances)]
     return sum(attempt.operation.person in people for attempt in answers)
 
 

@@ -30,7 +30,7 @@ def simulation(*arguments: str, environment: dict[str, str] | None = None) -> su
 
 def short(database_url: str, redis_url: str, out: Path) -> list[str]:
     """Return the options of a run of few people on the servers of the tests."""
-    sizes = ["--people", "6", "--duration", "4", "--rate", "50"]
+    sizes = ["--people", "6", "--duration", "4", "--rate", "50", "--patience", "0"]
     servers = ["--backend", "external", "--database-url", database_url, "--redis-url", redis_url]
     return ["run", "--seed", "7", *sizes, *servers, "--out", str(out)]
 

@@ -22,16 +22,21 @@ Played = tuple[Driver, Evidence]
 Play = Callable[..., Awaitable[Played]]
 
 
-def short_plan(scenario: str = "first_day", *, seed: int = 3) -> Plan:
+def short_plan(scenario: str = "first_day", *, seed: int = 3, overtime_s: float = 0) -> Plan:
     """Draw a plan of one second; what is rare in a day of sixty people happens in it, too."""
     usual = SCENARIOS[scenario]
     often = {"retry": 8, "conflict": 4, "wrong": 6, "not_mine": 3, "relogin": 2}
     shape = replace(usual, mix={name: often.get(name, weight) for name, weight in usual.mix.items()})
-    return draw_plan(seed=seed, scenario=shape, customers=6, duration_s=1, rate=200, workers=2)
+    return draw_plan(seed=seed, scenario=shape, customers=6, duration_s=1, rate=200, workers=2, overtime_s=overtime_s)
 
 
-async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5) -> Played:
-    """Play a plan to its end and return the driver and the evidence."""
+async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5, undecided: int = 0) -> Played:
+    """Play a plan to its end, which is `undecided` so many times, and return the driver and the evidence."""
+    answers = iter([*[False] * undecided, True])
+
+    async def is_decided() -> bool:
+        return next(answers)
+
     bank.hire(plan.people[0].email, plan.people[0].password)
     log = out / "worker-0.log"
     log.write_text('{"event": "request"}\n')
@@ -42,6 +47,7 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5
                 driver = Driver(plan, client, history)
                 await driver.set_up()
                 await driver.drive()
+                await driver.go_on(is_decided)
     evidence = Evidence(
         plan=plan,
         attempts=history.attempts,
@@ -61,7 +67,11 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5
 def play(tmp_path: Path) -> Play:
     """Play the short plan against a bank on paper, as it is or in trouble."""
 
-    async def play(bank: PaperBank | None = None, plan: Plan | None = None, *, timeout_s: float = 5) -> Played:
-        return await played(bank or PaperBank(), plan or short_plan(), tmp_path, timeout_s=timeout_s)
+    async def play(
+        bank: PaperBank | None = None, plan: Plan | None = None, *, timeout_s: float = 5, undecided: int = 0
+    ) -> Played:
+        return await played(
+            bank or PaperBank(), plan or short_plan(), tmp_path, timeout_s=timeout_s, undecided=undecided
+        )
 
     return play

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from simulation import drive
 from simulation.client.answers import Moved
 from simulation.client.send import Reply
 from simulation.drive import ATTEMPTS_MAX, understand
@@ -24,6 +25,23 @@ async def test_every_planned_operation_is_sent_and_ends(play: Play) -> None:
     assert sent == {operation.index for operation in evidence.plan.operations}
     assert driver.unsent == []
     assert len(driver.samples()) == len(evidence.plan.operations)
+
+
+async def test_people_go_on_in_steps_for_as_long_as_it_is_undecided(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drive, "OVERTIME_STEP_S", 0.2)
+    plan = short_plan(overtime_s=1)
+    driver, evidence = await play(plan=plan, undecided=2)
+    sent = {attempt.operation.index for attempt in evidence.attempts}
+    due = {o.index for o in plan.operations if o.phase != "overtime" or o.at_ns < 1.4e9}
+    assert sent == due
+    assert {sample.phase for sample in driver.samples()} == {"setup", "drive"}
+
+
+async def test_nobody_goes_on_where_all_is_decided(play: Play) -> None:
+    _, evidence = await play(plan=short_plan(overtime_s=1))
+    assert "overtime" not in {attempt.operation.phase for attempt in evidence.attempts}
 
 
 async def test_nothing_is_sent_before_its_intended_start(play: Play) -> None:

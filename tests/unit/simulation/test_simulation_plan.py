@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from validate_docbr import CPF
 
-from simulation.plan.draw import draw_plan
+from simulation.plan.draw import draw_plan, longest_overtime_s
 from simulation.plan.model import READ_KINDS, Intent, Kind, Plan, PlanError
 from simulation.plan.people import Role, punctuated
 from simulation.scenarios import SCENARIOS
@@ -245,3 +245,14 @@ def test_people_do_in_the_time_added_what_they_did_before() -> None:
 def test_nobody_waits_in_the_time_added_for_what_comes_later(seed: int) -> None:
     # A run may end before it has come to that.
     assert all(index < o.index for o in drawn(30, seed).overtime for index in o.awaited)
+
+
+@pytest.mark.parametrize("overtime_s", [-1, 3_600])
+def test_a_run_cannot_go_on_for_ever(overtime_s: float) -> None:
+    with pytest.raises(PlanError, match=r"the patience must be 0 to 3595 seconds after so long a run"):
+        drawn(overtime_s)
+
+
+def test_the_longest_run_has_no_time_to_add() -> None:
+    assert longest_overtime_s(3_600, 10) == 0
+    assert longest_overtime_s(100, 2_000) == 150
