@@ -13,9 +13,9 @@ from random import Random
 from time import monotonic_ns
 
 from simulation.client.access import Access
-from simulation.client.answers import Answer, Opened, Page, Tokens
+from simulation.client.answers import Answer, Opened, Page, Seen, Statement, Tokens
 from simulation.client.forms import MalformedAnswerError
-from simulation.client.orders import NotSendableError
+from simulation.client.orders import NoNextPageError, NotSendableError
 from simulation.client.payloads import FIELDS, read_payload
 from simulation.client.requests import Requests, aliased
 from simulation.client.send import BankClient, Reply
@@ -129,6 +129,12 @@ class Driver:
             return self._plan.accounts[operation.account].person
         return operation.person
 
+    async def warm_up(self) -> None:
+        """Try what is rare, or would disturb what is measured later; return when the last request has ended."""
+        if self._plan.warmup:
+            self._progress.step("Trying what people seldom do")
+            await self._start(self._plan.warmup, monotonic_ns())
+
     async def drive(self) -> None:
         """Start every operation at its intended moment; return when the last one has ended."""
         operations = self._plan.drive
@@ -187,7 +193,9 @@ class Driver:
     def _sample(self, timing: _Timing) -> OperationSample:
         operation = timing.operation
         zero_ns = self.drive_began_ns or timing.intended_ns
-        phase: Phase = "setup" if operation.phase == "setup" else "drain" if operation.phase == "heal" else "drive"
+        phase: Phase = (
+            "setup" if operation.phase in {"setup", "warmup"} else "drain" if operation.phase == "heal" else "drive"
+        )
         return OperationSample(
             operation=operation.kind.value,
             arm=operation.arm,
@@ -204,6 +212,8 @@ class Driver:
         try:
             async with self._slots:
                 ended = await self._attempts(operation)
+        except NoNextPageError:
+            pass  # the end of a history, where it was to be read to its end
         except NotSendableError as reason:
             self.unsent.append((operation, str(reason)))
         else:
@@ -286,7 +296,7 @@ class Driver:
             self.access.enter(operation.person, answer)
         elif isinstance(answer, Opened) and operation.account is not None:
             self.requests.accounts.setdefault(operation.account, answer)
-        elif isinstance(answer, Page) and answer.end_cursor is not None:
+        elif isinstance(answer, Page | Statement | Seen) and answer.end_cursor is not None:
             self.requests.cursors[operation.index] = answer.end_cursor
         elif answer is not None and operation.index in self._asked_about:
             self.requests.answers[operation.index] = answer

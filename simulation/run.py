@@ -242,6 +242,7 @@ async def _bank(
     async def story() -> None:
         async with _beside(_watch_ledger(backend, seen)):
             await driver.set_up()
+            await driver.warm_up()
             # Millions of objects of the plan need not be looked at again and again while latency is measured.
             gc.collect()
             gc.freeze()
@@ -316,6 +317,8 @@ def _secrets(plan: Plan, driver: Driver, token_secret: str) -> list[Secret]:
     for person in plan.people:
         secrets.append(Secret(f"the password of person {person.index}", person.password))
         secrets.append(Secret(f"the CPF of person {person.index}", person.cpf))
+        secrets.append(Secret(f"the name of person {person.index}", person.full_name))
+        secrets.append(Secret(f"the e-mail address of person {person.index}", person.email))
         secrets.append(Secret(f"the CPF of person {person.index}, punctuated", punctuated(person.cpf)))
     for tokens in driver.access.issued:
         secrets.append(Secret("an access token", tokens.access))

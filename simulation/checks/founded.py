@@ -11,7 +11,7 @@ from simulation.judge.effects import OUTSIDE
 from simulation.judge.evidence import Evidence
 from simulation.judge.oracle import content_of
 from simulation.judge.reasons import Window
-from simulation.plan.model import Kind
+from simulation.plan.model import STATE_KINDS, Kind
 
 TRANSACTION_KINDS = {Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL", Kind.BATCH: "TRANSFER"}
 
@@ -54,7 +54,7 @@ def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
                 ids = tuple(id_ for id_ in (original.credit_id, original.debit_id) if id_ != OUTSIDE)
                 need_minor = original.amount_minor if sent.amount is None else minor(sent.amount)
                 yield Asked(attempt.code, ids, original.credit_id, need_minor)
-        case Kind.CLOSE:
+        case Kind.CLOSE | Kind.FREEZE | Kind.UNFREEZE:
             yield Asked(attempt.code, (), sent.account_id, 0)
 
 
@@ -87,7 +87,7 @@ def unfounded(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
             if not any(one.largest_minor > once or spent > a_day for once, a_day in limits):
                 return f"{reais(one.largest_minor)} refused as beyond a limit, and no limit can have been so low"
         case "ACCOUNT_FROZEN" | "ACCOUNT_CLOSED" as code:
-            ids = (one.debit_id,) if attempt.operation.kind is Kind.CLOSE else one.account_ids
+            ids = (one.debit_id,) if attempt.operation.kind in STATE_KINDS else one.account_ids
             state = code.removeprefix("ACCOUNT_")
             if not any(state in reasons.statuses(id_, window) for id_ in ids if id_ is not None):
                 return f"refused with {code}, and no account in it can have been {state.lower()}"
@@ -136,6 +136,11 @@ def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
             return f"{reais(one.largest_minor)} left the account, and its limit was lower all along"
         if all(spent + one.counts_minor > a_day for _, a_day in limits):
             return f"{reais(one.counts_minor)} left the account after {reais(spent)}, more than its limit of a day"
+    if attempt.operation.kind in {Kind.FREEZE, Kind.UNFREEZE} and one.debit_id is not None:
+        # What it has done itself is among what can have been true; before it, the account was closed for good.
+        before = Window(window.begin_ns, window.begin_ns)
+        if reasons.statuses(one.debit_id, before) == {"CLOSED"}:
+            return "the account was closed, and has another state now"
     if attempt.operation.kind is Kind.CLOSE and one.debit_id is not None:
         balances = reasons.balances(one.debit_id, window)
         if balances and all(balances):

@@ -1,11 +1,11 @@
-"""No line that the bank logged holds a password, a token or a CPF of anybody in the run."""
+"""No line that the bank logged holds a password, a token, a CPF, a name or an address of anybody in the run."""
 
 from simulation.checks.tally import Tally
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "no_secrets_in_logs"
-TITLE = "No password, token or CPF in any log line"
+TITLE = "No password, token, CPF, name or e-mail address in any log line"
 
 
 def check(evidence: Evidence) -> CheckResult:

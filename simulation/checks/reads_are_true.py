@@ -14,6 +14,7 @@ from simulation.client.answers import Edge, Holdings, Page, Statement
 from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
 from simulation.judge.facts import EntryRow, Facts
+from simulation.plan.people import Role
 from simulation.result import CheckResult
 
 NAME = "reads_are_true"
@@ -89,9 +90,13 @@ def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], t
             text = f"{attempt}: the {name} was said to be {reais(shown)}"
             tally.broke(f"{text}, and is {reais(right)} in the end", abs(shown - right))
     lines = [Edge(e.transaction_id, e.amount_minor, e.balance_after_minor) for e in reversed(closing[len(opening) :])]
-    if list(seen.edges) != (lines if seen.is_whole else lines[: len(seen.edges)]):
+    if attempt.sent.after is None and list(seen.edges) != (lines if seen.is_whole else lines[: len(seen.edges)]):
         tally.broke(f"{attempt}: the statement shows {len(seen.edges)} lines that are not the {len(lines)} of its time")
-    if seen.is_whole and seen.opening_minor + sum(edge.change_minor for edge in seen.edges) != seen.closing_minor:
+    if (
+        attempt.sent.after is None
+        and seen.is_whole
+        and seen.opening_minor + sum(edge.change_minor for edge in seen.edges) != seen.closing_minor
+    ):
         tally.broke(f"{attempt}: opening balance and changes do not add up to the closing balance")
 
 
@@ -113,8 +118,10 @@ def _holdings(attempt: Attempt, seen: Holdings, tally: Tally) -> None:
 
 
 def _nobody_elses(evidence: Evidence, facts: Facts, tally: Tally) -> None:
-    """Nobody is shown somebody else's account."""
+    """Nobody but the bank's own people is shown somebody else's account."""
     for attempt in evidence.attempts:
+        if evidence.plan.people[attempt.operation.person].role is Role.TELLER:
+            continue
         mine = evidence.user_ids.get(attempt.operation.person)
         for account_id, _ in balances_shown(attempt):
             account = facts.accounts.get(account_id)

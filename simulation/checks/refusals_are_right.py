@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from simulation.checks.founded import asked, unfounded, unjustified
 from simulation.checks.kept import REUSED, may_stand_for_another
 from simulation.checks.tally import NO_FACTS, Tally, reais
-from simulation.client.answers import Balance
+from simulation.client.answers import Balance, Page
 from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
 from simulation.plan.model import Intent, Kind, Operation
@@ -28,7 +28,7 @@ MUST_BE_REFUSED: Mapping[Intent, frozenset[str]] = {
     Intent.UNKNOWN_ACCOUNT: frozenset({"ACCOUNT_NOT_FOUND"}),
     Intent.MISTYPED_NUMBER: frozenset({"ACCOUNT_NOT_FOUND", "INVALID_INPUT", "BAD_INPUT"}),
     Intent.OTHER_CURRENCY: frozenset({"CURRENCY_MISMATCH", "BAD_INPUT"}),
-    Intent.NOT_MINE: frozenset({"ACCOUNT_NOT_FOUND"}),
+    Intent.NOT_MINE: frozenset({"ACCOUNT_NOT_FOUND", "TRANSACTION_NOT_FOUND", "HOLD_NOT_FOUND"}),
     Intent.CLOSED_TOKEN: frozenset({"UNAUTHENTICATED"}),
     Intent.NO_TOKEN: frozenset({"UNAUTHENTICATED"}),
     Intent.FORBIDDEN: frozenset({"FORBIDDEN"}),
@@ -53,10 +53,15 @@ DEPENDS: Mapping[Kind, frozenset[str]] = {
     Kind.RELEASE: frozenset({"HOLD_ENDED"}),
     Kind.REVERSE: STATES | {"INSUFFICIENT_FUNDS", "NOT_REVERSIBLE", "REVERSAL_EXCEEDS_ORIGINAL"},
     Kind.CLOSE: frozenset({"ACCOUNT_FROZEN", "ACCOUNT_NOT_EMPTY"}),
+    Kind.FREEZE: frozenset({"ACCOUNT_CLOSED"}),
+    Kind.UNFREEZE: frozenset({"ACCOUNT_CLOSED"}),
     Kind.OPEN_ACCOUNT: frozenset({"ACCOUNT_LIMIT_REACHED"}),
     Kind.REFRESH: frozenset({"INVALID_REFRESH_TOKEN"}),
 }
 """The codes with which a request may be refused that is not wrong by intent: it depends on what was true."""
+
+NOTHING_SHOWN = (Balance(None, None), Page(None, None, (), None))
+"""What a look at somebody else's account shows: as if there were none."""
 
 ALWAYS_ALLOWED = frozenset({"OVERLOADED", "UNAUTHENTICATED"})
 """A full queue, or a session that was closed meanwhile: the person tries again."""
@@ -81,7 +86,7 @@ def check(evidence: Evidence) -> CheckResult:
         must = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
         if attempt.outcome == "ok":
             tally.look()
-            if must is not None and not (operation.kind is Kind.BALANCE and attempt.answer == Balance(None, None)):
+            if must is not None and attempt.answer not in NOTHING_SHOWN:
                 tally.broke(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
         elif attempt.outcome == "refused" and attempt.code is not None:
             tally.look()

@@ -135,6 +135,7 @@ class Statement:
     closing_minor: int
     edges: tuple[Edge, ...]
     is_whole: bool
+    end_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,13 @@ class Tokens:
 
     access: str
     refresh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Something that is looked at field by field only; `end_cursor` is where the next page begins, if there is one."""
+
+    end_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +179,7 @@ Answer: TypeAlias = (
     | Holdings
     | Known
     | Tokens
+    | Seen
     | Done
 )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from simulation.client.answers import Answer, Held, Moved, Opened
 from simulation.history import Sent
-from simulation.plan.model import CURRENCY, Kind, Operation
+from simulation.plan.model import CURRENCY, Intent, Kind, Operation
 
 STATEMENT_PAGE = 100
 """The most that a page may have, so that most statements are whole."""
@@ -21,12 +21,17 @@ class NotSendableError(Exception):
     """The operation needs something that the bank never gave, such as an account whose opening failed."""
 
 
+class NoNextPageError(NotSendableError):
+    """The page before was the last one: there is nothing to ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the bank has given so far: accounts by their number in the plan, answers by the operation's."""
+    """What the bank has given so far: accounts by their number in the plan, answers and cursors by the operation's."""
 
     account: Callable[[int | None], Opened]
     answers: Mapping[int, Answer]
+    cursors: Mapping[int, str]
 
 
 class Orders:
@@ -35,7 +40,8 @@ class Orders:
     def __init__(self, given: Given, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._given = given
         self._now = now
-        self._expiries: dict[tuple[int, str | None], str] = {}
+        self._expiries: dict[tuple[int, str | None, int], str] = {}
+        self._spans: dict[int, tuple[str, str]] = {}
 
     def compose(self, operation: Operation) -> Composed:
         """Return variables and content of a request. Raises NotSendableError where something for it is missing."""
@@ -57,13 +63,43 @@ class Orders:
             case Kind.HOLDS:
                 account_id = self._given.account(operation.account).account_id
                 return {"id": account_id}, Sent(account_id=account_id)
+            case Kind.LIMITS | Kind.DAYS:
+                return self._account(operation)
+            case Kind.AUDIT:
+                return self._trail(operation)
             case _:
                 return self._state(operation)
 
     def _withdrawal(self, operation: Operation) -> Composed:
         account = self._given.account(operation.account)
         content = {"idempotencyKey": operation.key, "accountNumber": account.number, "amount": _money(operation.amount)}
-        return {"input": content}, Sent(account_id=account.account_id, amount=operation.amount, currency=CURRENCY)
+        content["description"] = operation.text
+        sent = Sent(account_id=account.account_id, amount=operation.amount, currency=CURRENCY, text=operation.text)
+        return {"input": content}, sent
+
+    def _account(self, operation: Operation) -> Composed:
+        account_id = self._given.account(operation.account).account_id
+        variables: dict[str, object] = {"id": account_id}
+        if operation.kind is Kind.DAYS:
+            today = self._now().date()
+            # Wherever the bank's days begin, today is among these.
+            variables["from"], variables["to"] = ((today + timedelta(days=days)).isoformat() for days in (-1, 1))
+        return variables, Sent(account_id=account_id)
+
+    def _trail(self, operation: Operation) -> Composed:
+        """Ask for a page of the audit trail: of one account, where the operation names one."""
+        about = None if operation.account is None else self._given.account(operation.account).account_id
+        after = self._after(operation)
+        variables = {"entityId": about, "limit": operation.page_size, "after": after}
+        return variables, Sent(about_id=about, after=after)
+
+    def _after(self, operation: Operation) -> str | None:
+        if operation.intent is not Intent.NEXT_PAGE or operation.follows is None:
+            return None
+        cursor = self._given.cursors.get(operation.follows)
+        if cursor is None:
+            raise NoNextPageError
+        return cursor
 
     def _list(self, operation: Operation) -> Composed:
         source = self._given.account(operation.account).account_id
@@ -72,11 +108,17 @@ class Orders:
             "idempotencyKey": operation.key,
             "atomic": operation.atomic,
             "transfers": [
-                {"fromAccountId": source, "toAccountNumber": number, "amount": _money(amount)}
+                {
+                    "fromAccountId": source,
+                    "toAccountNumber": number,
+                    "amount": _money(amount),
+                    "description": operation.text,
+                }
                 for number, amount in items
             ],
         }
-        each = tuple(Sent(account_id=source, target_number=n, amount=a, currency=CURRENCY) for n, a in items)
+        text = operation.text
+        each = tuple(Sent(account_id=source, target_number=n, amount=a, currency=CURRENCY, text=text) for n, a in items)
         return {"input": content}, Sent(account_id=source, items=each, atomic=operation.atomic)
 
     def _authorization(self, operation: Operation) -> Composed:
@@ -86,12 +128,14 @@ class Orders:
             "fromAccountId": source.account_id,
             "toAccountNumber": target.number,
             "amount": _money(operation.amount),
+            "description": operation.text,
         }
         sent = Sent(account_id=source.account_id, target_number=target.number, amount=operation.amount)
+        sent = replace(sent, text=operation.text)
         if operation.life_ms is not None:
             # Whoever sends the key again means the same moment.
             ends = self._now() + timedelta(milliseconds=operation.life_ms)
-            expires_at = self._expiries.setdefault((operation.person, operation.key), _instant(ends))
+            expires_at = self._expiries.setdefault((operation.person, operation.key, operation.life_ms), _instant(ends))
             content["expiresAt"], sent = expires_at, replace(sent, expires_at=expires_at)
         return {"input": content}, replace(sent, currency=CURRENCY)
 
@@ -100,7 +144,10 @@ class Orders:
         content: dict[str, object] = {"idempotencyKey": operation.key, **about}
         if operation.amount is not None:
             content["amount"] = _money(operation.amount)
-        return {"input": content}, Sent(about_id=id_, amount=operation.amount, currency=CURRENCY)
+        sent = Sent(about_id=id_, amount=operation.amount, currency=CURRENCY)
+        if operation.kind is Kind.REVERSE:
+            content["reason"], sent = operation.text, replace(sent, text=operation.text)
+        return {"input": content}, sent
 
     def _transaction(self, operation: Operation) -> str:
         match self._about(operation):
@@ -121,9 +168,14 @@ class Orders:
         account_id = self._given.account(operation.account).account_id
         end = self._now() - timedelta(milliseconds=operation.age_ms)
         begin = end - timedelta(milliseconds=BACK_MS)
-        at, since = _instant(end), _instant(begin)
-        variables = {"id": account_id, "at": at, "from": since, "to": at, "first": STATEMENT_PAGE, "after": None}
-        return variables, Sent(account_id=account_id, since=since, until=at)
+        after = self._after(operation)
+        # A next page is one of the same statement.
+        usual = _instant(begin), _instant(end)
+        since, at = usual if operation.follows is None else self._spans.get(operation.follows, usual)
+        self._spans[operation.index] = since, at
+        first = operation.page_size or STATEMENT_PAGE
+        variables = {"id": account_id, "at": at, "from": since, "to": at, "first": first, "after": after}
+        return variables, Sent(account_id=account_id, since=since, until=at, after=after)
 
     def _state(self, operation: Operation) -> Composed:
         account = self._given.account(operation.account)

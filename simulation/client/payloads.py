@@ -18,6 +18,7 @@ from simulation.client.answers import (
     Moved,
     Opened,
     Page,
+    Seen,
     State,
     Statement,
     Tokens,
@@ -45,6 +46,9 @@ FIELDS: Mapping[Kind, str] = {
     Kind.CLOSE: "closeAccount",
     Kind.STATEMENT: "account",
     Kind.HOLDS: "account",
+    Kind.DAYS: "account",
+    Kind.LIMITS: "account",
+    Kind.AUDIT: "auditLogs",
     Kind.ME: "me",
     Kind.BALANCE: "account",
     Kind.HISTORY: "account",
@@ -158,8 +162,7 @@ def _balance(body: Mapping[str, object]) -> Balance:
 def _page(body: Mapping[str, object]) -> Page:
     connection = as_object(body.get("transactions"))
     info = as_object(connection.get("pageInfo"))
-    end_cursor = optional(info, "endCursor") if info.get("hasNextPage") is True else None
-    return Page(text(body, "id"), money(body, "balance"), _edges(connection), end_cursor)
+    return Page(text(body, "id"), money(body, "balance"), _edges(connection), _next(info))
 
 
 def _edges(connection: Mapping[str, object]) -> tuple[Edge, ...]:
@@ -180,7 +183,16 @@ def _statement(body: Mapping[str, object]) -> Statement:
         closing_minor=money(statement, "closingBalance"),
         edges=_edges(connection),
         is_whole=as_object(connection.get("pageInfo")).get("hasNextPage") is False,
+        end_cursor=_next(as_object(connection.get("pageInfo"))),
     )
+
+
+def _seen(body: Mapping[str, object]) -> Seen:
+    return Seen(_next(as_object(body.get("pageInfo"))) if "pageInfo" in body else None)
+
+
+def _next(info: Mapping[str, object]) -> str | None:
+    return optional(info, "endCursor") if info.get("hasNextPage") is True else None
 
 
 def _tokens(body: Mapping[str, object]) -> Tokens:
@@ -218,6 +230,9 @@ _READERS: Mapping[Kind, Callable[[Mapping[str, object]], Answer]] = {
     Kind.CLOSE: _state,
     Kind.STATEMENT: _statement,
     Kind.HOLDS: _holdings,
+    Kind.DAYS: _seen,
+    Kind.LIMITS: _seen,
+    Kind.AUDIT: _seen,
     Kind.ME: _balances,
     Kind.BALANCE: _balance,
     Kind.HISTORY: _page,

@@ -6,7 +6,7 @@ from typing import Any
 
 from simulation.client.access import login_variables
 from simulation.client.answers import Answer, Opened
-from simulation.client.orders import Given, NotSendableError, Orders
+from simulation.client.orders import Given, NoNextPageError, NotSendableError, Orders
 from simulation.client.send import ALIASED
 from simulation.history import Sent
 from simulation.plan.model import CURRENCY, Intent, Kind, Operation, Plan
@@ -56,7 +56,7 @@ class Requests:
         self.accounts: dict[int, Opened] = {}
         self.cursors: dict[int, str] = {}
         self.answers: dict[int, Answer] = {}
-        self._orders = Orders(Given(self._account, self.answers))
+        self._orders = Orders(Given(self._account, self.answers, self.cursors))
 
     def compose(self, operation: Operation, *, refresh_token: str | None) -> Request:
         """Return the request of an operation. Raises NotSendableError where something that it needs is missing."""
@@ -99,6 +99,8 @@ class Requests:
         after = None
         if operation.intent is Intent.NEXT_PAGE and operation.follows is not None:
             after = self.cursors.get(operation.follows)
+            if after is None and operation.phase == "warmup":
+                raise NoNextPageError
         variables = {"id": account.account_id, "first": operation.page_size, "after": after}
         return Request(variables, Sent(account_id=account.account_id, after=after))
 
@@ -108,8 +110,10 @@ class Requests:
             **_keyed(operation),
             "accountNumber": account.number,
             "amount": {"amount": operation.amount, "currency": operation.currency},
+            "description": operation.text,
         }
         sent = Sent(target_number=account.number, amount=operation.amount, currency=operation.currency)
+        sent = replace(sent, text=operation.text)
         return Request({"input": content}, sent)
 
     def _transfer(self, operation: Operation) -> Request:
@@ -125,8 +129,10 @@ class Requests:
             "fromAccountId": source,
             "toAccountNumber": target,
             "amount": {"amount": operation.amount, "currency": operation.currency},
+            "description": operation.text,
         }
         sent = Sent(account_id=source, target_number=target, amount=operation.amount, currency=operation.currency)
+        sent = replace(sent, text=operation.text)
         return Request({"input": content}, sent)
 
 

@@ -33,6 +33,9 @@ COUNTED = frozenset({"TRANSFER", "WITHDRAWAL"})
 
 NEVER = float("inf")
 
+EXPIRY_SHOWN_NS = 1_000_000_000
+"""Nobody is told when a hold's time is over: until its end is committed and in the cache, looks may not show it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -197,7 +200,7 @@ class Reasons:
         row = None if facts is None else facts.holds.get(promise.hold_id)
         if row is None or row.ended_at_s is None:
             return NEVER
-        return row.ended_at_s * 1e9 + self._epoch_ns
+        return row.ended_at_s * 1e9 + self._epoch_ns + EXPIRY_SHOWN_NS
 
     def balances(self, account_id: str, window: Window) -> Sequence[int]:
         """Return the balances that the account can have had."""

@@ -58,6 +58,13 @@ NAMES = (
     "handler_raises",
     "batches_never_answered",
     "loop_breaks",
+    "hold_captured_after_its_end",
+    "staff_debits_customers",
+    "logout_not_told",
+    "digest_without_target",
+    "person_named_in_logs",
+    "older_value_put",
+    "older_answer_kept",
 )
 """Every mutant; the name is its file's."""
 

@@ -20,6 +20,7 @@ class Mutant:
 
     `caught_by` names the checks that must find it, in a run of `scenario` with that many workers, while the `faults`
     happen without which it does no harm. `misses` names success criteria that it must miss where the machine is quiet.
+    `warm_up`: it is met in what is tried before people bank.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Mutant:
     workers: int = 1
     faults: Sequence[str] = ()
     misses: Sequence[str] = ()
+    warm_up: bool = False
 
 
 def patch(owner: Any, name: str, replacement: Any) -> Any:

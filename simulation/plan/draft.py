@@ -34,6 +34,7 @@ class Draft:
     atomic: bool = True
     life_ms: int | None = None
     age_ms: int = 0
+    text: str | None = None
 
 
 def clicked(random: Random, scenario: Scenario, draft: Draft) -> list[Draft]:

@@ -10,6 +10,7 @@ from simulation.plan.mix import TELLER, Drawer
 from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
 from simulation.plan.people import Person, Role, make_people
 from simulation.plan.timetable import draw_faults, draw_lookouts
+from simulation.plan.warmup import draw_warmup
 from simulation.scenarios.shape import Scenario
 
 CUSTOMERS = range(4, 2_001)  # two households and two others at least; beyond 2,000 the setup alone takes minutes
@@ -30,11 +31,13 @@ def draw_plan(
     workers: int,
     faults: Sequence[FaultName] = (),
     overtime_s: float = 0.0,
+    warm_up: bool = True,
 ) -> Plan:
     """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none.
 
     With `faults`, people bank in the same way as without; a schedule of the faults, and lookouts that see when the
-    service is back, come on top. For up to `overtime_s` more people can go on as they did.
+    service is back, come on top. For up to `overtime_s` more people can go on as they did. Without `warm_up` nothing is
+    tried before they bank.
     """
     _accept_sizes(seed, customers, duration_s, rate, workers)
     if not 0 <= overtime_s <= longest_overtime_s(duration_s, rate):
@@ -46,6 +49,7 @@ def draw_plan(
     drawer = Drawer(Random(f"{seed} drive"), scenario, people, accounts)
     setup = _setup_operations(Random(f"{seed} setup"), scenario, people, accounts)
     drive = drawer.draw(duration_ns=round(duration_s * 1e9), rate=rate)
+    warmup = draw_warmup(Random(f"{seed} warmup"), drawer, people) if warm_up else []
     overtime = drawer.draw(duration_ns=round(overtime_s * 1e9), rate=rate, from_ns=round(duration_s * 1e9))
     for draft in overtime:
         draft.phase = "overtime"
@@ -63,7 +67,7 @@ def draw_plan(
         workers=workers,
         people=people,
         accounts=tuple(drawer.accounts),
-        operations=_numbered(setup, drive),
+        operations=_numbered(seed, setup, [*warmup, *drive]),
         faults=tuple(planned),
         terms=scenario.terms,
         overtime_s=overtime_s,
@@ -146,8 +150,37 @@ def _setup_operations(
     return drafts
 
 
-def _numbered(setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation, ...]:
+TEXTS = (
+    None,
+    None,
+    "rent",
+    "aluguel de março",
+    "for the tickets, thank you!",
+    "café & pão",
+    "a/c 0001 \"x\" 'y' <z>",
+)
+"""What people write: nothing, plain words, other letters, and what somebody could mistake for markup."""
+
+PHASES = ("setup", "warmup", "drive", "heal", "overtime")
+"""In their order, but for `heal`, which comes last; each draws by itself, so that none changes another."""
+
+DESCRIBED = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE})
+
+
+def _describe(random: Random, drafts: Sequence[Draft]) -> None:
+    """Let everything that may have a description have one, or none; what repeats something says the same."""
+    for draft in drafts:
+        if draft.text is None and draft.follows is None and draft.kind in DESCRIBED:
+            draft.text = random.choice(TEXTS)
+    for draft in drafts:
+        if draft.text is None and draft.follows is not None and draft.kind in DESCRIBED:
+            draft.text = draft.follows.text
+
+
+def _numbered(seed: int, setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation, ...]:
     drafts = [*setup, *sorted(drive, key=lambda draft: (draft.phase, draft.at_ns))]
+    for phase in PHASES:
+        _describe(Random(f"{seed} texts {phase}"), [draft for draft in drafts if draft.phase == phase])
     number = {id(draft): index for index, draft in enumerate(drafts)}
     return tuple(
         Operation(
@@ -173,6 +206,7 @@ def _numbered(setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation
             atomic=draft.atomic,
             life_ms=draft.life_ms,
             age_ms=draft.age_ms,
+            text=draft.text,
         )
         for index, draft in enumerate(drafts)
     )

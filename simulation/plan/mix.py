@@ -239,11 +239,22 @@ class Drawer:
         before = self.recent_transfer(at_ns)
         if before is None:
             return self._transfer(at_ns)
-        amount = reais(7_777_700 + self._cents())  # more than any plan moves otherwise
         slot = before.slot + 1
-        return [
-            replace(before, at_ns=at_ns, intent=Intent.CONFLICT, amount=amount, slot=slot, follows=before, waits=True)
-        ]
+        changed = replace(before, at_ns=at_ns, intent=Intent.CONFLICT, slot=slot, follows=before, waits=True)
+        match self._random.randrange(4):
+            case 0 | 1:
+                changed.amount = reais(7_777_700 + self._cents())  # more than any plan moves otherwise
+            case 2:
+                changed.text = "something else"
+            case _:
+                other = self._payees.draw()
+                # Nobody pays anything out of a household, not even by mistake.
+                inside = before.target is not None and self.owner_of(before.target) == before.person
+                if inside or other in {before.target, before.account}:
+                    changed.text = "something else"
+                else:
+                    changed.target = other
+        return [changed]
 
     def _deposit(self, at_ns: int) -> list[Draft]:
         draft = self._draft(at_ns, Kind.DEPOSIT, TELLER)

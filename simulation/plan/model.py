@@ -44,13 +44,18 @@ class Kind(StrEnum):
     HISTORY = "history"
     STATEMENT = "statement"
     HOLDS = "holds"
+    DAYS = "days"
+    LIMITS = "limits"
+    AUDIT = "audit_logs"
 
 
 HOLD_KINDS = frozenset({Kind.AUTHORIZE, Kind.CAPTURE, Kind.RELEASE})
 MONEY_KINDS = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, *HOLD_KINDS})
 KEYED_KINDS = MONEY_KINDS | {Kind.OPEN_ACCOUNT}
 STATE_KINDS = frozenset({Kind.FREEZE, Kind.UNFREEZE, Kind.LIMIT, Kind.CLOSE})
-READ_KINDS = frozenset({Kind.ME, Kind.BALANCE, Kind.HISTORY, Kind.STATEMENT, Kind.HOLDS})
+READ_KINDS = frozenset(
+    {Kind.ME, Kind.BALANCE, Kind.HISTORY, Kind.STATEMENT, Kind.HOLDS, Kind.DAYS, Kind.LIMITS, Kind.AUDIT}
+)
 
 
 class Intent(StrEnum):
@@ -60,7 +65,7 @@ class Intent(StrEnum):
     OVERDRAFT = "overdraft"  # most likely more than the account holds
     REPLAY = "replay"  # same key, same content, once the first has its answer
     DUPLICATE = "duplicate"  # same key, same content, at the same moment
-    CONFLICT = "conflict"  # same key, other amount, once the first has its answer
+    CONFLICT = "conflict"  # same key, another field, once the first has its answer
     ZERO_AMOUNT = "zero_amount"
     NEGATIVE_AMOUNT = "negative_amount"
     TOO_PRECISE = "too_precise"
@@ -103,7 +108,7 @@ class PlannedAccount:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One request that somebody means to make, `at_ns` nanoseconds after its phase (setup, drive, heal) began.
+    """One request that somebody means to make, `at_ns` nanoseconds after its phase (setup, warmup, drive, heal) began.
 
     Of the phase `overtime`, which goes on where the drive ends, `at_ns` counts from the beginning of the drive.
 
@@ -112,7 +117,7 @@ class Operation:
     repeats; if it `waits`, it is not sent before that one has its answer. Nor is it sent before the one that it comes
     `after`, which may be anybody's, or the one that it is `about`, whose answer names the hold or the transaction.
     A list of transfers has `items`, a target and an amount each; a hold ends after `life_ms`; of a statement `age_ms`
-    says how long before the request it looks back.
+    says how long before the request it looks back. `text` is a description or a reason.
     """
 
     index: int
@@ -137,6 +142,7 @@ class Operation:
     atomic: bool = True
     life_ms: int | None = None
     age_ms: int = 0
+    text: str | None = None
 
     @property
     def awaited(self) -> tuple[int, ...]:
@@ -166,6 +172,11 @@ class Plan:
     def setup(self) -> Sequence[Operation]:
         """Return what happens before driving: registering, logging in, opening accounts, paying in."""
         return [operation for operation in self.operations if operation.phase == "setup"]
+
+    @property
+    def warmup(self) -> Sequence[Operation]:
+        """Return what is tried before the drive, since it is rare, or would disturb what is measured there."""
+        return [operation for operation in self.operations if operation.phase == "warmup"]
 
     @property
     def drive(self) -> Sequence[Operation]:
@@ -232,4 +243,5 @@ def _canonical(o: Operation) -> list[object]:
         o.atomic,
         o.life_ms,
         o.age_ms,
+        o.text,
     ]

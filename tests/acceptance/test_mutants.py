@@ -39,6 +39,7 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
         rate=80,
         workers=1 if planted is None else planted.workers,
         faults=faults,
+        warm_up=planted is None or planted.warm_up,
     )
     return play(Run(plan, shape, servers, out, mutant), Progress())
 

@@ -22,12 +22,13 @@ Played = tuple[Driver, Evidence]
 Play = Callable[..., Awaitable[Played]]
 
 
-def short_plan(scenario: str = "first_day", *, seed: int = 3, overtime_s: float = 0) -> Plan:
+def short_plan(scenario: str = "first_day", *, seed: int = 4, overtime_s: float = 0) -> Plan:
     """Draw a plan of one second; what is rare in a day of sixty people happens in it, too."""
     usual = SCENARIOS[scenario]
     often = {"retry": 8, "conflict": 4, "wrong": 6, "not_mine": 3, "relogin": 2}
     shape = replace(usual, mix={name: often.get(name, weight) for name, weight in usual.mix.items()})
-    return draw_plan(seed=seed, scenario=shape, customers=6, duration_s=1, rate=200, workers=2, overtime_s=overtime_s)
+    sizes = {"customers": 6, "duration_s": 1, "rate": 200, "workers": 2}
+    return draw_plan(seed=seed, scenario=shape, **sizes, overtime_s=overtime_s, warm_up=False)  # type: ignore[arg-type]
 
 
 async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5, undecided: int = 0) -> Played:

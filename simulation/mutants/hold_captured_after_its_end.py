@@ -1,0 +1,29 @@
+"""A hold whose time is over can be captured and released until the bank has come round to expiring it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from bank.transfers import hold
+from simulation.mutants.mutant import Mutant, patch
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def plant() -> None:
+    """Let the decision look at a clock that stands."""
+
+    def _active(books: Any, command: Any) -> Any:
+        return right(replace(books, now=LONG_AGO), command)
+
+    right = patch(hold, "_active", _active)
+
+
+MUTANT = Mutant(
+    name="hold_captured_after_its_end",
+    explanation=__doc__ or "",
+    caught_by=("rows_are_true",),
+    plant=plant,
+    warm_up=True,
+)

@@ -1,0 +1,290 @@
+"""What is tried before people bank: rare things, races, and everything that could only be noticed by whoever tries it.
+
+It is the same in every run but for its amounts and keys, takes a few seconds, and is judged as everything else is; only
+its times are not measured. A trader and somebody else play it with accounts of their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
+from typing import Protocol
+
+from simulation.plan.draft import Draft, key, reais
+from simulation.plan.model import MONEY_KINDS, Intent, Kind
+from simulation.plan.people import Person, Role
+
+TELLER = 0
+MS = 1_000_000
+
+LONG_MS = 600_000
+"""How long a hold lasts that somebody ends in time."""
+
+ENDING_MS = 700
+"""How long a hold lasts whose end is tried around its own."""
+
+AROUND_END_MS = (-250, 30, 120, 260, 450)
+"""When a hold is captured or released, from its own end on: the bank looks for those that are over once a second."""
+
+ROUNDS = 12
+"""So many times money moves while it is looked at, within a few milliseconds: enough for each order of the two."""
+
+RACES_MS = (0, 2, 4, 6, 9, 12)
+"""When accounts are looked at while money moves: about as long as a batch takes."""
+
+
+class Bankers(Protocol):
+    """What is drawn elsewhere, and here gone on with."""
+
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+        """Draw the opening of one more account."""
+
+
+def draw_warmup(random: Random, bankers: Bankers, people: Sequence[Person]) -> list[Draft]:
+    """Draw everything that is tried once in every run."""
+    ana = next(person.index for person in people if person.role is Role.TRADER)
+    bia = next(p.index for p in people if p.index not in {TELLER, ana} and p.role is not Role.HOUSEHOLD)
+    return _Warmup(random, bankers, ana, bia).draw()
+
+
+class _Warmup:
+    """Draws one thing after the other; each comes after what it needs."""
+
+    def __init__(self, random: Random, bankers: Bankers, ana: int, bia: int) -> None:
+        self._random = random
+        self._bankers = bankers
+        self._ana = ana
+        self._bia = bia
+        self._drafts: list[Draft] = []
+        self._funded: Draft | None = None
+
+    def draw(self) -> list[Draft]:
+        a, b = self._account(self._ana, "900.00"), self._account(self._ana, "90.00")
+        c = self._account(self._bia, "200.00")
+        self._keys(200, a, b, c)
+        self._forbidden(900, a, c)
+        self._bounds(1_000)
+        self._states(1_100)
+        self._ends(1_200, a, c)
+        self._races(1_500, a, b)
+        self._after_writing(2_900, a, c)
+        self._pages(3_300, a)
+        self._looks(3_500, a, b)
+        self._left(3_700, a, c)
+        return self._drafts
+
+    def _do(self, at_ms: int, kind: Kind, person: int, **more: object) -> Draft:
+        """Draw one request, after all that it needs has been answered."""
+        fields: dict[str, object] = {"after": self._funded, "slot": self._random.randrange(1_000), **more}
+        draft = Draft("warmup", at_ms * MS, kind, Intent.PLAIN, person, 0)
+        if kind in MONEY_KINDS:
+            draft.key = key(self._random)
+        draft = replace(draft, **fields)  # type: ignore[arg-type]  # fields of Draft
+        self._drafts.append(draft)
+        return draft
+
+    def _once_more(self, first: Draft, at_ms: int, intent: Intent, **changes: object) -> Draft:
+        draft = replace(first, at_ns=at_ms * MS, intent=intent, follows=first, waits=True, slot=first.slot + 1)
+        draft = replace(draft, **changes)  # type: ignore[arg-type]  # fields of Draft
+        self._drafts.append(draft)
+        return draft
+
+    def _account(self, person: int, amount: str, at_ms: int = 0) -> int:
+        opening = self._bankers.opening(at_ms * MS, person, key(self._random))
+        opening.phase = "warmup"
+        self._drafts.append(opening)
+        assert opening.account is not None
+        self._funded = None
+        self._funded = self._do(at_ms, Kind.DEPOSIT, TELLER, account=opening.account, amount=amount, after=opening)
+        return opening.account
+
+    def _pay(self, at_ms: int, source: int, target: int, amount: str = "1.00", **more: object) -> Draft:
+        return self._do(at_ms, Kind.TRANSFER, self._ana, account=source, target=target, amount=amount, **more)
+
+    def _hold(self, at_ms: int, source: int, target: int, **more: object) -> Draft:
+        fields: dict[str, object] = {"amount": "3.00", "life_ms": LONG_MS, **more}
+        return self._do(at_ms, Kind.AUTHORIZE, self._ana, account=source, target=target, **fields)
+
+    def _keys(self, at_ms: int, a: int, b: int, c: int) -> None:
+        """Send each kind of request with one key again and again, each time with another field changed."""
+        paid = self._pay(at_ms, a, c, "10.00")
+        text = {"text": "not what was said before"}
+        self._changed(paid, {"account": b}, {"target": b}, {"amount": "10.01"}, text)
+        paid_in = self._do(at_ms, Kind.DEPOSIT, TELLER, account=a, amount="20.00")
+        self._changed(paid_in, {"account": b}, {"amount": "20.01"}, text)
+        drawn = self._do(at_ms, Kind.WITHDRAW, self._ana, account=a, amount="5.00")
+        self._changed(drawn, {"account": b}, {"amount": "5.01"}, text)
+        items = ((c, "1.00"), (b, "2.00"))
+        listed = self._do(at_ms, Kind.BATCH, self._ana, account=a, items=items)
+        other = ((c, "1.01"), (b, "2.00")), ((b, "2.00"), (c, "1.00")), ((c, "1.00"), (c, "2.00")), items[:1]
+        self._changed(listed, {"account": b}, {"atomic": False}, *({"items": one} for one in other), text)
+        held, another = self._hold(at_ms, a, c), self._hold(at_ms, a, c)
+        self._changed(held, {"account": b}, {"target": b}, {"amount": "3.01"}, {"life_ms": LONG_MS + 60_000}, text)
+        taken = self._do(at_ms + 150, Kind.CAPTURE, self._bia, amount="2.00", about=held)
+        self._changed(taken, {"amount": "2.01"}, {"amount": None}, {"about": another})
+        freed = self._do(at_ms + 300, Kind.RELEASE, self._bia, about=another, after=taken)
+        self._changed(freed, {"about": held})
+        back = self._do(at_ms + 150, Kind.REVERSE, self._bia, amount="4.00", about=paid)
+        self._changed(back, {"amount": "4.01"}, {"amount": None}, {"about": self._pay(at_ms, a, c, "6.00")}, text)
+
+    def _changed(self, first: Draft, *changes: Mapping[str, object]) -> None:
+        at_ms = first.at_ns // MS + 20
+        for change in changes:
+            self._once_more(first, at_ms, Intent.CONFLICT, **change)
+        self._once_more(first, at_ms + 40, Intent.REPLAY)
+
+    def _forbidden(self, at_ms: int, a: int, c: int) -> None:
+        """Try what only the bank's own people may do, what only owners may, and what not even staff may."""
+        mine = {"intent": Intent.NOT_MINE}
+        for kind in (Kind.TRANSFER, Kind.AUTHORIZE):
+            self._do(at_ms, kind, TELLER, account=a, target=c, amount="1.00", **mine)
+        self._do(at_ms, Kind.BATCH, TELLER, account=a, items=((c, "1.00"),), **mine)
+        self._do(at_ms, Kind.WITHDRAW, self._ana, account=c, amount="1.00", **mine)
+        for kind in (Kind.CLOSE, Kind.BALANCE, Kind.HISTORY):
+            self._do(at_ms, kind, self._ana, account=c, page_size=5 if kind is Kind.HISTORY else None, **mine)
+        held, paid = self._hold(at_ms, a, c), self._pay(at_ms, a, c)
+        for kind in (Kind.CAPTURE, Kind.RELEASE):
+            # Who has promised money cannot take the promise back.
+            self._do(at_ms + 100, kind, self._ana, about=held, **mine)
+        self._do(at_ms + 100, Kind.REVERSE, self._ana, about=paid, **mine)
+        denied = {"intent": Intent.FORBIDDEN}
+        for kind in (Kind.FREEZE, Kind.UNFREEZE, Kind.LIMIT, Kind.DEPOSIT):
+            self._do(at_ms, kind, self._ana, account=a, amount="1.00", **denied)
+        self._do(at_ms, Kind.AUDIT, self._ana, page_size=5, **denied)
+        # Staff may pay out, end holds, give money back, and look.
+        self._do(at_ms + 150, Kind.WITHDRAW, TELLER, account=a, amount="1.00")
+        self._do(at_ms + 150, Kind.REVERSE, TELLER, about=paid)
+        self._do(at_ms + 150, Kind.RELEASE, TELLER, about=held)
+        for kind in (Kind.BALANCE, Kind.HISTORY, Kind.HOLDS):
+            self._do(at_ms + 150, kind, TELLER, account=a, page_size=5 if kind is Kind.HISTORY else None)
+
+    def _bounds(self, at_ms: int) -> None:
+        """Spend one cent more than there is, and all there is; the same of what is free, and of limits."""
+        source, target = self._account(self._ana, "40.00", at_ms), self._account(self._ana, "1.00", at_ms)
+        steps = [
+            self._pay(at_ms, source, target, "40.01"),
+            self._hold(at_ms, source, target, amount="10.00"),
+            self._pay(at_ms, source, target, "30.01"),
+            self._hold(at_ms, source, target, amount="30.01"),
+            self._do(at_ms, Kind.LIMIT, TELLER, account=source, amount="2.00"),
+            self._pay(at_ms, source, target, "2.01"),
+            self._hold(at_ms, source, target, amount="2.01"),
+            *(self._pay(at_ms, source, target, "2.00") for _ in range(3)),
+            # The hold counts as well: after 10.00 and 6.00, another 4.00 may leave on this day, and no cent.
+            *(self._hold(at_ms, source, target, amount="2.00") for _ in range(2)),
+            self._pay(at_ms, source, target, "0.01"),
+            self._do(at_ms, Kind.LIMITS, self._ana, account=source),
+            self._do(at_ms, Kind.LIMIT, TELLER, account=source),
+            self._do(at_ms, Kind.LIMITS, self._ana, account=source),
+            self._hold(at_ms, source, target, amount="20.00"),
+            self._do(at_ms, Kind.HOLDS, self._ana, account=source),
+        ]
+        self._in_turn(steps)
+
+    def _in_turn(self, steps: Sequence[Draft]) -> None:
+        for earlier, later in pairwise(steps):
+            later.after = earlier
+
+    def _states(self, at_ms: int) -> None:
+        """Freeze, look, try to move money in and out, unfreeze; close with money, without, and try again."""
+        one, two = self._account(self._ana, "10.00", at_ms), self._account(self._ana, "10.00", at_ms)
+        look = {"page_size": None}
+        steps = [
+            self._hold(at_ms, two, one, amount="1.00"),
+            self._do(at_ms, Kind.FREEZE, TELLER, account=one),
+            self._do(at_ms, Kind.BALANCE, self._ana, account=one, **look),
+            self._do(at_ms, Kind.ME, self._ana),
+            self._pay(at_ms, one, two),
+            self._pay(at_ms, two, one),
+            self._do(at_ms, Kind.WITHDRAW, self._ana, account=one, amount="1.00"),
+            self._do(at_ms, Kind.DEPOSIT, TELLER, account=one, amount="1.00"),
+            self._hold(at_ms, one, two, amount="1.00"),
+            self._hold(at_ms, two, one, amount="1.00"),
+            self._do(at_ms, Kind.CLOSE, self._ana, account=one),
+            self._do(at_ms, Kind.UNFREEZE, TELLER, account=one),
+            self._do(at_ms, Kind.BALANCE, self._ana, account=one, **look),
+            self._do(at_ms, Kind.CLOSE, self._ana, account=one),
+            self._do(at_ms, Kind.WITHDRAW, self._ana, account=one, amount="9.00"),
+            self._do(at_ms, Kind.ME, self._ana),
+        ]
+        self._in_turn(steps)
+        opening = self._bankers.opening(at_ms * MS, self._ana, key(self._random))
+        opening.phase = "warmup"
+        self._drafts.append(opening)
+        closing = [
+            opening,
+            self._do(at_ms, Kind.CLOSE, self._ana, account=opening.account),
+            self._do(at_ms, Kind.BALANCE, self._ana, account=opening.account),
+            self._do(at_ms, Kind.DEPOSIT, TELLER, account=opening.account, amount="1.00"),
+            self._pay(at_ms, two, opening.account or 0),
+            self._do(at_ms, Kind.FREEZE, TELLER, account=opening.account),
+            self._do(at_ms, Kind.ME, self._ana),
+        ]
+        self._in_turn(closing)
+
+    def _ends(self, at_ms: int, a: int, c: int) -> None:
+        """Capture and release holds shortly before their end and shortly after it."""
+        for around in AROUND_END_MS:
+            for kind in (Kind.CAPTURE, Kind.RELEASE):
+                hold = self._hold(at_ms, a, c, life_ms=ENDING_MS, amount="1.00")
+                self._do(at_ms + ENDING_MS + around, kind, self._bia, about=hold)
+
+    def _races(self, at_ms: int, a: int, b: int) -> None:
+        """Look at accounts from all sides while money moves on them, and again once that is done."""
+        for number in range(ROUNDS):
+            start_ms = at_ms + number * 110
+            moves = [self._pay(start_ms + ms, a, b, reais(100 + number), slot=ms) for ms in (0, 3, 7)]
+            for ms in RACES_MS:
+                kind = (Kind.ME, Kind.BALANCE, Kind.HISTORY, Kind.HOLDS)[(number + ms) % 4]
+                self._see(kind, start_ms + ms, (a, b)[ms % 2], slot=number + ms)
+            for after in moves:
+                for slot, (kind, account) in enumerate(((Kind.BALANCE, a), (Kind.BALANCE, b), (Kind.ME, a))):
+                    self._see(kind, start_ms, account, slot=slot + number, after=after)
+            for ms in (60, 90):
+                for slot, (kind, account) in enumerate(((Kind.BALANCE, a), (Kind.HISTORY, b), (Kind.ME, a))):
+                    self._see(kind, start_ms + ms, account, slot=slot + ms // 30, after=moves[-1])
+
+    def _see(self, kind: Kind, at_ms: int, account: int, **more: object) -> None:
+        is_one = kind is not Kind.ME
+        size = 5 if kind is Kind.HISTORY else None
+        self._do(at_ms, kind, self._ana, account=account if is_one else None, page_size=size, **more)
+
+    def _after_writing(self, at_ms: int, a: int, c: int) -> None:
+        """Read from both sides, through each worker in turn, right after money has moved."""
+        for number in range(5):
+            paid = self._pay(at_ms + 60 * number, a, c, slot=number)
+            for slot in (number, number + 1):
+                self._see(Kind.HISTORY, at_ms, a, after=paid, slot=slot)
+                self._do(at_ms, Kind.HISTORY, self._bia, account=c, page_size=5, after=paid, slot=slot)
+                self._do(at_ms, Kind.BALANCE, self._bia, account=c, after=paid, slot=slot)
+
+    def _pages(self, at_ms: int, a: int) -> None:
+        """Read a history and a statement to their ends, a few lines a page, and the trail for a while."""
+        page = self._do(at_ms, Kind.HISTORY, self._ana, account=a, page_size=7)
+        for _ in range(14):
+            page = self._once_more(page, at_ms, Intent.NEXT_PAGE)
+        page = self._do(at_ms, Kind.STATEMENT, self._ana, account=a, page_size=6)
+        for _ in range(14):
+            page = self._once_more(page, at_ms, Intent.NEXT_PAGE)
+        for account in (None, a):
+            page = self._do(at_ms, Kind.AUDIT, TELLER, account=account, page_size=9)
+            for _ in range(4):
+                page = self._once_more(page, at_ms, Intent.NEXT_PAGE)
+
+    def _looks(self, at_ms: int, a: int, b: int) -> None:
+        for account in (a, b):
+            for kind in (Kind.DAYS, Kind.LIMITS, Kind.HOLDS):
+                self._do(at_ms, kind, self._ana, account=account)
+
+    def _left(self, at_ms: int, a: int, c: int) -> None:
+        """Log out while every worker knows the session, and use its token at once through each of them."""
+        seen: Draft | None = None
+        for slot in range(4):
+            seen = self._do(at_ms, Kind.ME, self._bia, slot=slot, after=seen or self._funded)
+        left = self._do(at_ms, Kind.LOGOUT, self._bia, slot=0, after=seen)
+        closed = {"intent": Intent.CLOSED_TOKEN, "after": left}
+        for slot in range(1, 4):
+            self._do(at_ms, Kind.ME, self._bia, slot=slot, **closed)
+            self._do(at_ms, Kind.BALANCE, self._bia, slot=slot, account=c, **closed)
+            self._do(at_ms, Kind.TRANSFER, self._bia, slot=slot, account=c, target=a, amount="1.00", **closed)
+        self._do(at_ms + 100, Kind.LOGIN, self._bia, after=left)
