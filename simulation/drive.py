@@ -8,12 +8,13 @@ full queue the same request goes out with the same key, a bounded number of time
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from random import Random
 from time import monotonic_ns
 
 from simulation.client.access import Access
-from simulation.client.answers import Answer, Opened, Page, Seen, Statement, Tokens
+from simulation.client.answers import Answer, Held, Opened, Page, Seen, Statement, Tokens
 from simulation.client.forms import MalformedAnswerError
 from simulation.client.orders import NoNextPageError, NotSendableError
 from simulation.client.payloads import FIELDS, read_payload
@@ -209,6 +210,8 @@ class Driver:
     async def _perform(self, operation: Operation, intended_ns: int) -> None:
         for index in operation.awaited:
             await self._ended[index].wait()
+        if operation.life_ms is not None and operation.kind in {Kind.CAPTURE, Kind.RELEASE}:
+            await self._until_after_its_end(operation, operation.life_ms)
         try:
             async with self._slots:
                 ended = await self._attempts(operation)
@@ -225,6 +228,13 @@ class Driver:
         finally:
             if operation.index in self._ended:
                 self._ended[operation.index].set()
+
+    async def _until_after_its_end(self, operation: Operation, later_ms: int) -> None:
+        """Wait until so long after the end of the hold that an operation is about, however late that was made."""
+        held = None if operation.about is None else self.requests.answers.get(operation.about)
+        if isinstance(held, Held):
+            left = datetime.fromisoformat(held.hold.expires_at) - datetime.now(UTC)
+            await asyncio.sleep(max(0.0, left.total_seconds() + later_ms / 1000))
 
     async def _attempts(self, operation: Operation) -> Sequence[Attempt]:
         """Send it until there is an answer; return the last attempt, and that of its alias if it has one."""

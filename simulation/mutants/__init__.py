@@ -63,8 +63,6 @@ NAMES = (
     "logout_not_told",
     "digest_without_target",
     "person_named_in_logs",
-    "older_value_put",
-    "older_answer_kept",
 )
 """Every mutant; the name is its file's."""
 

@@ -116,7 +116,8 @@ class Operation:
     into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation `follows` the one that it
     repeats; if it `waits`, it is not sent before that one has its answer. Nor is it sent before the one that it comes
     `after`, which may be anybody's, or the one that it is `about`, whose answer names the hold or the transaction.
-    A list of transfers has `items`, a target and an amount each; a hold ends after `life_ms`; of a statement `age_ms`
+    A list of transfers has `items`, a target and an amount each; a hold ends after `life_ms`, and what has
+    one and ends a hold is sent so long after its end; of a statement `age_ms`
     says how long before the request it looks back. `text` is a description or a reason.
     """
 

@@ -23,7 +23,7 @@ LONG_MS = 600_000
 ENDING_MS = 700
 """How long a hold lasts whose end is tried around its own."""
 
-AROUND_END_MS = (-250, 30, 120, 260, 450)
+AROUND_END_MS = (-250, 20, 60, 120, 260, 450)
 """When a hold is captured or released, from its own end on: the bank looks for those that are over once a second."""
 
 ROUNDS = 12
@@ -227,7 +227,7 @@ class _Warmup:
         for around in AROUND_END_MS:
             for kind in (Kind.CAPTURE, Kind.RELEASE):
                 hold = self._hold(at_ms, a, c, life_ms=ENDING_MS, amount="1.00")
-                self._do(at_ms + ENDING_MS + around, kind, self._bia, about=hold)
+                self._do(at_ms, kind, self._bia, about=hold, life_ms=around)
 
     def _races(self, at_ms: int, a: int, b: int) -> None:
         """Look at accounts from all sides while money moves on them, and again once that is done."""
