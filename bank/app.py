@@ -18,9 +18,11 @@ from bank.accounts.state import AccountStates
 from bank.audit.sign import Signer, load_seal
 from bank.background import supervise
 from bank.cache.answers import AnswerCache
+from bank.cache.membership import CacheMembership
 from bank.cache.notices import CHANNEL as CACHE_CHANNEL
 from bank.cache.notices import Notices
 from bank.cache.redis import CacheServer
+from bank.cache.trust import CacheTrust
 from bank.cache.values import ValueCache
 from bank.clock import Clock, SystemClock
 from bank.database.migrate import require_level
@@ -37,7 +39,7 @@ from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
 from bank.ledger.retention import KeyRetention
 from bank.settings import Settings
-from bank.subscriptions import subscribers
+from bank.subscriptions import CACHE_SUBSCRIBER, subscribers
 from bank.transfers.expire import expire_holds
 from bank.transfers.terms import Terms, terms_of
 
@@ -55,6 +57,7 @@ class Bank:
     answers: AnswerCache
     values: ValueCache
     notices: Notices
+    membership: CacheMembership
     accounts: AccountCache
     directory: AccountDirectory
     bus: Bus
@@ -85,10 +88,11 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         pool_timeout_ms=settings.database_pool_timeout_ms,
         statement_timeout_ms=settings.database_statement_timeout_ms,
     )
-    cache_server = CacheServer(settings.redis_url, timeout_ms=settings.redis_timeout_ms)
-    owner = uuid4()
+    trust, owner = CacheTrust(), uuid4()
+    cache_server = CacheServer(settings.redis_url, timeout_ms=settings.redis_timeout_ms, trust=trust)
     notices = Notices(database, owner)
-    values = ValueCache(cache_server, notices.tell)
+    membership = CacheMembership(trust, server=cache_server, database=database, worker=owner, told_by=CACHE_SUBSCRIBER)
+    values = ValueCache(cache_server, notices.tell, membership.start_over)
     accounts = AccountCache(values)
     bus = Bus()
     work = Work(database, bus, clock)
@@ -107,6 +111,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         answers=AnswerCache(cache_server),
         values=values,
         notices=notices,
+        membership=membership,
         accounts=accounts,
         directory=AccountDirectory(database),
         bus=bus,
@@ -165,13 +170,13 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             bus=bank.bus,
             leases=bank.leases,
             hears={CACHE_CHANNEL: partial(bank.notices.hear, bank.values.owe)},
+            heartbeat=bank.membership,
         )
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "ledger": bank.ledger.run,
             "leases": bank.leases.run,
             "expire_holds": partial(expire_holds, bank.ledger, bank.database, bank.clock),
             "key_retention": bank.key_retention.run,
-            "herald": herald.run,
             **{f"delivery_{delivery.subscriber.name}": delivery.run for delivery in bank.deliveries},
         }
         if bank.signer is not None:
@@ -179,30 +184,41 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         else:
             logger.warning("audit_heads_not_signed", reason="BANK_AUDIT_KEY_FILE is not set")
         tasks = [asyncio.create_task(supervise(name, loop)) for name, loop in loops.items()]
+        # What hears other processes, and says so, goes on until nothing more is written.
+        hearing = [
+            asyncio.create_task(supervise(name, loop))
+            for name, loop in {"herald": herald.run, "cache_membership": bank.membership.run}.items()
+        ]
         try:
             yield bank
         finally:
-            await _stop(bank, tasks)
+            await _stop(bank, tasks, hearing)
     finally:
         bank.passwords.close()
         await bank.cache_server.close()
         await bank.database.close()
 
 
-async def _stop(bank: Bank, tasks: list[asyncio.Task[None]]) -> None:
+async def _stop(bank: Bank, tasks: list[asyncio.Task[None]], hearing: list[asyncio.Task[None]]) -> None:
     """Cancel the loops, write what is queued, give the leases back. What events remain, the log has."""
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    await _cancel(tasks)
     await bank.ledger.close()
     await bank.witness.close()
+    await _cancel(hearing)
     if bank.signer is not None:
         # The chain is still ours to sign: what comes next is another process'.
         await bank.signer.sign()
     try:
         await bank.leases.release()
+        await bank.membership.leave()
     except BankError as error:
         # They end by themselves, within two seconds.
         logger.warning("leases_not_released", error=str(error))
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -6,11 +6,14 @@ from bank.audit.record import record_events
 from bank.events.delivery import Subscriber
 from bank.events.model import BalanceUpdatedEvent
 
+# Who has this position in the log has told Redis of everything before it.
+CACHE_SUBSCRIBER = "balance_cache"
+
 
 def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
     """Return every subscriber. A name is durable: its position in the log is stored under it."""
     return (
         Subscriber("audit", record_events),
-        Subscriber("balance_cache", accounts.catch_up, events=CHANGES, outside=True),
+        Subscriber(CACHE_SUBSCRIBER, accounts.catch_up, events=CHANGES, outside=True),
         Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=forget_days),
     )

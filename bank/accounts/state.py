@@ -122,19 +122,21 @@ class AccountStates:
                 )
                 return decision
             if decision is None:
-                return Account(*row)
-            changed, event = decision
-            account = Account(
-                *await queries.change_account(
-                    uow.connection,
-                    id=account_id,
-                    status=changed.status,
-                    transfer_limit_minor=changed.transfer_limit_minor,
-                    daily_limit_minor=changed.daily_limit_minor,
-                    now=uow.now,
+                # Perhaps a retry of what was done, and could not be shown everywhere.
+                account = Account(*row)
+            else:
+                changed, event = decision
+                account = Account(
+                    *await queries.change_account(
+                        uow.connection,
+                        id=account_id,
+                        status=changed.status,
+                        transfer_limit_minor=changed.transfer_limit_minor,
+                        daily_limit_minor=changed.daily_limit_minor,
+                        now=uow.now,
+                    )
                 )
-            )
-            uow.emit(event)
+                uow.emit(event)
         # Before the answer, so that the next read shows it (rule 11).
         await self._cache.write_through([account])
         return account

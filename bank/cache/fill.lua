@@ -5,6 +5,7 @@ if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0
 end
 redis.call('DEL', KEYS[2])
+count_write()
 local tags = {}
 for i = 3, #KEYS do
   local version, data, ttl = ARGV[3 * i - 5], ARGV[3 * i - 4], ARGV[3 * i - 3]

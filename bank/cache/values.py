@@ -9,7 +9,7 @@ from bank.cache.redis import CacheServer, RedisUnavailable
 
 # How long a worker that could not tell Redis of a closed session leaves others believing that it is open.
 SESSION_TTL_MS = 60_000
-# Twenty megabytes, and more accounts than change in minutes; of what is beyond it the subscriber alone tells.
+# Twenty megabytes, and more accounts than change in minutes; instead of owing more, the cache begins anew.
 OWED_MAX = 100_000
 # A script of a millisecond, for which everybody else waits.
 SETTLED_AT_ONCE = 500
@@ -30,19 +30,27 @@ class ValueCache:
 
     What Redis could not be told is owed, and told before this process believes Redis again: it may answer once more
     before the subscriber that catches it up has had its turn. Other processes, whom it may answer all the time, are
-    told by `tell_others`, and then owe it, too.
+    told by `tell_others`, and then owe it, too. `start_over` is called where more would be owed than is kept: nothing
+    that Redis has is to be believed from then on.
     """
 
     def __init__(
-        self, server: CacheServer, tell_others: Callable[[Sequence[Tag]], Awaitable[None]] | None = None
+        self,
+        server: CacheServer,
+        tell_others: Callable[[Sequence[Tag]], Awaitable[None]] | None = None,
+        start_over: Callable[[], None] = lambda: None,
     ) -> None:
         self._server = server
         self._tell_others = tell_others
+        self._start_over = start_over
         self._owed: dict[str, Tag] = {}
         self._settling = False
 
     async def put(self, tags: Sequence[Tag]) -> bool:
-        """Write values through, all at once; older than what is there changes nothing. False while Redis is away."""
+        """Write values through, all at once; older than what is there changes nothing. False while Redis is away.
+
+        Raises `OutcomeUnknown` where neither Redis nor the other processes could be told.
+        """
         written = await self._put(tags)
         if not written and self._tell_others is not None:
             await self._tell_others(tags)
@@ -55,8 +63,9 @@ class ValueCache:
             if known is None or known.version < tag.version:
                 # The version is enough to believe nothing older; a value would only take memory.
                 self._owed[tag.key] = Tag(tag.key, tag.version, tag.ttl_s)
-        while len(self._owed) > OWED_MAX:
-            del self._owed[next(iter(self._owed))]
+        if len(self._owed) > OWED_MAX:
+            self._owed.clear()
+            self._start_over()
 
     async def _put(self, tags: Sequence[Tag]) -> bool:
         arguments = [part for tag in tags for part in (tag.version, tag.data, tag.ttl_s)]
@@ -94,14 +103,15 @@ class ValueCache:
         if self.owes and not await self.settle():
             return None
         try:
-            return await self._server.get_field(key, "d")
+            data: bytes | None = await self._server.run("data", [key], [])
         except RedisUnavailable:
             return None
+        return data
 
     async def session_mark(self, session_id: UUID) -> str | None:
         """Return a session's mark, or None where there is none or Redis is away."""
         try:
-            mark = await self._server.get(f"session:{session_id}")
+            mark = await self._server.run("session", [f"session:{session_id}"], [])
         except RedisUnavailable:
             return None
         return mark.decode() if mark else None

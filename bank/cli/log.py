@@ -12,7 +12,9 @@ import click
 import msgspec
 
 from bank.accounts.cached import AccountCache
+from bank.cache.membership import read_epoch
 from bank.cache.redis import CacheServer
+from bank.cache.trust import FixedTrust
 from bank.cache.values import ValueCache
 from bank.cli.environment import required_database_url
 from bank.database.migrate import require_level
@@ -137,13 +139,16 @@ async def opened(url: str | None) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def subscribed(name: str, servers: Servers) -> AsyncIterator[tuple[Database, Subscriber]]:
     """Connect like a worker, and find a subscriber. Raises `BadInput` for none, and what `opened` raises."""
-    cache = CacheServer(_checked("REDIS_URL", servers.redis_url, checked_redis_url), timeout_ms=REDIS_TIMEOUT_MS)
+    trust = FixedTrust()
+    redis_url = _checked("REDIS_URL", servers.redis_url, checked_redis_url)
+    cache = CacheServer(redis_url, timeout_ms=REDIS_TIMEOUT_MS, trust=trust)
     try:
         table = {subscriber.name: subscriber for subscriber in subscribers(AccountCache(ValueCache(cache)))}
         if name not in table:
             raise BadInput(f"There is no subscriber {name}; there are {', '.join(table)}.")
         configure_logs("warning")
         async with opened(servers.database_url) as database:
+            trust.epoch = await read_epoch(database)
             yield database, table[name]
     finally:
         await cache.close()

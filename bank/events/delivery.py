@@ -20,7 +20,7 @@ from bank.clock import Clock
 from bank.database.failures import is_passing as passes
 from bank.database.pool import Database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
-from bank.events.backoff import pause_s
+from bank.events.backoff import MAX_S, PASSING_MAX_S, pause_s
 from bank.events.bus import Bus, Inbox
 from bank.events.event import DomainEvent
 from bank.events.log import Stretch, Unreadable, queries, read
@@ -56,7 +56,7 @@ class HandlerHangs(Exception):
 
 def is_passing(error: BaseException) -> bool:
     """Whether an error will go away by itself: the event is not poison because of it, and is never put aside."""
-    return passes(error) or isinstance(error, (Overloaded, Unavailable, OutcomeUnknown))
+    return passes(error) or isinstance(error, (NotNow, Overloaded, Unavailable, OutcomeUnknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Delivery:
                 raise_if_cancelled()
                 logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=repr(error))
                 metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
-                await self._pause(self._attempt)
+                await self._pause(self._attempt, max_s=PASSING_MAX_S if is_passing(error) else MAX_S)
                 self._attempt += 1
 
     async def run_once(self) -> bool:
@@ -200,8 +200,6 @@ class Delivery:
                 return
             except LostLease:
                 raise
-            except NotNow as error:
-                logger.warning("delivery_postponed", subscriber=self.subscriber.name, error=str(error))
             except Exception as error:
                 raise_if_cancelled()
                 if is_passing(error):
@@ -275,5 +273,5 @@ class Delivery:
             for event in events:
                 observe(max(0.0, (now - event.created_at).total_seconds()))
 
-    async def _pause(self, attempt: int) -> None:
-        await asyncio.sleep(pause_s(attempt, self._random))
+    async def _pause(self, attempt: int, *, max_s: float = MAX_S) -> None:
+        await asyncio.sleep(pause_s(attempt, self._random, max_s=max_s))

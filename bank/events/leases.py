@@ -1,10 +1,12 @@
 """Which process serves which subscriber, and how processes tell each other that the log has grown."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-from uuid import UUID
+from time import monotonic
+from typing import Any, Protocol
+from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
@@ -22,6 +24,14 @@ logger = structlog.get_logger(__name__)
 CHANNEL = "bank_log"
 # By what name the server knows the connection with which a process listens.
 HERALD = "bank-herald"
+
+# How often the connection proves that it hears; more often while the cache waits for it to be believed.
+BEAT_S = 0.2
+EAGER_BEAT_S = 0.05
+# A heartbeat that takes longer does not come back: the connection is half-open, or its backend stands still.
+BEAT_WITHIN_S = 0.7
+# Between a connection that ended and the next one; a server that refuses is not asked without end.
+RECONNECT_S = 0.1
 
 # What is to be done with what the connection with this process identifier says, and what to say in reply, if anything.
 Hear = Callable[[int, str], str | None]
@@ -90,21 +100,51 @@ class Leases:
         await connection.execute(f"notify {CHANNEL}")
 
 
+class Heartbeat(Protocol):
+    """Is told by each heartbeat that this process hears what others say, and when it may not hear any more."""
+
+    @property
+    def is_believing(self) -> bool:
+        """Whether heartbeats need not be hurried."""
+
+    async def renew(self, connection: Any, *, is_new: bool) -> None:
+        """Do what belongs to a heartbeat on the connection, before it proves that it hears."""
+
+    def confirm(self) -> None:
+        """Take in that everything said before this heartbeat's `renew` has been heard."""
+
+    def revoke(self) -> None:
+        """Take in that the connection has ended, or may be deaf."""
+
+
 class Herald:
     """Tells other processes that this one has appended, and wakes this one when they have.
 
     One notification stands for any number of commits: it is sent outside of the transactions, because inside it would
     make every commit wait for a lock that all of PostgreSQL shares. `hears` are other channels to listen to.
+
+    A connection that only listens would not notice its own end. So it notifies itself again and again, on a channel of
+    its own: what comes back proves that everything which was said before has been heard.
     """
 
-    def __init__(self, *, url: str, bus: Bus, leases: Leases, hears: Mapping[str, Hear] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        bus: Bus,
+        leases: Leases,
+        hears: Mapping[str, Hear] | None = None,
+        heartbeat: Heartbeat | None = None,
+    ) -> None:
         self._url = url
         self._hears = hears or {}
+        self._heartbeat = heartbeat
         self._bus = bus
         self._leases = leases
         self._replies: deque[tuple[str, str]] = deque()
         self._has_appended = False
         self._has_news = asyncio.Event()
+        self._echo = asyncio.Event()
         bus.on_publish(self._note_appended)
 
     async def run(self) -> None:
@@ -115,25 +155,78 @@ class Herald:
             except Exception as error:  # noqa: BLE001 - a loop that ended would never tell again
                 raise_if_cancelled()
                 logger.warning("herald_interrupted", error=repr(error))
-                await asyncio.sleep(RENEW_S)
+                await asyncio.sleep(RECONNECT_S)
+            finally:
+                self._revoke()
 
     async def _serve(self) -> None:
-        connection = await connect(self._url, name=HERALD, settings={"role": ROLE}, timeout=5, command_timeout=5)
+        connection = await connect(
+            self._url,
+            name=HERALD,
+            # Nothing is written through it that a crash may not undo.
+            settings={"role": ROLE, "synchronous_commit": "off"},
+            timeout=2,
+            command_timeout=BEAT_WITHIN_S,
+        )
         try:
+            connection.add_termination_listener(self._note_end)
             await connection.add_listener(CHANNEL, self._heard)
+            # A new one for each connection: what an older one said comes back to nobody.
+            echo = f"bank_beat_{uuid4().hex}"
+            await connection.add_listener(echo, self._heard_echo)
             for channel in self._hears:
                 await connection.add_listener(channel, self._heard_else)
+            await self._beat(connection, echo, is_new=True)
+            # What was said while nobody listened here.
+            self._bus.wake()
             while True:
-                await self._has_news.wait()
-                self._has_news.clear()
-                while self._replies:
-                    await connection.execute("select pg_notify($1, $2)", *self._replies.popleft())
-                if self._has_appended:
-                    self._has_appended = False
-                    if not self._leases.complete:
-                        await connection.execute(f"notify {CHANNEL}")
+                await self._tell(connection)
+                await self._beat(connection, echo, is_new=False)
         finally:
-            await connection.close(timeout=1)
+            self._revoke()
+            connection.terminate()
+
+    async def _tell(self, connection: asyncpg.Connection) -> None:
+        """Tell what there is to tell until the next heartbeat is due."""
+        is_hurried = self._heartbeat is not None and not self._heartbeat.is_believing
+        due_s = monotonic() + (EAGER_BEAT_S if is_hurried else BEAT_S)
+        while (left_s := due_s - monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._has_news.wait()
+            self._has_news.clear()
+            if connection.is_closed():
+                raise ConnectionResetError("the connection that listens has ended")
+            await self._tell_once(connection)
+
+    async def _tell_once(self, connection: asyncpg.Connection) -> None:
+        while self._replies:
+            await connection.execute("select pg_notify($1, $2)", *self._replies.popleft())
+        if self._has_appended:
+            self._has_appended = False
+            if not self._leases.complete:
+                await connection.execute(f"notify {CHANNEL}")
+
+    async def _beat(self, connection: asyncpg.Connection, echo: str, *, is_new: bool) -> None:
+        self._echo.clear()
+        async with asyncio.timeout(BEAT_WITHIN_S):
+            if self._heartbeat is not None:
+                await self._heartbeat.renew(connection, is_new=is_new)
+            await connection.execute(f"notify {echo}")
+            await self._echo.wait()
+        if self._heartbeat is not None:
+            self._heartbeat.confirm()
+
+    def _revoke(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.revoke()
+
+    def _note_end(self, _connection: asyncpg.Connection) -> None:
+        self._revoke()
+        self._has_news.set()
+
+    def _heard_echo(self, *_: Any) -> None:
+        self._echo.set()
 
     def _heard(self, connection: asyncpg.Connection, pid: int, _channel: str, _payload: str) -> None:
         if pid != connection.get_server_pid():

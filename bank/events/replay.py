@@ -20,7 +20,7 @@ from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import BadInput, Unavailable
-from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, NotNow, Subscriber, is_passing
+from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, Subscriber, is_passing
 from bank.events.leases import CHANNEL
 from bank.events.log import Unreadable, queries, read
 from bank.events.model import RecordedEvent, UnknownEvent
@@ -224,7 +224,7 @@ class Replay:
 
 
 def _interrupts(error: Exception) -> bool:
-    return is_passing(error) or isinstance(error, (NotNow, LostLease, UnknownEvent))
+    return is_passing(error) or isinstance(error, (LostLease, UnknownEvent))
 
 
 @contextlib.contextmanager

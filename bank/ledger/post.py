@@ -224,6 +224,9 @@ class Ledger:
                 self._publish(events, committed_at)
             if shown := batch.shown:
                 await self._write_through(shown)
+        except BankError as error:
+            # It is written; and somebody may still be shown what was before, so that nobody is told that it is.
+            _fail(waiting, error)
         except Exception:  # it is committed, and the callers are told so
             logger.exception("write_through_broken")
         finally:

@@ -20,6 +20,7 @@ from bank.api.gate import Gate
 from bank.api.http import build_web_application
 from bank.api.schema import load_sdl
 from bank.app import Bank, build_bank, running
+from bank.cache.redis import RedisUnavailable
 from bank.cli.serve import RESOLVERS
 from bank.clock import Clock
 from bank.identity.roles import change_role
@@ -116,6 +117,12 @@ class RunningBank:
         await change_role(self.bank.work, email=email, role="OPERATOR")
         return await self.client.login(email)
 
+    async def believing(self, *, within_s: float = 10.0) -> None:
+        """Wait until the cache is believed."""
+        async with asyncio.timeout(within_s):
+            while not self.bank.membership.is_believing:
+                await asyncio.sleep(0.005)
+
     async def caught_up(self) -> None:
         """Wait until every subscriber has handled every event."""
         async with asyncio.timeout(10), self.bank.database.connection() as connection:
@@ -144,8 +151,12 @@ async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
+        started = RunningBank(bank, Client(http, f"http://127.0.0.1:{port}"))
+        with contextlib.suppress(RedisUnavailable):
+            await bank.cache_server.ping()
+            await started.believing()
         try:
-            yield RunningBank(bank, Client(http, f"http://127.0.0.1:{port}"))
+            yield started
         finally:
             await http.close()
             await runner.cleanup()

@@ -8,12 +8,12 @@ import pytest
 
 from bank.accounts.open import open_account
 from bank.cache.answers import AnswerCache
-from bank.cache.redis import CacheServer
 from bank.cache.values import Tag, ValueCache
 from bank.events.delivery import NotNow
 from bank.identifiers import uuid7
 from fixtures.faults import FaultProxy, through_proxy, upstream_of
 from tests.integration.api import Client, RunningBank, serving, settings_for
+from tests.integration.caches import open_cache
 
 NO_CACHE = {"Cache-Control": "no-cache"}
 
@@ -121,22 +121,20 @@ async def test_a_bank_without_redis_banks_on(database_url: str, monkeypatch: pyt
 
 
 async def test_an_older_value_never_replaces_a_newer_one(redis_url: str) -> None:
-    server = CacheServer(redis_url, timeout_ms=500)
-    cache = ValueCache(server)
-    await cache.put([Tag("account:x", 10, 60, b"ten")])
-    await cache.put([Tag("account:x", 9, 60, b"nine")])
-    assert await cache.data("account:x") == b"ten"
-    await server.close()
+    async with open_cache(redis_url) as server:
+        cache = ValueCache(server)
+        await cache.put([Tag("account:x", 10, 60, b"ten")])
+        await cache.put([Tag("account:x", 9, 60, b"nine")])
+        assert await cache.data("account:x") == b"ten"
 
 
 async def test_a_bare_version_that_came_first_does_not_keep_the_value_out(redis_url: str) -> None:
-    server = CacheServer(redis_url, timeout_ms=500)
-    cache = ValueCache(server)
-    await cache.put([Tag("account:x", 10, 60)])
-    await cache.put([Tag("account:x", 10, 60, b"ten")])
-    await cache.put([Tag("account:x", 10, 60)])
-    assert await cache.data("account:x") == b"ten"
-    await server.close()
+    async with open_cache(redis_url) as server:
+        cache = ValueCache(server)
+        await cache.put([Tag("account:x", 10, 60)])
+        await cache.put([Tag("account:x", 10, 60, b"ten")])
+        await cache.put([Tag("account:x", 10, 60)])
+        assert await cache.data("account:x") == b"ten"
 
 
 async def _filled(cache: AnswerCache, key: str, version: int) -> bool:
@@ -146,35 +144,32 @@ async def _filled(cache: AnswerCache, key: str, version: int) -> bool:
 
 
 async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> None:
-    server = CacheServer(redis_url, timeout_ms=500)
-    answers, values = AnswerCache(server), ValueCache(server)
-    look = await answers.look("answer:a", uuid7())
-    assert look.lease
-    await values.put([Tag("account:x", 2, 60)])
-    assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
-    assert await _filled(answers, "answer:b", 2)
-    await server.close()
+    async with open_cache(redis_url) as server:
+        answers, values = AnswerCache(server), ValueCache(server)
+        look = await answers.look("answer:a", uuid7())
+        assert look.lease
+        await values.put([Tag("account:x", 2, 60)])
+        assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
+        assert await _filled(answers, "answer:b", 2)
 
 
 async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: str) -> None:
-    server = CacheServer(redis_url, timeout_ms=500)
-    answers, values = AnswerCache(server), ValueCache(server)
-    look = await answers.look("answer:a", uuid7())
-    assert look.lease
-    await values.put([Tag("account:x", 2, 60)])
-    await server.client.flushdb()
-    assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
-    assert (await answers.look("answer:a", uuid7())).result == "miss"
-    await server.close()
+    async with open_cache(redis_url) as server:
+        answers, values = AnswerCache(server), ValueCache(server)
+        look = await answers.look("answer:a", uuid7())
+        assert look.lease
+        await values.put([Tag("account:x", 2, 60)])
+        await server.client.flushdb()
+        assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
+        assert (await answers.look("answer:a", uuid7())).result == "away"
 
 
 async def test_one_reader_at_a_time_has_the_lease(redis_url: str) -> None:
-    server = CacheServer(redis_url, timeout_ms=500)
-    answers = AnswerCache(server)
-    first, second = await answers.look("answer:a", uuid7()), await answers.look("answer:a", uuid7())
-    assert first.lease
-    assert second.lease is None
-    await server.close()
+    async with open_cache(redis_url) as server:
+        answers = AnswerCache(server)
+        first, second = await answers.look("answer:a", uuid7()), await answers.look("answer:a", uuid7())
+        assert first.lease
+        assert second.lease is None
 
 
 async def test_readers_see_one_instant_while_money_moves_between_their_accounts(running_bank: RunningBank) -> None:
@@ -199,8 +194,10 @@ async def test_readers_see_one_instant_while_money_moves_between_their_accounts(
 
 
 async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(redis_url: str) -> None:
-    async with FaultProxy(upstream_of(redis_url)) as proxy:
-        server = CacheServer(through_proxy(redis_url, proxy.port), timeout_ms=50)
+    async with (
+        FaultProxy(upstream_of(redis_url)) as proxy,
+        open_cache(through_proxy(redis_url, proxy.port), timeout_ms=50) as server,
+    ):
         answers, values = AnswerCache(server), ValueCache(server)
         await values.put([Tag("account:x", 1, 60, b"one"), Tag("account:y", 1, 60, b"one")])
         assert await _filled(answers, "answer:a", 1)
@@ -215,7 +212,6 @@ async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(
         assert (await answers.look("answer:a", uuid7())).result == "stale"
         assert await values.data("account:x") is None
         assert await values.data("account:y") == b"one"
-        await server.close()
 
 
 async def test_who_moved_money_while_redis_was_silent_sees_it_when_redis_answers_again(

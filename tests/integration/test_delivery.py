@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from bank.clock import SystemClock
+from bank.errors import Unavailable
 from bank.events import backoff
 from bank.events import bus as bus_module
 from bank.events import delivery as delivery_module
@@ -65,6 +66,35 @@ async def test_an_effect_and_the_position_commit_together_or_not_at_all(log: Log
             return await log.effects() == [1, 2]
 
         await log.until(all_there)
+
+
+async def test_the_pause_does_not_grow_while_something_outside_is_away(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest: list[float] = []
+    tries = 0
+
+    def pause_s(attempt: int, _random: object, *, max_s: float = backoff.MAX_S) -> float:
+        longest.append(max_s)
+        return 0.0
+
+    async def wait_for_redis(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 20:
+            raise NotNow("Redis is away.") if tries % 2 else Unavailable("The database is away.")
+        await write_effect(connection, events)
+
+    monkeypatch.setattr(delivery_module, "pause_s", pause_s)
+    await log.append(3)
+    async with log.process(Subscriber("s", wait_for_redis)):
+
+        async def all_there() -> bool:
+            return await log.effects() == [1, 2, 3]
+
+        await log.until(all_there)
+    assert longest == [backoff.PASSING_MAX_S] * 20
+    assert await log.dead_letters() == []
 
 
 async def test_a_poison_event_is_put_aside_with_its_error_and_stops_nothing(

@@ -57,7 +57,9 @@ SOME_NOT_FOUND = {
 }
 """Rows of which a changed value, or for no column the lack of the row, cannot be found: a column and its values."""
 
-TABLES = sorted({table for table, _ in COLUMNS} - {"alembic_version"})
+# Which workers live, and which epoch of the cache there is: nothing that lasts, and nothing follows from it.
+PASSING = {"cache_members", "cache_epoch"}
+TABLES = sorted({table for table, _ in COLUMNS} - {"alembic_version"} - PASSING)
 
 
 @pytest.fixture
@@ -119,6 +121,8 @@ def can_hide(row: Any, table: str, column: str = "") -> bool:
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[".".join(place) for place in COLUMNS])
 async def test_a_changed_value_is_found(sound: Any, table: str, column: str) -> None:
+    if table in PASSING:
+        pytest.skip("nothing that lasts")
     if (table, column) in NOT_FOUND:
         pytest.skip(NOT_FOUND[table, column])
     places = await rows_of(sound, table)

@@ -52,6 +52,9 @@ MAY: dict[str, tuple[str, ...]] = {
     "audit_logs": ("select", "insert"),
     # A projection: it is forgotten and made again from the log.
     "account_days": ("select", "insert", "update", "delete"),
+    # Which workers live, and what of Redis may be believed: forgotten with them.
+    "cache_members": ("select", "insert", "update", "delete"),
+    "cache_epoch": ("select", "update"),
 }
 
 # For each verb a statement that would do nothing if it were allowed.

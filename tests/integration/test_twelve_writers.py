@@ -1,7 +1,8 @@
 """Twelve writers that dawdle before they commit leave no gap and no inversion, for any subscriber (rules 7 and 8)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 
 from bank.accounts.cached import AccountCache
-from bank.cache.redis import CacheServer
 from bank.cache.values import ValueCache
 from bank.clock import SystemClock
 from bank.events import work as work_module
@@ -19,6 +19,7 @@ from bank.events.log import append
 from bank.events.model import RecordedEvent
 from bank.events.work import Work
 from bank.subscriptions import subscribers
+from tests.integration.caches import open_cache
 from tests.integration.events import one_of_each
 from tests.integration.log import Log
 
@@ -37,9 +38,15 @@ def noted(subscriber: Subscriber) -> Subscriber:
     return replace(subscriber, handle=handle)
 
 
+@pytest.fixture
+async def ways() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_subscriber_handles_every_event_once_and_in_order(
-    log: Log, redis_url: str, monkeypatch: pytest.MonkeyPatch, seed: int
+    log: Log, redis_url: str, monkeypatch: pytest.MonkeyPatch, seed: int, ways: AsyncExitStack
 ) -> None:
     random = Random(seed)
 
@@ -49,7 +56,7 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
         return recorded
 
     monkeypatch.setattr(work_module, "append", append_and_dawdle)
-    cache = CacheServer(redis_url, timeout_ms=1_000)
+    cache = await ways.enter_async_context(open_cache(redis_url, timeout_ms=1_000))
     table = [noted(one) for one in subscribers(AccountCache(ValueCache(cache)))]
     other_bus = Bus()
     works = [log.work, Work(log.database, other_bus, SystemClock())]
@@ -87,4 +94,3 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
             ]
             assert handled == wanted, subscriber.name
     assert await log.dead_letters() == []
-    await cache.close()

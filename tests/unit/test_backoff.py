@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bank.events.backoff import FIRST_S, MAX_S, pause_s
+from bank.events.backoff import FIRST_S, MAX_S, PASSING_MAX_S, pause_s
 
 
 # On a busy machine drawing examples is slow, which says nothing about them.
@@ -31,3 +31,7 @@ def test_two_that_failed_together_do_not_try_again_together() -> None:
     pauses = [pause_s(3, Random(seed)) for seed in range(20)]
     assert len(set(pauses)) == 20
     assert max(pauses) - min(pauses) > 0.2  # spread over the half of 0.8 s
+
+
+def test_whoever_waits_for_something_to_come_back_looks_again_within_half_a_second() -> None:
+    assert max(pause_s(attempt, Random(attempt), max_s=PASSING_MAX_S) for attempt in range(1_000)) <= 0.5

@@ -6,6 +6,7 @@ from fakeredis.aioredis import FakeRedis
 
 from bank.cache.breaker import FAILURES_TO_OPEN, OPEN_S, Breaker
 from bank.cache.redis import CacheServer, RedisUnavailable
+from bank.cache.trust import FixedTrust
 
 
 class Clock:
@@ -48,17 +49,17 @@ def test_while_open_it_lets_one_call_through_each_interval() -> None:
 
 async def test_a_redis_that_is_away_is_not_asked_while_the_breaker_is_open() -> None:
     clock, away = Clock(), FakeServer()
-    cache = CacheServer("redis://127.0.0.1:1/0", timeout_ms=50, breaker=Breaker(clock))
+    cache = CacheServer("redis://127.0.0.1:1/0", timeout_ms=50, trust=FixedTrust(), breaker=Breaker(clock))
     cache.client = FakeRedis(server=away)
     await cache.client.set("key", "value")
     away.connected = False
     for _ in range(FAILURES_TO_OPEN):
         with pytest.raises(RedisUnavailable):
-            await cache.get("key")
+            await cache._ask(cache.client.get("key"))
     away.connected = True
     with pytest.raises(RedisUnavailable, match="the breaker is open"):
-        await cache.get("key")
+        await cache._ask(cache.client.get("key"))
     clock.s = OPEN_S
-    assert await cache.get("key") == b"value"
+    assert await cache._ask(cache.client.get("key")) == b"value"
     assert not cache.breaker.is_open
     await cache.close()

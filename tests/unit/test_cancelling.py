@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from bank.cache.redis import CacheServer
+from bank.cache.trust import FixedTrust
 
 
 @pytest.fixture
 def server() -> CacheServer:
-    return CacheServer("redis://127.0.0.1:1/0", timeout_ms=50)
+    return CacheServer("redis://127.0.0.1:1/0", timeout_ms=50, trust=FixedTrust())
 
 
 @pytest.mark.parametrize("outcome", [b"its answer", TimeoutError("it was interrupted")])

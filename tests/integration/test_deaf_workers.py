@@ -1,0 +1,183 @@
+"""A worker that does not hear the others gives no old answer, notices within a second, and hears again."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bank.cache.trust import TRUST_S
+from bank.events.leases import HERALD
+from fixtures.backends import Backend
+from fixtures.backends.reach import run_sql
+from fixtures.faults import FaultProxy, through_proxy, upstream_of
+from tests.integration.api import serving, settings_for
+from tests.integration.twins import Twins, twins
+
+NOTICED_S = 1.0
+# What a busy machine may take longer; nothing here waits for it.
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+async def pair(database_url: str, redis_url: str) -> AsyncIterator[Twins]:
+    async with twins(database_url, redis_url) as pair:
+        yield pair
+
+
+async def listeners(url: str) -> list[int]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "select pid from pg_stat_activity where application_name = $1 and datname = current_database()", HERALD
+        )
+        return [row["pid"] for row in rows]
+    finally:
+        await connection.close()
+
+
+async def end_listeners(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = $1 and datname = current_database()",
+            HERALD,
+        )
+    finally:
+        await connection.close()
+
+
+async def test_no_answer_is_older_than_an_acknowledged_write_while_listeners_end(
+    pair: Twins, database_url: str
+) -> None:
+    pair.proxy.open_hole()
+    for _ in range(12):
+        await end_listeners(database_url)
+        for _ in range(3):
+            await pair.move()
+            await pair.look(pair.there)
+    async with asyncio.timeout(PATIENCE_S):
+        while len(await listeners(database_url)) < 2:
+            await asyncio.sleep(0.01)
+    pair.proxy.close_hole()
+    async with asyncio.timeout(PATIENCE_S):
+        await pair.until_hit(pair.there)
+    await pair.look(pair.there)
+    await pair.look(pair.here)
+
+
+async def test_a_listener_that_ends_is_replaced_while_nothing_is_written(pair: Twins, database_url: str) -> None:
+    await pair.first.caught_up()
+    before = await listeners(database_url)
+    await end_listeners(database_url)
+    async with asyncio.timeout(PATIENCE_S):
+        while len(now := set(await listeners(database_url)) - set(before)) < 2:
+            await asyncio.sleep(0.01)
+    assert len(now) == 2
+    await pair.second.believing()
+
+
+async def test_no_answer_is_old_while_the_backend_of_a_listener_stands_still(pair: Twins, database_url: str) -> None:
+    await end_listeners(database_url)
+    await pair.first.believing()
+    await pair.second.believing()
+    pair.proxy.open_hole()
+    stopped = await listeners(database_url)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(5):
+            await pair.move()
+            await pair.look(pair.there)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(set(await listeners(database_url)) - set(stopped)) < 2:
+                await asyncio.sleep(0.01)
+        for _ in range(5):
+            await pair.move()
+            await pair.look(pair.there)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_worker_that_hears_nothing_believes_the_cache_for_no_longer_than_others_wait(
+    database_url: str, redis_url: str
+) -> None:
+    async with (
+        FaultProxy(upstream_of(database_url)) as way,
+        serving(settings_for(through_proxy(database_url, way.port), redis_url)) as bank,
+    ):
+        assert bank.bank.membership.is_believing
+        way.open_hole()
+        began = monotonic()
+        async with asyncio.timeout(PATIENCE_S):
+            while bank.bank.membership.is_believing:
+                await asyncio.sleep(0.001)
+        assert monotonic() - began < TRUST_S + NOTICED_S
+        way.close_hole()
+        await bank.believing()
+
+
+async def test_a_worker_that_starts_does_not_believe_what_another_could_not_tell_redis(
+    pair: Twins, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.first.caught_up()
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("bank.accounts.cached.AccountCache.catch_up", never)
+    monkeypatch.setattr("bank.cache.values.ValueCache.settle", never)
+    pair.proxy.open_hole()
+    await pair.move()
+    monkeypatch.undo()
+    async with serving(settings_for(database_url, redis_url)) as third:
+        await third.believing()
+        there = type(pair.there)(third.client.http, third.client.url, pair.here.token)
+        await pair.look(there)
+
+
+async def test_workers_that_were_killed_are_waited_for_once(pair: Twins, database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("insert into cache_members (worker) values (gen_random_uuid()), (gen_random_uuid())")
+    pair.proxy.open_hole()
+    began = monotonic()
+    await pair.move()
+    assert monotonic() - began >= TRUST_S
+    assert await connection.fetchval("select count(*) from cache_members") == 2
+    await connection.close()
+
+
+async def test_a_worker_that_stops_is_no_member_any_more(database_url: str, redis_url: str) -> None:
+    async with serving(settings_for(database_url, redis_url)):
+        pass
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("select count(*) from cache_members") == 0
+    await connection.close()
+
+
+@pytest.mark.timeout(90)
+async def test_workers_hear_again_after_postgresql_was_killed(durable_backend: Backend) -> None:
+    url = durable_backend.database_url
+    postgres = durable_backend.postgres
+    assert postgres is not None
+    from bank.database.migrate import upgrade
+
+    await asyncio.to_thread(upgrade, url)
+    async with twins(url, durable_backend.redis_url) as pair:
+        await asyncio.to_thread(postgres.kill)
+        await asyncio.to_thread(postgres.start)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(await listeners(url)) < 2:
+                await asyncio.sleep(0.01)
+        await pair.first.believing()
+        await pair.second.believing()
+        pair.proxy.open_hole()
+        await pair.move()
+        await pair.look(pair.there)
+    run_sql(url, "select 1")

@@ -1,0 +1,277 @@
+"""Redis comes back as something else: older, empty, without its functions, closed, full. Nothing old is shown."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from fixtures.backends.valkey import EmbeddedValkey
+from tests.integration.twins import Twins, twins
+
+PATIENCE_S = 20.0
+SETTINGS = {"enable-debug-command": "local"}
+Redis = redis.asyncio.Redis
+
+
+@pytest.fixture
+def valkey(servers_folder: Path) -> Iterator[EmbeddedValkey]:
+    """A Valkey for one test alone, to spoil."""
+    with EmbeddedValkey(servers_folder / "valkey", settings=SETTINGS, keep=False) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
+    client = Redis.from_url(valkey.url())
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def pair(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[Twins]:
+    async with twins(database_url, valkey.url()) as pair:
+        yield pair
+
+
+async def copy_of(client: Redis) -> dict[bytes, tuple[bytes, int]]:
+    return {key: (await client.dump(key), max(0, await client.pexpiretime(key))) for key in await client.keys("*")}
+
+
+async def put_back(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
+    await client.flushall()
+    for key, (value, until) in copy.items():
+        await client.restore(key, until, value, absttl=bool(until))
+
+
+async def still_true(pair: Twins, *, rounds: int = 4) -> None:
+    """Move through both workers, and look through both, before and after each."""
+    for _ in range(rounds):
+        for mover in (pair.here, pair.there):
+            await pair.look(pair.there)
+            await pair.look(pair.here)
+            await pair.move(through=mover)
+    await pair.look(pair.there)
+    await pair.look(pair.here)
+
+
+async def cached_again(pair: Twins) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        await pair.until_hit(pair.here)
+        await pair.until_hit(pair.there)
+    await still_true(pair, rounds=1)
+
+
+@pytest.mark.parametrize("looks_first", ["here", "there"])
+async def test_an_older_copy_of_all_keys_is_not_believed_by_anybody(
+    pair: Twins, client: Redis, looks_first: str
+) -> None:
+    for _ in range(3):
+        await pair.first.caught_up()
+        await pair.until_hit(pair.here)
+        await pair.until_hit(pair.there)
+        copy = await copy_of(client)
+        await pair.move()
+        await put_back(client, copy)
+        await pair.look(getattr(pair, looks_first))
+        await pair.look(pair.here)
+        await pair.look(pair.there)
+        await pair.first.believing()
+        await pair.second.believing()
+    await cached_again(pair)
+
+
+async def test_a_replica_that_was_behind_and_is_promoted_is_not_believed(
+    pair: Twins, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
+) -> None:
+    with EmbeddedValkey(servers_folder / "replica", keep=False) as replica:
+        behind = Redis.from_url(replica.url())
+        await pair.until_hit(pair.here)
+        await behind.replicaof("127.0.0.1", valkey.port)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await behind.info("replication"))["master_link_status"] != "up":
+                await asyncio.sleep(0.01)
+        await behind.replicaof("NO", "ONE")
+        assert await behind.dbsize() > 0
+        # The first worker is led to it while the second one still speaks with the old one.
+        await pair.move()
+        assert replica.port is not None
+        pair.proxy.upstream = ("127.0.0.1", replica.port)
+        pair.proxy.cut()
+        await still_true(pair)
+        await asyncio.to_thread(valkey.kill)
+        await still_true(pair)
+        async with asyncio.timeout(PATIENCE_S):
+            await pair.until_hit(pair.here)
+        await still_true(pair)
+        await behind.aclose()
+
+
+async def test_the_same_server_made_a_replica_of_an_older_one_is_not_believed(
+    pair: Twins, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
+) -> None:
+    with EmbeddedValkey(servers_folder / "older", keep=False) as older:
+        behind = Redis.from_url(older.url())
+        await behind.replicaof("127.0.0.1", valkey.port)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await behind.info("replication"))["master_link_status"] != "up":
+                await asyncio.sleep(0.01)
+        await behind.replicaof("NO", "ONE")
+        await pair.move()
+        await client.replicaof("127.0.0.1", older.port)
+        await still_true(pair, rounds=2)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await client.info("replication"))["master_link_status"] != "up":
+                await asyncio.sleep(0.01)
+        await still_true(pair, rounds=2)
+        await client.replicaof("NO", "ONE")
+        await still_true(pair, rounds=2)
+        await cached_again(pair)
+        await behind.aclose()
+
+
+async def test_a_file_of_seconds_ago_is_not_believed(
+    pair: Twins, client: Redis, valkey: EmbeddedValkey, servers_folder: Path
+) -> None:
+    await pair.until_hit(pair.here)
+    await client.save()
+    file = servers_folder / "valkey" / "dump.rdb"
+    kept = file.with_suffix(".kept")
+    shutil.copy2(file, kept)
+    await pair.move()
+    await asyncio.to_thread(valkey.kill)
+    shutil.copy2(kept, file)
+    await asyncio.to_thread(valkey.start)
+    await client.connection_pool.disconnect()
+    assert await client.dbsize() > 0
+    await still_true(pair)
+    await cached_again(pair)
+
+
+async def test_the_data_reloaded_in_place_are_not_believed_blindly(pair: Twins, client: Redis) -> None:
+    await pair.until_hit(pair.here)
+    await client.execute_command("DEBUG", "RELOAD")
+    await still_true(pair)
+    await cached_again(pair)
+
+
+async def refuse_writes(client: Redis) -> None:
+    await client.replicaof("127.0.0.1", 1)
+
+
+async def allow_writes(client: Redis) -> None:
+    await client.replicaof("NO", "ONE")
+
+
+async def fill_up(client: Redis) -> None:
+    await client.config_set("maxmemory-policy", "noeviction")
+    await client.config_set("maxmemory", "1")
+
+
+async def make_room(client: Redis) -> None:
+    await client.config_set("maxmemory", "0")
+
+
+async def ask_for_a_password(client: Redis) -> None:
+    await client.config_set("requirepass", "secret")
+    await client.client_kill_filter(_type="normal", skipme=True)
+
+
+async def ask_for_none(client: Redis) -> None:
+    await client.execute_command("AUTH", "secret")
+    await client.config_set("requirepass", "")
+
+
+async def want_replicas(client: Redis) -> None:
+    await client.config_set("min-replicas-to-write", 1)
+
+
+async def want_none(client: Redis) -> None:
+    await client.config_set("min-replicas-to-write", 0)
+
+
+async def pause_writes(client: Redis) -> None:
+    await client.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+
+
+async def pause_all(client: Redis) -> None:
+    await client.execute_command("CLIENT", "PAUSE", "700", "ALL")
+
+
+async def go_on(client: Redis) -> None:
+    await client.execute_command("CLIENT", "UNPAUSE")
+
+
+async def drop_scripts(client: Redis) -> None:
+    await client.script_flush()
+
+
+async def drop_functions(client: Redis) -> None:
+    await client.function_flush()
+
+
+async def empty(client: Redis) -> None:
+    await client.flushall()
+
+
+async def forbid(client: Redis) -> None:
+    await client.execute_command("ACL", "SETUSER", "default", "-fcall", "-function")
+
+
+async def permit(client: Redis) -> None:
+    await client.execute_command("ACL", "SETUSER", "default", "+@all")
+
+
+async def nothing(_client: Redis) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend"),
+    [
+        (refuse_writes, allow_writes),
+        (fill_up, make_room),
+        (ask_for_a_password, ask_for_none),
+        (want_replicas, want_none),
+        (pause_writes, go_on),
+        (pause_all, nothing),
+        (drop_scripts, nothing),
+        (drop_functions, nothing),
+        (empty, nothing),
+        (forbid, permit),
+    ],
+    ids=lambda one: one.__name__,
+)
+async def test_nothing_old_is_shown_and_nothing_fails_while_redis_will_not(
+    pair: Twins,
+    valkey: EmbeddedValkey,
+    spoil: Callable[[Redis], Awaitable[None]],
+    mend: Callable[[Redis], Awaitable[None]],
+) -> None:
+    await pair.until_hit(pair.here)
+    await pair.until_hit(pair.there)
+    one = Redis.from_url(valkey.url(), single_connection_client=True)
+    await spoil(one)
+    await still_true(pair)
+    await mend(one)
+    await still_true(pair)
+    await one.aclose()
+    await cached_again(pair)
+
+
+async def test_a_redis_that_is_replaced_by_an_empty_one_is_used_again(pair: Twins, valkey: EmbeddedValkey) -> None:
+    await pair.until_hit(pair.there)
+    await asyncio.to_thread(valkey.kill)
+    await still_true(pair, rounds=2)
+    await asyncio.to_thread(valkey.start)
+    await still_true(pair, rounds=2)
+    await cached_again(pair)
+
+
+async def test_a_slow_redis_costs_nothing_but_time(pair: Twins) -> None:
+    pair.proxy.delay_s = 0.1
+    await still_true(pair, rounds=2)
+    pair.proxy.delay_s = 0.0
+    await cached_again(pair)

@@ -1,0 +1,66 @@
+"""Two workers of one bank, the first of which reaches Redis through a proxy; and a customer who asks both."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fixtures.faults import FaultProxy, through_proxy, upstream_of
+from tests.integration.api import Client, RunningBank, serving, settings_for
+
+
+@dataclass
+class Twins:
+    """The workers, and somebody's two accounts with 100.00 in the first."""
+
+    first: RunningBank
+    second: RunningBank
+    proxy: FaultProxy
+    here: Client
+    there: Client
+    account: dict[str, Any]
+    other: dict[str, Any]
+    moved: int = 0
+
+    async def move(self, *, through: Client | None = None) -> None:
+        """Move a cent, through the first worker unless another is given."""
+        self.moved += 1
+        money = "0.01"
+        reply = await (through or self.here).transfer(
+            self.account["id"], self.other["number"], money, f"move-{self.moved}"
+        )
+        assert reply.data["transfer"]["userErrors"] == []
+
+    async def look(self, through: Client) -> None:
+        """See that a worker shows what was moved, in an answer about one account and in one about both."""
+        left, right = 10_000 - self.moved, self.moved
+        assert _cents(await through.balance(self.account["id"])) == left
+        assert _cents(await through.balance(self.other["id"])) == right
+        accounts = (await through.run("Me")).data["me"]["accounts"]
+        assert [_cents(account["balance"]["amount"]) for account in accounts] == [left, right]
+
+    async def until_hit(self, through: Client) -> None:
+        """Ask until the answer comes from the cache."""
+        while (await through.run("Me")).headers["Cache-Status"] != "bank; hit":
+            pass
+
+
+def _cents(amount: str) -> int:
+    return int(amount.replace(".", ""))
+
+
+@asynccontextmanager
+async def twins(database_url: str, redis_url: str, *, second_database_url: str | None = None) -> AsyncIterator[Twins]:
+    """Serve two workers that share a database and a Redis."""
+    async with FaultProxy(upstream_of(redis_url)) as proxy:
+        near = settings_for(database_url, through_proxy(redis_url, proxy.port))
+        far = settings_for(second_database_url or database_url, redis_url)
+        async with serving(near) as first, serving(far) as second:
+            here = await first.client.person()
+            there = Client(second.client.http, second.client.url, here.token)
+            account, other = await here.account("a"), await here.account("b")
+            await (await first.staff()).deposit(account["number"], "100.00", "d")
+            pair = Twins(first, second, proxy, here, there, account, other)
+            await pair.look(here)
+            await pair.look(there)
+            yield pair
