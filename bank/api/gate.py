@@ -146,7 +146,7 @@ class Gate:
         measures.check()
         errors = validate(self._schema, document, max_errors=ERRORS_MAX, **_WITHOUT_SUGGESTIONS)
         if errors:
-            raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX])
+            raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX], document)
         text = write_tokens(source, _without_descriptions(tokens, document))
         return Admitted(text, sha256(text.encode()).hexdigest(), len(tokens), self._operations(document))
 

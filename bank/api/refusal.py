@@ -1,12 +1,13 @@
-"""The refusal of a document: GraphQL errors with a code, in words that repeat no value and suggest no name."""
+"""The refusal of a document: GraphQL errors with a code, in words that repeat no value but say where it is."""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from graphql import GraphQLError, Node, ObjectFieldNode, ValueNode
+from graphql import DocumentNode, GraphQLError, Node, ObjectFieldNode, ValueNode, VariableNode
 
 from bank.api.masking import error_extensions
+from bank.api.place import place_of
 
 DOCUMENT_TOO_LARGE = "DOCUMENT_TOO_LARGE"
 DOCUMENT_TOO_DEEP = "DOCUMENT_TOO_DEEP"
@@ -17,6 +18,7 @@ OPERATION_NOT_FOUND = "OPERATION_NOT_FOUND"
 OPERATION_NAME_REQUIRED = "OPERATION_NAME_REQUIRED"
 
 _MESSAGE_MAX = 300  # characters; names are bounded by the gate, lists of names are not
+_PLACE_MAX = 150  # characters; a longer place would leave no room for the sentence, and there are the locations
 _LOCATIONS_MAX = 5  # a conflict of fields names every place of it; the first few are enough to find it
 
 # graphql-core words its messages differently from version to version. So of those about a literal only what is known to
@@ -38,12 +40,12 @@ class LiteralError(GraphQLError):
 
 
 class Refused(Exception):
-    """A document, or an operation name, is not accepted."""
+    """A document, or an operation name, is not accepted. With the document, errors about values say where they are."""
 
-    def __init__(self, code: str, errors: Sequence[GraphQLError]) -> None:
+    def __init__(self, code: str, errors: Sequence[GraphQLError], document: DocumentNode | None = None) -> None:
         super().__init__(code)
         self.code = code
-        self._errors = tuple(_worded(error) for error in errors)
+        self._errors = tuple(_worded(error, document) for error in errors)
 
     def again(self) -> "Refused":
         """Return the same refusal without a traceback, to be kept or raised once more."""
@@ -69,9 +71,17 @@ def refused(code: str, message: str, *nodes: Node) -> Refused:
     return Refused(code, [GraphQLError(message, list(nodes) or None)])
 
 
-def _worded(error: GraphQLError) -> tuple[str, tuple[tuple[int, int], ...]]:
+def _worded(error: GraphQLError, document: DocumentNode | None) -> tuple[str, tuple[tuple[int, int], ...]]:
     places = tuple((place.line, place.column) for place in (error.locations or ())[:_LOCATIONS_MAX])
-    return _without_values(error)[:_MESSAGE_MAX], places
+    place = place_of(document, error.nodes[0]) if document and error.nodes and _is_about_value(error) else None
+    where = f" At {place}." if place and len(place) <= _PLACE_MAX else ""
+    return _without_values(error)[: _MESSAGE_MAX - len(where)] + where, places
+
+
+def _is_about_value(error: GraphQLError) -> bool:
+    """Return whether an error is about a literal, so that its words may hold it; variables have names only."""
+    node = error.nodes[0] if error.nodes else None
+    return isinstance(node, ValueNode | ObjectFieldNode) and not isinstance(node, VariableNode)
 
 
 def _without_values(error: GraphQLError) -> str:
@@ -79,8 +89,7 @@ def _without_values(error: GraphQLError) -> str:
     if message.startswith("Syntax Error: "):
         message, value, _ = _VALUE_OF_TOKEN.sub(r"\1", message.removeprefix("Syntax Error: ")).partition(": ")
         return f"Syntax error: {message}{'.' if value else ''}"
-    about_literal = error.nodes and isinstance(error.nodes[0], ValueNode | ObjectFieldNode)
-    if about_literal and not isinstance(error, LiteralError):
+    if _is_about_value(error) and not isinstance(error, LiteralError):
         safe = _ABOUT_LITERALS.match(message)
         return f"{safe.group()}." if safe else "A value is not of the type asked for."
     return message

@@ -53,7 +53,11 @@ def test_an_operation_tells_its_kind_its_roots_and_all_that_it_reaches() -> None
                 "Account.id",
                 "Account.number",
                 "Account.status",
+                "Account.currency",
+                "Account.createdAt",
                 "Account.balance",
+                "Account.availableBalance",
+                "Account.heldBalance",
                 "Money.amount",
                 "Money.currency",
             }
@@ -199,6 +203,36 @@ def test_no_refusal_repeats_a_value_or_suggests_a_name(source: str) -> None:
 def test_a_literal_that_no_scalar_takes_is_refused_with_the_scalars_own_sentence() -> None:
     source = 'mutation { register(input: {email: "a", fullName: "b", cpf: "111", password: "c"}) { user { id } } }'
     assert refusal_of(source).errors[0]["message"].startswith("A CPF has eleven digits")
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ('mutation { register(input: {cpf: "111"}) { user { id } } }', "At register(input.cpf)."),
+        ('mutation { a: transfer(input: {toAccountNumber: "1"}) { replayed } }', "At transfer(input.toAccountNumber)."),
+        ("mutation { transfer(input: {amount: {amount: 1}}) { replayed } }", "At transfer(input.amount.amount)."),
+        ("mutation { transfer(input: {ammount: 1}) { replayed } }", "At transfer(input.ammount)."),
+        (
+            'mutation { transferBatch(input: {transfers: [$i, {toAccountNumber: "1"}]}) { replayed } }',
+            "At transferBatch(input.transfers[1].toAccountNumber).",
+        ),
+        ('query ($c: CPF = "111") { me { id } }', "At $c."),
+        ('{ ...F } fragment F on Query { account(id: "1") { balanceAt(at: "now") { amount } } }', "At balanceAt(at)."),
+        ("{ me { id @include(if: 1) } }", "At @include(if)."),
+        ("query A { account(id: $x) { id } }", "Variable '$x' is not defined by operation 'A'."),
+        ("query ($id: ID!) { account(id: $ID) { id } }", "Variable '$ID' is not defined."),
+    ],
+)
+def test_a_value_or_variable_at_fault_is_named(source: str, place: str) -> None:
+    messages = [error["message"] for error in refusal_of(source).errors]
+    assert any(message.endswith(place) for message in messages), messages
+
+
+def test_a_place_too_long_to_show_leaves_the_sentence() -> None:
+    source = f'query (${"x" * 90}: {"[" * 30}Int{"]" * 30} = {"[" * 30}"a"{"]" * 30}) {{ me {{ id }} }}'
+    message = refusal_of(source).errors[-1]["message"]
+    assert message == "Int cannot represent non-integer value."
+    assert len(message) <= 300
 
 
 def each(form: str, count: int) -> str:
