@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import queries
@@ -61,20 +62,22 @@ class AccountStates:
         return await self._change("closeAccount", account_id, by, "accountId", decide)
 
     async def limit(
-        self, account_id: UUID, *, transfer_minor: int | None, daily_minor: int | None, by: UUID
+        self, account_id: UUID, *, transfer_minor: int | UnsetType | None, daily_minor: int | UnsetType | None, by: UUID
     ) -> Account | Refusal:
-        """Give an account limits of its own, in minor units; None is the bank's own limit."""
+        """Give an account limits of its own, in minor units. None is the bank's own; UNSET leaves it as it is."""
 
         def decide(account: Account) -> Change | Refusal | None:
             limited = msgspec.structs.replace(
-                account, transfer_limit_minor=transfer_minor, daily_limit_minor=daily_minor
+                account,
+                transfer_limit_minor=account.transfer_limit_minor if transfer_minor is UNSET else transfer_minor,
+                daily_limit_minor=account.daily_limit_minor if daily_minor is UNSET else daily_minor,
             )
             if limited == account:
                 return None
             return limited, AccountLimitsChangedEvent(
                 account_id=account_id,
-                transfer_limit_minor=transfer_minor,
-                daily_limit_minor=daily_minor,
+                transfer_limit_minor=limited.transfer_limit_minor,
+                daily_limit_minor=limited.daily_limit_minor,
                 old_transfer_limit_minor=account.transfer_limit_minor,
                 old_daily_limit_minor=account.daily_limit_minor,
                 initiated_by=by,

@@ -124,7 +124,7 @@ class Batch:
             result = self._carry_out(command.decide[0], command, metadata)
         if isinstance(result, Refusal):
             self._tell_refusal(command, result, metadata)
-        if command.key is not None:
+        if command.key is not None and not _is_wrong_in_itself(result):
             self._remember(command.caller_id, command.key, command, result, mark)
         return Outcome(result)
 
@@ -308,6 +308,10 @@ class Batch:
     def now(self) -> datetime:
         """The moment of everything in the batch."""
         return self._books.now
+
+
+def _is_wrong_in_itself(result: Result) -> bool:
+    return isinstance(result, Refusal) and result.code == "INVALID_INPUT"
 
 
 def _transaction_id(result: Result) -> UUID | None:

@@ -49,7 +49,10 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A business "no": an outcome like any other, remembered under its idempotency key."""
+    """A business "no": an outcome like any other, remembered under its idempotency key.
+
+    Except for INVALID_INPUT: the input is wrong in itself, and who puts it right may send it with the same key.
+    """
 
     code: str
     message: str
@@ -60,8 +63,8 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Money to move from one account to another. Both are of `currency`; the amount is positive.
 
     `related_id` is the original of a reversal; a fee's is filled in by the batch: it belongs to the posting before it.
-    `counts` says whether the amount counts against the daily limit of the debited account. The two fields name what a
-    client has given, for a refusal to point at.
+    `counts` says whether the amount counts against the daily limit of the debited account. The three fields name what
+    a client has given, for a refusal to point at.
     """
 
     kind: str
@@ -74,6 +77,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     hold_id: UUID | None = None
     counts: bool = False
     debit_field: str = "fromAccountId"
+    amount_field: str = "amount"
     credit_field: str = "toAccountNumber"
 
 
@@ -149,15 +153,15 @@ def enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, A
     assert posting.amount_minor > 0, "amounts are checked where they come in"
     assert posting.debit_id != posting.credit_id, "source and target are compared where they come in"
     debit, credit = accounts[posting.debit_id], accounts[posting.credit_id]
-    if refusal := _takes_part(debit, posting.currency, posting.debit_field):
+    if refusal := _takes_part(debit, posting.currency, posting.debit_field, posting.amount_field):
         return refusal
-    if refusal := _takes_part(credit, posting.currency, posting.credit_field):
+    if refusal := _takes_part(credit, posting.currency, posting.credit_field, posting.amount_field):
         return refusal
     if not debit.may_overdraw and debit.available_minor < posting.amount_minor:
-        return _not_covered()
+        return _not_covered(posting.amount_field)
     if credit.balance_minor + posting.amount_minor > BALANCE_MAX_MINOR:
         message = "The balance of the receiving account would be beyond what an account can hold."
-        return Refusal(code="INVALID_AMOUNT", message=message, field=("input", "amount"))
+        return Refusal(code="INVALID_AMOUNT", message=message, field=("input", posting.amount_field))
     if posting.counts:
         debit = _spend(debit, posting.amount_minor, today)
     return _enter_one(debit, -posting.amount_minor), _enter_one(credit, posting.amount_minor)
@@ -184,19 +188,20 @@ def end_hold(hold: Hold, accounts: Accounts) -> Account:
     )
 
 
-def _takes_part(account: Account, currency: str, field: str) -> Refusal | None:
+def _takes_part(account: Account, currency: str, field: str, amount_field: str = "amount") -> Refusal | None:
     if account.status != "ACTIVE":
         state = account.status.lower()
         return Refusal(code=f"ACCOUNT_{account.status}", message=f"The account is {state}.", field=("input", field))
     if account.currency != currency:
         message = f"The account is kept in {account.currency}; the amount is in {currency}."
-        return Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", "amount", "currency"))
+        path = ("amount", "currency") if amount_field == "amount" else (amount_field,)
+        return Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", *path))
     return None
 
 
-def _not_covered() -> Refusal:
+def _not_covered(field: str = "amount") -> Refusal:
     message = "The available balance does not cover the amount."
-    return Refusal(code="INSUFFICIENT_FUNDS", message=message, field=("input", "amount"))
+    return Refusal(code="INSUFFICIENT_FUNDS", message=message, field=("input", field))
 
 
 def _spend(account: Account, amount_minor: int, today: date) -> Account:

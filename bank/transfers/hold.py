@@ -13,10 +13,12 @@ from bank.ledger.post import Ledger
 from bank.money import format_amount
 from bank.telemetry.context import current_context
 from bank.transfers.policy import (
+    NOTHING,
     check_amount,
     check_description,
     check_key,
     check_limits,
+    check_own_account,
     no_account_with_number,
     no_own_account,
 )
@@ -70,6 +72,7 @@ async def authorize_hold(ledger: Ledger, terms: Terms, command: AuthorizeHold) -
     refused = Refused(ledger, "authorizeHold", command.caller_id, (command.from_id,))
     amount_minor = (
         check_key(command.key)
+        or check_own_account(command.from_id, "fromAccountId")
         or check_description(command.description)
         or check_amount(command.amount, command.currency)
     )
@@ -95,7 +98,7 @@ async def capture_hold(ledger: Ledger, database: Database, command: CaptureHold)
     Raises what `Ledger.post` raises, and `Unavailable` or `Overloaded` while looking for the hold.
     """
     refused = Refused(ledger, "captureHold", command.caller_id, ())
-    if refusal := check_key(command.key):
+    if refusal := check_key(command.key) or _check_hold(command):
         return await refused(refusal)
     amount_minor = None if command.amount is None else check_amount(command.amount, command.currency or "")
     if isinstance(amount_minor, Refusal):
@@ -106,7 +109,7 @@ async def capture_hold(ledger: Ledger, database: Database, command: CaptureHold)
 
 async def release_hold(ledger: Ledger, database: Database, command: ReleaseHold) -> Outcome:
     """Make what is held available again, once per idempotency key. Raises as `capture_hold` does."""
-    if refusal := check_key(command.key):
+    if refusal := check_key(command.key) or _check_hold(command):
         return await Refused(ledger, "releaseHold", command.caller_id, ())(refusal)
     return await _end(ledger, database, command, content=(), decide=_decide_release(command))
 
@@ -193,6 +196,7 @@ def _decide_capture(command: CaptureHold, amount_minor: int | None) -> Decide:
             hold_id=hold.id,
             debit_field="holdId",
             credit_field="holdId",
+            amount_field="holdId" if command.amount is None else "amount",
         )
         return EndHold(hold_id=hold.id, status="CAPTURED", captured_minor=captured_minor), posting
 
@@ -207,6 +211,15 @@ def _decide_release(command: ReleaseHold) -> Decide:
     return decide
 
 
+def _check_hold(command: CaptureHold | ReleaseHold) -> Refusal | None:
+    return _no_hold() if command.hold_id == NOTHING else None
+
+
+def _no_hold() -> Refusal:
+    message = "There is no hold with this id for you to end."
+    return Refusal(code="HOLD_NOT_FOUND", message=message, field=("input", "holdId"))
+
+
 def _active(books: Books, command: CaptureHold | ReleaseHold) -> Hold | Refusal:
     """Return the hold, if it has not ended and is the asker's to end: who is to receive it, or staff."""
     hold = books.holds.get(command.hold_id)
@@ -214,8 +227,7 @@ def _active(books: Books, command: CaptureHold | ReleaseHold) -> Hold | Refusal:
         command.owner_id is None or books.accounts[hold.to_account_id].user_id == command.owner_id
     )
     if hold is None or not seen:
-        message = "There is no hold with this id for you to end."
-        return Refusal(code="HOLD_NOT_FOUND", message=message, field=("input", "holdId"))
+        return _no_hold()
     if hold.status == "AUTHORIZED" and hold.expires_at <= books.now:
         return Refusal(code="HOLD_ENDED", message="The hold has expired.", field=("input", "holdId"))
     if hold.status != "AUTHORIZED":

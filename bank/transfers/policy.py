@@ -13,6 +13,9 @@ from bank.transfers.terms import Terms
 DESCRIPTION_MAX = 140
 KEY_MAX = 255
 
+# No row has it. It stands for an id of a form that no id of the bank has.
+NOTHING = UUID(int=0)
+
 # The bank's own accounts, made by migrations.
 CASH_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-000000000986")}
 FEE_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-00000000f986")}
@@ -29,15 +32,20 @@ def check_key(key: str) -> Refusal | None:
     )
 
 
-def check_description(description: str | None) -> Refusal | None:
-    """Refuse a description that does not fit on a line."""
+def check_description(description: str | None, field: str = "description") -> Refusal | None:
+    """Refuse a description, or what a client calls `field`, that does not fit on a line."""
     if description is None or (len(description) <= DESCRIPTION_MAX and description.isprintable()):
         return None
     return Refusal(
         code="INVALID_INPUT",
-        message=f"A description has at most {DESCRIPTION_MAX} printable characters.",
-        field=("input", "description"),
+        message=f"A {field} has at most {DESCRIPTION_MAX} printable characters.",
+        field=("input", field),
     )
+
+
+def check_own_account(account_id: UUID, field: str) -> Refusal | None:
+    """Refuse an id that no account can have: it is wrong in itself, and will never be one of the caller's."""
+    return no_own_account(field) if account_id == NOTHING else None
 
 
 def check_amount(amount: str, currency: str) -> int | Refusal:

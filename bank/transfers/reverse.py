@@ -10,7 +10,7 @@ from bank.ledger.model import Books, Decide, Posting, Refusal
 from bank.ledger.post import Ledger
 from bank.money import format_amount
 from bank.telemetry.context import current_context
-from bank.transfers.policy import check_amount, check_description, check_key
+from bank.transfers.policy import NOTHING, check_amount, check_description, check_key
 from bank.transfers.reads import sides_of
 from bank.transfers.submit import Refused
 
@@ -37,7 +37,7 @@ async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outco
     Raises what `Ledger.post` raises, and `Unavailable` or `Overloaded` while looking for the transaction.
     """
     refused = Refused(ledger, "reverseTransaction", command.caller_id, ())
-    if refusal := check_key(command.key) or check_description(command.reason):
+    if refusal := _check(command):
         return await refused(refusal)
     amount_minor = None if command.amount is None else check_amount(command.amount, command.currency or "")
     if isinstance(amount_minor, Refusal):
@@ -67,8 +67,7 @@ def _decide(command: Reverse, amount_minor: int | None) -> Decide:
             command.owner_id is None or books.accounts[original.credit_id].user_id == command.owner_id
         )
         if original is None or not seen:
-            message = "There is no transaction with this id that you could reverse."
-            return Refusal(code="TRANSACTION_NOT_FOUND", message=message, field=("input", "transactionId"))
+            return _no_transaction()
         if original.kind == "REVERSAL":
             return _not_reversible("A reversal cannot be reversed.")
         left_minor = original.amount_minor - original.reversed_minor
@@ -91,9 +90,21 @@ def _decide(command: Reverse, amount_minor: int | None) -> Decide:
             related_id=original.id,
             debit_field="transactionId",
             credit_field="transactionId",
+            amount_field="transactionId" if command.amount is None else "amount",
         )
 
     return decide
+
+
+def _check(command: Reverse) -> Refusal | None:
+    if refusal := check_key(command.key):
+        return refusal
+    return _no_transaction() if command.transaction_id == NOTHING else check_description(command.reason, "reason")
+
+
+def _no_transaction() -> Refusal:
+    message = "There is no transaction with this id that you could reverse."
+    return Refusal(code="TRANSACTION_NOT_FOUND", message=message, field=("input", "transactionId"))
 
 
 def _not_reversible(message: str) -> Refusal:

@@ -14,6 +14,7 @@ from bank.transfers.policy import (
     check_amount,
     check_description,
     check_key,
+    check_own_account,
     decide_deposit,
     decide_transfer,
     decide_withdrawal,
@@ -212,8 +213,10 @@ class Refused:
 
 
 def _check(command: SubmitTransfer | SubmitDeposit | SubmitWithdrawal) -> int | Refusal:
+    own = check_own_account(command.from_id, "fromAccountId") if isinstance(command, SubmitTransfer) else None
     return (
         check_key(command.key)
+        or own
         or check_description(command.description)
         or check_amount(command.amount, command.currency)
     )

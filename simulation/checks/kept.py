@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from simulation.history import Attempt
 
 UNSTORED = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CURRENCY_MISMATCH"})
-"""Refusals of what is wrong in itself: given before the key is looked at, and never kept under it."""
+"""Refusals of what is wrong in itself, the end of a hold that is over already among it: never kept under the key."""
 
 NOT_DECIDED = frozenset({"UNAUTHENTICATED", "OVERLOADED", "FORBIDDEN"})
 """Answers that say nothing about the key."""
@@ -17,8 +17,6 @@ def is_decision(attempt: Attempt) -> bool:
     """Return whether the answer is what the bank keeps under the key."""
     if attempt.outcome == "ok":
         return True
-    if attempt.code == "INVALID_INPUT" and attempt.sent.expires_at is not None:
-        return True  # a hold whose time was over when it came to be decided
     return attempt.outcome == "refused" and attempt.code not in UNSTORED | NOT_DECIDED | {REUSED}
 
 

@@ -103,7 +103,7 @@ async def test_what_leaves_an_account_is_limited_at_once_and_in_a_day(running_ba
     assert (await town.ana.see("limits { leftToday { amount } }"))["limits"]["leftToday"]["amount"] == "0.00"
     # What comes in is not limited, and what others pay neither.
     assert (await town.staff.do("deposit", accountNumber=town.ana.number, amount=brl("500.00")))["userErrors"] == []
-    freed = await town.staff.do("setAccountLimits", accountNumber=town.ana.number)
+    freed = await town.staff.do("setAccountLimits", accountNumber=town.ana.number, perTransfer=None, perDay=None)
     assert freed["account"]["limits"]["perTransfer"]["amount"] == "1000000.00"
     assert await pay("20.01") is None
 

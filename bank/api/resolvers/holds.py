@@ -7,11 +7,11 @@ from tartiflette import Resolver
 
 from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.shapes import Shape, read_id, shape_hold, shape_money, shape_receipt, shape_refusal
-from bank.api.resolvers.transfers import NOTHING
 from bank.api.scope import RequestScope
 from bank.ledger.command import HoldReceipt, Outcome, Receipt
 from bank.ledger.model import Refusal
 from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
+from bank.transfers.policy import NOTHING
 from bank.transfers.reads import holds_of
 from bank.transfers.reverse import Reverse, reverse
 

@@ -19,10 +19,13 @@ def shape_money(amount_minor: int, currency: str) -> Shape:
     return {"amount": format_amount(amount_minor, currency), "currency": currency}
 
 
-def shape_errors(refusal: Refusal) -> list[Shape]:
-    """Return a refusal as userErrors; the log and the metrics are told of it."""
+def shape_errors(refusal: Refusal, place: tuple[str, ...] = ("input",)) -> list[Shape]:
+    """Return a refusal as userErrors; the log and the metrics are told of it.
+
+    `place` stands for the `input` that its field begins with.
+    """
     note_refusal(refusal.code)
-    field = list(refusal.field) if refusal.field else None
+    field = [*place, *refusal.field[1:]] if refusal.field else None
     return [{"code": refusal.code, "message": refusal.message, "field": field}]
 
 

@@ -3,15 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+from msgspec import UNSET, UnsetType
 from tartiflette import Resolver
 
 from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.accounts import shape_account
 from bank.api.resolvers.shapes import Shape, read_id, shape_refusal
-from bank.api.resolvers.transfers import NOTHING
 from bank.api.scope import RequestScope
 from bank.ledger.model import Account, Refusal
-from bank.transfers.policy import read_limit
+from bank.transfers.policy import NOTHING, read_limit
 
 
 @Resolver("Mutation.freezeAccount", schema_name=SCHEMA_NAME)
@@ -43,9 +43,9 @@ async def resolve_close_account(_parent: Any, arguments: Shape, scope: RequestSc
 async def resolve_set_account_limits(_parent: Any, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
     """Give an account limits of its own; staff only."""
     caller, given = scope.require_staff(), arguments["input"]
-    limits: list[int | None] = []
+    limits: list[int | UnsetType | None] = []
     for name in ("perTransfer", "perDay"):
-        limit = read_limit(given.get(name), name)
+        limit = read_limit(given[name], name) if name in given else UNSET
         if isinstance(limit, Refusal):
             scope.refused("setAccountLimits", limit.code)
             return _shape(limit)

@@ -1,7 +1,6 @@
 """Transfers, single and in lists; deposits and withdrawals."""
 
 from typing import Any
-from uuid import UUID
 
 from tartiflette import Resolver
 
@@ -18,6 +17,7 @@ from bank.api.scope import RequestScope
 from bank.identity.tokens import Caller
 from bank.ledger.command import Outcome, Receipt, Results
 from bank.ledger.model import Refusal
+from bank.transfers.policy import NOTHING
 from bank.transfers.submit import (
     SubmitDeposit,
     SubmitList,
@@ -28,9 +28,6 @@ from bank.transfers.submit import (
     submit_transfer,
     submit_withdrawal,
 )
-
-# No account has it: an id that no id of the bank looks like is decided, and refused, like any unknown one.
-NOTHING = UUID(int=0)
 
 
 @Resolver("Mutation.transfer", schema_name=SCHEMA_NAME)
@@ -56,7 +53,9 @@ async def resolve_transfer_batch(_parent: Any, arguments: Shape, scope: RequestS
     if not isinstance(outcome.result, Results):
         assert isinstance(outcome.result, Refusal)
         return shape_refusal(outcome.result, ("results",), replayed=outcome.replayed)
-    results = [shape_result(item) for item in outcome.result.items]
+    results = [
+        shape_result(item, ("input", "transfers", str(place))) for place, item in enumerate(outcome.result.items)
+    ]
     return {"results": results, "replayed": outcome.replayed, "userErrors": []}
 
 
@@ -112,10 +111,10 @@ def shape_outcome(outcome: Outcome) -> Shape:
     return {**shape_result(outcome.result), "replayed": outcome.replayed}
 
 
-def shape_result(result: Receipt | Refusal) -> Shape:
-    """Return what became of one posting: the transaction, or why there is none."""
+def shape_result(result: Receipt | Refusal, place: tuple[str, ...] = ("input",)) -> Shape:
+    """Return what became of one posting: the transaction, or why there is none. `place` is where it was asked for."""
     if isinstance(result, Refusal):
-        return {"transaction": None, "balanceAfter": None, "fee": None, "userErrors": shape_errors(result)}
+        return {"transaction": None, "balanceAfter": None, "fee": None, "userErrors": shape_errors(result, place)}
     # Who asks sees the side that is theirs.
     after_minor = (
         result.credit_balance_after_minor if result.kind == "DEPOSIT" else result.debit_balance_after_minor

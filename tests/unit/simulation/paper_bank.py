@@ -285,6 +285,8 @@ class PaperBank:
         try:
             transaction_id, answer = do()
         except Refuse as refused:
+            if refused.code == "INVALID_INPUT":
+                raise
             answer = {"replayed": False, "userErrors": [{"code": refused.code, "message": "no", "field": None}]}
         self.keys[identity] = ((operation, *content), answer, KeyRow(*identity, operation, transaction_id))
         return answer
