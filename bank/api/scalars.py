@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
 from graphql import GraphQLSchema, StringValueNode, ValueNode
@@ -24,9 +24,14 @@ from bank.money import Money, format_amount
 # Any int64 in minor units fits; a longer amount is of no currency.
 _DECIMAL_LENGTH_MAX = 32
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+# .NET writes seven digits of a second, Java and Go nine, and RFC 3339 allows any number, and small letters; a longer
+# text is no moment. What is beyond microseconds is cut, not rounded, so that no moment becomes a later one.
+_DATE_TIME_LENGTH_MAX = 64
 _DATE_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)"
+    r"(?:\.([0-9]+))?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
+_TICK = timedelta(microseconds=1)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
@@ -54,11 +59,27 @@ def serialise_decimal(value: object) -> str:
 
 
 def parse_date_time(text: str) -> datetime:
-    """Return the moment, in UTC, that an RFC 3339 date-time with zone stands for; it has microseconds at most."""
-    if _DATE_TIME.fullmatch(text):
+    """Return the moment, in UTC, that an RFC 3339 date-time with zone stands for, cut to microseconds.
+
+    A leap second, which no clock of the bank shows, is the last microsecond before it.
+    """
+    form = _DATE_TIME.fullmatch(text) if len(text) <= _DATE_TIME_LENGTH_MAX else None
+    if form is not None:
+        day, time, second, fraction, zone = form.groups()
+        if is_leap := second == "60":
+            second, fraction = "59", "999999"
         with suppress(ValueError, OverflowError):  # of the form, but no such day, or beyond the calendar in UTC
-            return datetime.fromisoformat(text).astimezone(UTC)
+            text = f"{day}T{time}:{second}.{(fraction or '0')[:6]:0<6}{zone.upper()}"
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+            if not is_leap or _ends_a_month(moment):
+                return moment
     raise ValueError("A DateTime is RFC 3339 with zone, such as 2026-11-22T16:03:00.123456Z.")
+
+
+def _ends_a_month(moment: datetime) -> bool:
+    """Return whether the month ends right after a moment in UTC; leap seconds are inserted nowhere else."""
+    next_tick = moment + _TICK
+    return (next_tick.day, next_tick.hour, next_tick.minute, next_tick.second) == (1, 0, 0, 0)
 
 
 def serialise_date_time(value: object) -> str:
