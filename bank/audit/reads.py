@@ -14,6 +14,8 @@ _OF_COMMON_TYPE = _queries.page_of_common_type.sql
 _OF_RARE_TYPE = _queries.page_of_rare_type.sql
 
 NEWEST = 2**63 - 1
+# What events are about; a test holds it to the events. AuditLog: staff has looked at an entity's own trail.
+ENTITY_TYPES = ("Account", "AuditLog", "Hold", "Transaction", "User")
 # What each posting writes rows of. The index over types leaves them out, so that postings do not pay for it.
 COMMON_TYPES = frozenset({"Account", "Transaction"})
 

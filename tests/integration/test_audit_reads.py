@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from bank.audit import reads
+from bank.events.model import EVENT_TYPES
 from tests.integration.actions import Stage, set_the_stage
 from tests.integration.api import RunningBank
 
@@ -56,7 +57,7 @@ async def test_pages_neither_repeat_nor_skip_while_the_trail_grows(stage: Stage)
     assert [int(node["number"]) for node in await _all(stage)] == [row["number"] for row in rows]
 
 
-@pytest.mark.parametrize("entity_type", ["User", "Account", "Transaction", "Hold", "Moon"])
+@pytest.mark.parametrize("entity_type", ["User", "Account", "Transaction", "Hold", "AuditLog"])
 async def test_a_type_is_all_that_is_shown(stage: Stage, entity_type: str) -> None:
     nodes = await _all(stage, entityType=entity_type)
     async with stage.bank.bank.database.connection() as connection:
@@ -69,7 +70,7 @@ async def test_a_type_is_all_that_is_shown(stage: Stage, entity_type: str) -> No
 
 async def test_an_entity_of_another_type_or_that_there_is_not_has_no_rows(stage: Stage) -> None:
     assert await _all(stage, entityId=stage.ids["ana"], entityType="Account") == []
-    assert await _all(stage, entityId="no id at all") == []
+    assert await _all(stage, entityId="00000000-0000-7000-8000-000000000001") == []
 
 
 @pytest.mark.parametrize("limit", [0, 101, -1])
@@ -78,11 +79,30 @@ async def test_a_page_has_1_to_100_rows(stage: Stage, limit: int) -> None:
     assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", "limit must be 1 to 100.")
 
 
-async def test_what_no_type_is_called_is_not_put_on_record(stage: Stage) -> None:
-    reply = await stage.clients["admin"].run("AuditLogs", entityType="x" * 41)
-    assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", "entityType has at most 40 characters.")
+@pytest.mark.parametrize("entity_type", ["ACCOUNTS", "account", "Account ", "", "Moon", "xxxx" * 11, "AuditLogs"])
+async def test_what_no_type_is_called_is_refused_and_not_put_on_record(stage: Stage, entity_type: str) -> None:
+    for more in ({}, {"entityId": stage.a["id"]}):
+        reply = await stage.clients["admin"].run("AuditLogs", entityType=entity_type, **more)
+        message = "entityType is one of Account, AuditLog, Hold, Transaction, User."
+        assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)
     async with stage.bank.bank.database.connection() as connection:
         assert await connection.fetchval("select count(*) from event_store where event_data::text like '%xxxx%'") == 0
+
+
+@pytest.mark.parametrize(
+    "entity_id", ["no id at all", "", "0001/00000042-4", "1", "g1890000-0000-7000-8000-00000000000"]
+)
+async def test_what_cannot_be_an_id_is_refused(stage: Stage, entity_id: str) -> None:
+    for more in ({}, {"entityType": "Account"}):
+        reply = await stage.clients["admin"].run("AuditLogs", entityId=entity_id, **more)
+        message = "entityId is not an id: the bank's are UUIDs."
+        assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)
+
+
+def test_the_types_are_those_that_events_are_about() -> None:
+    about = {event.aggregate_type for event in EVENT_TYPES.values() if isinstance(event.aggregate_type, str)}
+    assert about | {"AuditLog"} == set(reads.ENTITY_TYPES)
+    assert set(reads.ENTITY_TYPES) >= reads.COMMON_TYPES
 
 
 async def test_without_a_limit_a_page_has_twenty(stage: Stage) -> None:
