@@ -13,8 +13,10 @@ _HISTORY_PAGE = _queries.history_page.sql
 _POSITION_BEFORE = _queries.position_before.sql
 _HOLDS_OF = _queries.holds_of.sql
 
-# What one screen shows; an account with more open holds than this shows its latest.
+# What one screen shows; who wants more than the latest asks for pages.
 HOLDS_MAX = 100
+# Every id is before it.
+LATEST = UUID(int=2**128 - 1)
 
 
 class Position(NamedTuple):
@@ -40,9 +42,11 @@ async def position_before(snapshot: ReadSnapshot, account_id: UUID, moment: date
     return Position(row["version"], row["balance_minor"])
 
 
-async def holds_of(snapshot: ReadSnapshot, account_id: UUID) -> list[Any]:
-    """Return the holds on an account, the latest first, `HOLDS_MAX` at most."""
-    return await snapshot.fetch(_HOLDS_OF, account_id, HOLDS_MAX)
+async def holds_of(
+    snapshot: ReadSnapshot, account_id: UUID, *, before: UUID = LATEST, most: int = HOLDS_MAX
+) -> list[Any]:
+    """Return up to `most` holds on an account, the latest first, from the one that was made before hold `before`."""
+    return await snapshot.fetch(_HOLDS_OF, account_id, before, most)
 
 
 async def sides_of(database: Database, transaction_id: UUID) -> tuple[UUID, ...]:

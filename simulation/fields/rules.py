@@ -169,6 +169,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Hold.description": _column("description"),
         "Hold.expiresAt": _moment("expires_at"),
         "Hold.createdAt": _moment("created_at"),
+        "HoldEdge.cursor": _anything,  # opaque
         "User.id": _column("id"),
         "User.email": _column("email"),
         "User.fullName": _column("full_name"),

@@ -115,6 +115,28 @@ async def test_a_hold_that_would_expire_now_or_after_a_month_is_refused(running_
     )
 
 
+async def test_holds_are_read_page_by_page_and_a_page_says_whether_there_are_more(running_bank: RunningBank) -> None:
+    town = await build_town(running_bank)
+    made = [(await _held(town, amount=f"{number}.00"))["hold"]["id"] for number in (1, 2, 3)]
+
+    async def page(**given: Any) -> tuple[list[str], bool, bool, str | None]:
+        reply = await town.ana.client.run("AccountHoldPage", id=town.ana.id, **given)
+        shown = reply.data["account"]["holdPage"]
+        ids = [edge["node"]["id"] for edge in shown["edges"]]
+        assert [node["id"] for node in shown["nodes"]] == ids
+        info = shown["pageInfo"]
+        return ids, info["hasNextPage"], info["hasPreviousPage"], info["endCursor"]
+
+    ids, more, before, cursor = await page(first=2)
+    assert (ids, more, before) == (made[:0:-1], True, False)
+    assert await page(first=2, after=cursor) == (made[:1], False, True, made[0])
+    assert await page(after=made[0]) == ([], False, True, None)
+    assert (await page())[:2] == (made[::-1], False)
+    for wrong in ({"after": "v3"}, {"after": ""}, {"first": 0}, {"first": 101}):
+        reply = await town.ana.client.run("AccountHoldPage", id=town.ana.id, **wrong)
+        assert reply.code == "BAD_INPUT"
+
+
 async def test_a_capture_that_cannot_be_entered_leaves_the_hold_as_it_was(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]

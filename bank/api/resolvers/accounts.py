@@ -11,7 +11,16 @@ from bank.accounts.days import days_of
 from bank.accounts.open import open_account
 from bank.accounts.reads import find_account
 from bank.api.engine import SCHEMA_NAME
-from bank.api.resolvers.shapes import Shape, read_cursor, read_id, shape_money, shape_refusal, write_cursor
+from bank.api.resolvers.shapes import (
+    Shape,
+    page_size,
+    read_cursor,
+    read_id,
+    shape_money,
+    shape_page,
+    shape_refusal,
+    write_cursor,
+)
 from bank.api.scope import RequestScope
 from bank.clock import business_day
 from bank.errors import BadInput
@@ -23,8 +32,6 @@ from bank.transfers.reads import history_page, position_before
 
 # Times are in microseconds: what was at an instant is what was before the next one.
 _TICK = timedelta(microseconds=1)
-# A page of 100 is one screen of any client, and 20 ms of a worker.
-PAGE_MAX = 100
 # A quarter of a year, whichever: as much as a person compares, and no more rows than a page.
 DAYS_MAX = 92
 
@@ -92,7 +99,7 @@ async def _find(scope: RequestScope, account_id: UUID) -> Account | None:
 @Resolver("Account.transactions", schema_name=SCHEMA_NAME)
 async def resolve_transactions(parent: Shape, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
     """Return a page of an account's history, newest first, as of the instant that the account was read in."""
-    first, after, account = _page_size(arguments), arguments.get("after"), parent["account"]
+    first, after, account = page_size(arguments), arguments.get("after"), parent["account"]
     # The account's version is that of its newest entry: page and balance are of one instant, in a replayed answer too.
     before = account.version + 1 if after is None else read_cursor(after)
     rows = await history_page(scope.snapshot, account.id, before=before, most=first + 1)
@@ -112,7 +119,7 @@ async def resolve_balance_at(parent: Shape, arguments: Shape, scope: RequestScop
 async def resolve_statement(parent: Shape, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
     """Return an account's statement from one instant up to another, from its entries alone."""
     account, begin, end = parent["account"], arguments["from"], arguments["to"]
-    first, after = _page_size(arguments), arguments.get("after")
+    first, after = page_size(arguments), arguments.get("after")
     _require_past(scope, end, "to")
     if begin > end:
         raise BadInput("from must not be after to.")
@@ -168,13 +175,6 @@ def _shape_day(row: Any) -> Shape:
     }
 
 
-def _page_size(arguments: Shape) -> int:
-    first: int = arguments["first"]
-    if not 1 <= first <= PAGE_MAX:
-        raise BadInput(f"first must be 1 to {PAGE_MAX}.")
-    return first
-
-
 def _require_past(scope: RequestScope, moment: datetime, name: str) -> None:
     if moment > scope.asked_at:
         raise BadInput(f"{name} must not be in the future.")
@@ -182,16 +182,7 @@ def _require_past(scope: RequestScope, moment: datetime, name: str) -> None:
 
 def _shape_page(rows: list[Any], first: int, *, is_first: bool) -> Shape:
     edges = [_shape_edge(row) for row in rows[:first]]
-    return {
-        "edges": edges,
-        "nodes": [edge["node"] for edge in edges],
-        "pageInfo": {
-            "hasNextPage": len(rows) > first,
-            "hasPreviousPage": not is_first,
-            "startCursor": edges[0]["cursor"] if edges else None,
-            "endCursor": edges[-1]["cursor"] if edges else None,
-        },
-    }
+    return shape_page(edges, has_next=len(rows) > first, is_first=is_first)
 
 
 def _shape_edge(row: Any) -> Shape:

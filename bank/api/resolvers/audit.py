@@ -5,8 +5,7 @@ from typing import Any
 from tartiflette import Resolver
 
 from bank.api.engine import SCHEMA_NAME
-from bank.api.resolvers.accounts import PAGE_MAX
-from bank.api.resolvers.shapes import Shape, read_cursor, read_id, write_cursor
+from bank.api.resolvers.shapes import PAGE_MAX, Shape, read_cursor, read_id, shape_page, write_cursor
 from bank.api.scope import RequestScope
 from bank.audit.reads import ENTITY_TYPES, NEWEST, AuditLog, trail_page
 from bank.errors import BadInput
@@ -42,16 +41,7 @@ async def resolve_audit_logs(_parent: Any, arguments: Shape, scope: RequestScope
     )
     rows = await trail_page(scope.snapshot, entity_type=entity_type, entity_id=entity_id, before=before, most=limit + 1)
     edges = [{"cursor": write_cursor(row.event_position), "node": _shape(row)} for row in rows[:limit]]
-    return {
-        "edges": edges,
-        "nodes": [edge["node"] for edge in edges],
-        "pageInfo": {
-            "hasNextPage": len(rows) > limit,
-            "hasPreviousPage": after is not None,
-            "startCursor": edges[0]["cursor"] if edges else None,
-            "endCursor": edges[-1]["cursor"] if edges else None,
-        },
-    }
+    return shape_page(edges, has_next=len(rows) > limit, is_first=after is None)
 
 
 def _shape(row: AuditLog) -> Shape:

@@ -6,13 +6,23 @@ import msgspec
 from tartiflette import Resolver
 
 from bank.api.engine import SCHEMA_NAME
-from bank.api.resolvers.shapes import Shape, read_id, shape_hold, shape_money, shape_receipt, shape_refusal
+from bank.api.resolvers.shapes import (
+    Shape,
+    page_size,
+    read_id,
+    shape_hold,
+    shape_money,
+    shape_page,
+    shape_receipt,
+    shape_refusal,
+)
 from bank.api.scope import RequestScope
+from bank.errors import BadInput
 from bank.ledger.command import HoldReceipt, Outcome, Receipt
 from bank.ledger.model import Refusal
 from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
 from bank.transfers.policy import NOTHING
-from bank.transfers.reads import holds_of
+from bank.transfers.reads import LATEST, holds_of
 from bank.transfers.reverse import Reverse, reverse
 
 
@@ -88,6 +98,18 @@ async def resolve_reverse_transaction(_parent: Any, arguments: Shape, scope: Req
 async def resolve_holds(parent: Shape, _arguments: Shape, scope: RequestScope, _info: Any) -> list[Shape]:
     """Return the holds on an account, the latest first."""
     return [shape_hold(row) for row in await holds_of(scope.snapshot, parent["account"].id)]
+
+
+@Resolver("Account.holdPage", schema_name=SCHEMA_NAME)
+async def resolve_hold_page(parent: Shape, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+    """Return a page of the holds on an account, the latest first."""
+    first, after = page_size(arguments), arguments.get("after")
+    before = LATEST if after is None else read_id(after)
+    if before is None:
+        raise BadInput("after is not a cursor of this connection.")
+    rows = await holds_of(scope.snapshot, parent["account"].id, before=before, most=first + 1)
+    edges = [{"cursor": str(row["id"]), "node": shape_hold(row)} for row in rows[:first]]
+    return shape_page(edges, has_next=len(rows) > first, is_first=after is None)
 
 
 def _shape(outcome: Outcome) -> Shape:

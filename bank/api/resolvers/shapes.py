@@ -13,6 +13,9 @@ from bank.telemetry.context import note_refusal
 
 Shape = dict[str, Any]
 
+# A page of 100 is one screen of any client, and 20 ms of a worker.
+PAGE_MAX = 100
+
 
 def shape_money(amount_minor: int, currency: str) -> Shape:
     """Return an amount as Money."""
@@ -67,6 +70,28 @@ def shape_hold(hold: Mapping[str, Any]) -> Shape:
 def _customer_number(number: str) -> str | None:
     """Return an account's number; None for the bank's own, whose numbers are words."""
     return number if number[0].isdigit() else None
+
+
+def page_size(arguments: Shape) -> int:
+    """Return how many items a page is to have at most. Raises `BadInput` for none, or more than a page has."""
+    first: int = arguments["first"]
+    if not 1 <= first <= PAGE_MAX:
+        raise BadInput(f"first must be 1 to {PAGE_MAX}.")
+    return first
+
+
+def shape_page(edges: list[Shape], *, has_next: bool, is_first: bool) -> Shape:
+    """Return a page of a connection."""
+    return {
+        "edges": edges,
+        "nodes": [edge["node"] for edge in edges],
+        "pageInfo": {
+            "hasNextPage": has_next,
+            "hasPreviousPage": not is_first,
+            "startCursor": edges[0]["cursor"] if edges else None,
+            "endCursor": edges[-1]["cursor"] if edges else None,
+        },
+    }
 
 
 def read_id(text: str) -> UUID | None:
