@@ -20,7 +20,7 @@ Bound: TypeAlias = Literal["at_least", "below"]
 
 BOUNDS: tuple[Bound, ...] = ("at_least", "below")
 TEXTS = ("id", "title", "spec", "measure", "unit", "how")
-KEYS = frozenset((*TEXTS, *BOUNDS, "minimum_samples", "timing"))
+KEYS = frozenset((*TEXTS, *BOUNDS, "minimum_samples", "timing", "inexcusable"))
 
 
 class CriteriaError(ValueError):
@@ -31,7 +31,8 @@ class CriteriaError(ValueError):
 class Criterion:
     """One target: `measure` names how it is measured, `bound` and `limit` what it must keep.
 
-    What is about time (`timing`) says nothing against the bank where the machine did something else meanwhile.
+    What hangs on time (`timing`) says nothing against the bank where the machine did something else meanwhile, unless
+    it is beyond `inexcusable`, which no load explains.
     """
 
     id: str
@@ -44,11 +45,19 @@ class Criterion:
     limit: float
     minimum_samples: int
     timing: bool
+    inexcusable: float | None = None
 
     @property
     def target(self) -> str:
         """The target in words, such as `at least 80 %`."""
         return f"{self.bound.replace('_', ' ')} {self.limit:g} {self.unit}"
+
+    def is_inexcusable(self, measurement: Measurement) -> bool:
+        """Tell whether what was measured is worse, for certain, than any load could make it."""
+        if self.inexcusable is None or measurement.interval is None or measurement.samples < self.minimum_samples:
+            return False
+        lower, upper = measurement.interval
+        return upper < self.inexcusable if self.bound == "at_least" else lower > self.inexcusable
 
     def verdict(self, lower: float, upper: float) -> Verdict:
         """Tell whether a value between `lower` and `upper`, in the criterion's unit, keeps the bound for certain."""
@@ -100,7 +109,17 @@ def _criterion(file: str, number: int, entry: Mapping[str, object]) -> Criterion
     timing = entry.get("timing")
     if not isinstance(timing, bool):
         raise CriteriaError(f"{where}: timing must be true or false")
-    return Criterion(**texts, bound=bounds[0], limit=float(limit), minimum_samples=minimum, timing=timing)
+    inexcusable = entry.get("inexcusable")
+    if inexcusable is not None and (isinstance(inexcusable, bool) or not isinstance(inexcusable, int | float)):
+        raise CriteriaError(f"{where}: inexcusable must be a number")
+    return Criterion(
+        **texts,
+        bound=bounds[0],
+        limit=float(limit),
+        minimum_samples=minimum,
+        timing=timing,
+        inexcusable=None if inexcusable is None else float(inexcusable),
+    )
 
 
 def evaluate(
@@ -179,7 +198,8 @@ def judge(
     A time that does not pass, on a machine that was disturbed, is what was measured in the `quiet` seconds.
     """
     verdict, note = _verdict(criterion, measurement)
-    if quiet is not None and criterion.timing and verdict is not Verdict.PASS:
+    excused = criterion.timing and not criterion.is_inexcusable(measurement)
+    if quiet is not None and excused and verdict is not Verdict.PASS:
         calm, why = _verdict(criterion, quiet.measurement)
         mostly = 2 * quiet.count >= len(quiet.reasons)
         if calm is Verdict.FAIL or (calm is Verdict.PASS and mostly):

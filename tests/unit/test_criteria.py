@@ -302,6 +302,13 @@ def test_a_machine_that_others_use_is_no_reason_for_a_cache_that_does_not_hit() 
     assert judged(measured=whole, seconds=few)["cache_hit_ratio"].verdict is Verdict.FAIL
 
 
+def test_a_cache_that_hits_less_often_on_a_machine_that_others_use_is_not_told() -> None:
+    fewer = [MeasuredSecond(machine(at, others=0.5), totals(hits=71, misses=29)) for at in range(20)]
+    whole = merge([second.totals for second in fewer])
+    assert judged(measured=whole, seconds=fewer)["cache_hit_ratio"].verdict is Verdict.UNKNOWN
+    assert judged(measured=whole)["cache_hit_ratio"].verdict is Verdict.FAIL
+
+
 def test_reads_of_disturbed_seconds_are_no_argument_against_the_cache() -> None:
     slow = [replace(one, intended_start_s=5.5) for one in arms(10, 10)]
     quick = [replace(one, intended_start_s=15.5) for one in arms(2, 10)]
@@ -354,6 +361,7 @@ how = "so"
         (("below = 10", "below = nan"), "below must be a number"),
         (("minimum_samples = 5", "minimum_samples = 0"), "minimum_samples must be a whole number"),
         (("minimum_samples = 5", ""), "minimum_samples must be a whole number"),
+        (("timing = true", "timing = true\ninexcusable = true"), "inexcusable must be a number"),
         (("timing = true", ""), "timing must be true or false"),
         (('title = "A"', 'title = " "'), "title must be a text"),
         (('unit = "ms"', 'unit = "ms"\nabove = 3'), "above is not one of"),
