@@ -11,7 +11,7 @@ from bank.cli.events import events
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
 from bank.cli.users import users
-from bank.database.migrate import MissingPrivilege, WrongMigrationLevel
+from bank.database.migrate import ForeignDatabase, MissingPrivilege, WrongMigrationLevel
 from bank.database.pool import WrongRole
 from bank.errors import BankError
 from bank.settings import SettingsError
@@ -23,7 +23,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (SettingsError, WrongMigrationLevel, MissingPrivilege, WrongRole, BankError) as error:
+        except (SettingsError, WrongMigrationLevel, ForeignDatabase, MissingPrivilege, WrongRole, BankError) as error:
             click.echo(f"bank: {error}", err=True)
             sys.exit(2)
 

@@ -7,6 +7,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from bank.database.failures import CONNECTION_LOST, told_of
@@ -18,6 +19,10 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 class WrongMigrationLevel(Exception):
     """The database is not at the schema that this code expects; the message says what to do."""
+
+
+class ForeignDatabase(Exception):
+    """The database belongs to something else than this bank; the message says why, and nothing was changed."""
 
 
 class MissingPrivilege(Exception):
@@ -34,10 +39,17 @@ def _config(url: str) -> Config:
 def upgrade(url: str, *, level: str = "head") -> None:
     """Apply every migration up to `level` that the database does not have yet. Safe to run twice, and by two at once.
 
-    Raises `Unavailable` where the server does not answer, `MissingPrivilege` where the user may not do it.
+    Raises `Unavailable` where the server does not answer, `MissingPrivilege` where the user may not do it,
+    `ForeignDatabase` where the schema belongs to something else.
     """
     try:
         command.upgrade(_config(url), level)
+    except CommandError as error:
+        # Alembic's own text says which revision it cannot find.
+        raise ForeignDatabase(
+            f"The database is at a migration that this bank does not know ({error}): it belongs to something else, or "
+            "to a newer bank. Nothing was changed."
+        ) from error
     except DBAPIError as error:
         if (told := told_of(_refusal(error))) is not None:
             raise told from error

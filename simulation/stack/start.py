@@ -13,11 +13,11 @@ from pathlib import Path
 
 from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
 from simulation.judge.evidence import BankCheck
-from simulation.judge.observe import open_observatory
 from simulation.mutants import MARKER, REACHED
 from simulation.plan.people import Person
 from simulation.plan.terms import Terms
 from simulation.progress import Progress
+from simulation.stack.emptiness import require_empty
 from simulation.stack.tether import Tether
 from simulation.stack.workers import BANK, CouldNotRunError, Worker, Workers, free_ports, run_for_output, run_to_end
 
@@ -101,9 +101,11 @@ async def open_stack(
         "BANK_TOKEN_SECRET": token_secret,
         **terms.environment(),
     }
+    if backend.kind == "external":
+        progress.step("Looking whether the servers are empty")
+        await require_empty(backend)
     progress.step("Migrating the database")
     await run_to_end([*BANK, "migrate"], environment)
-    await _require_empty(backend)
     progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
     create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
     if mutant is not None:
@@ -134,13 +136,3 @@ async def open_stack(
 def _fresh(log: Path) -> Path:
     log.write_bytes(b"")
     return log
-
-
-async def _require_empty(backend: Backend) -> None:
-    async with open_observatory(backend.database_url) as observatory:
-        users = await observatory.users()
-    if users:
-        raise CouldNotRunError(
-            f"the database already holds {users} user{'s' if users > 1 else ''}, and the judge counts every row: "
-            "give it an empty database"
-        )

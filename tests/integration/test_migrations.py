@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from bank.database.migrate import WrongMigrationLevel, expected_level, require_level, upgrade
+from bank.database.migrate import ForeignDatabase, WrongMigrationLevel, expected_level, require_level, upgrade
 from bank.database.pool import Database
 from bank.errors import Unavailable
 from fixtures.backends.reach import run_sql
@@ -88,3 +88,26 @@ def test_transactions_that_are_there_learn_which_entries_are_theirs(postgres_url
     upgrade(postgres_url)
     versions = run_sql(postgres_url, "select debit_version, credit_version from transactions order by 1")
     assert [tuple(row) for row in versions] == [(1, 1), (2, 2)]
+
+
+def _tables(url: str) -> list[str]:
+    rows = run_sql(url, "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'")
+    return sorted(row[0] for row in rows)
+
+
+def test_a_database_of_somebody_else_is_refused_and_left_as_it_is(postgres_url: str) -> None:
+    run_sql(postgres_url, "create table ledger (id integer)", "create table orders (id integer)")
+    with pytest.raises(ForeignDatabase, match=r"holds ledger and 1 more, .* Nothing was changed\.$"):
+        upgrade(postgres_url)
+    assert _tables(postgres_url) == ["ledger", "orders"]
+
+
+def test_a_database_at_a_migration_of_somebody_else_is_refused_and_left_as_it_is(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "create table alembic_version (version_num varchar(32) not null)",
+        "insert into alembic_version values ('5f1c0de')",
+    )
+    with pytest.raises(ForeignDatabase, match=r"5f1c0de.*belongs to something else, or to a newer bank"):
+        upgrade(postgres_url)
+    assert _tables(postgres_url) == ["alembic_version"]
