@@ -1,10 +1,13 @@
 """`simulation`: run, list."""
 
+import contextlib
 import json
 import secrets
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, cast
@@ -12,25 +15,29 @@ from typing import NoReturn, cast
 import click
 from rich.console import Console
 
-from fixtures.backends import BackendKind
+from fixtures.backends import BackendKind, EmbeddedPostgres
+from fixtures.backends.launch import DATABASE
+from fixtures.backends.reach import run_sql
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
 from simulation.faults.model import FaultName
 from simulation.mutants import NAMES as MUTANT_NAMES
 from simulation.plan.draw import draw_plan, longest_overtime_s
 from simulation.plan.model import Plan, PlanError
 from simulation.plan.timetable import needed_s
-from simulation.progress import open_progress
+from simulation.progress import Step, open_progress
 from simulation.report.document import render_json
 from simulation.report.terminal import open_console, print_verdict
-from simulation.report.write import ReportError, prepare_folder, write_report
-from simulation.result import RunResult
+from simulation.report.write import ReportError, prepare_folder, write_incomplete, write_report
+from simulation.result import Excerpt, IncompleteRun, RunResult
 from simulation.run import Run, play
 from simulation.scenarios import SCENARIOS
 from simulation.scenarios.shape import Scenario
-from simulation.stack.start import Servers
+from simulation.stack.start import STOPPING, Servers
 from simulation.stack.workers import CouldNotRunError
 
 COULD_NOT_RUN = 2
+LAST_LINES = 40
+"""Of each log of a run that broke off: the traceback of a start that failed, and some lines before."""
 RANDOM_SEEDS = 1_000_000
 """A drawn seed is short enough to be read aloud; any other can be given."""
 
@@ -96,6 +103,11 @@ def cli() -> None:
     show_default=True,
     help="The folder for the report, the history and the logs.",
 )
+@click.option(
+    "--keep/--no-keep",
+    default=None,
+    help="Keep the embedded database after the run, or never. It is kept after a failure, where neither is given.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output, all else on error.")
 def run(
     *,
@@ -113,11 +125,13 @@ def run(
     undecided_timing: str,
     mutant: str | None,
     out: Path,
+    keep: bool | None,
     as_json: bool,
 ) -> None:
     """Start everything, let people bank, and give a verdict.
 
-    Exit code: 0 passed, 1 failed, 2 could not run, 3 could not be told.
+    Exit code: 0 passed, 1 failed, 2 could not run or was interrupted, 3 could not be told. In each case the report is
+    written.
     """
     shape = SCENARIOS[scenario]
     names, left_out = choose_faults(faults, backend)
@@ -140,7 +154,7 @@ def run(
     servers = Servers(cast("BackendKind", backend), database_url, redis_url)
     for sentence in (*left_out, *describe_faults(plan.faults)):
         console.print(sentence, markup=False, soft_wrap=True)
-    result = _play(Run(plan, shape, servers, out, mutant, left_out), console)
+    result = _play(Run(plan, shape, servers, out, mutant, left_out, keep), console)
     files = write_report(result, out)
     if as_json:
         click.echo(render_json(result))
@@ -161,9 +175,62 @@ def list_(*, as_json: bool) -> None:
     click.echo(json.dumps(catalogue(), indent=2, ensure_ascii=False) if as_json else catalogue_text())
 
 
+@cli.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--sql", help="Run this statement, print its rows, and stop again.")
+def inspect(folder: Path, sql: str | None) -> None:
+    """Start the database that a failed run has kept in FOLDER, until interrupted. Delete the folder afterwards."""
+    with EmbeddedPostgres(folder) as postgres:
+        if sql is not None:
+            for row in run_sql(postgres.url(DATABASE), sql):
+                click.echo("\t".join(str(value) for value in row))
+            return
+        click.echo(f"{postgres.program('psql')} '{postgres.url(DATABASE)}'")
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
 def _play(run: Run, console: Console) -> RunResult:
-    with open_progress(console, _title(run.plan)) as progress:
-        return play(run, progress)
+    """Play the run. One that does not come to a verdict leaves its report all the same, and raises."""
+    started_at, steps = datetime.now(UTC), []
+    try:
+        with open_progress(console, _title(run.plan)) as progress:
+            steps = progress.steps
+            return play(run, progress)
+    except (Exception, KeyboardInterrupt) as error:
+        files = write_incomplete(_incomplete(run, error, started_at, step=_failed_step(steps)), run.out)
+        console.print(f"Report: {files[0]}", markup=False, soft_wrap=True)
+        raise
+
+
+def _failed_step(steps: Sequence[Step]) -> str:
+    """Return the title of the step in which a run broke off: not that of stopping, which comes after it."""
+    titles = [step.title for step in steps if step.title != STOPPING]
+    return titles[-1] if titles else "Starting"
+
+
+def _incomplete(run: Run, error: BaseException, started_at: datetime, *, step: str) -> IncompleteRun:
+    known = isinstance(error, CouldNotRunError | ReportError)
+    reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) if known else repr(error)
+    trace = [] if known or reason == "interrupted" else traceback.format_exception(error)
+    excerpts = [Excerpt("The exception", tuple("".join(trace).splitlines()))] if trace else []
+    excerpts += [
+        Excerpt(f"The end of {path.name}", tuple(text.splitlines()[-LAST_LINES:]))
+        for path in sorted((run.out / "logs").glob("*.log"))
+        if path.stat().st_mtime >= started_at.timestamp() and (text := path.read_text(errors="replace").strip())
+    ]
+    return IncompleteRun(
+        scenario=run.plan.scenario,
+        seed=run.plan.seed,
+        plan_hash=run.plan.hash,
+        backend=run.servers.backend,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        replay_command=run.replay_command(),
+        step=step,
+        reason=reason,
+        excerpts=tuple(excerpts),
+    )
 
 
 def _title(plan: Plan) -> str:

@@ -147,11 +147,39 @@ def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> 
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Lines of something, such as a log or an account's entries, to be read beside a violation or a failed step."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteRun:
+    """A run that did not come to a verdict: in which step it ended, why, and what that step has left to read."""
+
+    scenario: str
+    seed: int
+    plan_hash: str
+    backend: str
+    started_at: datetime
+    finished_at: datetime
+    replay_command: str
+    step: str
+    reason: str
+    excerpts: tuple[Excerpt, ...] = ()
+
+    exit_code = 2
+    """Could not run."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """Everything a person or a gate wants to know about one run. `rate` is operations per second as planned.
 
-    People banked for `duration_s`, as planned, and for `overtime_s` more until the success criteria were decided;
-    `seconds` say what the machine did meanwhile.
+    `first_violation` is what there is to read about the first thing that was wrong; `kept_database` the folder in
+    which the database was left. People banked for `duration_s`, as planned, and for `overtime_s` more until the
+    success criteria were decided; `seconds` say what the machine did meanwhile.
     """
 
     scenario: str
@@ -174,6 +202,8 @@ class RunResult:
     worker_restarts: tuple[WorkerRestart, ...] = ()
     faults: tuple[FaultResult, ...] = ()
     notes: tuple[str, ...] = ()
+    first_violation: tuple[Excerpt, ...] = ()
+    kept_database: str | None = None
     overtime_s: float = 0.0
     seconds: tuple[Second, ...] = ()
     machine: MachineFacts | None = None

@@ -6,7 +6,7 @@ import gc
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from simulation.faults.inject import Injector, open_network
 from simulation.faults.model import FAULTS
 from simulation.faults.recovery import fault_results
 from simulation.history import History
+from simulation.judge.context import violation_context
 from simulation.judge.evidence import BankCheck, Evidence, Secret
 from simulation.judge.facts import Facts, LedgerSnapshot
 from simulation.judge.observe import DATABASE_ERRORS, open_observatory
@@ -49,7 +50,8 @@ HOPELESS_S = 20.0
 class Run:
     """What to run, on what, and where to leave the history and the logs.
 
-    `left_out` says, a sentence each, which faults cannot be brought about on these servers.
+    `left_out` says, a sentence each, which faults cannot be brought about on these servers. The database of a run that
+    failed is kept, of every run with `keep`, of none where it is False.
     """
 
     plan: Plan
@@ -58,6 +60,7 @@ class Run:
     out: Path
     mutant: str | None = None
     left_out: Sequence[str] = ()
+    keep: bool | None = None
 
     def replay_command(self) -> str:
         """Return the command line that plays the same plan again."""
@@ -97,7 +100,22 @@ def play(run: Run, progress: Progress) -> RunResult:
     progress.step(f"Starting PostgreSQL and Redis ({run.servers.backend})")
     with open_servers(run.servers) as backend:
         progress.detail(backend.describe())
-        return asyncio.run(_play(run, backend, progress, started_at))
+        try:
+            result = asyncio.run(_play(run, backend, progress, started_at))
+        except BaseException:
+            # What a run that breaks off has left to read.
+            _postgres_log(backend, run.out / "logs")
+            raise
+        keep = result.verdict is Verdict.FAIL if run.keep is None else run.keep
+        return replace(result, kept_database=_keep_database(backend)) if keep else result
+
+
+def _keep_database(backend: Backend) -> str | None:
+    """Let the database stay in its folder, and return which; None where it is not ours."""
+    if backend.postgres is None:
+        return None
+    backend.postgres.keep = True
+    return str(backend.postgres.folder)
 
 
 async def _play(run: Run, backend: Backend, progress: Progress, started_at: datetime) -> RunResult:
@@ -159,6 +177,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         epoch_ns=monotonic_ns() - time_ns(),
     )
     totals, samples = scraper.totals(), driver.samples()
+    checks = judge(evidence)
     return RunResult(
         scenario=plan.scenario,
         seed=plan.seed,
@@ -175,7 +194,8 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         finished_at=datetime.now(UTC),
         replay_command=run.replay_command(),
         criteria=_hold_against_criteria(run, driver, scraper),
-        checks=judge(evidence),
+        checks=checks,
+        first_violation=violation_context(evidence, checks),
         sightings=(*sightings(run.scenario, evidence, totals), *_mutant_reached(run)),
         samples=samples,
         metrics=tuple(scraper.samples),
@@ -307,7 +327,7 @@ async def _come_to_rest(backend: Backend, scraper: Scraper, seen: _Seen, progres
 
 def _postgres_log(backend: Backend, logs: Path) -> str | None:
     text = backend.postgres_log()
-    if text is not None:
+    if text is not None and logs.exists():
         (logs / "postgresql.log").write_text(text, encoding="utf-8")
     return text
 

@@ -58,6 +58,8 @@ def build_document(result: RunResult) -> dict[str, object]:
             "database_bypass": _buckets(result.totals.histogram(DATABASE_TIME, cache="bypass")),
         },
         "worker_restarts": [asdict(restart) for restart in result.worker_restarts],
+        "first_violation": [asdict(excerpt) for excerpt in result.first_violation],
+        "kept_database": result.kept_database,
         "notes": list(result.notes),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from simulation.report.wording import aside_words, fault_back, fault_moment, fault_takeover, measured, span
-from simulation.result import CheckResult, CriterionResult, FaultResult, RunResult, Sighting, Verdict
+from simulation.result import CheckResult, CriterionResult, Excerpt, FaultResult, RunResult, Sighting, Verdict
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
@@ -20,7 +20,7 @@ def render_junit(result: RunResult) -> str:
     root = Element("testsuites", name="simulation", time=_seconds(result))
     suites = (
         ("criteria", "Success criteria", [_criterion(criterion, aside_words(result)) for criterion in result.criteria]),
-        ("checks", "Safety checks", map(_check, result.checks) if result.checks else [_nothing_checked()]),
+        ("checks", "Safety checks", list(_checks(result)) if result.checks else [_nothing_checked()]),
         ("faults", "Faults", map(_fault, result.faults)),
         ("sightings", "Seen on the way", [_sighting(sighting) for sighting in result.sightings if sighting.required]),
     )
@@ -50,20 +50,20 @@ def _suite(root: Element, result: RunResult, name: str, title: str, cases: Seque
         "replay_command": result.replay_command,
     }
     for key, value in facts.items():
-        SubElement(properties, "property", name=key, value=_xml(str(value)))
+        SubElement(properties, "property", name=key, value=xml_text(str(value)))
     for case in cases:
         case.set("classname", f"simulation.{result.scenario}.{name}")
         suite.append(case)
 
 
 def _case(title: str, verdict: Verdict, message: str, details: Iterable[str] = ()) -> Element:
-    case = Element("testcase", name=_xml(title), time="0")
+    case = Element("testcase", name=xml_text(title), time="0")
     text = "\n".join((message, *details))
     if verdict is Verdict.PASS:
-        SubElement(case, "system-out").text = _xml(text)
+        SubElement(case, "system-out").text = xml_text(text)
     else:
         tag = "failure" if verdict is Verdict.FAIL else "error"
-        SubElement(case, tag, message=_xml(message), type=verdict.value).text = _xml(text)
+        SubElement(case, tag, message=xml_text(message), type=verdict.value).text = xml_text(text)
     return case
 
 
@@ -71,15 +71,26 @@ def _criterion(criterion: CriterionResult, aside: str) -> Element:
     said = f"{measured(criterion)} measured, {criterion.target} wanted, {criterion.samples} samples"
     details = [text for text in (span(criterion) and f"interval {span(criterion)}", criterion.note) if text]
     if not criterion.required and criterion.verdict is not Verdict.PASS:
-        case = Element("testcase", name=_xml(criterion.title), time="0")
-        SubElement(case, "skipped", message=_xml(f"{aside}: {said}"))
+        case = Element("testcase", name=xml_text(criterion.title), time="0")
+        SubElement(case, "skipped", message=xml_text(f"{aside}: {said}"))
         return case
     return _case(criterion.title, criterion.verdict, said, details)
 
 
-def _check(check: CheckResult) -> Element:
+def _checks(result: RunResult) -> Iterable[Element]:
+    """Yield a case for each check; the first that failed has with it what there is to read about its violation."""
+    excerpts = result.first_violation
+    for check in result.checks:
+        first = check.verdict is Verdict.FAIL
+        yield _check(check, excerpts if first else ())
+        excerpts = () if first else excerpts
+
+
+def _check(check: CheckResult, excerpts: Sequence[Excerpt] = ()) -> Element:
     said = f"{check.count} violations in {check.examined} looked at"
-    return _case(check.title, check.verdict, said, [text for text in (check.note, *check.violations) if text])
+    details = [text for text in (check.note, *check.violations) if text]
+    details += [f"{excerpt.title}:\n" + "\n".join(excerpt.lines) for excerpt in excerpts]
+    return _case(check.title, check.verdict, said, details)
 
 
 def _fault(fault: FaultResult) -> Element:
@@ -105,5 +116,6 @@ def _seconds(result: RunResult) -> str:
     return f"{(result.finished_at - result.started_at).total_seconds():.3f}"
 
 
-def _xml(text: str) -> str:
+def xml_text(text: str) -> str:
+    """Return a text with what XML cannot hold replaced."""
     return FORBIDDEN.sub("\ufffd", text)

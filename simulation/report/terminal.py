@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,9 @@ STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yel
 
 LOG_WIDTH = 120
 """Columns where nobody tells: a CI log is wider than the 80 of an old terminal, and tables read better."""
+
+LINES_MAX = 8
+"""Of each excerpt about the first violation; the report has more of them."""
 
 WIDE = 100
 """From this many columns on there is room for intervals beside the values."""
@@ -69,6 +73,17 @@ def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = (
     trouble = first_trouble(result)
     if trouble:
         console.print(Text(f"First to look at: {trouble}"))
+    for excerpt in result.first_violation[1:]:
+        console.print(Text(f"{excerpt.title}:", style="bold"))
+        for line in excerpt.lines[:LINES_MAX]:
+            console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
+        if len(excerpt.lines) > LINES_MAX:
+            console.print(Text(f"  and {len(excerpt.lines) - LINES_MAX} more, in the report", style="dim"))
+    if result.kept_database is not None:
+        console.print(Text(f"Database: simulation inspect {shlex.quote(result.kept_database)}"), soft_wrap=True)
+        console.print(
+            Text(f"  (rm -r {shlex.quote(str(Path(result.kept_database).parent))} removes it)"), soft_wrap=True
+        )
     # soft_wrap: a command or a path that is broken over two lines cannot be copied.
     console.print(Text(f"Replay: {result.replay_command}"), soft_wrap=True)
     if files:

@@ -5,9 +5,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from simulation.report import incomplete
 from simulation.report.document import render_json
 from simulation.report.junit import render_junit
-from simulation.result import RunResult
+from simulation.result import IncompleteRun, RunResult
 
 
 class ReportError(Exception):
@@ -47,6 +48,22 @@ def write_report(result: RunResult, out: Path) -> list[Path]:
     texts = {out / name: render(result) for name, render in renderers.items()}
     for path, text in texts.items():
         _replace(path, text)
+    return [out / "report.html", out / "report.json", out / "junit.xml"]
+
+
+def write_incomplete(run: IncompleteRun, out: Path) -> list[Path]:
+    """Write the same three files about a run that did not come to a verdict, and return their paths.
+
+    Raises ReportError where a file cannot be written.
+    """
+    prepare_folder(out)
+    texts = {
+        "report.json": incomplete.render_json(run),
+        "junit.xml": incomplete.render_junit(run),
+        "report.html": incomplete.render_page(run),
+    }
+    for name, text in texts.items():
+        _replace(out / name, text)
     return [out / "report.html", out / "report.json", out / "junit.xml"]
 
 

@@ -19,8 +19,18 @@ from simulation.plan.terms import Terms
 from simulation.progress import Progress
 from simulation.stack.emptiness import require_empty
 from simulation.stack.tether import Tether
-from simulation.stack.workers import BANK, CouldNotRunError, Worker, Workers, free_ports, run_for_output, run_to_end
+from simulation.stack.workers import (
+    BANK,
+    CouldNotRunError,
+    Worker,
+    Workers,
+    free_ports,
+    last_line,
+    run_for_output,
+    run_to_end,
+)
 
+STOPPING = "Stopping the bank"
 CHECK_S = 120.0
 """A run writes some thousand entries, of which `bank check` verifies a million in a few seconds."""
 
@@ -74,7 +84,7 @@ class Stack:
         code, output, complaint = await run_for_output([*BANK, "check", "--json"], self.environment, timeout_s=CHECK_S)
         if code in {0, 1}:
             return BankCheck(json.loads(output))
-        return BankCheck(None, complaint or f"`bank check` ended with exit code {code}")
+        return BankCheck(None, last_line(complaint) or f"`bank check` ended with exit code {code}")
 
 
 @asynccontextmanager
@@ -105,7 +115,7 @@ async def open_stack(
         progress.step("Looking whether the servers are empty")
         await require_empty(backend)
     progress.step("Migrating the database")
-    await run_to_end([*BANK, "migrate"], environment)
+    await run_to_end([*BANK, "migrate"], environment, log=logs / "bank-migrate.log")
     progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
     create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
     if mutant is not None:
@@ -121,13 +131,14 @@ async def open_stack(
             ],
             tether,
         )
-        creating = asyncio.create_task(run_to_end(create, environment, stdin=teller.password + "\n"))
+        log = logs / "bank-create-admin.log"
+        creating = asyncio.create_task(run_to_end(create, environment, log=log, stdin=teller.password + "\n"))
         try:
             await running.start()
             await creating
             yield Stack(running, token_secret, environment)
         finally:
-            progress.step("Stopping the bank")
+            progress.step(STOPPING)
             creating.cancel()
             await asyncio.gather(creating, return_exceptions=True)
             await running.stop()

@@ -182,9 +182,11 @@ async def _is_ready(worker: Worker, session: aiohttp.ClientSession) -> bool:
         return False
 
 
-async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, stdin: str = "") -> None:
-    """Run one of the bank's commands. Raises CouldNotRunError with its last words where it fails."""
+async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, log: Path, stdin: str = "") -> None:
+    """Run one of the bank's commands; what it says goes to `log`. Raises CouldNotRunError with its last words."""
     code, output, complaint = await run_for_output(command, environment, stdin=stdin)
+    await asyncio.to_thread(log.write_text, f"{output}\n{complaint}\n", encoding="utf-8")
+    complaint = last_line(complaint)
     if code:
         name = " ".join(part for part in command[3:5] if not part.startswith("-"))
         words = complaint or (output.splitlines() or ["it said nothing"])[-1][:300]
@@ -194,7 +196,7 @@ async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, 
 async def run_for_output(
     command: Sequence[str], environment: Mapping[str, str], *, stdin: str = "", timeout_s: float | None = None
 ) -> tuple[int, str, str]:
-    """Run one of the bank's commands; return its exit code, what it wrote, and the last line of its complaint.
+    """Run one of the bank's commands; return its exit code, what it wrote, and what it complained of.
 
     One that is not done in time is killed.
     """
@@ -214,8 +216,14 @@ async def run_for_output(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    lines = complaint.decode(errors="replace").strip().splitlines()
-    return process.returncode or 0, output.decode(errors="replace").strip(), lines[-1][:300] if lines else ""
+    said, complained = (text.decode(errors="replace").strip() for text in (output, complaint))
+    return process.returncode or 0, said, complained
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a text, as long as a sentence may be."""
+    lines = text.splitlines()
+    return lines[-1][:300] if lines else ""
 
 
 BANK = (sys.executable, "-m", "bank")

@@ -17,14 +17,16 @@ pytestmark = pytest.mark.timeout(120)
 COMMAND = [sys.executable, "-m", "simulation"]
 
 
-def simulation(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def simulation(
+    *arguments: str, environment: dict[str, str] | None = None, timeout_s: float = 110
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, **(environment or {})},
-        timeout=110,
+        timeout=timeout_s,
     )
 
 
