@@ -16,7 +16,10 @@ from bank.api.scalars import register_scalars
 ResolverFunction = Callable[[Any, dict[str, Any], Any, Any], Awaitable[Any]]
 ErrorCoercer = Callable[[Exception, dict[str, Any]], Awaitable[dict[str, Any]]]
 
-_ENGINE_SDL = INTROSPECTION_SDL + "directive @specifiedBy(url: String!) on SCALAR\n"
+_ENGINE_SDL = INTROSPECTION_SDL + (
+    '"Says where a scalar is specified."\n'
+    'directive @specifiedBy("The address of the specification." url: String!) on SCALAR\n'
+)
 
 # Tartiflette adds these, and @nonIntrospectable, to every schema; the contract has its own, where it has any.
 _BUILT_IN_SCALARS = frozenset({"Date", "Time", "DateTime"})

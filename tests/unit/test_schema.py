@@ -1,6 +1,8 @@
 """The served SDL: valid, complete, and read alike by everything that reads it."""
 
 import asyncio
+from collections.abc import Iterator
+from typing import Any
 
 import graphql
 import pytest
@@ -162,6 +164,30 @@ async def test_introspection_through_the_engine_gives_the_contract_and_nothing_e
     assert graphql.print_schema(graphql.lexicographic_sort_schema(client)) == graphql.print_schema(
         graphql.lexicographic_sort_schema(SCHEMA)
     )
+
+
+def elements(schema: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Return the coordinate and the description of everything that introspection shows, its own types left out."""
+    for kind in schema["types"]:
+        if kind["name"].startswith("__"):
+            continue
+        yield kind["name"], kind["description"]
+        for member in [*(kind["fields"] or ()), *(kind["inputFields"] or ()), *(kind["enumValues"] or ())]:
+            coordinate = f"{kind['name']}.{member['name']}"
+            yield coordinate, member["description"]
+            for argument in member.get("args", ()):
+                yield f"{coordinate}({argument['name']}:)", argument["description"]
+    for directive in schema["directives"]:
+        yield f"@{directive['name']}", directive["description"]
+        for argument in directive["args"]:
+            yield f"@{directive['name']}({argument['name']}:)", argument["description"]
+
+
+async def test_everything_in_the_schema_is_described() -> None:
+    response = await (await engine()).execute(Gate(SDL).admit(get_introspection_query()))
+    described = dict(elements(response["data"]["__schema"]))
+    assert {"Account.statement(first:)", "MoneyInput.amount", "Role.ADMIN", "@skip(if:)", "CPF"} <= described.keys()
+    assert [coordinate for coordinate, text in described.items() if not text or not text.strip()] == []
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
