@@ -80,7 +80,9 @@ def is_unknown_at_commit(error: BaseException) -> bool:
 
 def told_of(error: BaseException) -> BankError | None:
     """Return what a client is told of an error that passes, `Undone` where the same may succeed at once, or None."""
-    if is_outdated(error) or sqlstate(error).startswith(_WORTH_ANOTHER_TRY):
+    # The driver refuses to send over a connection that it has found closed, as after a time-out of idleness.
+    was_closed = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.DataError)
+    if was_closed or is_outdated(error) or sqlstate(error).startswith(_WORTH_ANOTHER_TRY):
         return Undone("The database undid this in the middle; try again.")
     if ends_connection(error):
         return Unavailable("The connection to the database broke; try again in a moment.")

@@ -28,6 +28,13 @@ logger = structlog.get_logger(__name__)
 RENEW_S = 1.0
 
 
+# Between two statements of a transaction a process decides for some 30 ms; a busy machine or a garbage collection holds
+# it up for 100 or 200. One that says nothing for longer is stopped, and everybody waits for what it has locked: its
+# batch, its subscriber, the log. PostgreSQL undoes what it has begun; who was only slow does it again (`Undone`).
+IDLE_IN_TRANSACTION_MS = 500
+_BOUND = f"set local idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}"
+
+
 class WrongRole(Exception):
     """The bank cannot work as its role in this database; the message says what to do."""
 
@@ -104,7 +111,7 @@ class Database:
         """
         async with self.connection() as connection:
             try:
-                await connection.execute(begin)
+                await connection.execute(f"{begin}; {_BOUND}")
                 yield connection
             except BaseException as error:
                 await _undo(connection, error)

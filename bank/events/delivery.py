@@ -116,12 +116,21 @@ class Delivery:
         """Whether another process should serve the subscriber: this one does not know the next event."""
         return perf_counter() < self._aside_until_s
 
-    def begin(self, position: int) -> None:
-        """Serve from `position` on: the lease has been obtained. Without effect where it was held already."""
+    def begin(self, position: int, *, moved_to: int | None = None) -> None:
+        """Serve from `position` on, where the database has this subscriber: the lease has been obtained, or renewed.
+
+        `moved_to` is how far this delivery had come before the database was asked. Where that is farther, a crash has
+        taken back what did not wait for the disk, and it is delivered again.
+        """
         if not self._leased.is_set():
             self.position = position
             self._inbox.open()
             self._leased.set()
+        elif moved_to is not None and position < moved_to:
+            logger.warning("deliveries_undone", subscriber=self.subscriber.name, events=moved_to - position)
+            # What is under way for the position that was lost finds out when it moves, and is undone (`LostLease`).
+            self.position = position
+            self._inbox.wake()
 
     def end(self) -> None:
         """Stop serving: the lease is somebody else's."""

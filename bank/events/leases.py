@@ -69,6 +69,8 @@ class Leases:
     async def run_once(self) -> None:
         """Obtain what is free, renew what is held, stop serving what was lost, and say how far everybody is."""
         served = [name for name, delivery in self._deliveries.items() if not delivery.is_aside]
+        # Noted first: whatever a delivery moves meanwhile, the database can only be as far as this, or farther.
+        moved_to = {name: delivery.position for name, delivery in self._deliveries.items()}
         async with self._database.connection() as connection:
             if len(served) < len(self._deliveries):
                 await self._give_back(connection, list(self._deliveries.keys() - set(served)))
@@ -82,7 +84,7 @@ class Leases:
         for row in rows:
             delivery = self._deliveries[row["subscriber"]]
             if row["is_ours"]:
-                delivery.begin(row["position"])
+                delivery.begin(row["position"], moved_to=moved_to[row["subscriber"]])
             else:
                 delivery.end()
             # Each worker says the same of everybody, so that a lag is seen whoever serves, or if nobody does.

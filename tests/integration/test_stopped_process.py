@@ -1,0 +1,49 @@
+"""A process that is stopped in the middle of a batch holds the others up for half a second, not for five."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from bank.ledger.batch import Batch
+from bank.ledger.command import Command
+from tests.integration.books import Books, running_books
+
+# As long as the bound, and what a busy machine takes for a batch.
+HELD_UP_MAX_S = 2.0
+
+
+async def test_others_go_on_while_a_process_is_stopped_with_the_posting_lock_and_it_answers_right_when_it_goes_on(
+    books: Books, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await books.open_account(balance_minor=100_00), await books.open_account()
+    holds_lock, goes_on, times = asyncio.Event(), asyncio.Event(), 0
+    load = books.ledger._load
+
+    async def stopped(connection: Any, commands: Sequence[Command]) -> Batch:
+        nonlocal times
+        batch = await load(connection, commands)
+        times += 1
+        if times == 1:
+            holds_lock.set()
+            await goes_on.wait()
+        return batch
+
+    monkeypatch.setattr(books.ledger, "_load", stopped)
+    async with running_books(database_url) as other:
+        other.numbers.update(books.numbers)
+        slow = asyncio.create_task(books.transfer(first, second, "1.00", key="slow"))
+        await holds_lock.wait()
+        began = monotonic()
+        moved = await other.transfer(first, second, "2.00", key="other", caller_id=books.owner_id)
+        assert monotonic() - began < HELD_UP_MAX_S
+        goes_on.set()
+        # It was undone, and done again: nobody has to be told to try again.
+        outcome = await slow
+        assert not moved.replayed
+        assert not outcome.replayed
+        assert times == 2
+        assert (await books.transfer(first, second, "1.00", key="slow")).replayed
+        assert await books.balances_minor(first, second) == [97_00, 3_00]
