@@ -18,6 +18,7 @@ from bank.events.model import (
 )
 from bank.events.work import Work, again_if_undone
 from bank.ledger.model import Account, Refusal
+from bank.text import is_readable
 
 # A line that an auditor reads; the same as a posting's description.
 REASON_MAX = 140
@@ -89,8 +90,8 @@ class AccountStates:
         self, action: str, account_id: UUID, status: str, reason: str, event: AccountFrozenEvent | AccountUnfrozenEvent
     ) -> Account | Refusal:
         def decide(account: Account) -> Change | Refusal | None:
-            if not (1 <= len(reason) <= REASON_MAX and reason.isprintable()):
-                message = f"A reason has 1 to {REASON_MAX} printable characters."
+            if not is_readable(reason, longest=REASON_MAX):
+                message = f"A reason has 1 to {REASON_MAX} characters that can be read."
                 return Refusal(code="INVALID_INPUT", message=message, field=("input", "reason"))
             if account.status == status:
                 return None

@@ -18,6 +18,7 @@ from bank.events.bus import Bus
 from bank.events.witness import Witness
 from bank.events.work import Work
 from bank.identifiers import uuid7
+from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
 from bank.identity.roles import change_role
@@ -49,7 +50,7 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
     command = Register(email=email, full_name=name, cpf=None, password=password, role="ADMIN")
     _enter("create-admin")
     asyncio.run(_create(required_database_url(database_url), command))
-    click.echo(f"{email.strip().lower()} is an administrator.")
+    click.echo(f"{normalise_email(email)} is an administrator.")
 
 
 @users.command("set-role")
@@ -59,8 +60,11 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
 def set_role(email: str, role: str, database_url: str | None) -> None:
     """Give a registered user another role. It counts from their next login or token refresh on."""
     _enter("set-role")
-    asyncio.run(_set_role(required_database_url(database_url), email.strip().lower(), role.upper()))
-    click.echo(f"{email.strip().lower()} is {role.lower()} now.")
+    address = normalise_email(email)
+    if address is None:
+        raise BadInput(f"{email!r} is not an e-mail address.")
+    asyncio.run(_set_role(required_database_url(database_url), address, role.upper()))
+    click.echo(f"{address} is {role.lower()} now.")
 
 
 def _first_line(data: bytes) -> str:

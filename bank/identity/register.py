@@ -1,6 +1,6 @@
 """Register a user."""
 
-import re
+import unicodedata
 from dataclasses import dataclass
 
 import asyncpg
@@ -12,16 +12,17 @@ from bank.events.people import UserRegisteredEvent
 from bank.events.witness import Witness
 from bank.events.work import Work, again_if_undone
 from bank.identifiers import uuid7
+from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords, weakness_of
 from bank.identity.profile import User
 from bank.ledger.model import Refusal
+from bank.text import is_readable
 
 queries = load_statements(__file__)
 
-# RFC 5321 allows 254; the form is checked loosely, only a mail that arrives proves an address.
-EMAIL_MAX = 254
+NAME_MIN = 2
+# The longest legal names of Brazil's civil registries have about a hundred.
 NAME_MAX = 120
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,11 @@ async def register_user(work: Work, witness: Witness, passwords: Passwords, comm
 
 @again_if_undone
 async def _register(work: Work, passwords: Passwords, command: Register) -> User | Refusal:
-    email = command.email.strip().lower()
-    full_name = " ".join(command.full_name.split())
+    email = normalise_email(command.email)
+    full_name = " ".join(unicodedata.normalize("NFC", command.full_name).split())
     cpf = normalise_cpf(command.cpf) if command.cpf is not None else None
+    if email is None:
+        return _invalid("email", "This is not an e-mail address.")
     if refusal := _refuse(command, email=email, full_name=full_name, cpf=cpf):
         return refusal
     password_hash = await passwords.hash(command.password)
@@ -81,10 +84,8 @@ async def _register(work: Work, passwords: Passwords, command: Register) -> User
 
 
 def _refuse(command: Register, *, email: str, full_name: str, cpf: str | None) -> Refusal | None:
-    if len(email) > EMAIL_MAX or not _EMAIL.fullmatch(email):
-        return _invalid("email", "This is not an e-mail address.")
-    if not 2 <= len(full_name) <= NAME_MAX or not full_name.isprintable():
-        return _invalid("fullName", f"A full name has 2 to {NAME_MAX} printable characters.")
+    if not is_readable(full_name, longest=NAME_MAX, visible=NAME_MIN):
+        return _invalid("fullName", f"A full name has {NAME_MIN} to {NAME_MAX} characters that can be read.")
     if cpf is None and (command.role == "CUSTOMER" or command.cpf is not None):
         return _invalid("cpf", "This is not a valid CPF.")
     if weakness := weakness_of(command.password, email=email, full_name=full_name):

@@ -19,6 +19,7 @@ from bank.events.people import (
 from bank.events.witness import Witness
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import uuid7
+from bank.identity.email_address import normalise_email
 from bank.identity.passwords import PASSWORD_MAX, Passwords
 from bank.identity.register import queries
 from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, new_refresh_token
@@ -72,7 +73,8 @@ class Sessions:
     @again_if_undone
     async def log_in(self, email: str, password: str) -> TokenPair | Refusal:
         """Begin a session for whoever knows the password. Takes equally long for addresses that nobody has."""
-        address = email.strip().lower()
+        # Nobody has the empty address, which stands for every text that is no address.
+        address = normalise_email(email) or ""
         async with self._database.connection() as connection:
             found = await queries.credentials_of(connection, email=address)
         if len(password) > PASSWORD_MAX or not await self._passwords.verify(

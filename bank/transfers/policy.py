@@ -7,6 +7,7 @@ from uuid import UUID
 from bank.identifiers import read_uuid
 from bank.ledger.model import Account, Books, Decide, Posting, Refusal
 from bank.money import MAX_POSTING_MINOR, InvalidAmountError, UnknownCurrencyError, format_amount, parse_amount
+from bank.text import is_readable
 from bank.transfers.terms import Terms
 
 # Fits on one line of a statement; the Pix message field has the same length.
@@ -22,7 +23,7 @@ FEE_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-00000000f986")}
 
 
 def check_key(key: str) -> Refusal | None:
-    """Refuse an idempotency key that is empty, too long or not printable."""
+    """Refuse an idempotency key that is empty, too long or not printable. It is a program's, and nobody reads it."""
     if 1 <= len(key) <= KEY_MAX and key.isprintable():
         return None
     return Refusal(
@@ -33,12 +34,15 @@ def check_key(key: str) -> Refusal | None:
 
 
 def check_description(description: str | None, field: str = "description") -> Refusal | None:
-    """Refuse a description, or what a client calls `field`, that does not fit on a line."""
-    if description is None or (len(description) <= DESCRIPTION_MAX and description.isprintable()):
+    """Refuse a description, or what a client calls `field`, that does not fit on a line or cannot be read.
+
+    An empty one says nothing, as none does.
+    """
+    if not description or is_readable(description, longest=DESCRIPTION_MAX):
         return None
     return Refusal(
         code="INVALID_INPUT",
-        message=f"A {field} has at most {DESCRIPTION_MAX} printable characters.",
+        message=f"A {field} has at most {DESCRIPTION_MAX} characters that can be read.",
         field=("input", field),
     )
 
