@@ -74,7 +74,7 @@ class Signer:
                 await self.run_once()
         except Exception as error:  # noqa: BLE001 - a loop that ended would never sign again
             raise_if_cancelled()
-            logger.warning("audit_head_not_signed", error=repr(error))
+            logger.warning("audit_head_not_signed", error=error)
 
     async def run_once(self) -> Head | None:
         """Sign the chain's end if it has moved; return the head.

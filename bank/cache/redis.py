@@ -107,7 +107,7 @@ class CacheServer:
                 return (b"lost",)
             self.breaker.failed()
             metrics.CACHE_BREAKER_OPEN.set(self.breaker.is_open)
-            logger.warning("redis_unavailable", error=repr(error), breaker_open=self.breaker.is_open)
+            logger.warning("redis_unavailable", error=error, breaker_open=self.breaker.is_open)
             raise RedisUnavailable(str(error)) from error
         self._answered()
         return answer

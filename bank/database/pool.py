@@ -165,7 +165,7 @@ async def _undo(connection: Any, error: BaseException) -> None:
     try:
         await connection.execute("rollback")
     except (*CONNECTION_LOST, asyncpg.PostgresError) as failed:
-        logger.info("rollback_failed", error=repr(failed))
+        logger.info("rollback_failed", error=failed)
         _drop(connection)
 
 

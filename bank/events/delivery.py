@@ -26,6 +26,7 @@ from bank.events.event import DomainEvent
 from bank.events.log import Stretch, Unreadable, queries, read
 from bank.events.model import RecordedEvent, UnknownEvent
 from bank.telemetry import metrics
+from bank.telemetry.exceptions import describe
 
 logger = structlog.get_logger(__name__)
 
@@ -154,7 +155,7 @@ class Delivery:
                 self.end()
             except Exception as error:  # noqa: BLE001 - a loop that ended would never deliver again (rule 9)
                 raise_if_cancelled()
-                logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=repr(error))
+                logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=error)
                 metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
                 await self._pause(self._attempt, max_s=PASSING_MAX_S if is_passing(error) else MAX_S)
                 self._attempt += 1
@@ -191,7 +192,7 @@ class Delivery:
                 raise
             metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
             count, name = len(stretch.events), self.subscriber.name
-            logger.warning("delivery_failed", subscriber=name, events=count, error=repr(error))
+            logger.warning("delivery_failed", subscriber=name, events=count, error=error)
             after = stretch.after
             for event in stretch.events:
                 await self._deliver_or_bury(Stretch(after, event.position, [event]))
@@ -247,11 +248,11 @@ class Delivery:
             raise
 
     async def _bury(self, one: Stretch, error: Exception, *, attempts: int) -> None:
-        logger.error("dead_letter", subscriber=self.subscriber.name, position=one.to, error=repr(error))
+        logger.error("dead_letter", subscriber=self.subscriber.name, position=one.to, error=error)
         async with self._database.transaction("begin") as connection:
             await self._move(connection, one)
             await queries.bury_event(
-                connection, subscriber=self.subscriber.name, position=one.to, error=repr(error),
+                connection, subscriber=self.subscriber.name, position=one.to, error=describe(error),
                 attempts=attempts, now=self._clock.now(),
             )  # fmt: skip
         self._moved(one)

@@ -63,7 +63,7 @@ class Leases:
                 await self.run_once()
             except Exception as error:  # noqa: BLE001 - a loop that ended would never renew again
                 raise_if_cancelled()
-                logger.warning("leases_not_renewed", error=repr(error))
+                logger.warning("leases_not_renewed", error=error)
             await asyncio.sleep(RENEW_S)
 
     async def run_once(self) -> None:
@@ -156,7 +156,7 @@ class Herald:
                 await self._serve()
             except Exception as error:  # noqa: BLE001 - a loop that ended would never tell again
                 raise_if_cancelled()
-                logger.warning("herald_interrupted", error=repr(error))
+                logger.warning("herald_interrupted", error=error)
                 await asyncio.sleep(RECONNECT_S)
             finally:
                 self._revoke()

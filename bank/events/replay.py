@@ -24,6 +24,7 @@ from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, Subscr
 from bank.events.leases import CHANNEL
 from bank.events.log import Unreadable, queries, read
 from bank.events.model import RecordedEvent, UnknownEvent
+from bank.telemetry.exceptions import describe
 
 logger = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class Takeover:
                     await self.confirm(connection)
             except Exception as error:  # noqa: BLE001 - the lease may still be renewed in time
                 raise_if_cancelled()
-                logger.warning("takeover_not_renewed", subscriber=self._subscriber, error=repr(error))
+                logger.warning("takeover_not_renewed", subscriber=self._subscriber, error=error)
 
 
 @asynccontextmanager
@@ -216,9 +217,14 @@ class Replay:
         await connection.execute("release savepoint handling")
 
     async def _bury(self, connection: Any, position: int, error: Exception, done: Replayed) -> None:
-        logger.error("dead_letter", subscriber=self._name, position=position, error=repr(error))
+        logger.error("dead_letter", subscriber=self._name, position=position, error=error)
         await queries.bury_event(
-            connection, subscriber=self._name, position=position, error=repr(error), attempts=1, now=self._clock.now()
+            connection,
+            subscriber=self._name,
+            position=position,
+            error=describe(error),
+            attempts=1,
+            now=self._clock.now(),
         )
         done.failed.append(position)
 

@@ -1,77 +1,80 @@
 """Passwords: hashed with argon2id, in threads of their own, so that a login holds up nobody else."""
 
-import asyncio
-import os
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import unicodedata
+from dataclasses import dataclass
+from functools import partial
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from bank.identity.hashing import HashingThreads
+from bank.identity.weakness import PASSWORD_MAX, Person, weakness_of
+
 # OWASP's second recommendation: 19 MiB, two passes, one lane; about 45 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# More threads than cores only make each login slower; two keep a worker's memory for hashing under 40 MiB.
-_THREADS = 2
+# A password in its longest spelling: canonical decomposition makes at most four characters of one.
+_SPELT_MAX = 4 * PASSWORD_MAX
 
-# A tenth of the share of the event loop's thread, where both want the same core.
-_NICENESS = 10
 
-PASSWORD_MIN = 12
-# argon2 takes any length, an attacker's megabytes too.
-PASSWORD_MAX = 128
-# A line of the most guessed beginnings is worth more than rules on digits and capitals (NIST SP 800-63B, 3.1.1.2).
-_GUESSABLE = ("password", "12345678", "qwertyui", "abcdefgh", "senha123", "iloveyou", "brasil20", "11111111")
+@dataclass(frozen=True, slots=True)
+class WeakPassword:
+    """Why a password will not do, in one sentence."""
+
+    message: str
 
 
 class Passwords:
-    """Hashes and verifies passwords on a bounded number of threads."""
+    """Hashes and verifies passwords on a bounded number of threads.
+
+    A password is compared as the text that its owner typed: composed (NFC) and with plain spaces, as RFC 8265 has it,
+    whichever way a keyboard spells them. Raises `Overloaded` where too many ask at once.
+    """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2", initializer=_give_way)
+        self._threads = HashingThreads()
         # Verified against where there is no user, so that both cases take as long.
         self._nobody = _HASHER.hash("nobody has this password")
 
-    async def hash(self, password: str) -> str:
-        """Return the argon2id hash of a password."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _HASHER.hash, password)
+    async def choose(self, password: str, person: Person) -> str | WeakPassword:
+        """Return the argon2id hash of a new password, or why it is too easy to guess."""
+        chosen: str | WeakPassword = await self._threads.run(partial(_choose, password, person), account=person.email)
+        return chosen
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
+    async def verify(self, password_hash: str | None, password: str, *, account: str) -> bool:
         """Whether this is the password; for no hash, takes as long and says no."""
-        matches = await asyncio.get_running_loop().run_in_executor(
-            self._threads, _matches, password_hash or self._nobody, password
-        )
+        work = partial(_matches, password_hash or self._nobody, password)
+        matches: bool = await self._threads.run(work, account=account)
         return matches and password_hash is not None
 
     def close(self) -> None:
         """Stop the threads."""
-        self._threads.shutdown()
+        self._threads.close()
 
 
-def _give_way() -> None:
-    """Let the event loop go first where cores are scarce: hashing keeps a core busy, everybody else needs moments."""
-    if sys.platform == "linux":
-        # There a thread has a niceness of its own; a process may always be nicer.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+def normalise_password(password: str) -> str | None:
+    """Return the one spelling of a password, or None where it is no text or longer than any."""
+    if len(password) > _SPELT_MAX:
+        return None
+    composed = unicodedata.normalize("NFC", password)
+    spaced = "".join(" " if unicodedata.category(character) == "Zs" else character for character in composed)
+    if len(spaced) > PASSWORD_MAX or any("\ud800" <= character <= "\udfff" for character in spaced):
+        return None
+    return spaced
+
+
+def _choose(password: str, person: Person) -> str | WeakPassword:
+    normal = normalise_password(password)
+    weakness = weakness_of(normal, person)
+    if normal is None or weakness is not None:
+        return WeakPassword(weakness or "")
+    return _HASHER.hash(normal)
 
 
 def _matches(password_hash: str, password: str) -> bool:
+    normal = normalise_password(password)
+    if normal is None:
+        return False
     try:
-        return _HASHER.verify(password_hash, password)
+        return _HASHER.verify(password_hash, normal)
     except (VerificationError, InvalidHashError):
         return False
-
-
-def weakness_of(password: str, *, email: str, full_name: str) -> str | None:
-    """Return why a password is too easy to guess, in one sentence, or None where it will do."""
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters."
-    lowered = password.lower()
-    if len(set(lowered)) < 5:
-        return "The password repeats too few characters."
-    if any(lowered.startswith(guess) for guess in _GUESSABLE):
-        return "The password begins like one of the most guessed."
-    personal = [email.split("@", maxsplit=1)[0].lower(), *full_name.lower().split()]
-    if any(len(part) >= 4 and part in lowered and len(part) * 2 > len(lowered) for part in personal):
-        return "The password is mostly your own name or address."
-    return None

@@ -13,8 +13,9 @@ from bank.events.witness import Witness
 from bank.events.work import Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
-from bank.identity.passwords import Passwords, weakness_of
+from bank.identity.passwords import Passwords, WeakPassword
 from bank.identity.profile import User
+from bank.identity.weakness import Person
 from bank.ledger.model import Refusal
 from bank.text import is_readable
 
@@ -58,9 +59,11 @@ async def _register(work: Work, passwords: Passwords, command: Register) -> User
     cpf = normalise_cpf(command.cpf) if command.cpf is not None else None
     if email is None:
         return _invalid("email", "This is not an e-mail address.")
-    if refusal := _refuse(command, email=email, full_name=full_name, cpf=cpf):
+    if refusal := _refuse(command, full_name=full_name, cpf=cpf):
         return refusal
-    password_hash = await passwords.hash(command.password)
+    password_hash = await passwords.choose(command.password, Person(email=email, full_name=full_name, cpf=cpf))
+    if isinstance(password_hash, WeakPassword):
+        return Refusal(code="WEAK_PASSWORD", message=password_hash.message, field=("input", "password"))
     try:
         async with work.begin() as uow:
             user = User(uuid7(), email, full_name, cpf, command.role, 1, uow.now)
@@ -83,13 +86,11 @@ async def _register(work: Work, passwords: Passwords, command: Register) -> User
     return user
 
 
-def _refuse(command: Register, *, email: str, full_name: str, cpf: str | None) -> Refusal | None:
+def _refuse(command: Register, *, full_name: str, cpf: str | None) -> Refusal | None:
     if not is_readable(full_name, longest=NAME_MAX, visible=NAME_MIN):
         return _invalid("fullName", f"A full name has {NAME_MIN} to {NAME_MAX} characters that can be read.")
     if cpf is None and (command.role == "CUSTOMER" or command.cpf is not None):
         return _invalid("cpf", "This is not a valid CPF.")
-    if weakness := weakness_of(command.password, email=email, full_name=full_name):
-        return Refusal(code="WEAK_PASSWORD", message=weakness, field=("input", "password"))
     return None
 
 

@@ -20,7 +20,7 @@ from bank.events.witness import Witness
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
-from bank.identity.passwords import PASSWORD_MAX, Passwords
+from bank.identity.passwords import Passwords
 from bank.identity.register import queries
 from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, new_refresh_token
 from bank.ledger.model import Refusal
@@ -77,9 +77,8 @@ class Sessions:
         address = normalise_email(email) or ""
         async with self._database.connection() as connection:
             found = await queries.credentials_of(connection, email=address)
-        if len(password) > PASSWORD_MAX or not await self._passwords.verify(
-            found["password_hash"] if found else None, password
-        ):
+        password_hash = found["password_hash"] if found else None
+        if not await self._passwords.verify(password_hash, password, account=address):
             FAILED_LOGINS.labels("wrong_password" if found else "unknown_address").inc()
             await self._witness.tell(self._login_failed(found["id"] if found else None, address))
             return BAD_CREDENTIALS

@@ -122,7 +122,7 @@ class Ledger:
             await self._write_one_by_one(batch)
         except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
             # Up to the commit nothing has happened; the database has undone the rest.
-            logger.warning("batch_failed", commands=len(batch), error=repr(error))
+            logger.warning("batch_failed", commands=len(batch), error=error)
             _fail(batch, Unavailable("The ledger could not write; try again with the same key."))
         except Exception:  # a bug must not stop the loop that everybody waits for
             # What raises before the commit has undone the batch, and after it nothing does (see `_tell`).

@@ -49,7 +49,7 @@ class KeyRetention:
                 await self.run_once()
             except Exception as error:  # noqa: BLE001 - a loop that ended would never forget again
                 raise_if_cancelled()
-                logger.warning("keys_not_forgotten", error=repr(error))
+                logger.warning("keys_not_forgotten", error=error)
 
     async def run_once(self) -> int:
         """Forget every key that was used longer ago than the retention; return how many.

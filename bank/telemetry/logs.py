@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from bank.telemetry.context import current_context
+from bank.telemetry.exceptions import format_exception, hide_database_texts
 
 # Values under these names never reach a log line, whoever puts them there.
 _SECRET = frozenset(
@@ -22,10 +23,11 @@ def configure_logs(level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_context,
+        hide_database_texts,
         _hide_secrets,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, _render],
+        processors=[*shared, structlog.processors.ExceptionRenderer(format_exception), _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -36,7 +38,7 @@ def configure_logs(level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                structlog.processors.ExceptionRenderer(format_exception),
                 _render,
             ],
         )

@@ -27,7 +27,7 @@ async def expire_holds(ledger: Ledger, database: Database, clock: Clock) -> None
                 pass
         except Exception as error:  # noqa: BLE001 - a loop that ended would never expire a hold again
             raise_if_cancelled()
-            logger.warning("holds_not_expired", error=repr(error))
+            logger.warning("holds_not_expired", error=error)
         await asyncio.sleep(EVERY_S)
 
 

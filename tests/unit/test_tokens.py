@@ -1,6 +1,11 @@
 """Access tokens: only ours open anything, and only for their time."""
 
+import hashlib
+import hmac
+import json
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -52,3 +57,92 @@ def test_a_token_of_another_secret_opens_nothing() -> None:
     token = stranger.issue(caller(), expires_at=datetime.now(UTC) + timedelta(minutes=1))
     with pytest.raises(Unauthenticated):
         AccessTokens(SECRET, SystemClock()).verify(token)
+
+
+CLAIMS = {
+    "iss": "event-driven-bank",
+    "aud": "event-driven-bank/graphql",
+    "sub": "01930000-0000-7000-8000-000000000001",
+    "sid": "01930000-0000-7000-8000-000000000002",
+    "role": "CUSTOMER",
+    "iat": int(NOON.timestamp()),
+    "exp": int(NOON.timestamp()) + 900,
+}
+HEADER = {"alg": "HS256", "typ": "at+jwt"}
+IN_AN_HOUR = int(NOON.timestamp()) + 3600
+
+
+def signed(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """Return a token with the bank's secret, of any header and claims."""
+    parts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
+    signature = hmac.new(SECRET.encode(), b".".join(parts), hashlib.sha256).digest()
+    return b".".join((*parts, urlsafe_b64encode(signature).rstrip(b"="))).decode()
+
+
+@freeze_time(NOON)
+def test_a_token_of_this_form_is_ours() -> None:
+    tokens = AccessTokens(SECRET, SystemClock())
+    assert tokens.verify(signed(HEADER, CLAIMS)).role == "CUSTOMER"
+    assert tokens.verify(signed(HEADER, {**CLAIMS, "nbf": CLAIMS["iat"]})).role == "CUSTOMER"
+
+
+FOREIGN_CLAIMS: dict[str, dict[str, Any]] = {
+    "another issuer": {"iss": "another-bank"},
+    "no issuer": {"iss": None},
+    "another audience": {"aud": "another-api"},
+    "several audiences": {"aud": ["event-driven-bank/graphql", "another-api"]},
+    "another role": {"role": "ROOT"},
+    "roles": {"role": ["ADMIN"]},
+    "no user": {"sub": "admin"},
+    "no session": {"sid": ""},
+    "not yet good": {"nbf": IN_AN_HOUR, "exp": IN_AN_HOUR + 900},
+    "issued later": {"iat": IN_AN_HOUR, "exp": IN_AN_HOUR + 900},
+    "issued after its end": {"iat": CLAIMS["exp"]},
+    "not before its end": {"nbf": CLAIMS["exp"]},
+    "an end in words": {"exp": "2030-01-01"},
+    "an end that is true": {"exp": True},
+    "no end in sight": {"exp": float("inf")},
+    "no number": {"exp": float("nan")},
+    "a fraction": {"exp": CLAIMS["exp"] + 0.5},
+}
+FOREIGN_HEADERS: dict[str, dict[str, Any]] = {
+    "another type": {"alg": "HS256", "typ": "JWT"},
+    "no type": {"alg": "HS256"},
+    "a refresh token": {"alg": "HS256", "typ": "rt+jwt"},
+    "another algorithm": {"alg": "HS512", "typ": "at+jwt"},
+    "no algorithm": {"alg": "none", "typ": "at+jwt"},
+    "something critical": {**HEADER, "crit": ["exp"], "exp": 1},
+    "a key to fetch": {**HEADER, "jku": "https://example.com/keys"},
+    "a key": {**HEADER, "jwk": {"kty": "oct", "k": "AA"}},
+    "a key's name": {**HEADER, "kid": "../../dev/null"},
+    "an unencoded payload": {**HEADER, "b64": False, "crit": ["b64"]},
+}
+
+
+@pytest.mark.parametrize("change", FOREIGN_CLAIMS.values(), ids=FOREIGN_CLAIMS)
+@freeze_time(NOON)
+def test_a_token_for_another_purpose_or_time_opens_nothing(change: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        AccessTokens(SECRET, SystemClock()).verify(signed(HEADER, {**CLAIMS, **change}))
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+@freeze_time(NOON)
+def test_a_token_without_one_of_the_claims_opens_nothing(name: str) -> None:
+    with pytest.raises(Unauthenticated):
+        AccessTokens(SECRET, SystemClock()).verify(signed(HEADER, {k: v for k, v in CLAIMS.items() if k != name}))
+
+
+@pytest.mark.parametrize("header", FOREIGN_HEADERS.values(), ids=FOREIGN_HEADERS)
+@freeze_time(NOON)
+def test_a_token_with_another_header_opens_nothing(header: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        AccessTokens(SECRET, SystemClock()).verify(signed(header, CLAIMS))
+
+
+@freeze_time(NOON)
+def test_a_long_token_is_refused_and_not_cut() -> None:
+    token = signed(HEADER, CLAIMS)
+    for long in (token + "x" * 2_000, signed(HEADER, {**CLAIMS, "more": "x" * 1_000})):
+        with pytest.raises(Unauthenticated):
+            AccessTokens(SECRET, SystemClock()).verify(long)

@@ -1,0 +1,100 @@
+"""How exceptions are written to the log: without what a database server says of rows.
+
+A server's message, detail and context quote values: an address, a CPF, a whole row. What is needed to find the cause is
+the SQLSTATE and the names of constraint, table and column.
+"""
+
+import traceback
+from collections.abc import Iterator, MutableMapping
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+import sqlalchemy.exc
+
+# Names of the schema, not values of rows.
+_NAMES = ("sqlstate", "schema_name", "table_name", "column_name", "constraint_name")
+
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception in one line, without values of rows."""
+    match error:
+        case asyncpg.PostgresError():
+            named = ((name, getattr(error, name, None)) for name in _NAMES)
+            return f"{type(error).__name__}({', '.join(f'{name}={value}' for name, value in named if value)})"
+        case sqlalchemy.exc.StatementError() | UnicodeError():
+            # They bring a statement's parameters, or the text that has no encoding.
+            return f"{type(error).__name__}(…)"
+        case BaseExceptionGroup():
+            return f"{type(error).__name__}({', '.join(describe(one) for one in error.exceptions)})"
+    return repr(error)
+
+
+def format_exception(exc_info: ExceptionInfo) -> str:
+    """Return a traceback with its causes, as Python prints it, each exception by `describe`."""
+    return "".join(_chain(exc_info[1], set())).rstrip("\n")
+
+
+def hide_database_texts(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Describe the exceptions among a line's values, and where a library has written one into its message."""
+    for name, value in line.items():
+        if isinstance(value, BaseException) and name != "exc_info":
+            line[name] = describe(value)
+    error = _error_of(line.get("exc_info"))
+    message = line.get("event")
+    if error is not None and isinstance(message, str):
+        for one in _related(error, set()):
+            for text in filter(None, (repr(one), str(one))):
+                message = message.replace(text, describe(one)) if len(text) > len(type(one).__name__) else message
+        line["event"] = message
+    return line
+
+
+def _error_of(exc_info: Any) -> BaseException | None:
+    match exc_info:
+        case BaseException():
+            return exc_info
+        case (_, BaseException() as error, _):
+            return error
+    return None
+
+
+def _related(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
+    """Yield an exception, what caused it and what it is a group of, each once."""
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    yield error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for one in (error.__cause__, error.__context__, *inner):
+        if one is not None:
+            yield from _related(one, seen)
+
+
+def _chain(error: BaseException, seen: set[int]) -> Iterator[str]:
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    if error.__cause__ is not None:
+        if isinstance(error, asyncpg.PostgresError):
+            # A value that is no argument of a statement: the cause quotes it.
+            yield f"{type(error.__cause__).__name__}(…)\n"
+        else:
+            yield from _chain(error.__cause__, seen)
+        yield "\nThe above exception was the direct cause of the following exception:\n\n"
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from _chain(error.__context__, seen)
+        yield "\nDuring handling of the above exception, another exception occurred:\n\n"
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _chain(one, seen)
+            yield "\nThe above exception is one of the following group:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    described = describe(error)
+    if described == repr(error):
+        yield from traceback.format_exception_only(error)
+    else:
+        yield f"{described}\n"

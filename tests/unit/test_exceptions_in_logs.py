@@ -1,0 +1,106 @@
+"""Exceptions in the log: where and what, never what a database server quotes of a row."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import bank
+from bank.telemetry.exceptions import describe, format_exception, hide_database_texts
+
+PRIVATE = "ana.okonkwo@example.com"
+
+
+def _violation() -> asyncpg.PostgresError:
+    error = asyncpg.UniqueViolationError(f"a row with {PRIVATE}")
+    error.detail = f"Failing row contains ({PRIVATE}, 52998224725)."
+    error.constraint_name = "users_email_is_unique"
+    return error
+
+
+def _raised(error: Exception, cause: Exception | None = None) -> str:
+    with pytest.raises(type(error)) as caught:
+        raise error from cause
+    return format_exception((type(error), caught.value, caught.tb))
+
+
+def test_a_database_error_is_its_state_and_the_constraint() -> None:
+    assert describe(_violation()) == "UniqueViolationError(sqlstate=23505, constraint_name=users_email_is_unique)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _raised(_violation()),
+        _raised(RuntimeError("it broke"), _violation()),
+        _raised(ExceptionGroup("some", [_violation(), ValueError("other")])),
+        _raised(asyncpg.DataError(f"argument $1: '{PRIVATE}'"), TypeError(f"expected int, got '{PRIVATE}'")),
+        _raised(UnicodeEncodeError("utf-8", f"{PRIVATE}\ud800", 23, 24, "surrogates not allowed")),
+    ],
+)
+def test_no_traceback_quotes_a_row(text: str) -> None:
+    assert PRIVATE not in text
+    assert "52998224725" not in text
+    assert text.startswith("Traceback") or "Error(" in text
+
+
+def test_a_traceback_says_all_else_as_python_does() -> None:
+    text = _raised(KeyError("my bug"), ValueError("before"))
+    assert text.endswith("KeyError: 'my bug'")
+    assert "ValueError: before" in text
+    assert "direct cause" in text
+    assert 'test_exceptions_in_logs.py", line' in text
+
+
+def test_an_error_in_a_field_or_a_librarys_message_is_described() -> None:
+    error = _violation()
+    line: dict[str, Any] = {"event": f"Task failed: {error!r}", "error": error, "exc_info": (type(error), error, None)}
+    shown = hide_database_texts(None, "error", line)
+    assert PRIVATE not in f"{shown['event']} {shown['error']}"
+    assert "23505" in shown["event"]
+
+
+def test_the_configured_log_quotes_no_row() -> None:
+    program = f"""
+import asyncio, logging, asyncpg, structlog
+from bank.telemetry.logs import configure_logs
+configure_logs("info")
+log = structlog.get_logger("x")
+async def fail(): raise asyncpg.UniqueViolationError("row {PRIVATE}")
+async def main():
+    task = asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    del task
+asyncio.run(main())
+try:
+    asyncio.run(fail())
+except Exception as error:
+    log.exception("broken")
+    log.warning("failed", error=error)
+    logging.getLogger("library").exception("broken %s", error)
+    logging.getLogger("library").warning("broken", exc_info=error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert len(lines) == 5
+    assert PRIVATE not in ran.stderr
+    assert ran.stderr.count("23505") >= 5
+
+
+def test_log_lines_are_given_errors_as_they_are() -> None:
+    """A text made by `repr` cannot be described any more."""
+    wrong = []
+    for path in Path(bank.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logger."):
+                wrong += [
+                    f"{path.name}:{node.lineno}"
+                    for part in node.keywords
+                    if ast.unparse(part.value).startswith("repr(")
+                ]
+    assert wrong == []

@@ -1,0 +1,98 @@
+"""Turns at the hashing threads: bounded, and nobody waits behind another's flood."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable
+
+import pytest
+
+from bank.errors import Overloaded
+from bank.identity.hashing import THREADS, WAITING_MAX, HashingThreads
+from bank.telemetry.context import RequestContext, enter_context
+
+
+class Crowd:
+    """People in front of threads that are busy until `go` is set; `done` are those who have had their turn."""
+
+    def __init__(self) -> None:
+        self.threads = HashingThreads()
+        self.go = threading.Event()
+        self.done: list[str] = []
+
+    async def ask(self, address: str, account: str) -> str:
+        enter_context(RequestContext("c", ip_address=address))
+        result: str = await self.threads.run(lambda: self._work(f"{address} {account}"), account=account)
+        return result
+
+    def _work(self, name: str) -> str:
+        self.go.wait(10)
+        self.done.append(name)
+        return name
+
+    async def flood(self, count: int, address: str = "192.0.2.1", account: str = "ana") -> list[asyncio.Task[str]]:
+        tasks = [asyncio.create_task(self.ask(address, account)) for _ in range(count)]
+        await asyncio.sleep(0)  # each has asked
+        return tasks
+
+
+@pytest.fixture
+async def crowd() -> AsyncIterator[Crowd]:
+    crowd = Crowd()
+    yield crowd
+    crowd.go.set()
+    crowd.threads.close()
+
+
+async def _overloaded(tasks: list[asyncio.Task[str]]) -> int:
+    await asyncio.sleep(0)
+    return sum(task.done() and isinstance(task.exception(), Overloaded) for task in tasks)
+
+
+async def _all(*asked: Awaitable[object]) -> None:
+    await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_what_is_too_much_is_refused_at_once(crowd: Crowd) -> None:
+    flood = await crowd.flood(300)
+    assert await _overloaded(flood) == 300 - THREADS - WAITING_MAX
+    crowd.go.set()
+    await _all(*flood)
+    assert len(crowd.done) == THREADS + WAITING_MAX
+
+
+@pytest.mark.parametrize(("address", "account"), [("192.0.2.9", "ana"), ("192.0.2.9", "bia"), ("192.0.2.1", "bia")])
+async def test_an_honest_login_has_the_next_turn_in_any_flood(crowd: Crowd, address: str, account: str) -> None:
+    flood = await crowd.flood(300)
+    honest = asyncio.create_task(crowd.ask(address, account))
+    flood += await crowd.flood(300)
+    crowd.go.set()
+    assert await honest == f"{address} {account}"
+    assert len(crowd.done) <= 2 * THREADS + 1
+    await _all(*flood)
+
+
+async def test_a_network_of_ipv6_is_one_client(crowd: Crowd) -> None:
+    flood = [task for i in range(200) for task in await crowd.flood(1, f"2001:db8::{i:x}", f"somebody {i}")]
+    honest = asyncio.create_task(crowd.ask("2001:db8:1::1", "somebody else"))
+    await asyncio.sleep(0)
+    crowd.go.set()
+    assert await honest
+    assert len(crowd.done) <= 2 * THREADS + 1
+    await _all(*flood)
+
+
+async def test_whoever_leaves_gives_the_place_back(crowd: Crowd) -> None:
+    flood = await crowd.flood(THREADS + WAITING_MAX)
+    for task in flood:
+        task.cancel()
+    await _all(*flood)
+    later = await crowd.flood(WAITING_MAX)
+    assert await _overloaded(later) == 0
+    crowd.go.set()
+    await _all(*later)
+    assert len(crowd.done) == THREADS + WAITING_MAX
+
+
+async def test_what_a_function_raises_is_raised_to_whoever_asked(crowd: Crowd) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await crowd.threads.run(lambda: 1 // 0, account="ana")

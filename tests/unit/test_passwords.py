@@ -1,0 +1,76 @@
+"""Passwords: one spelling each, none that is frequent or the person's own."""
+
+import unicodedata
+
+import pytest
+
+from bank.identity.passwords import Passwords, WeakPassword, normalise_password
+from bank.identity.weakness import Person, weakness_of
+
+ANA = Person(email="ana.souza+bank@example.com", full_name="Ana Sofia Souza", cpf="52998224725")
+_FREQUENT_TEXT = """
+123456789012 1234567890123 0123456789012 1234567891011 987654321098 111111111111 123123123123 112233445566
+qwertyuiop12 qwertyuiopasdfghjklzxcvbnm asdfghjkl123 zxcvbnm12345 qwerty123456 123456qwerty 1q2w3e4r5t6y
+1qaz2wsx3edc 1qaz2wsx3edc4rfv q1w2e3r4t5y6 qazwsxedcrfv zaq12wsxcde3 abcdefghijkl abcdefghijklmnop abcd12345678
+abc123456789 a1b2c3d4e5f6 passwordpassword password1234 Password123! P@ssw0rd1234 letmein12345 welcome12345
+iloveyouforever unbelievable administrator christopher1 manchesterunited vivaldifourseasons trustno1trustno1
+football12345 superman12345 sunshine12345 mudar123mudar minhasenha123 senhasenha12 brasil123456 flamengo1234
+corinthians1910 deusefiel123 jesusteama123 hunter2hunter2
+"""
+FREQUENT = _FREQUENT_TEXT.split()
+OWN = (
+    "52998224725!",
+    "529.982.247-25",
+    "5 2 9 9 8 2 2 4 7 2 5",
+    "CPF 529982247/25",
+    "5299822472552998224725",
+    "52742289925abc",
+    "ana.souza@example.com",
+    "ANA.SOUZA+BANK@EXAMPLE.COM",
+    "ana.souza+bank",
+    "anasouza2026!",
+    "Ana Sofia Souza",
+    "Sofia-Souza-12",
+    "azuos.aifos.ana",
+    "event-driven-bank",
+    "bankbankbank1!",
+)
+GOOD = (
+    "an umbrella for Tuesday",
+    "um guarda-chuva às terças",
+    "correct horse battery staple",
+    "xK9#mQ2$vL7p",
+    "昨日の雨は長く静かに降り続いた",
+    "!%&$)=?*+#~^",
+    "Ana bought nine green lamps",
+    "x7" + "qKzR9mPwT" * 14,
+)
+
+
+@pytest.mark.parametrize("password", [*FREQUENT, *OWN, "short", "x" * 129, "a\ud800bcdefghijklmn"])
+def test_what_is_easy_to_guess_is_refused(password: str) -> None:
+    assert weakness_of(normalise_password(password), ANA) is not None
+
+
+@pytest.mark.parametrize("password", GOOD)
+def test_what_is_hard_to_guess_is_a_password(password: str) -> None:
+    assert weakness_of(normalise_password(password), ANA) is None
+
+
+async def test_a_password_is_the_text_that_was_typed_however_it_is_spelt() -> None:
+    passwords = Passwords()
+    typed = "três corações à beira\u00a0do rio"
+    chosen = await passwords.choose(unicodedata.normalize("NFD", typed), ANA)
+    assert isinstance(chosen, str)
+    for spelling in (typed, unicodedata.normalize("NFD", typed), typed.replace("\u00a0", " ")):
+        assert await passwords.verify(chosen, spelling, account=ANA.email)
+    for other in (typed.upper(), typed + " ", "\ud800" + typed, typed * 40):
+        assert not await passwords.verify(chosen, other, account=ANA.email)
+    passwords.close()
+
+
+async def test_characters_are_counted_as_typed() -> None:
+    passwords = Passwords()
+    refused = await passwords.choose(unicodedata.normalize("NFD", "ãéîõüçñàêí!"), ANA)
+    assert refused == WeakPassword("A password has 12 to 128 characters.")
+    passwords.close()
