@@ -120,7 +120,7 @@ class CacheMembership:
                 pass  # it has been logged, and is asked again
             except Exception as error:  # noqa: BLE001 - a loop that ended would never open an epoch again
                 raise_if_cancelled()
-                logger.warning("cache_epoch_not_opened", error=repr(error))
+                logger.warning("cache_epoch_not_opened", error=error)
             await asyncio.sleep(PAUSE_S)
             if not (self._needs_epoch or self._server.breaker.is_open):
                 await self._wait()
