@@ -1,33 +1,39 @@
 """Structured logs: one JSON object a line on stderr, each with the correlation id of its request (spec step 7)."""
 
+import io
+import json
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+import threading
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, TextIO
 
 import msgspec
 import structlog
 
 from bank.telemetry.context import current_context
 from bank.telemetry.exceptions import format_exception, hide_database_texts
+from bank.telemetry.masking import mask_value
 
-# Values under these names never reach a log line, whoever puts them there.
-_SECRET = frozenset(
-    {"password", "password_hash", "token", "access_token", "refresh_token", "authorization", "cpf", "secret"}
-)
+logger = structlog.get_logger(__name__)
+
+# Written by the bank alone, and in every line.
+_OURS = frozenset({"level", "timestamp", "user_id", "duration_ms"})
 
 
 def configure_logs(level: str) -> None:
-    """Send every log line, also those of libraries, to stderr as JSON."""
+    """Send every log line to stderr as JSON: those of libraries, warnings, and what nobody caught."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_context,
         hide_database_texts,
-        _hide_secrets,
     ]
+    last: list[Any] = [structlog.processors.ExceptionRenderer(format_exception), _hide_secrets, _render]
     structlog.configure(
-        processors=[*shared, structlog.processors.ExceptionRenderer(format_exception), _render],
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -35,15 +41,64 @@ def configure_logs(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.ExceptionRenderer(format_exception),
-                _render,
-            ],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     logging.basicConfig(level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]), handlers=[handler])
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    sys.unraisablehook = lambda what: _uncaught(what.exc_type, what.exc_value, what.exc_traceback)
+    threading.excepthook = lambda what: _uncaught(what.exc_type, what.exc_value, what.exc_traceback)
+
+
+@contextmanager
+def stderr_as_log() -> Iterator[None]:
+    """Make a log line of each line that anybody prints to stderr meanwhile."""
+    stderr = sys.stderr
+    sys.stderr = _Printed(stderr)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = stderr
+
+
+class _Printed(io.TextIOBase):
+    """Stands for stderr; what is printed, by a library most likely, becomes lines of the log."""
+
+    def __init__(self, stderr: TextIO) -> None:
+        self._stderr = stderr
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._log(line)
+        return len(text)
+
+    def flush(self) -> None:
+        # Only a whole line is one: print() writes a text and its end apart.
+        self._stderr.flush()
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stderr.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # TextIOBase has an attribute
+        return self._stderr.encoding
+
+    @staticmethod
+    def _log(line: str) -> None:
+        if line.strip():
+            logger.warning("printed", text=line)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    logger.critical("uncaught", exc_info=(kind, error or kind(), traceback))
 
 
 def _add_context(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -56,10 +111,15 @@ def _add_context(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> 
 
 
 def _hide_secrets(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name in _SECRET & line.keys():
-        line[name] = "***"
+    for name, value in line.items():
+        if name not in _OURS:
+            line[name] = mask_value(value, name)
     return line
 
 
 def _render(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+    try:
+        return msgspec.json.encode(line).decode()
+    except (UnicodeEncodeError, TypeError):
+        # Half a surrogate pair, from bytes that are no UTF-8.
+        return json.dumps(line, default=repr)

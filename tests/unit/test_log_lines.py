@@ -1,0 +1,124 @@
+"""Each line of the log is one JSON object, whoever writes it, without secrets and what is somebody's own."""
+
+import json
+import secrets
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bank.telemetry.masking import mask_text, mask_value
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.c2lnbmF0dXJl-_x"
+REFRESH = secrets.token_urlsafe(32)
+
+OTHERS = """
+import asyncio, logging, sys, threading, traceback, warnings
+import structlog
+from bank.telemetry.logs import configure_logs, stderr_as_log
+
+SECRET = "cpf 529.982.247-25, ana@example.com, Bearer %(jwt)s"
+configure_logs("info")
+with stderr_as_log():
+    logging.getLogger("aiohttp.server").error("bad request %%s", SECRET)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logging.getLogger("some.library").exception("it broke")
+        structlog.get_logger().exception("ours", nested={"password": "an umbrella", "list": [SECRET]})
+        traceback.print_exc()
+    warnings.warn(SECRET, stacklevel=1)
+    print("printed", SECRET, file=sys.stderr)
+    sys.stderr.write("half a line, ")
+    sys.stderr.write("and its end\\n")
+    structlog.get_logger().info("half a pair", text="\\ud800")
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+
+    async def forgotten():
+        raise ValueError(SECRET)
+
+    async def main():
+        task = asyncio.create_task(forgotten())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        del task
+
+    asyncio.run(main())
+raise RuntimeError(SECRET)
+"""
+
+
+def test_what_libraries_write_warn_of_print_and_never_catch_is_json_and_masked() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OTHERS % {"jwt": JWT}], capture_output=True, text=True, timeout=60, check=False
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {"event", "level", "timestamp"} <= set.intersection(*[set(line) for line in lines])
+    events = {line["event"] for line in lines}
+    assert {"it broke", "ours", "printed", "half a pair", "uncaught"} <= events
+    assert any(line.get("logger") == "py.warnings" for line in lines)
+    assert any(line.get("logger") == "asyncio" for line in lines)
+    assert {"printed", "half a line, and its end"} <= {line["event"] for line in lines} | {
+        line.get("text") for line in lines
+    }
+    for secret in ("529.982.247-25", "ana@example.com", JWT, "an umbrella"):
+        assert secret not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["529.982.247-25", "52998224725", "529 982 247 25", JWT, REFRESH, "ana.souza+x@example.com", "ana%40example.com"],
+)
+@pytest.mark.parametrize(
+    "around",
+    ["{}", "the value {} is wrong", "Key (a)=({}) exists", "b'GET /?x={} HTTP/1.1'", '{{"a": "{}"}}', "x\n{}\n"],
+)
+def test_what_has_a_form_is_hidden_wherever_it_stands(secret: str, around: str) -> None:
+    assert secret not in mask_text(around.format(secret))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=umbrella!",
+        "password: umbrella!",
+        '{"password": "umbrella! in the rain"}',
+        '{\\"newPassword\\": \\"umbrella! \\"}',
+        "{'access_token': 'umbrella!'}",
+        "Authorization: Bearer umbrella!",
+        "Authorization: Basic umbrella! more",
+        "('Authorization', 'Digest umbrella!')",
+        "postgresql://bank:umbrella!@localhost/bank",
+        "BANK_TOKEN_SECRET=umbrella!",
+    ],
+)
+def test_what_has_a_name_is_hidden(text: str) -> None:
+    assert "umbrella!" not in mask_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "request",
+        "transfer",
+        "0193e3b2-7c11-7d4e-9a45-12345678901f",
+        "account 0001/00000042-4",
+        "1764061234567",
+        "10.50",
+    ],
+)
+def test_what_is_nobodys_stays_as_it_is(text: str) -> None:
+    assert mask_text(text) == text
+
+
+def test_members_are_hidden_by_their_names_at_any_depth() -> None:
+    line: dict[str, Any] = {"input": [{"cpf": "x", "passWord": 1, "ok": (1, "a", None)}], "error": ValueError("a@b.c")}
+    assert mask_value(line) == {"input": [{"cpf": "***", "passWord": "***", "ok": [1, "a", None]}], "error": "***"}
+
+
+@pytest.mark.parametrize("text", ["x" * 20_000, "1" * 20_000, "a." * 10_000, "token" * 4_000, 'token="' * 3_000])
+def test_a_long_text_is_masked_in_bounded_time(text: str) -> None:
+    assert mask_text(text) is not None
