@@ -3,11 +3,16 @@
 Anybody can write an `X-Forwarded-For`; what a trusted proxy has added to its end can be believed, and nothing before.
 """
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+
+# An address as proxies write it: 203.0.113.7:51234, [2001:db8::7]:443, [2001:db8::7], also in quotation marks.
+_WITH_PORT = re.compile(r'"?(?:\[(?P<v6>[^\[\]]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?"?', re.ASCII)
 
 
 def sender_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str | None:
@@ -16,22 +21,30 @@ def sender_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequ
     `peer` is the address at the other end of the connection, `forwarded_for` the values of X-Forwarded-For. None where
     there is no peer, as with a Unix socket.
     """
-    address = _read(peer or "")
-    if address is None or not trusted:
+    address = read_address(peer or "")
+    if address is None:
         return peer
-    hops = [hop for value in forwarded_for for hop in value.split(",")]
-    while any(address in network for network in trusted) and hops:
-        # A proxy that names no address is the last that can be told.
-        before = _read(hops.pop().strip())
-        if before is None:
-            break
-        address = before
+    if trusted:
+        # An empty element says nothing (RFC 9110, 5.6.1).
+        hops = [hop for value in forwarded_for for hop in value.split(",") if hop.strip()]
+        while any(address in network for network in trusted) and hops:
+            # A proxy that names no address is the last that can be told.
+            before = read_address(hops.pop())
+            if before is None:
+                break
+            address = before
     return str(address)
 
 
-def _read(text: str) -> Address | None:
+@lru_cache(maxsize=4096)
+def read_address(text: str) -> Address | None:
+    """Return an address, without port, brackets or zone; None for any other text."""
+    text = text.strip()
+    if (parts := _WITH_PORT.fullmatch(text)) is not None:
+        text = parts["v6"] or parts["v4"]
     try:
-        address = ip_address(text)
+        # A zone (fe80::1%eth0) means something to the proxy alone.
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     # A dual-stack socket sees a.b.c.d as ::ffff:a.b.c.d.
