@@ -52,6 +52,17 @@ def _networks(value: object) -> object:
         raise ValueError("must be addresses and networks such as 10.0.0.0/8, separated by commas") from None
 
 
+def _host_and_port(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.strip().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise ValueError("must be an address and a port such as 127.0.0.1:9464 or [::1]:9464")
+    return host, int(port)
+
+
+HostAndPort = Annotated[tuple[str, int], NoDecode, BeforeValidator(_host_and_port)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 # An amount in reais; the most is what one posting may move.
 Amount = Annotated[Decimal, Field(ge=0, decimal_places=2, le=Decimal("999999999.99"))]
@@ -98,6 +109,11 @@ class Settings(BaseSettings):
     audit_heads_file: Path | None = None
     # What was written since the last head can still be forged: a minute of it, for half a megabyte of heads a day.
     audit_interval_s: float = Field(default=60.0, ge=1, le=86_400)
+    # Metrics say how much is going on and which logins fail. Without an address of their own they are on the API's
+    # port, for this machine alone.
+    metrics_address: HostAndPort | None = None
+    # Far above what a browser or an office opens, and with the default limit of files a tenth of all.
+    connections_per_address: int = Field(default=1_000, ge=1, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # Requests in flight get this long to finish after SIGTERM; supervisors usually kill after 30 s.
     shutdown_timeout_s: float = Field(default=20.0, gt=0, le=300)

@@ -1,6 +1,9 @@
 """GraphQL over HTTP with that specification's media types and status codes; health and metrics (spec step 7)."""
 
+import asyncio
 import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import perf_counter
 
 import msgspec
@@ -9,22 +12,31 @@ from aiohttp import web
 from multidict import MultiMapping
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from bank.api.accept import LEGACY_JSON, RESPONSE_JSON, choose_media_type
 from bank.api.answer import Answer, Answerer, GraphQLRequest
 from bank.api.body import DuplicateMemberError, read_body, read_variables
-from bank.api.masking import error_dict
-from bank.api.sender import sender_address
+from bank.api.compression import (
+    ACCEPTED_ENCODINGS,
+    BrokenEncodingError,
+    TooLargeError,
+    UnknownEncodingError,
+    decompress,
+)
+from bank.api.connections import HEAD_SECONDS
+from bank.api.faults import ALWAYS, HEADERS, correlation_header, fault_body
+from bank.api.sender import read_address, sender_address
 from bank.app import Bank
 from bank.cache.redis import RedisUnavailable
 from bank.errors import BadInput, BankError
 from bank.identifiers import uuid7
-from bank.telemetry.context import RequestContext, enter_context
+from bank.telemetry.context import RequestContext, correlation_id, current_context, enter_context
 
 logger = structlog.get_logger(__name__)
 
 # A document of 32 KiB, its variables, and room.
 BODY_BYTES_MAX = 128 * 1024
-RESPONSE_JSON = "application/graphql-response+json"
-LEGACY_JSON = "application/json"
+# From the end of the headers to that of the body: as long as the headers may take.
+BODY_SECONDS = HEAD_SECONDS
 # As long as two UUIDs; printable, so that nothing strange gets into a log line.
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}")
 
@@ -36,16 +48,53 @@ _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, 
 _PARAMETERS = ("query", "operationName", "variables", "extensions")
 
 
-def build_web_application(bank: Bank, answerer: Answerer) -> web.Application:
-    """Return the HTTP face of the bank."""
+def build_web_application(bank: Bank, answerer: Answerer, *, public_metrics: bool = True) -> web.Application:
+    """Return the HTTP face of the bank; without `public_metrics` the metrics are somewhere else."""
     face = _Face(bank, answerer)
+    paths: dict[str, dict[str, _Handler]] = {
+        "/graphql": {"GET": face.get, "POST": face.post},
+        "/health/live": {"GET": face.live},
+        "/health/ready": {"GET": face.ready},
+    }
+    if public_metrics:
+        paths["/metrics"] = {"GET": face.local_metrics}
+    return _application(face, paths)
+
+
+def build_metrics_application(bank: Bank, answerer: Answerer) -> web.Application:
+    """Return what is served where the metrics have an address of their own."""
+    face = _Face(bank, answerer)
+    return _application(face, {"/metrics": {"GET": face.metrics}})
+
+
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def _application(face: "_Face", paths: dict[str, dict[str, _Handler]]) -> web.Application:
     application = web.Application(client_max_size=BODY_BYTES_MAX)
-    application.router.add_route("POST", "/graphql", face.post)
-    application.router.add_route("GET", "/graphql", face.get)
-    application.router.add_route("GET", "/health/live", face.live)
-    application.router.add_route("GET", "/health/ready", face.ready)
-    application.router.add_route("GET", "/metrics", face.metrics)
+    for path, handlers in paths.items():
+        application.router.add_route("*", path, partial(face.dispatch, handlers))
+    application.router.add_route("*", "/{path:.*}", face.nothing_here)
+    application.on_response_prepare.append(_complete)
     return application
+
+
+async def _complete(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Give an answer what all have, also those that aiohttp makes."""
+    if correlation_id() is None:
+        enter_context(RequestContext(correlation_id=_correlation_id(request)))
+    response.headers.update(ALWAYS)
+    response.headers.update(correlation_header())
+
+
+class _Malformed(Exception):
+    """A request that no operation is run for; what the client is told, with which status and headers."""
+
+    def __init__(self, sentence: str, *, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.status = status
+        self.headers = headers or {}
 
 
 class _Face:
@@ -54,34 +103,58 @@ class _Face:
         self._answerer = answerer
 
     def _enter(self, request: web.Request) -> RequestContext:
-        given = request.headers.get("X-Correlation-ID", "")
         forwarded_for, trusted = request.headers.getall("X-Forwarded-For", ()), self._bank.settings.trusted_proxies
         context = RequestContext(
-            correlation_id=given if _CORRELATION_ID.fullmatch(given) else str(uuid7()),
+            correlation_id=_correlation_id(request),
             ip_address=sender_address(request.remote, forwarded_for, trusted),
             user_agent=_text(request.headers.get("User-Agent", ""))[:255] or None,
         )
         enter_context(context)
         return context
 
+    async def dispatch(self, handlers: dict[str, _Handler], request: web.Request) -> web.Response:
+        """Answer a request to a path that there is, by its method."""
+        self._enter(request)
+        method = "GET" if request.method == "HEAD" else request.method  # aiohttp leaves the body of a HEAD out
+        handler = handlers.get(method)
+        try:
+            if handler is not None:
+                return await handler(request)
+            headers = {"Allow": ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"])}
+            if method == "OPTIONS":
+                return web.Response(status=204, headers=headers)
+            return _refuse(_Malformed(f"This path takes {headers['Allow']}.", status=405, headers=headers))
+        except _Malformed as malformed:
+            return _refuse(malformed)
+        except ConnectionError:
+            logger.info("request", operation="refused", status=None, outcome="error", error="CLIENT_LEFT")
+            raise
+
+    async def nothing_here(self, request: web.Request) -> web.Response:
+        """Say where the API is."""
+        self._enter(request)
+        near = request.path.strip("/").lower() == "graphql"
+        culprit = (
+            "The path ends with a slash too many or is spelt otherwise" if near else "There is nothing at this path"
+        )
+        return _refuse(_Malformed(f"{culprit}: the API is at /graphql, health at /health/ready.", status=404))
+
     async def post(self, request: web.Request) -> web.Response:
         """Execute a document sent as JSON."""
-        context = self._enter(request)
+        media_type = _media_type(request)
+        if request.content_type != LEGACY_JSON:
+            raise _Malformed("Send the request as application/json.", status=415)
+        raw = await _read(request)
         try:
-            if request.content_type != LEGACY_JSON:
-                return _malformed(context, "Send the request as application/json.", status=415)
-            body = read_body(await request.read())
-        except web.HTTPRequestEntityTooLarge:
-            return _malformed(context, f"A request has at most {BODY_BYTES_MAX} bytes.", status=413)
+            body = read_body(raw)
         except DuplicateMemberError as error:
-            return _malformed(context, str(error))
+            raise _Malformed(str(error)) from None
         except msgspec.ValidationError:
-            return _malformed(context, "The request is a JSON object with query, operationName, variables.")
+            raise _Malformed("The request is a JSON object with query, operationName, variables.") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return _malformed(context, "The request is not JSON.")
+            raise _Malformed("The request is not JSON.") from None
         return await self._answer(
-            request,
-            context,
+            media_type,
             GraphQLRequest(
                 query=body.query,
                 operation_name=body.operation_name or None,
@@ -93,22 +166,21 @@ class _Face:
 
     async def get(self, request: web.Request) -> web.Response:
         """Execute a query sent as URL parameters."""
-        context = self._enter(request)
+        media_type = _media_type(request)
         parameters = request.query
         if "query" not in parameters:
-            return _malformed(context, "The parameter query is missing.")
+            raise _Malformed("The parameter query is missing.")
         for name in _PARAMETERS:
             if len(parameters.getall(name, ())) > 1:
-                return _malformed(context, f"The parameter {name} comes twice.")
+                raise _Malformed(f"The parameter {name} comes twice.")
         try:
             variables = read_variables(parameters.get("variables") or "null")
         except DuplicateMemberError as error:
-            return _malformed(context, f"The parameter variables: {error}")
+            raise _Malformed(f"The parameter variables: {error}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            return _malformed(context, "The parameter variables is not a JSON object.")
+            raise _Malformed("The parameter variables is not a JSON object.") from None
         return await self._answer(
-            request,
-            context,
+            media_type,
             GraphQLRequest(
                 query=parameters["query"],
                 operation_name=parameters.get("operationName") or None,
@@ -119,24 +191,24 @@ class _Face:
             ),
         )
 
-    async def _answer(self, request: web.Request, context: RequestContext, asked: GraphQLRequest) -> web.Response:
+    async def _answer(self, media_type: str, asked: GraphQLRequest) -> web.Response:
         started = perf_counter()
         answer = await self._answerer.answer(asked)
-        wants_legacy = RESPONSE_JSON not in request.headers.get("Accept", "")
-        status = _status(answer, legacy=wants_legacy)
+        status = _status(answer, legacy=media_type == LEGACY_JSON)
+        context = current_context()
+        refusals = context.refusals if context else []
         duration_ms = round((perf_counter() - started) * 1000, 2)
         logger.info(
             "request",
             operation=answer.operation,
             status=status,
             cache=answer.cache,
-            outcome="error" if answer.error_code else "refused" if context.refusals else "done",
+            outcome="error" if answer.error_code else "refused" if refusals else "done",
             # Of the refusals of several mutations or list items, the first; the metrics count each.
-            error=answer.error_code or next(iter(context.refusals), None),
+            error=answer.error_code or next(iter(refusals), None),
             duration_ms=duration_ms,
         )
         headers = {
-            "X-Correlation-ID": context.correlation_id,
             # W3C Server Timing: what the answer took here, and how much of it reads spent in the database.
             "Server-Timing": f"total;dur={duration_ms}, db;dur={round(answer.database_s * 1000, 2)}",
         }
@@ -144,6 +216,10 @@ class _Face:
             # RFC 9211: what the cache did for this answer.
             did = "hit" if answer.cache in {"hit", "write_through"} else f"fwd={_FORWARDED.get(answer.cache, 'miss')}"
             headers["Cache-Status"] = f"bank; {did}"
+        if status == 401:
+            # RFC 6750, section 3: a challenge without an error where nobody has tried.
+            error = ', error="invalid_token"' if asked.access_token else ""
+            headers["WWW-Authenticate"] = f'Bearer realm="bank"{error}'
         if status == 405:
             headers["Allow"] = "POST"
         if status == 503:
@@ -152,7 +228,7 @@ class _Face:
             body=answer.body,
             status=status,
             headers=headers,
-            content_type=LEGACY_JSON if wants_legacy else RESPONSE_JSON,
+            content_type=media_type,
             charset="utf-8",
         )
 
@@ -176,6 +252,18 @@ class _Face:
         ready = database == "ok"
         status = "ok" if ready and redis == "ok" else "degraded" if ready else "unavailable"
         return web.json_response({"status": status, "database": database, "redis": redis}, status=200 if ready else 503)
+
+    async def local_metrics(self, request: web.Request) -> web.Response:
+        """Return what the bank has counted, to whoever is on this machine and comes by no proxy."""
+        peer = read_address(request.remote or "")
+        if (
+            peer is None
+            or not peer.is_loopback
+            or "X-Forwarded-For" in request.headers
+            or "Forwarded" in request.headers
+        ):
+            raise _Malformed("Metrics are for this machine, or at BANK_METRICS_ADDRESS.", status=404)
+        return await self.metrics(request)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """Return what the bank has counted."""
@@ -210,11 +298,49 @@ def _status(answer: Answer, *, legacy: bool) -> int:
     return status or (200 if answer.executed else 400)
 
 
-def _malformed(context: RequestContext, sentence: str, *, status: int = 400) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode({"errors": [error_dict(BadInput(sentence))]}),
-        status=status,
-        headers={"X-Correlation-ID": context.correlation_id},
-        content_type=LEGACY_JSON,
-        charset="utf-8",
-    )
+def _refuse(malformed: _Malformed) -> web.Response:
+    error = BadInput(malformed.sentence)
+    logger.info("request", operation="refused", status=malformed.status, outcome="error", error=error.code)
+    response = web.Response(body=fault_body(error), status=malformed.status, headers={**HEADERS, **malformed.headers})
+    if malformed.status == 408:
+        response.force_close()
+    return response
+
+
+def _correlation_id(request: web.BaseRequest) -> str:
+    given = request.headers.get("X-Correlation-ID", "")
+    return given if _CORRELATION_ID.fullmatch(given) else str(uuid7())
+
+
+def _media_type(request: web.Request) -> str:
+    """Return the type of the answer, which has to be known before anything is done."""
+    media_type = choose_media_type(",".join(request.headers.getall("Accept", ())))
+    if media_type is None:
+        raise _Malformed(f"The answer can be {RESPONSE_JSON} or {LEGACY_JSON}; Accept has neither.", status=406)
+    return media_type
+
+
+async def _read(request: web.Request) -> bytes:
+    """Return the body, decompressed."""
+    too_large = _Malformed(f"A request has at most {BODY_BYTES_MAX} bytes.", status=413)
+    try:
+        if request.content.is_eof():
+            raw = await request.read()
+        else:
+            async with asyncio.timeout(BODY_SECONDS):
+                raw = await request.read()
+        encoding = request.headers.get("Content-Encoding")
+        return raw if encoding is None else decompress(raw, encoding, most=BODY_BYTES_MAX)
+    except (web.HTTPRequestEntityTooLarge, TooLargeError):
+        raise too_large from None
+    except TimeoutError:
+        sentence = f"The request's body has to come within {BODY_SECONDS:.0f} seconds."
+        raise _Malformed(sentence, status=408) from None
+    except UnknownEncodingError:
+        accepted = {"Accept-Encoding": ACCEPTED_ENCODINGS}
+        sentence = f"Content-Encoding can be {ACCEPTED_ENCODINGS}, and only one of them."
+        raise _Malformed(sentence, status=415, headers=accepted) from None
+    except BrokenEncodingError:
+        raise _Malformed("The body is not what Content-Encoding says.") from None
+    except web.RequestPayloadError:
+        raise _Malformed("The body is not what the headers say.") from None

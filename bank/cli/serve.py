@@ -12,19 +12,19 @@ from pathlib import Path
 
 import click
 import structlog
-from aiohttp import web
 
 from bank.api.answer import Answerer
 from bank.api.engine import SCHEMA_NAME, GraphQLEngine
 from bank.api.gate import Gate
-from bank.api.http import build_web_application
 from bank.api.schema import load_sdl
+from bank.api.serving import serving_http
 from bank.app import build_bank, running
 from bank.cli.environment import DATA_FOLDER
+from bank.cli.file_limit import connections_within_file_limit
 from bank.cli.own_servers import Server, keep_running, own_servers
 from bank.errors import BadInput
 from bank.settings import Settings, SettingsError, load_settings, unknown_settings
-from bank.telemetry.logs import configure_logs
+from bank.telemetry.logs import configure_logs, stderr_as_log
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ def serve(host: str, port: int, data: Path) -> None:
         configure_logs(settings.log_level)
         for unknown in unknown_settings(os.environ):
             logger.warning("unknown_setting", variable=unknown.name, did_you_mean=unknown.nearest)
-        with asyncio.Runner() as runner:
+        with stderr_as_log(), asyncio.Runner() as runner:
             _use_eager_tasks(runner.get_loop())
             runner.run(serve_until_stopped(settings, sock, servers))
 
@@ -66,24 +66,28 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket, servers: 
     engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME)
     async with running(build_bank(settings)) as bank:
         answerer = Answerer(bank, Gate(sdl), engine)
-        runner = web.AppRunner(
-            build_web_application(bank, answerer),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=settings.shutdown_timeout_s,
-        )
-        await runner.setup()
-        await web.SockSite(runner, sock).start()
-        collect_seldom()
-        host, port = sock.getsockname()[:2]
-        logger.info("serving", url=f"http://{host}:{port}/graphql", pid=os.getpid())
-        keeping = asyncio.create_task(keep_running(servers))
-        await stop.wait()
-        logger.info("stopping")
-        keeping.cancel()
-        await runner.cleanup()
+        metrics_sock = _listen(*settings.metrics_address) if settings.metrics_address else None
+        connections_max = connections_within_file_limit()
+        async with serving_http(bank, answerer, sock, metrics_sock=metrics_sock, connections_max=connections_max):
+            collect_seldom()
+            logger.info(
+                "serving",
+                url=f"http://{_address(sock)}/graphql",
+                metrics=f"http://{_address(metrics_sock or sock)}/metrics",
+                connections=connections_max,
+                pid=os.getpid(),
+            )
+            keeping = asyncio.create_task(keep_running(servers))
+            await stop.wait()
+            logger.info("stopping")
+            keeping.cancel()
         await answerer.close()
     logger.info("stopped")
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _use_eager_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -15,6 +15,8 @@ REQUEST_ERRORS = Counter("bank_request_errors_total", "Requests answered with an
 REFUSALS = Counter(
     "bank_refusals_total", "Business refusals (userErrors) in answers, replayed ones included", ["operation", "code"]
 )
+CONNECTIONS_OPEN = Gauge("bank_connections_open", "Connections of clients to this process")
+CONNECTIONS_CLOSED = Counter("bank_connections_closed_total", "Connections that the bank ended, by why", ["reason"])
 FAILED_LOGINS = Counter("bank_failed_logins_total", "Logins with wrong credentials", ["reason"])
 DATABASE_SECONDS = Histogram(
     "bank_database_seconds",

@@ -66,12 +66,17 @@ class Server:
 
 @contextmanager
 def serving(
-    log: Path, *arguments: str, port: int | None = None, cwd: Path | None = None, **environment: str
+    log: Path,
+    *arguments: str,
+    port: int | None = None,
+    cwd: Path | None = None,
+    before: tuple[str, ...] = (),
+    **environment: str,
 ) -> Iterator[Server]:
     port = port or _free_port()
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bank", "serve", "--port", str(port), *arguments],
+            [*before, sys.executable, "-m", "bank", "serve", "--port", str(port), *arguments],
             env=_environment(**environment), cwd=cwd, stderr=stderr,
         )  # fmt: skip
     server = Server(process, port)
@@ -335,3 +340,44 @@ def test_a_role_that_was_changed_shows_in_answers_that_were_cached_and_is_on_rec
         assert _bank("users", "set-role", "ana@example.com", "operator", DATABASE_URL=database_url).returncode == 0
         [(old, new, _)] = asyncio.run(_audited(database_url))
     assert (old, new) == ("CUSTOMER", "OPERATOR")
+
+
+WITH_FEW_FILES = ("sh", "-c", 'ulimit -Sn 256 && ulimit -Hn 1024 && exec "$@"', "sh")
+
+
+async def _attack(url: str) -> list[int]:
+    """Send what is no HTTP, hold idle connections, and ask; return the statuses of honest requests."""
+    host, port = url.removeprefix("http://").split(":")
+    secret = b"Bearer eyJhbGciOiJIUzI1NiJ9.secret.secret cpf=529.982.247-25"
+    for sent in (b"GET / HTTP/1.1\r\nAuthorization: \x00" + secret + b"\r\n\r\n", secret + b"\r\n\r\n"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(sent)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    idle = [await asyncio.open_connection(host, int(port)) for _ in range(1_100)]
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+        statuses = [(await Client(http, url).send("{ __typename }")).status for _ in range(3)]
+        async with http.get(f"{url}/metrics") as metrics:
+            statuses.append(metrics.status)
+    for _, writer in idle:
+        writer.close()
+    return statuses
+
+
+@pytest.mark.timeout(120)
+def test_many_idle_connections_keep_nobody_out_and_every_line_of_the_log_is_json_and_masked(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    log, port = tmp_path / "log", _free_port()
+    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment["BANK_METRICS_ADDRESS"] = f"127.0.0.1:{port}"
+    with serving(log, before=WITH_FEW_FILES, **environment) as server:
+        assert asyncio.run(_attack(server.url)) == [200, 200, 200, 404]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as metrics:
+            assert b"bank_connections_closed_total" in metrics.read()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    [low] = [line for line in lines if line["event"] == "file_limit_low"]
+    assert (low["limit"], low["connections"]) == (1024, 512)
+    assert not [line for line in lines if line["level"] in {"error", "critical"}]
+    assert "secret" not in log.read_text()
+    assert "529.982" not in log.read_text()

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import itertools
 import random
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 from pydantic import SecretStr
 from validate_docbr import CPF
 
@@ -17,8 +17,8 @@ import contracts
 from bank.api.answer import Answerer
 from bank.api.engine import SCHEMA_NAME, GraphQLEngine
 from bank.api.gate import Gate
-from bank.api.http import build_web_application
 from bank.api.schema import load_sdl
+from bank.api.serving import serving_http
 from bank.app import Bank, build_bank, running
 from bank.cache.redis import RedisUnavailable
 from bank.cli.serve import RESOLVERS
@@ -140,24 +140,24 @@ def settings_for(database_url: str, redis_url: str, **more: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[RunningBank]:
+async def serving(
+    settings: Settings, *, clock: Clock | None = None, connections_max: int = 1_000
+) -> AsyncIterator[RunningBank]:
     """Serve a bank on a free port, with everything that `bank serve` runs."""
     sdl = load_sdl()
     engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME)
     async with running(build_bank(settings, clock=clock)) as bank, aiohttp.ClientSession() as http:
         answerer = Answerer(bank, Gate(sdl), engine)
-        runner = web.AppRunner(build_web_application(bank, answerer), access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        started = RunningBank(bank, Client(http, f"http://127.0.0.1:{port}"))
-        with contextlib.suppress(RedisUnavailable):
-            await bank.cache_server.ping()
-            await started.believing()
+        sock = socket.create_server(("127.0.0.1", 0))
+        started = RunningBank(bank, Client(http, f"http://127.0.0.1:{sock.getsockname()[1]}"))
         try:
-            yield started
+            async with serving_http(bank, answerer, sock, connections_max=connections_max):
+                with contextlib.suppress(RedisUnavailable):
+                    await bank.cache_server.ping()
+                    await started.believing()
+                try:
+                    yield started
+                finally:
+                    await http.close()
         finally:
-            await http.close()
-            await runner.cleanup()
             await answerer.close()

@@ -1,0 +1,326 @@
+"""The connections of clients: how many there may be, and how long one may take to bring a whole request.
+
+A connection costs a file and some memory before anybody is known. So each has a bounded time, an address has a bounded
+number of them, and where there are too many, those that are waiting for a request give way to new ones: first the
+oldest of those that never sent one, then the one that was used longest ago.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import IPv6Address, ip_network
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from bank.api.faults import HEADERS, correlation_header, fault_body
+from bank.api.sender import Address, Network, read_address
+from bank.errors import BadInput, BankError, Overloaded
+from bank.identifiers import uuid7
+from bank.telemetry import metrics
+from bank.telemetry.context import RequestContext, correlation_id, enter_context
+
+logger = structlog.get_logger(__name__)
+
+# The first byte of a request, or the connection, to the end of its headers: they fit two packets. The same again is for
+# the body, which has 128 KiB at most.
+HEAD_SECONDS = 12.0
+# Between requests, where nothing has come: longer than a reverse proxy keeps its own end (60 s is usual), so that the
+# proxy and not the bank closes first and no request is sent into a closing connection.
+IDLE_SECONDS = 75.0
+# For whoever does not read the answer: some hundred KiB at most.
+UNSENT_SECONDS = 30.0
+# To read on after a refusal that did not wait for the body, so that the client sees the answer before the end.
+LINGER_SECONDS = 2.0
+_SWEEP_SECONDS = 1.0
+# Connections the kernel holds until they are accepted, and those accepted in one turn of the loop: of these, up to
+# three turns' worth are open before the first of them is counted.
+_LISTEN_BACKLOG = 1024
+_ACCEPTED_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How many connections there may be in all, and from one address; trusted proxies have only the first limit."""
+
+    total: int = 10_000
+    per_address: int = 1_000
+    trusted: Sequence[Network] = ()
+
+
+class _Group:
+    """Connections in the order in which they give way."""
+
+    __slots__ = ("silent", "used")
+
+    def __init__(self) -> None:
+        self.silent: dict[ClientConnection, None] = {}
+        self.used: dict[ClientConnection, None] = {}
+
+    def __len__(self) -> int:
+        return len(self.silent) + len(self.used)
+
+    def use(self, connection: "ClientConnection") -> None:
+        self.silent.pop(connection, None)
+        self.used.pop(connection, None)
+        self.used[connection] = None
+
+    def remove(self, connection: "ClientConnection") -> None:
+        self.silent.pop(connection, None)
+        self.used.pop(connection, None)
+
+    def waiting(self) -> "ClientConnection | None":
+        """Return the first that can give way, or None where all are being served."""
+        for connections in (self.silent, self.used):
+            for connection in connections:
+                if connection.waits_for_request:
+                    return connection
+        return None
+
+
+class Connections:
+    """All connections of this process' clients."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._all = _Group()
+        self._of_address: dict[Any, _Group] = {}
+        self._closed = {"timed_out": 0, "gave_way": 0, "refused": 0}
+
+    def admit(self, connection: "ClientConnection", key: Any) -> bool:
+        """Take in a new connection, in the place of a waiting one where there are too many; False where none waits."""
+        own = self._of_address.get(key) if key is not None else None
+        for group, most in ((own, self._limits.per_address), (self._all, self._limits.total)):
+            if group is None or len(group) < most:
+                continue
+            waiting = group.waiting()
+            if waiting is None:
+                self.count("refused")
+                return False
+            self.count("gave_way")
+            self.remove(waiting)
+            waiting.abort()
+        if key is not None:
+            self._of_address.setdefault(key, _Group()).silent[connection] = None
+        self._all.silent[connection] = None
+        metrics.CONNECTIONS_OPEN.set(len(self._all))
+        return True
+
+    def use(self, connection: "ClientConnection") -> None:
+        """Note that a whole request has come."""
+        if connection in self._all.used or connection in self._all.silent:
+            self._all.use(connection)
+            if (own := self._of_address.get(connection.key)) is not None:
+                own.use(connection)
+
+    def remove(self, connection: "ClientConnection") -> None:
+        """Forget a connection that has ended or is about to."""
+        self._all.remove(connection)
+        own = self._of_address.get(connection.key)
+        if own is not None:
+            own.remove(connection)
+            if not len(own):
+                del self._of_address[connection.key]
+        metrics.CONNECTIONS_OPEN.set(len(self._all))
+
+    def key_of(self, peer: Address | None) -> Any:
+        """Return what connections are counted by: the address, or an IPv6 customer's network; None for no limit."""
+        if peer is None or any(peer in network for network in self._limits.trusted):
+            return None
+        # Whoever has one address of IPv6 has all of its /64.
+        return ip_network((peer, 64), strict=False) if isinstance(peer, IPv6Address) else peer
+
+    def count(self, reason: str) -> None:
+        """Count a connection that the bank ended."""
+        self._closed[reason] += 1
+        metrics.CONNECTIONS_CLOSED.labels(reason).inc()
+
+    async def sweep(self) -> None:
+        """End the connections whose time is up, once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for connection in [*self._all.silent, *self._all.used]:
+                connection.check_time(now)
+            if any(self._closed.values()):
+                # One line a second, however many there were.
+                logger.warning("connections_closed", **self._closed, open=len(self._all))
+                self._closed = dict.fromkeys(self._closed, 0)
+
+
+class ClientConnection(RequestHandler):
+    """aiohttp's protocol of one connection, with bounds of time, and with errors in the form of the API's."""
+
+    __slots__ = ("_begun", "_connections", "_incomplete_since", "_socket", "_unsent_since", "key")
+
+    def __init__(self, connections: Connections, manager: web.Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._connections = connections
+        self._socket: asyncio.Transport | None = None
+        self._incomplete_since = 0.0  # 0 while nothing of a next request is there
+        self._begun = False
+        self._unsent_since = 0.0
+        self.key: Any = None
+
+    @property
+    def waits_for_request(self) -> bool:
+        """Whether no request is being read, answered or waiting to be."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)
+        self._socket = transport
+        self._incomplete_since = self._loop.time()
+        peer = transport.get_extra_info("peername")
+        self.key = self._connections.key_of(read_address(peer[0]) if isinstance(peer, tuple) else None)
+        if not self._connections.admit(self, self.key):
+            self._end_with(503, Overloaded("There are too many connections; try again in a moment."))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        self._connections.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what has come, and note whether a request is incomplete after it."""
+        if not data:  # aiohttp parses on by itself
+            super().data_received(data)
+            return
+        request = self._current_request
+        body = self._messages[-1][1] if self._messages else request.content if request else None
+        before = body.total_bytes if body else 0
+        arrived = self._request_count
+        super().data_received(data)
+        if self.waits_for_request:
+            # Counted from the connection for a first request, and else from here.
+            self._begun, self._incomplete_since = True, self._incomplete_since or self._loop.time()
+            return
+        if self._request_count != arrived:
+            self._connections.use(self)
+        # After a body that goes on, or the beginning of a next request, time counts once this one is answered.
+        self._begun = False
+        self._incomplete_since = 0.0 if self._ends_with_request(data, body, before) else self._loop.time()
+
+    def _ends_with_request(self, data: bytes, body: StreamReader | None, before: int) -> bool:
+        """Return whether the last byte that came is the last of a request. False where that cannot be told."""
+        if self._messages:
+            message, last = self._messages[-1]
+            if not last.is_eof() or not isinstance(message, RawRequestMessage) or message.chunked:
+                return False
+            if last is not body:
+                size = last.total_bytes
+                return data[len(data) - size - 4 : len(data) - size] == b"\r\n\r\n"
+        return body is not None and body.is_eof() and body.total_bytes - before == len(data)
+
+    def check_time(self, now: float) -> None:
+        """End the connection where its time is up."""
+        assert self._socket is not None
+        if not self._socket.get_write_buffer_size():
+            self._unsent_since = 0.0
+        elif not self._unsent_since:
+            self._unsent_since = now
+        elif now - self._unsent_since >= UNSENT_SECONDS:
+            self._connections.count("timed_out")
+            self.abort()
+            return
+        if self._incomplete_since and self.waits_for_request and now - self._incomplete_since >= HEAD_SECONDS:
+            self._connections.count("timed_out")
+            if self._begun:
+                self._end_with(408, BadInput(f"A request's headers have to come within {HEAD_SECONDS:.0f} seconds."))
+            else:
+                self.force_close()
+
+    def abort(self) -> None:
+        """End the connection at once, with what has not been sent."""
+        self.force_close()
+        if self._socket is not None:
+            self._socket.abort()
+
+    def _end_with(self, status: int, error: BankError) -> None:
+        enter_context(RequestContext(correlation_id=str(uuid7())))
+        body = fault_body(error)
+        headers = {**HEADERS, "Connection": "close", "Content-Length": str(len(body))}
+        if status == 503:
+            headers["Retry-After"] = "1"
+        head = "".join(f"{name}: {value}\r\n" for name, value in {**headers, **correlation_header()}.items())
+        if self._socket is not None:
+            self._socket.write(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{head}\r\n".encode() + body)
+        self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the answer to what is no HTTP, or to what broke a handler; what the client sent is not logged."""
+        del message  # aiohttp's repeats what the client sent
+        if request.writer.output_size > 0:
+            raise ConnectionError("The answer has begun already.")
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client has left: nobody to answer, nothing of ours is broken
+        if correlation_id() is None:
+            enter_context(RequestContext(correlation_id=str(uuid7()), ip_address=request.remote))
+        error: BankError = BankError("Internal error")
+        if status >= 500:
+            logger.error("request_broken", exc_info=exc)
+        else:
+            long = isinstance(exc, LineTooLong)
+            error = BadInput("A line of the request is too long." if long else "The request is not HTTP.")
+            logger.info("request", operation="refused", status=status, outcome="error", error=error.code)
+        response = web.Response(status=status, body=fault_body(error), headers={**HEADERS, **correlation_header()})
+        response.force_close()
+        return response
+
+
+class ClientSite(web.BaseSite):
+    """Listens on a socket for clients, whose connections it bounds."""
+
+    def __init__(self, runner: web.AppRunner, sock: Any, limits: ConnectionLimits) -> None:
+        super().__init__(runner, backlog=_ACCEPTED_AT_ONCE)
+        self._sock = sock
+        self._connections = Connections(limits)
+        self._sweeping: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The site's address, for aiohttp."""
+        host, port = self._sock.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Listen."""
+        await super().start()
+        loop, manager = asyncio.get_running_loop(), self._runner.server
+        assert manager is not None
+
+        def connect() -> ClientConnection:
+            return ClientConnection(
+                self._connections,
+                manager,
+                loop=loop,
+                keepalive_timeout=IDLE_SECONDS,
+                lingering_time=LINGER_SECONDS,
+                access_log=None,
+                # Bodies are decompressed where their size and their errors are known (`bank.api.compression`).
+                auto_decompress=False,
+            )
+
+        self._server = await loop.create_server(connect, sock=self._sock, backlog=_ACCEPTED_AT_ONCE)
+        self._sock.listen(_LISTEN_BACKLOG)
+        self._sweeping = asyncio.create_task(self._connections.sweep())
+
+    async def stop(self) -> None:
+        """Take no new connections."""
+        await super().stop()
+        if self._sweeping is not None:
+            self._sweeping.cancel()

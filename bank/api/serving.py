@@ -1,0 +1,51 @@
+"""Serving the HTTP face on sockets."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from bank.api.answer import Answerer
+from bank.api.connections import ClientSite, ConnectionLimits
+from bank.api.http import build_metrics_application, build_web_application
+from bank.app import Bank
+
+
+@asynccontextmanager
+async def serving_http(
+    bank: Bank,
+    answerer: Answerer,
+    sock: socket.socket,
+    *,
+    metrics_sock: socket.socket | None = None,
+    connections_max: int = 10_000,
+) -> AsyncIterator[None]:
+    """Serve on listening sockets; at the end finish what was begun, and answer it.
+
+    The metrics are on a socket of their own, or else, for this machine alone, on that of the API.
+    """
+    settings = bank.settings
+    limits = ConnectionLimits(
+        total=connections_max,
+        # Half of them, so that one address alone never keeps everybody out.
+        per_address=min(settings.connections_per_address, max(connections_max // 2, 1)),
+        trusted=settings.trusted_proxies,
+    )
+    applications = [(build_web_application(bank, answerer, public_metrics=metrics_sock is None), sock, limits)]
+    if metrics_sock is not None:
+        # A scraper or two.
+        applications.append((build_metrics_application(bank, answerer), metrics_sock, ConnectionLimits(16, 16)))
+    runners = []
+    try:
+        for application, listening, bounds in applications:
+            runner = web.AppRunner(
+                application, access_log=None, handle_signals=False, shutdown_timeout=settings.shutdown_timeout_s
+            )
+            runners.append(runner)
+            await runner.setup()
+            await ClientSite(runner, listening, bounds).start()
+        yield
+    finally:
+        for runner in runners:
+            await runner.cleanup()
