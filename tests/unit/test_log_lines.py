@@ -1,7 +1,6 @@
 """Each line of the log is one JSON object, whoever writes it, without secrets and what is somebody's own."""
 
 import json
-import secrets
 import subprocess
 import sys
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from bank.telemetry.masking import mask_text, mask_value
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.c2lnbmF0dXJl-_x"
-REFRESH = secrets.token_urlsafe(32)
+REFRESH = "M9Ir0_4w0MA78KCgPTT3RT6IdoS76vTQsARRT1FF9-4"
 
 OTHERS = """
 import asyncio, logging, sys, threading, traceback, warnings
