@@ -8,6 +8,8 @@ from bank.events.model import BalanceUpdatedEvent
 
 # Who has this position in the log has told Redis of everything before it.
 CACHE_SUBSCRIBER = "balance_cache"
+# Every subscriber by its name, for whoever only asks for one; a test holds it to the table.
+NAMES = ("audit", CACHE_SUBSCRIBER, "account_days")
 
 
 def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:

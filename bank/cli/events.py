@@ -16,6 +16,7 @@ from bank.cli.redelivery import rebuild, redeliver, replay
 from bank.errors import BadInput
 from bank.events.log import queries
 from bank.events.model import EVENT_TYPES
+from bank.subscriptions import NAMES
 
 # The log is looked at this often for more; fast enough to watch, cheap enough to forget.
 FOLLOW_S = 0.25
@@ -143,4 +144,8 @@ async def _find(url: str | None, which: str) -> StoredEvent:
 async def _letters(url: str | None, subscriber: str | None, *, redelivered_too: bool) -> list[dict[str, Any]]:
     async with opened(url) as database, database.connection() as connection:
         letters = queries.list_dead_letters(connection, subscriber=subscriber, redelivered_too=redelivered_too)
-        return [dict(row) async for row in letters]
+        found = [dict(row) async for row in letters]
+    # "There are none" would be read as: nothing was put aside. One that is gone may have left some.
+    if not found and subscriber is not None and subscriber not in NAMES:
+        raise BadInput(f"There is no subscriber {subscriber}; there are {', '.join(NAMES)}.")
+    return found

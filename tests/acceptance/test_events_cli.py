@@ -247,6 +247,7 @@ def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(stand: Stand) -
         ("tail", "--since", "0"): "0 is neither a position nor a time",
         ("show", "3"): "There is no event 3.",
         ("show", "three"): "three is neither a position nor the id of an event.",
+        ("dead-letters", "--subscriber", "moon"): "There is no subscriber moon; there are audit, ",
         ("replay", "moon", "--since", "1"): "There is no subscriber moon; there are audit, ",
         ("redeliver", "audit"): "Say which dead letters to deliver again: their positions, or --all.",
         ("redeliver", "audit", "7", "--all"): "Say which dead letters",

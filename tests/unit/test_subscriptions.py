@@ -1,0 +1,13 @@
+"""The table of subscribers: those there are, by their names."""
+
+from bank.accounts.cached import AccountCache
+from bank.cache.redis import CacheServer
+from bank.cache.trust import FixedTrust
+from bank.cache.values import ValueCache
+from bank.subscriptions import NAMES, subscribers
+
+
+async def test_the_names_are_those_of_the_table() -> None:
+    cache = CacheServer("redis://127.0.0.1:1/0", timeout_ms=1, trust=FixedTrust())
+    assert tuple(subscriber.name for subscriber in subscribers(AccountCache(ValueCache(cache)))) == NAMES
+    await cache.close()
