@@ -24,6 +24,7 @@ NAMES = (
     "key_in_another_transaction",
     "digest_not_compared",
     "refusal_not_remembered",
+    "wrong_input_burns_key",
     "callers_share_keys",
     "mutations_share_no_keys",
     "answered_before_commit",

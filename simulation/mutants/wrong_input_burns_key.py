@@ -1,0 +1,48 @@
+"""What is wrong in itself is remembered under its key: who puts the amount right meets a key that was used before."""
+
+from typing import Any
+
+from bank.ledger.command import Command, Outcome
+from bank.ledger.keys import digest_of
+from bank.ledger.model import Refusal
+from bank.telemetry.context import current_context
+from bank.transfers import submit
+from simulation.mutants.mutant import Mutant, patch
+
+_refuse_rightly = submit.Refused.__call__
+
+
+def plant() -> None:
+    """Let a refused amount of a transfer be decided by the batch, under the transfer's key."""
+    keys: dict[Any, str] = {}
+
+    def _check(command: Any) -> int | Refusal:
+        keys[command.caller_id] = command.key
+        return right(command)
+
+    async def _refuse(self: submit.Refused, refusal: Refusal) -> Outcome:
+        if refusal.code != "INVALID_AMOUNT" or self.operation != "transfer":
+            return await _refuse_rightly(self, refusal)
+        return await self.ledger.post(
+            Command(
+                caller_id=self.caller_id,
+                key=keys[self.caller_id],  # no other request comes between the check and this
+                operation=self.operation,
+                digest=digest_of(refusal.message),
+                account_ids=self.account_ids,
+                decide=(lambda _books: refusal,),
+                context=current_context(),
+            )
+        )
+
+    right = patch(submit, "_check", _check)
+    patch(submit.Refused, "__call__", _refuse)
+
+
+MUTANT = Mutant(
+    name="wrong_input_burns_key",
+    explanation=__doc__ or "",
+    caught_by=("exactly_once",),
+    plant=plant,
+    scenario="retries",
+)
