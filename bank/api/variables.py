@@ -89,6 +89,8 @@ def _not_provided(variable: Variable, declared: tuple[Variable, ...], given: Map
     sentence = f"Variable ${variable.name} was not provided."
     undeclared = given.keys() - {other.name for other in declared}
     mistyped = nearest(variable.name, filter(printable_name, undeclared))
+    if mistyped is None and len(undeclared) == 1:
+        mistyped = printable_name(*undeclared)
     return f"{sentence} The operation declares no variable ${mistyped}." if mistyped else sentence
 
 

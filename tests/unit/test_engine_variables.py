@@ -228,6 +228,8 @@ async def test_an_unknown_field_in_a_list_is_named_with_its_index(tuned: bool) -
     ("variables", "message"),
     [
         ({"gvien": {}}, "Variable $given was not provided. The operation declares no variable $gvien."),
+        ({"input": {}}, "Variable $given was not provided. The operation declares no variable $input."),
+        ({"529.982.247-25": {}}, "Variable $given was not provided."),
         ({"other": {}, "x" * 41: 1, f"given {SECRET}": 1}, "Variable $given was not provided."),
         ({f"v{number}": 1 for number in range(10_000)}, "Variable $given was not provided."),
     ],
