@@ -18,7 +18,8 @@ def plant() -> None:
 
     def _check(command: Any) -> int | Refusal:
         keys[command.caller_id] = command.key
-        return right(command)
+        amount_minor: int | Refusal = right(command)
+        return amount_minor
 
     async def _refuse(self: submit.Refused, refusal: Refusal) -> Outcome:
         if refusal.code != "INVALID_AMOUNT" or self.operation != "transfer":
