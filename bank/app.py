@@ -22,6 +22,7 @@ from bank.cache.membership import CacheMembership
 from bank.cache.notices import CHANNEL as CACHE_CHANNEL
 from bank.cache.notices import Notices
 from bank.cache.redis import CacheServer
+from bank.cache.session_marks import SessionMarks
 from bank.cache.trust import CacheTrust
 from bank.cache.values import ValueCache
 from bank.clock import Clock, SystemClock
@@ -56,6 +57,7 @@ class Bank:
     cache_server: CacheServer
     answers: AnswerCache
     values: ValueCache
+    marks: SessionMarks
     notices: Notices
     membership: CacheMembership
     accounts: AccountCache
@@ -93,6 +95,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     notices = Notices(database, owner)
     membership = CacheMembership(trust, server=cache_server, database=database, worker=owner, told_by=CACHE_SUBSCRIBER)
     values = ValueCache(cache_server, notices.tell, membership.start_over)
+    marks = SessionMarks(values, settings.token_secret.get_secret_value(), clock, notices.tell)
     accounts = AccountCache(values)
     bus = Bus()
     work = Work(database, bus, clock)
@@ -110,6 +113,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         cache_server=cache_server,
         answers=AnswerCache(cache_server),
         values=values,
+        marks=marks,
         notices=notices,
         membership=membership,
         accounts=accounts,
@@ -126,7 +130,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
             work=work,
             database=database,
             witness=witness,
-            cache=values,
+            marks=marks,
             passwords=passwords,
             tokens=tokens,
             clock=clock,
@@ -169,8 +173,9 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             url=bank.settings.database_url,
             bus=bank.bus,
             leases=bank.leases,
-            hears={CACHE_CHANNEL: partial(bank.notices.hear, bank.values.owe)},
+            hears={CACHE_CHANNEL: partial(bank.notices.hear, lambda tags: bank.values.owe(bank.marks.hear(tags)))},
             heartbeat=bank.membership,
+            listens=bank.marks.listens,
         )
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "ledger": bank.ledger.run,

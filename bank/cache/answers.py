@@ -54,7 +54,7 @@ class AnswerCache:
             mark, result, value = await self._server.run("look", keys, [token, LEASE_MS])
         except RedisUnavailable:
             return AWAY
-        session_mark = mark.decode() if mark else None
+        session_mark = mark.decode(errors="replace") if mark else None
         if result == b"hit":
             return Look(session_mark, "hit", body=value)
         return Look(session_mark, result.decode(), lease=token if value == b"1" else None)

@@ -1,9 +1,8 @@
--- Note a session's state: 'open' only where nothing is noted, 'closed' always, so that closed wins any race.
+-- Note a session's state: 'open …' never over 'closed …', 'closed …' always, so that closed wins any race.
 -- KEYS: session. ARGV: mark, milliseconds to live.
 count_write()
-if ARGV[1] == 'closed' then
+local known = redis.call('GET', KEYS[1])
+if string.sub(ARGV[1], 1, 6) == 'closed' or not known or string.sub(known, 1, 6) ~= 'closed' then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-else
-  redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
 end
 return 1

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import structlog
@@ -66,6 +66,13 @@ class _Hearing:
     def missing(self, members: set[UUID]) -> set[UUID]:
         """Return those of these who have not."""
         return members - self._hearers
+
+
+def notice_of(tags: Sequence[Tag]) -> list[str]:
+    """Return what is to be sent on `CHANNEL` to tell every process, this one too, and wait for no reply."""
+    teller = uuid4()
+    parts = (tags[place : place + TAGS_MAX] for place in range(0, len(tags), TAGS_MAX))
+    return [msgspec.json.encode(_Told(teller, list(part), None)).decode() for part in parts]
 
 
 class Notices:

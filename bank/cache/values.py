@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bank.cache.redis import CacheServer, RedisUnavailable
 
-# How long a worker that could not tell Redis of a closed session leaves others believing that it is open.
+# How long a session's mark is kept and believed; after it the database is asked again.
 SESSION_TTL_MS = 60_000
 # Twenty megabytes, and more accounts than change in minutes; instead of owing more, the cache begins anew.
 OWED_MAX = 100_000
@@ -114,17 +114,10 @@ class ValueCache:
             mark = await self._server.run("session", [f"session:{session_id}"], [])
         except RedisUnavailable:
             return None
-        return mark.decode() if mark else None
+        return mark.decode(errors="replace") if mark else None
 
-    async def mark_session_open(self, session_id: UUID) -> None:
-        """Note that the database says that a session is open, unless something is noted already."""
-        await self._mark(session_id, "open")
-
-    async def mark_session_closed(self, session_id: UUID) -> None:
-        """Note that a session is closed, whatever was noted."""
-        await self._mark(session_id, "closed")
-
-    async def _mark(self, session_id: UUID, mark: str) -> None:
+    async def mark_session(self, session_id: UUID, mark: str) -> None:
+        """Note a session's mark; one that begins with "closed" is replaced by no other."""
         try:
             await self._server.run("mark", [f"session:{session_id}"], [mark, SESSION_TTL_MS])
         except RedisUnavailable:

@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from bank.cache.trust import TRUST_S
 from bank.cli.environment import required_database_url
 from bank.clock import SystemClock
 from bank.database.migrate import require_level
@@ -58,7 +59,7 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
 @click.argument("role", type=click.Choice(["OPERATOR", "ADMIN", "CUSTOMER"], case_sensitive=False))
 @_DATABASE_URL
 def set_role(email: str, role: str, database_url: str | None) -> None:
-    """Give a registered user another role. It counts from their next login or token refresh on."""
+    """Give a registered user another role. It counts at once: their sessions are closed."""
     _enter("set-role")
     address = normalise_email(email)
     if address is None:
@@ -118,6 +119,8 @@ async def _set_role(url: str, email: str, role: str) -> None:
         await require_level(database)
         clock = SystemClock()
         changed = await change_role(Work(database, Bus(), clock), email=email, role=role)
+        # By now every worker has heard that the sessions are closed, or believes nothing but the database.
+        await asyncio.sleep(TRUST_S)
     finally:
         await database.close()
     if changed is None:

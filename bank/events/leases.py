@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from time import monotonic
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -33,6 +34,8 @@ BEAT_WITHIN_S = 0.7
 # Between a connection that ended and the next one; a server that refuses is not asked without end.
 RECONNECT_S = 0.1
 
+# What is to be done when this process has begun to listen, at a moment of the database's clock.
+Listens = Callable[[datetime], None]
 # What is to be done with what the connection with this process identifier says, and what to say in reply, if anything.
 Hear = Callable[[int, str], str | None]
 
@@ -123,7 +126,8 @@ class Herald:
     """Tells other processes that this one has appended, and wakes this one when they have.
 
     One notification stands for any number of commits: it is sent outside of the transactions, because inside it would
-    make every commit wait for a lock that all of PostgreSQL shares. `hears` are other channels to listen to.
+    make every commit wait for a lock that all of PostgreSQL shares. `hears` are other channels to listen to,
+    `listens` is called when listening has begun.
 
     A connection that only listens would not notice its own end. So it notifies itself again and again, on a channel of
     its own: what comes back proves that everything which was said before has been heard.
@@ -137,10 +141,12 @@ class Herald:
         leases: Leases,
         hears: Mapping[str, Hear] | None = None,
         heartbeat: Heartbeat | None = None,
+        listens: Listens = lambda _since: None,
     ) -> None:
         self._url = url
         self._hears = hears or {}
         self._heartbeat = heartbeat
+        self._listens = listens
         self._bus = bus
         self._leases = leases
         self._replies: deque[tuple[str, str]] = deque()
@@ -178,6 +184,8 @@ class Herald:
             await connection.add_listener(echo, self._heard_echo)
             for channel in self._hears:
                 await connection.add_listener(channel, self._heard_else)
+            # Before anything that Redis says is believed: what was closed earlier may not have been heard of.
+            self._listens(await connection.fetchval("select clock_timestamp()"))
             await self._beat(connection, echo, is_new=True)
             # What was said while nobody listened here.
             self._bus.wake()

@@ -16,9 +16,15 @@ update users set role = :role, version = version + 1, updated_at = :now where id
 -- name: user_by_id(id)^
 select id, email, full_name, cpf, role, version, created_at from users where id = :id;
 
--- name: insert_session(id, user_id, now, expires_at, ip_address, user_agent)!
-insert into sessions (id, user_id, created_at, expires_at, ip_address, user_agent)
-values (:id, :user_id, :now, :expires_at, :ip_address, :user_agent);
+-- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent)$
+-- Returns the role. A change of it waits for this session, to close it, or this session for the change, to have it.
+with owner as (
+    select id, role from users where id = :user_id for share
+), begun as (
+    insert into sessions (id, user_id, created_at, expires_at, ip_address, user_agent)
+    select :id, id, :now, :expires_at, :ip_address, :user_agent from owner
+)
+select role from owner;
 
 -- name: insert_refresh_token(digest, session_id, now, expires_at)!
 insert into refresh_tokens (digest, session_id, issued_at, expires_at)
@@ -39,5 +45,10 @@ update sessions set expires_at = :expires_at where id = :id;
 -- name: close_session(id, now)!
 update sessions set closed_at = coalesce(closed_at, :now) where id = :id;
 
--- name: is_session_open(id, now)$
-select closed_at is null and expires_at > :now from sessions where id = :id;
+-- name: is_session_open(id, now)^
+-- The moment is before what is seen: a session that is closed later than it may be seen as open.
+select (select closed_at is null and expires_at > :now from sessions where id = :id) as is_open,
+    statement_timestamp() as asked_at;
+
+-- name: close_sessions_of(user_id, now)
+update sessions set closed_at = :now where user_id = :user_id and closed_at is null returning id;

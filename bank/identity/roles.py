@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bank.events.leases import CHANNEL
 from bank.events.people import UserRoleChangedEvent
 from bank.events.work import Work, again_if_undone
+from bank.identity.closing import tell_of_closed
 from bank.identity.register import queries
 
 
@@ -20,7 +21,8 @@ class RoleChange:
 async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None:
     """Give the user of an address another role; None where there is no such user.
 
-    It counts from their next login or token refresh on. The cache hears of it by the event, so that `me` shows it.
+    It counts at once: their sessions are closed, because the tokens of these say the old role, and every worker hears
+    of that with the commit. The cache hears of the role by the event, so that `me` shows it.
     """
     async with work.begin() as uow:
         user = await queries.lock_role(uow.connection, email=email)
@@ -30,6 +32,8 @@ async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None
         if change.old != change.new:
             await queries.set_role(uow.connection, id=user["id"], role=role, now=uow.now)
             uow.emit(UserRoleChangedEvent(subject_id=user["id"], old_role=change.old, new_role=role))
+            closed = queries.close_sessions_of(uow.connection, user_id=user["id"], now=uow.now)
+            tell_of_closed(uow, [row["id"] async for row in closed])
             # This process delivers nothing; those that do hear of it at once.
             uow.at_last(lambda connection: connection.execute(f"notify {CHANNEL}"))
     return change

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from bank.cache.values import ValueCache
+from bank.cache.session_marks import SessionMarks
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import Unauthenticated
@@ -19,6 +19,7 @@ from bank.events.people import (
 from bank.events.witness import Witness
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import uuid7
+from bank.identity.closing import tell_of_closed
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import queries
@@ -55,7 +56,7 @@ class Sessions:
         work: Work,
         database: Database,
         witness: Witness,
-        cache: ValueCache,
+        marks: SessionMarks,
         passwords: Passwords,
         tokens: AccessTokens,
         clock: Clock,
@@ -64,7 +65,7 @@ class Sessions:
         self._work = work
         self._database = database
         self._witness = witness
-        self._cache = cache
+        self._marks = marks
         self._passwords = passwords
         self._tokens = tokens
         self._clock = clock
@@ -82,20 +83,20 @@ class Sessions:
             FAILED_LOGINS.labels("wrong_password" if found else "unknown_address").inc()
             await self._witness.tell(self._login_failed(found["id"] if found else None, address))
             return BAD_CREDENTIALS
-        caller = Caller(found["id"], found["role"], uuid7())
+        user_id, session_id = found["id"], uuid7()
         context = current_context()
         async with self._work.begin() as uow:
             now = uow.now
-            await queries.insert_session(
+            role = await queries.begin_session(
                 uow.connection,
-                id=caller.session_id,
-                user_id=caller.user_id,
+                id=session_id,
+                user_id=user_id,
                 now=now,
                 expires_at=now + self._settings.refresh_token_life,
                 ip_address=context.ip_address if context else None,
                 user_agent=context.user_agent if context else None,
             )
-            return await self._issue(uow, caller, UserLoggedInEvent)
+            return await self._issue(uow, Caller(user_id, role, session_id), UserLoggedInEvent)
 
     @again_if_undone
     async def refresh(self, refresh_token: str) -> TokenPair | Refusal:
@@ -115,8 +116,9 @@ class Sessions:
             if stolen:
                 await queries.close_session(uow.connection, id=row["session_id"], now=now)
                 uow.emit(RefreshTokenReusedEvent(session_id=row["session_id"], owner_id=row["user_id"]))
+                tell_of_closed(uow, [row["session_id"]])
         if stolen:
-            await self._cache.mark_session_closed(row["session_id"])
+            await self._marks.close(row["session_id"])
         else:
             await self._witness.tell(_refresh_refused(row["user_id"] if row else None))
         return BAD_REFRESH_TOKEN
@@ -127,17 +129,19 @@ class Sessions:
         async with self._work.begin() as uow:
             await queries.close_session(uow.connection, id=caller.session_id, now=uow.now)
             uow.emit(UserLoggedOutEvent(session_id=caller.session_id, initiated_by=caller.user_id))
-        await self._cache.mark_session_closed(caller.session_id)
+            tell_of_closed(uow, [caller.session_id])
+        await self._marks.close(caller.session_id)
 
     async def require_open(self, caller: Caller, mark: str | None) -> None:
         """Raise `Unauthenticated` unless the caller's session is open; `mark` is what Redis says of it, if anything."""
-        if mark is None:
+        is_open = self._marks.known(caller.session_id, mark)
+        if is_open is None:
             async with self._database.connection() as connection:
-                is_open = await queries.is_session_open(connection, id=caller.session_id, now=self._clock.now())
+                row = await queries.is_session_open(connection, id=caller.session_id, now=self._clock.now())
+            is_open = bool(row["is_open"])
             if is_open:
-                await self._cache.mark_session_open(caller.session_id)
-            mark = "open" if is_open else "closed"
-        if mark != "open":
+                await self._marks.mark_open(caller.session_id, row["asked_at"])
+        if not is_open:
             raise Unauthenticated("This session is closed; log in again.")
 
     def _login_failed(self, user_id: UUID | None, address: str) -> LoginFailedEvent:

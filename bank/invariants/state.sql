@@ -232,8 +232,15 @@ with told as materialized (
         (array_agg(expires_at order by position desc))[1] as expires_at, bool_or(digest is null) as is_old
     from issued group by session_id
 ), closed as (
-    select session_id, (array_agg(created_at order by position))[1] as moment from told
-    where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent') group by session_id
+    -- Another role closes every session that its user has at the time.
+    select session_id, (array_agg(created_at order by position))[1] as moment from (
+        select session_id, position, created_at from told
+        where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent')
+        union all
+        select b.session_id, r.position, r.created_at from begun b
+        join event_store r on r.aggregate_id = b.user_id and r.position > b.position
+        where r.event_type = 'UserRoleChangedEvent'
+    ) as ends group by session_id
 ), compared as (
     select b.position, 'session ' || coalesce(s.id::text, b.session_id) as place, w.what, w.expected, w.found
     from sessions s full join begun b on b.session_id = s.id::text left join closed c on c.session_id = s.id::text

@@ -1,8 +1,9 @@
-"""A logout is written down, and the cache goes on saying that the session is open."""
+"""A logout is written down, and neither the cache nor another worker hears of it."""
 
 from typing import Any
 
-from bank.cache.values import ValueCache
+from bank.cache.session_marks import SessionMarks
+from bank.identity import sessions
 from simulation.mutants.mutant import Mutant, patch
 
 
@@ -11,8 +12,9 @@ async def _nothing(_self: Any, *_what: Any) -> None:
 
 
 def plant() -> None:
-    """Let the mark of a closed session end in nothing."""
-    patch(ValueCache, "mark_session_closed", _nothing)
+    """Let the word of a closed session end in nothing."""
+    patch(SessionMarks, "close", _nothing)
+    patch(sessions, "tell_of_closed", lambda *_what: None)
 
 
 MUTANT = Mutant(

@@ -146,6 +146,14 @@ def test_a_postgres_killed_under_a_long_statement_comes_back(durable_backend: Ba
         wait([running])  # its client hears the answer or a cut line: either is right
 
 
+def test_valkey_takes_no_command_without_its_password(servers_folder: Path) -> None:
+    with EmbeddedValkey(servers_folder, keep=False) as valkey:
+        with redis.Redis(port=valkey.port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.set("session:1", "open")
+        readable = [path.name for path in servers_folder.rglob("valkey.conf") if path.stat().st_mode & 0o077]
+        assert readable == []
+
+
 def test_a_killed_valkey_comes_back_empty_on_the_same_address(servers_folder: Path) -> None:
     with EmbeddedValkey(servers_folder, keep=False) as valkey, redis.Redis.from_url(valkey.url()) as client:
         client.set("key", "value")

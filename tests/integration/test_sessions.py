@@ -1,13 +1,13 @@
 """Sessions: what opens one, what closes it, and that nothing opens a closed one."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from validate_docbr import CPF
 
-from bank.identifiers import uuid7
 from tests.integration.api import PASSWORD, Client, RunningBank
 
 GOOD = {"email": "joao@example.com", "fullName": "João Souza", "password": PASSWORD}
@@ -99,38 +99,25 @@ async def test_a_token_that_is_not_ours_opens_nothing(running_bank: RunningBank,
     assert (await stranger.run("Me")).code == "UNAUTHENTICATED"
 
 
-async def test_a_session_that_was_read_as_open_before_it_was_closed_stays_closed(running_bank: RunningBank) -> None:
-    """Who looked into the database before the logout may be slow to note what they saw."""
-    values, session_id = running_bank.bank.values, uuid7()
-    await values.mark_session_closed(session_id)
-    await values.mark_session_open(session_id)
-    assert await values.session_mark(session_id) == "closed"
-
-
-async def test_an_open_session_that_is_closed_is_closed(running_bank: RunningBank) -> None:
-    values, session_id = running_bank.bank.values, uuid7()
-    await values.mark_session_open(session_id)
-    assert await values.session_mark(session_id) == "open"
-    await values.mark_session_closed(session_id)
-    assert await values.session_mark(session_id) == "closed"
-
-
 async def test_a_slow_reader_of_a_session_does_not_open_it_again_after_the_logout(
     running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person, values = await running_bank.client.person(), running_bank.bank.values
+    person, marks = await running_bank.client.person(), running_bank.bank.marks
     noted, late = asyncio.Event(), []
-    mark_open = values.mark_session_open
+    mark_open = marks.mark_open
 
-    async def later(session_id: UUID) -> None:
-        late.append(session_id)
+    async def later(session_id: UUID, asked_at: datetime) -> None:
+        late.append((session_id, asked_at))
         noted.set()
 
-    monkeypatch.setattr(values, "mark_session_open", later)
+    monkeypatch.setattr(marks, "mark_open", later)
     assert (await person.run("Me")).status == 200
     async with asyncio.timeout(5):
         await noted.wait()
     monkeypatch.undo()
     assert (await person.run("Logout")).data["logout"]["closed"]
-    await mark_open(late[0])
+    await mark_open(*late[0])
+    kept = await running_bank.bank.values.session_mark(late[0][0])
+    assert kept is not None
+    assert kept.startswith("closed ")
     assert (await person.run("Me")).code == "UNAUTHENTICATED"

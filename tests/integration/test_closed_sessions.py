@@ -1,0 +1,86 @@
+"""A session that is closed is closed on every worker from the answer on, whatever Redis does."""
+
+import asyncio
+
+import pytest
+
+from bank.identity.roles import change_role
+from fixtures.faults import FaultProxy, through_proxy, upstream_of
+from tests.integration.api import Client, RunningBank, serving, settings_for
+
+
+def _at(bank: RunningBank, token: str | None) -> Client:
+    return Client(bank.client.http, bank.client.url, token)
+
+
+async def _is_open(*clients: Client) -> list[bool]:
+    return [(await client.run("Me")).status == 200 for client in clients]
+
+
+async def test_a_logout_holds_everywhere_while_redis_cannot_be_told(database_url: str, redis_url: str) -> None:
+    async with FaultProxy(upstream_of(redis_url)) as proxy:
+        cut_off = settings_for(database_url, through_proxy(redis_url, proxy.port))
+        async with serving(cut_off) as first, serving(settings_for(database_url, redis_url)) as second:
+            person = await first.client.person(email="ana@example.com")
+            again = await first.client.login("ana@example.com")
+            everywhere = [_at(bank, client.token) for client in (person, again) for bank in (first, second)]
+            assert all(await _is_open(*everywhere, *everywhere))
+            proxy.open_hole()
+            assert (await person.run("Logout")).data["logout"]["closed"]
+            assert await _is_open(*everywhere) == [False, False, True, True]
+            proxy.close_hole()
+            assert await _is_open(*everywhere) == [False, False, True, True]
+
+
+async def test_redis_that_forgets_or_makes_up_what_it_knew_of_a_session_opens_nothing(
+    database_url: str, redis_url: str
+) -> None:
+    settings = settings_for(database_url, redis_url)
+    async with serving(settings) as first, serving(settings) as second:
+        person = await first.client.person(email="ana@example.com")
+        everywhere = [_at(first, person.token), _at(second, person.token)]
+        # The second time the mark is from after both have begun to listen.
+        assert all(await _is_open(*everywhere, *everywhere))
+        redis = first.bank.cache_server.client
+        [key] = [key async for key in redis.scan_iter("*session:*")]
+        was = await redis.get(key)
+        assert was.startswith(b"open ")
+        assert (await person.run("Logout")).data["logout"]["closed"]
+        async with serving(settings) as started_later:
+            everywhere.append(_at(started_later, person.token))
+            for state in (was, b"open", b"open 9999999999999999 " + b"0" * 64, b"\xff\xfe", None):
+                await (redis.set(key, state) if state is not None else redis.delete(key))
+                assert await _is_open(*everywhere) == [False, False, False], state
+
+
+async def test_a_refresh_token_that_comes_twice_closes_the_session_everywhere(
+    database_url: str, redis_url: str
+) -> None:
+    async with FaultProxy(upstream_of(redis_url)) as proxy:
+        cut_off = settings_for(database_url, through_proxy(redis_url, proxy.port))
+        async with serving(cut_off) as first, serving(settings_for(database_url, redis_url)) as second:
+            person = await first.client.person(email="ana@example.com")
+            given = {"email": "ana@example.com", "password": "an umbrella for Tuesday"}
+            tokens = (await person.run("Login", input=given)).data["login"]["tokens"]
+            everywhere = [_at(bank, tokens["accessToken"]) for bank in (first, second)]
+            assert all(await _is_open(*everywhere, *everywhere))
+            await person.run("RefreshSession", input={"refreshToken": tokens["refreshToken"]})
+            proxy.open_hole()
+            await person.run("RefreshSession", input={"refreshToken": tokens["refreshToken"]})
+            assert await _is_open(*everywhere) == [False, False]
+
+
+@pytest.mark.parametrize("role", ["CUSTOMER", "ADMIN"])
+async def test_another_role_closes_the_sessions_that_had_the_old_one(running_bank: RunningBank, role: str) -> None:
+    operator = await running_bank.staff()
+    email = (await operator.run("Me")).data["me"]["email"]
+    person = await running_bank.client.person()
+    assert all(await _is_open(operator, person))
+    await change_role(running_bank.bank.work, email=email, role="OPERATOR")
+    assert all(await _is_open(operator, person)), "the same role changes nothing"
+    await change_role(running_bank.bank.work, email=email, role=role)
+    async with asyncio.timeout(5):
+        while (await operator.run("Me")).status == 200:  # a notification is on its way for a moment
+            await asyncio.sleep(0.001)
+    assert await _is_open(operator, person) == [False, True]
+    assert (await (await running_bank.client.login(email)).run("Me")).data["me"]["role"] == role

@@ -1,0 +1,106 @@
+"""Marks of sessions: what Redis says opens only what the database has said to be open, and is not closed since."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bank.cache import session_marks
+from bank.cache.session_marks import MARK_LIFE_S, SessionMarks, closures
+from bank.cache.values import Tag
+from bank.identifiers import uuid7
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+SECRET = "0123456789abcdef" * 4
+
+
+class Setting:
+    """Marks in front of a Redis that keeps everything, and a clock that is set by hand."""
+
+    def __init__(self, secret: str = SECRET) -> None:
+        self.moment = NOON
+        self.kept: dict[UUID, str] = {}
+        self.told: list[Tag] = []
+        values: Any = self
+        self.marks = SessionMarks(values, secret, self, self.tell)
+        self.marks.listens(NOON - timedelta(hours=1))
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def mark_session(self, session_id: UUID, mark: str) -> None:
+        self.kept[session_id] = mark
+
+    async def tell(self, tags: Sequence[Tag]) -> None:
+        self.told.extend(tags)
+
+    async def opened(self) -> tuple[UUID, str]:
+        session_id = uuid7()
+        await self.marks.mark_open(session_id, self.moment)
+        return session_id, self.kept[session_id]
+
+
+async def test_a_mark_opens_its_session_for_a_minute() -> None:
+    setting = Setting()
+    session_id, mark = await setting.opened()
+    assert setting.marks.known(session_id, mark) is True
+    setting.moment += timedelta(seconds=MARK_LIFE_S)
+    assert setting.marks.known(session_id, mark) is None
+
+
+async def test_nothing_else_in_redis_opens_a_session() -> None:
+    setting = Setting()
+    session_id, mark = await setting.opened()
+    state, issued, signature = mark.split(" ")
+    _, of_another = await setting.opened()
+    _, of_another_secret = await Setting("f" * 64).opened()
+    forged = (
+        "open",
+        "",
+        " ",
+        "open  ",
+        mark.upper(),
+        mark + " ",
+        f"{state} {issued}",
+        f"{state} {int(issued) + 1} {signature}",
+    )
+    for wrong in (
+        *forged,
+        f"{state} {issued} {'0' * 64}",
+        f"open x {signature}",
+        "\ufffd",
+        of_another,
+        of_another_secret,
+    ):
+        assert setting.marks.known(session_id, wrong) is None, wrong
+
+
+async def test_a_closure_that_was_made_or_heard_of_outweighs_every_mark() -> None:
+    setting, elsewhere = Setting(), Setting()
+    session_id, mark = await setting.opened()
+    await setting.marks.close(session_id)
+    assert setting.marks.known(session_id, mark) is False
+    other = Tag("account:1", 7, 300)
+    assert elsewhere.marks.known(session_id, mark) is True
+    assert elsewhere.marks.hear([*setting.told, other]) == [other]
+    assert elsewhere.marks.known(session_id, mark) is False
+    assert Setting().marks.known(session_id, setting.kept[session_id]) is False
+
+
+async def test_a_process_believes_no_mark_of_before_it_heard_of_closures() -> None:
+    setting = Setting()
+    session_id, mark = await setting.opened()
+    setting.marks.listens(NOON + timedelta(microseconds=1))
+    assert setting.marks.known(session_id, mark) is None
+    setting.marks.listens(NOON)
+    assert setting.marks.known(session_id, mark) is True
+
+
+async def test_what_is_too_much_to_remember_the_database_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_marks, "CLOSED_MAX", 3)
+    setting = Setting()
+    session_id, mark = await setting.opened()
+    setting.marks.hear(closures([session_id, *(uuid7() for _ in range(3))]))
+    assert setting.marks.known(session_id, mark) is None
