@@ -9,7 +9,7 @@
 with told as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in ('AccountCreatedEvent', 'AccountFrozenEvent', 'AccountUnfrozenEvent', 'AccountClosedEvent',
-        'AccountLimitsChangedEvent')
+        'AccountLimitsChangedEvent', 'HoldAuthorizedEvent', 'HoldCapturedEvent', 'HoldReleasedEvent', 'HoldExpiredEvent')
 ), opened as (
     select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
         (array_agg(event_data order by position))[1] as said, 'CUSTOMER' as kind
@@ -24,11 +24,10 @@ with told as materialized (
     select aggregate_id as id, count(*) as changes, max(created_at) as moment,
         (array_agg(event_type order by position desc) filter (where event_type <> 'AccountLimitsChangedEvent'))[1] as last,
         (array_agg(event_data order by position desc) filter (where event_type = 'AccountLimitsChangedEvent'))[1] as limits
-    from told where event_type <> 'AccountCreatedEvent' group by aggregate_id
+    from told where event_type <> 'AccountCreatedEvent' and event_type not like 'Hold%' group by aggregate_id
 ), held as (
-    select event_data ->> 'account_id' as id, count(*) as changes, max(created_at) as moment from event_store
-    where event_type in ('HoldAuthorizedEvent', 'HoldCapturedEvent', 'HoldReleasedEvent', 'HoldExpiredEvent')
-    group by event_data ->> 'account_id'
+    select event_data ->> 'account_id' as id, count(*) as changes, max(created_at) as moment
+    from told where event_type like 'Hold%' group by event_data ->> 'account_id'
 ), days as (
     select id, spent_on::timestamp at time zone 'America/Sao_Paulo' as begins,
         (spent_on + 1)::timestamp at time zone 'America/Sao_Paulo' as ends
@@ -281,18 +280,21 @@ from compared order by position, place, what limit 1;
 -- name: keys_and_told()
 -- Each row of a key has one event that vouches for all of it. Where there is none, the key is older than such events, in a
 -- log that is; where there is no row, the bank has said that it forgets keys as old as that one.
-with told as materialized (
-    select position, created_at, metadata ->> 'key_digest' as digest from event_store
-    where event_type not in ('BalanceUpdatedEvent', 'TransactionCompletedEvent') and metadata ? 'key_digest'
+with scanned as materialized (
+    select position, created_at, metadata ->> 'key_digest' as digest,
+        case when event_type = 'KeysForgottenEvent' then event_data ->> 'used_before' end as used_before
+    from event_store where event_type not in ('BalanceUpdatedEvent', 'TransactionCompletedEvent')
+    and (metadata ? 'key_digest' or event_type = 'KeysForgottenEvent')
+), told as (
+    select position, created_at, digest from scanned where digest is not null
 ), vouching as (
     select min(created_at) as since, exists (
         select from event_store e where e.event_type in ('AccountCreatedEvent', 'TransactionInitiatedEvent')
         and e.position < (select min(position) from told)
     ) as is_old_log from told
 ), forgotten as (
-    select max(case when pg_input_is_valid(event_data ->> 'used_before', 'timestamptz')
-        then (event_data ->> 'used_before')::timestamptz end) as before
-    from event_store where event_type = 'KeysForgottenEvent'
+    select max(case when pg_input_is_valid(used_before, 'timestamptz') then used_before::timestamptz end) as before
+    from scanned
 ), kept as (
     select caller_id, key, created_at, encode(sha256(salt || uuid_send(caller_id)
         || uuid_send(coalesce(transaction_id, '00000000-0000-0000-0000-000000000000'))
