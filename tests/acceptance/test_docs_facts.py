@@ -11,7 +11,7 @@ from bank.api import refusal
 from bank.api.http import BODY_BYTES_MAX
 from bank.api.limits import Limits
 from bank.api.resolvers.shapes import PAGE_MAX
-from bank.identity.passwords import PASSWORD_MIN
+from bank.identity.weakness import PASSWORD_MIN
 from bank.invariants.list import INVARIANTS
 from bank.money import MAX_POSTING_MINOR, format_amount
 from bank.settings import Settings
