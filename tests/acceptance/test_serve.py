@@ -99,7 +99,9 @@ def _sentence(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_port_in_use_is_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = _bank("serve", "--port", str(port), DATABASE_URL="postgresql://x", REDIS_URL="redis://x", **ENVIRONMENT)
+        done = _bank(
+            "serve", "--port", str(port), DATABASE_URL="postgresql://x/b", REDIS_URL="redis://x", **ENVIRONMENT
+        )
     assert _sentence(done) == f"bank: Cannot listen on 127.0.0.1 port {port}: Address already in use."
 
 
@@ -129,17 +131,17 @@ def _without_logs(stderr: str) -> str:
     [
         ({"DATABASE_URL": "mysql://x", "REDIS_URL": "redis://x", **ENVIRONMENT},
          "bank: DATABASE_URL is wrong: must look like postgresql://user:password@host:5432/bank."),
-        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x"}, "bank: BANK_TOKEN_SECRET is not set."),
-        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_TOKEN_SECRET": "short"},
+        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x"}, "bank: BANK_TOKEN_SECRET is not set."),
+        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x", "BANK_TOKEN_SECRET": "short"},
          "bank: BANK_TOKEN_SECRET is wrong: must be at least 32 bytes of randomness, for example from"
          " `openssl rand -hex 32`."),
-        ({"DATABASE_URL": "postgresql://x"},
+        ({"DATABASE_URL": "postgresql://x/b"},
          "bank: REDIS_URL is not set; set both URLs, or neither for the bank's own servers."),
-        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_LOG_LEVEL": "loud", **ENVIRONMENT},
+        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x", "BANK_LOG_LEVEL": "loud", **ENVIRONMENT},
          "bank: BANK_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'."),
-        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_DATABASE_POOL_SIZE": "1", **ENVIRONMENT},
+        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x", "BANK_DATABASE_POOL_SIZE": "1", **ENVIRONMENT},
          "bank: BANK_DATABASE_POOL_SIZE is wrong: input should be greater than or equal to 4."),
-        ({"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "BANK_TRUSTED_PROXIES": "proxy", **ENVIRONMENT},
+        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x", "BANK_TRUSTED_PROXIES": "proxy", **ENVIRONMENT},
          "bank: BANK_TRUSTED_PROXIES is wrong: must be addresses and networks such as 10.0.0.0/8, separated by"
          " commas."),
     ],
