@@ -1,0 +1,51 @@
+"""Nothing tells somebody's account from nobody's: neither the answer nor the work behind it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bank.identifiers import uuid7
+from tests.integration.api import Client, RunningBank
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the texts of the statements that the test's connections have run, heartbeats apart."""
+    seen: list[str] = []
+
+    def noting(run: Callable[..., Any]) -> Callable[..., Any]:
+        async def run_and_note(self: Any, query: str, *arguments: Any, **named: Any) -> Any:
+            seen.append(query)
+            return await run(self, query, *arguments, **named)
+
+        return run_and_note
+
+    for name in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
+        monkeypatch.setattr(asyncpg.Connection, name, noting(getattr(asyncpg.Connection, name)))
+    return seen
+
+
+async def _behind(statements: list[str], client: Client, account_id: str, **headers: str) -> list[str]:
+    """Return the answer to a question about an account, and which statements it took."""
+    statements.clear()
+    reply = await client.run("AccountBalance", id=account_id, headers=headers)
+    # Which accounts were read and what was recorded; what the loops do meanwhile is no part of it.
+    own = [text for text in statements if "from accounts" in text or "into event_store" in text]
+    return [str(reply.data), *sorted(text for text in own if "audit_logs" not in text)]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Cache-Control": "no-cache"}])
+async def test_anothers_account_takes_the_same_statements_as_nobodys(
+    running_bank: RunningBank, statements: list[str], headers: dict[str, str]
+) -> None:
+    ana, bia = await running_bank.client.person(), await running_bank.client.person()
+    account = await ana.account()
+    await ana.balance(account["id"])
+    await running_bank.caught_up()
+    first = await _behind(statements, bia, account["id"], **headers)
+    nobodys = await _behind(statements, bia, str(uuid7()), **headers)
+    anothers = await _behind(statements, bia, account["id"], **headers)
+    assert first[0] == nobodys[0] == anothers[0] == "{'account': None}"
+    assert anothers == nobodys
