@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,10 @@ from bank.telemetry.context import current_context
 
 # More threads than cores only make each login slower; two keep a worker's memory for hashing under 40 MiB.
 THREADS = 2
-# The last of these waits a second and a half; nobody should wait longer to hear that they cannot log in.
+# The last of these waits a second and a half where a core is free; nobody should wait longer to hear that they cannot
+# log in, so on a busy machine the time decides.
 WAITING_MAX = 64
+WAIT_MAX_S = 2.0
 # Who has had a turn lately, by address and by account: forgotten sooner, somebody waits one turn longer.
 TURNS_REMEMBERED = 10_000
 # A tenth of the share of the event loop's thread, where both want the same core.
@@ -36,8 +38,7 @@ class _Waiting:
 
     parties: tuple[str, str]
     arrival: int
-    work: Callable[[], Any]
-    result: asyncio.Future[Any]
+    turn: asyncio.Future[None]
 
 
 class HashingThreads:
@@ -50,23 +51,42 @@ class HashingThreads:
         self._numbers = itertools.count(1)
         self._turns: OrderedDict[str, int] = OrderedDict()
 
-    async def run(self, work: Callable[[], Any], *, account: str) -> Any:
-        """Return what a function returns, run for an account from the address of the request at hand.
+    async def run(self, prepare: Callable[[], Awaitable[Callable[[], Any]]], *, account: str) -> Any:
+        """Return what the function that `prepare` returns returns, for an account from the address of the request.
 
-        Raises `Overloaded`, quickly, where too many wait.
+        `prepare` is awaited when the turn has come, so that whoever waits keeps nothing else busy.
+        Raises `Overloaded` where too many wait, or for too long.
         """
+        await self._turn(account)
+        try:
+            work = await prepare()
+        except BaseException:
+            self._release()
+            raise
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        running.add_done_callback(self._ended)
+        # A client that leaves does not stop the thread: its turn lasts until the thread is free.
+        return await asyncio.shield(running)
+
+    async def _turn(self, account: str) -> None:
         context = current_context()
         parties = (f"address {_network(context.ip_address if context else None)}", f"account {account}")
-        waiting = _Waiting(parties, next(self._numbers), work, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(parties, next(self._numbers), asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if len(self._waiting) > WAITING_MAX:
             self._send_away(_most_crowded(self._waiting))
         self._start()
+        late = asyncio.get_running_loop().call_later(WAIT_MAX_S, self._send_away, waiting)
         try:
-            return await waiting.result
-        finally:
-            if waiting in self._waiting:  # the client has left
+            await waiting.turn
+        except BaseException:
+            if waiting in self._waiting:
                 self._waiting.remove(waiting)
+            elif waiting.turn.done() and not waiting.turn.cancelled() and waiting.turn.exception() is None:
+                self._release()  # the client has left at the moment of its turn
+            raise
+        finally:
+            late.cancel()
 
     def close(self) -> None:
         """Stop the threads, once those at work are done."""
@@ -75,9 +95,10 @@ class HashingThreads:
         self._threads.shutdown()
 
     def _send_away(self, waiting: _Waiting) -> None:
-        self._waiting.remove(waiting)
-        if not waiting.result.done():
-            waiting.result.set_exception(Overloaded("Too many people log in at once; try again in a moment."))
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+            if not waiting.turn.done():
+                waiting.turn.set_exception(Overloaded("Too many people log in at once; try again in a moment."))
 
     def _start(self) -> None:
         while self._free and self._waiting:
@@ -85,24 +106,24 @@ class HashingThreads:
                 self._waiting, key=lambda one: (*(self._turns.get(party, 0) for party in one.parties), one.arrival)
             )
             self._waiting.remove(chosen)
+            if chosen.turn.done():
+                continue
             for party in chosen.parties:
                 self._turns[party] = next(self._numbers)
                 self._turns.move_to_end(party)
             while len(self._turns) > TURNS_REMEMBERED:
                 self._turns.popitem(last=False)
             self._free -= 1
-            running = asyncio.get_running_loop().run_in_executor(self._threads, chosen.work)
-            running.add_done_callback(lambda done, chosen=chosen: self._finish(chosen, done))  # type: ignore[misc]
+            chosen.turn.set_result(None)
 
-    def _finish(self, chosen: _Waiting, done: asyncio.Future[Any]) -> None:
+    def _release(self) -> None:
         self._free += 1
         self._start()
-        if done.cancelled() or chosen.result.done():
-            chosen.result.cancel()
-        elif (error := done.exception()) is not None:
-            chosen.result.set_exception(error)
-        else:
-            chosen.result.set_result(done.result())
+
+    def _ended(self, running: asyncio.Future[Any]) -> None:
+        if not running.cancelled():
+            running.exception()  # somebody has it, or has left
+        self._release()
 
 
 def _most_crowded(waiting: Sequence[_Waiting]) -> _Waiting:

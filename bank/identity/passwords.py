@@ -1,6 +1,7 @@
 """Passwords: hashed with argon2id, in threads of their own, so that a login holds up nobody else."""
 
 import unicodedata
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,14 +38,25 @@ class Passwords:
 
     async def choose(self, password: str, person: Person) -> str | WeakPassword:
         """Return the argon2id hash of a new password, or why it is too easy to guess."""
-        chosen: str | WeakPassword = await self._threads.run(partial(_choose, password, person), account=person.email)
+
+        async def prepare() -> Callable[[], str | WeakPassword]:
+            return partial(_choose, password, person)
+
+        chosen: str | WeakPassword = await self._threads.run(prepare, account=person.email)
         return chosen
 
-    async def verify(self, password_hash: str | None, password: str, *, account: str) -> bool:
-        """Whether this is the password; for no hash, takes as long and says no."""
-        work = partial(_matches, password_hash or self._nobody, password)
-        matches: bool = await self._threads.run(work, account=account)
-        return matches and password_hash is not None
+    async def verify(self, find_hash: Callable[[], Awaitable[str | None]], password: str, *, account: str) -> bool:
+        """Whether this is the password whose hash is found; where none is, takes as long and says no."""
+        is_somebodys = False
+
+        async def prepare() -> Callable[[], bool]:
+            nonlocal is_somebodys
+            password_hash = await find_hash()
+            is_somebodys = password_hash is not None
+            return partial(_matches, password_hash or self._nobody, password)
+
+        matches: bool = await self._threads.run(prepare, account=account)
+        return matches and is_somebodys
 
     def close(self) -> None:
         """Stop the threads."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from bank.cache.session_marks import SessionMarks
@@ -76,10 +77,15 @@ class Sessions:
         """Begin a session for whoever knows the password. Takes equally long for addresses that nobody has."""
         # Nobody has the empty address, which stands for every text that is no address.
         address = normalise_email(email) or ""
-        async with self._database.connection() as connection:
-            found = await queries.credentials_of(connection, email=address)
-        password_hash = found["password_hash"] if found else None
-        if not await self._passwords.verify(password_hash, password, account=address):
+        found: Any = None
+
+        async def find_hash() -> str | None:
+            nonlocal found
+            async with self._database.connection() as connection:
+                found = await queries.credentials_of(connection, email=address)
+            return found["password_hash"] if found else None
+
+        if not await self._passwords.verify(find_hash, password, account=address):
             FAILED_LOGINS.labels("wrong_password" if found else "unknown_address").inc()
             await self._witness.tell(self._login_failed(found["id"] if found else None, address))
             return BAD_CREDENTIALS
