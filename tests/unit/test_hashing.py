@@ -72,8 +72,8 @@ async def test_an_honest_login_has_the_next_turn_in_any_flood(crowd: Crowd, addr
     honest = asyncio.create_task(crowd.ask(address, account))
     flood += await crowd.flood(300)
     crowd.go.set()
-    assert await honest == f"{address} {account}"
-    assert len(crowd.done) <= 2 * THREADS + 1
+    # After those that were at work when it came, at most as many are faster.
+    assert crowd.done.index(await honest) < 2 * THREADS
     await _all(*flood)
 
 
@@ -82,8 +82,7 @@ async def test_a_network_of_ipv6_is_one_client(crowd: Crowd) -> None:
     honest = asyncio.create_task(crowd.ask("2001:db8:1::1", "somebody else"))
     await asyncio.sleep(0)
     crowd.go.set()
-    assert await honest
-    assert len(crowd.done) <= 2 * THREADS + 1
+    assert crowd.done.index(await honest) < 2 * THREADS
     await _all(*flood)
 
 
