@@ -38,7 +38,7 @@ class Mutant:
 def patch(owner: Any, name: str, replacement: Any) -> Any:
     """Put `replacement` in the place of a class's or module's `name`, and return what was there.
 
-    A function or a property notes that it was reached whenever it runs; a mutant that only replaces a value must say
+    A callable or a property notes that it was reached whenever it runs; a mutant that only replaces a value must say
     `reached` itself. Raises AttributeError where there was nothing: the bank has changed, and the mutant would change
     nothing.
     """
@@ -58,7 +58,7 @@ def reached() -> None:
 def _noting(replacement: Any) -> Any:
     if isinstance(replacement, property):
         return property(_noting(replacement.fget))
-    if not inspect.isfunction(replacement):
+    if not callable(replacement) or inspect.isclass(replacement):
         return replacement
 
     @wraps(replacement)

@@ -13,8 +13,8 @@ from tests.integration.api import RunningBank
 from tests.integration.events import one_of_each
 
 TABLES = "select tablename from pg_tables where schemaname = 'public' order by 1"
-# Whose lease it is and until when changes all the time, and is no effect of an event.
-LEASES = {"owner", "leased_until"}
+# Leases and heartbeats change all the time, and are no effect of an event.
+LEASES = {"owner", "leased_until", "beats", "renewed_at"}
 
 
 async def everything(bank: Bank) -> dict[str, Any]:
@@ -25,7 +25,8 @@ async def everything(bank: Bank) -> dict[str, Any]:
             rows = await connection.fetch(f"select * from {table}")
             state[table] = sorted(repr([pair for pair in row.items() if pair[0] not in LEASES]) for row in rows)
     client = redis.Redis.from_url(bank.settings.redis_url)
-    state["redis"] = {key: await client.dump(key) async for key in client.scan_iter()}
+    # The epoch's own key counts every call.
+    state["redis"] = {key: await client.dump(key) async for key in client.scan_iter() if not key.startswith(b"bank:")}
     await client.aclose()
     return state
 
@@ -50,7 +51,7 @@ async def test_delivering_everything_twice_changes_nothing(running_bank: Running
     before = await everything(bank)
     assert len(before["account_days"]) == 4  # two people's accounts, the bank's cash, and the one of the examples
     assert len(before["audit_logs"]) > len(EVENT_TYPES)
-    assert any(key.startswith(b"account:") for key in before["redis"])
+    assert any(b"account:" in key for key in before["redis"])
     for delivery in bank.deliveries:
         again = Replay(bank.database, delivery.subscriber, SystemClock())
         done = await again.run(since=1, until=None, progress=lambda _done, _total: None)

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis.asyncio
@@ -44,6 +45,12 @@ async def put_back(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
     await client.flushall()
     for key, (value, until) in copy.items():
         await client.restore(key, until, value, absttl=bool(until))
+
+
+async def follow(client: Redis, leader: EmbeddedValkey) -> None:
+    """Let a server replicate another one, which asks for its password."""
+    await client.config_set("masterauth", urlsplit(leader.url()).password)
+    await client.replicaof("127.0.0.1", leader.port)
 
 
 async def still_true(pair: Twins, *, rounds: int = 4) -> None:
@@ -89,12 +96,13 @@ async def test_a_replica_that_was_behind_and_is_promoted_is_not_believed(
     with EmbeddedValkey(servers_folder / "replica", keep=False) as replica:
         behind = Redis.from_url(replica.url())
         await pair.until_hit(pair.here)
-        await behind.replicaof("127.0.0.1", valkey.port)
+        await follow(behind, valkey)
         async with asyncio.timeout(PATIENCE_S):
             while (await behind.info("replication"))["master_link_status"] != "up":
                 await asyncio.sleep(0.01)
         await behind.replicaof("NO", "ONE")
         assert await behind.dbsize() > 0
+        await behind.config_set("requirepass", urlsplit(valkey.url()).password)
         # The first worker is led to it while the second one still speaks with the old one.
         await pair.move()
         assert replica.port is not None
@@ -114,13 +122,13 @@ async def test_the_same_server_made_a_replica_of_an_older_one_is_not_believed(
 ) -> None:
     with EmbeddedValkey(servers_folder / "older", keep=False) as older:
         behind = Redis.from_url(older.url())
-        await behind.replicaof("127.0.0.1", valkey.port)
+        await follow(behind, valkey)
         async with asyncio.timeout(PATIENCE_S):
             while (await behind.info("replication"))["master_link_status"] != "up":
                 await asyncio.sleep(0.01)
         await behind.replicaof("NO", "ONE")
         await pair.move()
-        await client.replicaof("127.0.0.1", older.port)
+        await follow(client, older)
         await still_true(pair, rounds=2)
         async with asyncio.timeout(PATIENCE_S):
             while (await client.info("replication"))["master_link_status"] != "up":
