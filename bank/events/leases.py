@@ -153,6 +153,7 @@ class Herald:
         self._has_appended = False
         self._has_news = asyncio.Event()
         self._echo = asyncio.Event()
+        self._own_pid: int | None = None
         bus.on_publish(self._note_appended)
 
     async def run(self) -> None:
@@ -178,6 +179,7 @@ class Herald:
         )
         try:
             connection.add_termination_listener(self._note_end)
+            self._own_pid = connection.get_server_pid()
             await connection.add_listener(CHANNEL, self._heard)
             # A new one for each connection: what an older one said comes back to nobody.
             echo = f"bank_beat_{uuid4().hex}"
@@ -238,8 +240,9 @@ class Herald:
     def _heard_echo(self, *_: Any) -> None:
         self._echo.set()
 
-    def _heard(self, connection: asyncpg.Connection, pid: int, _channel: str, _payload: str) -> None:
-        if pid != connection.get_server_pid():
+    def _heard(self, _connection: asyncpg.Connection, pid: int, _channel: str, _payload: str) -> None:
+        # A connection that has ended cannot say any more which server process it had.
+        if pid != self._own_pid:
             self._bus.wake()
 
     def _heard_else(self, _connection: asyncpg.Connection, pid: int, channel: str, payload: str) -> None:
