@@ -74,7 +74,7 @@ def test_every_mutant_is_to_be_caught_by_something() -> None:
 def test_a_mutant_that_never_runs_is_not_credited_with_what_fails(shared_servers: Servers, tmp_path: Path) -> None:
     # It is about holds, which nobody asks for on the first day.
     shape = SCENARIOS["first_day"]
-    plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1)
+    plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1, warm_up=False)
     result = play(Run(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
     assert not {s.name: s.seen for s in result.sightings}["mutant_reached"]
     assert result.verdict is Verdict.UNKNOWN
