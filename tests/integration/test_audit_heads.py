@@ -319,7 +319,7 @@ def test_a_file_that_is_no_key_is_one_sentence(tmp_path: Path, content: bytes) -
 
 def test_a_seal_needs_both_files_and_both_usable(tmp_path: Path) -> None:
     def seal(**more: Path) -> Seal | None:
-        return load_seal(settings_for("postgresql://x", "redis://x", **more))
+        return load_seal(settings_for("postgresql://x/bank", "redis://x", **more))
 
     key, heads = tmp_path / "key.pem", tmp_path / "heads.jsonl"
     make_key(key, tmp_path / "key.pub.pem")
