@@ -15,7 +15,7 @@ _OF_RARE_TYPE = _queries.page_of_rare_type.sql
 
 NEWEST = 2**63 - 1
 # What events are about; a test holds it to the events. AuditLog: staff has looked at an entity's own trail.
-ENTITY_TYPES = ("Account", "AuditLog", "Hold", "Transaction", "User")
+ENTITY_TYPES = ("Account", "AuditLog", "Hold", "IdempotencyKeys", "Transaction", "User")
 # What each posting writes rows of. The index over types leaves them out, so that postings do not pay for it.
 COMMON_TYPES = frozenset({"Account", "Transaction"})
 

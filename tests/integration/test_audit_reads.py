@@ -83,7 +83,7 @@ async def test_a_page_has_1_to_100_rows(stage: Stage, limit: int) -> None:
 async def test_what_no_type_is_called_is_refused_and_not_put_on_record(stage: Stage, entity_type: str) -> None:
     for more in ({}, {"entityId": stage.a["id"]}):
         reply = await stage.clients["admin"].run("AuditLogs", entityType=entity_type, **more)
-        message = "entityType is one of Account, AuditLog, Hold, Transaction, User."
+        message = "entityType is one of Account, AuditLog, Hold, IdempotencyKeys, Transaction, User."
         assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)
     async with stage.bank.bank.database.connection() as connection:
         assert await connection.fetchval("select count(*) from event_store where event_data::text like '%xxxx%'") == 0
