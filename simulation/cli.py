@@ -50,7 +50,7 @@ PATIENCE = 3
 """Four times the time halves an interval; where that does not decide, more hardly would."""
 
 PATIENCE_MAX_S = 180.0
-"""What a pipeline can be kept waiting for beyond what it asked for."""
+"""The longest that a pipeline can be kept waiting beyond what it asked for."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -37,7 +37,7 @@ BACKOFF_MAX_S = 2.0
 """Nine tries wait some nine seconds in all: longer than a killed worker needs to come back."""
 
 OVERTIME_STEP_S = 5.0
-"""How long people go on before the criteria are looked at again: looking takes a few tenths of a second."""
+"""The time between two evaluations of the criteria in overtime: one takes a few tenths of a second."""
 
 DEFINITE = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_INPUT", "OVERLOADED"})
 """Top-level errors that say for sure that nothing was done."""

@@ -227,7 +227,7 @@ class RunResult:
 
     @property
     def only_times_undecided(self) -> bool:
-        """Whether all that is missing for PASS is that times could not be told from what else the machine did."""
+        """Return whether PASS is missed only because times could not be told from what else the machine did."""
         counting = [criterion for criterion in self.criteria if criterion.required]
         decided = [criterion.verdict for criterion in counting if not criterion.timing]
         decided += [check.verdict for check in self.checks]

@@ -1,4 +1,4 @@
-"""Which media type an answer has, by what the client accepts (RFC 9110, section 12.5.1)."""
+"""The media type of an answer, by what the client accepts (RFC 9110, section 12.5.1)."""
 
 import re
 from functools import lru_cache

@@ -47,7 +47,7 @@ _ACCEPTED_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How many connections there may be in all, and from one address; trusted proxies have only the first limit."""
+    """Limits on connections in all and from one address; trusted proxies have only the first limit."""
 
     total: int = 10_000
     per_address: int = 1_000
@@ -170,7 +170,7 @@ class ClientConnection(RequestHandler):
 
     @property
     def waits_for_request(self) -> bool:
-        """Whether no request is being read, answered or waiting to be."""
+        """Return whether no request is being read, answered or waiting to be."""
         return self._waiter is not None and not self._waiter.done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""Where in a document a value stands, in the names of the schema: `transfer(input.amount.currency)`."""
+"""The place of a value in a document, in the names of the schema: `transfer(input.amount.currency)`."""
 
 from graphql import (
     ArgumentNode,

@@ -35,12 +35,12 @@ class Epoch:
 
     @cached_property
     def functions(self) -> dict[str, str]:
-        """What Redis calls each function in this epoch."""
+        """The names of the functions in Redis in this epoch."""
         return {name: f"{name}_{self.name}" for name in FUNCTIONS}
 
     @cached_property
     def prefix(self) -> str:
-        """What the keys of this epoch begin with."""
+        """The beginning of every key of this epoch."""
         return f"{self.name}:"
 
     @property

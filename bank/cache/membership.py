@@ -104,7 +104,7 @@ class CacheMembership:
 
     @property
     def is_believing(self) -> bool:
-        """Whether Redis is believed at present."""
+        """Return whether Redis is believed at present."""
         return self._trust.current() is not None
 
     async def run(self) -> None:

@@ -46,7 +46,7 @@ class _Heard(msgspec.Struct, frozen=True, tag="heard"):
 
 
 class _Hearing:
-    """Which workers have heard of one notice."""
+    """The workers that have heard of one notice."""
 
     def __init__(self) -> None:
         self._hearers: set[UUID] = set()

@@ -1,4 +1,4 @@
-"""What is known of sessions without the database: marks in Redis, and closures that workers tell each other.
+"""Knowledge of sessions without the database: marks in Redis, and closures that workers tell each other.
 
 Redis can lose a write, refuse it, come back older, or be written to by others. So a mark is signed, names the moment at
 which the database said so, and is believed for a minute only by a worker that has heard of every closure since that

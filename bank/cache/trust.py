@@ -1,4 +1,4 @@
-"""Whether this worker may believe Redis at this moment, and in which epoch (decision 0019).
+"""Trust in Redis: may this worker believe it at this moment, and in which epoch (decision 0019).
 
 It may only as long as it can prove that it hears what other workers could not tell Redis: for `TRUST_S` after the
 beginning of its latest heartbeat. Who waits for this worker to hear something waits no longer than that.
@@ -30,7 +30,7 @@ class Trust(Protocol):
         """Return the epoch to work in, or None where Redis is not to be believed."""
 
     def holds(self, epoch: Epoch) -> bool:
-        """Whether what Redis has just said or been told in this epoch counts."""
+        """Return whether what Redis has just said or been told in this epoch counts."""
 
     def lose(self, epoch: Epoch) -> None:
         """Note that Redis does not have what was written in this epoch."""
@@ -55,11 +55,11 @@ class CacheTrust:
         return self._epoch if self.clock_s() < self._until_s else None
 
     def holds(self, epoch: Epoch) -> bool:
-        """Whether what Redis has just said or been told in this epoch counts."""
+        """Return whether what Redis has just said or been told in this epoch counts."""
         return self._epoch is epoch and self.clock_s() < self._until_s
 
     def is_lost(self, number: int) -> bool:
-        """Whether Redis is known not to have this epoch."""
+        """Return whether Redis is known not to have this epoch."""
         return number <= self._lost
 
     def renew(self, number: int, name: str, until_s: float) -> None:
@@ -93,7 +93,7 @@ class FixedTrust:
         return self.epoch
 
     def holds(self, epoch: Epoch) -> bool:
-        """Whether this is the epoch."""
+        """Return whether this is the epoch."""
         return self.epoch is epoch
 
     def lose(self, epoch: Epoch) -> None:

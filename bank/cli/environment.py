@@ -1,4 +1,4 @@
-"""Which database a command is for: the one that is given, or that of a bank which runs on its own servers here."""
+"""The database of a command: the one that is given, or that of a bank which runs on its own servers here."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""What an error of PostgreSQL, its driver or the socket means for who asked, decided by SQLSTATE in one place.
+"""The meaning of an error of PostgreSQL, its driver or the socket for the caller, by SQLSTATE, in one place.
 
 The classes are those of PostgreSQL's appendix A. What is not named here says something about the statement: a bug.
 """

@@ -110,7 +110,7 @@ class Heartbeat(Protocol):
 
     @property
     def is_believing(self) -> bool:
-        """Whether heartbeats need not be hurried."""
+        """Return whether heartbeats need not be hurried."""
 
     async def renew(self, connection: Any, *, is_new: bool) -> None:
         """Do what belongs to a heartbeat on the connection, before it proves that it hears."""

@@ -46,7 +46,7 @@ class Passwords:
         return chosen
 
     async def verify(self, find_hash: Callable[[], Awaitable[str | None]], password: str, *, account: str) -> bool:
-        """Whether this is the password whose hash is found; where none is, takes as long and says no."""
+        """Return whether this is the password of the hash; without a hash, take as long and return False."""
         is_somebodys = False
 
         async def prepare() -> Callable[[], bool]:

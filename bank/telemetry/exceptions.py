@@ -1,4 +1,4 @@
-"""How exceptions are written to the log: without what a database server says of rows.
+"""Rendering of exceptions in the log, without what a database server says of rows.
 
 A server's message, detail and context quote values: an address, a CPF, a whole row. What is needed to find the cause is
 the SQLSTATE and the names of constraint, table and column.

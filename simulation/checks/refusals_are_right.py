@@ -61,7 +61,7 @@ DEPENDS: Mapping[Kind, frozenset[str]] = {
 """The codes with which a request may be refused that is not wrong by intent: it depends on what was true."""
 
 NOTHING_SHOWN = (Balance(None, None), Page(None, None, (), None))
-"""What a look at somebody else's account shows: as if there were none."""
+"""The answer to a look at somebody else's account: as if there were none."""
 
 ALWAYS_ALLOWED = frozenset({"OVERLOADED", "UNAUTHENTICATED"})
 """A full queue, or a session that was closed meanwhile: the person tries again."""

@@ -24,10 +24,10 @@ SLACK_US = 50_000
 """Two clocks of one machine, read at the end of the run, may have drifted apart by so much."""
 
 SENDER, PROGRAM = "127.0.0.1", "bank-simulation"
-"""Where every request of a run comes from, and what its client calls itself."""
+"""The address and the user agent of every request of a run."""
 
 HOLD_LIFE_DAYS = 7
-"""How long a hold lasts that was asked for without an end."""
+"""The life of a hold that was asked for without an end."""
 
 RECORDED = frozenset(
     {
@@ -234,4 +234,4 @@ ACTIONS = {
     "LoginFailedEvent": "LOGIN_FAILED", "UserLoggedOutEvent": "LOGOUT", "SessionRefreshedEvent": "REFRESH",
     "RefreshTokenReusedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ",
 }  # fmt: skip
-"""What the audit trail calls each event."""
+"""The action in the audit trail of each event type."""

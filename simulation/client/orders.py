@@ -27,7 +27,7 @@ class NoNextPageError(NotSendableError):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the bank has given so far: accounts by their number in the plan, answers and cursors by the operation's."""
+    """Everything the bank has given so far: accounts by their number in the plan, answers and cursors by operation."""
 
     account: Callable[[int | None], Opened]
     answers: Mapping[int, Answer]

@@ -159,19 +159,19 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """What was measured in the seconds in which nothing disturbed the machine; `reasons` says so of each second."""
+    """Measurements of the seconds in which nothing disturbed the machine; `reasons` has an entry for each second."""
 
     measurement: Measurement
     reasons: Sequence[str]
 
     @property
     def count(self) -> int:
-        """How many seconds that were."""
+        """The number of these seconds."""
         return sum(not why for why in self.reasons)
 
     @property
     def main_reason(self) -> str:
-        """What disturbed the machine in the second that is in the middle of those that have such a reason."""
+        """The disturbance in the middle one of the seconds that have one."""
         found = [why for why in self.reasons if why]
         kinds = Counter(why.split(" ")[0] for why in found)
         return next(why for why in found if why.startswith(kinds.most_common(1)[0][0]))

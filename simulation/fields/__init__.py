@@ -1,1 +1,1 @@
-"""What each field of an answer must be: the contract's types, rules for their fields, and the walk over answers."""
+"""Rules for every field of an answer: the contract's types, a rule for each field, and the walk over answers."""

@@ -10,7 +10,7 @@ from contracts import SCHEMA
 LEAVES = frozenset(
     {"ID", "String", "Boolean", "Int", "Decimal", "DateTime", "Date", "CPF", "AccountNumber", "CurrencyCode", "Money"}
 )
-"""What is compared as one value. Money is one: an amount without its currency says nothing."""
+"""Types that are compared as one value. Money is one: an amount without its currency says nothing."""
 
 _BLOCK = re.compile(r"^(?:extend )?type (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^  (\w+)(?:\([^)]*\))?: ([\w\[\]!]+)", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What each field must show: a table with one rule for each field of each object type of the contract.
+"""The table of rules: one for each field of each object type of the contract.
 
 `tests/unit/simulation/test_simulation_fields.py` holds the table against the schema, so that no field is without one.
 """

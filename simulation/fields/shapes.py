@@ -1,4 +1,4 @@
-"""What an object must be as a whole, beyond its fields one by one: lists, days, tokens, errors."""
+"""Rules for objects as a whole, beyond their fields one by one: lists, days, tokens, errors."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from simulation.judge.facts import EntryRow
 from simulation.plan.model import Kind
 
 ACCESS_MINUTES, REFRESH_DAYS = 15, 30
-"""How long tokens live in a bank with its own settings."""
+"""The lifetimes of tokens in a bank with its default settings."""
 
 HOLDS_SHOWN = 100
 """An answer shows so many holds at most."""
@@ -38,7 +38,7 @@ FIELDS_OF_CODE: Mapping[str, frozenset[str]] = MappingProxyType(
         "INVALID_REFRESH_TOKEN": frozenset({"refreshToken"}),
     }
 )
-"""Which field of the input is at fault where a code names one."""
+"""The field of the input at fault, for the codes that name one."""
 
 
 def user(place: Place) -> Sentences:
@@ -172,4 +172,4 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "UserError": user_error,
     }
 )
-"""What is looked at as a whole, by type."""
+"""The rules for whole objects, by type."""

@@ -1,4 +1,4 @@
-"""What the books say, looked up by what an answer names; and what can have been true while it was made."""
+"""The books, looked up by what an answer names, and everything that can have been true while it was made."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -16,7 +16,7 @@ from simulation.judge.reasons import Window
 from simulation.judge.timeline import AccountTimeline
 
 BANK_ZONE = ZoneInfo("America/Sao_Paulo")
-"""Where the bank's days begin."""
+"""The time zone in which the bank's days begin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from simulation.history import Attempt
 from simulation.plan.model import READ_KINDS, Intent
 
 RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-"""How the bank spells a moment: always with microseconds, so that the order of texts is that of moments."""
+"""The form of a moment in answers: always with microseconds, so that texts sort as moments do."""
 
 
 def wrong_fields(truth: Truth, attempt: Attempt) -> Iterator[tuple[str, str]]:

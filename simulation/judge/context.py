@@ -1,4 +1,4 @@
-"""What there is to read about a violation: operations and entries of its account, and lines of the bank's logs."""
+"""Excerpts about a violation: operations and entries of its account, and lines of the bank's logs."""
 
 import re
 from collections.abc import Iterable, Sequence

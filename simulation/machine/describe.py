@@ -1,4 +1,4 @@
-"""What a run ran on and which version of the project it tried, so that two reports can be compared."""
+"""The machine of a run and the version of the project, so that two reports can be compared."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""Which seconds of a run the machine was disturbed in, by something that is not the run. Pure."""
+"""The seconds of a run in which something else disturbed the machine. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ OTHERS_MAX = 0.10
 
 IDLE_CORES = 2.0
 IDLE_SHARE = 0.5
-"""Where two cores and half of the machine were idle, others took nothing from anybody, however much they used."""
+"""The idle share beyond which others took nothing from the run, however much they used."""
 
 LATE_MAX_MS = 5.0
-"""How late 99 of 100 wake-ups may be: half of the tightest bound that is judged."""
+"""The lateness that 99 of 100 wake-ups stay below: half of the tightest bound that is judged."""
 
 OWN_MAX = 0.5
 """A late wake-up says something about the machine only while the run itself leaves half of it free: a bank that keeps
@@ -27,7 +27,7 @@ AFTER = 1
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What the machine did from `from_s` to `to_s`; shares are of all `cores`, 0 to 1.
+    """Use of the machine from `from_s` to `to_s`; shares are of all `cores`, 0 to 1.
 
     `own` is what the processes of the run used (the bank, PostgreSQL, Redis and the simulation itself), `others` what
     everything else did. `late_ms` is how late a process that only sleeps was woken at the 99th percentile, None where

@@ -8,7 +8,7 @@ from simulation.metrics.read import MetricsTotals
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSecond:
-    """What the bank counted in a second of the drive, and what the machine did in it."""
+    """The bank's counts in one second of the drive, and the use of the machine in it."""
 
     machine: Second
     totals: MetricsTotals

@@ -159,7 +159,7 @@ TEXTS = (
     "café & pão",
     "a/c 0001 \"x\" 'y' <z>",
 )
-"""What people write: nothing, plain words, other letters, and what somebody could mistake for markup."""
+"""Texts that people write: none, plain words, other letters, and some that could be mistaken for markup."""
 
 PHASES = ("setup", "warmup", "drive", "heal", "overtime")
 """In their order, but for `heal`, which comes last; each draws by itself, so that none changes another."""

@@ -26,7 +26,7 @@ MANY = 12
 
 
 class Bankers(Protocol):
-    """What is drawn elsewhere, and here gone on with."""
+    """The people and operations drawn so far, which the warm-up goes on with."""
 
     def payment(self, at_ns: int) -> Draft:
         """Draw a transfer from a trader to somebody who is paid."""

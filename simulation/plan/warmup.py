@@ -1,4 +1,4 @@
-"""What is tried before people bank: rare things, races, and everything that could only be noticed by whoever tries it.
+"""The warm-up, before people bank: rare requests, races, and all that is only noticed by trying it.
 
 It is the same in every run but for its amounts and keys, takes a few seconds, and is judged as everything else is; only
 its times are not measured. A trader and somebody else play it with accounts of their own.
@@ -18,10 +18,10 @@ TELLER = 0
 MS = 1_000_000
 
 LONG_MS = 600_000
-"""How long a hold lasts that somebody ends in time."""
+"""The life of a hold that somebody ends in time."""
 
 ENDING_MS = 700
-"""How long a hold lasts whose end is tried around its own."""
+"""The life of a hold that somebody tries to end around its own end."""
 
 AROUND_END_MS = (-250, 20, 60, 120, 260, 450)
 """When a hold is captured or released, from its own end on: the bank looks for those that are over once a second."""
@@ -34,7 +34,7 @@ RACES_MS = (0, 2, 4, 6, 9, 12)
 
 
 class Bankers(Protocol):
-    """What is drawn elsewhere, and here gone on with."""
+    """The people and operations drawn so far, which the warm-up goes on with."""
 
     def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
         """Draw the opening of one more account."""

@@ -1,4 +1,4 @@
-"""Whether servers that were given are empty: looked at before anything is written to them, and read only.
+"""The look at servers that were given: are they empty? Read only, before anything is written to them.
 
 The judge counts every row, and a run leaves its own behind; neither is for a database that somebody uses.
 """
@@ -36,7 +36,7 @@ FUNCTIONS = """
     order by 1, 2
 """
 OF_A_BANK = frozenset({"alembic_version", "users", "accounts", "transactions", "entries", "event_store"})
-"""Where all of these are, the database was migrated for a bank; what counts then is whether anybody has used it."""
+"""Tables of a database that was migrated for a bank; with all of them there, only its use counts."""
 
 
 async def require_empty(backend: Backend) -> None:

@@ -1,4 +1,4 @@
-"""Who may believe Redis, and what it may be believed about: the workers that hear of changes, and the cache's epoch."""
+"""Tables for trust in Redis: the workers that hear of changes, and the epoch of the cache."""
 
 from alembic import op
 
