@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from simulation.checks.log_texts import log_texts
 from simulation.checks.tally import Tally
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
@@ -25,12 +26,7 @@ TRACEBACK_LINES_MAX = 12
 def check(evidence: Evidence) -> CheckResult:
     """Read every line of every log of the bank."""
     tally = Tally(NAME, TITLE)
-    for path in evidence.logs:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            tally.left_open(f"{path.name} cannot be read: {error.strerror}")
-            continue
+    for path, text in log_texts(evidence, tally):
         for number, line in enumerate(text.splitlines(), start=1):
             tally.look()
             if complaint := _complaint(line, warnings_too=not evidence.plan.faults):

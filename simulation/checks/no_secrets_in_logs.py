@@ -1,5 +1,6 @@
 """No line that the bank logged holds a password, a token, a CPF, a name or an address of anybody in the run."""
 
+from simulation.checks.log_texts import log_texts
 from simulation.checks.tally import Tally
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
@@ -13,12 +14,7 @@ def check(evidence: Evidence) -> CheckResult:
     tally = Tally(NAME, TITLE)
     if not evidence.secrets:
         tally.left_open("no secret is known to search for")
-    for path in evidence.logs:
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            tally.left_open(f"{path.name} cannot be read: {error.strerror}")
-            continue
+    for path, text in log_texts(evidence, tally):
         tally.look(text.count("\n"))
         for secret in evidence.secrets:
             place = text.find(secret.text)

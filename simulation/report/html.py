@@ -1,15 +1,18 @@
 """One page that says everything about a run and asks nothing of the network."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from simulation.numbers import number
 from simulation.report.facts import OUTCOMES, by_operation, count_outcomes, driven, information, timeline
 from simulation.report.plots import draw_plots
+from simulation.report.template import load_template
 from simulation.report.wording import (
     SYMBOLS,
     aside_words,
@@ -59,17 +62,15 @@ def _is_number(word: str) -> bool:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("simulation.report", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, symbol=SYMBOLS.__getitem__, measured=measured, span=span, gauge=gauge)
-    environment.filters.update(fault_back=fault_back, fault_moment=fault_moment, fault_takeover=fault_takeover)
-    environment.globals.update(with_unit=with_unit)
-    return environment.get_template("report.html.j2")
+    filters: dict[str, Callable[..., Any]] = {
+        "number": number,
+        "symbol": SYMBOLS.__getitem__,
+        "measured": measured,
+        "span": span,
+        "gauge": gauge,
+    }
+    filters |= {"fault_back": fault_back, "fault_moment": fault_moment, "fault_takeover": fault_takeover}
+    return load_template("report.html.j2", filters=filters)
 
 
 def render_page(result: RunResult) -> str:
@@ -77,6 +78,7 @@ def render_page(result: RunResult) -> str:
     windows = timeline(result.samples, result.driven_s)
     return _template().render(
         run=result,
+        with_unit=with_unit,
         headline=headline(result),
         trouble=first_trouble(result),
         aside=aside_words(result),

@@ -1,14 +1,13 @@
 """The report of a run that did not come to a verdict, in the same three files as that of one that did."""
 
 from dataclasses import asdict
-from functools import cache
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from simulation.report.document import REPORT_VERSION
 from simulation.report.junit import xml_text
+from simulation.report.template import load_template
 from simulation.result import IncompleteRun
 
 VERDICT = "COULD_NOT_RUN"
@@ -63,18 +62,8 @@ def render_junit(run: IncompleteRun) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
 
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("simulation.report", package_path=""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("incomplete.html.j2")
-
-
 def render_page(run: IncompleteRun) -> str:
     """Return the page as HTML."""
-    return _template().render(run=run, took_s=(run.finished_at - run.started_at).total_seconds())
+    return load_template("incomplete.html.j2").render(
+        run=run, took_s=(run.finished_at - run.started_at).total_seconds()
+    )

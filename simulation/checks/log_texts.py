@@ -1,0 +1,18 @@
+"""Reading the bank's logs for the checks that look into them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulation.checks.tally import Tally
+from simulation.judge.evidence import Evidence
+
+
+def log_texts(evidence: Evidence, tally: Tally) -> Iterator[tuple[Path, str]]:
+    """Yield each log with its text; one that cannot be read leaves the check open."""
+    for path in evidence.logs:
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            tally.left_open(f"{path.name} cannot be read: {error.strerror}")
+            continue
+        yield path, text
