@@ -567,6 +567,7 @@ ERROR = {
     [
         (json.dumps(ERROR), "error: decision_broken operation=transfer\nTraceback\nKeyError: 'my bug'"),
         ('{"level": "critical", "event": "gone"}', "critical: gone"),
+        ('{"level": "error", "event": "dead_letter", "position": 7}', "error: dead_letter position=7"),
         ('{"level": "warning", "event": "odd", "exception": "Traceback"}', "warning: odd\nTraceback"),
         ("Exception ignored in: <function f>", "is not JSON: Exception ignored in: <function f>"),
         ("[1]", "is no JSON object: [1]"),
