@@ -106,7 +106,7 @@ class Leases:
 
 
 class Heartbeat(Protocol):
-    """Is told by each heartbeat that this process hears what others say, and when it may not hear any more."""
+    """The part of a heartbeat beyond listening: what it renews, and what follows when it comes back or fails."""
 
     @property
     def is_believing(self) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import structlog
 
 from bank.clock import business_day
 from bank.errors import BankError
@@ -33,13 +32,12 @@ from bank.ledger.model import (
 )
 from bank.ledger.posted import Posted, hold_event
 
-logger = structlog.get_logger(__name__)
-
 
 class Batch:
     """Commands decided one after the other against rows that nobody else can change meanwhile.
 
-    `posted`, `changed`, `holds` and `keys` are what is to be written, `told` the events beside those of postings.
+    `posted`, `changed`, `holds` and `keys` are what is to be written, `told` the events beside those of postings, and
+    `broken` the commands whose decision raised.
     `ids` are for the transactions, one after the other.
     """
 
@@ -55,6 +53,7 @@ class Batch:
     ) -> None:
         self.posted: list[Posted] = []
         self.keys: list[tuple[Any, ...]] = []
+        self.broken: list[tuple[Command, Exception]] = []
         self.told: list[tuple[DomainEvent, EventMetadata]] = []
         self._accounts, self._originals, self._holds = accounts, originals or {}, holds or {}
         self._loaded = dict(self._accounts), dict(self._holds)
@@ -95,15 +94,15 @@ class Batch:
     def decide(self, command: Command) -> Outcome | BankError:
         """Decide one command, and note what is to be written for it.
 
-        An exception is a bug in this decision: it is logged and returned as an error of this command alone. Nothing of
-        the command is written, its key included, so that a retry is decided anew.
+        An exception is a bug in this decision: it is noted in `broken`, and becomes an error of this command alone.
+        Nothing of the command is written, its key included, so that a retry is decided anew.
         """
         self._journal.clear()
         mark, keys = self._mark(), len(self.keys)
         try:
             return self._decide(command)
-        except Exception:
-            logger.exception("decision_broken", operation=command.operation)
+        except Exception as error:  # noqa: BLE001 - it is logged once the batch's locks are given back
+            self.broken.append((command, error))
             self._return_to(mark)
             del self.keys[keys:]
             return BankError("Internal error")

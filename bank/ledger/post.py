@@ -18,10 +18,9 @@ from prometheus_client import Histogram
 
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.failures import CONNECTION_LOST
 from bank.database.pool import Database
 from bank.database.statements import load_statements
-from bank.errors import BankError, OutcomeUnknown, Overloaded, Unavailable, Undone
+from bank.errors import BankError, OutcomeUnknown, Overloaded, Undone
 from bank.events.bus import Bus
 from bank.events.model import RecordedEvent
 from bank.identifiers import uuid7, uuid7s
@@ -116,16 +115,9 @@ class Ledger:
             raise
         except BankError as error:
             _fail(batch, error)
-        except asyncpg.IntegrityConstraintViolationError:
-            # The database's own guards found a bug in a decision; they undid the batch.
-            logger.exception("batch_refused_by_database", commands=len(batch))
-            await self._write_one_by_one(batch)
-        except (*CONNECTION_LOST, TimeoutError, asyncpg.PostgresError) as error:
-            # Up to the commit nothing has happened; the database has undone the rest.
-            logger.warning("batch_failed", commands=len(batch), error=error)
-            _fail(batch, Unavailable("The ledger could not write; try again with the same key."))
-        except Exception:  # a bug must not stop the loop that everybody waits for
-            # What raises before the commit has undone the batch, and after it nothing does (see `_tell`).
+        except Exception:
+            # A bug, in a decision or in a statement; what passes is a BankError by now. It has undone the batch, since
+            # nothing raises after the commit (see `_tell`), and it must not stop the loop that everybody waits for.
             logger.exception("batch_broken", commands=len(batch))
             await self._write_one_by_one(batch)
         finally:
@@ -218,6 +210,9 @@ class Ledger:
         committed_at: float,
     ) -> None:
         """Tell the subscribers of `events`, the cache and then the callers of what has been committed."""
+        for command, error in batch.broken:
+            request = command.context.correlation_id if command.context else None
+            logger.error("decision_broken", operation=command.operation, correlation_id=request, exc_info=error)
         try:
             if events:
                 await asyncio.sleep(0)  # lets the database begin with the next batch

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import structlog
 
 from bank.errors import BankError
 from bank.ledger import post
@@ -37,10 +38,12 @@ async def outcomes(*calls: Any) -> list[Any]:
 async def test_a_decision_that_raises_fails_alone_and_its_neighbours_are_written(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     amounts = ["1.00", "0.07", "2.00", "0.14", "3.00"]
-    found = await outcomes(*[books.transfer(ana, bia, amount, key=f"t-{amount}") for amount in amounts])
+    with structlog.testing.capture_logs() as lines:
+        found = await outcomes(*[books.transfer(ana, bia, amount, key=f"t-{amount}") for amount in amounts])
     assert [type(one) for one in found] == [Outcome, BankError, Outcome, BankError, Outcome]
     assert {one.code for one in found if isinstance(one, BankError)} == {"INTERNAL"}
     assert await books.balances_minor(ana, bia) == [10_000 - 600, 600]
+    assert [(line["event"], line["operation"]) for line in lines] == [("decision_broken", "transfer")] * 2
     assert [row["key"] for row in await books.connection.fetch(KEYS)] == ["t-1.00", "t-2.00", "t-3.00"]
 
 
@@ -94,3 +97,24 @@ async def test_whoever_was_written_is_told_so_though_the_cache_or_the_bus_breaks
     outcome = await books.transfer(ana, bia, "1.00", key="t")
     assert isinstance(outcome.result, Receipt)
     assert await books.balances_minor(ana, bia) == [9_900, 100]
+
+
+@pytest.mark.parametrize("broken", ["not a number", 2**70])
+async def test_a_value_that_the_database_does_not_take_fails_alone(
+    books: Books, monkeypatch: pytest.MonkeyPatch, broken: object
+) -> None:
+    ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
+    columns = post.write.__globals__["columns"]
+
+    def spoilt(batch: Batch) -> dict[str, Any]:
+        made = dict(columns(batch))
+        made["debit_balances"] = tuple(
+            broken if amount == 7 else balance
+            for balance, amount in zip(made["debit_balances"], made["amounts"], strict=True)
+        )
+        return made
+
+    monkeypatch.setitem(post.write.__globals__, "columns", spoilt)
+    found = await outcomes(*[books.transfer(ana, bia, amount, key=amount) for amount in ("1.00", "0.07", "2.00")])
+    assert [type(one) for one in found] == [Outcome, BankError, Outcome]
+    assert found[1].code == "INTERNAL"
