@@ -31,7 +31,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "days_as_told": "the days of an account are the entries that their subscriber has come to",
         "deliveries_leave_their_trace": "no subscriber is behind what it has left, and dead letters are of events",
         "subscribers_within_log": "no subscriber is beyond the head of the log",
-        "events_audited": "every event has one audit row, as far as the audit has come",
+        "events_audited": "every event has one audit row, as far as the audit has come or should have",
         "audit_chain": "the audit rows are chained without a break",
         "schema_as_migrated": "tables, guards, rights and settings are what the migrations make, and nothing more",
     }

@@ -68,6 +68,22 @@ async def test_an_audit_that_is_behind_is_said_to_be_and_is_no_fault(books_url: 
     assert (verdict.findings, verdict.audit_behind) == ((), 3)
 
 
+@pytest.mark.parametrize("is_served", [True, False])
+async def test_an_old_event_without_an_audit_row_is_named_while_a_worker_serves_the_audit(
+    books_url: str, superuser: Any, is_served: bool
+) -> None:
+    await tamper(
+        superuser,
+        "delete from audit_logs where number > (select max(number) - 3 from audit_logs)",
+        "update subscriber_positions set position = position - 3, owner = gen_random_uuid(),"
+        f" leased_until = now() {'+' if is_served else '-'} interval '1 minute' where subscriber = 'audit'",
+        "update event_store set created_at = created_at - interval '11 seconds'"
+        " where position = (select position from event_log_head)",
+    )
+    found = [one.sentence for one in (await verify(books_url)).findings if one.invariant == "events_audited"]
+    assert [("ten seconds after the event" in sentence) for sentence in found] == [True] * is_served
+
+
 async def test_an_event_that_waits_as_a_dead_letter_of_the_audit_is_said_and_is_no_fault(
     books_url: str, superuser: Any
 ) -> None:
