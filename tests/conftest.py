@@ -21,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 import redis
 
+from bank.telemetry import context
 from fixtures.backends import Backend, BackendUnavailable, open_backend
 from fixtures.backends.reach import run_sql
 
@@ -152,6 +153,12 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if SERVERS in config.stash:
         config.stash[SERVERS].close()
+
+
+@pytest.fixture(autouse=True)
+def no_request_context() -> None:
+    """Begin outside of any request, also where a test before this one entered a context and did not leave it."""
+    context._current.set(None)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ oldest of those that never sent one, then the one that was used longest ago.
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_network
@@ -245,6 +246,11 @@ class ClientConnection(RequestHandler):
             self._socket.abort()
 
     def _end_with(self, status: int, error: BankError) -> None:
+        # In a context of its own: the caller's goes on to other connections and log lines.
+        copy_context().run(self._write_fault, status, error)
+        self.force_close()
+
+    def _write_fault(self, status: int, error: BankError) -> None:
         enter_context(RequestContext(correlation_id=str(uuid7())))
         body = fault_body(error)
         headers = {**HEADERS, "Connection": "close", "Content-Length": str(len(body))}
@@ -253,7 +259,6 @@ class ClientConnection(RequestHandler):
         head = "".join(f"{name}: {value}\r\n" for name, value in {**headers, **correlation_header()}.items())
         if self._socket is not None:
             self._socket.write(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{head}\r\n".encode() + body)
-        self.force_close()
 
     def handle_error(
         self,
@@ -268,7 +273,8 @@ class ClientConnection(RequestHandler):
             raise ConnectionError("The answer has begun already.")
         if isinstance(exc, ConnectionError):
             raise exc  # the client has left: nobody to answer, nothing of ours is broken
-        if correlation_id() is None:
+        # What is no HTTP belongs to no request, whatever context the connection was accepted in.
+        if status < 500 or correlation_id() is None:
             enter_context(RequestContext(correlation_id=str(uuid7()), ip_address=request.remote))
         error: BankError = BankError("Internal error")
         if status >= 500:

@@ -6,11 +6,16 @@ import json
 import re
 import zlib
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from bank.api import connections, http
+from bank.api.connections import ClientConnection, ConnectionLimits, Connections
+from bank.errors import BadInput
+from bank.telemetry.context import RequestContext, correlation_id, enter_context
 from tests.integration.api import RunningBank, serving, settings_for
 
 
@@ -282,6 +287,44 @@ async def test_what_is_no_http_is_answered_400_and_repeated_nowhere(
         assert not caplog.records
         assert "secret" not in body.decode() + "".join(capsys.readouterr())
         await wire.close()
+
+
+async def test_what_is_no_http_belongs_to_no_earlier_request(running_bank: RunningBank) -> None:
+    wire = await Wire.open(running_bank, POST.replace(b"Host: bank", b"Host: bank\r\nX-Correlation-ID: first") + BODY)
+    status, headers, _ = await wire.answer()
+    assert (status, headers["X-Correlation-ID"]) == (200, "first")
+    await wire.send(b"secret-password\r\n\r\n")
+    status, headers, _ = await wire.answer()
+    assert status == 400
+    assert re.fullmatch("[0-9a-f-]{36}", headers["X-Correlation-ID"])
+    await wire.close()
+
+
+async def test_an_error_that_ends_a_connection_leaves_its_context_behind() -> None:
+    enter_context(RequestContext("started-in"))
+    connection = _connection()
+    sent: list[bytes] = []
+    connection._socket = SimpleNamespace(write=sent.append)  # type: ignore[assignment]
+    connection._end_with(408, BadInput("Too late."))
+    assert sent[0].startswith(b"HTTP/1.1 408 ")
+    assert b"started-in" not in sent[0]
+    assert correlation_id() == "started-in"
+
+
+async def test_what_is_no_http_has_an_id_of_its_own_in_a_server_started_within_a_context() -> None:
+    enter_context(RequestContext("started-in"))
+    connection = _connection()
+    request = SimpleNamespace(writer=SimpleNamespace(output_size=0), remote=None)
+    answer = connection.handle_error(request, 400)  # type: ignore[arg-type]
+    assert answer.headers["X-Correlation-ID"] != "started-in"
+
+
+def _connection() -> ClientConnection:
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        raise AssertionError(f"{request} was served")
+
+    loop = asyncio.get_running_loop()
+    return ClientConnection(Connections(ConnectionLimits()), web.Server(serve), loop=loop)
 
 
 ENCODED = [
