@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from inspect import signature
+from math import isinf
 from types import MappingProxyType
 from typing import Any
 
@@ -16,8 +17,10 @@ from graphql import (
     DocumentNode,
     ExecutableDefinitionNode,
     FieldNode,
+    FloatValueNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -27,13 +30,17 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     Token,
+    TokenKind,
+    Visitor,
     build_schema,
     get_named_type,
     parse,
     validate,
+    visit,
 )
 
 from bank.api.limits import Limits, Measures, flatten
+from bank.api.naming import printable_name, suggestion, with_suggestion
 from bank.api.normalise import read_tokens, write_tokens
 from bank.api.recent import Recent
 from bank.api.refusal import (
@@ -42,6 +49,7 @@ from bank.api.refusal import (
     OPERATION_NOT_FOUND,
     PARSE_FAILED,
     VALIDATION_FAILED,
+    LiteralError,
     Refused,
     refused,
 )
@@ -53,7 +61,7 @@ ADMITTED_MAX = 256  # documents kept; clients send a few dozen, and at their lar
 REFUSED_MAX = 1_024  # refusals kept, by digest, so that sending a bad document again costs next to nothing
 ERRORS_MAX = 5  # more help nobody, and looking for them is work
 
-# Suggestions cost time and are cut from the messages anyway; graphql-core can leave them out since 3.3.
+# Suggestions cost time, and the bank makes its own (`suggestion.py`); graphql-core can leave them out since 3.3.
 _WITHOUT_SUGGESTIONS: dict[str, Any] = (
     {"hide_suggestions": True} if "hide_suggestions" in signature(validate).parameters else {}
 )
@@ -89,7 +97,11 @@ class Admitted:
         if name is not None:
             operation = self.operations.get(name)
             if operation is None:
-                raise refused(OPERATION_NOT_FOUND, "The document has no operation of this name.")
+                names = [known for known in self.operations if known]
+                known = suggestion(printable_name(name), names, "its operations are")
+                raise refused(
+                    OPERATION_NOT_FOUND, with_suggestion("The document has no operation of this name.", known)
+                )
             return operation
         if len(self.operations) > 1:
             raise refused(
@@ -146,7 +158,8 @@ class Gate:
         measures.check()
         errors = validate(self._schema, document, max_errors=ERRORS_MAX, **_WITHOUT_SUGGESTIONS)
         if errors:
-            raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX], document)
+            raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX], document, self._schema)
+        _check_numbers(document, tokens)
         text = write_tokens(source, _without_descriptions(tokens, document))
         return Admitted(text, sha256(text.encode()).hexdigest(), len(tokens), self._operations(document))
 
@@ -166,6 +179,26 @@ class Gate:
             fields = frozenset(reach.of(node.selection_set, root_type))
             operations[name] = Operation(name, node.operation.value, roots, tuple(by_name), fields)
         return MappingProxyType(operations)
+
+
+def _check_numbers(document: DocumentNode, tokens: list[Token]) -> None:
+    """Refuse a number that a float cannot hold: no type has a place for it, and as infinity it would mean another."""
+    starts = {token.start for token in tokens if token.kind is TokenKind.FLOAT and isinf(float(token.value or "0"))}
+    if starts:
+        finder = _Numbers(starts)
+        visit(document, finder)
+        raise Refused(VALIDATION_FAILED, finder.errors[:ERRORS_MAX], document)
+
+
+class _Numbers(Visitor):
+    def __init__(self, starts: set[int]) -> None:
+        super().__init__()
+        self._starts = starts
+        self.errors: list[GraphQLError] = []
+
+    def enter_float_value(self, node: FloatValueNode, *_: Any) -> None:
+        if node.loc and node.loc.start in self._starts:
+            self.errors.append(LiteralError("A number is out of range.", node))
 
 
 def _without_descriptions(tokens: list[Token], document: DocumentNode) -> list[Token]:

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bank.api.accept import LEGACY_JSON, RESPONSE_JSON, choose_media_type
 from bank.api.answer import Answer, Answerer, GraphQLRequest
-from bank.api.body import DuplicateMemberError, read_body, read_variables
+from bank.api.body import RefusedMemberError, read_body, read_variables
 from bank.api.compression import (
     ACCEPTED_ENCODINGS,
     BrokenEncodingError,
@@ -147,7 +147,7 @@ class _Face:
         raw = await _read(request)
         try:
             body = read_body(raw)
-        except DuplicateMemberError as error:
+        except RefusedMemberError as error:
             raise _Malformed(str(error)) from None
         except msgspec.ValidationError:
             raise _Malformed("The request is a JSON object with query, operationName, variables.") from None
@@ -175,7 +175,7 @@ class _Face:
                 raise _Malformed(f"The parameter {name} comes twice.")
         try:
             variables = read_variables(parameters.get("variables") or "null")
-        except DuplicateMemberError as error:
+        except RefusedMemberError as error:
             raise _Malformed(f"The parameter variables: {error}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             raise _Malformed("The parameter variables is not a JSON object.") from None

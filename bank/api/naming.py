@@ -1,7 +1,7 @@
 """Names from clients in messages: which can be shown, and which name of the schema they were meant to be."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 
 # A name of the schema has two dozen characters at most; whatever is longer, or no name, may be a value gone astray.
@@ -12,6 +12,8 @@ _NAME = re.compile(rf"[_A-Za-z][_0-9A-Za-z]{{0,{SHOWN_MAX - 1}}}")
 _LIKENESS_MIN = 0.6
 # So many are compared; a client chooses how many names it sends, and a comparison takes some 20 microseconds.
 _COMPARED_MAX = 50
+# More names than a person reads through help nobody, and would leave no room for the sentence.
+_LISTED_MAX = 200  # characters
 
 
 def printable_name(text: str) -> str | None:
@@ -28,3 +30,20 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
         if ratio > likeness:
             best, likeness = candidate, ratio
     return best
+
+
+def suggestion(name: str | None, known: Collection[str], called: str) -> str:
+    """Return "did you mean x?" for a name that is not known, or a sentence with all that are; or nothing.
+
+    `called` begins that sentence ("its fields are"); `name` is None where a client's name cannot be shown.
+    """
+    near = nearest(name, known) if name else None
+    if near:
+        return f"did you mean {near}?"
+    listed = ", ".join(known)
+    return f"{called} {listed}." if listed and len(listed) <= _LISTED_MAX else ""
+
+
+def with_suggestion(sentence: str, suggested: str) -> str:
+    """Return a sentence that goes on with a suggestion, if there is one."""
+    return f"{sentence.removesuffix('.')}; {suggested}" if suggested else sentence

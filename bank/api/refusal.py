@@ -1,13 +1,15 @@
 """The refusal of a document: GraphQL errors with a code, in words that repeat no value but say where it is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, Node, ObjectFieldNode, ValueNode, VariableNode
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, Node, ObjectFieldNode, ValueNode, VariableNode
 
 from bank.api.masking import error_extensions
+from bank.api.naming import with_suggestion
 from bank.api.place import place_of
+from bank.api.suggestion import suggestions_for
 
 DOCUMENT_TOO_LARGE = "DOCUMENT_TOO_LARGE"
 DOCUMENT_TOO_DEEP = "DOCUMENT_TOO_DEEP"
@@ -40,12 +42,24 @@ class LiteralError(GraphQLError):
 
 
 class Refused(Exception):
-    """A document, or an operation name, is not accepted. With the document, errors about values say where they are."""
+    """A document, or an operation name, is not accepted.
 
-    def __init__(self, code: str, errors: Sequence[GraphQLError], document: DocumentNode | None = None) -> None:
+    With the document, errors about values say where they are; with the schema too, those about unknown names which were
+    meant.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        errors: Sequence[GraphQLError],
+        document: DocumentNode | None = None,
+        schema: GraphQLSchema | None = None,
+    ) -> None:
         super().__init__(code)
         self.code = code
-        self._errors = tuple(_worded(error, document) for error in errors)
+        culprits = [error.nodes[0] for error in errors if error.nodes]
+        suggested = suggestions_for(schema, document, culprits) if schema and document else {}
+        self._errors = tuple(_worded(error, document, suggested) for error in errors)
 
     def again(self) -> "Refused":
         """Return the same refusal without a traceback, to be kept or raised once more."""
@@ -71,11 +85,17 @@ def refused(code: str, message: str, *nodes: Node) -> Refused:
     return Refused(code, [GraphQLError(message, list(nodes) or None)])
 
 
-def _worded(error: GraphQLError, document: DocumentNode | None) -> tuple[str, tuple[tuple[int, int], ...]]:
+def _worded(
+    error: GraphQLError, document: DocumentNode | None, suggested: Mapping[int, str]
+) -> tuple[str, tuple[tuple[int, int], ...]]:
     places = tuple((place.line, place.column) for place in (error.locations or ())[:_LOCATIONS_MAX])
     place = place_of(document, error.nodes[0]) if document and error.nodes and _is_about_value(error) else None
     where = f" At {place}." if place and len(place) <= _PLACE_MAX else ""
-    return _without_values(error)[: _MESSAGE_MAX - len(where)] + where, places
+    sentence = _without_values(error)
+    if error.nodes and (clause := suggested.get(id(error.nodes[0]))):
+        longer = with_suggestion(sentence, clause)
+        sentence = longer if len(longer) + len(where) <= _MESSAGE_MAX else sentence
+    return sentence[: _MESSAGE_MAX - len(where)] + where, places
 
 
 def _is_about_value(error: GraphQLError) -> bool:

@@ -17,7 +17,7 @@ from tartiflette.types.input_object import GraphQLInputObjectType
 from tartiflette.types.scalar import GraphQLScalarType
 from tartiflette.utils.type_from_ast import schema_type_from_ast
 
-from bank.api.naming import nearest, printable_name
+from bank.api.naming import nearest, printable_name, suggestion, with_suggestion
 from bank.api.normalise import holds_control_characters
 from bank.api.scalars import SCALARS
 from bank.errors import BadInput
@@ -184,11 +184,8 @@ class InputTypes:
 def _unknown_field(type_name: str, known: Collection[str], value: Mapping[str, Any]) -> str:
     unknown = [printable_name(name) for name in value if name not in known]
     name = next(filter(None, unknown), None)
-    if name is None:
-        return f"has a field that {type_name} does not have; its fields are {', '.join(known)}."
-    near = nearest(name, known)
-    help_ = f"did you mean {near}?" if near else f"its fields are {', '.join(known)}."
-    return f"has a field {name}, which {type_name} does not have; {help_}"
+    sentence = f"has a field {name}, which" if name else "has a field that"
+    return with_suggestion(f"{sentence} {type_name} does not have.", suggestion(name, known, "its fields are"))
 
 
 def _non_null(inner: Coerce) -> Coerce:
@@ -233,8 +230,8 @@ def _scalar(definition: GraphQLScalarType) -> Coerce:
             if says_why:
                 raise _UnfitVariableError(f"is not accepted: {error}") from None
             coerced = UNDEFINED_VALUE
-        if coerced is UNDEFINED_VALUE:
-            raise _UnfitVariableError(f"is not of type {name}.")
+        if coerced is UNDEFINED_VALUE or (name == "Float" and coerced != value):
+            raise _UnfitVariableError(_unfit(name, value))
         if is_text and holds_control_characters(coerced):
             raise _UnfitVariableError("holds a control character.")
         return coerced
@@ -242,13 +239,25 @@ def _scalar(definition: GraphQLScalarType) -> Coerce:
     return coerce
 
 
+def _unfit(type_name: str, value: Any) -> str:
+    """Return what is wrong with a value that a built-in scalar does not take."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if type_name == "Float":
+            return "is a number that a Float does not hold exactly."
+        if type_name == "Int":
+            whole = isinstance(value, int) or value.is_integer()
+            return "is out of range for an Int, which has 32 bits." if whole else "is not a whole number."
+    return f"is not of type {type_name}."
+
+
 def _enum(definition: GraphQLEnumType) -> Coerce:
-    members = frozenset(member.value for member in definition.values)
+    members = tuple(sorted(member.value for member in definition.values))
 
     def coerce(value: Any) -> Any:
         if value is None or (isinstance(value, str) and value in members):
             return value
-        raise _UnfitVariableError(f"is not a value of {definition.name}, which are {', '.join(sorted(members))}.")
+        known = suggestion(value if isinstance(value, str) else None, members, "its values are")
+        raise _UnfitVariableError(with_suggestion(f"is not a value of {definition.name}.", known))
 
     return coerce
 

@@ -82,6 +82,10 @@ async def test_an_amount_that_comes_twice_moves_nothing(running_bank: RunningBan
             "query={me{id}}&variables=%7B%22a%22:1,%22%5Cu0061%22:2%7D",
             "The parameter variables: A member comes twice in an object of the JSON: a.",
         ),
+        (
+            "query={me{id}}&variables=%7B%22a%22:1e400%7D",
+            "The parameter variables: Variable $a is a number out of range.",
+        ),
     ],
 )
 async def test_ambiguous_url_parameters_are_refused(running_bank: RunningBank, query: str, message: str) -> None:
@@ -89,6 +93,13 @@ async def test_ambiguous_url_parameters_are_refused(running_bank: RunningBank, q
     async with running_bank.client.http.get(url) as response:
         answer = await response.json()
     assert (response.status, [error["message"] for error in answer["errors"]]) == (400, [message])
+
+
+async def test_a_number_out_of_range_is_named_by_variable_and_field(running_bank: RunningBank) -> None:
+    variables = '{"i": {"transfers": [{"amount": {"amount": -1e400}}]}}'
+    status, _, answer = await _post(running_bank, f'{{"query": "{{ me {{ id }} }}", "variables": {variables}}}')
+    message = "Variable $i.transfers[0].amount.amount is a number out of range."
+    assert (status, [error["message"] for error in answer["errors"]]) == (400, [message])
 
 
 async def test_a_legacy_client_gets_200_and_a_modern_one_the_status(running_bank: RunningBank) -> None:

@@ -164,14 +164,23 @@ SECRET = "hunter2"
         ({"given": {"name": "a", "cpf": 52998224725}}, "Variable $given.cpf is not accepted: CPF is given"),
         ({"given": {"name": "a", "amount": 10.5}}, "Variable $given.amount is not accepted: Decimal is"),
         ({"given": {"name": "a", "number": SECRET}}, "Variable $given.number is not of type Int."),
-        ({"given": {"name": "a", "number": 2**31}}, "Variable $given.number is not of type Int."),
+        ({"given": {"name": "a", "number": 2**31}}, "Variable $given.number is out of range for an Int,"),
+        ({"given": {"name": "a", "number": -(2**31) - 1}}, "Variable $given.number is out of range for an Int,"),
+        ({"given": {"name": "a", "number": 10**400}}, "Variable $given.number is out of range for an Int,"),
+        ({"given": {"name": "a", "number": 1e300}}, "Variable $given.number is out of range for an Int,"),
         ({"given": {"name": "a", "number": True}}, "Variable $given.number is not of type Int."),
-        ({"given": {"name": "a", "number": 1.5}}, "Variable $given.number is not of type Int."),
-        ({"given": {"name": "a", "ratio": float("inf")}}, "Variable $given.ratio is not of type Float."),
+        ({"given": {"name": "a", "number": 1.5}}, "Variable $given.number is not a whole number."),
+        ({"given": {"name": "a", "number": float("nan")}}, "Variable $given.number is not a whole number."),
+        ({"given": {"name": "a", "ratio": float("inf")}}, "Variable $given.ratio is a number that a Float does"),
+        ({"given": {"name": "a", "ratio": 10**400}}, "Variable $given.ratio is a number that a Float does"),
+        ({"given": {"name": "a", "ratio": 2**53 + 1}}, "Variable $given.ratio is a number that a Float does"),
+        ({"given": {"name": "a", "ratio": True}}, "Variable $given.ratio is not of type Float."),
+        ({"given": {"name": "a", "id": True}}, "Variable $given.id is not of type ID."),
         ({"given": {"name": "a", "flag": 1}}, "Variable $given.flag is not of type Boolean."),
         ({"given": {"name": "a", "flag": None}}, "Variable $given.flag must not be null."),
-        ({"given": {"name": "a", "kind": SECRET}}, "Variable $given.kind is not a value of Kind, which are LARGE, S"),
-        ({"given": {"name": "a", "kind": ["SMALL"]}}, "Variable $given.kind is not a value of Kind,"),
+        ({"given": {"name": "a", "kind": SECRET}}, "Variable $given.kind is not a value of Kind; its values are LAR"),
+        ({"given": {"name": "a", "kind": "smal"}}, "Variable $given.kind is not a value of Kind; did you mean SMALL?"),
+        ({"given": {"name": "a", "kind": ["SMALL"]}}, "Variable $given.kind is not a value of Kind;"),
         ({"given": {"name": "a", "kinds": ["SMALL", None]}}, "Variable $given.kinds[1] must not be null."),
         ({"given": {"name": "a", "tags": [["x", 1]]}}, "Variable $given.tags[0][1] is not of type String."),
         ({"given": {"name": "a", "id": 1.5}}, "Variable $given.id is not of type ID."),
@@ -215,6 +224,24 @@ async def test_an_unknown_field_is_named_with_the_nearest_that_there_is(
 ) -> None:
     response = await run(NEED, {"given": given}, tuned=tuned)
     assert [error["message"] for error in response["errors"]] == [message]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "number"),
+    [
+        ("number", 1.0, 1),
+        ("number", -0.0, 0),
+        ("number", -(2**31), -(2**31)),
+        ("ratio", 2**53, 2.0**53),
+        ("ratio", 1, 1.0),
+    ],
+)
+async def test_a_number_of_another_spelling_is_taken_where_it_is_the_same_number(
+    field: str, value: float, number: float, tuned: bool
+) -> None:
+    response = await run(NEED, {"given": {"name": "a", field: value}}, tuned=tuned)
+    assert "errors" not in response
+    assert (seen[0]["given"][field], type(seen[0]["given"][field])) == (number, type(number))
 
 
 async def test_an_unknown_field_in_a_list_is_named_with_its_index(tuned: bool) -> None:

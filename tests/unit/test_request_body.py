@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank.api.body import DuplicateMemberError, read_body, read_variables
+from bank.api.body import DuplicateMemberError, UnreadableNumberError, read_body, read_variables
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,59 @@ def test_a_member_is_found_twice_at_any_depth_in_any_spelling(
 def test_json_that_is_no_request_is_refused(body: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         read_body(body.encode())
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1E+999", "1.8e308", f"{'9' * 400}.0"])
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        ('{"a":#}', "Variable $a"),
+        ('{"i":{"amount":{"amount":#}}}', "Variable $i.amount.amount"),
+        ('{"i":{"list":[{"n":1},{"n":#,"m":#}]}}', "Variable $i.list[1].n"),
+        ('{"\\u0061":[[1,#]]}', "Variable $a[0][1]"),
+        ('{"a":{"529.982.247-25":{"b":#}}}', "Variable $a"),
+        ('{"529.982.247-25":#}', "A variable"),
+    ],
+)
+def test_a_number_out_of_range_is_named_by_its_place_and_not_repeated(number: str, variables: str, place: str) -> None:
+    variables = variables.replace("#", number)
+    for read, text in (
+        (read_variables, variables),
+        (read_body, f'{{"query":"{{me}}","variables":{variables}}}'.encode()),
+    ):
+        with pytest.raises(UnreadableNumberError) as error:
+            read(text)  # type: ignore[operator]
+        assert str(error.value) == f"{place} is a number out of range."
+
+
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_what_javascript_calls_a_number_and_json_does_not_is_named(name: str) -> None:
+    with pytest.raises(UnreadableNumberError, match=rf"^Variable \$a\[0\] is {name}, which is no number of JSON\.$"):
+        read_variables(f'{{"a":[{name}]}}')
+
+
+def test_an_integer_too_long_to_be_read_is_named() -> None:
+    assert read_variables(f'{{"a":{"1" * 4300}}}') == {"a": int("1" * 4300)}
+    with pytest.raises(UnreadableNumberError, match=r"^Variable \$a has more digits than any number may have\.$"):
+        read_variables(f'{{"a":{"1" * 4301}}}')
+
+
+@pytest.mark.parametrize("body", ['{"query":"{me}","extensions":{"a":1e400}}', '{"variables":1e400}', "[1e400]", "NaN"])
+def test_a_number_out_of_range_beside_the_variables_is_refused_too(body: str) -> None:
+    with pytest.raises(UnreadableNumberError, match=r"^A member of the request is "):
+        read_body(body.encode())
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":1e400', '{"a":01}', '{"a":1.}', '{"a":+1}', '{"a":.5}', '{"a":0x1}', "[" * 9999]
+)
+def test_what_is_no_json_for_another_reason_is_no_matter_of_numbers(text: str) -> None:
+    with pytest.raises((msgspec.DecodeError, RecursionError)):
+        read_variables(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("-0", 0), ("1.0", 1.0), ("1e2", 100.0), ("1e-400", 0.0), (f"{2**64 + 1}", 2**64 + 1)]
+)
+def test_a_number_in_range_is_read_as_it_stands(text: str, value: float) -> None:
+    assert read_variables(f'{{"a":{text}}}') == {"a": value}
