@@ -174,13 +174,18 @@ def _events(truth: Truth, tally: Tally) -> Iterator[str]:
     by_request: dict[str, list[Row]] = defaultdict(list)
     for row in truth.rows["event_store"].values():
         by_request[str(row["metadata"].get("correlation_id"))].append(row)
+    have_left: set[int] = set()
     for attempt in truth.evidence.attempts:
+        if attempt.operation.kind is Kind.LOGOUT:
+            have_left.add(attempt.operation.person)
         if attempt.correlation_id is None or attempt.outcome not in {"ok", "refused"}:
             continue
         tally.look()
         rows = by_request.get(attempt.correlation_id, [])
+        # Between logging out and in again, a request has no token; its form is looked at first.
+        is_known = attempt.code != "BAD_INPUT" or attempt.operation.person not in have_left
         for row in rows:
-            yield from _event(truth, attempt, row)
+            yield from _event(truth, attempt, row, is_known=is_known)
         kind = attempt.operation.kind
         is_change = attempt.outcome == "ok" and (kind in KEYED_KINDS or kind in {Kind.REGISTER, Kind.LOGOUT})
         if is_change and not attempt.replayed and not rows:
@@ -191,7 +196,7 @@ def _events(truth: Truth, tally: Tally) -> Iterator[str]:
                 yield f"{attempt}: it was refused with {attempt.code}, and no event of it says so"
 
 
-def _event(truth: Truth, attempt: Attempt, row: Row) -> Iterator[str]:
+def _event(truth: Truth, attempt: Attempt, row: Row, *, is_known: bool) -> Iterator[str]:
     what = f"{attempt}: its {row['event_type']}"
     metadata, mine = row["metadata"], truth.evidence.user_ids.get(attempt.operation.person)
     if (metadata.get("ip_address"), metadata.get("user_agent")) != (SENDER, PROGRAM):
@@ -200,8 +205,8 @@ def _event(truth: Truth, attempt: Attempt, row: Row) -> Iterator[str]:
         yield f"{what} is said to be the doing of {metadata.get('actor_id')}, not of {mine}"
     if row["user_id"] not in {None, mine}:
         yield f"{what} is said to be of user {row['user_id']}, not of {mine}"
-    is_known = attempt.operation.kind in KEYED_KINDS | STATE_KINDS and attempt.code != "UNAUTHENTICATED"
-    if is_known and row["user_id"] is None:
+    is_keyed = attempt.operation.kind in KEYED_KINDS | STATE_KINDS and attempt.code != "UNAUTHENTICATED"
+    if is_keyed and is_known and row["user_id"] is None:
         yield f"{what} is said to be nobody's doing"
     at_us = us_of(row["created_at"])
     begin, end = truth.moment_us(attempt.invoked_ns), truth.moment_us(attempt.ended_ns)
