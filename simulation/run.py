@@ -17,8 +17,9 @@ from simulation.checks import judge
 from simulation.client.send import BankClient
 from simulation.criteria.evaluate import evaluate, load_criteria
 from simulation.drive import Driver
-from simulation.faults.inject import Injector, open_network
+from simulation.faults.inject import Injector
 from simulation.faults.model import FAULTS
+from simulation.faults.network import open_network
 from simulation.faults.recovery import fault_results
 from simulation.history import History
 from simulation.judge.context import violation_context
@@ -124,9 +125,10 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
     await asyncio.to_thread(logs.mkdir, parents=True, exist_ok=True)
     with History(run.out / "history.jsonl") as history:
         async with (
-            open_network(backend, plan.faults) as (shaky, proxy),
+            open_network(backend, plan.faults, workers=plan.workers) as network,
             open_stack(
-                shaky,
+                network.bank_sees,
+                redis_urls=network.redis_urls,
                 teller=plan.people[0],
                 workers=plan.workers,
                 logs=logs,
@@ -143,7 +145,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
                     plan.faults,
                     seed=plan.seed,
                     backend=backend,
-                    proxy=proxy,
+                    network=network,
                     workers=stack.workers,
                     history=history,
                     progress=progress,

@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from random import Random
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
-from fixtures.faults import AddressError, through_proxy, upstream_of
-from fixtures.faults.process import ProxyProcess
+from simulation.faults.cache import end_listeners
 from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
+from simulation.faults.network import Network
 from simulation.faults.recovery import back_ns
 from simulation.faults.serving import watch_takeover, who_serves
 from simulation.history import History
@@ -30,23 +29,6 @@ EXHAUST_MAX_NS = 4_700_000_000
 """Shorter than the five seconds after which a statement that waits for a lock gives its connection back."""
 
 
-@asynccontextmanager
-async def open_network(backend: Backend, faults: Sequence[PlannedFault]) -> AsyncIterator[tuple[Backend, ProxyProcess]]:
-    """Put a proxy before PostgreSQL where a fault needs one; give the back end as the bank is to see it, and the proxy.
-
-    Raises CouldNotRunError where no proxy can be put there.
-    """
-    if not any(FAULTS[fault.name].by_proxy for fault in faults):
-        yield backend, ProxyProcess(("127.0.0.1", 0))  # not started: no fault will ask for it
-        return
-    try:
-        upstream = upstream_of(backend.database_url)
-    except AddressError as error:
-        raise CouldNotRunError(str(error)) from error
-    async with ProxyProcess(upstream) as proxy:
-        yield replace(backend, database_url=through_proxy(backend.database_url, proxy.port)), proxy
-
-
 class Injector:
     """Brings about the faults of a plan, one after the other, and watches the service come back after each."""
 
@@ -56,7 +38,7 @@ class Injector:
         *,
         seed: int,
         backend: Backend,
-        proxy: ProxyProcess,
+        network: Network,
         workers: Workers,
         history: History,
         progress: Progress,
@@ -64,7 +46,8 @@ class Injector:
         self.runs = [FaultRun(fault) for fault in faults]
         self._random = Random(f"{seed} injection")
         self._backend = backend
-        self._proxy = proxy
+        self._network = network
+        self._proxy = network.database
         self._workers = workers
         self._history = history
         self._progress = progress
@@ -130,6 +113,10 @@ class Injector:
                 await self._slow_down(run)
             case FaultName.DATABASE_SILENT:
                 await self._silence(run)
+            case FaultName.LISTENERS_ENDED:
+                await end_listeners(
+                    run, self._backend, ways=self._network.redis, workers=self._workers.all, random=self._random
+                )
 
     async def _kill_worker(self, run: FaultRun) -> None:
         number = run.planned.worker

@@ -16,13 +16,15 @@ class FaultName(StrEnum):
     POOL_EXHAUSTED = "pool_exhausted"
     DATABASE_SLOW = "database_slow"
     DATABASE_SILENT = "database_silent"
+    LISTENERS_ENDED = "listeners_ended"
 
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """One fault: its title, what is done, how long that lasts (from, to; seconds), and what it needs.
 
-    `by_proxy`: the bank reaches PostgreSQL through a proxy. `own_database`: PostgreSQL's process is ours to kill.
+    `by_proxy`: the bank reaches PostgreSQL through a proxy; `by_redis_proxy`: so each worker reaches Redis.
+    `own_database`: PostgreSQL's process is ours to kill.
     `seen_as` says what the run counts to know that the fault was really there.
     """
 
@@ -31,6 +33,7 @@ class FaultKind:
     seen_as: str
     lasts_s: tuple[float, float]
     by_proxy: bool = False
+    by_redis_proxy: bool = False
     own_database: bool = False
 
 
@@ -88,6 +91,14 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(6.5, 7.5),
             by_proxy=True,
         ),
+        FaultName.LISTENERS_ENDED: FaultKind(
+            title="Workers are made deaf while one has no Redis",
+            explanation="PostgreSQL ends the connections on which workers hear of one another, again and again, while "
+            "one worker cannot reach Redis and has to tell the others what it could not write there.",
+            seen_as="listening connections ended",
+            lasts_s=(2.0, 3.0),
+            by_redis_proxy=True,
+        ),
     }
 )
 """Every fault by name, in the order of a list."""
@@ -103,8 +114,8 @@ TAKEOVER_S = 2.0
 class PlannedFault:
     """A fault that is going to happen, `at_ms` after driving begins at the earliest.
 
-    `worker` is the one to kill, None meaning whoever serves the subscribers; `percent` of the connections are cut;
-    `replies` to COMMIT are; `delay_ms` is how much later things arrive.
+    `worker` is the one to kill, or to keep from Redis, None meaning whoever serves the subscribers; `percent` of the
+    connections are cut; `replies` to COMMIT are; `delay_ms` is how much later things arrive.
     """
 
     name: FaultName
@@ -120,7 +131,9 @@ class PlannedFault:
         """What is going to be done, in a few words."""
         match self.name:
             case FaultName.WORKER_KILL:
-                return "whoever serves the subscribers" if self.worker is None else f"worker-{self.worker}"
+                return self._who
+            case FaultName.LISTENERS_ENDED:
+                return f"{self._who} without Redis, for {self.lasts_ms / 1000:.1f} s"
             case FaultName.CONNECTIONS_CUT:
                 return f"{self.percent} % of them, for {self.lasts_ms / 1000:.1f} s"
             case FaultName.COMMIT_REPLY_CUT:
@@ -129,6 +142,10 @@ class PlannedFault:
                 return f"{self.delay_ms} ms each way, for {self.lasts_ms / 1000:.1f} s"
             case _:
                 return f"for {self.lasts_ms / 1000:.1f} s"
+
+    @property
+    def _who(self) -> str:
+        return "whoever serves the subscribers" if self.worker is None else f"worker-{self.worker}"
 
 
 @dataclass(slots=True)

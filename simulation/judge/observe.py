@@ -89,6 +89,13 @@ DEAD_LETTERS = """
 HEAD = "select position from event_log_head"
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
 LEASES = "select subscriber, leased_until from subscriber_positions"
+LISTENING = "bank-herald"
+"""The name of the connections on which workers hear of one another."""
+
+END_LISTENERS = """
+    select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+    where application_name = $1 and datname = current_database()
+"""
 LOCK_ACCOUNTS = "lock table accounts in access exclusive mode"
 COUNT_USERS = "select count(*) from users"
 
@@ -178,6 +185,10 @@ class Observatory:
     async def leases(self) -> dict[str, datetime | None]:
         """Return until when each subscriber is served by somebody."""
         return {row["subscriber"]: row["leased_until"] for row in await self._connection.fetch(LEASES)}
+
+    async def end_listeners(self) -> int:
+        """End the connections on which workers hear of one another; return how many there were."""
+        return int(await self._connection.fetchval(END_LISTENERS, LISTENING))
 
     @asynccontextmanager
     async def accounts_locked(self) -> AsyncIterator[None]:

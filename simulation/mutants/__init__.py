@@ -64,6 +64,7 @@ NAMES = (
     "logout_not_told",
     "digest_without_target",
     "person_named_in_logs",
+    "deaf_worker_believes",
 )
 """Every mutant; the name is its file's."""
 

@@ -35,15 +35,15 @@ class Mutant:
     warm_up: bool = False
 
 
-def patch(owner: Any, name: str, replacement: Any) -> Any:
+def patch(owner: Any, name: str, replacement: Any, *, noted: bool = True) -> Any:
     """Put `replacement` in the place of a class's or module's `name`, and return what was there.
 
     A callable or a property notes that it was reached whenever it runs; a mutant that only replaces a value must say
-    `reached` itself. Raises AttributeError where there was nothing: the bank has changed, and the mutant would change
-    nothing.
+    `reached` itself, and so must one that does as usual most of the time and is therefore not `noted`. Raises
+    AttributeError where there was nothing: the bank has changed, and the mutant would change nothing.
     """
     original = getattr(owner, name)
-    setattr(owner, name, _noting(replacement))
+    setattr(owner, name, _noting(replacement) if noted else replacement)
     return original
 
 

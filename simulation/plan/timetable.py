@@ -55,7 +55,7 @@ def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, i
     lasts_ms = random.randint(round(shortest * 1000), round(longest * 1000))
     worker = percent = replies = delay_ms = None
     match name:
-        case FaultName.WORKER_KILL:
+        case FaultName.WORKER_KILL | FaultName.LISTENERS_ENDED:
             worker = None if is_first else random.randrange(workers)
         case FaultName.CONNECTIONS_CUT:
             percent = random.choice((30, 60, 100))

@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,11 +97,13 @@ async def open_stack(
     mutant: str | None,
     progress: Progress,
     terms: Terms,
+    redis_urls: Sequence[str] = (),
 ) -> AsyncIterator[Stack]:
     """Start the bank on `backend`. Raises CouldNotRunError where it does not start, or the database is in use.
 
-    Its workers log into the folder `logs`, and charge by `terms`. With a mutant, they run with that bug patched in; the
-    migration and the creation of the administrator do not.
+    Its workers log into the folder `logs`, and charge by `terms`; `redis_urls` has the Redis URL of each,
+    where they do not all reach it in the same way. With a mutant, they run with that bug patched in; the migration and
+    the creation of the administrator do not.
     """
     token_secret = secrets.token_hex(32)
     environment = {
@@ -126,7 +128,13 @@ async def open_stack(
     with Tether() as tether:
         running = Workers(
             [
-                Worker(f"worker-{number}", port, [*bank, "serve"], environment, _fresh(logs / f"worker-{number}.log"))
+                Worker(
+                    f"worker-{number}",
+                    port,
+                    [*bank, "serve"],
+                    {**environment, "REDIS_URL": redis_urls[number] if redis_urls else backend.redis_url},
+                    _fresh(logs / f"worker-{number}.log"),
+                )
                 for number, port in enumerate(free_ports(workers))
             ],
             tether,

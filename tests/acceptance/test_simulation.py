@@ -12,6 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
+from simulation.faults.model import FAULTS
+
 pytestmark = pytest.mark.timeout(120)
 
 COMMAND = [sys.executable, "-m", "simulation"]
@@ -166,7 +168,7 @@ def test_an_interrupted_simulation_stops_the_bank_and_says_so(
         (["run", "--backend", "cloud"], "'cloud' is not one of 'embedded', 'containers', 'external'"),
         (["run", "--faults", "gremlins"], "there is no fault gremlins; there are all, none, worker_kill,"),
         (["run", "--faults", "database_kill", "--backend", "external"], "database_kill is not possible with --backend"),
-        (["run", "--faults", "all", "--duration", "10"], "7 faults with time to recover need at least"),
+        (["run", "--faults", "all", "--duration", "10"], f"{len(FAULTS)} faults with time to recover need at least"),
         (["run", "--mutant", "gremlin"], "there is no mutant gremlin; there are credit_twice,"),
         (["run", "--out", "/dev/null/report"], "the report cannot go to /dev/null/report"),
         (["fly"], "No such command 'fly'"),

@@ -8,24 +8,27 @@ from typing import cast
 import pytest
 
 from fixtures.backends import Backend
-from fixtures.faults.process import ProxyProcess
 from simulation.faults import inject
 from simulation.faults.inject import POLL_S, Injector
 from simulation.faults.model import FaultName, PlannedFault
+from simulation.faults.network import Network
 from simulation.history import Attempt, History, Sent
+from simulation.judge.observe import open_observatory
 from simulation.plan.model import Intent, Kind, Operation
 from simulation.progress import Progress
 from simulation.stack.workers import Workers
+from tests.integration.api import RunningBank
 
 LASTS_MS = 50
 
 
 def injector(database_url: str, history: History) -> Injector:
+    backend = Backend("external", database_url, "", "")
     return Injector(
         [PlannedFault(FaultName.POOL_EXHAUSTED, 0, LASTS_MS)],
         seed=7,
-        backend=Backend("external", database_url, "", ""),
-        proxy=ProxyProcess(("127.0.0.1", 0)),
+        backend=backend,
+        network=Network(backend),
         workers=cast("Workers", SimpleNamespace(all=["w1"])),
         history=history,
         progress=Progress(),
@@ -63,3 +66,13 @@ async def test_pools_that_nobody_needs_are_given_back_all_the_same(
             await asyncio.sleep(POLL_S / 10)
     assert run.seen == 0
     assert run.ended_ns - run.began_ns >= LASTS_MS * 1_000_000
+
+
+async def test_only_the_connections_on_which_workers_hear_are_ended(
+    running_bank: RunningBank, database_url: str
+) -> None:
+    await running_bank.believing()
+    async with open_observatory(database_url) as observatory:
+        assert await observatory.end_listeners() == 1
+    await running_bank.believing()
+    await running_bank.client.person()

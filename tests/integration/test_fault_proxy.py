@@ -371,3 +371,16 @@ def test_a_url_says_where_its_server_is_and_keeps_the_rest(url: str, upstream: o
 def test_an_address_that_no_proxy_can_be_put_before_is_refused_in_a_sentence(url: str, sentence: str) -> None:
     with pytest.raises(AddressError, match=sentence):
         upstream_of(url)
+
+
+async def test_a_proxy_before_redis_runs_in_a_process_of_its_own(redis_url: str) -> None:
+    async with ProxyProcess(upstream_of(redis_url), is_postgres=False) as proxy:
+        client = redis.asyncio.Redis.from_url(through_proxy(redis_url, proxy.port), socket_timeout=0.2)
+        assert await client.ping()
+        await proxy.hole(is_open=True)
+        with pytest.raises(redis.exceptions.TimeoutError):
+            await client.ping()
+        await proxy.hole(is_open=False)
+        assert await client.ping()
+        assert (await proxy.look()).withheld > 0
+        await client.aclose()
