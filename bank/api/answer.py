@@ -1,4 +1,4 @@
-"""From a GraphQL request to its answer: gate, session, cache, engine, cache."""
+"""From a GraphQL request to its answer: validation, session, cache, engine, cache."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 import structlog
 
-from bank.api.engine import GraphQLEngine
-from bank.api.gate import Admitted, Gate, Operation
-from bank.api.masking import error_dict, error_extensions
 from bank.api.record import METHOD_NOT_ALLOWED, refusals
-from bank.api.refusal import Refused
 from bank.api.scope import OF_THE_PAST, RequestScope
 from bank.app import Bank
 from bank.cache.answers import AWAY, Look, answer_key
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError, Unauthenticated
+from bank.graphql.errors import error_extensions, format_error
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.validation.errors import DocumentError
+from bank.graphql.validation.validator import DocumentValidator, Operation, ValidatedDocument
 from bank.identity.tokens import Caller
 from bank.ledger.post import SETTLE_THE_PAST
 from bank.telemetry import metrics
@@ -59,9 +59,9 @@ class Answer:
 class Answerer:
     """Answers GraphQL requests."""
 
-    def __init__(self, bank: Bank, gate: Gate, engine: GraphQLEngine) -> None:
+    def __init__(self, bank: Bank, validator: DocumentValidator, engine: GraphQLEngine) -> None:
         self._bank = bank
-        self._gate = gate
+        self._validator = validator
         self._engine = engine
         self._filling: set[asyncio.Task[bool]] = set()
 
@@ -72,7 +72,7 @@ class Answerer:
             answer = await self._answer_or_refuse(request)
         except Exception:  # a bug is told to the log in full, and to the client not at all
             logger.exception("request_broken")
-            answer = _refusal([error_dict(BankError("Internal error"))], "broken")
+            answer = _refusal([format_error(BankError("Internal error"))], "broken")
         metrics.REQUEST_SECONDS.labels(answer.operation, answer.cache).observe(perf_counter() - started)
         if answer.error_code is not None:
             metrics.REQUEST_ERRORS.labels(answer.operation, answer.error_code).inc()
@@ -83,10 +83,10 @@ class Answerer:
 
     async def _answer_or_refuse(self, request: GraphQLRequest) -> Answer:
         try:
-            admitted = self._gate.admit(request.query)
-            operation = admitted.operation(request.operation_name)
-        except Refused as refused:
-            return _refusal(refused.errors)
+            document = self._validator.validate(request.query)
+            operation = document.operation(request.operation_name)
+        except DocumentError as error:
+            return _refusal(error.errors)
         name = _label(operation)
         try:
             caller = await self._identify(request, operation)
@@ -96,20 +96,20 @@ class Answerer:
                 await self._bank.witness.tell(*refusals(operation, caller.user_id if caller else None, errors))
                 return _refusal(errors, name)
             if operation.kind == "query" and caller is not None:
-                return await self._answer_query(request, admitted, operation, caller)
+                return await self._answer_query(request, document, operation, caller)
             if caller is not None:
                 await self._require_open(operation, caller)
-            result, scope = await self._execute(request, admitted, operation, caller, past_cache=True)
+            result, scope = await self._execute(request, document, operation, caller, past_cache=True)
             await self._record(operation, scope, result)
             return _answer(result, name)
         except BankError as error:
-            return _refusal([error_dict(error)], name)
+            return _refusal([format_error(error)], name)
 
     async def _identify(self, request: GraphQLRequest, operation: Operation) -> Caller | None:
         try:
             caller = self._bank.tokens.verify(request.access_token) if request.access_token else None
         except Unauthenticated as error:
-            await self._bank.witness.tell(*refusals(operation, None, [error_dict(error)]))
+            await self._bank.witness.tell(*refusals(operation, None, [format_error(error)]))
             raise
         if caller is not None:
             enter_actor(caller.user_id)
@@ -120,7 +120,7 @@ class Answerer:
         try:
             await self._bank.sessions.require_open(caller, mark)
         except Unauthenticated as error:
-            await self._bank.witness.tell(*refusals(operation, caller.user_id, [error_dict(error)]))
+            await self._bank.witness.tell(*refusals(operation, caller.user_id, [format_error(error)]))
             raise
 
     async def _record(self, operation: Operation, scope: RequestScope, result: dict[str, Any]) -> None:
@@ -132,13 +132,13 @@ class Answerer:
             await self._bank.witness.tell(*told)
 
     async def _answer_query(
-        self, request: GraphQLRequest, admitted: Admitted, operation: Operation, caller: Caller
+        self, request: GraphQLRequest, document: ValidatedDocument, operation: Operation, caller: Caller
     ) -> Answer:
         name = _label(operation)
         cacheable = CACHEABLE_ROOTS.issuperset(operation.roots) and not request.past_cache
         key = answer_key(
             caller.user_id,
-            admitted.digest,
+            document.digest,
             request.operation_name,
             msgspec.json.encode(request.variables, order="sorted"),
         )
@@ -152,7 +152,7 @@ class Answerer:
         if look.body is not None:
             _count("hit", name, 0.0)
             return Answer(body=look.body, operation=name, cache="hit")
-        result, scope = await self._execute(request, admitted, operation, caller, past_cache=not cacheable)
+        result, scope = await self._execute(request, document, operation, caller, past_cache=not cacheable)
         await self._record(operation, scope, result)
         served = "write_through" if cacheable and not scope.snapshot.database_s and scope.tags else look.result
         _count(served, name, scope.snapshot.database_s)
@@ -164,22 +164,22 @@ class Answerer:
     async def _execute(
         self,
         request: GraphQLRequest,
-        admitted: Admitted,
+        document: ValidatedDocument,
         operation: Operation,
         caller: Caller | None,
         *,
         past_cache: bool,
     ) -> tuple[dict[str, Any], RequestScope]:
-        result, scope = await self._execute_once(request, admitted, operation, caller, past_cache=past_cache)
+        result, scope = await self._execute_once(request, document, operation, caller, past_cache=past_cache)
         if scope.snapshot.is_outdated and operation.kind == "query":
             # A migration has changed a table between two statements of this query; nothing of it has left yet.
-            result, scope = await self._execute_once(request, admitted, operation, caller, past_cache=past_cache)
+            result, scope = await self._execute_once(request, document, operation, caller, past_cache=past_cache)
         return result, scope
 
     async def _execute_once(
         self,
         request: GraphQLRequest,
-        admitted: Admitted,
+        document: ValidatedDocument,
         operation: Operation,
         caller: Caller | None,
         *,
@@ -199,7 +199,7 @@ class Answerer:
         )
         try:
             result = await self._engine.execute(
-                admitted, operation_name=request.operation_name, variables=request.variables, context=scope
+                document, operation_name=request.operation_name, variables=request.variables, context=scope
             )
         finally:
             await snapshot.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bank.api.naming import printable_name
+from bank.graphql.suggestions import printable_name
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from bank.api.masking import error_dict
 from bank.errors import BankError
+from bank.graphql.errors import format_error
 from bank.telemetry.context import correlation_id
 
 JSON = "application/json"
@@ -15,7 +15,7 @@ HEADERS = {**ALWAYS, "Content-Type": f"{JSON}; charset=utf-8"}
 
 def fault_body(error: BankError) -> bytes:
     """Return an error as a whole GraphQL answer."""
-    return msgspec.json.encode({"errors": [error_dict(error)]})
+    return msgspec.json.encode({"errors": [format_error(error)]})
 
 
 def correlation_header() -> dict[str, str]:

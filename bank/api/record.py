@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from bank.api.gate import Operation
 from bank.errors import BadInput, Forbidden, Unauthenticated
 from bank.events.model import ActionRefusedEvent
+from bank.graphql.validation.validator import Operation
 
 METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
 # Decisions about whoever asked and what they asked for. Others say that the bank could not, not that it would not.

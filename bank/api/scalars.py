@@ -1,23 +1,15 @@
-"""The scalars of the schema: what each accepts as a string, and the string it is shown as.
+"""The custom scalars of the schema: the strings that each accepts, and the string that it is serialized to.
 
-One table for the two that need it: the gate, which refuses malformed literals, and the engine, which coerces the rest.
 No message repeats the value: it may be a CPF.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 
-from graphql import GraphQLSchema, StringValueNode, ValueNode
-from graphql.type import GraphQLScalarType
-from tartiflette import Scalar
-from tartiflette.language.ast import StringValueNode as EngineStringValueNode
-
-from bank.api.refusal import LiteralError
 from bank.documents import format_cpf, normalise_cpf
+from bank.graphql.scalars import ScalarCodec, ScalarCodecs, require_text
 from bank.identifiers import is_account_number
 from bank.money import Money, format_amount
 
@@ -36,14 +28,6 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarForm:
-    """How a scalar is read from a string and written to one. `parse` raises ValueError with a sentence to show."""
-
-    parse: Callable[[str], object]
-    serialise: Callable[[object], str]
-
-
 def parse_decimal(text: str) -> str:
     """Return the text if it is a plain decimal. How many decimals it may have depends on a currency, known later."""
     if len(text) > _DECIMAL_LENGTH_MAX or not _DECIMAL.fullmatch(text):
@@ -51,11 +35,11 @@ def parse_decimal(text: str) -> str:
     return text
 
 
-def serialise_decimal(value: object) -> str:
+def serialize_decimal(value: object) -> str:
     """Return the decimal string of a Money; a string has been made by `format_amount` and passes. Never a number."""
     if isinstance(value, Money):
         return format_amount(value.amount_minor, value.currency)
-    return _text(value, "Decimal")
+    return require_text(value, "Decimal")
 
 
 def parse_date_time(text: str) -> datetime:
@@ -82,7 +66,7 @@ def _ends_a_month(moment: datetime) -> bool:
     return (next_tick.day, next_tick.hour, next_tick.minute, next_tick.second) == (1, 0, 0, 0)
 
 
-def serialise_date_time(value: object) -> str:
+def serialize_date_time(value: object) -> str:
     """Return an aware datetime as RFC 3339 in UTC, always with microseconds, so that text order is time order."""
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("A DateTime is made from a datetime that has a zone.")
@@ -97,7 +81,7 @@ def parse_date(text: str) -> date:
     raise ValueError("A Date is a day of the calendar, such as 2026-11-22.")
 
 
-def serialise_date(value: object) -> str:
+def serialize_date(value: object) -> str:
     """Return a day as ISO 8601. A moment is no day: on which it falls is a matter of zones."""
     if not isinstance(value, date) or isinstance(value, datetime):
         raise TypeError("A Date is made from a date.")
@@ -114,9 +98,9 @@ def parse_cpf(text: str) -> str:
     return digits
 
 
-def serialise_cpf(value: object) -> str:
+def serialize_cpf(value: object) -> str:
     """Return eleven digits as 000.000.000-00."""
-    return format_cpf(_text(value, "CPF"))
+    return format_cpf(require_text(value, "CPF"))
 
 
 def parse_account_number(text: str) -> str:
@@ -126,9 +110,9 @@ def parse_account_number(text: str) -> str:
     return text
 
 
-def serialise_account_number(value: object) -> str:
+def serialize_account_number(value: object) -> str:
     """Return an account number as it is: the bank has made it."""
-    return _text(value, "AccountNumber")
+    return require_text(value, "AccountNumber")
 
 
 def parse_currency_code(text: str) -> str:
@@ -138,83 +122,18 @@ def parse_currency_code(text: str) -> str:
     return text
 
 
-def serialise_currency_code(value: object) -> str:
+def serialize_currency_code(value: object) -> str:
     """Return a currency code as it is: the bank keeps it."""
-    return _text(value, "CurrencyCode")
+    return require_text(value, "CurrencyCode")
 
 
-SCALARS: Mapping[str, ScalarForm] = MappingProxyType(
+SCALARS: ScalarCodecs = MappingProxyType(
     {
-        "AccountNumber": ScalarForm(parse_account_number, serialise_account_number),
-        "CPF": ScalarForm(parse_cpf, serialise_cpf),
-        "CurrencyCode": ScalarForm(parse_currency_code, serialise_currency_code),
-        "Date": ScalarForm(parse_date, serialise_date),
-        "DateTime": ScalarForm(parse_date_time, serialise_date_time),
-        "Decimal": ScalarForm(parse_decimal, serialise_decimal),
+        "AccountNumber": ScalarCodec(parse_account_number, serialize_account_number, passthrough=True),
+        "CPF": ScalarCodec(parse_cpf, serialize_cpf),
+        "CurrencyCode": ScalarCodec(parse_currency_code, serialize_currency_code, passthrough=True),
+        "Date": ScalarCodec(parse_date, serialize_date),
+        "DateTime": ScalarCodec(parse_date_time, serialize_date_time),
+        "Decimal": ScalarCodec(parse_decimal, serialize_decimal),
     }
 )
-
-
-class EngineScalar:
-    """A scalar in the form that Tartiflette asks for."""
-
-    def __init__(self, name: str, form: ScalarForm) -> None:
-        self._name = name
-        self._form = form
-
-    def coerce_output(self, value: object) -> str:
-        """Return what the client sees for a resolved value."""
-        return self._form.serialise(value)
-
-    def coerce_input(self, value: object) -> object:
-        """Return what a resolver sees for the value of a variable."""
-        return self._form.parse(_text(value, self._name))
-
-    def parse_literal(self, node: object) -> object:
-        """Return what a resolver sees for a literal; the gate has let only good ones through."""
-        if not isinstance(node, EngineStringValueNode):
-            raise TypeError(f"{self._name} is given as a string.")
-        return self._form.parse(node.value)
-
-
-def register_scalars(schema_name: str, names: Iterable[str]) -> None:
-    """Hand those of the scalars that a Tartiflette schema has to it, before it is built."""
-    for name in SCALARS.keys() & set(names):
-        Scalar(name, schema_name=schema_name)(EngineScalar(name, SCALARS[name]))
-
-
-def attach_scalars(schema: GraphQLSchema) -> None:
-    """Teach a graphql-core schema to refuse malformed literals, with messages that do not repeat them."""
-    for name, form in SCALARS.items():
-        scalar = schema.type_map.get(name)
-        if isinstance(scalar, GraphQLScalarType):
-            _attach(scalar, form)
-
-
-def _attach(scalar: GraphQLScalarType, form: ScalarForm) -> None:
-    def parse_value(value: object) -> object:
-        return form.parse(_text(value, scalar.name))
-
-    def parse_literal(node: ValueNode, _variables: object = None) -> object:
-        if not isinstance(node, StringValueNode):
-            raise LiteralError(f"{scalar.name} is given as a string.", node)
-        try:
-            return form.parse(node.value)
-        except ValueError as refusal:
-            raise LiteralError(str(refusal), node) from None
-
-    # Replacing these methods is how graphql-core gives a scalar made from SDL its behaviour; mypy has no word for it.
-    # The last two are what the first two are called since 3.3.
-    scalar.__dict__.update(
-        parse_value=parse_value,
-        serialize=form.serialise,
-        parse_literal=parse_literal,
-        coerce_input_value=parse_value,
-        coerce_output_value=form.serialise,
-    )
-
-
-def _text(value: object, name: str) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is given as a string.")
-    return value

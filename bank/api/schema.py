@@ -1,6 +1,9 @@
-"""The schema that is served: the SDL of `contracts/schema/`, as one text."""
+"""The served schema: the SDL of `contracts/schema/` as one text."""
 
 import contracts
+
+# The name under which resolvers register.
+SCHEMA_NAME = "bank"
 
 
 def load_sdl() -> str:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bank.api.gate import Operation
 from bank.app import Bank
 from bank.cache.values import Tag
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import Forbidden, Unauthenticated
 from bank.events.event import DomainEvent
 from bank.events.model import ActionRefusedEvent
+from bank.graphql.validation.validator import Operation
 from bank.identity.tokens import Caller
 
 # What an account's own row does not say.

@@ -14,15 +14,16 @@ import click
 import structlog
 
 from bank.api.answer import Answerer
-from bank.api.engine import SCHEMA_NAME, GraphQLEngine
-from bank.api.gate import Gate
-from bank.api.schema import load_sdl
+from bank.api.scalars import SCALARS
+from bank.api.schema import SCHEMA_NAME, load_sdl
 from bank.api.serving import serving_http
 from bank.app import build_bank, running
 from bank.cli.environment import DATA_FOLDER
 from bank.cli.file_limit import connections_within_file_limit
 from bank.cli.own_servers import Server, keep_running, own_servers
 from bank.errors import BadInput
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.validation.validator import DocumentValidator
 from bank.settings import Settings, SettingsError, load_settings, unknown_settings
 from bank.telemetry.logs import configure_logs, stderr_as_log
 
@@ -63,9 +64,9 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket, servers: 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sdl = load_sdl()
-    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME)
+    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME, codecs=SCALARS)
     async with running(build_bank(settings)) as bank:
-        answerer = Answerer(bank, Gate(sdl), engine)
+        answerer = Answerer(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
         metrics_sock = _listen(*settings.metrics_address) if settings.metrics_address else None
         connections_max = connections_within_file_limit()
         async with serving_http(bank, answerer, sock, metrics_sock=metrics_sock, connections_max=connections_max):

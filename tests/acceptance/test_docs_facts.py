@@ -9,8 +9,8 @@ from bank import errors
 from bank.accounts.open import ACCOUNTS_PER_USER_MAX
 from bank.api import refusal
 from bank.api.http import BODY_BYTES_MAX
-from bank.api.limits import Limits
 from bank.api.resolvers.shapes import PAGE_MAX
+from bank.graphql.validation.limits import DocumentLimits
 from bank.identity.weakness import PASSWORD_MIN
 from bank.invariants.list import INVARIANTS
 from bank.money import MAX_POSTING_MINOR, format_amount
@@ -46,7 +46,7 @@ def test_every_code_of_an_error_is_explained() -> None:
 
 
 def test_the_limits_of_a_document_are_the_gates() -> None:
-    limits = Limits()
+    limits = DocumentLimits()
     for row in (
         f"| bytes | {limits.document_bytes // 1024} KiB |",
         f"| tokens | {limits.tokens:,} |",

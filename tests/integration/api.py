@@ -15,14 +15,15 @@ from validate_docbr import CPF
 
 import contracts
 from bank.api.answer import Answerer
-from bank.api.engine import SCHEMA_NAME, GraphQLEngine
-from bank.api.gate import Gate
-from bank.api.schema import load_sdl
+from bank.api.scalars import SCALARS
+from bank.api.schema import SCHEMA_NAME, load_sdl
 from bank.api.serving import serving_http
 from bank.app import Bank, build_bank, running
 from bank.cache.redis import RedisUnavailable
 from bank.cli.serve import RESOLVERS
 from bank.clock import Clock
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.validation.validator import DocumentValidator
 from bank.identity.roles import change_role
 from bank.settings import Settings
 
@@ -145,9 +146,9 @@ async def serving(
 ) -> AsyncIterator[RunningBank]:
     """Serve a bank on a free port, with everything that `bank serve` runs."""
     sdl = load_sdl()
-    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME)
+    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME, codecs=SCALARS)
     async with running(build_bank(settings, clock=clock)) as bank, aiohttp.ClientSession() as http:
-        answerer = Answerer(bank, Gate(sdl), engine)
+        answerer = Answerer(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
         sock = socket.create_server(("127.0.0.1", 0))
         started = RunningBank(bank, Client(http, f"http://127.0.0.1:{sock.getsockname()[1]}"))
         try:

@@ -5,7 +5,8 @@ from graphql import build_schema, parse, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank.api.scalars import SCALARS, attach_scalars
+from bank.api.scalars import SCALARS
+from bank.graphql.scalars import attach_scalars
 from bank.identifiers import BRANCH_MAX, SEQUENCE_MAX, account_number
 from bank.money import MAX_AMOUNT_MINOR, MIN_AMOUNT_MINOR, Money, format_amount, parse_amount
 
@@ -16,14 +17,14 @@ moments = st.datetimes(
 
 @given(st.integers(MIN_AMOUNT_MINOR, MAX_AMOUNT_MINOR))
 def test_a_decimal_shows_money_and_is_read_as_the_text_of_it(amount_minor: int) -> None:
-    shown = SCALARS["Decimal"].serialise(Money(amount_minor, "BRL"))
+    shown = SCALARS["Decimal"].serialize(Money(amount_minor, "BRL"))
     assert shown == format_amount(amount_minor, "BRL")
     assert parse_amount(str(SCALARS["Decimal"].parse(shown)), "BRL") == amount_minor
 
 
 @given(moments)
 def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
-    shown = SCALARS["DateTime"].serialise(moment)
+    shown = SCALARS["DateTime"].serialize(moment)
     # In UTC: Python calls no two moments equal while a zone is changing its offset.
     assert SCALARS["DateTime"].parse(shown) == moment.astimezone(UTC)
     assert len(shown) == len("2026-11-22T16:03:00.123456Z")
@@ -31,19 +32,19 @@ def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
 
 @given(st.dates())
 def test_a_day_survives_being_shown_and_read(day: date) -> None:
-    assert SCALARS["Date"].parse(SCALARS["Date"].serialise(day)) == day
+    assert SCALARS["Date"].parse(SCALARS["Date"].serialize(day)) == day
 
 
 @given(moments, moments)
 def test_moments_are_in_the_order_of_their_texts(one: datetime, other: datetime) -> None:
-    texts = SCALARS["DateTime"].serialise(one), SCALARS["DateTime"].serialise(other)
+    texts = SCALARS["DateTime"].serialize(one), SCALARS["DateTime"].serialize(other)
     assert (one.astimezone(UTC) < other.astimezone(UTC)) == (texts[0] < texts[1])
 
 
 @given(st.integers(1, BRANCH_MAX), st.integers(1, SEQUENCE_MAX))
 def test_an_account_number_is_read_as_it_is(branch: int, sequence: int) -> None:
     number = account_number(branch, sequence)
-    assert SCALARS["AccountNumber"].parse(number) == number == SCALARS["AccountNumber"].serialise(number)
+    assert SCALARS["AccountNumber"].parse(number) == number == SCALARS["AccountNumber"].serialize(number)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_what_has_not_is_refused_in_words_that_do_not_repeat_it(name: str, text:
 @pytest.mark.parametrize(("name", "text"), REFUSED)
 def test_the_gates_schema_refuses_the_same_literals(name: str, text: str) -> None:
     schema = build_schema(f"scalar {name} type Query {{ take(value: {name}): Int }}")
-    attach_scalars(schema)
+    attach_scalars(schema, SCALARS)
     written = text.replace("\n", "\\n")
     (error,) = validate(schema, parse(f'{{ take(value: "{written}") }}'))
     assert name in error.message
@@ -155,7 +156,7 @@ def test_the_gates_schema_refuses_the_same_literals(name: str, text: str) -> Non
 @pytest.mark.parametrize("literal", ["1", "1.5", "true", "BRL", "{a: 1}", "[1]"])
 def test_only_strings_are_literals_of_these_scalars(name: str, literal: str) -> None:
     schema = build_schema(f"scalar {name} type Query {{ take(value: {name}): Int }}")
-    attach_scalars(schema)
+    attach_scalars(schema, SCALARS)
     (error,) = validate(schema, parse(f"{{ take(value: {literal}) }}"))
     assert error.message == f"{name} is given as a string."
 
@@ -177,9 +178,9 @@ def test_only_strings_are_literals_of_these_scalars(name: str, literal: str) -> 
 )
 def test_what_is_not_the_scalars_own_kind_of_value_is_never_shown(name: str, value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
-        SCALARS[name].serialise(value)
+        SCALARS[name].serialize(value)
 
 
 def test_a_moment_of_another_zone_is_shown_in_utc() -> None:
     moment = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=3)))
-    assert SCALARS["DateTime"].serialise(moment) == "2025-12-31T22:00:00.000000Z"
+    assert SCALARS["DateTime"].serialize(moment) == "2025-12-31T22:00:00.000000Z"

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis_graphql import from_schema, nodes
 
 import contracts
-from bank.api.bake import parse_admitted
-from bank.api.engine import GraphQLEngine
-from bank.api.gate import Gate
-from bank.api.refusal import Refused
 from bank.api.scalars import SCALARS
 from bank.api.schema import load_sdl
 from bank.errors import BankError
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.execution.schema_builder import parse_document
+from bank.graphql.validation.errors import DocumentError
+from bank.graphql.validation.validator import DocumentValidator
 
 SDL = load_sdl()
 SCHEMA = graphql.build_schema(SDL)
@@ -99,10 +99,10 @@ async def nothing(*_: object) -> None:
 async def engine() -> GraphQLEngine:
     roots = [root for root in (SCHEMA.query_type, SCHEMA.mutation_type, SCHEMA.subscription_type) if root]
     resolvers = {f"{root.name}.{field}": nothing for root in roots for field in root.fields}
-    return await GraphQLEngine.create(SDL, schema_name="contract", resolvers=resolvers)
+    return await GraphQLEngine.create(SDL, schema_name="contract", resolvers=resolvers, codecs=SCALARS)
 
 
-GATE = Gate(SDL)
+VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 READER = asyncio.run(engine())
 
 # Values for the contract's scalars: most of them right, so that documents get through.
@@ -123,11 +123,11 @@ DOCUMENTS = from_schema(
 @given(DOCUMENTS)
 def test_tartiflette_can_read_every_document_that_the_gate_admits(source: str) -> None:
     try:
-        admitted = GATE.admit(source)
-    except Refused:
+        document = VALIDATOR.validate(source)
+    except DocumentError:
         assume(False)
-    document = parse_admitted(READER._engine, admitted.text)
-    assert len(document.definitions) == len(graphql.parse(source).definitions)
+    parsed = parse_document(READER._engine, document.text)
+    assert len(parsed.definitions) == len(graphql.parse(source).definitions)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +151,14 @@ def test_tartiflette_can_read_every_document_that_the_gate_admits(source: str) -
     ],
 )
 def test_tartiflette_reads_what_other_parsers_find_odd(source: str) -> None:
-    assert parse_admitted(READER._engine, GATE.admit(source).text).definitions
+    assert parse_document(READER._engine, VALIDATOR.validate(source).text).definitions
 
 
 async def test_introspection_through_the_engine_gives_the_contract_and_nothing_else() -> None:
     query = get_introspection_query(
         specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
     )
-    response = await (await engine()).execute(Gate(SDL).admit(query))
+    response = await (await engine()).execute(DocumentValidator(SDL, codecs=SCALARS).validate(query))
     assert "errors" not in response
     client = graphql.build_client_schema(response["data"])
     assert graphql.print_schema(graphql.lexicographic_sort_schema(client)) == graphql.print_schema(
@@ -184,7 +184,9 @@ def elements(schema: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
 
 
 async def test_everything_in_the_schema_is_described() -> None:
-    response = await (await engine()).execute(Gate(SDL).admit(get_introspection_query()))
+    response = await (await engine()).execute(
+        DocumentValidator(SDL, codecs=SCALARS).validate(get_introspection_query())
+    )
     described = dict(elements(response["data"]["__schema"]))
     assert {"Account.statement(first:)", "MoneyInput.amount", "Role.ADMIN", "@skip(if:)", "CPF"} <= described.keys()
     assert [coordinate for coordinate, text in described.items() if not text or not text.strip()] == []
@@ -194,6 +196,6 @@ async def test_everything_in_the_schema_is_described() -> None:
 async def test_every_operation_of_the_contract_runs(name: str) -> None:
     """With resolvers that only fail, so that nothing but the way there is tested."""
     source = (contracts.OPERATIONS / name).read_text(encoding="utf-8")
-    response = await (await engine()).execute(Gate(SDL).admit(source), variables={})
+    response = await (await engine()).execute(DocumentValidator(SDL, codecs=SCALARS).validate(source), variables={})
     messages = {error["message"] for error in response["errors"]}
     assert messages == {"not asked for"} or all("was not provided" in message for message in messages)

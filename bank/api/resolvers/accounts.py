@@ -10,7 +10,6 @@ from bank.accounts.cached import account_tag
 from bank.accounts.days import days_of
 from bank.accounts.open import open_account
 from bank.accounts.reads import find_account
-from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.shapes import (
     Shape,
     page_size,
@@ -21,6 +20,7 @@ from bank.api.resolvers.shapes import (
     shape_refusal,
     write_cursor,
 )
+from bank.api.schema import SCHEMA_NAME
 from bank.api.scope import RequestScope
 from bank.clock import business_day
 from bank.errors import BadInput

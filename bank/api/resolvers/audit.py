@@ -4,8 +4,8 @@ from typing import Any
 
 from tartiflette import Resolver
 
-from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.shapes import PAGE_MAX, Shape, read_cursor, read_id, shape_page, write_cursor
+from bank.api.schema import SCHEMA_NAME
 from bank.api.scope import RequestScope
 from bank.audit.reads import ENTITY_TYPES, NEWEST, AuditLog, trail_page
 from bank.errors import BadInput

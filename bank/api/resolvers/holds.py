@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 from tartiflette import Resolver
 
-from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.shapes import (
     Shape,
     page_size,
@@ -16,6 +15,7 @@ from bank.api.resolvers.shapes import (
     shape_receipt,
     shape_refusal,
 )
+from bank.api.schema import SCHEMA_NAME
 from bank.api.scope import RequestScope
 from bank.errors import BadInput
 from bank.ledger.command import HoldReceipt, Outcome, Receipt

@@ -6,9 +6,9 @@ from tartiflette import Resolver
 
 from bank.accounts.cached import account_tag, owner_tag
 from bank.accounts.reads import accounts_of
-from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.accounts import shape_account
 from bank.api.resolvers.shapes import Shape, shape_errors, shape_refusal
+from bank.api.schema import SCHEMA_NAME
 from bank.api.scope import RequestScope
 from bank.errors import Unauthenticated
 from bank.identity.profile import User, find_user

@@ -6,9 +6,9 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 from tartiflette import Resolver
 
-from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.accounts import shape_account
 from bank.api.resolvers.shapes import Shape, read_id, shape_refusal
+from bank.api.schema import SCHEMA_NAME
 from bank.api.scope import RequestScope
 from bank.ledger.model import Account, Refusal
 from bank.transfers.policy import NOTHING, read_limit

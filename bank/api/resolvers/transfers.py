@@ -4,7 +4,6 @@ from typing import Any
 
 from tartiflette import Resolver
 
-from bank.api.engine import SCHEMA_NAME
 from bank.api.resolvers.shapes import (
     Shape,
     read_id,
@@ -13,6 +12,7 @@ from bank.api.resolvers.shapes import (
     shape_receipt,
     shape_refusal,
 )
+from bank.api.schema import SCHEMA_NAME
 from bank.api.scope import RequestScope
 from bank.identity.tokens import Caller
 from bank.ledger.command import Outcome, Receipt, Results

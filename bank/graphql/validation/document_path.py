@@ -1,4 +1,4 @@
-"""The place of a value in a document, in the names of the schema: `transfer(input.amount.currency)`."""
+"""The path of a value in a document, in names of the schema: `transfer(input.amount.currency)`."""
 
 from graphql import (
     ArgumentNode,
@@ -12,7 +12,7 @@ from graphql import (
 )
 
 
-def place_of(document: DocumentNode, wanted: Node) -> str | None:
+def path_of(document: DocumentNode, wanted: Node) -> str | None:
     """Return where a value, or a field of an input object, stands in a document; None where it is not in it.
 
     The names come from the client, and are bounded like all names of a document.

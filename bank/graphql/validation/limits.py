@@ -1,7 +1,7 @@
-"""How large and how deep a GraphQL document may be, and the measuring of one.
+"""Limits on the size, depth and complexity of a GraphQL document, and the check of one document against them.
 
-The measures are taken before validation, because validation itself is quadratic in some of them. All of them are linear
-in the document: a fragment is measured once, however often it is spread.
+The check runs before validation, because validation itself is quadratic in some of these counts. The check is linear in
+the document: a fragment is counted once, however often it is spread.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,12 +21,18 @@ from graphql import (
     ValueNode,
 )
 
-from bank.api.refusal import DOCUMENT_TOO_COMPLEX, DOCUMENT_TOO_DEEP, PARSE_FAILED, VALIDATION_FAILED, refused
+from bank.graphql.validation.errors import (
+    DOCUMENT_TOO_COMPLEX,
+    DOCUMENT_TOO_DEEP,
+    PARSE_FAILED,
+    VALIDATION_FAILED,
+    document_error,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What the gate lets through. The defaults keep every document, whatever it is, under 50 ms of one core.
+class DocumentLimits:
+    """The largest accepted document. With the defaults every document is validated within 50 ms of one core.
 
     The standard introspection query is the largest document that every client sends: 1.6 kB, 183 tokens, 15 deep.
     """
@@ -54,15 +60,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """How far a selection set reaches when its fragments are written out."""
+    """Depth and number of fields of a selection set with its fragments expanded."""
 
     depth: int
     fields: int
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What is written in a document, each thing counted where it stands."""
+class _Counts:
+    """Counts of the elements as they are written in a document, fragments not expanded."""
 
     fields: int = 0
     aliases: int = 0
@@ -72,17 +78,17 @@ class _Tally:
 
 
 @dataclass(slots=True)
-class Measures:
-    """The measuring of one document; `check` raises Refused at the first limit that is passed."""
+class ComplexityCheck:
+    """The complexity of one document; `check` raises DocumentError at the first limit that is exceeded."""
 
     document: DocumentNode
-    limits: Limits
+    limits: DocumentLimits
     fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
     _extents: dict[str, _Extent] = field(default_factory=dict)
     _entered: set[str] = field(default_factory=set)
 
     def check(self) -> None:
-        """Hold the document against every limit."""
+        """Compare the document with every limit."""
         operations = [node for node in self.document.definitions if isinstance(node, OperationDefinitionNode)]
         fragments = [node for node in self.document.definitions if isinstance(node, FragmentDefinitionNode)]
         self.fragments = {node.name.value: node for node in fragments}
@@ -91,7 +97,7 @@ class Measures:
         _at_most("fields, with fragments written out", expanded, self.limits.fields)
         for fragment in fragments:
             if fragment.name.value not in self._extents:  # measured only where spread: it could still cost validation
-                raise refused(VALIDATION_FAILED, f"Fragment '{fragment.name.value}' is never used.", fragment)
+                raise document_error(VALIDATION_FAILED, f"Fragment '{fragment.name.value}' is never used.", fragment)
         merges = sum(self._merges([operation.selection_set]) for operation in operations)
         _at_most("pairs of selections with one response name", merges, self.limits.merges)
         for operation in operations:
@@ -109,7 +115,7 @@ class Measures:
             nested = [node.selection_set for node in asked.pop() if node.selection_set]
             for key, nodes in flatten(nested, self.fragments).items():
                 if key != nodes[0].name.value:
-                    raise refused(DOCUMENT_TOO_COMPLEX, "Introspection has no aliases.", nodes[0])
+                    raise document_error(DOCUMENT_TOO_COMPLEX, "Introspection has no aliases.", nodes[0])
                 asked.append(nodes)
 
     def _check_written(
@@ -118,24 +124,26 @@ class Measures:
         limits = self.limits
         _at_most("operations", len(operations), limits.operations)
         _at_most("fragments", len(fragments), limits.fragments)
-        tally = _Tally()
+        counts = _Counts()
         for definition in (*operations, *fragments):
             variables = definition.variable_definitions or ()
             _at_most("variables", len(variables), limits.variables)
-            tally.values += sum(_count_values(node.default_value) for node in variables)
-            _count(definition.selection_set, tally)
-            tally.directives += len(definition.directives or ()) + sum(len(node.directives or ()) for node in variables)
-        _at_most("fields", tally.fields, limits.fields)
-        _at_most("aliases", tally.aliases, limits.aliases)
-        _at_most("directives", tally.directives, limits.directives)
-        _at_most("fragment spreads", tally.spreads, limits.spreads)
-        _at_most("argument values", tally.values, limits.values)
+            counts.values += sum(_count_values(node.default_value) for node in variables)
+            _count(definition.selection_set, counts)
+            counts.directives += len(definition.directives or ()) + sum(
+                len(node.directives or ()) for node in variables
+            )
+        _at_most("fields", counts.fields, limits.fields)
+        _at_most("aliases", counts.aliases, limits.aliases)
+        _at_most("directives", counts.directives, limits.directives)
+        _at_most("fragment spreads", counts.spreads, limits.spreads)
+        _at_most("argument values", counts.values, limits.values)
 
     def _extent(self, selection_set: SelectionSetNode, depth: int, hops: int) -> _Extent:
         """Measure a selection set at this depth. `hops` counts fragments too: it bounds the recursion of measuring."""
         limit = self.limits.depth
         if depth > limit or hops > limit + self.limits.fragments + self.limits.nesting:
-            raise refused(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
+            raise document_error(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
         reach, fields = 0, 0
         for selection in selection_set.selections:
             match selection:
@@ -153,7 +161,7 @@ class Measures:
             reach = max(reach, own + inner.depth)
             fields += own + inner.fields
         if depth - 1 + reach > limit:
-            raise refused(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
+            raise document_error(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
         return _Extent(reach, fields)
 
     def _fragment_extent(self, spread: FragmentSpreadNode, depth: int, hops: int) -> _Extent:
@@ -164,7 +172,7 @@ class Measures:
         if fragment is None:  # the rules say so, with the place
             return _Extent(0, 0)
         if name in self._entered:
-            raise refused(VALIDATION_FAILED, "A fragment spreads itself.", spread)
+            raise document_error(VALIDATION_FAILED, "A fragment spreads itself.", spread)
         self._entered.add(name)
         # Measured as if it stood alone, so that the measure holds wherever it is spread; the caller adds its own depth.
         extent = self._extent(fragment.selection_set, 1, hops + 1)
@@ -205,28 +213,28 @@ def flatten(
     return fields
 
 
-def _count(selection_set: SelectionSetNode, tally: _Tally) -> None:
+def _count(selection_set: SelectionSetNode, counts: _Counts) -> None:
     waiting = [selection_set]
     while waiting:
         nested = waiting.pop()
         if not nested.selections:  # some parsers let it pass, and none agrees on what it selects
-            raise refused(PARSE_FAILED, "A selection set selects at least one field.", nested)
+            raise document_error(PARSE_FAILED, "A selection set selects at least one field.", nested)
         for selection in nested.selections:
-            tally.directives += len(selection.directives or ())
+            counts.directives += len(selection.directives or ())
             for directive in selection.directives or ():
-                tally.values += sum(_count_values(argument.value) for argument in directive.arguments or ())
+                counts.values += sum(_count_values(argument.value) for argument in directive.arguments or ())
             match selection:
                 case FieldNode():
-                    tally.fields += 1
-                    tally.aliases += selection.alias is not None
-                    tally.values += sum(_count_values(argument.value) for argument in selection.arguments or ())
+                    counts.fields += 1
+                    counts.aliases += selection.alias is not None
+                    counts.values += sum(_count_values(argument.value) for argument in selection.arguments or ())
                     if selection.selection_set is not None:
                         waiting.append(selection.selection_set)
                 case InlineFragmentNode():
-                    tally.spreads += 1
+                    counts.spreads += 1
                     waiting.append(selection.selection_set)
                 case FragmentSpreadNode():
-                    tally.spreads += 1
+                    counts.spreads += 1
 
 
 def _count_values(value: ValueNode | None) -> int:
@@ -244,4 +252,4 @@ def _count_values(value: ValueNode | None) -> int:
 
 def _at_most(what: str, count: int, limit: int) -> None:
     if count > limit:
-        raise refused(DOCUMENT_TOO_COMPLEX, f"The document has more than {limit} {what}.")
+        raise document_error(DOCUMENT_TOO_COMPLEX, f"The document has more than {limit} {what}.")

@@ -8,10 +8,10 @@ import structlog
 from tartiflette import Resolver
 from tartiflette.schema.registry import SchemaRegistry
 
-from bank.api.bake import KeptDocuments
-from bank.api.engine import GraphQLEngine
-from bank.api.gate import Gate
-from bank.api.refusal import Refused
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.execution.schema_builder import DocumentCache
+from bank.graphql.validation.errors import DocumentError
+from bank.graphql.validation.validator import DocumentValidator
 
 WHO = "type Query { who: String }"
 
@@ -23,17 +23,17 @@ def answering(name: str) -> Any:
     return resolve
 
 
-@pytest.fixture(params=[True, False], ids=["tuned", "untuned"])
-def tuned(request: pytest.FixtureRequest) -> bool:
+@pytest.fixture(params=[True, False], ids=["compiled", "interpreted"])
+def compiled(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
 async def test_several_engines_of_one_schema_name_live_side_by_side() -> None:
     one = await GraphQLEngine.create(WHO, schema_name="many", resolvers={"Query.who": answering("one")})
     two = await GraphQLEngine.create(WHO, schema_name="many", resolvers={"Query.who": answering("two")})
-    admitted = Gate(WHO).admit("{ who }")
-    assert await one.execute(admitted) == {"data": {"who": "one"}}
-    assert await two.execute(admitted) == {"data": {"who": "two"}}
+    document = DocumentValidator(WHO).validate("{ who }")
+    assert await one.execute(document) == {"data": {"who": "one"}}
+    assert await two.execute(document) == {"data": {"who": "two"}}
 
 
 async def test_resolvers_registered_by_decorator_serve_every_engine_of_their_schema_name() -> None:
@@ -43,7 +43,7 @@ async def test_resolvers_registered_by_decorator_serve_every_engine_of_their_sch
 
     for _ in range(2):
         engine = await GraphQLEngine.create(WHO, schema_name="decorated")
-        assert await engine.execute(Gate(WHO).admit("{ who }")) == {"data": {"who": "decorated"}}
+        assert await engine.execute(DocumentValidator(WHO).validate("{ who }")) == {"data": {"who": "decorated"}}
 
 
 async def test_engines_leave_nothing_in_tartiflettes_register() -> None:
@@ -68,21 +68,21 @@ async def test_a_directive_the_engine_would_ignore_is_noticed_at_once() -> None:
 
 async def test_an_operation_is_chosen_by_name() -> None:
     engine = await GraphQLEngine.create(WHO, schema_name="named", resolvers={"Query.who": answering("me")})
-    admitted = Gate(WHO).admit("query A { a: who } query B { b: who }")
-    assert await engine.execute(admitted, operation_name="B") == {"data": {"b": "me"}}
-    assert await engine.execute(admitted, operation_name="A") == {"data": {"a": "me"}}
-    with pytest.raises(Refused):
-        await engine.execute(admitted)
+    document = DocumentValidator(WHO).validate("query A { a: who } query B { b: who }")
+    assert await engine.execute(document, operation_name="B") == {"data": {"b": "me"}}
+    assert await engine.execute(document, operation_name="A") == {"data": {"a": "me"}}
+    with pytest.raises(DocumentError):
+        await engine.execute(document)
 
 
 async def test_an_unknown_version_of_tartiflette_runs_untuned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bank.api.tuning.TARTIFLETTE_VERSION", "9.9.9")
-    monkeypatch.setattr("bank.api.engine.run_plan", None)
+    monkeypatch.setattr("bank.graphql.execution.executor.SUPPORTED_VERSION", "9.9.9")
+    monkeypatch.setattr("bank.graphql.execution.engine.execute_selection", None)
     engine = await GraphQLEngine.create(WHO, schema_name="version", resolvers={"Query.who": answering("me")})
-    assert await engine.execute(Gate(WHO).admit("{ who }")) == {"data": {"who": "me"}}
+    assert await engine.execute(DocumentValidator(WHO).validate("{ who }")) == {"data": {"who": "me"}}
 
 
-async def test_query_fields_run_one_after_the_other_too(tuned: bool) -> None:
+async def test_query_fields_run_one_after_the_other_too(compiled: bool) -> None:
     order: list[str] = []
 
     async def resolve(_parent: Any, _arguments: Any, _context: Any, info: Any) -> int:
@@ -93,12 +93,12 @@ async def test_query_fields_run_one_after_the_other_too(tuned: bool) -> None:
 
     sdl = "type Query { a: Int b: Int }"
     resolvers = {"Query.a": resolve, "Query.b": resolve}
-    engine = await GraphQLEngine.create(sdl, schema_name="turn", resolvers=resolvers, tuned=tuned)
-    await engine.execute(Gate(sdl).admit("{ a b }"))
+    engine = await GraphQLEngine.create(sdl, schema_name="turn", resolvers=resolvers, compiled=compiled)
+    await engine.execute(DocumentValidator(sdl).validate("{ a b }"))
     assert order == ["a begins", "a ends", "b begins", "b ends"]
 
 
-async def test_a_cancelled_request_is_cancelled_and_not_answered(tuned: bool) -> None:
+async def test_a_cancelled_request_is_cancelled_and_not_answered(compiled: bool) -> None:
     started = asyncio.Event()
 
     async def wait(*_: Any) -> None:
@@ -107,25 +107,25 @@ async def test_a_cancelled_request_is_cancelled_and_not_answered(tuned: bool) ->
 
     sdl = "type Query { wait: Int other: Int }"
     engine = await GraphQLEngine.create(
-        sdl, schema_name="cancel", resolvers={"Query.wait": wait, "Query.other": wait}, tuned=tuned
+        sdl, schema_name="cancel", resolvers={"Query.wait": wait, "Query.other": wait}, compiled=compiled
     )
-    task = asyncio.create_task(engine.execute(Gate(sdl).admit("{ wait other }")))
+    task = asyncio.create_task(engine.execute(DocumentValidator(sdl).validate("{ wait other }")))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_a_timeout_around_the_engine_works(tuned: bool) -> None:
+async def test_a_timeout_around_the_engine_works(compiled: bool) -> None:
     async def wait(*_: Any) -> None:
         await asyncio.Event().wait()
 
     engine = await GraphQLEngine.create(
-        "type Query { wait: Int }", schema_name="timeout", resolvers={"Query.wait": wait}, tuned=tuned
+        "type Query { wait: Int }", schema_name="timeout", resolvers={"Query.wait": wait}, compiled=compiled
     )
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await engine.execute(Gate("type Query { wait: Int }").admit("{ wait }"))
+            await engine.execute(DocumentValidator("type Query { wait: Int }").validate("{ wait }"))
 
 
 async def test_internal_errors_go_to_the_log_with_their_traceback() -> None:
@@ -134,7 +134,7 @@ async def test_internal_errors_go_to_the_log_with_their_traceback() -> None:
 
     engine = await GraphQLEngine.create("type Query { fail: Int }", schema_name="log", resolvers={"Query.fail": fail})
     with structlog.testing.capture_logs() as lines:
-        await engine.execute(Gate("type Query { fail: Int }").admit("{ fail }"))
+        await engine.execute(DocumentValidator("type Query { fail: Int }").validate("{ fail }"))
     assert [line["event"] for line in lines] == ["graphql_internal_error"]
     kind, error, traceback = lines[0]["exc_info"]
     assert (kind, str(error)) == (RuntimeError, "the reason")
@@ -148,35 +148,35 @@ def test_kept_documents_are_bounded_by_their_size_and_the_last_used_stay() -> No
         made.append(text)
         return text.upper()
 
-    kept = KeptDocuments(make)
-    large = [str(number).rjust(KeptDocuments.CHARACTERS_MAX // 4) for number in range(4)]
+    kept = DocumentCache(make)
+    large = [str(number).rjust(DocumentCache.CHARACTERS_MAX // 4) for number in range(4)]
     for text in (*large, large[0], "small", large[0], large[1]):
         assert kept(text, None) == text.upper()
     # "small" has pushed out the one used longest ago, and that was large[1].
     assert made == [*large, "small", large[1]]
-    assert len(kept._kept) == 4
+    assert len(kept._documents) == 4
 
 
 def test_even_the_smallest_documents_are_bounded() -> None:
-    kept = KeptDocuments(lambda text, _schema: text)
+    kept = DocumentCache(lambda text, _schema: text)
     for number in range(5_000):
         kept(str(number), None)
-    assert len(kept._kept) == KeptDocuments.CHARACTERS_MAX // KeptDocuments.CHARACTERS_MIN
+    assert len(kept._documents) == DocumentCache.CHARACTERS_MAX // DocumentCache.CHARACTERS_MIN
 
 
 async def test_an_answer_to_introspection_is_kept_unless_variables_or_data_decide_it() -> None:
     engine = await GraphQLEngine.create(WHO, schema_name="constant", resolvers={"Query.who": answering("me")})
-    gate = Gate(WHO)
+    validator = DocumentValidator(WHO)
 
     async def ask(source: str, **variables: Any) -> Any:
-        return (await engine.execute(gate.admit(source), variables=variables))["data"]
+        return (await engine.execute(validator.validate(source), variables=variables))["data"]
 
     by_name = "query ($name: String!) { __type(name: $name) { name } }"
     assert await ask(by_name, name="Query") == {"__type": {"name": "Query"}}
     assert await ask(by_name, name="String") == {"__type": {"name": "String"}}
     two = 'query A { __type(name: "Query") { name } } query B { __type(name: "Int") { name } }'
     for name, expected in (("A", "Query"), ("B", "Int"), ("A", "Query")):
-        response = await engine.execute(gate.admit(two), operation_name=name)
+        response = await engine.execute(validator.validate(two), operation_name=name)
         assert response == {"data": {"__type": {"name": expected}}}
         response.clear()
     assert await ask('{ who __type(name: "Int") { name } }') == {"who": "me", "__type": {"name": "Int"}}

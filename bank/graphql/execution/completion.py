@@ -1,7 +1,7 @@
 """Completing plain values (GraphQL September 2025, section 6.4.3) without awaiting anything.
 
-Only what is right goes through here. For everything else `Unfit` is raised, or whatever the value itself raises; the
-caller then has Tartiflette complete the value again, which finds the same mistake and says where it is.
+Only valid values are completed here. For all others `CompletionError` is raised, or what the value itself raises; the
+caller then lets Tartiflette complete the value again, which finds the same error and reports its path.
 """
 
 from collections.abc import Callable
@@ -11,34 +11,39 @@ from typing import Any
 from tartiflette.types.enum import GraphQLEnumType
 from tartiflette.types.scalar import GraphQLScalarType
 
-from bank.api.scalars import SCALARS
+from bank.graphql.scalars import ScalarCodecs
 
-Complete = Callable[[Any], Any]
+Completer = Callable[[Any], Any]
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 
-# Results of exactly this class are the answer as they are.
-AS_IT_IS: dict[str, type] = {"String": str, "ID": str, "Boolean": bool, "AccountNumber": str, "CurrencyCode": str}
+# Values of exactly this class are their own serialized form.
+_BUILT_IN_PASSTHROUGH: dict[str, type] = {"String": str, "ID": str, "Boolean": bool}
 
 
-class Unfit(Exception):
-    """The value is not plainly of its type."""
+class CompletionError(Exception):
+    """The value is not certainly valid for its type."""
 
 
-def complete_leaf(definition: Any) -> Complete | None:
+def passthrough_classes(codecs: ScalarCodecs) -> dict[str, type]:
+    """Return, by scalar name, the class whose values are their own serialized form."""
+    return _BUILT_IN_PASSTHROUGH | {name: str for name, codec in codecs.items() if codec.passthrough}
+
+
+def complete_leaf(definition: Any, codecs: ScalarCodecs) -> Completer | None:
     """Return the completion of a scalar or an enum, not null; None for a type that Tartiflette has to complete."""
     if isinstance(definition, GraphQLEnumType):
         return {member.value: member.value for member in definition.values}.__getitem__
     if not isinstance(definition, GraphQLScalarType):
         return None
-    if definition.name in AS_IT_IS:
-        return _exactly(AS_IT_IS[definition.name])
-    if definition.name in SCALARS:
-        return SCALARS[definition.name].serialise
+    if (expected := passthrough_classes(codecs).get(definition.name)) is not None:
+        return _exactly(expected)
+    if definition.name in codecs:
+        return codecs[definition.name].serialize
     return {"Int": _complete_int, "Float": _complete_float}.get(definition.name)
 
 
-def complete_wrapped(graphql_type: Any, inner: Complete) -> Complete:
+def complete_wrapped(graphql_type: Any, inner: Completer) -> Completer:
     """Return the completion of a type around a named one, which `inner` completes where there is a value."""
     if graphql_type.is_non_null_type:
         return _non_null(graphql_type.wrapped_type, inner)
@@ -50,34 +55,34 @@ def complete_wrapped(graphql_type: Any, inner: Complete) -> Complete:
     return nullable
 
 
-def _non_null(graphql_type: Any, inner: Complete) -> Complete:
+def _non_null(graphql_type: Any, inner: Completer) -> Completer:
     complete = _value(graphql_type, inner)
 
     def non_null(value: Any) -> Any:
         if value is None:
-            raise Unfit
+            raise CompletionError
         return complete(value)
 
     return non_null
 
 
-def _value(graphql_type: Any, inner: Complete) -> Complete:
+def _value(graphql_type: Any, inner: Completer) -> Completer:
     if not graphql_type.is_list_type:
         return inner
     complete_item = complete_wrapped(graphql_type.wrapped_type, inner)
 
     def listed(value: Any) -> Any:
         if value.__class__ is not list:
-            raise Unfit
+            raise CompletionError
         return [complete_item(item) for item in value]
 
     return listed
 
 
-def _exactly(expected: type) -> Complete:
+def _exactly(expected: type) -> Completer:
     def complete(value: Any) -> Any:
         if value.__class__ is not expected:
-            raise Unfit
+            raise CompletionError
         return value
 
     return complete
@@ -85,11 +90,11 @@ def _exactly(expected: type) -> Complete:
 
 def _complete_int(value: Any) -> Any:
     if value.__class__ is not int or not _INT_MIN <= value <= _INT_MAX:
-        raise Unfit
+        raise CompletionError
     return value
 
 
 def _complete_float(value: Any) -> Any:
     if value.__class__ is not float or not isfinite(value):
-        raise Unfit
+        raise CompletionError
     return value

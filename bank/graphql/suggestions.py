@@ -1,4 +1,4 @@
-"""Names from clients in messages: which can be shown, and which name of the schema they were meant to be."""
+"""Suggestions for misspelt names: the names from clients that a message may show, and the closest existing name."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -21,7 +21,7 @@ def printable_name(text: str) -> str | None:
     return text if _NAME.fullmatch(text) else None
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str | None:
+def closest_name(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that is most like a name, spelled in whatever case; None where none is like it."""
     folded = name.replace("_", "").lower()
     best, likeness = None, _LIKENESS_MIN
@@ -37,7 +37,7 @@ def suggestion(name: str | None, known: Collection[str], called: str) -> str:
 
     `called` begins that sentence ("its fields are"); `name` is None where a client's name cannot be shown.
     """
-    near = nearest(name, known) if name else None
+    near = closest_name(name, known) if name else None
     if near:
         return f"did you mean {near}?"
     listed = ", ".join(known)

@@ -1,7 +1,7 @@
-"""Suggestions for names of a refused document that the schema does not have: the nearest that there is, or all.
+"""Suggestions for unknown names in an invalid document: the closest existing name, or all of them.
 
-graphql-core has suggestions as well. They take time without bound, are worded differently from version to version, and
-would repeat values; so they stay off, and these are made from the nodes that its errors point at.
+The suggestions of graphql-core are switched off: they take unbounded time, change from version to version, and repeat
+values. These are made from the nodes that its errors point at.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ from graphql import (
     visit,
 )
 
-from bank.api.naming import printable_name, suggestion
+from bank.graphql.suggestions import printable_name, suggestion
 
 _EXECUTABLE = frozenset({DirectiveLocation.QUERY, DirectiveLocation.MUTATION, DirectiveLocation.FIELD})
 

@@ -1,4 +1,4 @@
-"""What of an error a client is told: a sentence, a code, the correlation id. The unexpected is "Internal error"."""
+"""Error masking: a client gets a sentence, a code and the correlation id; an unexpected error is "Internal error"."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ logger = structlog.get_logger(__name__)
 
 InternalErrorHook = Callable[[BaseException], None]
 
-# The one kind of error that Tartiflette itself raises in an admitted document whose variables have been coerced: an
+# The one kind of error that Tartiflette itself raises in a validated document whose variables have been coerced: an
 # argument whose variable is null or missing. The rest of its sentence may hold the value, and stays here.
 _ARGUMENT = re.compile(r"Argument < (\w+) > (of non-null type|of required type|has invalid value)")
 _ARGUMENT_SENTENCES = {
@@ -29,7 +29,7 @@ def error_extensions(code: str, *, retryable: bool = False) -> dict[str, Any]:
     return {"code": code, "correlationId": correlation_id(), "retryable": retryable}
 
 
-def error_dict(error: BankError) -> dict[str, Any]:
+def format_error(error: BankError) -> dict[str, Any]:
     """Return a BankError as a GraphQL error."""
     return {"message": error.message, "extensions": error_extensions(error.code, retryable=error.retryable)}
 
@@ -41,7 +41,7 @@ def log_internal_error(error: BaseException) -> None:
 
 def mask_error(exception: Exception, entry: dict[str, Any], on_internal_error: InternalErrorHook) -> dict[str, Any]:
     """Return the error as a client may see it. `entry` is Tartiflette's rendering, of which place and path are used."""
-    masked = error_dict(_expected(exception) or _internal(exception, on_internal_error))
+    masked = format_error(_expected(exception) or _internal(exception, on_internal_error))
     if entry.get("path"):
         masked["path"] = entry["path"]
     if entry.get("locations"):

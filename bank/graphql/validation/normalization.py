@@ -1,4 +1,4 @@
-"""Reading a document's tokens, and writing them in the form that Tartiflette reads right.
+"""Normalisation of a document: its tokens are read, and written in a form that Tartiflette parses correctly.
 
 Tartiflette's C parser cuts escaped characters to eight bits, ends the document at a NUL, and knows an older grammar. So
 the document is written anew from its tokens: strings as one line of raw UTF-8, comments gone, tokens in their places.
@@ -9,15 +9,15 @@ from collections.abc import Sequence
 
 from graphql import GraphQLError, GraphQLSyntaxError, Lexer, Source, Token, TokenKind
 
-from bank.api.limits import Limits
-from bank.api.refusal import (
+from bank.graphql.validation.errors import (
     DOCUMENT_TOO_COMPLEX,
     DOCUMENT_TOO_DEEP,
     DOCUMENT_TOO_LARGE,
     PARSE_FAILED,
-    Refused,
-    refused,
+    DocumentError,
+    document_error,
 )
+from bank.graphql.validation.limits import DocumentLimits
 
 _OPENING = frozenset({TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L})
 _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R})
@@ -37,10 +37,10 @@ def holds_control_characters(text: str) -> bool:
     return _CONTROL_CHARACTER.search(text) is not None
 
 
-def read_tokens(source: str, limits: Limits) -> list[Token]:
-    """Return the tokens of a document, without recursion; raise Refused at the first limit or syntax error."""
+def read_tokens(source: str, limits: DocumentLimits) -> list[Token]:
+    """Return the tokens of a document, without recursion; raise DocumentError at the first limit or syntax error."""
     if source.count("#") > limits.comments:
-        raise refused(DOCUMENT_TOO_LARGE, f"The document has more than {limits.comments} comments.")
+        raise document_error(DOCUMENT_TOO_LARGE, f"The document has more than {limits.comments} comments.")
     lexer = Lexer(Source(source))
     tokens: list[Token] = []
     nesting = 0
@@ -48,22 +48,22 @@ def read_tokens(source: str, limits: Limits) -> list[Token]:
         tokens.append(token)
         kind = token.kind
         if len(tokens) > limits.tokens:
-            raise refused(DOCUMENT_TOO_LARGE, f"The document has more than {limits.tokens} tokens.")
+            raise document_error(DOCUMENT_TOO_LARGE, f"The document has more than {limits.tokens} tokens.")
         if kind in _OPENING:
             nesting += 1
             if nesting > limits.nesting:
                 message = f"The document has brackets nested more than {limits.nesting} deep."
-                raise _refused_at(DOCUMENT_TOO_DEEP, lexer, token, message)
+                raise _error_at(DOCUMENT_TOO_DEEP, lexer, token, message)
         elif kind in _CLOSING:
             nesting -= 1
         elif kind is TokenKind.NAME and token.end - token.start > limits.name_length:
             message = f"The document has a name of more than {limits.name_length} characters."
-            raise _refused_at(DOCUMENT_TOO_COMPLEX, lexer, token, message)
+            raise _error_at(DOCUMENT_TOO_COMPLEX, lexer, token, message)
         elif kind in _NUMBERS and token.end - token.start > limits.number_length:
             message = f"The document has a number of more than {limits.number_length} digits."
-            raise _refused_at(DOCUMENT_TOO_COMPLEX, lexer, token, message)
+            raise _error_at(DOCUMENT_TOO_COMPLEX, lexer, token, message)
         elif kind in _STRINGS and holds_control_characters(token.value or ""):
-            raise _refused_at(PARSE_FAILED, lexer, token, "A string holds a control character.")
+            raise _error_at(PARSE_FAILED, lexer, token, "A string holds a control character.")
     return tokens
 
 
@@ -96,8 +96,8 @@ def _advance(lexer: Lexer) -> Token:
     try:
         return lexer.advance()
     except GraphQLSyntaxError as error:
-        raise Refused(PARSE_FAILED, [error]) from None
+        raise DocumentError(PARSE_FAILED, [error]) from None
 
 
-def _refused_at(code: str, lexer: Lexer, token: Token, message: str) -> Refused:
-    return Refused(code, [GraphQLError(message, source=lexer.source, positions=[token.start])])
+def _error_at(code: str, lexer: Lexer, token: Token, message: str) -> DocumentError:
+    return DocumentError(code, [GraphQLError(message, source=lexer.source, positions=[token.start])])

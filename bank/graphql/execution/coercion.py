@@ -1,8 +1,9 @@
 """Coercing the variables of a request (GraphQL September 2025, section 6.1.2).
 
-In place of Tartiflette's own coercion, whose messages repeat the values, and which starts a task for every input field.
-What comes out is the same. The first value that does not fit ends it, with one sentence that says where and, for a name
-that the schema does not have, which name is nearest. Names of a client's own are shown only where they can be names.
+Replaces Tartiflette's own coercion, whose messages repeat the values and which starts a task for every input field. The
+coerced values are the same. The first invalid value ends the coercion with one sentence that says where it is and, for
+a name that the schema does not have, the closest existing one. Names from clients are shown only if they are GraphQL
+names.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -17,20 +18,20 @@ from tartiflette.types.input_object import GraphQLInputObjectType
 from tartiflette.types.scalar import GraphQLScalarType
 from tartiflette.utils.type_from_ast import schema_type_from_ast
 
-from bank.api.naming import nearest, printable_name, suggestion, with_suggestion
-from bank.api.normalise import holds_control_characters
-from bank.api.scalars import SCALARS
 from bank.errors import BadInput
+from bank.graphql.scalars import ScalarCodecs
+from bank.graphql.suggestions import closest_name, printable_name, suggestion, with_suggestion
+from bank.graphql.validation.normalization import holds_control_characters
 
 Coerce = Callable[[Any], Any]
 
-# Stands for "there is none" where None is a value.
+# Marks a missing value where None is a value.
 ABSENT = object()
 _TEXT_SCALARS = frozenset({"String", "ID"})
 
 
-class _UnfitVariableError(Exception):
-    """A value does not fit. `place` is where, outermost last, as it is found out on the way up."""
+class _InvalidValueError(Exception):
+    """A value cannot be coerced. `place` is the path to it, outermost last, collected while the error is raised."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -52,15 +53,15 @@ class Variable:
         """Return the variable's value for what the client sent; raise BadInput that says what is wrong, and where."""
         try:
             return self.coerce(given)
-        except _UnfitVariableError as error:
+        except _InvalidValueError as error:
             place = "".join(reversed(error.place))
             raise BadInput(f"Variable ${self.name}{place} {error.reason}") from None
         except RecursionError:
             raise BadInput(f"Variable ${self.name} is nested too deeply.") from None
 
 
-class UnfitVariable(Exception):
-    """A variable cannot be coerced; `error` says so to the client, `variable` is the one."""
+class VariableError(Exception):
+    """A variable cannot be coerced; `error` is what the client is told, `variable` is the variable."""
 
     def __init__(self, error: BadInput, variable: Variable) -> None:
         super().__init__(error.message)
@@ -69,7 +70,7 @@ class UnfitVariable(Exception):
 
 
 def coerce_variables(variables: tuple[Variable, ...], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that resolvers see. Raises UnfitVariable for the first that is missing or does not fit."""
+    """Return the values that resolvers see. Raises VariableError for the first that is missing or invalid."""
     values: dict[str, Any] = {}
     for variable in variables:
         raw = given.get(variable.name, ABSENT)
@@ -77,18 +78,18 @@ def coerce_variables(variables: tuple[Variable, ...], given: Mapping[str, Any]) 
             if raw is not ABSENT:
                 values[variable.name] = variable.value(raw)
             elif variable.default is not ABSENT:
-                values[variable.name] = fresh(variable.default)
+                values[variable.name] = copy_default(variable.default)
             elif variable.required:
                 raise BadInput(_not_provided(variable, variables, given))  # noqa: TRY301 - one way out of the loop
         except BadInput as error:
-            raise UnfitVariable(error, variable) from None
+            raise VariableError(error, variable) from None
     return values
 
 
 def _not_provided(variable: Variable, declared: tuple[Variable, ...], given: Mapping[str, Any]) -> str:
     sentence = f"Variable ${variable.name} was not provided."
     undeclared = given.keys() - {other.name for other in declared}
-    mistyped = nearest(variable.name, filter(printable_name, undeclared))
+    mistyped = closest_name(variable.name, filter(printable_name, undeclared))
     if mistyped is None and len(undeclared) == 1:
         mistyped = printable_name(*undeclared)
     return f"{sentence} The operation declares no variable ${mistyped}." if mistyped else sentence
@@ -97,15 +98,16 @@ def _not_provided(variable: Variable, declared: tuple[Variable, ...], given: Map
 class InputTypes:
     """The input types of a schema, each with its coercion. Made by `read`."""
 
-    def __init__(self, schema: Any) -> None:
+    def __init__(self, schema: Any, codecs: ScalarCodecs) -> None:
         self._schema = schema
+        self._codecs = codecs
         self._coercions: dict[str, Coerce] = {}
         self._defaults: dict[tuple[str, str], Any] = {}
 
     @classmethod
-    async def read(cls, schema: Any) -> "InputTypes":
-        """Return the input types of a baked Tartiflette schema."""
-        types = cls(schema)
+    async def read(cls, schema: Any, codecs: ScalarCodecs) -> "InputTypes":
+        """Return the input types of a built Tartiflette schema; the custom scalars in it are those of `codecs`."""
+        types = cls(schema, codecs)
         for type_name, definition in schema.type_definitions.items():
             if isinstance(definition, GraphQLInputObjectType):
                 for name, field in definition.input_fields.items():
@@ -129,10 +131,10 @@ class InputTypes:
         name = str(graphql_type)
         if name not in self._coercions:
 
-            def later(value: Any) -> Any:
+            def deferred(value: Any) -> Any:
                 return self._coercions[name](value)
 
-            self._coercions[name] = later  # for a type that contains itself: it is looked up when it is used
+            self._coercions[name] = deferred  # a type may contain itself: the coercion is looked up at the call
             self._coercions[name] = self._make(graphql_type)
         return self._coercions[name]
 
@@ -142,7 +144,7 @@ class InputTypes:
         if graphql_type.is_list_type:
             return _list_of(self.coercion(graphql_type.wrapped_type))
         if isinstance(graphql_type, GraphQLScalarType):
-            return _scalar(graphql_type)
+            return _scalar(graphql_type, says_why=graphql_type.name in self._codecs)
         if isinstance(graphql_type, GraphQLEnumType):
             return _enum(graphql_type)
         return self._object(graphql_type)
@@ -159,21 +161,21 @@ class InputTypes:
             if value is None:
                 return None
             if not isinstance(value, dict):
-                raise _UnfitVariableError(f"is not an object of type {definition.name}.")
+                raise _InvalidValueError(f"is not an object of type {definition.name}.")
             if not known >= value.keys():
-                raise _UnfitVariableError(_unknown_field(definition.name, known, value))
+                raise _InvalidValueError(_unknown_field(definition.name, known, value))
             values: dict[str, Any] = {}
             for name, inner, required, default in fields:
                 if name in value:
                     try:
                         values[name] = inner(value[name])
-                    except _UnfitVariableError as error:
+                    except _InvalidValueError as error:
                         error.place.append(f".{name}")
                         raise
                 elif default is not ABSENT:
-                    values[name] = fresh(default)
+                    values[name] = copy_default(default)
                 elif required:
-                    missing = _UnfitVariableError("was not provided.")
+                    missing = _InvalidValueError("was not provided.")
                     missing.place.append(f".{name}")
                     raise missing
             return values
@@ -191,7 +193,7 @@ def _unknown_field(type_name: str, known: Collection[str], value: Mapping[str, A
 def _non_null(inner: Coerce) -> Coerce:
     def coerce(value: Any) -> Any:
         if value is None:
-            raise _UnfitVariableError("must not be null.")
+            raise _InvalidValueError("must not be null.")
         return inner(value)
 
     return coerce
@@ -207,7 +209,7 @@ def _list_of(inner: Coerce) -> Coerce:
         for index, item in enumerate(value):
             try:
                 values.append(inner(item))
-            except _UnfitVariableError as error:
+            except _InvalidValueError as error:
                 error.place.append(f"[{index}]")
                 raise
         return values
@@ -215,31 +217,30 @@ def _list_of(inner: Coerce) -> Coerce:
     return coerce
 
 
-def _scalar(definition: GraphQLScalarType) -> Coerce:
+def _scalar(definition: GraphQLScalarType, *, says_why: bool) -> Coerce:
     name = definition.name
     coerce_input: Any = definition.coerce_input
     is_text = name in _TEXT_SCALARS
-    says_why = name in SCALARS
 
     def coerce(value: Any) -> Any:
         if value is None:
             return None
         try:
             coerced = coerce_input(value)
-        except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is refused
+        except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is document_error
             if says_why:
-                raise _UnfitVariableError(f"is not accepted: {error}") from None
+                raise _InvalidValueError(f"is not accepted: {error}") from None
             coerced = UNDEFINED_VALUE
         if coerced is UNDEFINED_VALUE or (name == "Float" and coerced != value):
-            raise _UnfitVariableError(_unfit(name, value))
+            raise _InvalidValueError(_invalid_scalar(name, value))
         if is_text and holds_control_characters(coerced):
-            raise _UnfitVariableError("holds a control character.")
+            raise _InvalidValueError("holds a control character.")
         return coerced
 
     return coerce
 
 
-def _unfit(type_name: str, value: Any) -> str:
+def _invalid_scalar(type_name: str, value: Any) -> str:
     """Return what is wrong with a value that a built-in scalar does not take."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if type_name == "Float":
@@ -257,7 +258,7 @@ def _enum(definition: GraphQLEnumType) -> Coerce:
         if value is None or (isinstance(value, str) and value in members):
             return value
         known = suggestion(value if isinstance(value, str) else None, members, "its values are")
-        raise _UnfitVariableError(with_suggestion(f"is not a value of {definition.name}.", known))
+        raise _InvalidValueError(with_suggestion(f"is not a value of {definition.name}.", known))
 
     return coerce
 
@@ -268,6 +269,6 @@ async def literal_value(graphql_type: Any, parent: Any, node: Any) -> Any:
     return ABSENT if errors or value is UNDEFINED_VALUE else value
 
 
-def fresh(default: Any) -> Any:
-    """Return a default for one request to use: a resolver may change what it is given, and the next one's stays."""
+def copy_default(default: Any) -> Any:
+    """Return a default value for one request: a resolver may change its arguments."""
     return deepcopy(default) if isinstance(default, list | dict) else default

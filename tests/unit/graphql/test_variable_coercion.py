@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank.api.engine import GraphQLEngine
-from bank.api.gate import Gate
+from bank.api.scalars import SCALARS
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.validation.validator import DocumentValidator
 
 SDL = """
 scalar CPF
@@ -37,7 +38,7 @@ input Given {
 enum Kind { SMALL LARGE }
 """
 
-GATE = Gate(SDL)
+VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 NEED = "query ($given: Given!) { need(given: $given) }"
 seen: list[dict[str, Any]] = []
 engines: dict[bool, GraphQLEngine] = {}
@@ -48,17 +49,21 @@ async def take(_parent: Any, arguments: Any, _context: Any, _info: Any) -> str:
     return "taken"
 
 
-async def run(source: str, variables: dict[str, Any] | None = None, *, tuned: bool = True) -> dict[str, Any]:
-    if tuned not in engines:
-        engines[tuned] = await GraphQLEngine.create(
-            SDL, schema_name="variables", resolvers={"Query.take": take, "Query.need": take}, tuned=tuned
+async def run(source: str, variables: dict[str, Any] | None = None, *, compiled: bool = True) -> dict[str, Any]:
+    if compiled not in engines:
+        engines[compiled] = await GraphQLEngine.create(
+            SDL,
+            schema_name="variables",
+            resolvers={"Query.take": take, "Query.need": take},
+            compiled=compiled,
+            codecs=SCALARS,
         )
     seen.clear()
-    return await engines[tuned].execute(GATE.admit(source), variables=variables)
+    return await engines[compiled].execute(VALIDATOR.validate(source), variables=variables)
 
 
-@pytest.fixture(params=[True, False], ids=["tuned", "untuned"])
-def tuned(request: pytest.FixtureRequest) -> bool:
+@pytest.fixture(params=[True, False], ids=["compiled", "interpreted"])
+def compiled(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
@@ -86,9 +91,9 @@ DEFAULTS = {"kind": "SMALL", "ids": ["a"], "count": 20}
     ],
 )
 async def test_arguments_come_from_literals_variables_and_defaults(
-    source: str, variables: dict[str, Any], expected: dict[str, Any], tuned: bool
+    source: str, variables: dict[str, Any], expected: dict[str, Any], compiled: bool
 ) -> None:
-    assert await run(source, variables, tuned=tuned) == {"data": {"take": "taken"}}
+    assert await run(source, variables, compiled=compiled) == {"data": {"take": "taken"}}
     assert seen == [expected]
 
 
@@ -111,34 +116,34 @@ GIVEN = {"flag": True, "kinds": ["LARGE"]}
     ],
 )
 async def test_input_objects_are_coerced_all_the_way_down(
-    value: dict[str, Any], expected: dict[str, Any], tuned: bool
+    value: dict[str, Any], expected: dict[str, Any], compiled: bool
 ) -> None:
-    assert await run(NEED, {"given": value}, tuned=tuned) == {"data": {"need": "taken"}}
+    assert await run(NEED, {"given": value}, compiled=compiled) == {"data": {"need": "taken"}}
     assert seen == [{"given": expected}]
 
 
-async def test_input_objects_in_literals_are_coerced_alike(tuned: bool) -> None:
+async def test_input_objects_in_literals_are_coerced_alike(compiled: bool) -> None:
     source = 'query ($n: String!) { need(given: {name: $n, cpf: "529.982.247-25", inner: {name: "b", kind: SMALL}}) }'
-    assert await run(source, {"n": "a"}, tuned=tuned) == {"data": {"need": "taken"}}
+    assert await run(source, {"n": "a"}, compiled=compiled) == {"data": {"need": "taken"}}
     inner = {"name": "b", "kind": "SMALL", **GIVEN}
     assert seen == [{"given": {"name": "a", "cpf": "52998224725", "inner": inner, **GIVEN}}]
 
 
-async def test_what_a_resolver_does_to_its_arguments_does_not_outlast_the_request(tuned: bool) -> None:
+async def test_what_a_resolver_does_to_its_arguments_does_not_outlast_the_request(compiled: bool) -> None:
     for source in ("{ take }", '{ take(ids: ["a"]) }', 'query ($i: [ID!]! = ["a"]) { take(ids: $i) }'):
-        await run(source, tuned=tuned)
+        await run(source, compiled=compiled)
         seen[0]["ids"].append("changed")
-        await run(source, tuned=tuned)
+        await run(source, compiled=compiled)
         assert seen[0]["ids"] == ["a"]
-    await run(NEED, {"given": {"name": "a"}}, tuned=tuned)
+    await run(NEED, {"given": {"name": "a"}}, compiled=compiled)
     seen[0]["given"]["kinds"].append("changed")
-    await run(NEED, {"given": {"name": "a"}}, tuned=tuned)
+    await run(NEED, {"given": {"name": "a"}}, compiled=compiled)
     assert seen[0]["given"]["kinds"] == ["LARGE"]
 
 
-async def test_what_the_client_sent_is_not_changed(tuned: bool) -> None:
+async def test_what_the_client_sent_is_not_changed(compiled: bool) -> None:
     variables = {"given": {"name": "a", "cpf": "529.982.247-25", "kinds": "SMALL"}}
-    await run(NEED, variables, tuned=tuned)
+    await run(NEED, variables, compiled=compiled)
     assert variables == {"given": {"name": "a", "cpf": "529.982.247-25", "kinds": "SMALL"}}
 
 
@@ -191,9 +196,9 @@ SECRET = "hunter2"
     ],
 )  # fmt: skip
 async def test_a_variable_that_does_not_fit_is_refused_with_its_place_and_nothing_is_run(
-    variables: dict[str, Any], message: str, tuned: bool
+    variables: dict[str, Any], message: str, compiled: bool
 ) -> None:
-    response = await run(NEED, variables, tuned=tuned)
+    response = await run(NEED, variables, compiled=compiled)
     assert "data" not in response
     assert seen == []
     assert [error["message"][: len(message)] for error in response["errors"]] == [message]
@@ -220,9 +225,9 @@ async def test_a_variable_that_does_not_fit_is_refused_with_its_place_and_nothin
     ],
 )
 async def test_an_unknown_field_is_named_with_the_nearest_that_there_is(
-    given: dict[str, Any], message: str, tuned: bool
+    given: dict[str, Any], message: str, compiled: bool
 ) -> None:
-    response = await run(NEED, {"given": given}, tuned=tuned)
+    response = await run(NEED, {"given": given}, compiled=compiled)
     assert [error["message"] for error in response["errors"]] == [message]
 
 
@@ -237,16 +242,16 @@ async def test_an_unknown_field_is_named_with_the_nearest_that_there_is(
     ],
 )
 async def test_a_number_of_another_spelling_is_taken_where_it_is_the_same_number(
-    field: str, value: float, number: float, tuned: bool
+    field: str, value: float, number: float, compiled: bool
 ) -> None:
-    response = await run(NEED, {"given": {"name": "a", field: value}}, tuned=tuned)
+    response = await run(NEED, {"given": {"name": "a", field: value}}, compiled=compiled)
     assert "errors" not in response
     assert (seen[0]["given"][field], type(seen[0]["given"][field])) == (number, type(number))
 
 
-async def test_an_unknown_field_in_a_list_is_named_with_its_index(tuned: bool) -> None:
+async def test_an_unknown_field_in_a_list_is_named_with_its_index(compiled: bool) -> None:
     query = "query ($list: [Given!]) { take(list: $list) }"
-    response = await run(query, {"list": [{"name": "a"}, {"name": "b", "falg": True}]}, tuned=tuned)
+    response = await run(query, {"list": [{"name": "a"}, {"name": "b", "falg": True}]}, compiled=compiled)
     message = "Variable $list[1] has a field falg, which Given does not have; did you mean flag?"
     assert [error["message"] for error in response["errors"]] == [message]
 
@@ -262,14 +267,14 @@ async def test_an_unknown_field_in_a_list_is_named_with_its_index(tuned: bool) -
     ],
 )
 async def test_a_variable_under_a_name_that_the_operation_does_not_declare_is_named(
-    variables: dict[str, Any], message: str, tuned: bool
+    variables: dict[str, Any], message: str, compiled: bool
 ) -> None:
-    response = await run(NEED, variables, tuned=tuned)
+    response = await run(NEED, variables, compiled=compiled)
     assert [error["message"] for error in response["errors"]] == [message]
 
 
-async def test_a_null_variable_for_an_argument_with_a_default_is_refused_where_it_is_used(tuned: bool) -> None:
-    response = await run('query ($n: Int) { take(count: $n) need(given: {name: "a"}) }', {"n": None}, tuned=tuned)
+async def test_a_null_variable_for_an_argument_with_a_default_is_refused_where_it_is_used(compiled: bool) -> None:
+    response = await run('query ($n: Int) { take(count: $n) need(given: {name: "a"}) }', {"n": None}, compiled=compiled)
     assert response["data"] == {"take": None, "need": "taken"}
     assert [error["message"] for error in response["errors"]] == ["Argument count must not be null."]
     assert response["errors"][0]["path"] == ["take"]

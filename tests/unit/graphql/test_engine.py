@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank.api.engine import GraphQLEngine
-from bank.api.gate import Gate
+from bank.api.scalars import SCALARS
 from bank.errors import BadInput, BankError, Forbidden, OutcomeUnknown, Overloaded, Unauthenticated, Unavailable
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.validation.validator import DocumentValidator
 from bank.money import Money
 from bank.telemetry.context import RequestContext, enter_context
 
@@ -59,7 +60,7 @@ input Given {
 enum Kind { SMALL LARGE }
 """
 
-GATE = Gate(SDL)
+VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 CPF = "52998224725"
 
 
@@ -117,16 +118,17 @@ RESOLVERS = {
 }
 
 
-async def engine_of(*, tuned: bool = True) -> GraphQLEngine:
-    if tuned not in engines:
-        engines[tuned] = await GraphQLEngine.create(
+async def engine_of(*, compiled: bool = True) -> GraphQLEngine:
+    if compiled not in engines:
+        engines[compiled] = await GraphQLEngine.create(
             SDL,
             schema_name="bench",
             resolvers=RESOLVERS,
             on_internal_error=lambda error: BENCH.internal.append(error),  # noqa: PLW0108 - each test has its own list
-            tuned=tuned,
+            compiled=compiled,
+            codecs=SCALARS,
         )
-    return engines[tuned]
+    return engines[compiled]
 
 
 @pytest.fixture
@@ -135,19 +137,21 @@ def bench() -> Bench:
     return BENCH
 
 
-@pytest.fixture(params=[True, False], ids=["tuned", "untuned"])
-def tuned(request: pytest.FixtureRequest) -> bool:
+@pytest.fixture(params=[True, False], ids=["compiled", "interpreted"])
+def compiled(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-async def run(source: str, *, tuned: bool = True, **variables: Any) -> dict[str, Any]:
-    engine = await engine_of(tuned=tuned)
-    return await engine.execute(GATE.admit(source), variables=variables, context="the context")
+async def run(source: str, *, compiled: bool = True, **variables: Any) -> dict[str, Any]:
+    engine = await engine_of(compiled=compiled)
+    return await engine.execute(VALIDATOR.validate(source), variables=variables, context="the context")
 
 
-async def test_a_resolver_gets_arguments_and_context_and_its_members_are_the_answer(bench: Bench, tuned: bool) -> None:
+async def test_a_resolver_gets_arguments_and_context_and_its_members_are_the_answer(
+    bench: Bench, compiled: bool
+) -> None:
     bench.value = {"name": "outer", "things": [{"name": "inner"}], "more": None, "unasked": object()}
-    response = await run("{ thing { again: name things { name } more { name } __typename } }", tuned=tuned)
+    response = await run("{ thing { again: name things { name } more { name } __typename } }", compiled=compiled)
     expected = {"again": "outer", "things": [{"name": "inner"}], "more": None, "__typename": "Thing"}
     assert response == {"data": {"thing": expected}}
     assert list(response["data"]["thing"]) == ["again", "things", "more", "__typename"]
@@ -162,9 +166,9 @@ def test_any_text_in_a_literal_reaches_the_resolver_as_it_is(text: str) -> None:
         assert response == {"data": {"say": text}}
 
 
-async def test_block_strings_and_escaped_line_ends_reach_the_resolver(bench: Bench, tuned: bool) -> None:
+async def test_block_strings_and_escaped_line_ends_reach_the_resolver(bench: Bench, compiled: bool) -> None:
     source = '{ a: say(text: """\n  one "1"\n    two\n""") b: say(text: "\\t\\n\\r\\/\\\\\\"") }'
-    assert await run(source, tuned=tuned) == {"data": {"a": 'one "1"\n  two', "b": '\t\n\r/\\"'}}
+    assert await run(source, compiled=compiled) == {"data": {"a": 'one "1"\n  two', "b": '\t\n\r/\\"'}}
 
 
 # --- errors
@@ -182,11 +186,11 @@ async def test_block_strings_and_escaped_line_ends_reach_the_resolver(bench: Ben
     ],
 )
 async def test_a_bank_error_tells_its_code_and_sentence(
-    bench: Bench, error: BankError, code: str, retryable: bool, tuned: bool
+    bench: Bench, error: BankError, code: str, retryable: bool, compiled: bool
 ) -> None:
     enter_context(RequestContext(correlation_id="c-1"))
     bench.error = error
-    response = await run('{ fail { name } say(text: "on") }', tuned=tuned)
+    response = await run('{ fail { name } say(text: "on") }', compiled=compiled)
     assert response == {
         "data": {"fail": None, "say": "on"},
         "errors": [
@@ -201,18 +205,18 @@ async def test_a_bank_error_tells_its_code_and_sentence(
     assert bench.internal == []
 
 
-async def test_one_error_raised_in_two_places_has_each_its_own_path(bench: Bench, tuned: bool) -> None:
+async def test_one_error_raised_in_two_places_has_each_its_own_path(bench: Bench, compiled: bool) -> None:
     bench.error = BadInput("the same instance")
-    response = await run("{ a: fail { name } b: fail { name } }", tuned=tuned)
+    response = await run("{ a: fail { name } b: fail { name } }", compiled=compiled)
     assert [entry["path"] for entry in response["errors"]] == [["a"], ["b"]]
 
 
 @pytest.mark.parametrize("secret", [ValueError("hunter2"), KeyError("hunter2"), RuntimeError("select hunter2")])
 async def test_anything_unexpected_is_an_internal_error_reported_once_and_told_to_nobody(
-    bench: Bench, secret: Exception, tuned: bool
+    bench: Bench, secret: Exception, compiled: bool
 ) -> None:
     bench.error = secret
-    response = await run("{ fail { name } }", tuned=tuned)
+    response = await run("{ fail { name } }", compiled=compiled)
     assert response["data"] == {"fail": None}
     assert response["errors"][0]["message"] == "Internal error"
     assert response["errors"][0]["extensions"]["code"] == "INTERNAL"
@@ -221,11 +225,11 @@ async def test_anything_unexpected_is_an_internal_error_reported_once_and_told_t
     assert bench.internal[0].__traceback__ is not None
 
 
-async def test_a_tartiflette_error_of_a_resolver_is_unexpected_too(bench: Bench, tuned: bool) -> None:
+async def test_a_tartiflette_error_of_a_resolver_is_unexpected_too(bench: Bench, compiled: bool) -> None:
     from tartiflette.types.exceptions.tartiflette import TartifletteError
 
     bench.error = TartifletteError("hunter2", user_message="hunter2", extensions={"password": "hunter2"})
-    response = await run("{ fail { name } }", tuned=tuned)
+    response = await run("{ fail { name } }", compiled=compiled)
     assert "hunter2" not in str(response)
     assert [str(error) for error in bench.internal] == ["hunter2"]
 
@@ -244,11 +248,11 @@ async def test_a_tartiflette_error_of_a_resolver_is_unexpected_too(bench: Bench,
     ],
 )
 async def test_what_is_not_of_its_type_nulls_the_nearest_field_that_can_be(
-    bench: Bench, value: Any, data: Any, path: list[Any], tuned: bool
+    bench: Bench, value: Any, data: Any, path: list[Any], compiled: bool
 ) -> None:
     bench.value = value
     source = "{ thing { name things { name } } }" if data or "things" in path else "{ thing { name } }"
-    response = await run(source, tuned=tuned)
+    response = await run(source, compiled=compiled)
     if data is None and "things" in path:
         assert response["data"] == {"thing": {"name": "a", "things": None}}
     else:
@@ -260,22 +264,22 @@ async def test_what_is_not_of_its_type_nulls_the_nearest_field_that_can_be(
 
 
 @pytest.mark.parametrize("value", ["abc", ("a", "b"), {"a": 1}, iter(["a"])])
-async def test_only_a_list_is_a_list(bench: Bench, value: Any, tuned: bool) -> None:
+async def test_only_a_list_is_a_list(bench: Bench, value: Any, compiled: bool) -> None:
     bench.value = value
-    response = await run("{ told }", tuned=tuned)
+    response = await run("{ told }", compiled=compiled)
     assert response["data"] == {"told": None}
     assert response["errors"][0]["extensions"]["code"] == "INTERNAL"
 
 
-async def test_a_string_is_made_of_a_str_and_nothing_else(bench: Bench, tuned: bool) -> None:
+async def test_a_string_is_made_of_a_str_and_nothing_else(bench: Bench, compiled: bool) -> None:
     bench.value = [object()]
-    response = await run("{ told }", tuned=tuned)
+    response = await run("{ told }", compiled=compiled)
     assert response["data"] == {"told": None}
     assert "object at" not in str(response)
 
 
-async def test_a_failed_mutation_leaves_the_others_done_one_after_the_other(bench: Bench, tuned: bool) -> None:
-    response = await run("mutation { third second first }", tuned=tuned)
+async def test_a_failed_mutation_leaves_the_others_done_one_after_the_other(bench: Bench, compiled: bool) -> None:
+    response = await run("mutation { third second first }", compiled=compiled)
     assert response["data"] == {"third": None, "second": 2, "first": 1}
     names = ["third", "second", "first"]
     assert bench.order == [f"{name} {what}" for name in names for what in ("begins", "ends")]
@@ -284,10 +288,10 @@ async def test_a_failed_mutation_leaves_the_others_done_one_after_the_other(benc
 # --- cancellation
 
 
-async def test_cancelled_error_out_of_a_resolver_is_never_data(bench: Bench, tuned: bool) -> None:
+async def test_cancelled_error_out_of_a_resolver_is_never_data(bench: Bench, compiled: bool) -> None:
     bench.error = asyncio.CancelledError
     with pytest.raises(asyncio.CancelledError):
-        await run('{ fail { name } say(text: "x") }', tuned=tuned)
+        await run('{ fail { name } say(text: "x") }', compiled=compiled)
 
 
 # --- scalars in answers
@@ -309,9 +313,11 @@ async def test_cancelled_error_out_of_a_resolver_is_never_data(bench: Bench, tun
         ("decimal", None, None),
     ],
 )
-async def test_scalars_are_shown_in_their_form(bench: Bench, field: str, value: Any, shown: Any, tuned: bool) -> None:
+async def test_scalars_are_shown_in_their_form(
+    bench: Bench, field: str, value: Any, shown: Any, compiled: bool
+) -> None:
     bench.value = {field: value}
-    assert await run(f"{{ values {{ {field} }} }}", tuned=tuned) == {"data": {"values": {field: shown}}}
+    assert await run(f"{{ values {{ {field} }} }}", compiled=compiled) == {"data": {"values": {field: shown}}}
 
 
 @pytest.mark.parametrize(
@@ -333,9 +339,9 @@ async def test_scalars_are_shown_in_their_form(bench: Bench, field: str, value: 
     ],
 )
 async def test_a_result_that_is_not_its_scalar_is_an_internal_error_not_a_wrong_value(
-    bench: Bench, field: str, value: Any, tuned: bool
+    bench: Bench, field: str, value: Any, compiled: bool
 ) -> None:
     bench.value = {field: value}
-    response = await run(f"{{ values {{ {field} }} }}", tuned=tuned)
+    response = await run(f"{{ values {{ {field} }} }}", compiled=compiled)
     assert response["data"] == {"values": {field: None}}
     assert response["errors"][0]["extensions"]["code"] == "INTERNAL"

@@ -1,4 +1,4 @@
-"""Building a Tartiflette engine: what is registered, what is left out, what runs one after the other."""
+"""Building of a Tartiflette engine: registered resolvers and scalars, omitted built-ins, sequential execution."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from itertools import count
@@ -10,8 +10,8 @@ from tartiflette import Directive, Engine, Resolver
 from tartiflette.schema.registry import SchemaRegistry
 from tartiflette.types.object import GraphQLObjectType
 
-from bank.api.introspection import INTROSPECTION_RESOLVERS, INTROSPECTION_SDL
-from bank.api.scalars import register_scalars
+from bank.graphql.execution.introspection import INTROSPECTION_RESOLVERS, INTROSPECTION_SDL
+from bank.graphql.scalars import ScalarCodecs, register_scalars
 
 ResolverFunction = Callable[[Any, dict[str, Any], Any, Any], Awaitable[Any]]
 ErrorCoercer = Callable[[Exception, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -29,8 +29,8 @@ _SDL_DIRECTIVES = frozenset({"deprecated", "specifiedBy"})
 _numbers = count(1)
 
 
-class _LeftOut:
-    """Stands in the register for one of Tartiflette's built-ins, so that it is not added to the schema."""
+class _OmittedBuiltIn:
+    """Replaces one of Tartiflette's built-ins in the registry, so that it is not added to the schema."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -40,34 +40,35 @@ class _LeftOut:
 
 
 class _SpecifiedBy:
-    """The directive has no effect but on introspection."""
+    """Implements a directive that is only seen by introspection."""
 
 
-class KeptDocuments:
-    """Keeps Tartiflette's parsed documents, the least recently used dropped first.
+class DocumentCache:
+    """An LRU cache of parsed documents, in front of `parse`.
 
-    Bounded by the characters of their texts: in memory, with its plans, a document takes two hundred times its text.
+    Bounded by the characters of the texts: with its compiled selections a document takes two hundred times its text.
     """
 
+    # Not cachetools.LRUCache: it measures values, not keys, and refuses a document that is larger than the cache.
     CHARACTERS_MAX: ClassVar[int] = 128 * 1024  # 32 MiB; or 250 documents of the size that clients send
     # Even a tiny document has a fixed cost; it counts as this many characters.
     CHARACTERS_MIN: ClassVar[int] = 256
 
     def __init__(self, parse: Callable[[str, Any], Any]) -> None:
         self._parse = parse
-        self._kept: dict[str, Any] = {}
+        self._documents: dict[str, Any] = {}
         self._characters = 0
 
     def __call__(self, text: str, schema: Any) -> Any:
         """Return what `parse` returns for the text."""
-        parsed = self._kept.pop(text, None)
+        parsed = self._documents.pop(text, None)
         if parsed is None:
             parsed = self._parse(text, schema)
             self._characters += max(len(text), self.CHARACTERS_MIN)
-        self._kept[text] = parsed
-        while self._characters > self.CHARACTERS_MAX and len(self._kept) > 1:
-            oldest = next(iter(self._kept))
-            del self._kept[oldest]
+        self._documents[text] = parsed
+        while self._characters > self.CHARACTERS_MAX and len(self._documents) > 1:
+            oldest = next(iter(self._documents))
+            del self._documents[oldest]
             self._characters -= max(len(oldest), self.CHARACTERS_MIN)
         return parsed
 
@@ -75,31 +76,32 @@ class KeptDocuments:
 async def resolve_member(parent: Any, _arguments: dict[str, Any], _context: object, info: Any) -> Any:
     """Return `parent[field]`: resolvers return mappings with the schema's own field names.
 
-    A missing key is a mistake, not a null; it raises KeyError. Introspection's parents are Tartiflette's objects.
+    A missing key is a bug, not a null; it raises KeyError. Parents in introspection are Tartiflette's objects.
     """
     if info.is_introspection:
-        # Named types come as mappings that have no more than they need.
+        # Named types are mappings that have only the keys they need.
         return parent.get(info.field_name) if isinstance(parent, dict) else getattr(parent, info.field_name, None)
     return parent[info.field_name]
 
 
-async def bake_engine(
+async def build_engine(
     sdl: str,
     schema_name: str,
     *,
     resolvers: Mapping[str, ResolverFunction],
     error_coercer: ErrorCoercer,
+    codecs: ScalarCodecs,
 ) -> Engine:
     """Return a Tartiflette engine for the SDL, with the resolvers registered under `schema_name` and those given.
 
-    Raises TypeError where the SDL is not valid, and LookupError where a field of Query, Mutation or Subscription has no
-    resolver, or a directive no effect: all of these could only ever fail.
+    `codecs` are the custom scalars. Raises TypeError if the SDL is not valid, and LookupError if a field of Query,
+    Mutation or Subscription has no resolver or a directive has no implementation: requests could only fail.
     """
     # Tartiflette builds a schema with an unknown directive or type, and then fails every request.
     names = build_schema(sdl).type_map
     own_name = f"{schema_name}#{next(_numbers)}"
-    _copy_register(schema_name, own_name, _BUILT_IN_SCALARS - names.keys())
-    register_scalars(own_name, names)
+    _copy_registry(schema_name, own_name, _BUILT_IN_SCALARS - names.keys())
+    register_scalars(own_name, names, codecs)
     for field, function in resolvers.items():
         Resolver(field, schema_name=own_name)(function)
     engine = Engine(
@@ -107,8 +109,8 @@ async def bake_engine(
         schema_name=own_name,
         error_coercer=error_coercer,
         custom_default_resolver=resolve_member,
-        custom_default_arguments_coercer=_coerce_in_turn,
-        query_cache_decorator=KeptDocuments,
+        custom_default_arguments_coercer=_coerce_sequentially,
+        query_cache_decorator=DocumentCache,
         json_loader=msgspec.json.decode,
         coerce_list_concurrently=False,
         coerce_parent_concurrently=False,
@@ -120,7 +122,7 @@ async def bake_engine(
     schema = schema_of(engine)
     _require_resolvers(schema)
     _require_known_directives(schema)
-    _run_in_turn(schema)
+    _resolve_sequentially(schema)
     schema.find_scalar("String").coerce_output = _text_only
     return engine
 
@@ -130,8 +132,8 @@ def schema_of(engine: Engine) -> Any:
     return engine._schema  # noqa: SLF001 - Tartiflette offers no other way to it
 
 
-def parse_admitted(engine: Engine, text: str) -> Any:
-    """Return Tartiflette's document for an admitted text, parsed once. Raises its error if it cannot read it."""
+def parse_document(engine: Engine, text: str) -> Any:
+    """Return Tartiflette's document for a validated text, parsed once. Raises its error if it cannot parse it."""
     parse: Any = engine._cached_parse_and_validate_query  # noqa: SLF001 - as in schema_of
     document, errors = parse(text, schema_of(engine))
     if errors:
@@ -139,11 +141,11 @@ def parse_admitted(engine: Engine, text: str) -> Any:
     return document
 
 
-def _copy_register(schema_name: str, own_name: str, left_out: frozenset[str]) -> None:
-    registered = SchemaRegistry._schemas.get(schema_name, {})  # noqa: SLF001 - the register has no reading side
+def _copy_registry(schema_name: str, own_name: str, left_out: frozenset[str]) -> None:
+    registered = SchemaRegistry._schemas.get(schema_name, {})  # noqa: SLF001 - the registry has no public way to read it
     own = {kind: dict(objects) for kind, objects in registered.items() if isinstance(objects, dict)}
-    own.setdefault("scalars", {}).update({name: _LeftOut(name) for name in left_out})
-    own.setdefault("directives", {})["nonIntrospectable"] = _LeftOut("nonIntrospectable")
+    own.setdefault("scalars", {}).update({name: _OmittedBuiltIn(name) for name in left_out})
+    own.setdefault("directives", {})["nonIntrospectable"] = _OmittedBuiltIn("nonIntrospectable")
     SchemaRegistry._schemas[own_name] = own  # noqa: SLF001 - see above
     Directive("specifiedBy", schema_name=own_name)(_SpecifiedBy)
     for field, function in INTROSPECTION_RESOLVERS.items():
@@ -159,7 +161,7 @@ def _require_resolvers(schema: Any) -> None:
 
 
 def _require_known_directives(schema: Any) -> None:
-    # Tartiflette would run others while coercing; what coerces here in its place does not.
+    # Tartiflette would call others during coercion; the coercion here does not.
     elements: list[Any] = []
     for definition in schema.type_definitions.values():
         fields = {**getattr(definition, "implemented_fields", {}), **getattr(definition, "input_fields", {})}.values()
@@ -170,7 +172,7 @@ def _require_known_directives(schema: Any) -> None:
             raise LookupError(f"The engine does not know the directive @{directive.name.value}.")
 
 
-def _run_in_turn(schema: Any) -> None:
+def _resolve_sequentially(schema: Any) -> None:
     # @Resolver marks its field as running beside its siblings unless told otherwise at every single one. Here a request
     # reads from one connection, and Tartiflette returns a cancelled sibling's CancelledError as data.
     for definition in schema.type_definitions.values():
@@ -180,13 +182,13 @@ def _run_in_turn(schema: Any) -> None:
 
 
 def _text_only(value: object) -> str:
-    # Tartiflette's own makes a String of anything, an object's memory address included.
+    # Tartiflette's own turns any object into a String, its memory address included.
     if not isinstance(value, str):
         raise TypeError("A String is made from a str.")
     return value
 
 
-async def _coerce_in_turn(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
+async def _coerce_sequentially(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
     results: list[Any] = []
     for coroutine in coroutines:
         try:

@@ -1,7 +1,7 @@
-"""What an operation asks for, worked out once: which fields are plain members, and which have a resolver to be awaited.
+"""Compilation of an operation: which selected fields are plain members, and which have a resolver to be awaited.
 
-Tartiflette finds out anew for every object of every answer which fields are selected, and takes about ten coroutines to
-each leaf. A plan finds it out once for each document; whatever is plain all the way down becomes one function.
+Tartiflette collects the selected fields anew for every object of a response, and runs about ten coroutines for each
+leaf. The compiler does it once for each document; a selection without resolvers becomes one function.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,53 +18,62 @@ from tartiflette.language.ast import (
 )
 from tartiflette.types.object import GraphQLObjectType
 
-from bank.api.bake import resolve_member
-from bank.api.completion import AS_IT_IS, Complete, Unfit, complete_leaf, complete_wrapped
-from bank.api.variables import ABSENT, fresh, literal_value
 from bank.errors import BadInput
+from bank.graphql.execution.coercion import ABSENT, copy_default, literal_value
+from bank.graphql.execution.completion import (
+    Completer,
+    CompletionError,
+    complete_leaf,
+    complete_wrapped,
+    passthrough_classes,
+)
+from bank.graphql.execution.schema_builder import resolve_member
+from bank.graphql.scalars import ScalarCodecs
 
-Arguments = Callable[[Mapping[str, Any]], dict[str, Any]]
+ArgumentsOf = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-class Nodes(list[Any]):
-    """The field nodes of one response name, as Tartiflette passes them along, with the plan for what they select."""
+class FieldNodes(list[Any]):
+    """The field nodes of one response name, in the form that Tartiflette passes on, with their compiled selection."""
 
-    plan: "Plan | None" = None
+    selection: "CompiledSelection | None" = None
 
 
 @dataclass(slots=True)
-class Step:
+class CompiledField:
     """One field of an object.
 
-    `complete`, where there is one, makes the answer of the resolved value without awaiting anything. `resolve` is the
-    resolver, None for a plain member that needs no awaiting. `arguments` makes its arguments of the variables; None
-    where Tartiflette has to. With neither `complete` nor `resolve` all is Tartiflette's: introspection, interfaces.
+    `complete` completes the resolved value without awaiting, if that is possible. `resolve` is the resolver, None for a
+    plain member. `arguments` makes the field's arguments from the variables; None if Tartiflette has to do it. A field
+    with neither `complete` nor `resolve` is left to Tartiflette: introspection, interfaces.
     """
 
     key: str
     definition: Any
-    nodes: Nodes
-    complete: Complete | None = None
+    nodes: FieldNodes
+    complete: Completer | None = None
     resolve: Callable[..., Any] | None = None
-    arguments: Arguments | None = None
+    arguments: ArgumentsOf | None = None
     list_concurrently: bool = False
-    coercer: Any = None  # made at the first use, by what runs the plan
+    coercer: Any = None  # made by the executor at the first use
 
 
 @dataclass(slots=True)
-class Plan:
-    """The steps for an object of one type. `template` has the keys of the answer in their order, and `__typename`."""
+class CompiledSelection:
+    """The compiled fields for an object of one type. `template` has the response keys in order, and `__typename`."""
 
     object_type: Any
     template: dict[str, Any] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    fields: list[CompiledField] = field(default_factory=list)
 
-    def complete(self) -> Complete | None:
-        """Return the function that makes the answer of a parent, or None where a field has to be awaited."""
-        if any(step.complete is None or step.resolve is not None for step in self.steps):
+    def completer(self, passthrough: Mapping[str, type]) -> Completer | None:
+        """Return the function that completes a parent object, or None if a field has to be awaited."""
+        if any(compiled.complete is None or compiled.resolve is not None for compiled in self.fields):
             return None
         template = self.template
-        members = [(step.key, step.definition.name, *_shortcut(step)) for step in self.steps]
+        members = [
+            (compiled.key, compiled.definition.name, *_shortcut(compiled, passthrough)) for compiled in self.fields
+        ]
 
         if not members:
             return partial(_complete_without_members, template)
@@ -83,70 +92,74 @@ class Plan:
 
 
 def _complete_without_members(template: dict[str, Any], parent: Any) -> dict[str, Any]:
-    if isinstance(parent, Exception):  # with members, it would show itself when asked for one
-        raise Unfit
+    if isinstance(parent, Exception):  # with members, the first look-up would raise
+        raise CompletionError
     return template.copy()
 
 
-def _shortcut(step: Step) -> tuple[type | None, Complete]:
-    # Most members are strings, and the answer as they are: the call is worth saving.
-    graphql_type = step.definition.graphql_type
+def _shortcut(compiled: CompiledField, passthrough: Mapping[str, type]) -> tuple[type | None, Completer]:
+    # Most members are strings that need no serialization: the call is worth saving.
+    graphql_type = compiled.definition.graphql_type
     named = graphql_type.wrapped_type if graphql_type.is_non_null_type else graphql_type
-    assert step.complete is not None
-    return AS_IT_IS.get(getattr(named, "name", "")), step.complete
+    assert compiled.complete is not None
+    return passthrough.get(getattr(named, "name", "")), compiled.complete
 
 
-class Planner:
-    """Makes the plans of one schema."""
+class Compiler:
+    """Compiles the operations of one schema."""
 
-    def __init__(self, schema: Any, concurrent_lists: frozenset[str] = frozenset()) -> None:
+    def __init__(self, schema: Any, codecs: ScalarCodecs, concurrent_lists: frozenset[str] = frozenset()) -> None:
         self._schema = schema
+        self._codecs = codecs
+        self._passthrough = passthrough_classes(codecs)
         self._concurrent_lists = concurrent_lists
 
-    async def plan(
+    async def compile(
         self,
         object_type: Any,
         selection_sets: Sequence[Any],
         fragments: Mapping[str, Any],
         variables: Mapping[str, Any],
-    ) -> Plan:
-        """Return the plan for merged selection sets on an object type.
+    ) -> CompiledSelection:
+        """Return merged selection sets on an object type, compiled.
 
-        It holds for these fragments, and for all variables with which the @skip and @include in them decide the same.
-        Raises BadInput where such a condition is null.
+        The result is valid for these fragments, and for all variables with which @skip and @include select the same
+        fields. Raises BadInput if such a condition is null.
         """
-        plan = Plan(object_type)
+        compiled_selection = CompiledSelection(object_type)
         for key, nodes in self._collect(object_type, selection_sets, fragments, variables).items():
             name = nodes[0].name.value
             if name == "__typename":
-                plan.template[key] = object_type.name
+                compiled_selection.template[key] = object_type.name
                 continue
-            plan.template[key] = None
-            step = Step(key, object_type.find_field(name), nodes)
-            await self._step(step, object_type.name, fragments, variables)
-            plan.steps.append(step)
-        return plan
+            compiled_selection.template[key] = None
+            compiled = CompiledField(key, object_type.find_field(name), nodes)
+            await self._compile_field(compiled, object_type.name, fragments, variables)
+            compiled_selection.fields.append(compiled)
+        return compiled_selection
 
-    async def _step(self, step: Step, parent: str, fragments: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-        definition, nodes = step.definition, step.nodes
+    async def _compile_field(
+        self, compiled: CompiledField, parent: str, fragments: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> None:
+        definition, nodes = compiled.definition, compiled.nodes
         named = definition.graphql_type
         while named.is_wrapping_type:
             named = named.wrapped_type
-        inner: Complete | None
+        inner: Completer | None
         if isinstance(named, GraphQLObjectType) and not named.name.startswith("__"):
             selection_sets = [node.selection_set for node in nodes]
-            nodes.plan = await self.plan(named, selection_sets, fragments, variables)
-            inner = nodes.plan.complete()
+            nodes.selection = await self.compile(named, selection_sets, fragments, variables)
+            inner = nodes.selection.completer(self._passthrough)
         else:
-            inner = complete_leaf(named)
+            inner = complete_leaf(named, self._codecs)
             if inner is None:
                 return
         if inner is not None:
-            step.complete = complete_wrapped(definition.graphql_type, inner)
+            compiled.complete = complete_wrapped(definition.graphql_type, inner)
         if inner is None or definition.raw_resolver is not None or definition.arguments:
-            step.resolve = definition.raw_resolver or resolve_member
-            step.arguments = await _plan_arguments(definition, nodes[0])
-            step.list_concurrently = f"{parent}.{definition.name}" in self._concurrent_lists
+            compiled.resolve = definition.raw_resolver or resolve_member
+            compiled.arguments = await _compile_arguments(definition, nodes[0])
+            compiled.list_concurrently = f"{parent}.{definition.name}" in self._concurrent_lists
 
     def _collect(
         self,
@@ -154,8 +167,8 @@ class Planner:
         selection_sets: Sequence[Any],
         fragments: Mapping[str, Any],
         variables: Mapping[str, Any],
-    ) -> dict[str, Nodes]:
-        fields: dict[str, Nodes] = {}
+    ) -> dict[str, FieldNodes]:
+        fields: dict[str, FieldNodes] = {}
         visited: set[str] = set()
         waiting = [selection for selection_set in selection_sets for selection in selection_set.selections][::-1]
         while waiting:
@@ -163,7 +176,7 @@ class Planner:
             if not _is_included(selection, variables):
                 continue
             if isinstance(selection, FieldNode):
-                fields.setdefault((selection.alias or selection.name).value, Nodes()).append(selection)
+                fields.setdefault((selection.alias or selection.name).value, FieldNodes()).append(selection)
                 continue
             fragment = selection
             if isinstance(selection, FragmentSpreadNode):
@@ -212,8 +225,8 @@ def _is_included(selection: Any, variables: Mapping[str, Any]) -> bool:
     return True
 
 
-async def _plan_arguments(definition: Any, node: Any) -> Arguments | None:
-    """Return what makes a field's arguments, or None where a literal has variables inside or does not fit."""
+async def _compile_arguments(definition: Any, node: Any) -> ArgumentsOf | None:
+    """Return the function that makes a field's arguments; None if a literal is invalid or contains variables."""
     given = {argument.name.value: argument.value for argument in node.arguments}
     entries: list[tuple[str, str | None, Any, bool]] = []
     for name, argument in definition.arguments.items():
@@ -239,12 +252,12 @@ async def _plan_arguments(definition: Any, node: Any) -> Arguments | None:
             if variable is not None and variable in variables:
                 value = variables[variable]
                 if value is None and required:
-                    raise Unfit
+                    raise CompletionError
                 values[name] = value
             elif default is not ABSENT:
-                values[name] = fresh(default)
+                values[name] = copy_default(default)
             elif required:
-                raise Unfit
+                raise CompletionError
         return values
 
     return arguments

@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import from_schema
 
-from bank.api.engine import GraphQLEngine
-from bank.api.gate import Gate
-from bank.api.refusal import Refused
+from bank.api.scalars import SCALARS
 from bank.errors import BadInput
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.validation.errors import DocumentError
+from bank.graphql.validation.validator import DocumentValidator
 
 # graphql-core, which is only the reference here, drops coroutines of siblings when a field fails.
 pytestmark = pytest.mark.filterwarnings(
@@ -70,7 +71,7 @@ type Other implements Named { name: String! thing: Thing other: String }
 """
 
 SCHEMA = graphql.build_schema(SDL)
-GATE = Gate(SDL)
+VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 
 
 class Made(Mapping[str, Any]):
@@ -137,7 +138,8 @@ async def engine_of(kind: str) -> GraphQLEngine:
             resolvers=RESOLVERS,
             concurrent_lists=["Query.things", "Thing.many", "Thing.lazyMany"] if kind == "concurrent" else [],
             on_internal_error=lambda _error: None,
-            tuned=kind != "untuned",
+            compiled=kind != "interpreted",
+            codecs=SCALARS,
         )
     return ENGINES[kind]
 
@@ -174,19 +176,19 @@ async def reference(source: str, variables: dict[str, Any], context: dict[str, A
 
 async def compare(source: str, variables: dict[str, Any], seed: str, *, wrong: float = 0.0, slow: bool = False) -> Any:
     context = {"seed": seed, "wrong": wrong, "slow": slow}
-    admitted = GATE.admit(source)
-    name = next(iter(admitted.operations))
+    document = VALIDATOR.validate(source)
+    name = next(iter(document.operations))
     answers = {}
-    for kind in ("tuned", "untuned", "concurrent"):
+    for kind in ("compiled", "interpreted", "concurrent"):
         engine = await engine_of(kind)
-        answers[kind] = await engine.execute(admitted, operation_name=name, variables=variables, context=context)
-    assert answers["tuned"] == answers["untuned"]
-    assert list(flat_keys(answers["tuned"])) == list(flat_keys(answers["untuned"]))
+        answers[kind] = await engine.execute(document, operation_name=name, variables=variables, context=context)
+    assert answers["compiled"] == answers["interpreted"]
+    assert list(flat_keys(answers["compiled"])) == list(flat_keys(answers["interpreted"]))
     data, paths = await reference(source, variables, context)
     for answer in answers.values():
         assert answer["data"] == data
         assert bool(answer.get("errors")) == bool(paths)
-    return answers["tuned"]
+    return answers["compiled"]
 
 
 def flat_keys(value: Any) -> Iterator[str]:
@@ -255,7 +257,7 @@ async def test_conditions_follow_the_variables_of_each_request(yes: bool, no: bo
 
 
 async def test_more_conditions_than_plans_are_kept_still_answer_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bank.api.engine.PLANS_MAX", 2)
+    monkeypatch.setattr("bank.graphql.execution.engine.SELECTIONS_MAX", 2)
     source = "query ($a: Boolean! $b: Boolean!) { thing { s @skip(if: $a) i @skip(if: $b) name } }"
     for _ in range(2):
         for a in (True, False):
@@ -268,8 +270,8 @@ async def test_more_conditions_than_plans_are_kept_still_answer_right(monkeypatc
 @given(from_schema(SDL), st.text("abc", max_size=6), st.sampled_from([0.0, 0.02, 0.2]), st.booleans())
 def test_any_document_on_any_data_is_answered_alike(source: str, seed: str, wrong: float, slow: bool) -> None:
     try:
-        GATE.admit(source)
-    except Refused:
+        VALIDATOR.validate(source)
+    except DocumentError:
         assume(False)
     asyncio.run(compare(source, {}, seed, wrong=wrong, slow=slow))
 
@@ -297,8 +299,10 @@ async def test_a_list_named_concurrent_runs_its_items_side_by_side() -> None:
     resolvers = {"Query.items": items, "Item.load": load}
     for lists, expected in (["Query.items"], 5), ([], 1):
         most = 0
-        engine = await GraphQLEngine.create(sdl, schema_name="lists", resolvers=resolvers, concurrent_lists=lists)
-        response = await engine.execute(Gate(sdl).admit("{ items { load } }"))
+        engine = await GraphQLEngine.create(
+            sdl, schema_name="lists", resolvers=resolvers, concurrent_lists=lists, codecs=SCALARS
+        )
+        response = await engine.execute(DocumentValidator(sdl, codecs=SCALARS).validate("{ items { load } }"))
         assert response == {"data": {"items": [{"load": 1}] * 5}}
         assert most == expected
 
@@ -320,19 +324,20 @@ async def test_an_item_that_is_cancelled_beside_others_cancels_the_request() -> 
         schema_name="cancelled-item",
         resolvers={"Query.items": items, "Item.load": load},
         concurrent_lists=["Query.items"],
+        codecs=SCALARS,
     )
     with pytest.raises(asyncio.CancelledError):
-        await engine.execute(Gate(sdl).admit("{ items { load } }"))
+        await engine.execute(DocumentValidator(sdl, codecs=SCALARS).validate("{ items { load } }"))
 
 
-@pytest.mark.parametrize("kind", ["tuned", "untuned"])
+@pytest.mark.parametrize("kind", ["compiled", "interpreted"])
 async def test_introspection_gives_the_served_sdl_and_nothing_else(kind: str) -> None:
     query = get_introspection_query(
         specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
     )
     engine = await engine_of(kind)
-    first = await engine.execute(GATE.admit(query))
+    first = await engine.execute(VALIDATOR.validate(query))
     assert "errors" not in first
     client = graphql.lexicographic_sort_schema(graphql.build_client_schema(first["data"]))
     assert graphql.print_schema(client) == graphql.print_schema(graphql.lexicographic_sort_schema(SCHEMA))
-    assert await engine.execute(GATE.admit(query)) == first
+    assert await engine.execute(VALIDATOR.validate(query)) == first

@@ -6,12 +6,13 @@ import pytest
 from graphql import get_introspection_query, parse, print_ast
 
 import contracts
-from bank.api.gate import Gate, Limits, Operation
-from bank.api.refusal import Refused
+from bank.api.scalars import SCALARS
 from bank.api.schema import load_sdl
+from bank.graphql.validation.errors import DocumentError
+from bank.graphql.validation.validator import DocumentLimits, DocumentValidator, Operation
 from bank.telemetry.context import RequestContext, enter_context
 
-GATE = Gate(load_sdl())
+VALIDATOR = DocumentValidator(load_sdl(), codecs=SCALARS)
 OPERATIONS = {
     file.name.removesuffix(".graphql"): file.read_text(encoding="utf-8")
     for file in contracts.OPERATIONS.iterdir()
@@ -19,29 +20,29 @@ OPERATIONS = {
 }
 
 
-def refusal_of(source: str, gate: Gate = GATE) -> Refused:
-    with pytest.raises(Refused) as caught:
-        gate.admit(source)
+def refusal_of(source: str, validator: DocumentValidator = VALIDATOR) -> DocumentError:
+    with pytest.raises(DocumentError) as caught:
+        validator.validate(source)
     return caught.value
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_every_operation_of_the_contract_is_admitted(name: str) -> None:
-    admitted = GATE.admit(OPERATIONS[name])
-    assert list(admitted.operations) == [name]
+    document = VALIDATOR.validate(OPERATIONS[name])
+    assert list(document.operations) == [name]
 
 
 def test_the_standard_introspection_query_is_admitted_in_full() -> None:
     query = get_introspection_query(
         specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
     )
-    operation = GATE.admit(query).operation("IntrospectionQuery")
+    operation = VALIDATOR.validate(query).operation("IntrospectionQuery")
     assert operation.roots == ("__schema",)
     assert "__Type.ofType" in operation.fields
 
 
 def test_an_operation_tells_its_kind_its_roots_and_all_that_it_reaches() -> None:
-    operation = GATE.admit(OPERATIONS["AccountBalance"]).operation(None)
+    operation = VALIDATOR.validate(OPERATIONS["AccountBalance"]).operation(None)
     assert operation == Operation(
         name="AccountBalance",
         kind="query",
@@ -70,57 +71,57 @@ def test_roots_are_counted_once_for_each_response_name_with_fragments_written_ou
       query { me { id } ...More first: account(id: "1") { id } me { email } }
       fragment More on Query { ... on Query { second: account(id: "2") { number } __typename } }
     """
-    operation = GATE.admit(source).operation(None)
+    operation = VALIDATOR.validate(source).operation(None)
     assert operation.roots == ("me", "account", "__typename", "account")
     assert operation.fields >= {"User.id", "User.email", "Account.number", "Query.__typename"}
 
 
 def test_each_operation_reaches_only_its_own_fields() -> None:
-    admitted = GATE.admit("query A { me { id } } query B { me { ...F } } fragment F on User { email }")
-    assert admitted.operation("A").fields == {"Query.me", "User.id"}
-    assert admitted.operation("B").fields == {"Query.me", "User.email"}
+    document = VALIDATOR.validate("query A { me { id } } query B { me { ...F } } fragment F on User { email }")
+    assert document.operation("A").fields == {"Query.me", "User.id"}
+    assert document.operation("B").fields == {"Query.me", "User.email"}
 
 
 def test_an_operation_is_found_by_its_name_and_the_only_one_also_without() -> None:
-    admitted = GATE.admit("query A { me { id } } query B { me { email } }")
-    assert admitted.operation("B").name == "B"
-    with pytest.raises(Refused) as unknown:
-        admitted.operation("secret")
-    with pytest.raises(Refused) as unnamed:
-        admitted.operation(None)
+    document = VALIDATOR.validate("query A { me { id } } query B { me { email } }")
+    assert document.operation("B").name == "B"
+    with pytest.raises(DocumentError) as unknown:
+        document.operation("secret")
+    with pytest.raises(DocumentError) as unnamed:
+        document.operation(None)
     assert (unknown.value.code, unnamed.value.code) == ("OPERATION_NOT_FOUND", "OPERATION_NAME_REQUIRED")
     assert "secret" not in str(unknown.value.errors)
-    assert GATE.admit("{ me { id } }").operation(None).name is None
-    with pytest.raises(Refused):
-        GATE.admit("{ me { id } }").operation("A")
+    assert VALIDATOR.validate("{ me { id } }").operation(None).name is None
+    with pytest.raises(DocumentError):
+        VALIDATOR.validate("{ me { id } }").operation("A")
 
 
 def test_the_digest_names_the_normalised_text() -> None:
-    one = GATE.admit("{ me { id } } # a")
-    other = GATE.admit("{ me { id } } # b")
+    one = VALIDATOR.validate("{ me { id } } # a")
+    other = VALIDATOR.validate("{ me { id } } # b")
     assert one.digest == other.digest
     assert len(one.digest) == 64
-    assert GATE.admit("{ me { email } }").digest != one.digest
+    assert VALIDATOR.validate("{ me { email } }").digest != one.digest
 
 
 def test_a_document_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(load_sdl())
-    admitted = gate.admit("{ me { id } }")
-    refusal = refusal_of("{ nobody }", gate)
-    monkeypatch.setattr(Gate, "_examine", None)
-    assert gate.admit("{ me { id } }") is admitted
-    assert refusal_of("{ nobody }", gate).errors == refusal.errors
+    validator = DocumentValidator(load_sdl(), codecs=SCALARS)
+    document = validator.validate("{ me { id } }")
+    refusal = refusal_of("{ nobody }", validator)
+    monkeypatch.setattr(DocumentValidator, "_validate_once", None)
+    assert validator.validate("{ me { id } }") is document
+    assert refusal_of("{ nobody }", validator).errors == refusal.errors
 
 
 def test_what_is_kept_is_bounded_and_the_last_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bank.api.gate.ADMITTED_MAX", 2)
-    gate = Gate(load_sdl())
-    first = gate.admit("{ me { id } }")
-    gate.admit("{ me { email } }")
-    assert gate.admit("{ me { id } }") is first
-    gate.admit("{ me { role } }")
-    assert gate.admit("{ me { id } }") is first
-    assert len(gate._admitted._values) == 2
+    monkeypatch.setattr("bank.graphql.validation.validator.DOCUMENTS_MAX", 2)
+    validator = DocumentValidator(load_sdl(), codecs=SCALARS)
+    first = validator.validate("{ me { id } }")
+    validator.validate("{ me { email } }")
+    assert validator.validate("{ me { id } }") is first
+    validator.validate("{ me { role } }")
+    assert validator.validate("{ me { id } }") is first
+    assert len(validator._documents) == 2
 
 
 def test_a_kept_refusal_cannot_be_changed_by_who_got_it() -> None:
@@ -275,15 +276,15 @@ enum Kind { SMALL LARGE }
     ],
 )  # fmt: skip
 def test_an_unknown_name_is_named_with_the_nearest_that_there_is(source: str, message: str | None) -> None:
-    gate = Gate(NAMES)
+    validator = DocumentValidator(NAMES, codecs=SCALARS)
     if message is None:
-        admitted = gate.admit(source)
+        document = validator.validate(source)
         for name, known in (("a", "did you mean A?"), ("Other", "its operations are A, B."), ("529.982", "its operat")):
-            with pytest.raises(Refused) as caught:
-                admitted.operation(name)
+            with pytest.raises(DocumentError) as caught:
+                document.operation(name)
             assert caught.value.errors[0]["message"].startswith(f"The document has no operation of this name; {known}")
     else:
-        assert message in [error["message"] for error in refusal_of(source, gate).errors]
+        assert message in [error["message"] for error in refusal_of(source, validator).errors]
 
 
 def test_a_place_too_long_to_show_leaves_the_sentence() -> None:
@@ -322,34 +323,47 @@ MEASURED: dict[str, Callable[[int], str]] = {
 
 
 def test_every_limit_has_a_document_that_measures_it() -> None:
-    assert MEASURED.keys() == {field.name for field in dataclasses.fields(Limits)}
+    assert MEASURED.keys() == {field.name for field in dataclasses.fields(DocumentLimits)}
 
 
 @pytest.mark.parametrize("limit", MEASURED)
 def test_a_document_may_reach_each_limit_and_not_pass_it(limit: str) -> None:
-    gate = Gate(load_sdl(), Limits(**{limit: 9}))
-    document = MEASURED[limit]
-    assert gate.admit(document(9)).operations
-    assert refusal_of(document(10), gate).code in {"DOCUMENT_TOO_LARGE", "DOCUMENT_TOO_DEEP", "DOCUMENT_TOO_COMPLEX"}
+    validator = DocumentValidator(load_sdl(), DocumentLimits(**{limit: 9}), codecs=SCALARS)
+    sized = MEASURED[limit]
+    assert validator.validate(sized(9)).operations
+    assert refusal_of(sized(10), validator).code in {
+        "DOCUMENT_TOO_LARGE",
+        "DOCUMENT_TOO_DEEP",
+        "DOCUMENT_TOO_COMPLEX",
+    }
 
 
 def test_bytes_are_counted_not_characters() -> None:
-    gate = Gate(load_sdl(), Limits(document_bytes=60))
-    assert refusal_of('{ account(id: "' + "é" * 30 + '") { id } }', gate).code == "DOCUMENT_TOO_LARGE"
+    validator = DocumentValidator(load_sdl(), DocumentLimits(document_bytes=60), codecs=SCALARS)
+    assert refusal_of('{ account(id: "' + "é" * 30 + '") { id } }', validator).code == "DOCUMENT_TOO_LARGE"
 
 
 def test_depth_and_fields_count_through_fragments() -> None:
     source = "{ me { ...A } } fragment A on User { accounts { ...B } } fragment B on Account { balance { amount } }"
-    Gate(load_sdl(), Limits(depth=4, fields=4)).admit(source)
-    assert refusal_of(source, Gate(load_sdl(), Limits(depth=3))).code == "DOCUMENT_TOO_DEEP"
-    assert refusal_of(source, Gate(load_sdl(), Limits(fields=3))).code == "DOCUMENT_TOO_COMPLEX"
+    DocumentValidator(load_sdl(), DocumentLimits(depth=4, fields=4), codecs=SCALARS).validate(source)
+    assert (
+        refusal_of(source, DocumentValidator(load_sdl(), DocumentLimits(depth=3), codecs=SCALARS)).code
+        == "DOCUMENT_TOO_DEEP"
+    )
+    assert (
+        refusal_of(source, DocumentValidator(load_sdl(), DocumentLimits(fields=3), codecs=SCALARS)).code
+        == "DOCUMENT_TOO_COMPLEX"
+    )
 
 
 def test_a_fragment_first_met_far_up_still_counts_where_it_is_spread_far_down() -> None:
     deep = 'b: __type(name: "a") { ofType { ofType { ...F } } }'
     source = f'{{ a: __type(name: "a") {{ ...F }} {deep} }} fragment F on __Type {{ ofType {{ name }} }}'
-    Gate(load_sdl(), Limits(depth=5)).admit(source)
-    assert refusal_of(source, Gate(load_sdl(), Limits(depth=4))).code == "DOCUMENT_TOO_DEEP"
+    DocumentValidator(load_sdl(), DocumentLimits(depth=5), codecs=SCALARS).validate(source)
+    assert (
+        refusal_of(source, DocumentValidator(load_sdl(), DocumentLimits(depth=4), codecs=SCALARS)).code
+        == "DOCUMENT_TOO_DEEP"
+    )
 
 
 def test_introspection_cannot_be_nested_without_end() -> None:
@@ -385,11 +399,11 @@ def test_introspection_cannot_be_multiplied_by_aliases(source: str) -> None:
     ],
 )
 def test_the_text_means_what_the_source_means_in_raw_characters(source: str, text: str | None) -> None:
-    admitted = GATE.admit(source)
-    assert print_ast(parse(admitted.text)) == print_ast(parse(source)).replace('"""', '"') or '"""' in source
-    assert "\\u" not in admitted.text
-    assert "#" not in admitted.text
-    assert text is None or "".join(admitted.text.split()) == "".join(text.split())
+    document = VALIDATOR.validate(source)
+    assert print_ast(parse(document.text)) == print_ast(parse(source)).replace('"""', '"') or '"""' in source
+    assert "\\u" not in document.text
+    assert "#" not in document.text
+    assert text is None or "".join(document.text.split()) == "".join(text.split())
 
 
 def test_a_block_string_becomes_one_line_with_the_same_value() -> None:
@@ -406,9 +420,9 @@ def test_a_block_string_becomes_one_line_with_the_same_value() -> None:
         return found
 
     source = '{ account(id: """\n   one "quoted" \\ \n     \\"""two\n  """) { id } }'
-    admitted = GATE.admit(source)
-    assert strings(admitted.text) == strings(source) == ['one "quoted" \\ \n  """two']
-    assert '"""' not in admitted.text
+    document = VALIDATOR.validate(source)
+    assert strings(document.text) == strings(source) == ['one "quoted" \\ \n  """two']
+    assert '"""' not in document.text
 
 
 @pytest.mark.skipif(graphql.version_info < (3, 3), reason="graphql-core knows descriptions of operations since 3.3")
@@ -417,21 +431,21 @@ def test_descriptions_which_tartiflette_cannot_read_are_left_out() -> None:
       "what it does" query ("which one" $id: ID!) { account(id: $id) { ...F } }
       "a part" fragment F on Account { id }
     """
-    text = GATE.admit(source).text
+    text = VALIDATOR.validate(source).text
     assert "".join(text.split()) == "query($id:ID!){account(id:$id){...F}}fragmentFonAccount{id}"
 
 
 def test_tokens_keep_their_lines_so_that_errors_point_at_the_clients_own() -> None:
     source = '{\n  account(id: """a\n  b""") {\n\n    id # x\n    number } }'
-    lines = GATE.admit(source).text.split("\n")
+    lines = VALIDATOR.validate(source).text.split("\n")
     assert [line.strip() for line in lines] == ["{", 'account(id: "a\\nb"', ") {", "", "id", "number } }"]
 
 
 def test_words_stay_apart_where_a_string_has_grown_over_the_next_ones_place() -> None:
-    gate = Gate("type Query { f(of: [String!]): Int }")
+    validator = DocumentValidator("type Query { f(of: [String!]): Int }", codecs=SCALARS)
     backslashes = "\\" * 20
     source = f'{{ f(of: ["""{backslashes} """ "" "b"]) }}'
-    assert f'["{backslashes * 2} " "" "b"]' in gate.admit(source).text
+    assert f'["{backslashes * 2} " "" "b"]' in validator.validate(source).text
 
 
 @pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x85", "\x9f"])
@@ -447,7 +461,7 @@ def test_a_lone_surrogate_is_refused_however_it_is_written() -> None:
 
 
 def test_a_nul_in_a_comment_does_not_end_the_document() -> None:
-    admitted = GATE.admit("{ me { id # \0\n email } }")
-    assert admitted.operation(None).fields == {"Query.me", "User.id", "User.email"}
-    assert "email" in admitted.text
-    assert "\0" not in admitted.text
+    document = VALIDATOR.validate("{ me { id # \0\n email } }")
+    assert document.operation(None).fields == {"Query.me", "User.id", "User.email"}
+    assert "email" in document.text
+    assert "\0" not in document.text

@@ -1,4 +1,4 @@
-"""The refusal of a document: GraphQL errors with a code, in words that repeat no value but say where it is."""
+"""Errors of documents: each has a code, and a message that repeats no value but says where the value is."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,11 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, Node, ObjectFieldNode, ValueNode, VariableNode
 
-from bank.api.masking import error_extensions
-from bank.api.naming import with_suggestion
-from bank.api.place import place_of
-from bank.api.suggestion import suggestions_for
+from bank.graphql.errors import error_extensions
+from bank.graphql.scalars import LiteralError
+from bank.graphql.suggestions import with_suggestion
+from bank.graphql.validation.document_path import path_of
+from bank.graphql.validation.unknown_names import suggestions_for
 
 DOCUMENT_TOO_LARGE = "DOCUMENT_TOO_LARGE"
 DOCUMENT_TOO_DEEP = "DOCUMENT_TOO_DEEP"
@@ -37,15 +38,11 @@ _ABOUT_LITERALS = re.compile(
 _VALUE_OF_TOKEN = re.compile(r"\b(Name|Int|Float|String|BlockString|Comment) ['\"].*['\"]", re.DOTALL)
 
 
-class LiteralError(GraphQLError):
-    """A literal that a scalar of the bank refuses, in words that are safe to show."""
+class DocumentError(Exception):
+    """A document or an operation name is not valid.
 
-
-class Refused(Exception):
-    """A document, or an operation name, is not accepted.
-
-    With the document, errors about values say where they are; with the schema too, those about unknown names which were
-    meant.
+    If the document is given, errors about values contain their paths; if the schema is given too, errors about unknown
+    names contain the closest existing one.
     """
 
     def __init__(
@@ -59,17 +56,17 @@ class Refused(Exception):
         self.code = code
         culprits = [error.nodes[0] for error in errors if error.nodes]
         suggested = suggestions_for(schema, document, culprits) if schema and document else {}
-        self._errors = tuple(_worded(error, document, suggested) for error in errors)
+        self._errors = tuple(_safe_error(error, document, suggested) for error in errors)
 
-    def again(self) -> "Refused":
-        """Return the same refusal without a traceback, to be kept or raised once more."""
-        copy = Refused(self.code, ())
+    def copy(self) -> "DocumentError":
+        """Return the same error without a traceback, for a cache or to be raised again."""
+        copy = DocumentError(self.code, ())
         copy._errors = self._errors
         return copy
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """GraphQL errors for the response, made anew each time: message, locations where known, extensions."""
+        """The GraphQL errors for the response, a new list at each call: message, locations if known, extensions."""
         return [
             {
                 "message": message,
@@ -80,16 +77,16 @@ class Refused(Exception):
         ]
 
 
-def refused(code: str, message: str, *nodes: Node) -> Refused:
-    """Return a refusal for one reason, pointing at the nodes."""
-    return Refused(code, [GraphQLError(message, list(nodes) or None)])
+def document_error(code: str, message: str, *nodes: Node) -> DocumentError:
+    """Return an error for one reason that points at the nodes."""
+    return DocumentError(code, [GraphQLError(message, list(nodes) or None)])
 
 
-def _worded(
+def _safe_error(
     error: GraphQLError, document: DocumentNode | None, suggested: Mapping[int, str]
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
     places = tuple((place.line, place.column) for place in (error.locations or ())[:_LOCATIONS_MAX])
-    place = place_of(document, error.nodes[0]) if document and error.nodes and _is_about_value(error) else None
+    place = path_of(document, error.nodes[0]) if document and error.nodes and _is_about_value(error) else None
     where = f" At {place}." if place and len(place) <= _PLACE_MAX else ""
     sentence = _without_values(error)
     if error.nodes and (clause := suggested.get(id(error.nodes[0]))):

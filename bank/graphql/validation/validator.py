@@ -1,8 +1,8 @@
-"""What every GraphQL document passes before the engine sees it.
+"""Validation of GraphQL documents before the engine sees them.
 
-In order: bytes; tokens and nesting, without recursion; graphql-core's parser; measures, with fragments taken once;
-graphql-core's validation in full; then what the rest of the bank wants to know of it. Answers are kept, refusals too: a
-document is looked at once, and any is answered within 50 ms of one core.
+In order: size; tokens and nesting, without recursion; graphql-core's parser; complexity, each fragment counted once;
+graphql-core's validation rules; then the operations and the fields that they reach. Results are cached, errors too: a
+document is validated once, and any document takes at most 50 ms of one core.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from math import isinf
 from types import MappingProxyType
 from typing import Any
 
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     ExecutableDefinitionNode,
@@ -39,27 +40,23 @@ from graphql import (
     visit,
 )
 
-from bank.api.limits import Limits, Measures, flatten
-from bank.api.naming import printable_name, suggestion, with_suggestion
-from bank.api.normalise import read_tokens, write_tokens
-from bank.api.recent import Recent
-from bank.api.refusal import (
+from bank.graphql.scalars import LiteralError, ScalarCodecs, attach_scalars
+from bank.graphql.suggestions import printable_name, suggestion, with_suggestion
+from bank.graphql.validation.errors import (
     DOCUMENT_TOO_LARGE,
     OPERATION_NAME_REQUIRED,
     OPERATION_NOT_FOUND,
     PARSE_FAILED,
     VALIDATION_FAILED,
-    LiteralError,
-    Refused,
-    refused,
+    DocumentError,
+    document_error,
 )
-from bank.api.scalars import attach_scalars
+from bank.graphql.validation.limits import ComplexityCheck, DocumentLimits, flatten
+from bank.graphql.validation.normalization import read_tokens, write_tokens
 
-__all__ = ["Admitted", "Gate", "Limits", "Operation", "Refused"]
-
-ADMITTED_MAX = 256  # documents kept; clients send a few dozen, and at their largest these are 16 MiB
-REFUSED_MAX = 1_024  # refusals kept, by digest, so that sending a bad document again costs next to nothing
-ERRORS_MAX = 5  # more help nobody, and looking for them is work
+DOCUMENTS_MAX = 256  # documents cached; clients send a few dozen, and at their largest these are 16 MiB
+REJECTIONS_MAX = 1_024  # errors cached, by digest, so that sending a bad document again costs next to nothing
+ERRORS_MAX = 5  # further errors do not help, and finding them costs time
 
 # Suggestions cost time, and the bank makes its own (`suggestion.py`); graphql-core can leave them out since 3.3.
 _WITHOUT_SUGGESTIONS: dict[str, Any] = (
@@ -69,7 +66,7 @@ _WITHOUT_SUGGESTIONS: dict[str, Any] = (
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of an admitted document.
+    """One operation of a validated document.
 
     `kind` is "query", "mutation" or "subscription". `roots` are the root fields in the order they run, once for each
     response name, fragments written out; `names` are the response names. `fields` are the coordinates
@@ -84,8 +81,8 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """A document the engine may run: its normalised text, the hex SHA-256 of that, how many tokens, its operations."""
+class ValidatedDocument:
+    """A document that the engine may execute: its text, the hex SHA-256 of it, its tokens and operations by name."""
 
     text: str
     digest: str
@@ -93,49 +90,49 @@ class Admitted:
     operations: Mapping[str | None, Operation]
 
     def operation(self, name: str | None) -> Operation:
-        """Return the operation of this name, or where there is no name the only one; raise Refused otherwise."""
+        """Return the operation of this name, or where there is no name the only one; raise DocumentError otherwise."""
         if name is not None:
             operation = self.operations.get(name)
             if operation is None:
                 names = [known for known in self.operations if known]
                 known = suggestion(printable_name(name), names, "its operations are")
-                raise refused(
+                raise document_error(
                     OPERATION_NOT_FOUND, with_suggestion("The document has no operation of this name.", known)
                 )
             return operation
         if len(self.operations) > 1:
-            raise refused(
+            raise document_error(
                 OPERATION_NAME_REQUIRED, "The document has several operations; operationName says which to run."
             )
         return next(iter(self.operations.values()))
 
 
-class Gate:
-    """Admits documents for one schema."""
+class DocumentValidator:
+    """Validates documents against one schema and its limits."""
 
-    def __init__(self, sdl: str, limits: Limits | None = None) -> None:
+    def __init__(self, sdl: str, limits: DocumentLimits | None = None, *, codecs: ScalarCodecs | None = None) -> None:
         self._schema = build_schema(sdl)
-        attach_scalars(self._schema)
-        self._limits = limits or Limits()
-        self._admitted: Recent[Admitted] = Recent(ADMITTED_MAX)
-        self._refused: Recent[Refused] = Recent(REFUSED_MAX)
+        attach_scalars(self._schema, codecs or {})
+        self._limits = limits or DocumentLimits()
+        self._documents: LRUCache[str, ValidatedDocument] = LRUCache(DOCUMENTS_MAX)
+        self._errors: LRUCache[str, DocumentError] = LRUCache(REJECTIONS_MAX)
 
-    def admit(self, source: str) -> Admitted:
-        """Return the document as admitted; raise Refused with what is wrong with it."""
-        admitted = self._admitted.get(source)
-        if admitted is None:
+    def validate(self, source: str) -> ValidatedDocument:
+        """Return the validated document; raise DocumentError with what is wrong with it."""
+        document = self._documents.get(source)
+        if document is None:
             encoded = self._encode(source)
             digest = sha256(encoded).hexdigest()
-            refusal = self._refused.get(digest)
-            if refusal is not None:
-                raise refusal.again()
+            known_error = self._errors.get(digest)
+            if known_error is not None:
+                raise known_error.copy()
             try:
-                admitted = self._examine(source)
-            except Refused as error:
-                self._refused.put(digest, error.again())
+                document = self._validate_once(source)
+            except DocumentError as error:
+                self._errors[digest] = error.copy()
                 raise
-            self._admitted.put(source, admitted)
-        return admitted
+            self._documents[source] = document
+        return document
 
     def _encode(self, source: str) -> bytes:
         limit = self._limits.document_bytes
@@ -143,40 +140,39 @@ class Gate:
             # By characters first: a document of megabytes is not worth encoding to learn that it is too large.
             encoded = source.encode() if len(source) <= limit else None
         except UnicodeEncodeError:
-            raise refused(PARSE_FAILED, "The document is not valid Unicode.") from None
+            raise document_error(PARSE_FAILED, "The document is not valid Unicode.") from None
         if encoded is None or len(encoded) > limit:
-            raise refused(DOCUMENT_TOO_LARGE, f"The document has more than {limit} bytes.")
+            raise document_error(DOCUMENT_TOO_LARGE, f"The document has more than {limit} bytes.")
         return encoded
 
-    def _examine(self, source: str) -> Admitted:
+    def _validate_once(self, source: str) -> ValidatedDocument:
         tokens = read_tokens(source, self._limits)
         try:
             document = parse(source, max_tokens=self._limits.tokens)
         except GraphQLSyntaxError as error:
-            raise Refused(PARSE_FAILED, [error]) from None
-        measures = Measures(document, self._limits)
-        measures.check()
+            raise DocumentError(PARSE_FAILED, [error]) from None
+        ComplexityCheck(document, self._limits).check()
         errors = validate(self._schema, document, max_errors=ERRORS_MAX, **_WITHOUT_SUGGESTIONS)
         if errors:
-            raise Refused(VALIDATION_FAILED, errors[:ERRORS_MAX], document, self._schema)
+            raise DocumentError(VALIDATION_FAILED, errors[:ERRORS_MAX], document, self._schema)
         _check_numbers(document, tokens)
         text = write_tokens(source, _without_descriptions(tokens, document))
-        return Admitted(text, sha256(text.encode()).hexdigest(), len(tokens), self._operations(document))
+        return ValidatedDocument(text, sha256(text.encode()).hexdigest(), len(tokens), self._operations(document))
 
     def _operations(self, document: DocumentNode) -> Mapping[str | None, Operation]:
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-        reach = _Reach(self._schema, fragments)
+        collector = _FieldCollector(self._schema, fragments)
         operations: dict[str | None, Operation] = {}
         for node in document.definitions:
             if not isinstance(node, OperationDefinitionNode):
                 continue
             root_type = self._schema.get_root_type(node.operation)
             if root_type is None:  # graphql-core before 3.3 has no rule for it
-                raise refused(VALIDATION_FAILED, f"The schema has no {node.operation.value} operations.", node)
+                raise document_error(VALIDATION_FAILED, f"The schema has no {node.operation.value} operations.", node)
             name = node.name.value if node.name else None
             by_name = flatten([node.selection_set], fragments)
             roots = tuple(same_name[0].name.value for same_name in by_name.values())
-            fields = frozenset(reach.of(node.selection_set, root_type))
+            fields = frozenset(collector.of(node.selection_set, root_type))
             operations[name] = Operation(name, node.operation.value, roots, tuple(by_name), fields)
         return MappingProxyType(operations)
 
@@ -187,7 +183,7 @@ def _check_numbers(document: DocumentNode, tokens: list[Token]) -> None:
     if starts:
         finder = _Numbers(starts)
         visit(document, finder)
-        raise Refused(VALIDATION_FAILED, finder.errors[:ERRORS_MAX], document)
+        raise DocumentError(VALIDATION_FAILED, finder.errors[:ERRORS_MAX], document)
 
 
 class _Numbers(Visitor):
@@ -210,8 +206,8 @@ def _without_descriptions(tokens: list[Token], document: DocumentNode) -> list[T
     return [token for token in tokens if token.start not in starts] if starts else tokens
 
 
-class _Reach:
-    """The coordinates a valid selection set reaches, each fragment walked once."""
+class _FieldCollector:
+    """Collects the coordinates that a valid selection set reaches; each fragment is visited once."""
 
     def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._schema = schema
@@ -243,6 +239,6 @@ class _Reach:
     def _type_of(self, field: str, parent: GraphQLNamedType) -> GraphQLNamedType:
         if field in ("__schema", "__type"):
             return self._schema.type_map["__Schema" if field == "__schema" else "__Type"]
-        assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # the rules have seen to it
+        assert isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)  # guaranteed by the validation rules
         named: GraphQLNamedType = get_named_type(parent.fields[field].type)
         return named

@@ -1,0 +1,1 @@
+"""Execution: from a validated document to the response (GraphQL September 2025, section 6)."""

@@ -1,0 +1,95 @@
+"""Custom scalars: one codec each, for the validator, which checks literals, and for the engine."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from graphql import GraphQLError, GraphQLSchema, StringValueNode, ValueNode
+from graphql.type import GraphQLScalarType
+from tartiflette import Scalar
+from tartiflette.language.ast import StringValueNode as EngineStringValueNode
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarCodec:
+    """How a scalar is parsed from a string and serialized to one.
+
+    `parse` raises ValueError with a sentence that the client may see; it must not repeat the value. `passthrough` says
+    that a resolved str is the serialized form already, so that `serialize` need not be called.
+    """
+
+    parse: Callable[[str], object]
+    serialize: Callable[[object], str]
+    passthrough: bool = False
+
+
+ScalarCodecs = Mapping[str, ScalarCodec]
+
+
+class LiteralError(GraphQLError):
+    """A literal that a custom scalar refuses, with a message that is safe to show."""
+
+
+class EngineScalar:
+    """A custom scalar in the form that Tartiflette asks for."""
+
+    def __init__(self, name: str, codec: ScalarCodec) -> None:
+        self._name = name
+        self._codec = codec
+
+    def coerce_output(self, value: object) -> str:
+        """Return the serialized form of a resolved value."""
+        return self._codec.serialize(value)
+
+    def coerce_input(self, value: object) -> object:
+        """Return the value of a variable as resolvers get it."""
+        return self._codec.parse(require_text(value, self._name))
+
+    def parse_literal(self, node: object) -> object:
+        """Return the value of a literal as resolvers get it; the validator has refused the malformed ones."""
+        if not isinstance(node, EngineStringValueNode):
+            raise TypeError(f"{self._name} is given as a string.")
+        return self._codec.parse(node.value)
+
+
+def register_scalars(schema_name: str, names: Iterable[str], codecs: ScalarCodecs) -> None:
+    """Register the scalars that a Tartiflette schema has, before it is built."""
+    for name in codecs.keys() & set(names):
+        Scalar(name, schema_name=schema_name)(EngineScalar(name, codecs[name]))
+
+
+def attach_scalars(schema: GraphQLSchema, codecs: ScalarCodecs) -> None:
+    """Let a graphql-core schema refuse malformed literals, with messages that do not repeat them."""
+    for name, codec in codecs.items():
+        scalar = schema.type_map.get(name)
+        if isinstance(scalar, GraphQLScalarType):
+            _attach(scalar, codec)
+
+
+def _attach(scalar: GraphQLScalarType, codec: ScalarCodec) -> None:
+    def parse_value(value: object) -> object:
+        return codec.parse(require_text(value, scalar.name))
+
+    def parse_literal(node: ValueNode, _variables: object = None) -> object:
+        if not isinstance(node, StringValueNode):
+            raise LiteralError(f"{scalar.name} is given as a string.", node)
+        try:
+            return codec.parse(node.value)
+        except ValueError as refusal:
+            raise LiteralError(str(refusal), node) from None
+
+    # Replacing these methods is how graphql-core gives a scalar made from SDL its behaviour; mypy has no word for it.
+    # The last two are what the first two are called since 3.3.
+    scalar.__dict__.update(
+        parse_value=parse_value,
+        serialize=codec.serialize,
+        parse_literal=parse_literal,
+        coerce_input_value=parse_value,
+        coerce_output_value=codec.serialize,
+    )
+
+
+def require_text(value: object, name: str) -> str:
+    """Return a value that is a str. Raises TypeError, which names the scalar, for any other."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is given as a string.")
+    return value
