@@ -7,9 +7,9 @@ import pytest
 
 from bank import errors
 from bank.accounts.open import ACCOUNTS_PER_USER_MAX
-from bank.api import refusal
 from bank.api.http import BODY_BYTES_MAX
 from bank.api.resolvers.shapes import PAGE_MAX
+from bank.graphql.validation import errors as document_errors
 from bank.graphql.validation.limits import DocumentLimits
 from bank.identity.weakness import PASSWORD_MIN
 from bank.invariants.list import INVARIANTS
@@ -41,7 +41,7 @@ def test_every_code_of_an_error_is_explained() -> None:
     assert len(retryable) >= 7
     for code, may_retry in retryable.items():
         assert f"| `{code}` | {'yes' if may_retry else 'no'} |" in page("api.md")
-    codes = [value for name, value in vars(refusal).items() if name.isupper() and isinstance(value, str)]
+    codes = [value for name, value in vars(document_errors).items() if name.isupper() and isinstance(value, str)]
     assert [code for code in codes if f"`{code}`" not in page("api.md")] == []
 
 
