@@ -65,6 +65,8 @@ NAMES = (
     "digest_without_target",
     "person_named_in_logs",
     "deaf_worker_believes",
+    "older_value_put",
+    "older_answer_kept",
 )
 """Every mutant; the name is its file's."""
 

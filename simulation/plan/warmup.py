@@ -32,6 +32,10 @@ ROUNDS = 12
 RACES_MS = (0, 2, 4, 6, 9, 12)
 """When accounts are looked at while money moves: about as long as a batch takes."""
 
+CROSSINGS = 4
+QUIET_MS = 350
+"""How long nothing moves on accounts after two payments: what one of them leaves in the cache stays until then."""
+
 
 class Bankers(Protocol):
     """The people and operations drawn so far, which the warm-up goes on with."""
@@ -67,6 +71,7 @@ class _Warmup:
         self._states(1_100)
         self._ends(1_200, a, c)
         self._races(1_500, a, b)
+        self._crossings(1_500)
         self._after_writing(2_900, a, c)
         self._pages(3_300, a)
         self._looks(3_500, a, b)
@@ -248,6 +253,23 @@ class _Warmup:
         is_one = kind is not Kind.ME
         size = 5 if kind is Kind.HISTORY else None
         self._do(at_ms, kind, self._ana, account=account if is_one else None, page_size=size, **more)
+
+    def _crossings(self, at_ms: int) -> None:
+        """Pay twice at once, through two workers; look when either payment is answered, and when all is quiet again."""
+        one, two = self._account(self._ana, "60.00"), self._account(self._ana, "60.00")
+        for number in range(CROSSINGS):
+            start_ms = at_ms + number * QUIET_MS
+            self._looked_at(start_ms, one, two)
+            paid = [self._pay(start_ms + ms, one, two, reais(100 + number), slot=ms) for ms in (5, 14)]
+            for after in paid:
+                self._looked_at(start_ms, one, two, after=after)
+            self._looked_at(start_ms + QUIET_MS - 100, one, two, after=paid[1])
+
+    def _looked_at(self, at_ms: int, *accounts: int, **more: object) -> None:
+        for slot in (0, 1):
+            self._see(Kind.ME, at_ms, accounts[0], slot=slot, **more)
+            for account in accounts:
+                self._see(Kind.BALANCE, at_ms, account, slot=slot, **more)
 
     def _after_writing(self, at_ms: int, a: int, c: int) -> None:
         """Read from both sides, through each worker in turn, right after money has moved."""

@@ -1,0 +1,29 @@
+"""An answer that was made before a change is kept after it, and what it was made from with it."""
+
+from bank.cache.answers import AnswerCache
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_lua import delay, patch_function
+
+LATE_S = 0.1
+"""Later than the write-through of a transfer that was decided just after the read, and before the next look."""
+
+
+def plant() -> None:
+    """Leave the comparison of versions out, and let every answer be kept late."""
+    patch_function(
+        "fill",
+        "if current and tonumber(current) > tonumber(version) then\n    return 0\n  end\n"
+        "  if not current or tonumber(current) < tonumber(version) then",
+        "if current ~= version then",
+    )
+    delay(AnswerCache, "fill", lambda *_: LATE_S)
+
+
+MUTANT = Mutant(
+    name="older_answer_kept",
+    explanation=__doc__ or "",
+    caught_by=("read_your_writes",),
+    plant=plant,
+    workers=2,
+    warm_up=True,
+)

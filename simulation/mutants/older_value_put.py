@@ -1,0 +1,32 @@
+"""A value that is written through replaces what is there, whichever is newer."""
+
+from collections.abc import Sequence
+
+from bank.accounts.cached import AccountCache
+from bank.ledger.model import Account
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_lua import delay, patch_function
+
+LATE_S = 0.25
+"""Later than the subscriber that tells the cache of the commit after this one, which would put it right."""
+
+
+def _pause_s(accounts: Sequence[Account]) -> float:
+    """Let every second version come late: the one after it is then there before."""
+    return 0.0 if any(account.version % 2 for account in accounts) else LATE_S
+
+
+def plant() -> None:
+    """Leave the comparison of versions out, and let every second write-through come late."""
+    patch_function("put", "local newer = not current or tonumber(current) < tonumber(version)", "local newer = true")
+    delay(AccountCache, "write_through", _pause_s)
+
+
+MUTANT = Mutant(
+    name="older_value_put",
+    explanation=__doc__ or "",
+    caught_by=("read_your_writes",),
+    plant=plant,
+    workers=2,
+    warm_up=True,
+)
