@@ -1,7 +1,7 @@
 """The unit of work: state and events commit together, or neither does (rules 1 and 2)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cached_property, wraps
 from time import perf_counter
@@ -23,20 +23,25 @@ Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
 
 
+# A process that a busy machine holds up for `IDLE_IN_TRANSACTION_MS` in the middle of a transaction is often held up
+# again; three attempts take less time than a client waits.
+ATTEMPTS_MAX = 3
+
+
 def again_if_undone(
     use_case: Callable[Arguments, Awaitable[Returned]],
 ) -> Callable[Arguments, Awaitable[Returned]]:
-    """Repeat a use case once where the database has undone it before its commit and the same may succeed at once.
+    """Repeat a use case, twice at most, if the database has undone it before its commit and it may succeed at once.
 
-    For use cases of one unit of work, which is the last that they do of what a second time would do twice.
+    For use cases of one unit of work that do nothing after it which a repetition would do twice.
     """
 
     @wraps(use_case)
     async def run(*arguments: Arguments.args, **options: Arguments.kwargs) -> Returned:
-        try:
-            return await use_case(*arguments, **options)
-        except Undone:
-            return await use_case(*arguments, **options)
+        for _ in range(ATTEMPTS_MAX - 1):
+            with suppress(Undone):
+                return await use_case(*arguments, **options)
+        return await use_case(*arguments, **options)
 
     return run
 

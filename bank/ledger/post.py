@@ -20,9 +20,10 @@ from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.database.statements import load_statements
-from bank.errors import BankError, OutcomeUnknown, Overloaded, Undone
+from bank.errors import BankError, OutcomeUnknown, Overloaded
 from bank.events.bus import Bus
 from bank.events.model import RecordedEvent
+from bank.events.work import again_if_undone
 from bank.identifiers import uuid7, uuid7s
 from bank.ledger.batch import Batch
 from bank.ledger.command import Command, Outcome
@@ -147,9 +148,6 @@ class Ledger:
                 raise
             # A unit of work has used one of these keys since we looked; now it is there to be seen.
             batch, outcomes, events = await self._commit(commands)
-        except Undone:
-            # Before its commit, and not for anything in it: nobody needs to be told to try again.
-            batch, outcomes, events = await self._commit(commands)
         committed_at = perf_counter()
         if self._queue.empty():
             # Nobody waits for the next batch, so that the subscribers come first.
@@ -168,6 +166,7 @@ class Ledger:
         except Exception:
             logger.exception("events_not_published")
 
+    @again_if_undone
     async def _commit(
         self, commands: Sequence[Command]
     ) -> tuple[Batch, list[Outcome | BankError], Iterable[RecordedEvent]]:

@@ -1,0 +1,49 @@
+"""A use case that the database has undone before its commit is repeated, twice at most."""
+
+import pytest
+
+from bank.errors import Unavailable, Undone
+from bank.events.work import again_if_undone
+
+
+@pytest.mark.parametrize(("undone", "attempts"), [(0, 1), (1, 2), (2, 3)])
+async def test_what_was_undone_is_done_again(undone: int, attempts: int) -> None:
+    seen = []
+
+    @again_if_undone
+    async def use_case(given: str, *, more: str) -> str:
+        seen.append((given, more))
+        if len(seen) <= undone:
+            raise Undone("undone")
+        return "done"
+
+    assert await use_case("given", more="more") == "done"
+    assert seen == [("given", "more")] * attempts
+
+
+async def test_what_is_undone_each_time_is_told_after_the_third() -> None:
+    attempts = 0
+
+    @again_if_undone
+    async def use_case() -> None:
+        nonlocal attempts
+        attempts += 1
+        raise Undone("undone")
+
+    with pytest.raises(Undone):
+        await use_case()
+    assert attempts == 3
+
+
+async def test_what_failed_otherwise_is_not_done_again() -> None:
+    attempts = 0
+
+    @again_if_undone
+    async def use_case() -> None:
+        nonlocal attempts
+        attempts += 1
+        raise Unavailable("away")
+
+    with pytest.raises(Unavailable):
+        await use_case()
+    assert attempts == 1
