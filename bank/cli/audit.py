@@ -13,7 +13,7 @@ import msgspec
 from bank.audit.examine import Examination, examine
 from bank.audit.keys import PublicKeys, load_public_keys, make_key
 from bank.cli.environment import required_database_url
-from bank.database.failures import CONNECTION_LOST
+from bank.database.failures import CONNECTION_LOST, reason
 from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput, Unavailable
@@ -89,7 +89,7 @@ async def _examine(
         ):
             return await examine(connection, heads=heads, keys=keys, progress=progress)
     except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
-        raise Unavailable(f"The audit trail could not be read: {error}.") from error
+        raise Unavailable(f"The audit trail could not be read: {reason(error)}.") from error
     finally:
         await database.close()
 

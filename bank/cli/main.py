@@ -3,6 +3,7 @@
 import sys
 
 import click
+import structlog
 
 from bank.cli.audit import audit
 from bank.cli.check import check
@@ -15,17 +16,30 @@ from bank.database.migrate import ForeignDatabase, MissingPrivilege, WrongMigrat
 from bank.database.pool import WrongRole
 from bank.errors import BankError
 from bank.settings import SettingsError
+from bank.telemetry.exceptions import describe, format_exception
+from bank.telemetry.masking import mask_text
 
 
 class _Group(click.Group):
-    """Turns what an operator can mend into one sentence and exit code 2; everything else is a bug and shows itself."""
+    """Turns what an operator can mend into one sentence and exit code 2.
+
+    Everything else is a bug and shows itself, without what the database has quoted of rows; its code is 2 as well,
+    since 1 is a result of some commands.
+    """
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (SettingsError, WrongMigrationLevel, ForeignDatabase, MissingPrivilege, WrongRole, BankError) as error:
             click.echo(f"bank: {error}", err=True)
-            sys.exit(2)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if structlog.is_configured():
+                raise  # becomes a line of the log
+            click.echo(mask_text(format_exception((type(error), error, error.__traceback__))), err=True)
+            click.echo(f"bank: {ctx.invoked_subcommand} has broken off: {mask_text(describe(error))}", err=True)
+        sys.exit(2)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,6 +3,10 @@
 The classes are those of PostgreSQL's appendix A. What is not named here says something about the statement: a bug.
 """
 
+import os
+import socket
+import ssl
+
 import asyncpg
 from asyncpg.exceptions import InternalClientError, OutdatedSchemaCacheError
 
@@ -89,3 +93,41 @@ def told_of(error: BaseException) -> BankError | None:
     if is_passing(error):
         return Unavailable("The database cannot do this at present; try again in a moment.")
     return None
+
+
+# What the server says with these is of connections, privileges, locks and resources: names of the schema at most.
+_ABOUT_NO_ROW = ("3D000", "42501", "53", "55", "57")
+# The server's own words would name the address that a login comes from.
+_LOGIN = "28"
+# For those the driver has classes of its own, or the socket no number.
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "the name of its host is not known"),
+    (ssl.SSLCertVerificationError, "its certificate is not accepted"),
+    (ssl.SSLError, "TLS with it cannot be agreed upon"),
+    (TimeoutError, "it did not answer in time"),
+    (asyncpg.InterfaceError, "the driver cannot use the connection"),
+    (InternalClientError, "the driver cannot use the connection"),
+)
+
+
+def reason(error: BaseException) -> str:
+    """Return why the database could not be used, as the end of a sentence for an operator.
+
+    Texts of servers and drivers quote rows, addresses and URLs; so only what can hold none of them is repeated.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        state = sqlstate(error)
+        if state.startswith(_ABOUT_NO_ROW):
+            return (error.args[0] if error.args else type(error).__name__).rstrip(".")
+        if state.startswith(_LOGIN):
+            return f"it refuses the user, the password or the way of the login (SQLSTATE {state})"
+        return f"{type(error).__name__} (SQLSTATE {state})" if state else "the connection broke"
+    for kind, sentence in _REASONS:
+        if isinstance(error, kind):
+            return sentence
+    number = getattr(error, "errno", None)
+    if number:
+        return os.strerror(number).lower()
+    if "rejected SSL" in str(error):
+        return "it does not speak TLS, which the URL asks for"
+    return "no connection can be made, or it broke"

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from bank.database.failures import CONNECTION_LOST, told_of
+from bank.database.failures import CONNECTION_LOST, reason, told_of
 from bank.database.pool import Database
 from bank.errors import Unavailable
 
@@ -51,14 +51,15 @@ def upgrade(url: str, *, level: str = "head") -> None:
             "to a newer bank. Nothing was changed."
         ) from error
     except DBAPIError as error:
-        if (told := told_of(_refusal(error))) is not None:
-            raise told from error
+        refusal = _refusal(error)
+        if told_of(refusal) is not None:
+            raise Unavailable(f"The database does not answer: {reason(refusal)}.") from error
         if getattr(error.orig, "sqlstate", None) != asyncpg.InsufficientPrivilegeError.sqlstate:
             raise
         # SQLAlchemy's own text quotes the whole statement.
         raise MissingPrivilege(_sentence(error)) from error
     except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
-        raise Unavailable(f"The database does not answer: {error}.") from error
+        raise Unavailable(f"The database does not answer: {reason(error)}.") from error
 
 
 def _refusal(error: BaseException) -> BaseException:

@@ -19,7 +19,14 @@ from databases.core import Connection as PooledConnection
 from bank.cancelling import raise_if_cancelled
 from bank.database.connecting import Connecting
 from bank.database.connection import ROLE, options_for, read_url
-from bank.database.failures import CONNECTION_LOST, ends_connection, is_read_only, is_unknown_at_commit, told_of
+from bank.database.failures import (
+    CONNECTION_LOST,
+    ends_connection,
+    is_read_only,
+    is_unknown_at_commit,
+    reason,
+    told_of,
+)
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 
 logger = structlog.get_logger(__name__)
@@ -89,7 +96,7 @@ class Database:
         except asyncpg.InvalidParameterValueError as error:
             raise WrongRole(f"The database server has no role {ROLE}: run `bank migrate` first.") from error
         except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
-            raise Unavailable(f"The database does not answer: {error or type(error).__name__}.") from error
+            raise Unavailable(f"The database does not answer: {reason(error)}.") from error
 
     async def close(self) -> None:
         """Disconnect; connections in use are waited for."""

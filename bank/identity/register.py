@@ -82,6 +82,8 @@ async def _register(work: Work, passwords: Passwords, command: Register) -> User
         if error.constraint_name == "users_email_is_unique":
             message = "This e-mail address belongs to another customer."
             return Refusal(code="EMAIL_TAKEN", message=message, field=("input", "email"))
+        if error.constraint_name != "users_cpf_is_unique":
+            raise
         return Refusal(code="CPF_TAKEN", message="This CPF belongs to another customer.", field=("input", "cpf"))
     return user
 

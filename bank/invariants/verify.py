@@ -18,7 +18,7 @@ import msgspec
 
 from bank.audit.verify import Fault, verify_chain
 from bank.database.connection import connect
-from bank.database.failures import CONNECTION_LOST
+from bank.database.failures import CONNECTION_LOST, reason
 from bank.database.migrate import require_level_of
 from bank.database.statements import load_statements
 from bank.errors import Unavailable
@@ -133,7 +133,7 @@ async def verify(url: str, *, progress: Progress | None = None) -> Verdict:
             await require_level_of(connections[0])
             return await verify_as_seen(connections, progress)
     except (*CONNECTION_LOST, asyncpg.PostgresError, TimeoutError) as error:
-        raise Unavailable(f"The books could not be read: {str(error) or type(error).__name__}.") from error
+        raise Unavailable(f"The books could not be read: {reason(error)}.") from error
 
 
 @asynccontextmanager

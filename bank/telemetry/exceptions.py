@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import sqlalchemy.exc
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 
 # Names of the schema, not values of rows.
 _NAMES = ("sqlstate", "schema_name", "table_name", "column_name", "constraint_name")
@@ -24,8 +25,8 @@ def describe(error: BaseException) -> str:
         case asyncpg.PostgresError():
             named = ((name, getattr(error, name, None)) for name in _NAMES)
             return f"{type(error).__name__}({', '.join(f'{name}={value}' for name, value in named if value)})"
-        case sqlalchemy.exc.StatementError() | UnicodeError():
-            # They bring a statement's parameters, or the text that has no encoding.
+        case sqlalchemy.exc.StatementError() | AsyncAdapt_asyncpg_dbapi.Error() | UnicodeError():
+            # They bring a statement's parameters, the server's own text, or the text that has no encoding.
             return f"{type(error).__name__}(…)"
         case BaseExceptionGroup():
             return f"{type(error).__name__}({', '.join(describe(one) for one in error.exceptions)})"

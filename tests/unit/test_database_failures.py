@@ -1,10 +1,13 @@
 """What an error of the database means: of the server's classes, not of the exceptions somebody has met so far."""
 
+import socket
+import ssl
+
 import asyncpg
 import pytest
 from asyncpg.exceptions import OutdatedSchemaCacheError
 
-from bank.database.failures import ends_connection, is_passing, is_unknown_at_commit, told_of
+from bank.database.failures import ends_connection, is_passing, is_unknown_at_commit, reason, told_of
 from bank.errors import Undone
 
 
@@ -85,3 +88,27 @@ def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(e
 )
 def test_a_commit_is_unknown_only_where_the_server_may_have_done_it(error: Exception, is_unknown: bool) -> None:
     assert is_unknown_at_commit(error) is is_unknown
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (said("57P03", "FATAL"), "something"),
+        (said("42501"), "something"),
+        (said("3D000", "FATAL"), "something"),
+        (said("28000", "FATAL"), "it refuses the user, the password or the way of the login (SQLSTATE 28000)"),
+        (said("23505"), "UniqueViolationError (SQLSTATE 23505)"),
+        (said("22P02"), "InvalidTextRepresentationError (SQLSTATE 22P02)"),
+        (ConnectionRefusedError(111, "Connect call failed ('10.0.0.7', 5432)"), "connection refused"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('10.0.0.7', 5432)"), "no connection can be"),
+        (ConnectionError('PostgreSQL server at "10.0.0.7:5432" rejected SSL upgrade'), "it does not speak TLS, which"),
+        (socket.gaierror(-2, "Name or service not known"), "the name of its host is not known"),
+        (ssl.SSLCertVerificationError(1, "hostname mismatch, certificate is not valid for '10.0.0.7'"), "its certif"),
+        (TimeoutError(), "it did not answer in time"),
+        (asyncpg.DataError("invalid input for query argument $1: '10.0.0.7'"), "DataError (SQLSTATE 22000)"),
+        (asyncpg.ClientConfigurationError("invalid DSN: 10.0.0.7"), "the driver cannot use the connection"),
+    ],
+)
+def test_the_reason_for_an_operator_repeats_no_row_address_or_url(error: BaseException, end: str) -> None:
+    assert reason(error).startswith(end)
+    assert "10.0.0.7" not in reason(error)
