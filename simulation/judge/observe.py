@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from fixtures.backends.reach import plain_url
 from simulation.judge.facts import (
     AccountRow,
     AuditRow,
@@ -246,7 +247,8 @@ def _event(row: Any) -> EventRow:
 @asynccontextmanager
 async def open_observatory(database_url: str) -> AsyncIterator[Observatory]:
     """Connect to the bank's database. Raises OSError or asyncpg's errors where it cannot be reached."""
-    connection = await asyncpg.connect(database_url, server_settings={"application_name": "bank-simulation"})
+    settings = {"application_name": "bank-simulation"}
+    connection = await asyncpg.connect(plain_url(database_url), server_settings=settings)
     try:
         yield Observatory(connection)
     finally:

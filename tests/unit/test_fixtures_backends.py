@@ -49,6 +49,11 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
         ("redis://:secret@cache:6379/0", "redis://@cache:6379/0"),
         ("redis://cache:6379/0", "redis://cache:6379/0"),
         ("redis://cache/0?username=me&password=secret&protocol=3", "redis://cache/0?username=me&protocol=3"),
+        ("postgresql://bank:secret@[::1]:5432,db:5433/bank", "postgresql://bank@[::1]:5432,db:5433/bank"),
+        ("postgresql://bank:sec/ret@db:5432/bank", "postgresql:…"),
+        ("postgresql://bank:secret", "postgresql:…"),
+        ("redis://:se#cret@cache/0", "redis:…"),
+        ("redis://:secret]@cache:6379/0", "redis:…"),
     ],
 )
 def test_an_address_is_shown_without_its_password(given: str, shown: str) -> None:
@@ -58,6 +63,22 @@ def test_an_address_is_shown_without_its_password(given: str, shown: str) -> Non
 def test_sqlalchemys_driver_is_taken_out_of_an_address() -> None:
     assert plain_url("postgresql+asyncpg://bank@/bank?host=/run") == "postgresql://bank@/bank?host=/run"
     assert plain_url("postgresql://a+b@db/bank") == "postgresql://a+b@db/bank"
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("?sslmode=disable", "?sslmode=disable"),
+        ("?sslmode=require&connect_timeout=10", "?sslmode=require"),
+        ("?ssl=true", "?sslmode=verify-full"),
+        ("?ssl=require&application_name=x&keepalives=1", "?sslmode=require"),
+        ("?host=/run/a%20b&gssencmode=prefer&channel_binding=prefer", "?host=/run/a%20b"),
+        ("?connect_timeout=10", ""),
+        ("", ""),
+    ],
+)
+def test_what_libpq_takes_of_an_address_and_the_driver_does_not_is_left_out(given: str, taken: str) -> None:
+    assert plain_url(f"postgresql://bank:p%3Fw@db/bank{given}") == f"postgresql://bank:p%3Fw@db/bank{taken}"
 
 
 @pytest.mark.parametrize("folder", ["/srv/bank/postgres", "/srv/" + "deep/" * 30, "/srv/my, bank's data"])
@@ -167,7 +188,7 @@ def test_a_guard_waits_for_a_dying_owner_to_let_go(tmp_path: Path) -> None:
     [
         (None, None, "not given: DATABASE_URL and REDIS_URL."),
         ("postgresql://x", None, "not given: REDIS_URL."),
-        ("nonsense", "redis://127.0.0.1:1", "PostgreSQL at nonsense does not answer: invalid DSN"),
+        ("nonsense", "redis://127.0.0.1:1", "PostgreSQL at nonsense does not answer: its URL is none"),
         (
             "postgresql://me:secret@127.0.0.1:1/bank",
             "redis://127.0.0.1:1",
