@@ -1,10 +1,14 @@
 """Faults of the cache: what one worker cannot tell Redis, and the others do not hear."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from time import monotonic_ns
+from typing import Any, TypeAlias
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from fixtures.backends import Backend
 from fixtures.faults.process import ProxyProcess
@@ -12,6 +16,15 @@ from simulation.faults.model import FaultRun
 from simulation.faults.serving import who_serves
 from simulation.judge.observe import open_observatory
 from simulation.stack.workers import Worker
+
+REDIS_ERRORS = (RedisError,)
+"""What speaking with Redis can raise, besides OSError."""
+
+Copy: TypeAlias = Mapping[bytes, tuple[bytes, int]]
+"""Each key's value as Redis serialises it, and when it ends, in milliseconds since 1970; 0 is never."""
+
+OLDER_S = (0.5, 1.5)
+"""Long enough for people to be told of what the copy does not have, and for an epoch to begin after the one before."""
 
 END_EVERY_S = (0.1, 0.8)
 """From before a worker listens again to when it believes the cache again."""
@@ -43,3 +56,37 @@ async def end_listeners(
 async def _cut_off(run: FaultRun, workers: Sequence[Worker]) -> int:
     """Return the number of the worker to keep from Redis: most harm is done by who tells Redis of what happens."""
     return await who_serves(workers) if run.planned.worker is None else run.planned.worker
+
+
+async def set_redis_back(run: FaultRun, backend: Backend, random: Random) -> None:
+    """Copy all keys, and put the copy back a while later, over and over."""
+    until_ns, times = monotonic_ns() + run.planned.lasts_ms * 1_000_000, 0
+    async with Redis.from_url(backend.redis_url) as client:
+        while monotonic_ns() < until_ns:
+            copy = await copy_keys(client)
+            await asyncio.sleep(random.uniform(*OLDER_S))
+            await put_back(client, copy)
+            run.seen += len(copy)
+            times += 1
+    run.detail = f"{run.seen} keys in {times} times"
+
+
+async def copy_keys(client: Redis) -> Copy:
+    """Return what Redis holds: a state that it does have at some moment, and no half of it."""
+    names: list[Any] = await client.keys()
+    async with client.pipeline(transaction=True) as pipeline:
+        for name in names:
+            pipeline.dump(name)
+            pipeline.pexpiretime(name)
+        answers = await pipeline.execute()
+    copied = zip(names, answers[::2], answers[1::2], strict=True)
+    return {name: (value, max(0, until_ms)) for name, value, until_ms in copied if value is not None}
+
+
+async def put_back(client: Redis, copy: Copy) -> None:
+    """Let Redis hold what is in a copy, and nothing else."""
+    async with client.pipeline(transaction=True) as pipeline:
+        pipeline.flushdb()
+        for name, (value, until_ms) in copy.items():
+            pipeline.restore(name, until_ms, value, absttl=until_ms > 0)
+        await pipeline.execute()

@@ -8,7 +8,7 @@ from random import Random
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
-from simulation.faults.cache import end_listeners
+from simulation.faults.cache import REDIS_ERRORS, end_listeners, set_redis_back
 from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
 from simulation.faults.network import Network
 from simulation.faults.recovery import back_ns
@@ -86,7 +86,7 @@ class Injector:
             run.began_ns = monotonic_ns()
             try:
                 await self._break(run)
-            except DATABASE_ERRORS as error:
+            except (*DATABASE_ERRORS, *REDIS_ERRORS) as error:
                 run.detail = f"could not be brought about: {type(error).__name__}"
             run.ended_ns = run.ended_ns or monotonic_ns()
             while not self._settled(run) and not self._over.is_set():
@@ -117,6 +117,8 @@ class Injector:
                 await end_listeners(
                     run, self._backend, ways=self._network.redis, workers=self._workers.all, random=self._random
                 )
+            case FaultName.REDIS_SET_BACK:
+                await set_redis_back(run, self._backend, self._random)
 
     async def _kill_worker(self, run: FaultRun) -> None:
         number = run.planned.worker

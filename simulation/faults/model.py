@@ -17,6 +17,7 @@ class FaultName(StrEnum):
     DATABASE_SLOW = "database_slow"
     DATABASE_SILENT = "database_silent"
     LISTENERS_ENDED = "listeners_ended"
+    REDIS_SET_BACK = "redis_set_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,13 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             seen_as="listening connections ended",
             lasts_s=(2.0, 3.0),
             by_redis_proxy=True,
+        ),
+        FaultName.REDIS_SET_BACK: FaultKind(
+            title="Redis goes back to an older state",
+            explanation="All keys are copied, and a second later the copy is put back, over and over, as when a "
+            "replica that was behind is promoted or a snapshot is restored.",
+            seen_as="keys put back",
+            lasts_s=(2.0, 3.0),
         ),
     }
 )

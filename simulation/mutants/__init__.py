@@ -67,6 +67,7 @@ NAMES = (
     "deaf_worker_believes",
     "older_value_put",
     "older_answer_kept",
+    "older_redis_believed",
 )
 """Every mutant; the name is its file's."""
 

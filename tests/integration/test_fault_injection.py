@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import redis.asyncio
 
 from fixtures.backends import Backend
 from simulation.faults import inject
+from simulation.faults.cache import copy_keys, put_back
 from simulation.faults.inject import POLL_S, Injector
 from simulation.faults.model import FaultName, PlannedFault
 from simulation.faults.network import Network
@@ -76,3 +78,16 @@ async def test_only_the_connections_on_which_workers_hear_are_ended(
         assert await observatory.end_listeners() == 1
     await running_bank.believing()
     await running_bank.client.person()
+
+
+async def test_a_copy_that_is_put_back_makes_redis_what_it_was(redis_url: str) -> None:
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        await client.set("kept", "old", px=60_000)
+        await client.set("deleted", "old")
+        copy = await copy_keys(client)
+        await client.mset({"kept": "new", "made": "new"})
+        await client.delete("deleted")
+        await put_back(client, copy)
+        assert await client.mget("kept", "made", "deleted") == [b"old", None, b"old"]
+        assert 0 < await client.pttl("kept") <= 60_000
+        assert await client.pttl("deleted") == -1
