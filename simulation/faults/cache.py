@@ -53,6 +53,16 @@ async def end_listeners(
     run.detail = f"{run.seen} connections, {workers[cut_off].name} without Redis"
 
 
+async def keep_from_redis(run: FaultRun, *, ways: Sequence[ProxyProcess], workers: Sequence[Worker]) -> None:
+    """Keep one worker from Redis for a while."""
+    cut_off = await _cut_off(run, workers)
+    before = await ways[cut_off].look()
+    async with _without_redis(ways[cut_off]):
+        await asyncio.sleep(run.planned.lasts_ms / 1000)
+    run.seen = (await ways[cut_off].look()).withheld - before.withheld
+    run.detail = f"{run.seen} messages withheld from {workers[cut_off].name}"
+
+
 async def _cut_off(run: FaultRun, workers: Sequence[Worker]) -> int:
     """Return the number of the worker to keep from Redis: most harm is done by who tells Redis of what happens."""
     return await who_serves(workers) if run.planned.worker is None else run.planned.worker

@@ -8,7 +8,7 @@ from random import Random
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
-from simulation.faults.cache import REDIS_ERRORS, end_listeners, set_redis_back
+from simulation.faults.cache import REDIS_ERRORS, end_listeners, keep_from_redis, set_redis_back
 from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
 from simulation.faults.network import Network
 from simulation.faults.recovery import back_ns
@@ -117,6 +117,8 @@ class Injector:
                 await end_listeners(
                     run, self._backend, ways=self._network.redis, workers=self._workers.all, random=self._random
                 )
+            case FaultName.REDIS_AWAY:
+                await keep_from_redis(run, ways=self._network.redis, workers=self._workers.all)
             case FaultName.REDIS_SET_BACK:
                 await set_redis_back(run, self._backend, self._random)
 

@@ -18,6 +18,7 @@ class FaultName(StrEnum):
     DATABASE_SILENT = "database_silent"
     LISTENERS_ENDED = "listeners_ended"
     REDIS_SET_BACK = "redis_set_back"
+    REDIS_AWAY = "redis_away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,14 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             seen_as="keys put back",
             lasts_s=(2.0, 3.0),
         ),
+        FaultName.REDIS_AWAY: FaultKind(
+            title="One worker has no Redis",
+            explanation="Connections of one worker to Redis stay open, and nothing comes through, while people log out "
+            "and others try their tokens on every worker.",
+            seen_as="messages withheld",
+            lasts_s=(2.0, 3.0),
+            by_redis_proxy=True,
+        ),
     }
 )
 """Every fault by name, in the order of a list."""
@@ -140,7 +149,7 @@ class PlannedFault:
         match self.name:
             case FaultName.WORKER_KILL:
                 return self._who
-            case FaultName.LISTENERS_ENDED:
+            case FaultName.LISTENERS_ENDED | FaultName.REDIS_AWAY:
                 return f"{self._who} without Redis, for {self.lasts_ms / 1000:.1f} s"
             case FaultName.CONNECTIONS_CUT:
                 return f"{self.percent} % of them, for {self.lasts_ms / 1000:.1f} s"

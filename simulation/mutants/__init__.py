@@ -68,6 +68,7 @@ NAMES = (
     "older_value_put",
     "older_answer_kept",
     "older_redis_believed",
+    "logout_told_to_redis_alone",
 )
 """Every mutant; the name is its file's."""
 

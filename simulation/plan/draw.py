@@ -9,7 +9,7 @@ from simulation.plan.draft import Draft, clicked, key, reais
 from simulation.plan.mix import TELLER, Drawer
 from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
 from simulation.plan.people import Person, Role, make_people
-from simulation.plan.timetable import draw_faults, draw_lookouts
+from simulation.plan.timetable import draw_faults, draw_leavers, draw_lookouts
 from simulation.plan.warmup import draw_warmup
 from simulation.scenarios.shape import Scenario
 
@@ -58,6 +58,8 @@ def draw_plan(
     if planned:
         chances, terms = Random(f"{seed} lookouts"), scenario.terms
         drive += draw_lookouts(chances, people, accounts, duration_s=duration_s, workers=workers, terms=terms)
+        chances = Random(f"{seed} leavers")
+        drive += draw_leavers(chances, people, accounts, planned, duration_s=duration_s, workers=workers)
     return Plan(
         seed=seed,
         scenario=scenario.name,

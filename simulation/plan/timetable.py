@@ -1,6 +1,7 @@
 """Drawing which faults happen when, and the lookouts that see when the service is back. Pure, like all of the plan."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from simulation.faults.model import BACK_S, FAULTS, FaultName, PlannedFault
@@ -21,6 +22,10 @@ LOOKOUTS_PER_S = 32
 
 LOOKOUT_EVERY_NS = 250_000_000
 """How often each worker is looked at: finer than anybody would notice that the bank is away."""
+
+
+LEAVE_EVERY_NS = 500_000_000
+"""How often somebody logs out where there are faults of the cache: a few times in each, since a login takes 45 ms."""
 
 
 def needed_s(names: Sequence[FaultName]) -> float:
@@ -55,7 +60,7 @@ def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, i
     lasts_ms = random.randint(round(shortest * 1000), round(longest * 1000))
     worker = percent = replies = delay_ms = None
     match name:
-        case FaultName.WORKER_KILL | FaultName.LISTENERS_ENDED:
+        case FaultName.WORKER_KILL | FaultName.LISTENERS_ENDED | FaultName.REDIS_AWAY:
             worker = None if is_first else random.randrange(workers)
         case FaultName.CONNECTIONS_CUT:
             percent = random.choice((30, 60, 100))
@@ -103,4 +108,40 @@ def draw_lookouts(
                     move.kind, move.person = Kind.DEPOSIT, TELLER
                     move.account, move.target = random.choice(others), None
                 drafts += [read, move]
+    return drafts
+
+
+def draw_leavers(
+    random: Random,
+    people: Sequence[Person],
+    accounts: Sequence[PlannedAccount],
+    faults: Sequence[PlannedFault],
+    *,
+    duration_s: float,
+    workers: int,
+) -> list[Draft]:
+    """Draw people who log out and whose tokens are then tried on every worker, all of which know the session.
+
+    They come with the faults that keep a worker from telling Redis of it. Households do not: the lookouts are theirs.
+    """
+    if not any(FAULTS[fault.name].by_redis_proxy for fault in faults):
+        return []
+    homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
+    leavers = [p.index for p in people if p.role not in {Role.HOUSEHOLD, Role.TELLER} and homes[p.index]]
+    drafts: list[Draft] = []
+    for number, at_ns in enumerate(range(0, round(duration_s * 1e9), LEAVE_EVERY_NS)):
+        person = random.choice(leavers)
+        others = [account.index for account in accounts if account.person not in {person, TELLER}]
+        known: Draft | None = None
+        for slot in range(workers):
+            known = Draft("drive", at_ns, Kind.ME, Intent.PLAIN, person, slot, after=known)
+            drafts.append(known)
+        left = Draft("drive", at_ns, Kind.LOGOUT, Intent.PLAIN, person, number % workers, after=known)
+        drafts.append(left)
+        for slot in range(workers):
+            tried = Draft("drive", at_ns, Kind.ME, Intent.CLOSED_TOKEN, person, slot, after=left)
+            paid = replace(tried, kind=Kind.TRANSFER, key=key(random), amount="1.00")
+            paid.account, paid.target = homes[person][0], random.choice(others)
+            drafts += [tried, paid]
+        drafts.append(Draft("drive", at_ns + LEAVE_EVERY_NS // 4, Kind.LOGIN, Intent.PLAIN, person, number, after=left))
     return drafts

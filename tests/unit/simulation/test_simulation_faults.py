@@ -98,6 +98,23 @@ def test_every_worker_is_looked_at_all_the_time_and_after_the_drive() -> None:
     assert {o.arm for o in reads} == {"uncached"}
 
 
+def test_while_redis_is_away_people_log_out_and_their_tokens_are_tried_on_every_worker_that_knew_them() -> None:
+    operations = plan([FaultName.REDIS_AWAY], duration_s=20, workers=3).operations
+    usual = {o.at_ns for o in plan(duration_s=20, workers=3).operations if o.kind is Kind.LOGOUT}
+    left = [o for o in operations if o.kind is Kind.LOGOUT and o.phase == "drive" and o.at_ns not in usual]
+    assert {o.slot % 3 for o in left} == {0, 1, 2}
+    assert max(later.at_ns - earlier.at_ns for earlier, later in pairwise(left)) <= 0.5 * S
+    for logout in left:
+        tried = [o for o in operations if o.after == logout.index and o.intent is Intent.CLOSED_TOKEN]
+        assert {(o.kind, o.slot % 3) for o in tried} == {(k, w) for k in (Kind.ME, Kind.TRANSFER) for w in range(3)}
+        assert {o.person for o in tried} == {logout.person}
+        before, known = operations[logout.after or 0], set()
+        while before.kind is Kind.ME and before.at_ns == logout.at_ns and before.person == logout.person:
+            known.add(before.slot % 3)
+            before = operations[before.after or 0]
+        assert known == {0, 1, 2}
+
+
 @pytest.mark.parametrize("workers", [1, 16])
 def test_lookouts_are_not_the_load(workers: int) -> None:
     assert len(plan(ALL, workers=workers).heal) <= BACK_S * 32 + 2 * workers
