@@ -1,8 +1,8 @@
 """After each fault the service is back by itself, within 15 seconds of the fault's end.
 
 Back is when every worker has moved money, and answered a read past the cache, that was asked for after the end. Where
-one of several workers was killed, its subscribers were served by another within two seconds of its death. A run without
-faults is not looked at.
+one of several workers was killed, its subscribers were served by another within two seconds of its death. While one
+stood still, the others moved money. A run without faults is not looked at.
 """
 
 from simulation.checks.tally import Tally

@@ -13,6 +13,7 @@ from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, Planned
 from simulation.faults.network import Network
 from simulation.faults.recovery import back_ns
 from simulation.faults.serving import watch_takeover, who_serves
+from simulation.faults.stopping import stop_worker
 from simulation.history import History
 from simulation.judge.observe import DATABASE_ERRORS, open_observatory
 from simulation.progress import Progress
@@ -117,6 +118,8 @@ class Injector:
                 await end_listeners(
                     run, self._backend, ways=self._network.redis, workers=self._workers.all, random=self._random
                 )
+            case FaultName.WORKER_STOPPED:
+                await stop_worker(run, self._backend, self._workers.all, self._random)
             case FaultName.REDIS_AWAY:
                 await keep_from_redis(run, ways=self._network.redis, workers=self._workers.all)
             case FaultName.REDIS_SET_BACK:

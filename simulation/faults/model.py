@@ -19,6 +19,7 @@ class FaultName(StrEnum):
     LISTENERS_ENDED = "listeners_ended"
     REDIS_SET_BACK = "redis_set_back"
     REDIS_AWAY = "redis_away"
+    WORKER_STOPPED = "worker_stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,14 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(2.0, 3.0),
             by_redis_proxy=True,
         ),
+        # Several times as long as the others wait for it.
+        FaultName.WORKER_STOPPED: FaultKind(
+            title="A worker stands still in the middle of a batch",
+            explanation="SIGSTOP to a worker while it posts, and SIGCONT a while later; the others are to move money "
+            "meanwhile.",
+            seen_as="batches stopped",
+            lasts_s=(2.0, 3.0),
+        ),
     }
 )
 """Every fault by name, in the order of a list."""
@@ -131,8 +140,8 @@ TAKEOVER_S = 2.0
 class PlannedFault:
     """A fault that is going to happen, `at_ms` after driving begins at the earliest.
 
-    `worker` is the one to kill, or to keep from Redis, None meaning whoever serves the subscribers; `percent` of the
-    connections are cut; `replies` to COMMIT are; `delay_ms` is how much later things arrive.
+    `worker` is the one to kill, to stop or to keep from Redis, None meaning whoever serves the subscribers;
+    `percent` of the connections are cut; `replies` to COMMIT are; `delay_ms` is how much later things arrive.
     """
 
     name: FaultName
@@ -149,6 +158,8 @@ class PlannedFault:
         match self.name:
             case FaultName.WORKER_KILL:
                 return self._who
+            case FaultName.WORKER_STOPPED:
+                return f"{self._who}, for {self.lasts_ms / 1000:.1f} s"
             case FaultName.LISTENERS_ENDED | FaultName.REDIS_AWAY:
                 return f"{self._who} without Redis, for {self.lasts_ms / 1000:.1f} s"
             case FaultName.CONNECTIONS_CUT:
@@ -170,7 +181,7 @@ class FaultRun:
     """A fault as it happened. Times are of the history's clock; 0 means not yet.
 
     `seen` counts what `FaultKind.seen_as` says. `takeover_s` is how long a killed worker's subscribers were served by
-    nobody for sure; None where that was not looked at.
+    nobody for sure; None where that was not looked at. `stood_still` is the number of a worker that did all the time.
     """
 
     planned: PlannedFault
@@ -179,6 +190,7 @@ class FaultRun:
     seen: int = 0
     detail: str = ""
     takeover_s: float | None = None
+    stood_still: int | None = None
 
     def __str__(self) -> str:
         """Say which fault it was, for a violation's text."""

@@ -9,6 +9,9 @@ from simulation.history import Attempt
 from simulation.plan.model import MONEY_KINDS, READ_KINDS
 from simulation.result import FaultResult, Sighting, Verdict
 
+ENOUGH_NS = 1_500_000_000
+"""Others wait half a second for a worker that stands still, and a busy machine some tenths for a batch."""
+
 
 def back_ns(attempts: Sequence[Attempt], *, since_ns: int, workers: int) -> int | None:
     """Return the moment by which each worker had served a read and a movement of money asked for after `since_ns`.
@@ -47,6 +50,11 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
     """Judge how the service came back after a fault."""
     if not run.began_ns:
         return Recovery(Verdict.UNKNOWN, None, f"{run} was planned and never happened")
+    held_up = [] if run.stood_still is None else _held_up(run, attempts, workers=workers)
+    if held_up:
+        names = " and ".join(f"worker-{number}" for number in held_up)
+        lasted_s = (run.ended_ns - run.began_ns) / 1e9
+        return Recovery(Verdict.FAIL, None, f"{run}: in {lasted_s:.1f} s nobody could move money through {names}")
     moment_ns = back_ns(attempts, since_ns=run.ended_ns, workers=workers)
     if moment_ns is None:
         waited_s = (max((attempt.ended_ns for attempt in attempts), default=0) - run.ended_ns) / 1e9
@@ -59,6 +67,18 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
         text = f"{run}: its subscribers were served by nobody for {run.takeover_s:.1f} s, not {TAKEOVER_S:g}"
         return Recovery(Verdict.FAIL, back_s, text)
     return Recovery(Verdict.PASS, back_s)
+
+
+def _held_up(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> list[int]:
+    """Return the workers that moved no money while another one stood still, though they were asked to in time."""
+    meanwhile = [
+        attempt
+        for attempt in attempts
+        if run.began_ns <= attempt.invoked_ns <= run.ended_ns and attempt.operation.kind in MONEY_KINDS
+    ]
+    moved = {a.worker for a in meanwhile if a.outcome == "ok" and a.replayed is not True and a.ended_ns <= run.ended_ns}
+    asked = {a.worker for a in meanwhile if a.invoked_ns <= run.ended_ns - ENOUGH_NS}
+    return [number for number in range(workers) if number != run.stood_still and number in asked - moved]
 
 
 def fault_results(

@@ -97,6 +97,12 @@ END_LISTENERS = """
     select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
     where application_name = $1 and datname = current_database()
 """
+# Who is to post holds a lock that the others wait for.
+SILENT_POSTERS = """
+    select pid, state_change from pg_stat_activity join pg_locks using (pid)
+    where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and state = 'idle in transaction'
+    and datname = current_database()
+"""
 LOCK_ACCOUNTS = "lock table accounts in access exclusive mode"
 COUNT_USERS = "select count(*) from users"
 
@@ -190,6 +196,10 @@ class Observatory:
     async def end_listeners(self) -> int:
         """End the connections on which workers hear of one another; return how many there were."""
         return int(await self._connection.fetchval(END_LISTENERS, LISTENING))
+
+    async def silent_posters(self) -> set[tuple[int, datetime]]:
+        """Return the connections that are in the middle of a batch and have nothing to do, and since when."""
+        return {(row["pid"], row["state_change"]) for row in await self._connection.fetch(SILENT_POSTERS)}
 
     @asynccontextmanager
     async def accounts_locked(self) -> AsyncIterator[None]:

@@ -49,6 +49,7 @@ NAMES = (
     "event_appended_after_commit",
     "position_moved_before_effect",
     "lease_too_long",
+    "stopped_worker_waited_for",
     "handlers_start_late",
     "answers_not_cached",
     "receipt_names_wrong_payee",

@@ -62,6 +62,8 @@ def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, i
     match name:
         case FaultName.WORKER_KILL | FaultName.LISTENERS_ENDED | FaultName.REDIS_AWAY:
             worker = None if is_first else random.randrange(workers)
+        case FaultName.WORKER_STOPPED:
+            worker = random.randrange(workers)
         case FaultName.CONNECTIONS_CUT:
             percent = random.choice((30, 60, 100))
         case FaultName.COMMIT_REPLY_CUT:

@@ -256,6 +256,27 @@ def test_subscribers_of_a_dead_worker_are_to_be_taken_over_within_two_seconds() 
     assert "served by nobody for 2.4 s, not 2" in text
 
 
+def stood_still(*others: Attempt) -> tuple[Verdict, str]:
+    """Judge a fault from 98 to 100 seconds, in which worker 0 stood still."""
+    return verdict_of([run(FaultName.WORKER_STOPPED, stood_still=0)], [*others, *BACK])
+
+
+def test_the_others_move_money_while_a_worker_stands_still() -> None:
+    waits = [attempt(-1.9, worker=1, took_s=2.0), attempt(-1.0, worker=1, took_s=1.2)]
+    assert stood_still(*waits, attempt(-1.2, worker=1)) == (Verdict.PASS, "")
+    assert stood_still(attempt(-1.0, worker=1, took_s=1.2))[0] is Verdict.PASS, "there was no time for it"
+    assert stood_still(attempt(-1.9, worker=0, took_s=2.0))[0] is Verdict.PASS, "it is the one that stands still"
+
+
+@pytest.mark.parametrize(
+    "instead", [attempt(-1.0, worker=1, replayed=True), attempt(-2.1, worker=1), attempt(-1.0, Kind.ME, worker=1)]
+)
+def test_others_that_wait_for_a_worker_that_stands_still_are_a_fault(instead: Attempt) -> None:
+    verdict, text = stood_still(attempt(-1.9, worker=1, took_s=2.0), instead)
+    assert verdict is Verdict.FAIL
+    assert "in 2.0 s nobody could move money through worker-1" in text
+
+
 def test_a_fault_that_never_came_is_unknown_and_one_that_was_not_there_was_never_seen() -> None:
     never = run(began_ns=0, ended_ns=0, seen=0)
     assert verdict_of([never], BACK)[0] is Verdict.UNKNOWN
