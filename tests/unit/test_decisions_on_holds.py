@@ -1,0 +1,311 @@
+"""Holds: each refusal with its code and place, each bound with both its sides, each field of what is made."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from bank.events.model import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
+from bank.ledger.command import Outcome
+from bank.ledger.model import BALANCE_MAX_MINOR, Hold
+from bank.transfers import expire, hold
+from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
+from bank.transfers.policy import NOTHING
+from tests.unit.paper_ledger import (
+    ANA,
+    ANAS,
+    BIA,
+    BIAS,
+    NOW,
+    STAFF,
+    TERMS,
+    TODAY,
+    PaperLedger,
+    account,
+    hold_of,
+    receipt_of,
+    refused,
+    said,
+    spent,
+)
+
+A_MOMENT = timedelta(microseconds=1)
+HELD = Hold(
+    id=UUID(int=31), account_id=ANAS, to_account_id=BIAS, amount_minor=3_000, currency="BRL", description="room",
+    status="AUTHORIZED", captured_minor=0, transaction_id=None, initiated_by=ANA, expires_at=NOW + A_MOMENT,
+    created_at=NOW - timedelta(days=1), salt=b"salt",
+)  # fmt: skip
+
+
+def with_hold(*changed: Any, **more: Any) -> PaperLedger:
+    """Return a ledger on which 30.00 of Ana's are held for Bia."""
+    anas = account(ANAS, ANA, 100_000, held_minor=3_000, spent_minor=3_000, spent_on=TODAY)
+    return PaperLedger(anas, *changed, holds=[msgspec.structs.replace(HELD, **more)])
+
+
+async def hold_money(ledger: PaperLedger, **more: Any) -> Outcome:
+    given = {"caller_id": ANA, "key": "k", "from_id": ANAS, "to_number": "number-21", "to_id": BIAS, "amount": "30.00"}
+    return await authorize_hold(ledger, TERMS, AuthorizeHold(**{**given, "currency": "BRL", **more}))  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sides(_database: Any, hold_id: UUID) -> tuple[UUID, ...]:
+        return (ANAS, BIAS) if hold_id == HELD.id else ()
+
+    monkeypatch.setattr(hold, "hold_sides", sides)
+
+
+async def capture(ledger: PaperLedger, **more: Any) -> Outcome:
+    given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "hold_id": HELD.id, "amount": None, "currency": None}
+    return await capture_hold(ledger, None, CaptureHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+
+
+async def release(ledger: PaperLedger, **more: Any) -> Outcome:
+    given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "hold_id": HELD.id}
+    return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+
+
+async def test_what_is_made_is_what_was_asked_for() -> None:
+    ledger = PaperLedger()
+    outcome = await hold_money(ledger, description="room")
+    [made] = ledger.holds.values()
+    assert said(made, "id", "salt") == {
+        "account_id": ANAS, "to_account_id": BIAS, "amount_minor": 3_000, "currency": "BRL", "description": "room",
+        "status": "AUTHORIZED", "captured_minor": 0, "transaction_id": None, "initiated_by": ANA,
+        "expires_at": NOW + TERMS.hold_life, "created_at": NOW, "ended_at": None,
+    }  # fmt: skip
+    assert made.salt
+    assert said(hold_of(outcome)) == {
+        "id": made.id, "status": "AUTHORIZED", "amount_minor": 3_000, "captured_minor": 0, "currency": "BRL",
+        "debit_number": "number-11", "credit_number": "number-21", "description": "room",
+        "expires_at": made.expires_at, "created_at": NOW, "available_after_minor": 97_000, "receipt": None,
+    }  # fmt: skip
+    [told] = ledger.told
+    assert isinstance(told, HoldAuthorizedEvent)
+    assert (told.hold_id, told.account_id, told.to_account_id) == (made.id, ANAS, BIAS)
+    assert (told.amount_minor, told.currency, told.expires_at) == (3_000, "BRL", made.expires_at)
+    assert (told.initiated_by, bool(told.description_digest)) == (ANA, True)
+    anas = ledger.accounts[ANAS]
+    assert (anas.balance_minor, anas.held_minor, anas.version, anas.revision) == (100_000, 3_000, 5, 8)
+    assert spent(anas) == (3_000, TODAY)
+    assert ledger.batch.posted == []
+    assert await hold_money(ledger, description="room") == Outcome(outcome.result, replayed=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "given", "code", "field"),
+    [
+        ({}, {"from_id": UUID(int=404)}, "ACCOUNT_NOT_FOUND", ("fromAccountId",)),
+        ({}, {"from_id": BIAS, "to_id": ANAS}, "ACCOUNT_NOT_FOUND", ("fromAccountId",)),
+        ({}, {"to_id": None}, "ACCOUNT_NOT_FOUND", ("toAccountNumber",)),
+        ({}, {"to_id": UUID(int=404)}, "ACCOUNT_NOT_FOUND", ("toAccountNumber",)),
+        ({}, {"to_id": ANAS}, "SAME_ACCOUNT", ("toAccountNumber",)),
+        ({}, {"amount": "500.01"}, "LIMIT_EXCEEDED", ("amount", "amount")),
+        ({"spent_minor": 77_001, "spent_on": TODAY}, {}, "LIMIT_EXCEEDED", ("amount", "amount")),
+        ({"status": "FROZEN"}, {}, "ACCOUNT_FROZEN", ("fromAccountId",)),
+        ({"currency": "USD"}, {}, "CURRENCY_MISMATCH", ("amount", "currency")),
+        ({"balance_minor": 2_999}, {}, "INSUFFICIENT_FUNDS", ("amount",)),
+        ({"held_minor": 97_001}, {}, "INSUFFICIENT_FUNDS", ("amount",)),
+    ],
+)
+async def test_money_is_not_set_aside_where_the_books_say_no(
+    changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
+) -> None:
+    ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
+    before = dict(ledger.accounts)
+    outcome = await hold_money(ledger, **given)
+    assert refused(outcome) == (code, field)
+    assert (ledger.accounts, ledger.holds) == (before, {})
+    assert await hold_money(ledger, **given) == Outcome(outcome.result, replayed=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"), [({"status": "CLOSED"}, "ACCOUNT_CLOSED"), ({"currency": "USD"}, "CURRENCY_MISMATCH")]
+)
+async def test_money_is_not_set_aside_for_an_account_that_cannot_take_it(changed: dict[str, Any], code: str) -> None:
+    assert refused(await hold_money(PaperLedger(account(BIAS, BIA, 0, **changed))))[0] == code
+
+
+@pytest.mark.parametrize("changed", [{"balance_minor": 3_000}, {"held_minor": 97_000}, {"spent_minor": 77_000}])
+async def test_all_that_is_free_may_be_set_aside(changed: dict[str, Any]) -> None:
+    ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, "spent_on": TODAY, **changed}))
+    before = ledger.accounts[ANAS]
+    hold_of(await hold_money(ledger))
+    assert ledger.accounts[ANAS].available_minor == before.available_minor - 3_000
+    assert spent(ledger.accounts[ANAS]) == (before.spent_minor + 3_000, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "field"),
+    [
+        ({"key": ""}, "INVALID_INPUT", ("idempotencyKey",)),
+        ({"from_id": NOTHING}, "ACCOUNT_NOT_FOUND", ("fromAccountId",)),
+        ({"description": "x" * 141}, "INVALID_INPUT", ("description",)),
+        ({"amount": "0.00"}, "INVALID_AMOUNT", ("amount", "amount")),
+        ({"expires_at": NOW}, "INVALID_INPUT", ("expiresAt",)),
+        ({"expires_at": NOW + timedelta(days=30) + A_MOMENT}, "INVALID_INPUT", ("expiresAt",)),
+    ],
+)
+async def test_a_hold_that_is_wrong_in_itself_burns_no_key(
+    given: dict[str, Any], code: str, field: tuple[str, ...]
+) -> None:
+    ledger = PaperLedger()
+    assert refused(await hold_money(ledger, **given)) == (code, field)
+    assert (ledger.known, ledger.told[0].action, ledger.told[0].code) == ({}, "authorizeHold", code)
+
+
+@pytest.mark.parametrize("life", [A_MOMENT, timedelta(days=30)])
+async def test_a_hold_lives_for_a_moment_or_a_month(life: timedelta) -> None:
+    assert hold_of(await hold_money(PaperLedger(), expires_at=NOW + life)).expires_at == NOW + life
+
+
+@pytest.mark.parametrize(("amount", "captured_minor"), [(None, 3_000), ("30.00", 3_000), ("12.50", 1_250)])
+async def test_a_capture_moves_what_was_held_or_less_and_frees_the_rest(
+    amount: str | None, captured_minor: int
+) -> None:
+    ledger = with_hold()
+    outcome = await capture(ledger, amount=amount, currency=amount and "BRL")
+    [posted] = ledger.batch.posted
+    ended = ledger.holds[HELD.id]
+    changes = {"status": "CAPTURED", "captured_minor": captured_minor, "ended_at": NOW}
+    assert ended == msgspec.structs.replace(HELD, **changes, transaction_id=posted.transaction_id)
+    assert said(receipt_of(outcome)) == {
+        "transaction_id": posted.transaction_id, "kind": "CAPTURE", "amount_minor": captured_minor, "currency": "BRL",
+        "debit_number": "number-11", "credit_number": "number-21", "description": "room", "created_at": NOW,
+        "debit_balance_after_minor": 100_000 - captured_minor, "credit_balance_after_minor": captured_minor,
+        "fee_minor": 0, "related_id": None, "hold_id": HELD.id,
+    }  # fmt: skip
+    shown = hold_of(outcome)
+    assert (shown.id, shown.status, shown.captured_minor) == (HELD.id, "CAPTURED", captured_minor)
+    assert (shown.amount_minor, shown.available_after_minor) == (3_000, 100_000 - captured_minor)
+    [told] = ledger.told
+    assert isinstance(told, HoldCapturedEvent)
+    assert (told.captured_minor, told.released_minor) == (captured_minor, 3_000 - captured_minor)
+    assert (told.hold_id, told.transaction_id, told.initiated_by) == (HELD.id, posted.transaction_id, BIA)
+    anas = ledger.accounts[ANAS]
+    assert (anas.held_minor, anas.version, anas.revision) == (0, 6, 9)
+    # It counted when it was set aside.
+    assert spent(anas) == (3_000, TODAY)
+    assert await capture(ledger, amount=amount, currency=amount and "BRL") == Outcome(outcome.result, replayed=True)
+
+
+async def test_a_release_moves_nothing_and_frees_everything() -> None:
+    ledger = with_hold()
+    outcome = await release(ledger)
+    assert ledger.holds[HELD.id] == msgspec.structs.replace(HELD, status="RELEASED", ended_at=NOW)
+    anas = ledger.accounts[ANAS]
+    assert (anas.balance_minor, anas.held_minor, anas.version, anas.revision) == (100_000, 0, 5, 8)
+    assert (hold_of(outcome).status, hold_of(outcome).receipt, ledger.batch.posted) == ("RELEASED", None, [])
+    [told] = ledger.told
+    assert isinstance(told, HoldReleasedEvent)
+    assert (told.hold_id, told.account_id, told.amount_minor, told.initiated_by) == (HELD.id, ANAS, 3_000, BIA)
+
+
+@pytest.mark.parametrize("end", [capture, release])
+@pytest.mark.parametrize(
+    ("changed", "given", "code", "words"),
+    [
+        ({}, {"hold_id": UUID(int=404)}, "HOLD_NOT_FOUND", "no hold with this id"),
+        ({}, {"owner_id": ANA, "caller_id": ANA}, "HOLD_NOT_FOUND", "no hold with this id"),
+        ({"status": "RELEASED"}, {"owner_id": ANA}, "HOLD_NOT_FOUND", "no hold with this id"),
+        ({"expires_at": NOW}, {}, "HOLD_ENDED", "has expired"),
+        ({"status": "EXPIRED"}, {}, "HOLD_ENDED", "has been expired"),
+        ({"status": "CAPTURED", "expires_at": NOW}, {}, "HOLD_ENDED", "has been captured"),
+        ({"status": "RELEASED", "expires_at": NOW}, {}, "HOLD_ENDED", "has been released"),
+    ],
+)
+async def test_a_hold_is_ended_once_by_who_may(
+    end: Any, changed: dict[str, Any], given: dict[str, Any], code: str, words: str
+) -> None:
+    ledger = with_hold(**changed)
+    before = dict(ledger.accounts), dict(ledger.holds)
+    outcome = await end(ledger, **given)
+    assert refused(outcome) == (code, ("holdId",))
+    assert words in outcome.result.message
+    assert (ledger.accounts, ledger.holds) == before
+    assert (await end(ledger, **given)).replayed
+
+
+@pytest.mark.parametrize("end", [capture, release])
+async def test_staff_ends_any_hold(end: Any) -> None:
+    assert hold_of(await end(with_hold(), caller_id=STAFF, owner_id=None)).id == HELD.id
+
+
+@pytest.mark.parametrize("end", [capture, release])
+@pytest.mark.parametrize(
+    ("given", "code", "field"),
+    [
+        ({"key": ""}, "INVALID_INPUT", ("idempotencyKey",)),
+        ({"hold_id": NOTHING}, "HOLD_NOT_FOUND", ("holdId",)),
+    ],
+)
+async def test_an_end_that_is_wrong_in_itself_burns_no_key(
+    end: Any, given: dict[str, Any], code: str, field: tuple[str, ...]
+) -> None:
+    ledger = with_hold()
+    assert refused(await end(ledger, **given)) == (code, field)
+    action = "captureHold" if end is capture else "releaseHold"
+    assert (ledger.known, ledger.told[0].action, ledger.told[0].initiated_by) == ({}, action, BIA)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "code", "field"),
+    [
+        ("30.01", "BRL", "CAPTURE_EXCEEDS_HOLD", ("amount", "amount")),
+        ("0.00", "BRL", "INVALID_AMOUNT", ("amount", "amount")),
+        ("1.00", "XXX", "CURRENCY_MISMATCH", ("amount", "currency")),
+        ("1.00", None, "CURRENCY_MISMATCH", ("amount", "currency")),
+    ],
+)
+async def test_a_capture_is_refused_for_its_amount(
+    amount: str, currency: str | None, code: str, field: tuple[str, ...]
+) -> None:
+    assert refused(await capture(with_hold(), amount=amount, currency=currency)) == (code, field)
+
+
+async def test_a_capture_is_in_the_currency_of_the_hold() -> None:
+    ledger = with_hold(currency="USD")
+    assert refused(await capture(ledger, amount="1.00", currency="BRL")) == (
+        "CURRENCY_MISMATCH", ("amount", "currency")
+    )  # fmt: skip
+    # Without an amount there is only the hold to point at.
+    assert refused(await capture(ledger, key="k2")) == ("CURRENCY_MISMATCH", ("holdId",))
+
+
+@pytest.mark.parametrize(("amount", "field"), [(None, "holdId"), ("1.00", "amount")])
+async def test_a_capture_that_cannot_be_entered_leaves_the_hold(amount: str | None, field: str) -> None:
+    full = account(BIAS, BIA, BALANCE_MAX_MINOR)
+    for changed, code, at in (
+        (full, "INVALID_AMOUNT", field),
+        (account(BIAS, BIA, 0, status="FROZEN"), "ACCOUNT_FROZEN", "holdId"),
+        (account(ANAS, ANA, 100_000, held_minor=3_000, status="FROZEN"), "ACCOUNT_FROZEN", "holdId"),
+    ):
+        ledger = with_hold(changed)
+        assert refused(await capture(ledger, amount=amount, currency=amount and "BRL")) == (code, (at,))
+        assert (ledger.holds[HELD.id], ledger.accounts[ANAS].held_minor) == (HELD, 3_000)
+        assert [told.code for told in ledger.told] == [code]
+
+
+async def test_what_has_expired_is_freed_by_nobody_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def expired(_database: Any, *, now: Any, most: int) -> list[Any]:
+        assert (now, most > 0) == (NOW, True)
+        return [{"id": HELD.id, "account_id": ANAS, "to_account_id": BIAS}]
+
+    class Clock:
+        def now(self) -> Any:
+            return NOW
+
+    monkeypatch.setattr(expire, "expired_holds", expired)
+    ledger = with_hold(expires_at=NOW)
+    assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # on paper
+    [told] = ledger.told
+    assert isinstance(told, HoldExpiredEvent)
+    assert (told.hold_id, told.account_id, told.amount_minor, told.currency) == (HELD.id, ANAS, 3_000, "BRL")
+    assert (ledger.holds[HELD.id].status, ledger.holds[HELD.id].ended_at) == ("EXPIRED", NOW)
+    assert (ledger.accounts[ANAS].held_minor, ledger.batch.posted) == (0, [])
+    # Another process was first: nobody asked, so that no refusal is on record.
+    assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # on paper
+    assert (ledger.told, ledger.known, ledger.accounts[ANAS].held_minor) == ([], {}, 0)

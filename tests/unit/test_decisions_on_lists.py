@@ -1,0 +1,59 @@
+"""Lists of transfers: all or none of them, or each by itself."""
+
+from typing import Any
+
+import pytest
+
+from bank.ledger.command import Outcome
+from bank.ledger.model import Refusal
+from bank.transfers.submit import LIST_MAX, SubmitList, SubmitTransfer, submit_list
+from tests.unit.paper_ledger import ANA, ANAS_OTHER, TERMS, WRONG_IN_ITSELF, PaperLedger, items_of, refused, transfer
+
+
+async def send_list(ledger: PaperLedger, *items: SubmitTransfer, all_or_none: bool = True, key: str = "k") -> Outcome:
+    command = SubmitList(caller_id=ANA, key=key, all_or_none=all_or_none, items=items)
+    return await submit_list(ledger, TERMS, command)  # type: ignore[arg-type]  # a ledger on paper
+
+
+async def test_a_list_of_all_or_none_is_undone_by_one_refusal_which_names_its_place() -> None:
+    ledger = PaperLedger()
+    before = dict(ledger.accounts)
+    outcome = await send_list(ledger, transfer(), transfer(to_id=ANAS_OTHER), transfer(to_id=None))
+    assert refused(outcome) == ("ACCOUNT_NOT_FOUND", ("transfers", "2", "toAccountNumber"))
+    assert isinstance(outcome.result, Refusal)
+    assert "item 3" in outcome.result.message
+    assert (ledger.accounts, ledger.batch.posted, len(ledger.told)) == (before, [], 1)
+    assert (await send_list(ledger, transfer(), transfer(to_id=ANAS_OTHER), transfer(to_id=None))).replayed
+
+
+async def test_a_list_of_each_by_itself_does_what_it_can() -> None:
+    ledger = PaperLedger()
+    outcome = await send_list(ledger, transfer(), transfer(to_id=None), transfer(amount="20.00"), all_or_none=False)
+    one, two, three = items_of(outcome)
+    assert isinstance(two, Refusal)
+    assert (one.amount_minor, two.code, three.amount_minor) == (1_000, "ACCOUNT_NOT_FOUND", 2_000)  # type: ignore[union-attr]
+    assert three.debit_balance_after_minor == 97_000  # type: ignore[union-attr]
+    assert len(ledger.batch.posted) == 2
+    assert [told.code for told in ledger.told] == ["ACCOUNT_NOT_FOUND"]
+
+
+@pytest.mark.parametrize("count", [0, LIST_MAX + 1])
+async def test_a_list_is_neither_empty_nor_longer_than_a_hundred(count: int) -> None:
+    ledger = PaperLedger()
+    assert refused(await send_list(ledger, *[transfer()] * count)) == ("INVALID_INPUT", ("transfers",))
+    assert ledger.known == {}
+
+
+@pytest.mark.parametrize(("given", "code", "field"), WRONG_IN_ITSELF)
+async def test_an_item_that_is_wrong_in_itself_is_named_and_burns_no_key(
+    given: dict[str, Any], code: str, field: tuple[str, ...]
+) -> None:
+    ledger = PaperLedger()
+    assert refused(await send_list(ledger, transfer(), transfer(**given))) == (code, ("transfers", "1", *field))
+    assert (ledger.known, ledger.told[0].action) == ({}, "transferBatch")
+
+
+async def test_a_list_needs_a_key_and_may_have_a_hundred_items() -> None:
+    ledger = PaperLedger()
+    assert refused(await send_list(ledger, transfer(), key="")) == ("INVALID_INPUT", ("idempotencyKey",))
+    assert len(items_of(await send_list(ledger, *[transfer(amount="0.01")] * LIST_MAX))) == LIST_MAX

@@ -1,0 +1,125 @@
+"""Reversals: who may, how much, in which currency; and what is made of one."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from bank.ledger.command import Outcome
+from bank.ledger.model import Original
+from bank.transfers import reverse
+from bank.transfers.policy import NOTHING
+from bank.transfers.reverse import Reverse
+from tests.unit.paper_ledger import (
+    ANA,
+    ANAS,
+    BIA,
+    BIAS,
+    NOW,
+    STAFF,
+    PaperLedger,
+    account,
+    receipt_of,
+    refused,
+    said,
+)
+
+PAID = Original(
+    id=UUID(int=51),
+    kind="TRANSFER",
+    debit_id=ANAS,
+    credit_id=BIAS,
+    amount_minor=5_000,
+    currency="BRL",
+    reversed_minor=1_000,
+)
+
+
+def paid(*changed: Any, **more: Any) -> PaperLedger:
+    """Return a ledger on which Ana has paid Bia 50.00, of which 10.00 have gone back."""
+    return PaperLedger(account(BIAS, BIA, 4_000), *changed, originals=[msgspec.structs.replace(PAID, **more)])
+
+
+@pytest.fixture(autouse=True)
+def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sides(_database: Any, transaction_id: UUID) -> tuple[UUID, ...]:
+        return (ANAS, BIAS) if transaction_id == PAID.id else ()
+
+    monkeypatch.setattr(reverse, "sides_of", sides)
+
+
+async def give_back(ledger: PaperLedger, **more: Any) -> Outcome:
+    given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "transaction_id": PAID.id, "amount": None, "currency": None}
+    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+
+
+@pytest.mark.parametrize(("amount", "moved_minor"), [(None, 4_000), ("40.00", 4_000), ("12.50", 1_250)])
+async def test_a_reversal_goes_the_other_way_and_names_what_it_reverses(amount: str | None, moved_minor: int) -> None:
+    ledger = paid()
+    outcome = await give_back(ledger, amount=amount, currency=amount and "BRL", reason="broken")
+    [posted] = ledger.batch.posted
+    assert said(receipt_of(outcome)) == {
+        "transaction_id": posted.transaction_id, "kind": "REVERSAL", "amount_minor": moved_minor, "currency": "BRL",
+        "debit_number": "number-21", "credit_number": "number-11", "description": "broken", "created_at": NOW,
+        "debit_balance_after_minor": 4_000 - moved_minor, "credit_balance_after_minor": 100_000 + moved_minor,
+        "fee_minor": 0, "related_id": PAID.id, "hold_id": None,
+    }  # fmt: skip
+    assert (posted.related_id, posted.initiated_by) == (PAID.id, BIA)
+    assert ledger.accounts[BIAS].spent_minor == 0
+    again = await give_back(ledger, amount=amount, currency=amount and "BRL", reason="broken")
+    assert again == Outcome(outcome.result, replayed=True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "given", "code", "field"),
+    [
+        ({}, {"transaction_id": UUID(int=404)}, "TRANSACTION_NOT_FOUND", ("transactionId",)),
+        ({}, {"caller_id": ANA, "owner_id": ANA}, "TRANSACTION_NOT_FOUND", ("transactionId",)),
+        ({"kind": "REVERSAL"}, {"owner_id": ANA}, "TRANSACTION_NOT_FOUND", ("transactionId",)),
+        ({"kind": "REVERSAL"}, {}, "NOT_REVERSIBLE", ("transactionId",)),
+        ({"reversed_minor": 5_000}, {}, "NOT_REVERSIBLE", ("transactionId",)),
+        ({"currency": "USD"}, {"amount": "1.00", "currency": "BRL"}, "CURRENCY_MISMATCH", ("amount", "currency")),
+        ({"currency": "USD"}, {}, "CURRENCY_MISMATCH", ("transactionId",)),
+        ({}, {"amount": "40.01", "currency": "BRL"}, "REVERSAL_EXCEEDS_ORIGINAL", ("amount", "amount")),
+        ({"reversed_minor": 0}, {"amount": "40.01", "currency": "BRL"}, "INSUFFICIENT_FUNDS", ("amount",)),
+        ({"reversed_minor": 0}, {}, "INSUFFICIENT_FUNDS", ("transactionId",)),
+    ],
+)
+async def test_a_reversal_is_refused_for_what_the_books_say_and_that_is_remembered(
+    changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
+) -> None:
+    ledger = paid(**changed)
+    before = dict(ledger.accounts)
+    outcome = await give_back(ledger, **given)
+    assert refused(outcome) == (code, field)
+    assert (ledger.accounts, ledger.batch.posted) == (before, [])
+    assert (await give_back(ledger, **given)).replayed
+
+
+@pytest.mark.parametrize("whose", [(ANAS, ANA), (BIAS, BIA)])
+async def test_nothing_is_given_back_from_or_to_an_account_that_is_frozen(whose: tuple[UUID, UUID]) -> None:
+    ledger = paid(account(*whose, 4_000, status="FROZEN"))
+    assert refused(await give_back(ledger)) == ("ACCOUNT_FROZEN", ("transactionId",))
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "field"),
+    [
+        ({"key": ""}, "INVALID_INPUT", ("idempotencyKey",)),
+        ({"transaction_id": NOTHING}, "TRANSACTION_NOT_FOUND", ("transactionId",)),
+        ({"reason": "x" * 141}, "INVALID_INPUT", ("reason",)),
+        ({"amount": "0.00", "currency": "BRL"}, "INVALID_AMOUNT", ("amount", "amount")),
+        ({"amount": "1.00"}, "CURRENCY_MISMATCH", ("amount", "currency")),
+    ],
+)
+async def test_a_reversal_that_is_wrong_in_itself_burns_no_key(
+    given: dict[str, Any], code: str, field: tuple[str, ...]
+) -> None:
+    ledger = paid()
+    assert refused(await give_back(ledger, **given)) == (code, field)
+    assert (ledger.known, ledger.told[0].action, ledger.told[0].initiated_by) == ({}, "reverseTransaction", BIA)
+
+
+async def test_staff_gives_back_for_anybody() -> None:
+    assert receipt_of(await give_back(paid(), caller_id=STAFF, owner_id=None)).amount_minor == 4_000
