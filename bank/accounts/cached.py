@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from bank.accounts.reads import queries
 from bank.cache.values import Tag, ValueCache
@@ -26,6 +27,8 @@ from bank.events.model import (
 )
 from bank.events.people import UserRoleChangedEvent
 from bank.ledger.model import Account
+
+logger = structlog.get_logger(__name__)
 
 # The spec's times to live. Validity does not hang on them, versions see to that; they bound memory and forgotten bugs.
 BALANCE_TTL_S = 5 * 60
@@ -55,9 +58,16 @@ class AccountCache:
     async def write_through(self, accounts: Sequence[Account]) -> None:
         """Put the accounts that a batch has changed, after its commit and before its callers are answered.
 
-        Where Redis is away, `catch_up` does it as soon as Redis is back.
+        Where Redis is away, `catch_up` does it as soon as Redis is back. Where a value cannot be made, which is a bug,
+        its version alone makes what is cached worthless.
         """
-        await self._values.put([account_tag(account) for account in accounts])
+        try:
+            tags = [account_tag(account) for account in accounts]
+        except Exception:
+            logger.exception("write_through_broken")
+            await self._values.disbelieve([Tag(_key(one.id), one.revision, BALANCE_TTL_S) for one in accounts])
+        else:
+            await self._values.put(tags)
 
     async def find(self, account_id: UUID) -> Account | None:
         """Return an account as it was last written through, or None."""

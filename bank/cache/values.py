@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
+import structlog
+
 from bank.cache.redis import CacheServer, RedisUnavailable
+
+logger = structlog.get_logger(__name__)
 
 # How long a session's mark is kept and believed; after it the database is asked again.
 SESSION_TTL_MS = 60_000
@@ -56,6 +60,12 @@ class ValueCache:
             await self._tell_others(tags)
         return written
 
+    async def disbelieve(self, tags: Sequence[Tag]) -> None:
+        """See to it, without Redis, that no process believes anything older than these versions. Raises as `put`."""
+        self.owe(tags)
+        if self._tell_others is not None:
+            await self._tell_others(tags)
+
     def owe(self, tags: Sequence[Tag]) -> None:
         """Hear of versions that Redis has not heard of."""
         for tag in tags:
@@ -72,6 +82,11 @@ class ValueCache:
         try:
             await self._server.run("put", [tag.key for tag in tags], arguments)
         except RedisUnavailable:
+            self.owe(tags)
+            return False
+        except Exception:
+            # A bug here must not become an old answer: nothing older than these versions is believed.
+            logger.exception("write_through_broken")
             self.owe(tags)
             return False
         return True

@@ -1,0 +1,54 @@
+"""A bug in writing balances through: what was committed is acknowledged, and no worker shows what was before."""
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bank.accounts import cached
+from bank.cache.redis import CacheServer
+from tests.integration.twins import Twins, twins
+
+
+def _break_the_values(pair: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_account: Any) -> Any:
+        raise TypeError("my bug")
+
+    del pair
+    monkeypatch.setattr(cached, "account_tag", broken)
+
+
+def _break_the_call(pair: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = pair.first.bank.cache_server.run
+
+    async def broken(name: str, *arguments: Any) -> Any:
+        if name == "put":
+            raise TypeError("my bug")
+        return await run(name, *arguments)
+
+    monkeypatch.setattr(pair.first.bank.cache_server, "run", broken)
+
+
+@pytest.mark.parametrize("break_it", [_break_the_values, _break_the_call])
+async def test_a_balance_that_could_not_be_written_through_is_not_shown_as_it_was_by_any_worker(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, break_it: Any
+) -> None:
+    async with twins(database_url, redis_url) as pair:
+        # Both workers would answer from the cache.
+        await pair.until_hit(pair.here)
+        await pair.until_hit(pair.there)
+        with monkeypatch.context() as patch:
+            break_it(pair, patch)
+            with capture_logs() as lines:
+                for _ in range(5):
+                    # Acknowledged, as it is committed; and seen at once, here and there.
+                    await pair.move()
+                    await pair.look(pair.there)
+                    await pair.look(pair.here)
+        assert {(line["event"], line["log_level"]) for line in lines} >= {("write_through_broken", "error")}
+        assert isinstance(pair.first.bank.cache_server, CacheServer)
+        await pair.move()
+        for worker in (pair.here, pair.there):
+            await pair.look(worker)
+            await pair.until_hit(worker)
+            await pair.look(worker)
