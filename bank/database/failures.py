@@ -86,6 +86,9 @@ def told_of(error: BaseException) -> BankError | None:
     """Return what a client is told of an error that passes, `Undone` where the same may succeed at once, or None."""
     # The driver refuses to send over a connection that it has found closed, as after a time-out of idleness.
     was_closed = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.DataError)
+    # Or it has sent a statement before it read that the server had ended the session. Where the server itself is gone,
+    # no other connection can be made.
+    was_closed = was_closed or isinstance(error, asyncpg.ConnectionDoesNotExistError)
     if was_closed or is_outdated(error) or sqlstate(error).startswith(_WORTH_ANOTHER_TRY):
         return Undone("The database undid this in the middle; try again.")
     if ends_connection(error):

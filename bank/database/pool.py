@@ -27,7 +27,7 @@ from bank.database.failures import (
     reason,
     told_of,
 )
-from bank.errors import OutcomeUnknown, Overloaded, Unavailable
+from bank.errors import OutcomeUnknown, Overloaded, Unavailable, Undone
 
 logger = structlog.get_logger(__name__)
 
@@ -118,7 +118,7 @@ class Database:
         """
         async with self.connection() as connection:
             try:
-                await connection.execute(f"{begin}; {_BOUND}")
+                await _begin(connection, begin)
                 yield connection
             except BaseException as error:
                 await _undo(connection, error)
@@ -161,6 +161,17 @@ class Database:
             raise told from error
         finally:
             await pooled.__aexit__()
+
+
+async def _begin(connection: Any, begin: str) -> None:
+    """Begin a transaction. Raises `Undone` where the connection has ended while nobody used it: the next one is new."""
+    try:
+        await connection.execute(f"{begin}; {_BOUND}")
+    except Exception as error:
+        if not ends_connection(error):
+            raise
+        _drop(connection)
+        raise Undone("The database undid this in the middle; try again.") from error
 
 
 async def _undo(connection: Any, error: BaseException) -> None:

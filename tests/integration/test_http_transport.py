@@ -1,9 +1,11 @@
 """HTTP below GraphQL, over real sockets: time, connections, methods, headers, compression, what is not HTTP."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import re
+import socket
 import zlib
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -11,10 +13,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from graphql import get_introspection_query
 
 from bank.api import connections, http
 from bank.api.connections import ClientConnection, ConnectionLimits, Connections
 from bank.errors import BadInput
+from bank.telemetry import metrics
 from bank.telemetry.context import RequestContext, correlation_id, enter_context
 from tests.integration.api import RunningBank, serving, settings_for
 
@@ -109,6 +113,10 @@ async def small_bank(database_url: str, redis_url: str, impatient: None) -> Asyn
 def test_a_request_has_ten_to_twenty_seconds_for_each_of_its_parts() -> None:
     assert 10 <= connections.HEAD_SECONDS + connections._SWEEP_SECONDS <= 20
     assert 10 <= http.BODY_SECONDS + connections.LINGER_SECONDS <= 20
+
+
+def test_an_answer_has_half_a_minute_to_be_read() -> None:
+    assert connections.UNSENT_SECONDS == 30
 
 
 HALF = [
@@ -409,3 +417,34 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
     await wire.close()
     assert (await running_bank.client.send("{ __typename }")).status == 200
     assert not caplog.records
+
+
+async def test_an_answer_that_is_not_read_is_dropped_and_its_memory_with_it(
+    small_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "UNSENT_SECONDS", 0.5)
+    question = json.dumps({"query": get_introspection_query()}).encode()
+    request = POST.replace(b"Content-Length: %d" % len(BODY), b"Content-Length: %d" % len(question)) + question
+    # One after the other, all of them together are more than the buffers of both sockets take.
+    asked = 80
+    loop, timed_out = asyncio.get_running_loop(), metrics.CONNECTIONS_CLOSED.labels("timed_out")._value
+    before = timed_out.get()
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        deaf.setblocking(False)
+        await loop.sock_connect(deaf, ("127.0.0.1", int(small_bank.client.url.rpartition(":")[2])))
+        asking = asyncio.create_task(loop.sock_sendall(deaf, request * asked))
+        async with asyncio.timeout(20):
+            while timed_out.get() == before:
+                # Others are served meanwhile.
+                other = await Wire.open(small_bank, POST + BODY)
+                assert (await other.answer())[0] == 200
+                await other.close()
+        asking.cancel()
+        # The connection has ended, in the middle of an answer.
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(10):
+                while some := await loop.sock_recv(deaf, 1_000_000):
+                    received += some
+        assert 0 < received.count(b"HTTP/1.1 200 OK") < asked

@@ -59,6 +59,7 @@ def test_a_value_that_cannot_be_encoded_is_a_bug_although_the_driver_calls_it_im
         said("40P01"),
         said("25P03", "FATAL"),
         said("26000"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
         asyncpg.InvalidCachedStatementError("cached plan must not change result type"),
         OutdatedSchemaCacheError("unexpected data type"),
     ],
@@ -78,6 +79,7 @@ def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(e
         (ConnectionResetError(), True),
         (TimeoutError(), True),
         (asyncpg.InterfaceError("connection is closed"), True),
+        (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), True),
         # Undone, each of them: a session that was ended for idleness had not begun with the COMMIT.
         (said("25P03", "FATAL"), False),
         (said("40001"), False),

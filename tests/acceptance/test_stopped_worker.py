@@ -1,0 +1,133 @@
+"""A worker process that is stopped in the middle of a batch: the others go on writing, and nothing of it is lost."""
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from fixtures.backends.reach import run_sql
+from tests.acceptance.test_serve import ENVIRONMENT, serving
+from tests.integration.api import Client
+
+# A client waits for ten seconds or more. PostgreSQL ends a transaction that says nothing for half a second; the rest is
+# what a busy machine takes.
+HELD_UP_MAX_S = 3.0
+PAYERS = 8
+ATTEMPTS = 5
+# The posting lock, as PostgreSQL shows the two halves of its number.
+HOLDERS = """
+    select a.state from pg_locks l join pg_stat_activity a using (pid)
+    where l.locktype = 'advisory' and (l.classid::bigint << 32 | l.objid::bigint) = 7205759404
+    and l.mode = 'ExclusiveLock' and l.granted and a.datname = current_database()
+"""
+
+
+class Payers:
+    """People who pay one after the other through one worker, and what came back."""
+
+    def __init__(self, client: Client, account: dict[str, Any], target: dict[str, Any]) -> None:
+        self._client, self._account, self._target = client, account, target
+        self._numbers = itertools.count()
+        self._ends = asyncio.Event()
+        self.replies: list[Any] = []
+
+    async def pay_once(self) -> None:
+        key = f"{self._client.url}-{next(self._numbers)}"
+        for _ in range(ATTEMPTS):
+            reply = await self._client.transfer(self._account["id"], self._target["number"], "0.01", key)
+            # What waits for a stopped process longer than its statements may take is told to try again.
+            if "errors" not in reply.body or not reply.body["errors"][0]["extensions"]["retryable"]:
+                break
+        self.replies.append(reply.data["transfer"])
+
+    @asynccontextmanager
+    async def paying(self) -> AsyncIterator[None]:
+        async def pay() -> None:
+            while not self._ends.is_set():
+                await self.pay_once()
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(PAYERS):
+                tasks.create_task(pay())
+            try:
+                yield
+            finally:
+                self._ends.set()
+
+
+async def _stop_in_a_batch(pid: int, database: asyncpg.Connection) -> None:
+    """Stop a process at a moment at which it has the posting lock and the server waits for its next statement."""
+    async with asyncio.timeout(60):
+        while True:
+            os.kill(pid, signal.SIGSTOP)
+            while (state := await database.fetchval(HOLDERS)) == "active":
+                pass
+            if state == "idle in transaction":
+                return
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.001)
+
+
+async def _stop_one_and_write_through_the_other(
+    database_url: str, stopped_url: str, stopped_pid: int, other_url: str
+) -> tuple[float, int]:
+    """Return for how long the other worker's first write was held up, and how many payments were acknowledged."""
+    database = await asyncpg.connect(database_url)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        nobody = Client(http, stopped_url)
+        ana = await nobody.person(email="ana@example.com")
+        account, target = await ana.account(), await (await nobody.person()).account()
+        await database.execute("update users set role = 'OPERATOR' where email = 'ana@example.com'")
+        teller = await nobody.login("ana@example.com")
+        await teller.deposit(account["number"], "1000.00", "d")
+        through_stopped = Payers(teller, account, target)
+        through_other = Payers(Client(http, other_url, teller.token), account, target)
+        await through_other.pay_once()
+        try:
+            async with through_stopped.paying():
+                await _stop_in_a_batch(stopped_pid, database)
+                before, began = len(through_stopped.replies), monotonic()
+                await through_other.pay_once()
+                held_up_s = monotonic() - began
+                for _ in range(5):
+                    await through_other.pay_once()
+                # Nothing of the stopped process was answered meanwhile: its batch was undone, not finished.
+                assert len(through_stopped.replies) == before
+                os.kill(stopped_pid, signal.SIGCONT)
+        finally:
+            os.kill(stopped_pid, signal.SIGCONT)
+        assert len(through_stopped.replies) >= before + PAYERS
+        replies = [*through_stopped.replies, *through_other.replies]
+        assert all(reply["transaction"] and not reply["userErrors"] for reply in replies)
+        assert len({reply["transaction"]["id"] for reply in replies}) == len(replies)
+        cents = 100_000 - len(replies)
+        for url in (stopped_url, other_url):
+            balance = await Client(http, url, teller.token).balance(account["id"])
+            assert balance == f"{cents // 100}.{cents % 100:02}"
+    await database.close()
+    return held_up_s, len(replies)
+
+
+def test_a_stopped_worker_holds_the_others_up_for_a_moment_and_decides_its_batch_again(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    with (
+        serving(tmp_path / "stopped.log", **urls, **ENVIRONMENT) as stopped,
+        serving(tmp_path / "other.log", **urls, **ENVIRONMENT) as other,
+    ):
+        work = _stop_one_and_write_through_the_other(database_url, stopped.url, stopped.process.pid, other.url)
+        held_up_s, acknowledged = asyncio.run(work)
+    assert held_up_s < HELD_UP_MAX_S
+    [[moved]] = run_sql(database_url, "select count(*) from transactions where kind = 'TRANSFER'")
+    assert moved == acknowledged
+    for log in ("stopped.log", "other.log"):
+        assert '"level":"error"' not in (tmp_path / log).read_text()
