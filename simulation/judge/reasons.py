@@ -5,11 +5,13 @@ reason can have held at some moment of that stretch, and a success as wrong only
 along.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import accumulate
 
 from simulation.client.answers import Held, moves_in
 from simulation.client.forms import minor
@@ -34,7 +36,9 @@ COUNTED = frozenset({"TRANSFER", "WITHDRAWAL"})
 NEVER = float("inf")
 
 EXPIRY_SHOWN_NS = 1_000_000_000
-"""Nobody is told when a hold's time is over: until its end is committed and in the cache, looks may not show it."""
+"""Nobody is told that a hold has expired. It is committed before anybody gets the answer to what was decided later; so
+long after that answer, and as long as the slowest request of the run took, the cache may still show the hold.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +200,44 @@ class Reasons:
         """Return when the hold had ended for sure; of the end of its time only the books tell when that was."""
         if promise.ended_by is not None:
             return self._told[promise.ended_by]
-        facts = self._facts
-        row = None if facts is None else facts.holds.get(promise.hold_id)
-        if row is None or row.ended_at_s is None:
+        position = self._expiry_positions.get(promise.hold_id)
+        if position is None:
             return NEVER
-        return row.ended_at_s * 1e9 + self._epoch_ns + EXPIRY_SHOWN_NS
+        positions, answered_ns = self._answers_after
+        place = bisect_right(positions, position)
+        if place == len(positions):
+            return NEVER
+        return answered_ns[place] + max(EXPIRY_SHOWN_NS, self._slowest_ns)
+
+    @cached_property
+    def _expiry_positions(self) -> Mapping[str, int]:
+        """The position in the log at which each expired hold ended, by the hold's id."""
+        events = () if self._facts is None else self._facts.events
+        return {str(e.data.get("hold_id")): e.position for e in events if e.event_type == "HoldExpiredEvent"}
+
+    @cached_property
+    def _answers_after(self) -> tuple[Sequence[int], Sequence[float]]:
+        """Positions in the log, and when the first answer to what is there or later was given.
+
+        Positions are in the order of the commits, and nobody is answered before the commit.
+        """
+        events = () if self._facts is None else self._facts.events
+        told: list[tuple[int, float]] = []
+        for event in events:
+            if event.event_type == "TransactionCompletedEvent":
+                done: Effect | Promise | None = self._oracle.effects.get(str(event.data.get("transaction_id")))
+            elif event.event_type == "HoldAuthorizedEvent":
+                done = self._oracle.promises.get(str(event.data.get("hold_id")))
+            else:
+                continue
+            if done is not None:
+                told.append((event.position, self._told.get(done.caller, NEVER)))
+        answered = list(accumulate([moment for _, moment in reversed(told)], min))[::-1]
+        return [position for position, _ in told], answered
+
+    @cached_property
+    def _slowest_ns(self) -> float:
+        return max((a.ended_ns - a.invoked_ns for a in self._attempts if a.outcome != "unknown"), default=0)
 
     def balances(self, account_id: str, window: Window) -> Sequence[int]:
         """Return the balances that the account can have had."""

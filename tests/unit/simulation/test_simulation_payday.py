@@ -14,6 +14,7 @@ from simulation.client.answers import Held, Holdings, Limited, Listed, Moved, St
 from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
 from simulation.judge.facts import Facts
+from simulation.judge.reasons import Window
 from simulation.plan.draw import draw_plan
 from simulation.plan.model import Intent, Kind, Plan
 from simulation.plan.people import Role
@@ -133,16 +134,20 @@ def test_what_nobody_was_told_of_is_found_in_the_books(evidence: Evidence, kind:
 
 
 def test_money_that_is_held_and_shown_as_available_is_noticed(evidence: Evidence) -> None:
-    look = first(evidence, lambda a: isinstance(a.answer, Holdings) and a.answer.held_minor > 0)
+    look = first(evidence, lambda a: isinstance(a.answer, Holdings))
     assert isinstance(look.answer, Holdings)
-    shown = replace(look.answer, available_minor=look.answer.balance_minor)
+    shown = replace(look.answer, held_minor=look.answer.held_minor or 100, available_minor=look.answer.balance_minor)
     assert verdict("reads_are_true", doctored(evidence, look, answer=shown)) is Verdict.FAIL
 
 
 def test_holds_that_do_not_add_up_to_what_is_held_are_noticed(evidence: Evidence) -> None:
-    look = first(evidence, lambda a: isinstance(a.answer, Holdings) and a.answer.held_minor > 0)
+    look = first(evidence, lambda a: isinstance(a.answer, Holdings))
     assert isinstance(look.answer, Holdings)
-    assert verdict("reads_are_true", doctored(evidence, look, answer=replace(look.answer, holds=()))) is Verdict.FAIL
+    held_minor = look.answer.held_minor or 100
+    shown = replace(
+        look.answer, held_minor=held_minor, available_minor=look.answer.balance_minor - held_minor, holds=()
+    )
+    assert verdict("reads_are_true", doctored(evidence, look, answer=shown)) is Verdict.FAIL
 
 
 def test_less_than_nothing_to_spend_is_noticed(evidence: Evidence) -> None:
@@ -334,3 +339,23 @@ def test_states_and_limits_are_read_from_the_answers(evidence: Evidence) -> None
     assert frozen.answer.status == "FROZEN"
     assert isinstance(limited.answer, Limited)
     assert limited.answer.per_day_minor == 10 * limited.answer.per_transfer_minor
+
+
+def test_an_expired_hold_may_be_shown_until_an_answer_shows_that_its_end_is_committed(evidence: Evidence) -> None:
+    """The bank's clock says when an expiry was decided; on a busy machine its commit can follow seconds later."""
+    facts = facts_of(evidence)
+    expiries = {str(e.data["hold_id"]): e.position for e in facts.events if e.event_type == "HoldExpiredEvent"}
+    hold_id, position = next(iter(expiries.items()))
+    hold = facts.holds[hold_id]
+    decided_ns = round(facts.holds[hold_id].ended_at_s or 0) * 10**9 + evidence.epoch_ns
+    end_ns = max(attempt.ended_ns for attempt in evidence.attempts) + 3_600 * 10**9
+    much_later = Window(end_ns, end_ns + 1)
+    others = sum(
+        row.amount_minor for row in facts.holds.values() if row.account_id == hold.account_id and row.ended_at_s is None
+    )
+    assert evidence.reasons.held_at_most(hold.account_id, much_later) == others
+    # Where nothing that was decided later has been answered, nobody can tell that the expiry is committed.
+    last = [event for event in facts.events if event.position <= position]
+    unanswered = with_facts(evidence, events=last)
+    assert unanswered.reasons.held_at_most(hold.account_id, much_later) >= others + hold.amount_minor
+    assert evidence.reasons.held_at_most(hold.account_id, Window(decided_ns, decided_ns + 1)) >= hold.amount_minor
