@@ -1,0 +1,153 @@
+"""A key stands for one caller's one request: whatever else is sent with it is refused, and nothing is done."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bank.ledger.command import Outcome
+from bank.ledger.model import Hold, Original, Refusal
+from bank.transfers import hold, reverse
+from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
+from bank.transfers.reverse import Reverse
+from bank.transfers.submit import (
+    SubmitDeposit,
+    SubmitList,
+    SubmitWithdrawal,
+    submit_deposit,
+    submit_list,
+    submit_transfer,
+    submit_withdrawal,
+)
+from tests.unit.paper_ledger import ANA, ANAS, ANAS_OTHER, BIA, BIAS, NOW, TERMS, PaperLedger, account, transfer
+
+Send = Callable[..., Awaitable[Outcome]]
+ONE, OTHER = UUID(int=61), UUID(int=62)
+SOON, LATER = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+
+
+def _ledger() -> Any:
+    rows = {"account_id": ANAS, "to_account_id": BIAS, "amount_minor": 3_000, "currency": "BRL", "description": None}
+    more = {"status": "AUTHORIZED", "captured_minor": 0, "transaction_id": None, "initiated_by": ANA}
+    holds = [Hold(id=id_, **rows, **more, expires_at=LATER, created_at=NOW) for id_ in (ONE, OTHER)]  # type: ignore[arg-type]
+    originals = [Original(id_, "TRANSFER", ANAS, BIAS, 3_000, "BRL", 0) for id_ in (ONE, OTHER)]
+    people = account(ANAS, ANA, 90_000, held_minor=6_000), account(BIAS, BIA, 50_000)
+    return PaperLedger(*people, originals=originals, holds=holds)
+
+
+async def _transfer(ledger: Any, **more: Any) -> Outcome:
+    return await submit_transfer(ledger, TERMS, transfer(**more))
+
+
+async def _deposit(ledger: Any, **more: Any) -> Outcome:
+    given = {"caller_id": ANA, "to_number": "number-21", "to_id": BIAS, "amount": "1.00", "currency": "BRL"}
+    return await submit_deposit(ledger, SubmitDeposit(**{**given, **more}))
+
+
+async def _withdraw(ledger: Any, **more: Any) -> Outcome:
+    given = {"caller_id": ANA, "owner_id": ANA, "from_number": "number-11", "from_id": ANAS, "currency": "BRL"}
+    return await submit_withdrawal(ledger, TERMS, SubmitWithdrawal(**{**given, "amount": "1.00", **more}))
+
+
+async def _list(ledger: Any, **more: Any) -> Outcome:
+    given = {"caller_id": ANA, "all_or_none": True, "items": (transfer(amount="1.00"), transfer(amount="2.00"))}
+    return await submit_list(ledger, TERMS, SubmitList(**{**given, **more}))
+
+
+async def _authorize(ledger: Any, **more: Any) -> Outcome:
+    given = {"caller_id": ANA, "from_id": ANAS, "to_number": "number-21", "to_id": BIAS, "currency": "BRL"}
+    return await authorize_hold(ledger, TERMS, AuthorizeHold(**{**given, "amount": "1.00", **more}))
+
+
+async def _capture(ledger: Any, **more: Any) -> Outcome:
+    given = {"caller_id": BIA, "owner_id": BIA, "hold_id": ONE, "amount": "30.00", "currency": "BRL"}
+    return await capture_hold(ledger, None, CaptureHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+
+
+async def _release(ledger: Any, **more: Any) -> Outcome:
+    given = {"caller_id": BIA, "owner_id": BIA, "hold_id": ONE}
+    return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+
+
+async def _reverse(ledger: Any, **more: Any) -> Outcome:
+    given = {"caller_id": BIA, "owner_id": BIA, "transaction_id": ONE, "amount": "30.00", "currency": "BRL"}
+    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+
+
+_NUMBER = {"to_number": "number-12", "to_id": ANAS_OTHER}
+_ALL = {"amount": None, "currency": None}
+CHANGES: Mapping[Send, list[dict[str, Any]]] = {
+    _transfer: [{"from_id": ANAS_OTHER}, _NUMBER, {"amount": "10.01"}, {"description": "a"}],
+    _deposit: [_NUMBER, {"amount": "1.01"}, {"description": "a"}],
+    _withdraw: [{"from_number": "number-12", "from_id": ANAS_OTHER}, {"amount": "1.01"}, {"description": "a"}],
+    _list: [
+        {"all_or_none": False},
+        {"items": (transfer(amount="1.00"),)},
+        {"items": (transfer(amount="2.00"), transfer(amount="1.00"))},
+        {"items": (transfer(amount="1.00"), transfer(amount="2.00", from_id=ANAS_OTHER))},
+        {"items": (transfer(amount="1.00"), transfer(amount="2.00", **_NUMBER))},
+        {"items": (transfer(amount="1.00"), transfer(amount="2.00", description="a"))},
+    ],
+    _authorize: [
+        {"from_id": ANAS_OTHER}, _NUMBER, {"amount": "1.01"}, {"description": "a"}, {"expires_at": SOON},
+    ],
+    _capture: [{"hold_id": OTHER}, {"amount": "29.99"}, _ALL],
+    _release: [{"hold_id": OTHER}],
+    _reverse: [{"transaction_id": OTHER}, {"amount": "29.99"}, _ALL, {"reason": "a"}],
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sides(_database: Any, _id: UUID) -> tuple[UUID, ...]:
+        return ANAS, BIAS
+
+    monkeypatch.setattr(hold, "hold_sides", sides)
+    monkeypatch.setattr(reverse, "sides_of", sides)
+
+
+@pytest.mark.parametrize(
+    ("send", "change"), [(send, change) for send, changes in CHANGES.items() for change in changes]
+)
+async def test_a_key_with_another_content_is_refused(send: Send, change: dict[str, Any]) -> None:
+    ledger = _ledger()
+    first = await send(ledger, key="k")
+    assert not isinstance(first.result, Refusal), first.result
+    before = dict(ledger.accounts)
+    other = await send(ledger, key="k", **change)
+    assert (other.result.code, other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
+    assert ledger.accounts == before
+    assert [told.code for told in ledger.told] == ["IDEMPOTENCY_KEY_REUSED"]
+    assert (await send(ledger, key="k")) == Outcome(first.result, replayed=True)
+
+
+async def test_an_end_of_a_hold_that_was_asked_for_is_another_one_than_the_usual() -> None:
+    ledger = _ledger()
+    await _authorize(ledger, key="k", expires_at=SOON)
+    for change in ({}, {"expires_at": LATER}):
+        assert (await _authorize(ledger, key="k", **change)).result.code == "IDEMPOTENCY_KEY_REUSED"
+
+
+@pytest.mark.parametrize("first", CHANGES)
+async def test_a_key_stands_for_one_kind_of_request(first: Send) -> None:
+    ledger = _ledger()
+    await first(ledger, key="k", caller_id=ANA)
+    for send in CHANGES:
+        if send is not first:
+            other = await send(ledger, key="k", caller_id=ANA)
+            assert (other.result.code, other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
+
+
+@pytest.mark.parametrize("spelling", ["10.0", "10"])
+async def test_another_spelling_of_the_same_amount_is_the_same_request(spelling: str) -> None:
+    ledger = _ledger()
+    first = await _transfer(ledger, key="k")
+    assert await _transfer(ledger, key="k", amount=spelling) == Outcome(first.result, replayed=True)
+
+
+async def test_a_key_of_one_person_says_nothing_about_another_s() -> None:
+    ledger = _ledger()
+    await _transfer(ledger, key="k")
+    assert not (await _transfer(ledger, key="k", caller_id=BIA, from_id=BIAS, to_id=ANAS)).replayed
