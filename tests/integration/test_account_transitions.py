@@ -1,0 +1,184 @@
+"""What may be done to an account in which state: the answer, the event, and what the cache is told before it."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from msgspec import UNSET
+
+from bank.accounts.state import AccountStates
+from bank.clock import SystemClock
+from bank.events.work import Work
+from bank.ledger.model import Account, Refusal
+from tests.integration.books import Books
+
+STAFF = UUID(int=7)
+
+
+class Kept:
+    """A cache that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.accounts: list[Account] = []
+
+    async def write_through(self, accounts: Sequence[Account]) -> None:
+        self.accounts += accounts
+
+
+class States(AccountStates):
+    """The changes of accounts, and what they tell the log and the cache."""
+
+    def __init__(self, books: Books, cache: Kept) -> None:
+        super().__init__(Work(books.database, books.bus, SystemClock()), cache)  # type: ignore[arg-type]  # a cache alike
+        self._books = books
+        self._begun_at: int | None = None
+        self.cache = cache
+
+    async def told(self) -> list[tuple[str, UUID | None, dict[str, Any]]]:
+        """Return the events since it was asked last: type, aggregate, data."""
+        rows = await self._books.connection.fetch(
+            "select position, event_type, aggregate_id, event_data from event_store where position > $1 order by 1",
+            self._begun_at or 0,
+        )
+        self._begun_at = max([row["position"] for row in rows], default=self._begun_at)
+        return [(row["event_type"], row["aggregate_id"], json.loads(row["event_data"])) for row in rows]
+
+
+@asynccontextmanager
+async def open_states(books: Books) -> AsyncIterator[States]:
+    states = States(books, Kept())
+    await states.told()
+    yield states
+
+
+async def _do(states: States, books: Books, action: str, account_id: UUID, **more: Any) -> Account | Refusal:
+    if action == "close":
+        return await states.close(account_id, **{"owner_id": books.owner_id, "by": books.owner_id, **more})
+    change = states.freeze if action == "freeze" else states.unfreeze
+    return await change(account_id, **{"reason": "why", "by": STAFF, **more})
+
+
+MOVES = {
+    ("ACTIVE", "freeze"): ("FROZEN", "AccountFrozenEvent"),
+    ("FROZEN", "freeze"): ("FROZEN", None),
+    ("CLOSED", "freeze"): "ACCOUNT_CLOSED",
+    ("ACTIVE", "unfreeze"): ("ACTIVE", None),
+    ("FROZEN", "unfreeze"): ("ACTIVE", "AccountUnfrozenEvent"),
+    ("CLOSED", "unfreeze"): "ACCOUNT_CLOSED",
+    ("ACTIVE", "close"): ("CLOSED", "AccountClosedEvent"),
+    ("FROZEN", "close"): "ACCOUNT_FROZEN",
+    ("CLOSED", "close"): ("CLOSED", None),
+}
+NAMES = {"freeze": "freezeAccount", "unfreeze": "unfreezeAccount", "close": "closeAccount"}
+
+
+@pytest.mark.parametrize(("status", "action"), MOVES)
+async def test_each_move_from_each_state(books: Books, status: str, action: str) -> None:
+    account_id = await books.open_account(status=status)
+    place = ("input", "accountId" if action == "close" else "accountNumber")
+    by = books.owner_id if action == "close" else STAFF
+    before = dict(await books.connection.fetchrow("select * from accounts where id = $1", account_id))
+    async with open_states(books) as states:
+        result, told = await _do(states, books, action, account_id), await states.told()
+        after = dict(await books.connection.fetchrow("select * from accounts where id = $1", account_id))
+        expected = MOVES[status, action]
+        if isinstance(expected, str):
+            assert isinstance(result, Refusal)
+            assert (result.code, result.field) == (expected, place)
+            [(event_type, about, data)] = told
+            assert (event_type, about, data["action"]) == ("ActionRefusedEvent", account_id, NAMES[action])
+            assert (data["code"], data["initiated_by"]) == (expected, str(by))
+            assert (data["entity_type"], data["entity_id"]) == ("Account", str(account_id))
+            assert (after, states.cache.accounts) == (before, [])
+            return
+        assert isinstance(result, Account)
+        assert (result.id, result.status) == (account_id, expected[0])
+        # Also where nothing changes: perhaps a retry of what could not be shown everywhere.
+        assert states.cache.accounts == [result]
+        if expected[1] is None:
+            assert (told, after) == ([], before)
+            return
+        [(event_type, about, data)] = told
+        assert (event_type, about, data["initiated_by"]) == (expected[1], account_id, str(by))
+        assert data.get("reason") == (None if action == "close" else "why")
+        assert after["status"] == expected[0]
+        assert result.revision == after["revision"] == before["revision"] + 1
+        assert result.updated_at == after["updated_at"] > before["created_at"]
+
+
+@pytest.mark.parametrize("action", ["freeze", "unfreeze"])
+@pytest.mark.parametrize("reason", ["", " ", "x" * 141, "two\nlines"])
+async def test_a_reason_can_be_read_and_is_asked_for_first(books: Books, action: str, reason: str) -> None:
+    account_id = await books.open_account(status="CLOSED")
+    async with open_states(books) as states:
+        refused = await _do(states, books, action, account_id, reason=reason)
+        assert isinstance(refused, Refusal)
+        assert (refused.code, refused.field) == ("INVALID_INPUT", ("input", "reason"))
+        assert (await states.told())[0][2]["code"] == "INVALID_INPUT"
+
+
+async def test_a_reason_may_fill_a_line(books: Books) -> None:
+    async with open_states(books) as states:
+        frozen = await _do(states, books, "freeze", await books.open_account(), reason="x" * 140)
+        assert isinstance(frozen, Account)
+
+
+@pytest.mark.parametrize("action", ["freeze", "unfreeze", "close"])
+async def test_an_account_that_is_not_there_is_refused_and_on_record_without_an_id(books: Books, action: str) -> None:
+    cash = await books.connection.fetchval("select id from accounts where kind = 'CASH'")
+    async with open_states(books) as states:
+        for account_id in (uuid4(), cash):
+            refused = await _do(states, books, action, account_id, **({"owner_id": None} if action == "close" else {}))
+            assert isinstance(refused, Refusal)
+            place = "accountId" if action == "close" else "accountNumber"
+            assert (refused.code, refused.field) == ("ACCOUNT_NOT_FOUND", ("input", place))
+            [(event_type, _, data)] = await states.told()
+            assert (event_type, data["action"], data["entity_id"]) == ("ActionRefusedEvent", NAMES[action], None)
+
+
+async def test_another_s_account_is_not_closed_and_looks_like_nobody_s(books: Books) -> None:
+    account_id = await books.open_account()
+    async with open_states(books) as states:
+        refused = await states.close(account_id, owner_id=STAFF, by=STAFF)
+        assert refused == await states.close(uuid4(), owner_id=STAFF, by=STAFF)
+        assert isinstance(refused, Refusal)
+        assert refused.code == "ACCOUNT_NOT_FOUND"
+        closed = await states.close(account_id, owner_id=None, by=STAFF)
+        assert isinstance(closed, Account)
+        assert closed.status == "CLOSED"
+
+
+async def test_an_account_with_money_is_not_closed(books: Books) -> None:
+    account_id = await books.open_account(balance_minor=1)
+    async with open_states(books) as states:
+        refused = await _do(states, books, "close", account_id)
+        assert isinstance(refused, Refusal)
+        assert (refused.code, refused.field) == ("ACCOUNT_NOT_EMPTY", ("input", "accountId"))
+
+
+async def test_limits_are_set_left_and_taken_away_and_the_event_tells_both_sides(books: Books) -> None:
+    account_id = await books.open_account()
+    names = ("transfer_limit_minor", "daily_limit_minor", "old_transfer_limit_minor", "old_daily_limit_minor")
+    async with open_states(books) as states:
+        for given, expected in (
+            ({"transfer_minor": 5, "daily_minor": UNSET}, (5, None, None, None)),
+            ({"transfer_minor": UNSET, "daily_minor": 9}, (5, 9, 5, None)),
+            ({"transfer_minor": 0, "daily_minor": 9}, (0, 9, 5, 9)),
+            ({"transfer_minor": None, "daily_minor": UNSET}, (None, 9, 0, 9)),
+        ):
+            limited = await states.limit(account_id, **given, by=STAFF)  # type: ignore[arg-type]  # as named
+            assert isinstance(limited, Account)
+            assert (limited.transfer_limit_minor, limited.daily_limit_minor) == expected[:2]
+            [(event_type, about, data)] = await states.told()
+            assert (event_type, about, data["initiated_by"]) == ("AccountLimitsChangedEvent", account_id, str(STAFF))
+            assert tuple(data.get(name) for name in names) == expected
+            assert states.cache.accounts[-1] == limited
+        same = await states.limit(account_id, transfer_minor=None, daily_minor=9, by=STAFF)
+        assert (await states.told(), same) == ([], states.cache.accounts[-2])
+        nobody = await states.limit(uuid4(), transfer_minor=None, daily_minor=9, by=STAFF)
+        assert isinstance(nobody, Refusal)
+        assert (nobody.code, nobody.field) == ("ACCOUNT_NOT_FOUND", ("input", "accountNumber"))
+        assert (await states.told())[0][2]["action"] == "setAccountLimits"
