@@ -94,7 +94,7 @@ class Driver:
     """Plays a plan against a bank, once."""
 
     def __init__(self, plan: Plan, client: BankClient, history: History, *, progress: Progress | None = None) -> None:
-        self._plan = plan
+        self.plan = plan
         self._client = client
         self._history = history
         self._progress = progress or Progress()
@@ -111,7 +111,7 @@ class Driver:
 
     async def set_up(self) -> None:
         """Register everybody, open and fund their accounts: a few people at once, each step after the one before."""
-        setup = self._plan.setup
+        setup = self.plan.setup
         self._progress.step("Registering people, opening and funding accounts", len(setup))
         await self._perform(setup[0], monotonic_ns())
         limit = asyncio.Semaphore(SETUP_IN_FLIGHT)
@@ -127,19 +127,19 @@ class Driver:
 
     def _customer_of(self, operation: Operation) -> int:
         if operation.kind is Kind.DEPOSIT and operation.account is not None:
-            return self._plan.accounts[operation.account].person
+            return self.plan.accounts[operation.account].person
         return operation.person
 
     async def warm_up(self) -> None:
         """Try what is rare, or would disturb what is measured later; return when the last request has ended."""
-        if self._plan.warmup:
+        if self.plan.warmup:
             self._progress.step("Trying what people seldom do")
-            await self._start(self._plan.warmup, monotonic_ns())
+            await self._start(self.plan.warmup, monotonic_ns())
 
     async def drive(self) -> None:
         """Start every operation at its intended moment; return when the last one has ended."""
-        operations = self._plan.drive
-        self._progress.drive(self._plan.duration_s, "People bank")
+        operations = self.plan.drive
+        self._progress.drive(self.plan.duration_s, "People bank")
         self.drive_began_ns = monotonic_ns()
         await self._start(operations, self.drive_began_ns)
 
@@ -159,10 +159,10 @@ class Driver:
 
         It is asked before the first operation and after every `OVERTIME_STEP_S`.
         """
-        duration_ns = round(self._plan.duration_s * 1e9)
+        duration_ns = round(self.plan.duration_s * 1e9)
         step_ns = round(OVERTIME_STEP_S * 1e9)
         driven_ns = 0
-        for _, operations in groupby(self._plan.overtime, lambda o: (o.at_ns - duration_ns) // step_ns):
+        for _, operations in groupby(self.plan.overtime, lambda o: (o.at_ns - duration_ns) // step_ns):
             if await is_decided():
                 break
             if not driven_ns:
@@ -171,11 +171,11 @@ class Driver:
             begin_ns = duration_ns + (chunk[0].at_ns - duration_ns) // step_ns * step_ns
             await self._start(chunk, monotonic_ns() - begin_ns)
             driven_ns = begin_ns + step_ns - duration_ns
-        return min(driven_ns / 1e9, self._plan.overtime_s)
+        return min(driven_ns / 1e9, self.plan.overtime_s)
 
     async def heal(self, is_over: Callable[[], bool]) -> None:
         """Let the lookouts look as long as not `is_over`; return when the last one has ended."""
-        operations = self._plan.heal
+        operations = self.plan.heal
         if not operations or is_over():
             return
         self._progress.step("Waiting until the service is back")
@@ -187,6 +187,12 @@ class Driver:
                     return
                 group.create_task(self._perform(operation, began_ns + operation.at_ns))
 
+    async def burst(self, number: int) -> None:
+        """Post for the last time, some at once; return when all have their answer."""
+        async with asyncio.TaskGroup() as group:
+            for operation in self.plan.bursts[number]:
+                group.create_task(self._perform(operation, monotonic_ns()))
+
     def samples(self) -> tuple[OperationSample, ...]:
         """Return one sample for each operation that was sent, in the order of their endings."""
         return tuple(self._sample(timing) for timing in self._timings)
@@ -195,7 +201,11 @@ class Driver:
         operation = timing.operation
         zero_ns = self.drive_began_ns or timing.intended_ns
         phase: Phase = (
-            "setup" if operation.phase in {"setup", "warmup"} else "drain" if operation.phase == "heal" else "drive"
+            "setup"
+            if operation.phase in {"setup", "warmup"}
+            else "drain"
+            if operation.phase in {"heal", "rest"}
+            else "drive"
         )
         return OperationSample(
             operation=operation.kind.value,

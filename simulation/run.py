@@ -160,7 +160,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
                         seen=seen,
                         is_decided=partial(_is_decided, run),
                     )
-                await _come_to_rest(backend, scraper, seen, progress)
+                await _come_to_rest(backend, scraper, injector, seen, progress)
                 progress.step("Asking the bank whether its books are right")
                 seen.bank_check = await stack.check_books()
     progress.step("Judging")
@@ -275,6 +275,7 @@ async def _bank(
                     await driver.drive()
                 seen.overtime_s = await driver.go_on(lambda: is_decided(driver, scraper))
                 await driver.heal(lambda: injector.is_back)
+                await injector.break_at_rest(len(driver.plan.bursts), driver.burst)
 
     task = asyncio.create_task(story())
     try:
@@ -311,12 +312,15 @@ async def _watch_ledger(backend: Backend, seen: _Seen) -> None:
             await asyncio.sleep(1.0)
 
 
-async def _come_to_rest(backend: Backend, scraper: Scraper, seen: _Seen, progress: Progress) -> None:
+async def _come_to_rest(
+    backend: Backend, scraper: Scraper, injector: Injector, seen: _Seen, progress: Progress
+) -> None:
     """Wait until all events are handled, then read everything."""
     progress.step("Waiting until every event is handled")
     try:
         async with open_observatory(backend.database_url) as observatory:
             seen.drained = await observatory.wait_until_drained(DRAIN_S)
+            injector.note_rest(drained=seen.drained)
             if not seen.drained:
                 seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
             progress.step("Reading the books")

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
+from simulation.faults.at_rest import kill_at_rest
+from simulation.faults.blocking import to_the_end
 from simulation.faults.cache import REDIS_ERRORS, end_listeners, keep_from_redis, set_redis_back
 from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
 from simulation.faults.network import Network
@@ -72,6 +74,19 @@ class Injector:
         """Whether, after every fault, every worker has served again, or has had its time."""
         return all(self._settled(run) for run in self.runs)
 
+    async def break_at_rest(self, bursts: int, post: Callable[[int], Awaitable[None]]) -> None:
+        """Break what is to be broken when nobody banks any more; `post` lets people bank for the last times."""
+        for run in self.runs:
+            if FAULTS[run.planned.name].at_rest:
+                self._progress.step(FAULTS[run.planned.name].title)
+                await kill_at_rest(run, self._backend, bursts, post)
+
+    def note_rest(self, *, drained: bool) -> None:
+        """Note that every subscriber has handled every event now, or did not in time."""
+        for run in self.runs:
+            if FAULTS[run.planned.name].at_rest and run.ended_ns and drained:
+                run.drained_s = (monotonic_ns() - run.ended_ns) / 1e9
+
     def _settled(self, run: FaultRun) -> bool:
         if not run.ended_ns or monotonic_ns() > run.ended_ns + BACK_S * 1e9:
             return True
@@ -80,6 +95,8 @@ class Injector:
 
     async def _run(self, drive_began_ns: int) -> None:
         for number, run in enumerate(self.runs, start=1):
+            if FAULTS[run.planned.name].at_rest:
+                continue
             await self._unless_over((drive_began_ns - monotonic_ns()) / 1e9 + run.planned.at_ms / 1000)
             if self._over.is_set():
                 return
@@ -150,14 +167,14 @@ class Injector:
         postgres = self._backend.postgres
         assert postgres is not None
         try:
-            await _to_the_end(postgres.kill)
+            await to_the_end(postgres.kill)
             killed = not postgres.is_running()
             await asyncio.sleep(run.planned.lasts_ms / 1000)
         finally:
             # From here on nobody helps: its own recovery counts as part of coming back.
             run.ended_ns = monotonic_ns()
             try:
-                await _to_the_end(postgres.start)
+                await to_the_end(postgres.start)
             except BackendUnavailable as error:
                 raise CouldNotRunError(str(error)) from error
         recovered_s = (monotonic_ns() - run.ended_ns) / 1e9
@@ -222,13 +239,3 @@ class Injector:
             await self._proxy.hole(is_open=False)
         run.seen = (await self._proxy.look()).withheld - before.withheld
         run.detail = f"{run.seen} messages withheld in {run.planned.lasts_ms / 1000:.1f} s"
-
-
-async def _to_the_end(function: Callable[[], None]) -> None:
-    """Run something that blocks in a thread, and wait for its end also when we are cancelled meanwhile."""
-    task = asyncio.ensure_future(asyncio.to_thread(function))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise

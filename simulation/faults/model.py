@@ -20,6 +20,7 @@ class FaultName(StrEnum):
     REDIS_SET_BACK = "redis_set_back"
     REDIS_AWAY = "redis_away"
     WORKER_STOPPED = "worker_stopped"
+    DATABASE_KILL_AT_REST = "database_kill_at_rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class FaultKind:
     """One fault: its title, what is done, how long that lasts (from, to; seconds), and what it needs.
 
     `by_proxy`: the bank reaches PostgreSQL through a proxy; `by_redis_proxy`: so each worker reaches Redis.
-    `own_database`: PostgreSQL's process is ours to kill.
+    `own_database`: PostgreSQL's process is ours to kill. `at_rest`: it comes when nobody banks any more.
     `seen_as` says what the run counts to know that the fault was really there.
     """
 
@@ -38,6 +39,7 @@ class FaultKind:
     by_proxy: bool = False
     by_redis_proxy: bool = False
     own_database: bool = False
+    at_rest: bool = False
 
 
 FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
@@ -125,6 +127,15 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             seen_as="batches stopped",
             lasts_s=(2.0, 3.0),
         ),
+        FaultName.DATABASE_KILL_AT_REST: FaultKind(
+            title="PostgreSQL is killed when everybody has stopped",
+            explanation="SIGKILL to PostgreSQL as soon as every event has been handled and before that is on the disk; "
+            "it is started again at once, and nothing is posted any more.",
+            seen_as="times killed with deliveries that were not on the disk",
+            lasts_s=(0.0, 0.0),
+            own_database=True,
+            at_rest=True,
+        ),
     }
 )
 """Every fault by name, in the order of a list."""
@@ -162,6 +173,8 @@ class PlannedFault:
                 return f"{self._who}, for {self.lasts_ms / 1000:.1f} s"
             case FaultName.LISTENERS_ENDED | FaultName.REDIS_AWAY:
                 return f"{self._who} without Redis, for {self.lasts_ms / 1000:.1f} s"
+            case FaultName.DATABASE_KILL_AT_REST:
+                return "at the very end"
             case FaultName.CONNECTIONS_CUT:
                 return f"{self.percent} % of them, for {self.lasts_ms / 1000:.1f} s"
             case FaultName.COMMIT_REPLY_CUT:
@@ -182,6 +195,7 @@ class FaultRun:
 
     `seen` counts what `FaultKind.seen_as` says. `takeover_s` is how long a killed worker's subscribers were served by
     nobody for sure; None where that was not looked at. `stood_still` is the number of a worker that did all the time.
+    `drained_s` is how long after a fault at rest every event had been handled again; None where that was not seen.
     """
 
     planned: PlannedFault
@@ -191,6 +205,7 @@ class FaultRun:
     detail: str = ""
     takeover_s: float | None = None
     stood_still: int | None = None
+    drained_s: float | None = None
 
     def __str__(self) -> str:
         """Say which fault it was, for a violation's text."""

@@ -50,6 +50,8 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
     """Judge how the service came back after a fault."""
     if not run.began_ns:
         return Recovery(Verdict.UNKNOWN, None, f"{run} was planned and never happened")
+    if FAULTS[run.planned.name].at_rest:
+        return _at_rest(run)
     held_up = [] if run.stood_still is None else _held_up(run, attempts, workers=workers)
     if held_up:
         names = " and ".join(f"worker-{number}" for number in held_up)
@@ -67,6 +69,16 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
         text = f"{run}: its subscribers were served by nobody for {run.takeover_s:.1f} s, not {TAKEOVER_S:g}"
         return Recovery(Verdict.FAIL, back_s, text)
     return Recovery(Verdict.PASS, back_s)
+
+
+def _at_rest(run: FaultRun) -> Recovery:
+    """Judge how subscribers came back by themselves, while nothing new happened."""
+    if run.drained_s is None:
+        return Recovery(Verdict.FAIL, None, f"{run}: long afterwards, not every subscriber had handled every event")
+    if run.drained_s > BACK_S:
+        text = f"{run}: every subscriber had handled every event after {run.drained_s:.1f} s, not {BACK_S:g}"
+        return Recovery(Verdict.FAIL, run.drained_s, text)
+    return Recovery(Verdict.PASS, run.drained_s)
 
 
 def _held_up(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> list[int]:

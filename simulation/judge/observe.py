@@ -103,6 +103,7 @@ SILENT_POSTERS = """
     where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and state = 'idle in transaction'
     and datname = current_database()
 """
+NOT_ON_DISK = "select (pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn())::bigint"
 LOCK_ACCOUNTS = "lock table accounts in access exclusive mode"
 COUNT_USERS = "select count(*) from users"
 
@@ -196,6 +197,10 @@ class Observatory:
     async def end_listeners(self) -> int:
         """End the connections on which workers hear of one another; return how many there were."""
         return int(await self._connection.fetchval(END_LISTENERS, LISTENING))
+
+    async def bytes_not_on_disk(self) -> int:
+        """Return how much of what was committed a crash would take back."""
+        return int(await self._connection.fetchval(NOT_ON_DISK))
 
     async def silent_posters(self) -> set[tuple[int, datetime]]:
         """Return the connections that are in the middle of a batch and have nothing to do, and since when."""

@@ -50,6 +50,7 @@ NAMES = (
     "position_moved_before_effect",
     "lease_too_long",
     "stopped_worker_waited_for",
+    "own_position_believed",
     "handlers_start_late",
     "answers_not_cached",
     "receipt_names_wrong_payee",

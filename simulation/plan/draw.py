@@ -9,7 +9,7 @@ from simulation.plan.draft import Draft, clicked, key, reais
 from simulation.plan.mix import TELLER, Drawer
 from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
 from simulation.plan.people import Person, Role, make_people
-from simulation.plan.timetable import draw_faults, draw_leavers, draw_lookouts
+from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, draw_lookouts
 from simulation.plan.warmup import draw_warmup
 from simulation.scenarios.shape import Scenario
 
@@ -58,6 +58,7 @@ def draw_plan(
     if planned:
         chances, terms = Random(f"{seed} lookouts"), scenario.terms
         drive += draw_lookouts(chances, people, accounts, duration_s=duration_s, workers=workers, terms=terms)
+        drive += draw_bursts(Random(f"{seed} bursts"), people, accounts, planned, workers=workers)
         chances = Random(f"{seed} leavers")
         drive += draw_leavers(chances, people, accounts, planned, duration_s=duration_s, workers=workers)
     return Plan(
@@ -163,8 +164,8 @@ TEXTS = (
 )
 """Texts that people write: none, plain words, other letters, and some that could be mistaken for markup."""
 
-PHASES = ("setup", "warmup", "drive", "heal", "overtime")
-"""In their order, but for `heal`, which comes last; each draws by itself, so that none changes another."""
+PHASES = ("setup", "warmup", "drive", "heal", "overtime", "rest")
+"""In their order, but for `heal`, which comes after `overtime`; each draws by itself, so that none changes another."""
 
 DESCRIBED = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE})
 

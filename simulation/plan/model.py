@@ -6,7 +6,7 @@ machine and Python; `Plan.hash` is printed by each run to show it.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -110,7 +110,8 @@ class PlannedAccount:
 class Operation:
     """One request that somebody means to make, `at_ns` nanoseconds after its phase (setup, warmup, drive, heal) began.
 
-    Of the phase `overtime`, which goes on where the drive ends, `at_ns` counts from the beginning of the drive.
+    Of the phase `overtime`, which goes on where the drive ends, `at_ns` counts from the beginning of the drive; of the
+    phase `rest`, when nobody banks any more, it is the number of a burst.
 
     `account` and `target` are numbers of planned accounts; `account` is debited, read, opened or (by a deposit) paid
     into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation `follows` the one that it
@@ -193,6 +194,15 @@ class Plan:
     def heal(self) -> Sequence[Operation]:
         """Return the lookouts after the drive, which go on until the service is back after the last fault."""
         return [operation for operation in self.operations if operation.phase == "heal"]
+
+    @property
+    def bursts(self) -> Mapping[int, Sequence[Operation]]:
+        """Return what is posted for the last times, a few operations at once each time."""
+        found: dict[int, list[Operation]] = {}
+        for operation in self.operations:
+            if operation.phase == "rest":
+                found.setdefault(operation.at_ns, []).append(operation)
+        return found
 
     def accounts_of(self, person: int) -> tuple[PlannedAccount, ...]:
         """Return the accounts that a person opens, oldest first."""

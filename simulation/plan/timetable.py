@@ -24,19 +24,24 @@ LOOKOUT_EVERY_NS = 250_000_000
 """How often each worker is looked at: finer than anybody would notice that the bank is away."""
 
 
+BURSTS = 5
+BURST = 6
+"""So many times people bank for the last time, and so many of them do: one burst is enough nine times in ten."""
+
 LEAVE_EVERY_NS = 500_000_000
 """How often somebody logs out where there are faults of the cache: a few times in each, since a login takes 45 ms."""
 
 
 def needed_s(names: Sequence[FaultName]) -> float:
     """Return how long people must bank so that each of these faults happens once."""
-    return LEAD_S + sum(FAULTS[name].lasts_s[1] + ROOM_S for name in names) if names else 0.0
+    timed = [FAULTS[name] for name in names if not FAULTS[name].at_rest]
+    return LEAD_S + sum(fault.lasts_s[1] + ROOM_S for fault in timed) if timed else 0.0
 
 
 def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float, workers: int) -> list[PlannedFault]:
     """Draw the schedule: each fault once in random order, and again as often as it fits. Raises PlanError if none fits.
 
-    Faults do not overlap: each ends, and has time to be got over, before the next begins.
+    Those at rest come last. Faults do not overlap: each ends, and has time to be got over, before the next begins.
     """
     if names and duration_s < needed_s(names):
         raise PlanError(
@@ -45,14 +50,15 @@ def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float
         )
     planned: list[PlannedFault] = []
     at_s, rounds = LEAD_S, 0
-    ordered = [name for name in FAULTS if name in names]  # however somebody listed them
+    ordered = [name for name in FAULTS if name in names and not FAULTS[name].at_rest]  # however somebody listed them
     while ordered and duration_s >= at_s + needed_s(names) - LEAD_S:
         for name in random.sample(ordered, len(ordered)):
             fault = _draw_fault(random, name, at_s, workers, is_first=rounds == 0)
             planned.append(fault)
             at_s = (fault.at_ms + fault.lasts_ms) / 1000 + ROOM_S
         rounds += 1
-    return planned
+    at_rest = [name for name in FAULTS if name in names and FAULTS[name].at_rest]
+    return planned + [PlannedFault(name, round(duration_s * 1000), 0) for name in at_rest]
 
 
 def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, is_first: bool) -> PlannedFault:
@@ -90,10 +96,7 @@ def draw_lookouts(
     """
     homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
     households = [person.index for person in people if person.role is Role.HOUSEHOLD]
-    # Employers' accounts are never frozen; in the smallest of runs there is none.
-    others = [a.index for a in accounts if people[a.person].role is Role.EMPLOYER] or [
-        a.index for a in accounts if people[a.person].role is Role.TRADER
-    ]
+    others = _payees(people, accounts)
     every_ns = max(LOOKOUT_EVERY_NS, round(2 * workers * 1e9 / LOOKOUTS_PER_S))
     drafts: list[Draft] = []
     for phase, end_s in (("drive", duration_s), ("heal", BACK_S)):
@@ -110,6 +113,35 @@ def draw_lookouts(
                     move.kind, move.person = Kind.DEPOSIT, TELLER
                     move.account, move.target = random.choice(others), None
                 drafts += [read, move]
+    return drafts
+
+
+def _payees(people: Sequence[Person], accounts: Sequence[PlannedAccount]) -> list[int]:
+    """Return accounts that staff can always pay into: employers' are never frozen, and the smallest runs have none."""
+    of_role = {role: [a.index for a in accounts if people[a.person].role is role] for role in Role}
+    return of_role[Role.EMPLOYER] or of_role[Role.TRADER]
+
+
+def draw_bursts(
+    random: Random,
+    people: Sequence[Person],
+    accounts: Sequence[PlannedAccount],
+    faults: Sequence[PlannedFault],
+    *,
+    workers: int,
+) -> list[Draft]:
+    """Draw what is posted for the last times, where there are faults at rest: a few payments into accounts at once.
+
+    `at_ns` is the number of the burst.
+    """
+    if not any(FAULTS[fault.name].at_rest for fault in faults):
+        return []
+    drafts: list[Draft] = []
+    for number in range(BURSTS * BURST):
+        slot = number % workers
+        draft = Draft("rest", number // BURST, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=key(random), amount="0.01")
+        draft.account = random.choice(_payees(people, accounts))
+        drafts.append(draft)
     return drafts
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from simulation.checks import CHECKS
 from simulation.criteria.evaluate import evaluate, load_criteria
-from simulation.faults.model import FaultName
+from simulation.faults.model import FAULTS, FaultName
 from simulation.mutants import NAMES, load
 from simulation.plan.draw import draw_plan
 from simulation.plan.timetable import needed_s
@@ -24,6 +24,8 @@ MUTANT_S = 240
 def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str = "first_day") -> RunResult:
     """Six people for a few seconds: enough for every bug to show, short enough for all mutants to have their turn."""
     planted = None if mutant is None else load(mutant)
+    if planted is not None and any(FAULTS[FaultName(name)].own_database for name in planted.faults):
+        servers = Servers("embedded")
     usual = SCENARIOS[scenario if planted is None else planted.scenario]
     # What is rare in a day of sixty people happens to six in three seconds, too.
     often = {"transfer": 18.0, "overdraft": 3.0, "retry": 6.0, "conflict": 2.0, "wrong": 3.0, "relogin": 1.5}

@@ -20,6 +20,7 @@ from simulation.result import Arm, Outcome, Verdict
 from simulation.scenarios import SCENARIOS
 
 ALL = list(FAULTS)
+TIMED = [name for name in ALL if not FAULTS[name].at_rest]
 S = 1_000_000_000
 
 
@@ -56,15 +57,15 @@ def test_people_bank_in_the_same_way_with_and_without_faults() -> None:
 
 
 def test_each_fault_is_planned_once_before_any_is_planned_twice() -> None:
-    names = [fault.name for fault in plan(ALL, duration_s=240).faults]
-    assert set(names[: len(ALL)]) == set(ALL)
-    assert len(names) > len(ALL)
+    names = [fault.name for fault in plan(TIMED, duration_s=240).faults]
+    assert set(names[: len(TIMED)]) == set(TIMED)
+    assert len(names) > len(TIMED)
     assert {fault.worker for fault in plan([FaultName.WORKER_KILL], duration_s=200).faults} == {None, 0, 1}
 
 
 def test_faults_do_not_overlap_and_leave_time_to_recover_also_after_the_last() -> None:
     for seed in range(20):
-        faults = plan(ALL, seed=seed, duration_s=needed_s(ALL)).faults
+        faults = plan(TIMED, seed=seed, duration_s=needed_s(ALL)).faults
         assert faults[0].at_ms == LEAD_S * 1000
         ends_ms = [fault.at_ms + fault.lasts_ms for fault in faults]
         starts_ms = [*(fault.at_ms for fault in faults[1:]), needed_s(ALL) * 1000]
@@ -83,7 +84,9 @@ def test_a_run_too_short_for_its_faults_is_refused_with_what_would_do() -> None:
 def test_every_worker_is_looked_at_all_the_time_and_after_the_drive() -> None:
     before, after = plan(), plan(ALL, workers=2)
     usual = {operation.key for operation in before.operations}
-    lookouts = [o for o in after.operations if o.phase != "setup" and o.amount == "0.01" and o.key not in usual]
+    lookouts = [
+        o for o in after.operations if o.phase not in {"setup", "rest"} and o.amount == "0.01" and o.key not in usual
+    ]
     for phase, duration_s in (("drive", 120), ("heal", BACK_S)):
         for worker in range(2):
             moments = [o.at_ns for o in lookouts if o.phase == phase and o.slot % 2 == worker]
@@ -115,6 +118,31 @@ def test_while_redis_is_away_people_log_out_and_their_tokens_are_tried_on_every_
         assert known == {0, 1, 2}
 
 
+def test_what_is_broken_at_rest_comes_last_after_a_few_payments_and_takes_no_time_of_the_drive() -> None:
+    assert needed_s([FaultName.DATABASE_KILL_AT_REST]) == 0
+    with_it = plan(ALL)
+    assert with_it.faults[-1].name is FaultName.DATABASE_KILL_AT_REST
+    assert [fault.name for fault in with_it.faults].count(FaultName.DATABASE_KILL_AT_REST) == 1
+    assert list(with_it.bursts) == [0, 1, 2, 3, 4]
+    households = {person.index for person in with_it.people_with(Role.HOUSEHOLD)}
+    for burst in with_it.bursts.values():
+        assert {o.slot % 2 for o in burst} == {0, 1}
+        assert {o.kind for o in burst} == {Kind.DEPOSIT}
+        assert not {with_it.accounts[o.account or 0].person for o in burst} & households
+    assert not plan(TIMED).bursts
+
+
+def test_at_rest_every_event_is_to_be_handled_again_within_the_same_time() -> None:
+    def at_rest(drained_s: float | None) -> tuple[Verdict, str]:
+        return verdict_of([run(FaultName.DATABASE_KILL_AT_REST, drained_s=drained_s)], [])
+
+    assert at_rest(14.0) == (Verdict.PASS, "")
+    assert at_rest(15.5)[0] is Verdict.FAIL
+    verdict, text = at_rest(None)
+    assert verdict is Verdict.FAIL
+    assert "not every subscriber had handled every event" in text
+
+
 @pytest.mark.parametrize("workers", [1, 16])
 def test_lookouts_are_not_the_load(workers: int) -> None:
     assert len(plan(ALL, workers=workers).heal) <= BACK_S * 32 + 2 * workers
@@ -124,8 +152,9 @@ def test_all_means_all_that_the_servers_allow_and_says_what_they_do_not() -> Non
     assert choose_faults("all", "embedded") == (ALL, [])
     for backend in ("containers", "external"):
         names, left_out = choose_faults("all", backend)
-        assert names == [name for name in ALL if name is not FaultName.DATABASE_KILL]
-        [sentence] = left_out
+        assert names == [name for name in ALL if not FAULTS[name].own_database]
+        sentence, another = left_out
+        assert another.startswith("database_kill_at_rest is not possible")
         assert sentence.startswith(f"database_kill is not possible with --backend {backend}: ")
     assert choose_faults("none", "embedded") == ([], [])
     assert choose_faults("database_slow, worker_kill,worker_kill", "external") == (

@@ -1,0 +1,47 @@
+"""Faults of a bank at rest: nothing is posted afterwards, so that nothing new wakes what should go on by itself."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from time import monotonic_ns
+
+from fixtures.backends import Backend, BackendUnavailable
+from simulation.faults.blocking import to_the_end
+from simulation.faults.model import FaultRun
+from simulation.judge.observe import DATABASE_ERRORS, open_observatory
+from simulation.stack.workers import CouldNotRunError
+
+DELIVERED_S = 10.0
+"""Subscribers follow within milliseconds; one that does not is found by the checks."""
+
+LOOK_S = 0.001
+
+
+async def kill_at_rest(run: FaultRun, backend: Backend, bursts: int, post: Callable[[int], Awaitable[None]]) -> None:
+    """Post for the last time, and kill PostgreSQL as soon as every subscriber has handled that; start it at once.
+
+    Deliveries do not wait for the disk. Where they had reached it all the same, `post` the next burst and try again.
+    """
+    postgres = backend.postgres
+    assert postgres is not None
+    for number in range(bursts):
+        await post(number)
+        lost = 0
+        # The connection ends with the server.
+        with contextlib.suppress(*DATABASE_ERRORS):
+            async with open_observatory(backend.database_url) as observatory:
+                async with asyncio.timeout(DELIVERED_S):
+                    while not await observatory.drained():  # noqa: ASYNC110 - another process' database signals nothing
+                        await asyncio.sleep(LOOK_S)
+                lost = await observatory.bytes_not_on_disk()
+                run.began_ns = monotonic_ns()
+                await to_the_end(postgres.kill)
+        run.ended_ns = monotonic_ns()
+        try:
+            await to_the_end(postgres.start)
+        except BackendUnavailable as error:
+            raise CouldNotRunError(str(error)) from error
+        run.detail = f"with {lost} bytes of its log not on the disk, at the {number + 1}. try"
+        if lost:
+            run.seen = 1
+            return

@@ -1,0 +1,26 @@
+"""A delivery believes how far it has come itself, also where a crash has taken that back."""
+
+from typing import Any
+
+from bank.events.delivery import Delivery
+from simulation.mutants.mutant import Mutant, patch, reached
+
+
+def plant() -> None:
+    """Let a renewed lease change nothing."""
+
+    def _begin(delivery: Any, position: int, *, moved_to: int | None = None) -> None:
+        if delivery.position is not None and moved_to is not None and position < moved_to:
+            reached()
+        right(delivery, position)
+
+    right = patch(Delivery, "begin", _begin, noted=False)
+
+
+MUTANT = Mutant(
+    name="own_position_believed",
+    explanation=__doc__ or "",
+    caught_by=("audit_complete", "events_complete", "service_comes_back"),
+    plant=plant,
+    faults=("database_kill_at_rest",),
+)
