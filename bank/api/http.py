@@ -1,6 +1,7 @@
 """GraphQL over HTTP with that specification's media types and status codes; health and metrics (spec step 7)."""
 
 import asyncio
+import codecs
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -8,7 +9,7 @@ from time import perf_counter
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import MultiMapping
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -43,6 +44,12 @@ _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}")
 _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, "OVERLOADED": 503, "UNAVAILABLE": 503,
            "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
 
+
+# What aiohttp refuses before any handler is asked: a target that is no path (`CONNECT`, `OPTIONS *`), another `Expect`.
+_OF_AIOHTTP = {
+    404: "There is nothing at this target: the API is at /graphql, health at /health/ready.",
+    417: "Expect can be 100-continue.",
+}
 
 # The parameters of a GET that mean something; which of two would count is not for the bank to choose.
 _PARAMETERS = ("query", "operationName", "variables", "extensions")
@@ -83,6 +90,12 @@ async def _complete(request: web.BaseRequest, response: web.StreamResponse) -> N
     """Give an answer what all have, also those that aiohttp makes."""
     if correlation_id() is None:
         enter_context(RequestContext(correlation_id=_correlation_id(request)))
+    if isinstance(response, web.HTTPException):
+        # aiohttp's own: it repeats what the client sent, as text.
+        sentence = _OF_AIOHTTP.get(response.status, "The request cannot be answered.")
+        body = fault_body(BadInput(sentence))
+        response.body = body
+        response.headers.update({**HEADERS, "Content-Length": str(len(body))})
     response.headers.update(ALWAYS)
     response.headers.update(correlation_header())
 
@@ -118,6 +131,7 @@ class _Face:
         method = "GET" if request.method == "HEAD" else request.method  # aiohttp leaves the body of a HEAD out
         handler = handlers.get(method)
         try:
+            _require_http_1(request)
             if handler is not None:
                 return await handler(request)
             headers = {"Allow": ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"])}
@@ -152,7 +166,8 @@ class _Face:
         except msgspec.ValidationError:
             raise _Malformed("The request is a JSON object with query, operationName, variables.") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            raise _Malformed("The request is not JSON.") from None
+            mark = " It begins with a byte order mark, or is not UTF-8." if _is_marked(raw) else ""
+            raise _Malformed(f"The request is not JSON.{mark}") from None
         return await self._answer(
             media_type,
             GraphQLRequest(
@@ -273,9 +288,23 @@ class _Face:
 _FORWARDED = {"stale": "stale", "bypass": "request", "miss": "uri-miss", "away": "bypass"}
 
 
+def _require_http_1(request: web.Request) -> None:
+    """Raise `_Malformed` for what a proxy in front may have read otherwise: another version, or coding of the body."""
+    if request.version > HttpVersion11:
+        raise _Malformed("Send the request as HTTP/1.1.", status=505)
+    coding = request.headers.get("Transfer-Encoding")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise _Malformed("Transfer-Encoding can be chunked, and nothing else.", status=501)
+
+
 def _text(header: str) -> str:
     """Return a header that can be stored: bytes that are not UTF-8 come as lone surrogates, which no column takes."""
     return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _is_marked(raw: bytes) -> bool:
+    """Return whether a body begins as texts of Windows and .NET do: with a mark, or in units of two or four bytes."""
+    return raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]
 
 
 def _bearer(headers: MultiMapping[str]) -> str | None:
@@ -302,7 +331,7 @@ def _refuse(malformed: _Malformed) -> web.Response:
     error = BadInput(malformed.sentence)
     logger.info("request", operation="refused", status=malformed.status, outcome="error", error=error.code)
     response = web.Response(body=fault_body(error), status=malformed.status, headers={**HEADERS, **malformed.headers})
-    if malformed.status == 408:
+    if malformed.status in {408, 501, 505}:  # where the next request begins is not certain
         response.force_close()
     return response
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from zxcvbn import zxcvbn
 
+from bank.text import has_invisible
+
 PASSWORD_MIN = 12
 # argon2 takes any length, an attacker's megabytes too.
 PASSWORD_MAX = 128
@@ -43,6 +45,7 @@ def weakness_of(password: str | None, person: Person) -> str | None:
     """
     if password is None or not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters."
+    password = _as_read(password)
     if len(set(password.lower())) < 5:
         return "The password repeats too few characters."
     words = _words_of(person)
@@ -53,6 +56,12 @@ def weakness_of(password: str | None, person: Person) -> str | None:
     if estimate["score"] < _SCORE_MIN:
         return "The password is one of the most guessed, or made of such in a guessable way."
     return None
+
+
+def _as_read(password: str) -> str:
+    """Return a password as somebody reads it: full-width letters and the like as usual ones, without invisible ones."""
+    text = unicodedata.normalize("NFKC", password)
+    return "".join(character for character in text if not has_invisible(character))
 
 
 def _words_of(person: Person) -> list[str]:

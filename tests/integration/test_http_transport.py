@@ -448,3 +448,47 @@ async def test_an_answer_that_is_not_read_is_dropped_and_its_memory_with_it(
                 while some := await loop.sock_recv(deaf, 1_000_000):
                     received += some
         assert 0 < received.count(b"HTTP/1.1 200 OK") < asked
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "message"),
+    [
+        (b"CONNECT bank:443 HTTP/1.1\r\nHost: bank\r\n\r\n", 404, "There is nothing at this target"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: bank\r\n\r\n", 404, "There is nothing at this target"),
+        (POST.replace(b"Host", b"Expect: <b>\r\nHost") + BODY, 417, "Expect can be 100-continue."),
+        (b"GET /nowhere HTTP/1.1\r\nExpect: <b>\r\nHost: bank\r\n\r\n", 417, "Expect can be 100-continue."),
+        (POST.replace(b"HTTP/1.1", b"HTTP/2.0") + BODY, 505, "Send the request as HTTP/1.1."),
+        (
+            POST.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: gzip, chunked")
+            + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY),
+            501,
+            "Transfer-Encoding can be chunked, and nothing else.",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_is_refused_before_any_handler_has_the_form_of_the_apis_errors(
+    small_bank: RunningBank, sent: bytes, status: int, message: str
+) -> None:
+    wire = await Wire.open(small_bank, sent)
+    found, headers, body = await wire.answer()
+    await wire.close()
+    [error] = json.loads(body)["errors"]
+    assert (found, error["extensions"]["code"]) == (status, "BAD_INPUT")
+    assert error["message"].startswith(message)
+    assert b"<b>" not in body
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+    assert headers["X-Correlation-ID"] == error["extensions"]["correlationId"]
+    assert ALWAYS.items() <= headers.items()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+async def test_a_body_in_another_encoding_is_told_apart_from_what_is_no_json(
+    small_bank: RunningBank, encoding: str
+) -> None:
+    body = BODY.decode().encode(encoding)
+    sent = POST.replace(b"Content-Length: %d" % len(BODY), b"Content-Length: %d" % len(body)) + body
+    wire = await Wire.open(small_bank, sent)
+    status, _, answer = await wire.answer()
+    await wire.close()
+    assert status == 400
+    assert "not JSON. It begins with a byte order mark, or is not UTF-8." in answer.decode()

@@ -47,7 +47,17 @@ GOOD = (
 )
 
 
-@pytest.mark.parametrize("password", [*FREQUENT, *OWN, "short", "x" * 129, "a\ud800bcdefghijklmn"])
+# As others, in full-width letters, mathematical ones, or with what is displayed as nothing in between.
+DISGUISED = (
+    "".join(chr(ord(letter) + 0xFEE0) for letter in "password1234"),
+    "".join(chr(ord(letter) - ord("a") + 0x1D41A) for letter in "passwordpassword"),
+    "\u200b".join("password1234"),
+    "\u2060".join("flamengo1234"),
+    "\u00ad".join("anasouza2026!"),
+)
+
+
+@pytest.mark.parametrize("password", [*FREQUENT, *OWN, *DISGUISED, "short", "x" * 129, "a\ud800bcdefghijklmn"])
 def test_what_is_easy_to_guess_is_refused(password: str) -> None:
     assert weakness_of(normalise_password(password), ANA) is not None
 
