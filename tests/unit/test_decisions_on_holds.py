@@ -155,6 +155,7 @@ async def test_a_hold_that_is_wrong_in_itself_burns_no_key(
     ledger = PaperLedger()
     assert refused(await hold_money(ledger, **given)) == (code, field)
     assert (ledger.known, ledger.told[0].action, ledger.told[0].code) == ({}, "authorizeHold", code)
+    assert ledger.told[0].entity_id == (None if given.get("from_id") == NOTHING else ANAS)
 
 
 @pytest.mark.parametrize("life", [A_MOMENT, timedelta(days=30)])

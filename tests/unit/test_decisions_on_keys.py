@@ -9,6 +9,7 @@ import pytest
 
 from bank.ledger.command import Outcome
 from bank.ledger.model import Hold, Original, Refusal
+from bank.telemetry.context import RequestContext, enter_context
 from bank.transfers import hold, reverse
 from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
 from bank.transfers.reverse import Reverse
@@ -138,6 +139,24 @@ async def test_a_key_stands_for_one_kind_of_request(first: Send) -> None:
         if send is not first:
             other = await send(ledger, key="k", caller_id=ANA)
             assert (other.result.code, other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
+
+
+@pytest.mark.parametrize(
+    ("send", "operation"),
+    [
+        (_transfer, "transfer"), (_deposit, "deposit"), (_withdraw, "withdraw"), (_list, "transferBatch"),
+        (_authorize, "authorizeHold"), (_capture, "captureHold"), (_release, "releaseHold"),
+        (_reverse, "reverseTransaction"),
+    ],
+)  # fmt: skip
+async def test_an_order_says_what_it_is_whose_it_is_and_where_it_came_from(send: Send, operation: str) -> None:
+    context = RequestContext("c-1", ip_address="192.0.2.7", user_agent="a browser", actor_id=ANA)
+    enter_context(context)
+    ledger = _ledger()
+    for key in ("k", ""):
+        await send(ledger, key=key, caller_id=ANA)
+        assert (ledger.command.operation, ledger.command.caller_id) == (operation, ANA)
+        assert (ledger.command.context, ledger.command.key) == (context, key or None)
 
 
 @pytest.mark.parametrize("spelling", ["10.0", "10"])

@@ -1,0 +1,284 @@
+"""What begins, goes on with and ends a session: its rows, its events, and what other workers are told."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bank.cache.notices import CHANNEL
+from bank.database.pool import Database
+from bank.errors import Unauthenticated
+from bank.events.bus import Bus
+from bank.events.event import DomainEvent
+from bank.events.work import Work
+from bank.identifiers import uuid7
+from bank.identity.passwords import Passwords
+from bank.identity.register import Register, register_user
+from bank.identity.sessions import BAD_CREDENTIALS, BAD_REFRESH_TOKEN, Sessions, TokenPair
+from bank.identity.tokens import AccessTokens, Caller, keyed_digest
+from bank.settings import Settings
+from bank.telemetry.context import RequestContext, enter_context
+from tests.integration.api import PASSWORD, settings_for
+from tests.integration.payers import SetClock, connected
+
+EMAIL = "ana@example.com"
+A_MOMENT = timedelta(microseconds=1)
+NOBODYS = "a token that nobody was given"
+
+
+@dataclass
+class Marks:
+    """What is known of sessions beside the database, and what is made known."""
+
+    says: bool | None = None
+    opened: list[tuple[UUID, datetime]] = field(default_factory=list)
+    closed: list[UUID] = field(default_factory=list)
+
+    def known(self, _session_id: UUID, _mark: str | None) -> bool | None:
+        return self.says
+
+    async def mark_open(self, session_id: UUID, asked_at: datetime) -> None:
+        self.opened.append((session_id, asked_at))
+
+    async def close(self, session_id: UUID) -> None:
+        self.closed.append(session_id)
+
+
+@dataclass
+class Witness:
+    """Keeps what is only to be on record."""
+
+    told: list[DomainEvent] = field(default_factory=list)
+
+    async def tell(self, event: DomainEvent) -> None:
+        self.told.append(event)
+
+
+@dataclass
+class Desk:
+    """The sessions of one person, whose clock stands until it is set."""
+
+    sessions: Sessions
+    settings: Settings
+    clock: SetClock
+    tokens: AccessTokens
+    marks: Marks
+    witness: Witness
+    connection: Any
+    user_id: UUID
+    heard: list[str] = field(default_factory=list)
+
+    async def log_in(self, email: str = EMAIL, password: str = PASSWORD) -> TokenPair:
+        pair = await self.sessions.log_in(email, password)
+        assert isinstance(pair, TokenPair)
+        return pair
+
+    def caller(self, pair: TokenPair) -> Caller:
+        return self.tokens.verify(pair.access_token)
+
+    async def rows(self, table: str) -> Sequence[Any]:
+        rows: Sequence[Any] = await self.connection.fetch(f"select * from {table} order by expires_at, closed_at")
+        return rows
+
+    async def tokens_of(self) -> dict[bytes, Any]:
+        return {row["digest"]: row for row in await self.connection.fetch("select * from refresh_tokens")}
+
+    async def events(self, event_type: str) -> list[dict[str, Any]]:
+        """Return the data of the events of one type."""
+        found = await self.connection.fetch(
+            "select event_data::text as data from event_store where event_type = $1 order by position", event_type
+        )
+        return [json.loads(row["data"]) for row in found]
+
+    async def has_told_others(self, session_id: UUID) -> None:
+        async with asyncio.timeout(5):
+            while not any(str(session_id) in notice for notice in self.heard):
+                await self.connection.fetchval("select 1")
+
+
+def digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+@pytest.fixture
+async def desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
+    async with _open_desk(database_url, redis_url) as desk:
+        yield desk
+
+
+@asynccontextmanager
+async def _open_desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
+    database = Database(database_url, pool_size=2, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
+    await database.open()
+    settings, clock, marks, witness = settings_for(database_url, redis_url), SetClock(), Marks(), Witness()
+    work, passwords = Work(database, Bus(), clock), Passwords()
+    tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
+    sessions = Sessions(
+        work=work, database=database, witness=witness, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # alike
+        clock=clock, settings=settings,
+    )  # fmt: skip
+    command = Register(email=EMAIL, full_name="Ana Lima", cpf="52998224725", password=PASSWORD)
+    user = await register_user(work, witness, passwords, command)  # type: ignore[arg-type]  # a witness alike
+    async with connected(database_url) as connection:
+        desk = Desk(sessions, settings, clock, tokens, marks, witness, connection, user.id)  # type: ignore[union-attr]
+        await connection.add_listener(CHANNEL, lambda *notice: desk.heard.append(notice[-1]))
+        enter_context(RequestContext("c-1", ip_address="192.0.2.7", user_agent="a browser"))
+        yield desk
+    await database.close()
+
+
+async def test_a_login_begins_a_session_with_all_that_is_known_of_it(desk: Desk) -> None:
+    pair = await desk.log_in(" ANA@example.com ")
+    caller, now = desk.caller(pair), desk.clock.now()
+    until = now + desk.settings.refresh_token_life
+    assert (caller.user_id, caller.role) == (desk.user_id, "CUSTOMER")
+    assert (pair.access_token_expires_at, pair.refresh_token_expires_at) == (
+        now + desk.settings.access_token_life,
+        until,
+    )
+    [session] = await desk.rows("sessions")
+    assert (session["id"], session["user_id"], session["closed_at"]) == (caller.session_id, desk.user_id, None)
+    assert (session["created_at"], session["expires_at"]) == (now, until)
+    assert (str(session["ip_address"]), session["user_agent"]) == ("192.0.2.7", "a browser")
+    [token] = (await desk.tokens_of()).values()
+    assert (token["digest"], token["session_id"]) == (digest(pair.refresh_token), caller.session_id)
+    assert (token["issued_at"], token["expires_at"], token["used_at"]) == (now, until, None)
+    [told] = await desk.events("UserLoggedInEvent")
+    assert (told["session_id"], told["initiated_by"]) == (str(caller.session_id), str(desk.user_id))
+    assert (datetime.fromisoformat(told["expires_at"]), told["token_digest"]) == (
+        until,
+        digest(pair.refresh_token).hex(),
+    )
+    assert desk.witness.told == []
+
+
+@pytest.mark.parametrize(("email", "digested"), [(EMAIL, None), ("bia@example.com", "bia@example.com"), ("no", "")])
+async def test_a_failed_login_is_on_record_and_names_nobody_s_address(
+    desk: Desk, email: str, digested: str | None
+) -> None:
+    password = "not this one either" if digested is None else PASSWORD
+    assert await desk.sessions.log_in(email, password) == BAD_CREDENTIALS
+    [told] = desk.witness.told
+    secret = desk.settings.token_secret.get_secret_value()
+    assert told.subject_id == (desk.user_id if digested is None else None)  # type: ignore[attr-defined]
+    expected = None if digested is None else keyed_digest(secret, f"address {digested}")
+    assert told.address_digest == expected  # type: ignore[attr-defined]
+    assert await desk.rows("sessions") == []
+
+
+async def test_a_refresh_goes_on_with_the_session_and_uses_the_token_up(desk: Desk) -> None:
+    first = await desk.log_in()
+    caller = desk.caller(first)
+    await desk.connection.execute("update users set role = 'OPERATOR' where id = $1", desk.user_id)
+    desk.clock.moment = first.refresh_token_expires_at - A_MOMENT
+    now = desk.clock.now()
+    second = await desk.sessions.refresh(first.refresh_token)
+    assert isinstance(second, TokenPair)
+    assert desk.caller(second) == Caller(desk.user_id, "OPERATOR", caller.session_id)
+    until = now + desk.settings.refresh_token_life
+    assert (second.refresh_token_expires_at, second.access_token_expires_at) == (
+        until, now + desk.settings.access_token_life
+    )  # fmt: skip
+    tokens = await desk.tokens_of()
+    assert tokens[digest(first.refresh_token)]["used_at"] == now
+    fresh = tokens[digest(second.refresh_token)]
+    assert (fresh["used_at"], fresh["expires_at"], fresh["session_id"]) == (None, until, caller.session_id)
+    [session] = await desk.rows("sessions")
+    assert (session["expires_at"], session["closed_at"]) == (until, None)
+    [told] = await desk.events("SessionRefreshedEvent")
+    assert (told["session_id"], told["token_digest"]) == (
+        str(caller.session_id), digest(second.refresh_token).hex()
+    )  # fmt: skip
+    assert (len(await desk.events("UserLoggedInEvent")), desk.marks.closed, desk.witness.told) == (1, [], [])
+
+
+async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: Desk) -> None:
+    first, bystander = await desk.log_in(), await desk.log_in()
+    await desk.sessions.refresh(first.refresh_token)
+    desk.clock.moment += timedelta(minutes=1)
+    session_id = desk.caller(first).session_id
+    assert await desk.sessions.refresh(first.refresh_token) == BAD_REFRESH_TOKEN
+    sessions = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
+    assert sessions == {session_id: desk.clock.now(), desk.caller(bystander).session_id: None}
+    [told] = await desk.events("RefreshTokenReusedEvent")
+    assert (told["session_id"], told["owner_id"]) == (str(session_id), str(desk.user_id))
+    # The theft is on record as such.
+    assert (desk.marks.closed, desk.witness.told) == ([session_id], [])
+    await desk.has_told_others(session_id)
+    # Once it is closed, it comes as any other that opens nothing.
+    assert await desk.sessions.refresh(first.refresh_token) == BAD_REFRESH_TOKEN
+    assert (len(await desk.events("RefreshTokenReusedEvent")), desk.marks.closed) == (1, [session_id])
+    assert desk.witness.told[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("why", ["unknown", "expired", "closed"])
+async def test_a_token_that_opens_nothing_is_refused_and_that_is_on_record(desk: Desk, why: str) -> None:
+    pair = await desk.log_in()
+    if why == "expired":
+        desk.clock.moment = pair.refresh_token_expires_at
+    elif why == "closed":
+        await desk.sessions.close(desk.caller(pair))
+    desk.marks.closed.clear()
+    before = await desk.tokens_of(), await desk.rows("sessions")
+    assert await desk.sessions.refresh(NOBODYS if why == "unknown" else pair.refresh_token) == BAD_REFRESH_TOKEN
+    assert (await desk.tokens_of(), await desk.rows("sessions")) == before
+    [told] = desk.witness.told
+    whose = None if why == "unknown" else desk.user_id
+    assert (told.action, told.code) == ("refreshSession", "INVALID_REFRESH_TOKEN")  # type: ignore[attr-defined]
+    assert (told.entity_type, told.entity_id, told.initiated_by) == ("User", whose, whose)  # type: ignore[attr-defined]
+    assert (desk.marks.closed, await desk.events("SessionRefreshedEvent")) == ([], [])
+
+
+async def test_a_logout_closes_one_session_and_a_second_one_does_not_move_its_end(desk: Desk) -> None:
+    pair, bystander = await desk.log_in(), await desk.log_in()
+    caller, closed_at = desk.caller(pair), desk.clock.now()
+    await desk.sessions.close(caller)
+    desk.clock.moment += timedelta(minutes=1)
+    await desk.sessions.close(caller)
+    sessions = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
+    assert sessions == {caller.session_id: closed_at, desk.caller(bystander).session_id: None}
+    told = await desk.events("UserLoggedOutEvent")
+    assert (told[0]["session_id"], told[0]["initiated_by"]) == (str(caller.session_id), str(desk.user_id))
+    assert desk.marks.closed == [caller.session_id] * 2
+    await desk.has_told_others(caller.session_id)
+
+
+async def test_the_database_is_asked_whether_a_session_is_open_only_where_nothing_else_knows(desk: Desk) -> None:
+    pair = await desk.log_in()
+    caller = desk.caller(pair)
+    before = await desk.connection.fetchval("select clock_timestamp()")
+    await desk.sessions.require_open(caller, None)
+    [(session_id, asked_at)] = desk.marks.opened
+    assert session_id == caller.session_id
+    assert before < asked_at < await desk.connection.fetchval("select clock_timestamp()")
+    desk.marks.says = False
+    with pytest.raises(Unauthenticated):
+        await desk.sessions.require_open(caller, None)
+    desk.marks.says = True
+    await desk.sessions.require_open(Caller(desk.user_id, "CUSTOMER", uuid7()), None)
+    assert len(desk.marks.opened) == 1
+
+
+@pytest.mark.parametrize("why", ["unknown", "expired", "closed"])
+async def test_a_session_that_is_not_open_opens_nothing(desk: Desk, why: str) -> None:
+    pair = await desk.log_in()
+    caller = desk.caller(pair)
+    if why == "expired":
+        desk.clock.moment = pair.refresh_token_expires_at - A_MOMENT
+        await desk.sessions.require_open(caller, None)
+        desk.clock.moment += A_MOMENT
+    elif why == "closed":
+        await desk.sessions.close(caller)
+    else:
+        caller = Caller(desk.user_id, "CUSTOMER", uuid7())
+    desk.marks.opened.clear()
+    with pytest.raises(Unauthenticated):
+        await desk.sessions.require_open(caller, None)
+    assert desk.marks.opened == []
