@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
@@ -82,27 +83,57 @@ async def test_a_listener_that_ends_is_replaced_while_nothing_is_written(pair: T
     await pair.second.believing()
 
 
+@asynccontextmanager
+async def standing_still(url: str) -> AsyncIterator[set[int]]:
+    """Let the server's processes behind the listening connections stand still, and go on at the end; return which."""
+    stopped = await listeners(url)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield set(stopped)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
 async def test_no_answer_is_old_while_the_backend_of_a_listener_stands_still(pair: Twins, database_url: str) -> None:
     await end_listeners(database_url)
     await pair.first.believing()
     await pair.second.believing()
     pair.proxy.open_hole()
-    stopped = await listeners(database_url)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    async with standing_still(database_url) as stopped:
         for _ in range(5):
             await pair.move()
             await pair.look(pair.there)
         async with asyncio.timeout(PATIENCE_S):
-            while len(set(await listeners(database_url)) - set(stopped)) < 2:
+            while len(set(await listeners(database_url)) - stopped) < 2:
                 await asyncio.sleep(0.01)
         for _ in range(5):
             await pair.move()
             await pair.look(pair.there)
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+
+
+async def test_no_answer_is_old_while_a_worker_does_not_find_out_that_it_is_deaf(
+    pair: Twins, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What would end the connection, and with it the trust, waits for longer than this test.
+    monkeypatch.setattr("bank.events.leases.BEAT_WITHIN_S", 2 * PATIENCE_S)
+    before = set(await listeners(database_url))
+    await end_listeners(database_url)
+    async with asyncio.timeout(PATIENCE_S):
+        while len(set(await listeners(database_url)) - before) < 2:
+            await asyncio.sleep(0.01)
+        await pair.first.caught_up()
+        await pair.first.believing()
+        await pair.second.believing()
+        await pair.until_hit(pair.there)
+    pair.proxy.open_hole()
+    async with standing_still(database_url) as deaf:
+        for _ in range(3):
+            await pair.move()
+            await pair.look(pair.there)
+        assert set(await listeners(database_url)) == deaf, "nobody has connected again"
+        assert not pair.second.bank.membership.is_believing
 
 
 async def test_a_worker_that_hears_nothing_believes_the_cache_for_no_longer_than_others_wait(
