@@ -164,8 +164,20 @@ def _sessions(truth: Truth, tally: Tally) -> Iterator[str]:
             yield f"session {row['id']} is nobody's"
         if instant(row["expires_at"]) <= instant(row["created_at"]):
             yield f"session {row['id']} ends before it begins"
-    if closed < len(logouts):
-        yield f"{len(logouts)} sessions were left, and only {closed} are closed"
+    left = sessions_left(logouts)
+    if closed < left:
+        yield f"{left} sessions were left, and only {closed} are closed"
+
+
+def sessions_left(logouts: Sequence[Attempt]) -> int:
+    """Return how many sessions were left for sure: who logs out twice at the same time may leave the same one twice."""
+    until_ns: dict[int, int] = {}
+    left = 0
+    for attempt in sorted(logouts, key=lambda attempt: attempt.invoked_ns):
+        person = attempt.operation.person
+        left += attempt.invoked_ns >= until_ns.get(person, 0)
+        until_ns[person] = max(until_ns.get(person, 0), attempt.ended_ns)
+    return left
 
 
 def _events(truth: Truth, tally: Tally) -> Iterator[str]:

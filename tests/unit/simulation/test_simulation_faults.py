@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from simulation.checks import CHECKS, judge
+from simulation.checks.rows_are_true import sessions_left
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
 from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun, PlannedFault
 from simulation.faults.recovery import back_ns, fault_results, fault_sightings, recovery_from
@@ -141,6 +142,17 @@ def test_at_rest_every_event_is_to_be_handled_again_within_the_same_time() -> No
     verdict, text = at_rest(None)
     assert verdict is Verdict.FAIL
     assert "not every subscriber had handled every event" in text
+
+
+def test_who_logs_out_twice_at_the_same_time_may_have_left_one_session() -> None:
+    def logout(at_s: float, took_s: float) -> Attempt:
+        return attempt(at_s, Kind.LOGOUT, took_s=took_s)
+
+    assert sessions_left([logout(0, 1), logout(0.5, 1), logout(1.2, 1)]) == 1
+    assert sessions_left([logout(2, 1), logout(0, 1)]) == 2
+    other = logout(0.5, 1)
+    other.operation = replace(other.operation, person=2)
+    assert sessions_left([logout(0, 1), other]) == 2
 
 
 @pytest.mark.parametrize("workers", [1, 16])
