@@ -15,9 +15,14 @@ from bank.invariants.verify import verify
 from benchmarks.grown_ledger import grow
 from fixtures.backends.reach import run_sql
 from tests.integration.api import serving, settings_for
-from tests.integration.tampering import TAMPERINGS, Tampering
+from tests.integration.tampering import Tampering
+from tests.integration.tampering_ledger import LEDGER_TAMPERINGS
+from tests.integration.tampering_log import LOG_TAMPERINGS
+from tests.integration.tampering_state import STATE_TAMPERINGS
 from tests.integration.town import brl, build_town
 from tests.integration.written_books import tamper
+
+TAMPERINGS = [*LEDGER_TAMPERINGS, *LOG_TAMPERINGS, *STATE_TAMPERINGS]
 
 FOLDED = {name for name in INVARIANTS if name.endswith("_as_told")} | {"deliveries_leave_their_trace"}
 
@@ -125,7 +130,7 @@ async def test_all_is_seen_as_of_one_moment_however_much_is_written_meanwhile(
         paying = [asyncio.create_task(pay()) for _ in range(4)]
         verdicts = [await verify(database_url) for _ in range(3)]
         stop.set()
-        assert sum([await task for task in paying]) > 20
+        assert min([await task for task in paying]) > 0
         assert [verdict.findings for verdict in verdicts] == [()] * 3
         assert verdicts[0].entries < verdicts[2].entries
 

@@ -1,5 +1,6 @@
 """A plan played against a bank on paper, and the evidence that it leaves."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -76,3 +77,10 @@ def play(tmp_path: Path) -> Play:
         )
 
     return play
+
+
+@pytest.fixture(scope="session")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """What a right bank leaves. Nobody changes it: tests doctor copies."""
+    _, evidence = asyncio.run(played(PaperBank(), short_plan(), tmp_path_factory.mktemp("evidence")))
+    return evidence

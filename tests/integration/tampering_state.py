@@ -1,0 +1,227 @@
+"""What a superuser can do by hand to the schema, and to state that no sum of money depends on."""
+
+from tests.integration.tampering import A_TRANSFER, ANA, ANAS, Tampering
+
+STATE_TAMPERINGS = [
+    Tampering(
+        "a trigger that is disabled",
+        [
+            "alter table entries disable trigger entries_are_append_only",
+        ],
+        {"schema_as_migrated"},
+        "schema_as_migrated",
+        "trigger entries_are_append_only of entries: its definition should be enabled, …, and is disabled, ….",
+    ),
+    Tampering(
+        "a trigger that is gone",
+        [
+            "drop trigger balances_change_by_entries on accounts",
+        ],
+        {"schema_as_migrated"},
+        "schema_as_migrated",
+        "trigger balances_change_by_entries of accounts: it should be there, …, and is missing.",
+    ),
+    Tampering(
+        "a constraint that is gone",
+        [
+            "alter table idempotency_keys drop constraint idempotency_keys_pkey",
+        ],
+        {"schema_as_migrated"},
+        "schema_as_migrated",
+        "constraint idempotency_keys_pkey of idempotency_keys: it should be there, …, and is missing….",
+    ),
+    Tampering(
+        "a right that the bank should not have",
+        [
+            "grant delete on entries to bank_app",
+        ],
+        {"schema_as_migrated"},
+        "schema_as_migrated",
+        "rights of bank_app to table entries: its definition should be insert, select, and is delete, insert, select.",
+    ),
+    Tampering(
+        "a right to change one column",
+        [
+            "grant update (amount_minor) on entries to bank_app",
+        ],
+        {"schema_as_migrated"},
+        "schema_as_migrated",
+        "rights of bank_app to column amount_minor of entries: it should be none of the bank's, and is update.",
+    ),
+    Tampering(
+        "when a transaction was",
+        [
+            f"update transactions set created_at = created_at - interval '1 second' where id = {A_TRANSFER}",
+        ],
+        {"transactions_have_events"},
+        "transactions_have_events",
+        "transaction …, of which 0 and 0 are right.",
+    ),
+    Tampering(
+        "whose an account is",
+        [
+            f"update accounts set user_id = (select id from users where role = 'OPERATOR') where id = {ANA}",
+        ],
+        {"accounts_as_told"},
+        "accounts_as_told",
+        "account …: its owner should be …, and is ….",
+    ),
+    Tampering(
+        "an account that is frozen without anybody's doing",
+        [
+            f"update accounts set status = 'FROZEN' where id = {ANA}",
+        ],
+        {"accounts_as_told"},
+        "accounts_as_told",
+        "account …: its state should be ACTIVE, and is FROZEN.",
+    ),
+    Tampering(
+        "what was spent today",
+        [
+            f"update accounts set spent_minor = 0 where id = {ANA}",
+        ],
+        {"accounts_as_told"},
+        "accounts_as_told",
+        "account …: what is spent on that day should be …, and is 0.",
+    ),
+    Tampering(
+        "an administrator put in",
+        [
+            "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
+            " values (uuidv7(), 'eve@example.com', 'Eve', '-', 'ADMIN', now(), now())",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: it should be told of when it was registered, and is of no event.",
+    ),
+    Tampering(
+        "a role",
+        [
+            "update users set role = 'ADMIN' where role = 'OPERATOR'",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: its role should be OPERATOR, and is ADMIN.",
+    ),
+    Tampering(
+        "a hold's amount together with what is held",
+        [
+            "update holds set amount_minor = amount_minor + 100 where status = 'AUTHORIZED'",
+            f"update accounts set held_minor = held_minor + 100 where id = {ANA}",
+        ],
+        {"holds_as_told"},
+        "holds_as_told",
+        "hold …: its amount should be 500, and is 600.",
+    ),
+    Tampering(
+        "a hold's expiry",
+        [
+            "update holds set expires_at = expires_at + interval '1 year' where status = 'AUTHORIZED'",
+        ],
+        {"holds_as_told"},
+        "holds_as_told",
+        "hold …: its expiry should be …, and is ….",
+    ),
+    Tampering(
+        "a day of an account",
+        [
+            f"update account_days set debits = debits + 1 where {ANAS}",
+        ],
+        {"days_as_told"},
+        "days_as_told",
+        "day …-…-… of account …: its debits should be …, and is ….",
+    ),
+    Tampering(
+        "a projection set back",
+        [
+            "update subscriber_positions set position = position / 2 where subscriber = 'account_days'",
+        ],
+        {"days_as_told"},
+        "days_as_told",
+        "day …, and is ….",
+    ),
+    Tampering(
+        "the audit set back",
+        [
+            "update subscriber_positions set position = position - 1 where subscriber = 'audit'",
+        ],
+        {"deliveries_leave_their_trace"},
+        "deliveries_leave_their_trace",
+        "subscriber audit: its position should be … or more, for that event has its audit row, and is ….",
+    ),
+    Tampering(
+        "an address",
+        [
+            "update users set email = 'eve@example.com' where role = 'OPERATOR'",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: the digest of address, name, CPF and password should be …, and is ….",
+    ),
+    Tampering(
+        "a password together with its salt",
+        [
+            "update users set password_hash = '$argon2id$…', salt = uuid_send(uuidv7()) where role = 'OPERATOR'",
+        ],
+        {"users_as_told"},
+        "users_as_told",
+        "user …: the digest of address, name, CPF and password should be …, and is ….",
+    ),
+    Tampering(
+        "the end of a session taken back",
+        [
+            "update sessions set closed_at = null where closed_at is not null",
+        ],
+        {"sessions_as_told"},
+        "sessions_as_told",
+        "session …: its end should be 20…, and is none (and … more).",
+    ),
+    Tampering(
+        "a refresh token put in",
+        [
+            "insert into refresh_tokens select sha256('eve'), session_id, issued_at, expires_at from refresh_tokens"
+            " limit 1",
+        ],
+        {"sessions_as_told"},
+        "sessions_as_told",
+        "refresh token …: it should be told of when it was issued, and is of no event.",
+    ),
+    Tampering(
+        "a description",
+        [
+            "update transactions set description = 'For services rendered.' where kind = 'REVERSAL'",
+        ],
+        {"transactions_have_events"},
+        "transactions_have_events",
+        "transaction …, of which 0 and 0 are right (and … more).",
+    ),
+    Tampering(
+        "a key's stored outcome",
+        [
+            "update idempotency_keys set outcome = json_build_object('refusal', json_build_object('code', 'X', "
+            f"'message', 'No.')) where transaction_id = {A_TRANSFER}",
+        ],
+        {"keys_as_told"},
+        "keys_as_told",
+        "key 'key-0' of caller …: what was stored with it should be as an event vouches for, and is as none does …",
+    ),
+    Tampering(
+        "a key that points at another transaction",
+        [
+            "update idempotency_keys set transaction_id = (select id from transactions where kind = 'DEPOSIT')"
+            f" where transaction_id = {A_TRANSFER}",
+        ],
+        {"keys_as_told"},
+        "keys_as_told",
+        "key 'key-0' of caller …: what was stored with it should be as an event vouches for, and is as none does …",
+    ),
+    Tampering(
+        "a key taken out, so that a retry pays again",
+        [
+            f"delete from idempotency_keys where transaction_id = {A_TRANSFER}",
+        ],
+        {"keys_as_told"},
+        "keys_as_told",
+        "the event at position …: the key that it vouches for should be a row of idempotency_keys, and is missing …",
+    ),
+]

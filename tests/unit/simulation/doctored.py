@@ -1,0 +1,40 @@
+"""Evidence with something changed, for a check to notice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from simulation.checks import CHECKS
+from simulation.client.answers import Moved
+from simulation.history import Attempt
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import Facts
+from simulation.plan.model import Kind
+from simulation.result import Verdict
+
+
+def verdict(name: str, evidence: Evidence) -> Verdict:
+    return CHECKS[name].check(evidence).verdict
+
+
+def with_facts(evidence: Evidence, **changes: Any) -> Evidence:
+    assert evidence.facts is not None
+    return replace(evidence, facts=replace(evidence.facts, **changes))
+
+
+def with_attempt(evidence: Evidence, attempt: Attempt, **changes: Any) -> Evidence:
+    """Return the evidence with one attempt changed."""
+    return replace(evidence, attempts=[replace(a, **changes) if a is attempt else a for a in evidence.attempts])
+
+
+def first(evidence: Evidence, wanted: Callable[[Attempt], bool]) -> Attempt:
+    return next(attempt for attempt in evidence.attempts if wanted(attempt))
+
+
+def transfer(evidence: Evidence) -> Attempt:
+    return first(evidence, lambda a: a.operation.kind is Kind.TRANSFER and isinstance(a.answer, Moved))
+
+
+def facts_of(evidence: Evidence) -> Facts:
+    assert evidence.facts is not None
+    return evidence.facts

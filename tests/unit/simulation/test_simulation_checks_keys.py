@@ -1,0 +1,105 @@
+"""Checks of keys, acknowledged effects and holds fail what was doctored."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from simulation.client.answers import Moved
+from simulation.history import Attempt
+from simulation.judge.evidence import Evidence
+from simulation.judge.facts import KeyRow
+from simulation.plan.model import Kind
+from simulation.result import Verdict
+from tests.unit.simulation.doctored import facts_of, first, transfer, verdict, with_attempt, with_facts
+
+
+def replay_of(evidence: Evidence) -> Attempt:
+    return first(evidence, lambda a: isinstance(a.answer, Moved) and a.replayed is True)
+
+
+def test_a_repetition_with_another_answer_is_a_second_effect(evidence: Evidence) -> None:
+    again = replay_of(evidence)
+    assert isinstance(again.answer, Moved)
+    other = replace(again.answer, transaction_id="another")
+    assert verdict("exactly_once", with_attempt(evidence, again, answer=other)) is Verdict.FAIL
+
+
+def test_a_repetition_that_does_not_say_so_is_noticed(evidence: Evidence) -> None:
+    assert verdict("exactly_once", with_attempt(evidence, replay_of(evidence), replayed=False)) is Verdict.FAIL
+
+
+@pytest.mark.parametrize("code", ["INSUFFICIENT_FUNDS", None])
+def test_a_key_used_for_another_content_must_be_refused_for_that_reason(evidence: Evidence, code: str | None) -> None:
+    conflict = first(evidence, lambda a: a.code == "IDEMPOTENCY_KEY_REUSED")
+    changes: dict[str, Any] = {"code": code}
+    if code is None:
+        changes |= {"outcome": "ok", "answer": transfer(evidence).answer}
+    assert verdict("exactly_once", with_attempt(evidence, conflict, **changes)) is Verdict.FAIL
+
+
+def test_a_repetition_refused_as_a_conflict_is_noticed(evidence: Evidence) -> None:
+    again = replay_of(evidence)
+    changes = {"code": "IDEMPOTENCY_KEY_REUSED", "outcome": "refused", "answer": None, "replayed": False}
+    assert verdict("exactly_once", with_attempt(evidence, again, **changes)) is Verdict.FAIL
+
+
+def test_a_transaction_without_a_key_is_a_second_effect(evidence: Evidence) -> None:
+    facts = facts_of(evidence)
+    extra = replace(next(iter(facts.transactions.values())), id="extra")
+    doctored = with_facts(evidence, transactions={**facts.transactions, "extra": extra})
+    assert verdict("exactly_once", doctored) is Verdict.FAIL
+    assert verdict("balances_match_oracle", doctored) is Verdict.FAIL
+
+
+def test_an_acknowledged_transaction_that_is_not_there_is_lost(evidence: Evidence) -> None:
+    facts, moved = facts_of(evidence), transfer(evidence).answer
+    assert isinstance(moved, Moved)
+    left = {id_: row for id_, row in facts.transactions.items() if id_ != moved.transaction_id}
+    assert verdict("acknowledged_is_durable", with_facts(evidence, transactions=left)) is Verdict.FAIL
+
+
+def test_an_acknowledged_transaction_without_one_of_its_entries_is_half_lost(evidence: Evidence) -> None:
+    facts, moved = facts_of(evidence), transfer(evidence).answer
+    assert isinstance(moved, Moved)
+    credited = facts.transactions[moved.transaction_id].credit_account_id
+    rows = [row for row in facts.entries[credited] if row.transaction_id != moved.transaction_id]
+    doctored = with_facts(evidence, entries={**facts.entries, credited: rows})
+    assert verdict("acknowledged_is_durable", doctored) is Verdict.FAIL
+
+
+def test_an_acknowledged_user_or_account_that_is_not_there_is_lost(evidence: Evidence) -> None:
+    facts = facts_of(evidence)
+    assert verdict("acknowledged_is_durable", with_facts(evidence, users=facts.users[:-1])) is Verdict.FAIL
+    accounts = dict(list(facts.accounts.items())[:-1])
+    assert verdict("acknowledged_is_durable", with_facts(evidence, accounts=accounts)) is Verdict.FAIL
+
+
+def late_hold(evidence: Evidence, expires_at: str | None, *, kept: bool = False) -> Evidence:
+    """Let somebody ask for a hold whose time was over, or not, when it came to be decided: INVALID_INPUT."""
+    moved = transfer(evidence)
+    operation = replace(moved.operation, kind=Kind.AUTHORIZE, key="a hold", follows=None)
+    sent = replace(moved.sent, expires_at=expires_at)
+    hold = replace(
+        moved, operation=operation, sent=sent, outcome="refused", code="INVALID_INPUT", answer=None, replayed=False
+    )
+    row = KeyRow(evidence.user_ids[operation.person], "a hold", "authorizeHold", None)
+    if kept:
+        evidence = with_facts(evidence, keys={**facts_of(evidence).keys, (row.caller_id, row.key): row})
+    return replace(evidence, attempts=sorted([*evidence.attempts, hold], key=lambda a: a.invoked_ns))
+
+
+def test_a_hold_that_came_too_late_may_be_refused_but_burns_no_key(evidence: Evidence) -> None:
+    late = late_hold(evidence, "1970-01-01T00:00:01+00:00")
+    assert (verdict("exactly_once", late), verdict("refusals_are_right", late)) == (Verdict.PASS, Verdict.PASS)
+    burned = late_hold(evidence, "1970-01-01T00:00:01+00:00", kept=True)
+    assert verdict("exactly_once", burned) is Verdict.FAIL
+
+
+def test_a_hold_whose_time_was_not_over_may_not_be_refused_as_too_late(evidence: Evidence) -> None:
+    assert verdict("refusals_are_right", late_hold(evidence, "2100-01-01T00:00:00+00:00")) is Verdict.FAIL
+
+
+def test_a_hold_without_an_end_of_its_own_cannot_come_too_late(evidence: Evidence) -> None:
+    never = late_hold(evidence, None)
+    assert verdict("refusals_are_right", never) is Verdict.FAIL
