@@ -6,7 +6,8 @@ trail: each field of the contract has a rule (`simulation/fields/rules.py`), and
 
 from collections import Counter
 
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.tally import Tally
+from simulation.checks.whole_rows import check_rows, have_rows
 from simulation.fields.truth import Truth
 from simulation.fields.walk import wrong_fields
 from simulation.judge.evidence import Evidence
@@ -16,20 +17,17 @@ NAME = "fields_are_true"
 TITLE = "Every field of every answer is what the books say"
 
 
-def applies(evidence: Evidence) -> bool:
-    """Return whether there are answers as they came, and whole rows to hold them against."""
-    return evidence.facts is None or bool(evidence.facts.rows)
+applies = have_rows
 
 
 def check(evidence: Evidence) -> CheckResult:
     """Walk over every answer, oldest first."""
-    tally = Tally(NAME, TITLE)
-    if evidence.facts is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
-    truth = Truth(evidence, evidence.facts)
+    return check_rows(NAME, TITLE, evidence, _look)
+
+
+def _look(truth: Truth, tally: Tally) -> None:
     broken: Counter[str] = Counter()
-    for attempt in evidence.attempts:
+    for attempt in truth.evidence.attempts:
         if attempt.body is None:
             continue
         tally.look()
@@ -38,4 +36,3 @@ def check(evidence: Evidence) -> CheckResult:
             tally.broke(f"{attempt}: {field}: {sentence}")
     if broken:
         tally.note(", ".join(f"{field} {count} times" for field, count in broken.most_common(5)))
-    return tally.result()

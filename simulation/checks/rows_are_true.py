@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from simulation.checks.kept import REUSED
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.tally import Tally
+from simulation.checks.whole_rows import check_rows, have_rows
 from simulation.fields.truth import Truth, instant, us_of
 from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
@@ -39,22 +40,18 @@ RECORDED = frozenset(
 """Refusals that are on record: whoever was refused so, there is an event of it."""
 
 
-def applies(evidence: Evidence) -> bool:
-    """Return whether there are whole rows to look at."""
-    return evidence.facts is None or bool(evidence.facts.rows)
+applies = have_rows
 
 
 def check(evidence: Evidence) -> CheckResult:
     """Look up what each request must have left."""
-    tally = Tally(NAME, TITLE)
-    if evidence.facts is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
-    truth = Truth(evidence, evidence.facts)
+    return check_rows(NAME, TITLE, evidence, _look)
+
+
+def _look(truth: Truth, tally: Tally) -> None:
     for looks in (_people, _accounts, _transactions, _holds, _sessions, _events, _audits):
         for sentence in looks(truth, tally):
             tally.broke(sentence)
-    return tally.result()
 
 
 def _differ(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
