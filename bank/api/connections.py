@@ -1,16 +1,11 @@
-"""The connections of clients: how many there may be, and how long one may take to bring a whole request.
+"""The connection of a client: how long it may take to bring a whole request and to read the answer, and how it ends.
 
-A connection costs a file and some memory before anybody is known. So each has a bounded time, an address has a bounded
-number of them, and where there are too many, those that are waiting for a request give way to new ones: first the
-oldest of those that never sent one, then the one that was used longest ago.
+How many there may be is in `connection_limits.py`.
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextvars import copy_context
-from dataclasses import dataclass
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_network
 from typing import Any
 
 import structlog
@@ -20,11 +15,11 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from bank.api.connection_limits import ConnectionLimits, Connections
 from bank.api.faults import HEADERS, correlation_header, fault_body
-from bank.api.sender import Address, Network, read_address
+from bank.api.sender import read_address
 from bank.errors import BadInput, BankError, Overloaded
 from bank.identifiers import uuid7
-from bank.telemetry import metrics
 from bank.telemetry.context import RequestContext, correlation_id, enter_context
 
 logger = structlog.get_logger(__name__)
@@ -39,120 +34,10 @@ IDLE_SECONDS = 75.0
 UNSENT_SECONDS = 30.0
 # To read on after a refusal that did not wait for the body, so that the client sees the answer before the end.
 LINGER_SECONDS = 2.0
-_SWEEP_SECONDS = 1.0
 # Connections the kernel holds until they are accepted, and those accepted in one turn of the loop: of these, up to
 # three turns' worth are open before the first of them is counted.
 _LISTEN_BACKLOG = 1024
 _ACCEPTED_AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """Limits on connections in all and from one address; trusted proxies have only the first limit."""
-
-    total: int = 10_000
-    per_address: int = 1_000
-    trusted: Sequence[Network] = ()
-
-
-class _Group:
-    """Connections in the order in which they give way."""
-
-    __slots__ = ("silent", "used")
-
-    def __init__(self) -> None:
-        self.silent: dict[ClientConnection, None] = {}
-        self.used: dict[ClientConnection, None] = {}
-
-    def __len__(self) -> int:
-        return len(self.silent) + len(self.used)
-
-    def use(self, connection: "ClientConnection") -> None:
-        self.silent.pop(connection, None)
-        self.used.pop(connection, None)
-        self.used[connection] = None
-
-    def remove(self, connection: "ClientConnection") -> None:
-        self.silent.pop(connection, None)
-        self.used.pop(connection, None)
-
-    def waiting(self) -> "ClientConnection | None":
-        """Return the first that can give way, or None where all are being served."""
-        for connections in (self.silent, self.used):
-            for connection in connections:
-                if connection.waits_for_request:
-                    return connection
-        return None
-
-
-class Connections:
-    """All connections of this process' clients."""
-
-    def __init__(self, limits: ConnectionLimits) -> None:
-        self._limits = limits
-        self._all = _Group()
-        self._of_address: dict[Any, _Group] = {}
-        self._closed = {"timed_out": 0, "gave_way": 0, "refused": 0}
-
-    def admit(self, connection: "ClientConnection", key: Any) -> bool:
-        """Take in a new connection, in the place of a waiting one where there are too many; False where none waits."""
-        own = self._of_address.get(key) if key is not None else None
-        for group, most in ((own, self._limits.per_address), (self._all, self._limits.total)):
-            if group is None or len(group) < most:
-                continue
-            waiting = group.waiting()
-            if waiting is None:
-                self.count("refused")
-                return False
-            self.count("gave_way")
-            self.remove(waiting)
-            waiting.abort()
-        if key is not None:
-            self._of_address.setdefault(key, _Group()).silent[connection] = None
-        self._all.silent[connection] = None
-        metrics.CONNECTIONS_OPEN.set(len(self._all))
-        return True
-
-    def use(self, connection: "ClientConnection") -> None:
-        """Note that a whole request has come."""
-        if connection in self._all.used or connection in self._all.silent:
-            self._all.use(connection)
-            if (own := self._of_address.get(connection.key)) is not None:
-                own.use(connection)
-
-    def remove(self, connection: "ClientConnection") -> None:
-        """Forget a connection that has ended or is about to."""
-        self._all.remove(connection)
-        own = self._of_address.get(connection.key)
-        if own is not None:
-            own.remove(connection)
-            if not len(own):
-                del self._of_address[connection.key]
-        metrics.CONNECTIONS_OPEN.set(len(self._all))
-
-    def key_of(self, peer: Address | None) -> Any:
-        """Return what connections are counted by: the address, or an IPv6 customer's network; None for no limit."""
-        if peer is None or any(peer in network for network in self._limits.trusted):
-            return None
-        # Whoever has one address of IPv6 has all of its /64.
-        return ip_network((peer, 64), strict=False) if isinstance(peer, IPv6Address) else peer
-
-    def count(self, reason: str) -> None:
-        """Count a connection that the bank ended."""
-        self._closed[reason] += 1
-        metrics.CONNECTIONS_CLOSED.labels(reason).inc()
-
-    async def sweep(self) -> None:
-        """End the connections whose time is up, once a second, until cancelled."""
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            now = asyncio.get_running_loop().time()
-            for connection in [*self._all.silent, *self._all.used]:
-                connection.check_time(now)
-            if any(self._closed.values()):
-                # One line a second, however many there were.
-                logger.warning("connections_closed", **self._closed, open=len(self._all))
-                self._closed = dict.fromkeys(self._closed, 0)
 
 
 class ClientConnection(RequestHandler):

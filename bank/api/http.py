@@ -1,45 +1,37 @@
 """GraphQL over HTTP with that specification's media types and status codes; health and metrics (spec step 7)."""
 
-import asyncio
-import codecs
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import perf_counter
 
 import msgspec
 import structlog
-from aiohttp import HttpVersion11, web
-from multidict import MultiMapping
+from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bank.api.accept import LEGACY_JSON, RESPONSE_JSON, choose_media_type
+from bank.api.accept import LEGACY_JSON
 from bank.api.answer import Answer, Answerer, GraphQLRequest
 from bank.api.body import RefusedMemberError, read_body, read_variables
-from bank.api.compression import (
-    ACCEPTED_ENCODINGS,
-    BrokenEncodingError,
-    TooLargeError,
-    UnknownEncodingError,
-    decompress,
-)
-from bank.api.connections import HEAD_SECONDS
 from bank.api.faults import ALWAYS, HEADERS, correlation_header, fault_body
+from bank.api.receive import (
+    BODY_BYTES_MAX,
+    MalformedRequest,
+    bearer_token,
+    correlation_id_of,
+    header_text,
+    is_marked,
+    media_type_of,
+    read_request,
+    reads_past_cache,
+    require_http_1,
+)
 from bank.api.sender import read_address, sender_address
 from bank.app import Bank
 from bank.cache.redis import RedisUnavailable
 from bank.errors import BadInput, BankError
-from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, correlation_id, current_context, enter_context
 
 logger = structlog.get_logger(__name__)
-
-# A document of 32 KiB, its variables, and room.
-BODY_BYTES_MAX = 128 * 1024
-# From the end of the headers to that of the body: as long as the headers may take.
-BODY_SECONDS = HEAD_SECONDS
-# As long as two UUIDs; printable, so that nothing strange gets into a log line.
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}")
 
 _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, "OVERLOADED": 503, "UNAVAILABLE": 503,
            "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
@@ -89,7 +81,7 @@ def _application(face: "_Face", paths: dict[str, dict[str, _Handler]]) -> web.Ap
 async def _complete(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Give an answer what all have, also those that aiohttp makes."""
     if correlation_id() is None:
-        enter_context(RequestContext(correlation_id=_correlation_id(request)))
+        enter_context(RequestContext(correlation_id=correlation_id_of(request)))
     if isinstance(response, web.HTTPException):
         # aiohttp's own: it repeats what the client sent, as text.
         sentence = _OF_AIOHTTP.get(response.status, "The request cannot be answered.")
@@ -100,16 +92,6 @@ async def _complete(request: web.BaseRequest, response: web.StreamResponse) -> N
     response.headers.update(correlation_header())
 
 
-class _Malformed(Exception):
-    """A request that no operation is run for; what the client is told, with which status and headers."""
-
-    def __init__(self, sentence: str, *, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.status = status
-        self.headers = headers or {}
-
-
 class _Face:
     def __init__(self, bank: Bank, answerer: Answerer) -> None:
         self._bank = bank
@@ -118,9 +100,9 @@ class _Face:
     def _enter(self, request: web.Request) -> RequestContext:
         forwarded_for, trusted = request.headers.getall("X-Forwarded-For", ()), self._bank.settings.trusted_proxies
         context = RequestContext(
-            correlation_id=_correlation_id(request),
+            correlation_id=correlation_id_of(request),
             ip_address=sender_address(request.remote, forwarded_for, trusted),
-            user_agent=_text(request.headers.get("User-Agent", ""))[:255] or None,
+            user_agent=header_text(request.headers.get("User-Agent", ""))[:255] or None,
         )
         enter_context(context)
         return context
@@ -131,14 +113,14 @@ class _Face:
         method = "GET" if request.method == "HEAD" else request.method  # aiohttp leaves the body of a HEAD out
         handler = handlers.get(method)
         try:
-            _require_http_1(request)
+            require_http_1(request)
             if handler is not None:
                 return await handler(request)
             headers = {"Allow": ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"])}
             if method == "OPTIONS":
                 return web.Response(status=204, headers=headers)
-            return _refuse(_Malformed(f"This path takes {headers['Allow']}.", status=405, headers=headers))
-        except _Malformed as malformed:
+            return _refuse(MalformedRequest(f"This path takes {headers['Allow']}.", status=405, headers=headers))
+        except MalformedRequest as malformed:
             return _refuse(malformed)
         except ConnectionError:
             logger.info("request", operation="refused", status=None, outcome="error", error="CLIENT_LEFT")
@@ -151,57 +133,57 @@ class _Face:
         culprit = (
             "The path ends with a slash too many or is spelt otherwise" if near else "There is nothing at this path"
         )
-        return _refuse(_Malformed(f"{culprit}: the API is at /graphql, health at /health/ready.", status=404))
+        return _refuse(MalformedRequest(f"{culprit}: the API is at /graphql, health at /health/ready.", status=404))
 
     async def post(self, request: web.Request) -> web.Response:
         """Execute a document sent as JSON."""
-        media_type = _media_type(request)
+        media_type = media_type_of(request)
         if request.content_type != LEGACY_JSON:
-            raise _Malformed("Send the request as application/json.", status=415)
-        raw = await _read(request)
+            raise MalformedRequest("Send the request as application/json.", status=415)
+        raw = await read_request(request)
         try:
             body = read_body(raw)
         except RefusedMemberError as error:
-            raise _Malformed(str(error)) from None
+            raise MalformedRequest(str(error)) from None
         except msgspec.ValidationError:
-            raise _Malformed("The request is a JSON object with query, operationName, variables.") from None
+            raise MalformedRequest("The request is a JSON object with query, operationName, variables.") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            mark = " It begins with a byte order mark, or is not UTF-8." if _is_marked(raw) else ""
-            raise _Malformed(f"The request is not JSON.{mark}") from None
+            mark = " It begins with a byte order mark, or is not UTF-8." if is_marked(raw) else ""
+            raise MalformedRequest(f"The request is not JSON.{mark}") from None
         return await self._answer(
             media_type,
             GraphQLRequest(
                 query=body.query,
                 operation_name=body.operation_name or None,
                 variables=body.variables,
-                access_token=_bearer(request.headers),
-                past_cache=_past_cache(request.headers),
+                access_token=bearer_token(request.headers),
+                past_cache=reads_past_cache(request.headers),
             ),
         )
 
     async def get(self, request: web.Request) -> web.Response:
         """Execute a query sent as URL parameters."""
-        media_type = _media_type(request)
+        media_type = media_type_of(request)
         parameters = request.query
         if "query" not in parameters:
-            raise _Malformed("The parameter query is missing.")
+            raise MalformedRequest("The parameter query is missing.")
         for name in _PARAMETERS:
             if len(parameters.getall(name, ())) > 1:
-                raise _Malformed(f"The parameter {name} comes twice.")
+                raise MalformedRequest(f"The parameter {name} comes twice.")
         try:
             variables = read_variables(parameters.get("variables") or "null")
         except RefusedMemberError as error:
-            raise _Malformed(f"The parameter variables: {error}") from None
+            raise MalformedRequest(f"The parameter variables: {error}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            raise _Malformed("The parameter variables is not a JSON object.") from None
+            raise MalformedRequest("The parameter variables is not a JSON object.") from None
         return await self._answer(
             media_type,
             GraphQLRequest(
                 query=parameters["query"],
                 operation_name=parameters.get("operationName") or None,
                 variables=variables,
-                access_token=_bearer(request.headers),
-                past_cache=_past_cache(request.headers),
+                access_token=bearer_token(request.headers),
+                past_cache=reads_past_cache(request.headers),
                 queries_only=True,
             ),
         )
@@ -277,7 +259,7 @@ class _Face:
             or "X-Forwarded-For" in request.headers
             or "Forwarded" in request.headers
         ):
-            raise _Malformed("Metrics are for this machine, or at BANK_METRICS_ADDRESS.", status=404)
+            raise MalformedRequest("Metrics are for this machine, or at BANK_METRICS_ADDRESS.", status=404)
         return await self.metrics(request)
 
     async def metrics(self, _request: web.Request) -> web.Response:
@@ -286,34 +268,6 @@ class _Face:
 
 
 _FORWARDED = {"stale": "stale", "bypass": "request", "miss": "uri-miss", "away": "bypass"}
-
-
-def _require_http_1(request: web.Request) -> None:
-    """Raise `_Malformed` for what a proxy in front may have read otherwise: another version, or coding of the body."""
-    if request.version > HttpVersion11:
-        raise _Malformed("Send the request as HTTP/1.1.", status=505)
-    coding = request.headers.get("Transfer-Encoding")
-    if coding is not None and coding.strip().lower() != "chunked":
-        raise _Malformed("Transfer-Encoding can be chunked, and nothing else.", status=501)
-
-
-def _text(header: str) -> str:
-    """Return a header that can be stored: bytes that are not UTF-8 come as lone surrogates, which no column takes."""
-    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _is_marked(raw: bytes) -> bool:
-    """Return whether a body begins as texts of Windows and .NET do: with a mark, or in units of two or four bytes."""
-    return raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]
-
-
-def _bearer(headers: MultiMapping[str]) -> str | None:
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
-
-
-def _past_cache(headers: MultiMapping[str]) -> bool:
-    return "no-cache" in headers.get("Cache-Control", "").lower()
 
 
 def _status(answer: Answer, *, legacy: bool) -> int:
@@ -327,49 +281,10 @@ def _status(answer: Answer, *, legacy: bool) -> int:
     return status or (200 if answer.executed else 400)
 
 
-def _refuse(malformed: _Malformed) -> web.Response:
+def _refuse(malformed: MalformedRequest) -> web.Response:
     error = BadInput(malformed.sentence)
     logger.info("request", operation="refused", status=malformed.status, outcome="error", error=error.code)
     response = web.Response(body=fault_body(error), status=malformed.status, headers={**HEADERS, **malformed.headers})
     if malformed.status in {408, 501, 505}:  # where the next request begins is not certain
         response.force_close()
     return response
-
-
-def _correlation_id(request: web.BaseRequest) -> str:
-    given = request.headers.get("X-Correlation-ID", "")
-    return given if _CORRELATION_ID.fullmatch(given) else str(uuid7())
-
-
-def _media_type(request: web.Request) -> str:
-    """Return the type of the answer, which has to be known before anything is done."""
-    media_type = choose_media_type(",".join(request.headers.getall("Accept", ())))
-    if media_type is None:
-        raise _Malformed(f"The answer can be {RESPONSE_JSON} or {LEGACY_JSON}; Accept has neither.", status=406)
-    return media_type
-
-
-async def _read(request: web.Request) -> bytes:
-    """Return the body, decompressed."""
-    too_large = _Malformed(f"A request has at most {BODY_BYTES_MAX} bytes.", status=413)
-    try:
-        if request.content.is_eof():
-            raw = await request.read()
-        else:
-            async with asyncio.timeout(BODY_SECONDS):
-                raw = await request.read()
-        encoding = request.headers.get("Content-Encoding")
-        return raw if encoding is None else decompress(raw, encoding, most=BODY_BYTES_MAX)
-    except (web.HTTPRequestEntityTooLarge, TooLargeError):
-        raise too_large from None
-    except TimeoutError:
-        sentence = f"The request's body has to come within {BODY_SECONDS:.0f} seconds."
-        raise _Malformed(sentence, status=408) from None
-    except UnknownEncodingError:
-        accepted = {"Accept-Encoding": ACCEPTED_ENCODINGS}
-        sentence = f"Content-Encoding can be {ACCEPTED_ENCODINGS}, and only one of them."
-        raise _Malformed(sentence, status=415, headers=accepted) from None
-    except BrokenEncodingError:
-        raise _Malformed("The body is not what Content-Encoding says.") from None
-    except web.RequestPayloadError:
-        raise _Malformed("The body is not what the headers say.") from None

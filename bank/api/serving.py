@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from bank.api.answer import Answerer
-from bank.api.connections import ClientSite, ConnectionLimits
+from bank.api.connection_limits import ConnectionLimits
+from bank.api.connections import ClientSite
 from bank.api.http import build_metrics_application, build_web_application
 from bank.app import Bank
 

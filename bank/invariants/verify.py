@@ -26,7 +26,7 @@ from bank.invariants.list import INVARIANTS
 from bank.invariants.schema import compare_schema, logins_of_role
 
 _queries = load_statements(__file__)
-_state_queries = load_statements(__file__, "state.sql")
+_of_state = (load_statements(__file__, "state.sql"), load_statements(__file__, "people.sql"))
 
 # The longest first.
 SWEEPS = (
@@ -158,7 +158,7 @@ async def _one_moment(url: str) -> AsyncIterator[list[Any]]:
 
 def _statement(name: str) -> str:
     """Return the text of a sweep, of whichever file."""
-    text: str = getattr(_queries if hasattr(_queries, name) else _state_queries, name).sql
+    text: str = getattr(next(queries for queries in (_queries, *_of_state) if hasattr(queries, name)), name).sql
     return text
 
 

@@ -15,8 +15,9 @@ import pytest
 from aiohttp import web
 from graphql import get_introspection_query
 
-from bank.api import connections, http
-from bank.api.connections import ClientConnection, ConnectionLimits, Connections
+from bank.api import connection_limits, connections, receive
+from bank.api.connection_limits import ConnectionLimits, Connections
+from bank.api.connections import ClientConnection
 from bank.errors import BadInput
 from bank.telemetry import metrics
 from bank.telemetry.context import RequestContext, correlation_id, enter_context
@@ -98,8 +99,8 @@ def read_all(answer: bytes) -> tuple[int, dict[str, str], Any]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become tenths."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "_SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr(http, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(connection_limits, "_SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(receive, "BODY_SECONDS", 0.5)
     monkeypatch.setattr(connections, "LINGER_SECONDS", 0.1)
 
 
@@ -111,8 +112,8 @@ async def small_bank(database_url: str, redis_url: str, impatient: None) -> Asyn
 
 
 def test_a_request_has_ten_to_twenty_seconds_for_each_of_its_parts() -> None:
-    assert 10 <= connections.HEAD_SECONDS + connections._SWEEP_SECONDS <= 20
-    assert 10 <= http.BODY_SECONDS + connections.LINGER_SECONDS <= 20
+    assert 10 <= connections.HEAD_SECONDS + connection_limits._SWEEP_SECONDS <= 20
+    assert 10 <= receive.BODY_SECONDS + connections.LINGER_SECONDS <= 20
 
 
 def test_an_answer_has_half_a_minute_to_be_read() -> None:
