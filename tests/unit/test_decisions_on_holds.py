@@ -123,10 +123,16 @@ async def test_money_is_not_set_aside_where_the_books_say_no(
 
 
 @pytest.mark.parametrize(
-    ("changed", "code"), [({"status": "CLOSED"}, "ACCOUNT_CLOSED"), ({"currency": "USD"}, "CURRENCY_MISMATCH")]
+    ("changed", "code", "field"),
+    [
+        ({"status": "CLOSED"}, "ACCOUNT_CLOSED", ("toAccountNumber",)),
+        ({"currency": "USD"}, "CURRENCY_MISMATCH", ("amount", "currency")),
+    ],
 )
-async def test_money_is_not_set_aside_for_an_account_that_cannot_take_it(changed: dict[str, Any], code: str) -> None:
-    assert refused(await hold_money(PaperLedger(account(BIAS, BIA, 0, **changed))))[0] == code
+async def test_money_is_not_set_aside_for_an_account_that_cannot_take_it(
+    changed: dict[str, Any], code: str, field: tuple[str, ...]
+) -> None:
+    assert refused(await hold_money(PaperLedger(account(BIAS, BIA, 0, **changed)))) == (code, field)
 
 
 @pytest.mark.parametrize("changed", [{"balance_minor": 3_000}, {"held_minor": 97_000}, {"spent_minor": 77_000}])

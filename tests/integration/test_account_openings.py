@@ -1,0 +1,141 @@
+"""Opening accounts: what a new one is, how many there may be, and what a key of an opening stands for."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bank.accounts.open import ACCOUNTS_PER_USER_MAX, Opening, open_account
+from bank.cache.values import Tag
+from bank.clock import SystemClock
+from bank.events.event import DomainEvent
+from bank.events.work import Work
+from bank.ledger.model import Account, Refusal
+from tests.integration.books import Books
+
+
+@dataclass
+class Counter:
+    """Where accounts are opened, and what the cache and the witness were told there."""
+
+    books: Books
+    cached: list[Tag] = field(default_factory=list)
+    witnessed: list[DomainEvent] = field(default_factory=list)
+
+    async def put(self, tags: Sequence[Tag]) -> bool:
+        self.cached += tags
+        return True
+
+    async def tell(self, event: DomainEvent) -> None:
+        self.witnessed.append(event)
+
+    async def open(self, key: str = "k", currency: str = "BRL", user_id: UUID | None = None) -> Opening:
+        work = Work(self.books.database, self.books.bus, SystemClock())
+        user_id = user_id or self.books.owner_id
+        return await open_account(work, self, self, user_id=user_id, key=key, currency=currency)  # type: ignore[arg-type]  # alike
+
+    async def row(self, statement: str, *arguments: Any) -> Any:
+        return await self.books.connection.fetchrow(statement, *arguments)
+
+    async def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return type and data of every event but those of the bank's beginning."""
+        rows = await self.books.connection.fetch(
+            "select event_type, event_data from event_store where event_type <> 'UserRegisteredEvent' order by position"
+        )
+        return [(row["event_type"], json.loads(row["event_data"])) for row in rows]
+
+
+def account_of(opening: Opening) -> Account:
+    assert isinstance(opening.result, Account)
+    return opening.result
+
+
+def code_of(opening: Opening) -> tuple[str, tuple[str, ...] | None]:
+    assert isinstance(opening.result, Refusal)
+    return opening.result.code, opening.result.field
+
+
+async def test_a_new_account_is_empty_active_and_its_owner_s(books: Books) -> None:
+    counter = Counter(books)
+    opening = await counter.open()
+    opened = account_of(opening)
+    row = await counter.row("select * from accounts where user_id = $1", books.owner_id)
+    assert (opened.id, opened.number, opened.created_at) == (row["id"], row["number"], row["created_at"])
+    assert (opened.user_id, opened.kind, opened.currency) == (books.owner_id, "CUSTOMER", "BRL")
+    assert (opened.status, opened.balance_minor, opened.version, opening.replayed) == ("ACTIVE", 0, 0, False)
+    assert (row["kind"], row["status"], row["currency"], row["balance_minor"]) == ("CUSTOMER", "ACTIVE", "BRL", 0)
+    assert row["updated_at"] == row["created_at"]
+    [(event_type, data)] = await counter.told()
+    assert (event_type, data["account_id"], data["owner_id"]) == (
+        "AccountCreatedEvent", str(opened.id), str(books.owner_id)
+    )  # fmt: skip
+    assert (data["number"], data["currency"]) == (opened.number, "BRL")
+    # The owner's list is another one from now on.
+    version = (await counter.row("select version from users where id = $1", books.owner_id))["version"]
+    assert [(tag.key, tag.version) for tag in counter.cached] == [(f"user:{books.owner_id}", version)]
+    assert version == 2
+    assert counter.witnessed == []
+
+
+async def test_a_key_opens_one_account(books: Books) -> None:
+    counter = Counter(books)
+    openings = [await counter.open() for _ in range(2)] + await asyncio.gather(*[counter.open() for _ in range(5)])
+    assert {account_of(opening) for opening in openings} == {account_of(openings[0])}
+    assert [opening.replayed for opening in openings] == [False] + [True] * 6
+    assert len(await counter.told()) == 1
+    key = await counter.row("select * from idempotency_keys")
+    assert (key["caller_id"], key["key"], key["operation"]) == (books.owner_id, "k", "openAccount")
+    # Perhaps the first time nobody could be told.
+    assert len(counter.cached) == 7
+    assert account_of(await counter.open("k2")).id != account_of(openings[0]).id
+
+
+async def test_a_key_of_a_transfer_opens_nothing(books: Books) -> None:
+    counter, account_id = Counter(books), await books.open_account()
+    await books.deposit(account_id, "1.00", key="k")
+    assert code_of(await counter.open()) == ("IDEMPOTENCY_KEY_REUSED", ("input", "idempotencyKey"))
+    event_type, data = (await counter.told())[-1]
+    assert (event_type, data["action"], data["code"]) == (
+        "ActionRefusedEvent", "openAccount", "IDEMPOTENCY_KEY_REUSED"
+    )  # fmt: skip
+    assert (data["entity_type"], data["entity_id"], data["initiated_by"]) == ("User", *[str(books.owner_id)] * 2)
+
+
+async def test_another_currency_is_refused_and_burns_no_key(books: Books) -> None:
+    counter = Counter(books)
+    assert code_of(await counter.open(currency="USD")) == ("CURRENCY_MISMATCH", ("input", "currency"))
+    [told] = counter.witnessed
+    assert (told.action, told.code) == ("openAccount", "CURRENCY_MISMATCH")  # type: ignore[attr-defined]
+    assert (told.entity_id, told.initiated_by) == (books.owner_id, books.owner_id)  # type: ignore[attr-defined]
+    assert (await counter.told(), counter.cached) == ([], [])
+    assert not (await counter.open()).replayed
+
+
+async def test_a_person_has_twenty_accounts_at_most_and_the_refusal_is_remembered(books: Books) -> None:
+    counter = Counter(books)
+    for _ in range(ACCOUNTS_PER_USER_MAX - 1):
+        await books.open_account()
+    both = await asyncio.gather(counter.open("a"), counter.open("b"))
+    [opened] = [one for one in both if isinstance(one.result, Account)]
+    [refused] = [one for one in both if one is not opened]
+    assert code_of(refused) == ("ACCOUNT_LIMIT_REACHED", None)
+    key = "b" if opened is both[0] else "a"
+    event_type, data = (await counter.told())[-1]
+    assert (event_type, data["code"], data["entity_id"]) == (
+        "ActionRefusedEvent", "ACCOUNT_LIMIT_REACHED", str(books.owner_id)
+    )  # fmt: skip
+    await books.connection.execute("set session_replication_role = replica")
+    await books.connection.execute("delete from accounts where id = $1", account_of(opened).id)
+    again = await counter.open(key)
+    assert (code_of(again), again.replayed) == (("ACCOUNT_LIMIT_REACHED", None), True)
+
+
+@pytest.mark.parametrize("count", [3])
+async def test_numbers_are_given_once(books: Books, count: int) -> None:
+    counter = Counter(books)
+    numbers = {account_of(await counter.open(f"k{number}")).number for number in range(count)}
+    assert len(numbers) == count
