@@ -122,6 +122,8 @@ async def test_a_key_with_another_content_is_refused(send: Send, change: dict[st
     assert ledger.accounts == before
     assert [told.code for told in ledger.told] == ["IDEMPOTENCY_KEY_REUSED"]
     assert (await send(ledger, key="k")) == Outcome(first.result, replayed=True)
+    # A replay is no refusal, and writes nothing at all.
+    assert (ledger.told, ledger.batch.writes) == ([], False)
 
 
 async def test_an_end_of_a_hold_that_was_asked_for_is_another_one_than_the_usual() -> None:
@@ -157,6 +159,15 @@ async def test_an_order_says_what_it_is_whose_it_is_and_where_it_came_from(send:
         await send(ledger, key=key, caller_id=ANA)
         assert (ledger.command.operation, ledger.command.caller_id) == (operation, ANA)
         assert (ledger.command.context, ledger.command.key) == (context, key or None)
+
+
+@pytest.mark.parametrize("send", [_transfer, _deposit, _withdraw, _capture, _reverse])
+async def test_a_key_is_kept_with_the_transaction_that_it_stands_for(send: Send) -> None:
+    ledger = _ledger()
+    await send(ledger, key="k", caller_id=ANA)
+    [row] = ledger.batch.keys
+    assert (row[:2], row[5]) == ((ANA, "k"), ledger.batch.posted[0].transaction_id)
+    assert ledger.batch.posted[0].key_digest
 
 
 @pytest.mark.parametrize("spelling", ["10.0", "10"])

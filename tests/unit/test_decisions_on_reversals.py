@@ -123,3 +123,13 @@ async def test_a_reversal_that_is_wrong_in_itself_burns_no_key(
 
 async def test_staff_gives_back_for_anybody() -> None:
     assert receipt_of(await give_back(paid(), caller_id=STAFF, owner_id=None)).amount_minor == 4_000
+
+
+async def test_reversals_in_one_batch_never_give_back_more_than_was_paid() -> None:
+    ledger = paid()
+    assert receipt_of(await give_back(ledger, amount="25.00", currency="BRL")).amount_minor == 2_500
+    again = ledger.batch.decide(msgspec.structs.replace(ledger.command, key="k2"))
+    assert isinstance(again, Outcome)
+    assert refused(again) == ("REVERSAL_EXCEEDS_ORIGINAL", ("amount", "amount"))
+    assert ledger.batch.posted[0].posting.amount_minor == 2_500
+    assert len(ledger.batch.posted) == 1
