@@ -164,6 +164,23 @@ async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: 
         assert (await answers.look("answer:a", uuid7())).result == "away"
 
 
+async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
+    async with open_cache(redis_url) as server:
+        answers, values = AnswerCache(server), ValueCache(server)
+        await values.put([Tag("account:put", 1, 60, b"one"), Tag("account:bare", 1, 60)])
+        await values.mark_session(uuid7(), "open 1 x")
+        look = await answers.look("answer:a", uuid7())
+        assert look.lease
+        await answers.look("answer:leased", uuid7())
+        assert await answers.fill("answer:a", look.lease, b"body", [Tag("account:filled", 1, 60)])
+        left_s = {
+            key.decode().partition(":")[2]: await server.client.ttl(key) async for key in server.client.scan_iter()
+        }
+    [epoch_mark] = [key for key, seconds in left_s.items() if seconds < 0]
+    assert len(left_s) == 7
+    assert not epoch_mark.startswith(("account", "answer", "lease", "session"))
+
+
 async def test_one_reader_at_a_time_has_the_lease(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers = AnswerCache(server)

@@ -1,0 +1,149 @@
+"""Becoming a user and getting another role: what is written, what is told, and each refusal with its place."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bank.database.pool import Database
+from bank.events.bus import Bus
+from bank.events.event import DomainEvent
+from bank.events.leases import CHANNEL as LOG_CHANNEL
+from bank.events.work import Work
+from bank.identifiers import uuid7
+from bank.identity.passwords import Passwords
+from bank.identity.profile import User
+from bank.identity.register import Register, register_user
+from bank.identity.roles import RoleChange, change_role
+from bank.ledger.model import Refusal
+from tests.integration.api import PASSWORD
+from tests.integration.payers import SetClock, connected
+
+GOOD = {"email": "ana@example.com", "full_name": "Ana Lima", "cpf": "52998224725", "password": PASSWORD}
+
+
+@dataclass
+class Desk:
+    """Where people become users."""
+
+    work: Work
+    connection: Any
+    clock: SetClock
+    passwords: Passwords = field(default_factory=Passwords)
+    witnessed: list[DomainEvent] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+
+    async def tell(self, event: DomainEvent) -> None:
+        self.witnessed.append(event)
+
+    async def register(self, **more: Any) -> User | Refusal:
+        command = Register(**{**GOOD, **more})
+        return await register_user(self.work, self, self.passwords, command)  # type: ignore[arg-type]  # a witness alike
+
+    async def events(self, event_type: str) -> list[dict[str, Any]]:
+        rows = await self.connection.fetch("select event_data from event_store where event_type = $1", event_type)
+        return [json.loads(row["event_data"]) for row in rows]
+
+
+@pytest.fixture
+async def desk(database_url: str) -> AsyncIterator[Desk]:
+    database = Database(database_url, pool_size=2, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
+    await database.open()
+    async with connected(database_url) as connection:
+        clock = SetClock()
+        desk = Desk(Work(database, Bus(), clock), connection, clock)
+        await connection.add_listener(LOG_CHANNEL, lambda *_notice: desk.heard.append("log"))
+        yield desk
+    await database.close()
+
+
+async def test_a_user_is_written_as_they_said_who_they_are(desk: Desk) -> None:
+    user = await desk.register(email=" ANA@Example.com ", full_name=" Ana  Lima ", cpf="529.982.247-25")
+    assert isinstance(user, User)
+    [row] = await desk.connection.fetch("select * from users")
+    assert (user.email, user.full_name, user.cpf) == ("ana@example.com", "Ana Lima", "52998224725")
+    for name in ("id", "email", "full_name", "cpf", "role", "version", "created_at"):
+        assert row[name] == getattr(user, name), name
+    assert (user.role, user.version, user.created_at, row["updated_at"]) == (
+        "CUSTOMER", 1, desk.clock.now(), desk.clock.now()
+    )  # fmt: skip
+    [told] = await desk.events("UserRegisteredEvent")
+    assert (told["id"], told["role"], bool(told["profile_digest"])) == (str(user.id), "CUSTOMER", True)
+    assert desk.witnessed == []
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "place"),
+    [
+        ({"email": "no address"}, "INVALID_INPUT", "email"),
+        ({"email": ""}, "INVALID_INPUT", "email"),
+        ({"full_name": "A"}, "INVALID_INPUT", "fullName"),
+        ({"full_name": "A" * 121}, "INVALID_INPUT", "fullName"),
+        ({"cpf": None}, "INVALID_INPUT", "cpf"),
+        ({"cpf": "52998224724"}, "INVALID_INPUT", "cpf"),
+        ({"cpf": "52998224724", "role": "OPERATOR"}, "INVALID_INPUT", "cpf"),
+        ({"password": "short"}, "WEAK_PASSWORD", "password"),
+        ({"password": "Ana Lima 52998224725"}, "WEAK_PASSWORD", "password"),
+    ],
+)
+async def test_a_wrong_registration_names_its_place_and_is_on_record(
+    desk: Desk, given: dict[str, Any], code: str, place: str
+) -> None:
+    refused = await desk.register(**given)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.field) == (code, ("input", place))
+    [told] = desk.witnessed
+    assert (told.action, told.code, told.entity_type) == ("register", code, "User")  # type: ignore[attr-defined]
+    assert (told.entity_id, told.initiated_by) == (None, None)  # type: ignore[attr-defined]
+    assert await desk.connection.fetchval("select count(*) from users") == 0
+
+
+@pytest.mark.parametrize("given", [{"full_name": "Al"}, {"full_name": "A" * 120}, {"cpf": None, "role": "OPERATOR"}])
+async def test_a_registration_may_be_all_that_is_allowed(desk: Desk, given: dict[str, Any]) -> None:
+    user = await desk.register(**given)
+    assert isinstance(user, User)
+    assert user.role == given.get("role", "CUSTOMER")
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "place"),
+    [({"cpf": "11144477735"}, "EMAIL_TAKEN", "email"), ({"email": "bia@example.com"}, "CPF_TAKEN", "cpf")],
+)
+async def test_what_is_another_s_is_refused_at_its_place(
+    desk: Desk, given: dict[str, Any], code: str, place: str
+) -> None:
+    await desk.register()
+    refused = await desk.register(**given)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.field) == (code, ("input", place))
+    assert len(await desk.events("UserRegisteredEvent")) == 1
+
+
+async def test_another_role_closes_the_sessions_of_its_user_and_of_nobody_else(desk: Desk) -> None:
+    ana, bia = await desk.register(), await desk.register(email="bia@example.com", cpf="11144477735")
+    assert isinstance(ana, User)
+    assert isinstance(bia, User)
+    now = desk.clock.now()
+    for user in (ana, ana, bia):
+        await desk.connection.execute(
+            "insert into sessions (id, user_id, created_at, expires_at) values ($1, $2, $3, $3)", uuid7(), user.id, now
+        )
+    assert await change_role(desk.work, email="nobody@example.com", role="OPERATOR") is None
+    assert await change_role(desk.work, email="ana@example.com", role="CUSTOMER") == RoleChange("CUSTOMER", "CUSTOMER")
+    assert await desk.events("UserRoleChangedEvent") == []
+    assert await change_role(desk.work, email="ana@example.com", role="OPERATOR") == RoleChange("CUSTOMER", "OPERATOR")
+    rows = await desk.connection.fetch("select user_id, closed_at from sessions")
+    closed = {(row["user_id"], row["closed_at"]) for row in rows}
+    assert closed == {(ana.id, now), (bia.id, None)}
+    roles = await desk.connection.fetch("select id, role, version from users")
+    assert {row["id"]: (row["role"], row["version"]) for row in roles} == {
+        ana.id: ("OPERATOR", 2), bia.id: ("CUSTOMER", 1)
+    }  # fmt: skip
+    [told] = await desk.events("UserRoleChangedEvent")
+    assert (told["subject_id"], told["old_role"], told["new_role"]) == (str(ana.id), "CUSTOMER", "OPERATOR")
+    async with asyncio.timeout(5):
+        while not desk.heard:
+            await desk.connection.fetchval("select 1")
