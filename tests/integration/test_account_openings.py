@@ -89,6 +89,9 @@ async def test_a_key_opens_one_account(books: Books) -> None:
     assert len(await counter.told()) == 1
     key = await counter.row("select * from idempotency_keys")
     assert (key["caller_id"], key["key"], key["operation"]) == (books.owner_id, "k", "openAccount")
+    # The event vouches for the key's row.
+    metadata = json.loads((await counter.row("select metadata from event_store order by position desc"))["metadata"])
+    assert len(metadata["key_digest"]) == 64
     # Perhaps the first time nobody could be told.
     assert len(counter.cached) == 7
     assert account_of(await counter.open("k2")).id != account_of(openings[0]).id

@@ -164,6 +164,17 @@ async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: 
         assert (await answers.look("answer:a", uuid7())).result == "away"
 
 
+async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
+    async with open_cache(redis_url) as server:
+        answers = AnswerCache(server)
+        look = await answers.look("answer:a", uuid7())
+        assert look.lease
+        tags = [Tag("account:x", 1, 60)]
+        assert await answers.fill("answer:a", look.lease, b"first", tags)
+        assert not await answers.fill("answer:a", look.lease, b"second", tags)
+        assert (await answers.look("answer:a", uuid7())).body == b"first"
+
+
 async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers, values = AnswerCache(server), ValueCache(server)

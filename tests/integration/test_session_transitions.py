@@ -173,6 +173,21 @@ async def test_a_failed_login_is_on_record_and_names_nobody_s_address(
     assert await desk.rows("sessions") == []
 
 
+@pytest.mark.parametrize(("email", "account"), [(" ANA@example.com ", EMAIL), ("no", "")])
+async def test_logins_wait_for_their_turn_by_address(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, email: str, account: str
+) -> None:
+    asked: list[str] = []
+
+    async def verify(_self: Passwords, _find_hash: Any, _password: str, *, account: str) -> bool:
+        asked.append(account)
+        return False
+
+    monkeypatch.setattr(Passwords, "verify", verify)
+    await desk.sessions.log_in(email, PASSWORD)
+    assert asked == [account]
+
+
 async def test_a_refresh_goes_on_with_the_session_and_uses_the_token_up(desk: Desk) -> None:
     first = await desk.log_in()
     caller = desk.caller(first)
