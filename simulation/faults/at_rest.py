@@ -2,22 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
 from simulation.faults.blocking import to_the_end
 from simulation.faults.model import FaultRun
-from simulation.judge.observe import DATABASE_ERRORS, open_observatory
+from simulation.judge.observe import DATABASE_ERRORS, Observatory, open_observatory
 from simulation.stack.workers import CouldNotRunError
 
 DELIVERED_S = 10.0
 """Subscribers follow within milliseconds; one that does not is found by the checks."""
 
 LOOK_S = 0.001
+"""Between two looks; subscribers are some milliseconds behind."""
 
 
-async def kill_at_rest(run: FaultRun, backend: Backend, bursts: int, post: Callable[[int], Awaitable[None]]) -> None:
+async def kill_at_rest(
+    run: FaultRun, backend: Backend, bursts: int, post: Callable[[int], Coroutine[None, None, None]]
+) -> None:
     """Post for the last time, and kill PostgreSQL as soon as every subscriber has handled that; start it at once.
 
     Deliveries do not wait for the disk. Where they had reached it all the same, `post` the next burst and try again.
@@ -25,15 +28,11 @@ async def kill_at_rest(run: FaultRun, backend: Backend, bursts: int, post: Calla
     postgres = backend.postgres
     assert postgres is not None
     for number in range(bursts):
-        await post(number)
-        lost = 0
+        lost = False
         # The connection ends with the server.
         with contextlib.suppress(*DATABASE_ERRORS):
             async with open_observatory(backend.database_url) as observatory:
-                async with asyncio.timeout(DELIVERED_S):
-                    while not await observatory.drained():  # noqa: ASYNC110 - another process' database signals nothing
-                        await asyncio.sleep(LOOK_S)
-                lost = await observatory.bytes_not_on_disk()
+                lost = await _deliver(observatory, post(number))
                 run.began_ns = monotonic_ns()
                 await to_the_end(postgres.kill)
         run.ended_ns = monotonic_ns()
@@ -41,7 +40,24 @@ async def kill_at_rest(run: FaultRun, backend: Backend, bursts: int, post: Calla
             await to_the_end(postgres.start)
         except BackendUnavailable as error:
             raise CouldNotRunError(str(error)) from error
-        run.detail = f"with {lost} bytes of its log not on the disk, at the {number + 1}. try"
+        run.detail = f"at the {number + 1}. try"
         if lost:
             run.seen = 1
             return
+
+
+async def _deliver(observatory: Observatory, posting: Coroutine[None, None, None]) -> bool:
+    """Post, wait until all of it is delivered, and return whether the last delivery is not on the disk yet."""
+    task, before_last = asyncio.create_task(posting), None
+    try:
+        async with asyncio.timeout(DELIVERED_S):
+            while True:
+                is_posted, written = task.done(), await observatory.written()
+                if not await observatory.drained():
+                    before_last = written
+                elif is_posted:
+                    break
+                await asyncio.sleep(LOOK_S)
+    finally:
+        await task
+    return before_last is not None and await observatory.on_disk() <= before_last

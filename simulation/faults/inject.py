@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from time import monotonic_ns
@@ -74,7 +74,7 @@ class Injector:
         """Whether, after every fault, every worker has served again, or has had its time."""
         return all(self._settled(run) for run in self.runs)
 
-    async def break_at_rest(self, bursts: int, post: Callable[[int], Awaitable[None]]) -> None:
+    async def break_at_rest(self, bursts: int, post: Callable[[int], Coroutine[None, None, None]]) -> None:
         """Break what is to be broken when nobody banks any more; `post` lets people bank for the last times."""
         for run in self.runs:
             if FAULTS[run.planned.name].at_rest:

@@ -103,7 +103,8 @@ SILENT_POSTERS = """
     where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and state = 'idle in transaction'
     and datname = current_database()
 """
-NOT_ON_DISK = "select (pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn())::bigint"
+WRITTEN = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
+ON_DISK = "select (pg_current_wal_flush_lsn() - '0/0')::bigint"
 LOCK_ACCOUNTS = "lock table accounts in access exclusive mode"
 COUNT_USERS = "select count(*) from users"
 
@@ -198,9 +199,13 @@ class Observatory:
         """End the connections on which workers hear of one another; return how many there were."""
         return int(await self._connection.fetchval(END_LISTENERS, LISTENING))
 
-    async def bytes_not_on_disk(self) -> int:
-        """Return how much of what was committed a crash would take back."""
-        return int(await self._connection.fetchval(NOT_ON_DISK))
+    async def written(self) -> int:
+        """Return how far PostgreSQL has written its own log, in bytes."""
+        return int(await self._connection.fetchval(WRITTEN))
+
+    async def on_disk(self) -> int:
+        """Return how far that log is on the disk: what comes after it a crash takes back."""
+        return int(await self._connection.fetchval(ON_DISK))
 
     async def silent_posters(self) -> set[tuple[int, datetime]]:
         """Return the connections that are in the middle of a batch and have nothing to do, and since when."""

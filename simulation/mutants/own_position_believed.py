@@ -20,7 +20,7 @@ def plant() -> None:
 MUTANT = Mutant(
     name="own_position_believed",
     explanation=__doc__ or "",
-    caught_by=("audit_complete", "events_complete", "service_comes_back"),
+    caught_by=("events_complete", "service_comes_back"),
     plant=plant,
     faults=("database_kill_at_rest",),
 )
