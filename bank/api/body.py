@@ -54,6 +54,11 @@ def read_variables(text: str) -> dict[str, Any] | None:
     return msgspec.convert(_unambiguous(text.encode(), of_variables=True), dict[str, Any] | None)
 
 
+def read_extensions(text: str) -> dict[str, Any] | None:
+    """Return the extensions that a URL parameter holds. Raises as `read_variables` does."""
+    return msgspec.convert(_unambiguous(text.encode()), dict[str, Any] | None)
+
+
 def _unambiguous(raw: bytes, *, of_variables: bool = False) -> Any:
     try:
         value = _decode(raw)

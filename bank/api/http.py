@@ -1,8 +1,9 @@
 """GraphQL over HTTP with that specification's media types and status codes; health and metrics (spec step 7)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 import msgspec
 import structlog
@@ -11,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bank.api.accept import LEGACY_JSON
 from bank.api.answer import Answer, Answerer, GraphQLRequest
-from bank.api.body import RefusedMemberError, read_body, read_variables
+from bank.api.body import RefusedMemberError, read_body, read_extensions, read_variables
 from bank.api.faults import ALWAYS, HEADERS, correlation_header, fault_body
 from bank.api.receive import (
     BODY_BYTES_MAX,
@@ -170,12 +171,9 @@ class _Face:
         for name in _PARAMETERS:
             if len(parameters.getall(name, ())) > 1:
                 raise MalformedRequest(f"The parameter {name} comes twice.")
-        try:
-            variables = read_variables(parameters.get("variables") or "null")
-        except RefusedMemberError as error:
-            raise MalformedRequest(f"The parameter variables: {error}") from None
-        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            raise MalformedRequest("The parameter variables is not a JSON object.") from None
+        variables = _json_parameter(parameters, "variables", read_variables)
+        # Nothing is done with them, and yet what they are is looked at, as in a body.
+        _json_parameter(parameters, "extensions", read_extensions)
         return await self._answer(
             media_type,
             GraphQLRequest(
@@ -265,6 +263,17 @@ class _Face:
     async def metrics(self, _request: web.Request) -> web.Response:
         """Return what the bank has counted."""
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _json_parameter(
+    parameters: Mapping[str, str], name: str, read: Callable[[str], dict[str, Any] | None]
+) -> dict[str, Any] | None:
+    try:
+        return read(parameters.get(name) or "null")
+    except RefusedMemberError as error:
+        raise MalformedRequest(f"The parameter {name}: {error}") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        raise MalformedRequest(f"The parameter {name} is not a JSON object.") from None
 
 
 _FORWARDED = {"stale": "stale", "bypass": "request", "miss": "uri-miss", "away": "bypass"}

@@ -76,6 +76,8 @@ async def test_an_amount_that_comes_twice_moves_nothing(running_bank: RunningBan
         ("query={me{id}}&variables={}&variables={}", "The parameter variables comes twice."),
         ("query={me{id}}&variables=%5B%5D", "The parameter variables is not a JSON object."),
         ("query={me{id}}&variables=%7B", "The parameter variables is not a JSON object."),
+        ("query={me{id}}&extensions=%7B", "The parameter extensions is not a JSON object."),
+        ("query={me{id}}&extensions=1", "The parameter extensions is not a JSON object."),
         ("query={me{id}}&variables=%FF", "The parameter variables is not a JSON object."),
         ("query={me{id}}&variables=%22%ED%A0%80%22", "The parameter variables is not a JSON object."),
         (
