@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from bank.api.sender import Address, Network
+from bank.api.middleware.client_address import Address, Network
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)

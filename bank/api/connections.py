@@ -16,8 +16,8 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from bank.api.connection_limits import ConnectionLimits, Connections
-from bank.api.faults import HEADERS, correlation_header, fault_body
-from bank.api.sender import read_address
+from bank.api.error_responses import HEADERS, correlation_header, error_body
+from bank.api.middleware.client_address import read_address
 from bank.errors import BadInput, BankError, Overloaded
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, correlation_id, enter_context
@@ -137,7 +137,7 @@ class ClientConnection(RequestHandler):
 
     def _write_fault(self, status: int, error: BankError) -> None:
         enter_context(RequestContext(correlation_id=str(uuid7())))
-        body = fault_body(error)
+        body = error_body(error)
         headers = {**HEADERS, "Connection": "close", "Content-Length": str(len(body))}
         if status == 503:
             headers["Retry-After"] = "1"
@@ -168,7 +168,7 @@ class ClientConnection(RequestHandler):
             long = isinstance(exc, LineTooLong)
             error = BadInput("A line of the request is too long." if long else "The request is not HTTP.")
             logger.info("request", operation="refused", status=status, outcome="error", error=error.code)
-        response = web.Response(status=status, body=fault_body(error), headers={**HEADERS, **correlation_header()})
+        response = web.Response(status=status, body=error_body(error), headers={**HEADERS, **correlation_header()})
         response.force_close()
         return response
 

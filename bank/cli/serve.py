@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 import structlog
 
-from bank.api.answer import Answerer
+from bank.api.request_handler import GraphQLRequestHandler
 from bank.api.scalars import SCALARS
 from bank.api.schema import SCHEMA_NAME, load_sdl
-from bank.api.serving import serving_http
+from bank.api.server import serving_http
 from bank.app import build_bank, running
 from bank.cli.environment import DATA_FOLDER
 from bank.cli.file_limit import connections_within_file_limit
@@ -29,7 +29,9 @@ from bank.telemetry.logs import configure_logs, stderr_as_log
 
 logger = structlog.get_logger(__name__)
 
-RESOLVERS = [f"bank.api.resolvers.{noun}" for noun in ("identity", "accounts", "states", "transfers", "holds", "audit")]
+RESOLVERS = [
+    f"bank.api.resolvers.{noun}" for noun in ("identity", "accounts", "account_status", "transfers", "holds", "audit")
+]
 
 
 @click.command()
@@ -66,10 +68,10 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket, servers: 
     sdl = load_sdl()
     engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME, codecs=SCALARS)
     async with running(build_bank(settings)) as bank:
-        answerer = Answerer(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
+        handler = GraphQLRequestHandler(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
         metrics_sock = _listen(*settings.metrics_address) if settings.metrics_address else None
         connections_max = connections_within_file_limit()
-        async with serving_http(bank, answerer, sock, metrics_sock=metrics_sock, connections_max=connections_max):
+        async with serving_http(bank, handler, sock, metrics_sock=metrics_sock, connections_max=connections_max):
             collect_seldom()
             logger.info(
                 "serving",
@@ -82,7 +84,7 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket, servers: 
             await stop.wait()
             logger.info("stopping")
             keeping.cancel()
-        await answerer.close()
+        await handler.close()
     logger.info("stopped")
 
 

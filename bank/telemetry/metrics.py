@@ -3,7 +3,8 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 # Labels take their values from fixed sets: an operation is the name of one root field of the schema or one of a few
-# words (`bank.api.answer`), codes and reasons are constants of the bank. Nothing a client writes becomes a label.
+# words (`bank.api.request_handler`), codes and reasons are constants of the bank. Nothing that a client sends becomes a
+# label.
 
 # From a cache hit (0.5 ms) to the statement time-out; finer around the targets of 10 ms and 50 ms.
 _SECONDS = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)

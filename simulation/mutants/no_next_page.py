@@ -9,11 +9,11 @@ from simulation.mutants.mutant import Mutant, patch
 def plant() -> None:
     """Let the resolver shape pages this way."""
 
-    def _shape_page(*what: Any, **how: Any) -> Any:
+    def _serialize_page(*what: Any, **how: Any) -> Any:
         page = right(*what, **how)
         return {**page, "pageInfo": {**page["pageInfo"], "hasNextPage": False}}
 
-    right = patch(accounts, "_shape_page", _shape_page)
+    right = patch(accounts, "_serialize_page", _serialize_page)
 
 
 MUTANT = Mutant(

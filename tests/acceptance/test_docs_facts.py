@@ -7,8 +7,8 @@ import pytest
 
 from bank import errors
 from bank.accounts.open import ACCOUNTS_PER_USER_MAX
-from bank.api.receive import BODY_BYTES_MAX
-from bank.api.resolvers.shapes import PAGE_MAX
+from bank.api.http_request import BODY_BYTES_MAX
+from bank.api.serializers import PAGE_MAX
 from bank.graphql.validation import errors as document_errors
 from bank.graphql.validation.limits import DocumentLimits
 from bank.identity.weakness import PASSWORD_MIN
@@ -16,14 +16,12 @@ from bank.invariants.list import INVARIANTS
 from bank.money import MAX_POSTING_MINOR, format_amount
 from bank.settings import Settings
 from simulation.checks import CHECKS
-from simulation.cli import cli as simulation
 from simulation.criteria.evaluate import load_criteria
 from simulation.faults.model import FAULTS
 from simulation.mutants import NAMES
 from simulation.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
 
 
 def page(name: str) -> str:
@@ -74,39 +72,6 @@ def test_the_other_limits_are_the_banks() -> None:
         f"good for {fields['access_token_minutes'].default} minutes",
     ):
         assert words in page("api.md")
-
-
-def test_every_setting_has_its_row_and_its_default() -> None:
-    text = (DOCS / "operations.md").read_text()
-    rows = dict(re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|([^|]*)\|", text, re.MULTILINE))
-    listed = {name: default.strip() for names, default in rows.items() for name in re.findall(r"`(BANK_\w+)`", names)}
-    for name, field in Settings.model_fields.items():
-        variable = field.validation_alias or f"BANK_{name.upper()}"
-        if variable in {"DATABASE_URL", "REDIS_URL"}:
-            continue
-        default = (
-            ""
-            if field.is_required() or field.default in (None, ())
-            else f"{field.default:g}"
-            if isinstance(field.default, float)
-            else str(field.default)
-        )
-        assert (variable, listed.pop(str(variable), "no row")) == (variable, default)
-    assert listed == {}, "nothing reads these"
-
-
-def test_every_variable_and_option_that_a_page_mentions_is_there() -> None:
-    known = {f"BANK_{name.upper()}" for name in Settings.model_fields} | {"BANK_AUDIT_PUBLIC_KEY_FILE"}
-    # Of Compose, and of the containers that tests start.
-    known |= {"BANK_ADDRESS", "BANK_PORT", "BANK_POSTGRES_IMAGE", "BANK_REDIS_IMAGE"}
-    pages = [*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docker-compose.yml"]
-    for path in pages:
-        assert set(re.findall(r"\bBANK_[A-Z_]+[A-Z]", path.read_text())) <= known, path.name
-    options = {option for parameter in simulation.commands["run"].params for option in parameter.opts}
-    options |= {option for parameter in simulation.commands["run"].params for option in parameter.secondary_opts}
-    for path in pages:
-        for line in re.findall(r"simulation (?:run|--) [^\n`]*", path.read_text()):
-            assert set(re.findall(r"--[a-z][a-z-]*", line)) <= options, line
 
 
 def test_every_invariant_of_the_books_is_explained() -> None:

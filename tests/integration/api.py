@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from validate_docbr import CPF
 
 import contracts
-from bank.api.answer import Answerer
+from bank.api.request_handler import GraphQLRequestHandler
 from bank.api.scalars import SCALARS
 from bank.api.schema import SCHEMA_NAME, load_sdl
-from bank.api.serving import serving_http
+from bank.api.server import serving_http
 from bank.app import Bank, build_bank, running
 from bank.cache.redis import RedisUnavailable
 from bank.cli.serve import RESOLVERS
@@ -148,11 +148,11 @@ async def serving(
     sdl = load_sdl()
     engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME, codecs=SCALARS)
     async with running(build_bank(settings, clock=clock)) as bank, aiohttp.ClientSession() as http:
-        answerer = Answerer(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
+        handler = GraphQLRequestHandler(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
         sock = socket.create_server(("127.0.0.1", 0))
         started = RunningBank(bank, Client(http, f"http://127.0.0.1:{sock.getsockname()[1]}"))
         try:
-            async with serving_http(bank, answerer, sock, connections_max=connections_max):
+            async with serving_http(bank, handler, sock, connections_max=connections_max):
                 with contextlib.suppress(RedisUnavailable):
                     await bank.cache_server.ping()
                     await started.believing()
@@ -161,4 +161,4 @@ async def serving(
                 finally:
                     await http.close()
         finally:
-            await answerer.close()
+            await handler.close()

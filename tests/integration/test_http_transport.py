@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from graphql import get_introspection_query
 
-from bank.api import connection_limits, connections, receive
+from bank.api import connection_limits, connections, http_request
 from bank.api.connection_limits import ConnectionLimits, Connections
 from bank.api.connections import ClientConnection
 from bank.errors import BadInput
@@ -100,7 +100,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become tenths."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(connection_limits, "_SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr(receive, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(http_request, "BODY_SECONDS", 0.5)
     monkeypatch.setattr(connections, "LINGER_SECONDS", 0.1)
 
 
@@ -113,7 +113,7 @@ async def small_bank(database_url: str, redis_url: str, impatient: None) -> Asyn
 
 def test_a_request_has_ten_to_twenty_seconds_for_each_of_its_parts() -> None:
     assert 10 <= connections.HEAD_SECONDS + connection_limits._SWEEP_SECONDS <= 20
-    assert 10 <= receive.BODY_SECONDS + connections.LINGER_SECONDS <= 20
+    assert 10 <= http_request.BODY_SECONDS + connections.LINGER_SECONDS <= 20
 
 
 def test_an_answer_has_half_a_minute_to_be_read() -> None:

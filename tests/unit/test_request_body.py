@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank.api.body import DuplicateMemberError, UnreadableNumberError, read_body, read_variables
+from bank.api.request_body import DuplicateMemberError, UnreadableNumberError, read_body, read_variables
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from tartiflette import Resolver
-
-from bank.api.resolvers.shapes import PAGE_MAX, Shape, read_cursor, read_id, shape_page, write_cursor
-from bank.api.schema import SCHEMA_NAME
-from bank.api.scope import RequestScope
+from bank.api.authorization import Access, resolver
+from bank.api.resolver_context import ResolverContext
+from bank.api.serializers import PAGE_MAX, JsonObject, read_cursor, read_id, serialize_page, write_cursor
 from bank.audit.reads import ENTITY_TYPES, NEWEST, AuditLog, trail_page
 from bank.errors import BadInput
 from bank.events.model import StaffReadEvent
@@ -14,10 +12,10 @@ from bank.events.model import StaffReadEvent
 PAGE_DEFAULT = 20
 
 
-@Resolver("Query.auditLogs", schema_name=SCHEMA_NAME)
-async def resolve_audit_logs(_parent: Any, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+@resolver("Query.auditLogs", Access.ADMIN)
+async def resolve_audit_logs(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Return a page of the audit trail, latest first; administrators only."""
-    caller = scope.require_admin()
+    caller = context.authenticated_caller
     limit, after = arguments.get("limit"), arguments.get("after")
     limit = PAGE_DEFAULT if limit is None else limit
     if not 1 <= limit <= PAGE_MAX:
@@ -30,7 +28,7 @@ async def resolve_audit_logs(_parent: Any, arguments: Shape, scope: RequestScope
     entity_id = None if given_id is None else read_id(given_id)
     if given_id is not None and entity_id is None:
         raise BadInput("entityId is not an id: the bank's are UUIDs.")
-    scope.told.append(
+    context.pending_events.append(
         StaffReadEvent(
             query="auditLogs",
             entity_type=entity_type or "AuditLog",
@@ -39,12 +37,14 @@ async def resolve_audit_logs(_parent: Any, arguments: Shape, scope: RequestScope
             initiated_by=caller.user_id,
         )
     )
-    rows = await trail_page(scope.snapshot, entity_type=entity_type, entity_id=entity_id, before=before, most=limit + 1)
-    edges = [{"cursor": write_cursor(row.event_position), "node": _shape(row)} for row in rows[:limit]]
-    return shape_page(edges, has_next=len(rows) > limit, is_first=after is None)
+    rows = await trail_page(
+        context.snapshot, entity_type=entity_type, entity_id=entity_id, before=before, most=limit + 1
+    )
+    edges = [{"cursor": write_cursor(row.event_position), "node": _serialize(row)} for row in rows[:limit]]
+    return serialize_page(edges, has_next=len(rows) > limit, is_first=after is None)
 
 
-def _shape(row: AuditLog) -> Shape:
+def _serialize(row: AuditLog) -> JsonObject:
     return {
         "id": str(row.id),
         "number": str(row.number),

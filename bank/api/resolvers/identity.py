@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from tartiflette import Resolver
-
 from bank.accounts.cached import account_tag, owner_tag
 from bank.accounts.reads import accounts_of
-from bank.api.resolvers.accounts import shape_account
-from bank.api.resolvers.shapes import Shape, shape_errors, shape_refusal
-from bank.api.schema import SCHEMA_NAME
-from bank.api.scope import RequestScope
+from bank.api.authorization import Access, resolver
+from bank.api.resolver_context import ResolverContext
+from bank.api.resolvers.accounts import serialize_account
+from bank.api.serializers import JsonObject, serialize_refusal, serialize_user_errors
 from bank.errors import Unauthenticated
 from bank.identity.profile import User, find_user
 from bank.identity.register import Register, register_user
@@ -17,7 +15,7 @@ from bank.identity.sessions import TokenPair
 from bank.ledger.model import Refusal
 
 
-def _shape_user(user: User) -> Shape:
+def _serialize_user(user: User) -> JsonObject:
     return {
         "id": str(user.id),
         "email": user.email,
@@ -29,9 +27,9 @@ def _shape_user(user: User) -> Shape:
     }
 
 
-def _shape_tokens(result: TokenPair | Refusal) -> Shape:
+def _serialize_tokens(result: TokenPair | Refusal) -> JsonObject:
     if isinstance(result, Refusal):
-        return shape_refusal(result, ("tokens",))
+        return serialize_refusal(result, ("tokens",))
     tokens = {
         "accessToken": result.access_token,
         "accessTokenExpiresAt": result.access_token_expires_at,
@@ -41,54 +39,58 @@ def _shape_tokens(result: TokenPair | Refusal) -> Shape:
     return {"tokens": tokens, "userErrors": []}
 
 
-@Resolver("Query.me", schema_name=SCHEMA_NAME)
-async def resolve_me(_parent: Any, _arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+@resolver("Query.me", Access.CALLER)
+async def resolve_me(_parent: Any, _arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Return the caller's profile."""
-    caller = scope.require_caller()
-    user = await find_user(scope.snapshot, caller.user_id)
+    caller = context.authenticated_caller
+    user = await find_user(context.snapshot, caller.user_id)
     if user is None:
         raise Unauthenticated("There is no such user any more.")
-    scope.made_from(owner_tag(user.id, user.version))
-    return _shape_user(user)
+    context.depends_on(owner_tag(user.id, user.version))
+    return _serialize_user(user)
 
 
-@Resolver("User.accounts", schema_name=SCHEMA_NAME)
-async def resolve_accounts(parent: Shape, _arguments: Shape, scope: RequestScope, _info: Any) -> list[Shape]:
+@resolver("User.accounts", Access.PARENT)
+async def resolve_accounts(
+    parent: JsonObject, _arguments: JsonObject, context: ResolverContext, _info: Any
+) -> list[JsonObject]:
     """Return every account of a user, all as of one instant."""
-    accounts = await accounts_of(scope.snapshot, parent["user"].id)
+    accounts = await accounts_of(context.snapshot, parent["user"].id)
     for account in accounts:
-        scope.made_from(account_tag(account))
-    return [shape_account(account) for account in accounts]
+        context.depends_on(account_tag(account))
+    return [serialize_account(account) for account in accounts]
 
 
-@Resolver("Mutation.register", schema_name=SCHEMA_NAME)
-async def resolve_register(_parent: Any, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+@resolver("Mutation.register", Access.ANYONE)
+async def resolve_register(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Register a customer."""
-    given, bank = arguments["input"], scope.bank
+    given, bank = arguments["input"], context.bank
     command = Register(
         email=given["email"], full_name=given["fullName"], cpf=given["cpf"], password=given["password"]
     )  # fmt: skip
     result = await register_user(bank.work, bank.witness, bank.passwords, command)
     if isinstance(result, Refusal):
-        return {"user": None, "userErrors": shape_errors(result)}
-    return {"user": _shape_user(result), "userErrors": []}
+        return {"user": None, "userErrors": serialize_user_errors(result)}
+    return {"user": _serialize_user(result), "userErrors": []}
 
 
-@Resolver("Mutation.login", schema_name=SCHEMA_NAME)
-async def resolve_login(_parent: Any, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+@resolver("Mutation.login", Access.ANYONE)
+async def resolve_login(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Begin a session."""
     given = arguments["input"]
-    return _shape_tokens(await scope.bank.sessions.log_in(given["email"], given["password"]))
+    return _serialize_tokens(await context.bank.sessions.log_in(given["email"], given["password"]))
 
 
-@Resolver("Mutation.refreshSession", schema_name=SCHEMA_NAME)
-async def resolve_refresh_session(_parent: Any, arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+@resolver("Mutation.refreshSession", Access.ANYONE)
+async def resolve_refresh_session(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
     """Trade a refresh token."""
-    return _shape_tokens(await scope.bank.sessions.refresh(arguments["input"]["refreshToken"]))
+    return _serialize_tokens(await context.bank.sessions.refresh(arguments["input"]["refreshToken"]))
 
 
-@Resolver("Mutation.logout", schema_name=SCHEMA_NAME)
-async def resolve_logout(_parent: Any, _arguments: Shape, scope: RequestScope, _info: Any) -> Shape:
+@resolver("Mutation.logout", Access.CALLER)
+async def resolve_logout(_parent: Any, _arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Close the caller's session."""
-    await scope.bank.sessions.close(scope.require_caller())
+    await context.bank.sessions.close(context.authenticated_caller)
     return {"closed": True}

@@ -210,14 +210,14 @@ class PaperBank:
         number = f"0001/{len(self.accounts):08d}-{len(self.accounts) % 10}"
         self.accounts[id_] = AccountRow(id_, caller, "CUSTOMER", number, "BRL", 0, 0)
         self._emit("AccountCreatedEvent", id_, "Account", {})
-        return None, {"account": self._shape(id_), "replayed": False, "userErrors": []}
+        return None, {"account": self._serialize(id_), "replayed": False, "userErrors": []}
 
-    def _shape(self, id_: str) -> Reply:
+    def _serialize(self, id_: str) -> Reply:
         account = self.accounts[id_]
         return {"id": id_, "number": account.number, "balance": money(account.balance_minor)}
 
     def _do_me(self, _variables: Reply, caller: str, _token: str) -> Reply:
-        mine = [self._shape(account.id) for account in self.accounts.values() if account.user_id == caller]
+        mine = [self._serialize(account.id) for account in self.accounts.values() if account.user_id == caller]
         return {"id": caller, "accounts": mine}
 
     def _do_account(self, variables: Reply, caller: str, _token: str) -> Reply | None:
@@ -226,7 +226,7 @@ class PaperBank:
             return None
         first = variables.get("first")
         if first is None:
-            return self._shape(account.id)
+            return self._serialize(account.id)
         rows = [e for e in reversed(self.entries.get(account.id, [])) if e.version < int(variables["after"] or 10**9)]
         edges = [
             {
@@ -238,7 +238,7 @@ class PaperBank:
             for e in rows[:first]
         ]
         info = {"hasNextPage": len(rows) > first, "endCursor": edges[-1]["cursor"] if edges else None}
-        return {**self._shape(account.id), "transactions": {"edges": edges, "pageInfo": info}}
+        return {**self._serialize(account.id), "transactions": {"edges": edges, "pageInfo": info}}
 
     def _do_deposit(self, variables: Reply, caller: str, _token: str) -> Reply:
         if next(user.role for user in self.users.values() if user.id == caller) != "ADMIN":

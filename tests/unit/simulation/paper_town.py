@@ -90,7 +90,7 @@ class PaperTown(PaperBank):
         shown: Reply = {
             "availableBalance": money(account.balance_minor - account.held_minor),
             "heldBalance": money(account.held_minor),
-            "holds": [self.shape_hold(hold) for hold in reversed(mine)],
+            "holds": [self.serialize_hold(hold) for hold in reversed(mine)],
         }
         if "at" in variables:
             begin, end = (round(seconds(variables[name]) * 1e6) for name in ("from", "to"))
@@ -250,7 +250,7 @@ class PaperTown(PaperBank):
 
         return self._once(caller, "reverseTransaction", given, (original.id, amount), do)
 
-    def shape_hold(self, hold: HoldRow) -> Reply:
+    def serialize_hold(self, hold: HoldRow) -> Reply:
         return {"id": hold.id, "status": hold.status, "amount": money(hold.amount_minor),
                 "captured": money(hold.captured_minor), "expiresAt": instant(hold.expires_at_s),
                 "fromAccountNumber": self.accounts[hold.account_id].number,
@@ -261,7 +261,7 @@ class PaperTown(PaperBank):
         hold = self.holds[hold_id]
         account = self.accounts[hold.account_id]
         moved = self.moved(transaction_id) if transaction_id else {"transaction": None}
-        return {"hold": self.shape_hold(hold), **moved, "replayed": False, "userErrors": [],
+        return {"hold": self.serialize_hold(hold), **moved, "replayed": False, "userErrors": [],
                 "availableAfter": money(account.balance_minor - account.held_minor)}  # fmt: skip
 
     def _do_authorizeHold(self, variables: Reply, caller: str, _token: str) -> Reply:  # noqa: N802 - as above

@@ -1,24 +1,30 @@
-"""Which refusals of a request go on record, beyond those that use cases record themselves (spec step 6)."""
+"""The refused actions of a request that are audited, beyond those that use cases record themselves (spec step 6)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from bank.errors import BadInput, Forbidden, Unauthenticated
+from bank.errors import BadInput, BankError, Forbidden, Unauthenticated
 from bank.events.model import ActionRefusedEvent
 from bank.graphql.validation.validator import Operation
 
-METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
-# Decisions about whoever asked and what they asked for. Others say that the bank could not, not that it would not.
-_OF_MUTATIONS = frozenset({Forbidden.code, Unauthenticated.code, BadInput.code, METHOD_NOT_ALLOWED})
-# Reading one's own with an old token or a page of zero harms nobody, and happens all day.
+
+class MethodNotAllowed(BankError):
+    """An operation must not be sent with the HTTP method of its request."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
+# Decisions about the caller and the request. Other codes say that the bank could not, not that it would not.
+_OF_MUTATIONS = frozenset({Forbidden.code, Unauthenticated.code, BadInput.code, MethodNotAllowed.code})
+# Reading with an expired token or a page size of zero is harmless, and happens all day.
 _OF_QUERIES = frozenset({Forbidden.code})
 
 
-def refusals(
+def refused_actions(
     operation: Operation, caller_id: UUID | None, errors: Sequence[dict[str, Any]]
 ) -> list[ActionRefusedEvent]:
-    """Return an event for each root field that was refused; without a path an error is about all of them."""
+    """Return an event for each root field that was refused; an error without a path is about all of them."""
     codes = _OF_MUTATIONS if operation.kind == "mutation" else _OF_QUERIES
     return [
         ActionRefusedEvent(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bank.api.accept import LEGACY_JSON, RESPONSE_JSON, choose_media_type
+from bank.api.content_negotiation import LEGACY_JSON, RESPONSE_JSON, choose_media_type
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,18 @@
-"""Whose address a request comes from, behind the proxies of one's own.
+"""The address of the client behind trusted proxies.
 
-Anybody can write an `X-Forwarded-For`; what a trusted proxy has added to its end can be believed, and nothing before.
+Anybody can send `X-Forwarded-For`. Only the entries that trusted proxies have appended are believed.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from bank.telemetry.context import current_context, enter_context
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -15,7 +21,23 @@ Address = IPv4Address | IPv6Address
 _WITH_PORT = re.compile(r'"?(?:\[(?P<v6>[^\[\]]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?"?', re.ASCII)
 
 
-def sender_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str | None:
+def resolve_client_address(
+    trusted: Sequence[Network],
+) -> Middleware:
+    """Return the middleware that adds the client's address to the context of a request."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        address = client_address(request.remote, request.headers.getall("X-Forwarded-For", ()), trusted)
+        context = current_context()
+        assert context is not None  # correlation comes first
+        enter_context(replace(context, ip_address=address))
+        return await handler(request)
+
+    return middleware
+
+
+def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str | None:
     """Return the address of whoever sent a request: the last one that is not a trusted proxy's.
 
     `peer` is the address at the other end of the connection, `forwarded_for` the values of X-Forwarded-For. None where

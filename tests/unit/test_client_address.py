@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from bank.api.sender import sender_address
+from bank.api.middleware.client_address import client_address
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
 
@@ -52,8 +52,8 @@ TRUSTED = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
 def test_the_sender_is_the_last_address_that_is_not_a_proxy_of_ours(
     peer: str | None, forwarded_for: list[str], sender: str | None
 ) -> None:
-    assert sender_address(peer, forwarded_for, TRUSTED) == sender
+    assert client_address(peer, forwarded_for, TRUSTED) == sender
 
 
 def test_without_trusted_proxies_nothing_that_is_written_counts() -> None:
-    assert sender_address("10.0.0.1", ["198.51.100.1"], []) == "10.0.0.1"
+    assert client_address("10.0.0.1", ["198.51.100.1"], []) == "10.0.0.1"

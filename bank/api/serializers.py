@@ -11,18 +11,18 @@ from bank.ledger.model import Refusal
 from bank.money import format_amount
 from bank.telemetry.context import note_refusal
 
-Shape = dict[str, Any]
+JsonObject = dict[str, Any]
 
 # A page of 100 is one screen of any client, and 20 ms of a worker.
 PAGE_MAX = 100
 
 
-def shape_money(amount_minor: int, currency: str) -> Shape:
+def serialize_money(amount_minor: int, currency: str) -> JsonObject:
     """Return an amount as Money."""
     return {"amount": format_amount(amount_minor, currency), "currency": currency}
 
 
-def shape_errors(refusal: Refusal, place: tuple[str, ...] = ("input",)) -> list[Shape]:
+def serialize_user_errors(refusal: Refusal, place: tuple[str, ...] = ("input",)) -> list[JsonObject]:
     """Return a refusal as userErrors; the log and the metrics are told of it.
 
     `place` stands for the `input` that its field begins with.
@@ -32,17 +32,17 @@ def shape_errors(refusal: Refusal, place: tuple[str, ...] = ("input",)) -> list[
     return [{"code": refusal.code, "message": refusal.message, "field": field}]
 
 
-def shape_refusal(refusal: Refusal, names: Sequence[str], **more: Any) -> Shape:
+def serialize_refusal(refusal: Refusal, names: Sequence[str], **more: Any) -> JsonObject:
     """Return a payload whose fields `names` are null, with the refusal as its userErrors."""
-    return {**dict.fromkeys(names), "userErrors": shape_errors(refusal), **more}
+    return {**dict.fromkeys(names), "userErrors": serialize_user_errors(refusal), **more}
 
 
-def shape_receipt(receipt: Receipt) -> Shape:
+def serialize_transaction(receipt: Receipt) -> JsonObject:
     """Return what a posting did as Transaction."""
     return {
         "id": str(receipt.transaction_id),
         "kind": receipt.kind,
-        "amount": shape_money(receipt.amount_minor, receipt.currency),
+        "amount": serialize_money(receipt.amount_minor, receipt.currency),
         "fromAccountNumber": _customer_number(receipt.debit_number),
         "toAccountNumber": _customer_number(receipt.credit_number),
         "description": receipt.description,
@@ -52,13 +52,13 @@ def shape_receipt(receipt: Receipt) -> Shape:
     }
 
 
-def shape_hold(hold: Mapping[str, Any]) -> Shape:
+def serialize_hold(hold: Mapping[str, Any]) -> JsonObject:
     """Return a hold, given as columns of its row or fields of its receipt, as Hold."""
     return {
         "id": str(hold["id"]),
         "status": hold["status"],
-        "amount": shape_money(hold["amount_minor"], hold["currency"]),
-        "captured": shape_money(hold["captured_minor"], hold["currency"]),
+        "amount": serialize_money(hold["amount_minor"], hold["currency"]),
+        "captured": serialize_money(hold["captured_minor"], hold["currency"]),
         "fromAccountNumber": hold["debit_number"],
         "toAccountNumber": hold["credit_number"],
         "description": hold["description"],
@@ -72,7 +72,7 @@ def _customer_number(number: str) -> str | None:
     return number if number[0].isdigit() else None
 
 
-def page_size(arguments: Shape) -> int:
+def page_size(arguments: JsonObject) -> int:
     """Return how many items a page is to have at most. Raises `BadInput` for none, or more than a page has."""
     first: int = arguments["first"]
     if not 1 <= first <= PAGE_MAX:
@@ -80,7 +80,7 @@ def page_size(arguments: Shape) -> int:
     return first
 
 
-def shape_page(edges: list[Shape], *, has_next: bool, is_first: bool) -> Shape:
+def serialize_page(edges: list[JsonObject], *, has_next: bool, is_first: bool) -> JsonObject:
     """Return a page of a connection."""
     return {
         "edges": edges,

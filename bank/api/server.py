@@ -6,17 +6,17 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from bank.api.answer import Answerer
+from bank.api.application import build_application, build_metrics_application
 from bank.api.connection_limits import ConnectionLimits
 from bank.api.connections import ClientSite
-from bank.api.http import build_metrics_application, build_web_application
+from bank.api.request_handler import GraphQLRequestHandler
 from bank.app import Bank
 
 
 @asynccontextmanager
 async def serving_http(
     bank: Bank,
-    answerer: Answerer,
+    handler: GraphQLRequestHandler,
     sock: socket.socket,
     *,
     metrics_sock: socket.socket | None = None,
@@ -33,10 +33,10 @@ async def serving_http(
         per_address=min(settings.connections_per_address, max(connections_max // 2, 1)),
         trusted=settings.trusted_proxies,
     )
-    applications = [(build_web_application(bank, answerer, public_metrics=metrics_sock is None), sock, limits)]
+    applications = [(build_application(bank, handler, public_metrics=metrics_sock is None), sock, limits)]
     if metrics_sock is not None:
         # A scraper or two.
-        applications.append((build_metrics_application(bank, answerer), metrics_sock, ConnectionLimits(16, 16)))
+        applications.append((build_metrics_application(bank), metrics_sock, ConnectionLimits(16, 16)))
     runners = []
     try:
         for application, listening, bounds in applications:

@@ -1,0 +1,54 @@
+"""Authorization: who may use which field. Declared beside each resolver, enforced here before it runs."""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any
+
+from tartiflette import Resolver
+
+from bank.api.resolver_context import ResolverContext
+from bank.api.schema import SCHEMA_NAME
+from bank.errors import Forbidden, Unauthenticated
+
+ResolverFunction = Callable[[Any, dict[str, Any], ResolverContext, Any], Awaitable[Any]]
+
+
+class Access(Enum):
+    """Who may use a field. Which objects a caller may see is decided by the resolver of the object."""
+
+    ANYONE = "anyone"
+    CALLER = "logged-in users"
+    STAFF = "operators and administrators"
+    ADMIN = "administrators"
+    PARENT = "whoever may see the parent object"
+
+
+# The access of every field with a resolver, by its coordinate ("Mutation.deposit").
+ACCESS: dict[str, Access] = {}
+
+
+def resolver(coordinate: str, access: Access) -> Callable[[ResolverFunction], ResolverFunction]:
+    """Register the resolver of a field, and let only those call it who have access."""
+
+    def register(function: ResolverFunction) -> ResolverFunction:
+        async def authorized(parent: Any, arguments: dict[str, Any], context: ResolverContext, info: Any) -> Any:
+            require_access(context, access)
+            return await function(parent, arguments, context, info)
+
+        ACCESS[coordinate] = access
+        unrestricted = access in {Access.ANYONE, Access.PARENT}
+        Resolver(coordinate, schema_name=SCHEMA_NAME)(function if unrestricted else authorized)
+        return function
+
+    return register
+
+
+def require_access(context: ResolverContext, access: Access) -> None:
+    """Raise `Unauthenticated` without a caller, and `Forbidden` if the caller's role does not have the access."""
+    caller = context.caller
+    if caller is None:
+        raise Unauthenticated("Log in first, and send the access token as `Authorization: Bearer …`.")
+    if access is Access.STAFF and not caller.is_staff:
+        raise Forbidden("Only operators and administrators may do this.")
+    if access is Access.ADMIN and caller.role != "ADMIN":
+        raise Forbidden("Only administrators may do this.")

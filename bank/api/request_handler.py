@@ -1,0 +1,257 @@
+"""The way of a GraphQL request: validation, session, response cache, execution, audit, response."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import structlog
+
+from bank.api.middleware.authentication import ANONYMOUS, Authentication
+from bank.api.refused_actions import MethodNotAllowed, refused_actions
+from bank.api.resolver_context import HISTORICAL_FIELDS, ResolverContext
+from bank.app import Bank
+from bank.cache.answers import AWAY, Look, answer_key
+from bank.database.snapshot import ReadSnapshot
+from bank.errors import BankError
+from bank.events.event import DomainEvent
+from bank.graphql.errors import format_error
+from bank.graphql.execution.engine import GraphQLEngine
+from bank.graphql.validation.errors import DocumentError
+from bank.graphql.validation.validator import DocumentValidator, Operation, ValidatedDocument
+from bank.identity.tokens import Caller
+from bank.ledger.post import SETTLE_THE_PAST
+from bank.telemetry import metrics
+from bank.telemetry.context import current_context
+
+logger = structlog.get_logger(__name__)
+
+# Responses that may be cached: the caller's own, made from tagged values. Everything else is read anew each time.
+CACHEABLE_ROOTS = frozenset({"me", "account"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLRequest:
+    """A request of a client. `bypass_cache`: the client sent `Cache-Control: no-cache`."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+    authentication: Authentication = ANONYMOUS
+    bypass_cache: bool = False
+    queries_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphQLResponse:
+    """The response: its body, the result of the cache look-up, and the code of the error that decides the HTTP status.
+
+    `executed` is false if no field was executed; `database_s` is the time that reads spent in the database.
+    """
+
+    body: bytes
+    operation: str
+    cache: str = "none"
+    executed: bool = True
+    error_code: str | None = None
+    database_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """A request whose document is valid, on its way to the response."""
+
+    request: GraphQLRequest
+    document: ValidatedDocument
+    operation: Operation
+    caller: Caller | None
+
+    @property
+    def label(self) -> str:
+        """The operation in metrics and logs, from a fixed set, so that no client can create series.
+
+        One root field of the schema, or else a word: combinations would be as many as there are subsets.
+        """
+        roots = set(self.operation.roots)
+        if len(roots) > 1:
+            return "multiple"
+        [root] = roots
+        return "introspection" if root.startswith("__") else root
+
+    @property
+    def is_cacheable(self) -> bool:
+        """Whether the response may come from the cache and go into it."""
+        return CACHEABLE_ROOTS.issuperset(self.operation.roots) and not self.request.bypass_cache
+
+
+class GraphQLRequestHandler:
+    """Handles GraphQL requests."""
+
+    def __init__(self, bank: Bank, validator: DocumentValidator, engine: GraphQLEngine) -> None:
+        self._bank = bank
+        self._validator = validator
+        self._engine = engine
+        self._filling: set[asyncio.Task[bool]] = set()
+
+    async def handle(self, request: GraphQLRequest) -> GraphQLResponse:
+        """Return the response to a request. Never raises: every error becomes a response with errors."""
+        started = perf_counter()
+        try:
+            response = await self._validate_and_respond(request)
+        except Exception:  # a bug: the log gets all of it, the client nothing
+            logger.exception("request_broken")
+            response = _error_response([format_error(BankError("Internal error"))], "broken")
+        metrics.REQUEST_SECONDS.labels(response.operation, response.cache).observe(perf_counter() - started)
+        if response.error_code is not None:
+            metrics.REQUEST_ERRORS.labels(response.operation, response.error_code).inc()
+        context = current_context()
+        for code in context.refusals if context else ():
+            metrics.REFUSALS.labels(response.operation, code).inc()
+        return response
+
+    async def close(self) -> None:
+        """Wait until the cache has the last responses."""
+        if self._filling:
+            await asyncio.gather(*self._filling, return_exceptions=True)
+
+    async def _validate_and_respond(self, request: GraphQLRequest) -> GraphQLResponse:
+        try:
+            document = self._validator.validate(request.query)
+            operation = document.operation(request.operation_name)
+        except DocumentError as error:
+            return _error_response(error.errors)
+        exchange = _Exchange(request, document, operation, request.authentication.caller)
+        try:
+            return await self._respond(exchange)
+        except BankError as error:
+            errors = [format_error(error)]
+        try:
+            await self._record(exchange, [], errors)
+        except BankError as error:
+            errors = [format_error(error)]
+        return _error_response(errors, exchange.label)
+
+    async def _respond(self, exchange: _Exchange) -> GraphQLResponse:
+        """Return the response of an operation. Raises `BankError` if the whole operation is refused."""
+        request, operation = exchange.request, exchange.operation
+        caller = request.authentication.require_valid()
+        if operation.kind != "query" and request.queries_only:
+            raise MethodNotAllowed("Only queries can be sent with GET.")
+        if caller is not None and operation.kind == "query":
+            return await self._respond_through_cache(exchange, caller)
+        if caller is not None:
+            mark = await self._bank.values.session_mark(caller.session_id)
+            await self._bank.sessions.require_open(caller, mark)
+        result, _ = await self._execute_and_record(exchange, use_cache=False)
+        return _response(result, exchange.label)
+
+    async def _respond_through_cache(self, exchange: _Exchange, caller: Caller) -> GraphQLResponse:
+        request, label = exchange.request, exchange.label
+        key = answer_key(
+            caller.user_id,
+            exchange.document.digest,
+            request.operation_name,
+            msgspec.json.encode(request.variables, order="sorted"),
+        )
+        look = await self._look_up(exchange, key, caller)
+        await self._bank.sessions.require_open(caller, look.session_mark)
+        if look.body is not None:
+            _count("hit", label, 0.0)
+            return GraphQLResponse(body=look.body, operation=label, cache="hit")
+        result, context = await self._execute_and_record(exchange, use_cache=exchange.is_cacheable)
+        database_s = context.snapshot.database_s
+        served = "write_through" if exchange.is_cacheable and not database_s and context.tags else look.result
+        _count(served, label, database_s)
+        response = _response(result, label, cache=served, database_s=database_s)
+        if look.lease is not None and context.cacheable and "errors" not in result:
+            self._fill(key, look.lease, response.body, context)
+        return response
+
+    async def _look_up(self, exchange: _Exchange, key: str, caller: Caller) -> Look:
+        if not exchange.is_cacheable:
+            return Look(await self._bank.values.session_mark(caller.session_id), "bypass")
+        if self._bank.values.owes and not await self._bank.values.settle():
+            return AWAY
+        return await self._bank.answers.look(key, caller.session_id)
+
+    async def _execute_and_record(
+        self, exchange: _Exchange, *, use_cache: bool
+    ) -> tuple[dict[str, Any], ResolverContext]:
+        result, context = await self._execute(exchange, use_cache=use_cache)
+        if context.snapshot.is_outdated and exchange.operation.kind == "query":
+            # A migration changed a table between two statements of this query; nothing of the result has been sent.
+            result, context = await self._execute(exchange, use_cache=use_cache)
+        await self._record(exchange, context.pending_events, result.get("errors", ()))
+        return result, context
+
+    async def _execute(self, exchange: _Exchange, *, use_cache: bool) -> tuple[dict[str, Any], ResolverContext]:
+        asked_at = self._bank.clock.now()
+        looks_back = not HISTORICAL_FIELDS.isdisjoint(exchange.operation.fields)
+        snapshot = ReadSnapshot(self._bank.database, first=SETTLE_THE_PAST if looks_back else None)
+        context = ResolverContext(
+            bank=self._bank,
+            snapshot=snapshot,
+            operation=exchange.operation,
+            caller=exchange.caller,
+            reads_cache=use_cache,
+            cacheable=use_cache,
+            asked_at=asked_at,
+        )
+        request = exchange.request
+        try:
+            result = await self._engine.execute(
+                exchange.document,
+                operation_name=request.operation_name,
+                variables=request.variables,
+                context=context,
+            )
+        finally:
+            await snapshot.close()
+        return result, context
+
+    async def _record(
+        self, exchange: _Exchange, events: Sequence[DomainEvent], errors: Sequence[dict[str, Any]]
+    ) -> None:
+        """Record what was refused and what staff has read. Without the record no response may be sent."""
+        caller_id = exchange.caller.user_id if exchange.caller else None
+        refused = refused_actions(exchange.operation, caller_id, errors) if errors else ()
+        if events or refused:
+            await self._bank.witness.tell(*events, *refused)
+
+    def _fill(self, key: str, lease: str, body: bytes, context: ResolverContext) -> None:
+        # The client does not wait for it; its next request finds the response, or reads again.
+        task = asyncio.create_task(self._bank.answers.fill(key, lease, body, list(context.tags.values())))
+        self._filling.add(task)
+        task.add_done_callback(self._filled)
+
+    def _filled(self, task: asyncio.Task[bool]) -> None:
+        """Log a fill that has raised: that is a bug, and its response was sent long ago."""
+        self._filling.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("fill_broken", exc_info=(type(error), error, error.__traceback__))
+
+
+def _count(result: str, operation: str, database_s: float) -> None:
+    metrics.CACHE_REQUESTS.labels(result).inc()
+    cache = "hit" if result in {"hit", "write_through"} else "bypass" if result == "bypass" else "miss"
+    metrics.DATABASE_SECONDS.labels(operation, cache).observe(database_s)
+
+
+def _response(
+    result: dict[str, Any], operation: str, *, cache: str = "none", database_s: float = 0.0
+) -> GraphQLResponse:
+    errors = result.get("errors")
+    if errors and "data" not in result:
+        # No field was executed: a variable is invalid.
+        return _error_response(errors, operation)
+    code = errors[0]["extensions"]["code"] if errors else None
+    body = msgspec.json.encode(result)
+    return GraphQLResponse(body=body, operation=operation, cache=cache, error_code=code, database_s=database_s)
+
+
+def _error_response(errors: list[dict[str, Any]], operation: str = "refused") -> GraphQLResponse:
+    code = errors[0]["extensions"]["code"]
+    body = msgspec.json.encode({"errors": errors})
+    return GraphQLResponse(body=body, operation=operation, executed=False, error_code=code)

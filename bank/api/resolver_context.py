@@ -1,0 +1,64 @@
+"""The context that every resolver of a request gets: the caller, the snapshot it reads, the tags of its response."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bank.app import Bank
+from bank.cache.values import Tag
+from bank.database.snapshot import ReadSnapshot
+from bank.events.event import DomainEvent
+from bank.events.model import ActionRefusedEvent
+from bank.graphql.validation.validator import Operation
+from bank.identity.tokens import Caller
+
+# Fields whose values are not in an account's own row.
+_FROM_THE_DATABASE = frozenset({"Account.transactions", "Account.holds", "Account.balanceAt", "Account.statement"})
+# Fields about the past, whose values must not change afterwards.
+HISTORICAL_FIELDS = frozenset({"Account.balanceAt", "Account.statement"})
+
+
+@dataclass(slots=True)
+class ResolverContext:
+    """The context of one request.
+
+    `tags` are the versions that the response depends on; it is cached only if `cacheable`. `reads_cache` is false if
+    the client asked to bypass the cache. Moments after `asked_at` are in the future for this request. `pending_events`
+    are recorded before the response is sent.
+    """
+
+    bank: Bank
+    snapshot: ReadSnapshot
+    operation: Operation
+    caller: Caller | None
+    reads_cache: bool
+    cacheable: bool
+    asked_at: datetime
+    tags: dict[str, Tag] = field(default_factory=dict)
+    pending_events: list[DomainEvent] = field(default_factory=list)
+
+    @property
+    def authenticated_caller(self) -> Caller:
+        """The caller, in a resolver to which only logged-in users have access."""
+        assert self.caller is not None
+        return self.caller
+
+    def record_refusal(self, action: str, code: str) -> None:
+        """Record a refusal that was decided before any use case was called; use cases record their own refusals."""
+        caller_id = self.caller.user_id if self.caller else None
+        self.pending_events.append(
+            ActionRefusedEvent(
+                action=action, code=code, entity_type="User", entity_id=caller_id, initiated_by=caller_id
+            )
+        )
+
+    def depends_on(self, tag: Tag) -> None:
+        """Add a tag to those that the response depends on."""
+        self.tags[tag.key] = tag
+
+    @property
+    def is_one_account(self) -> bool:
+        """Whether the response consists of one account's own values, so that the cached account is sufficient.
+
+        With anything else in the response, two sources could be from two instants (rule 11).
+        """
+        return self.operation.roots == ("account",) and _FROM_THE_DATABASE.isdisjoint(self.operation.fields)

@@ -1,0 +1,76 @@
+"""What happens to an account itself: frozen, unfrozen, closed, limited."""
+
+from typing import Any
+from uuid import UUID
+
+from msgspec import UNSET, UnsetType
+
+from bank.api.authorization import Access, resolver
+from bank.api.resolver_context import ResolverContext
+from bank.api.resolvers.accounts import serialize_account
+from bank.api.serializers import JsonObject, read_id, serialize_refusal
+from bank.ledger.model import Account, Refusal
+from bank.transfers.policy import NOTHING, read_limit
+
+
+@resolver("Mutation.freezeAccount", Access.STAFF)
+async def resolve_freeze_account(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """Stop all postings on an account; staff only."""
+    caller, given = context.authenticated_caller, arguments["input"]
+    account_id = await _named(context, given)
+    return _serialize(await context.bank.states.freeze(account_id, reason=given["reason"], by=caller.user_id))
+
+
+@resolver("Mutation.unfreezeAccount", Access.STAFF)
+async def resolve_unfreeze_account(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """Allow postings on a frozen account again; staff only."""
+    caller, given = context.authenticated_caller, arguments["input"]
+    account_id = await _named(context, given)
+    return _serialize(await context.bank.states.unfreeze(account_id, reason=given["reason"], by=caller.user_id))
+
+
+@resolver("Mutation.closeAccount", Access.CALLER)
+async def resolve_close_account(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """Close an empty account of the caller's; staff, any."""
+    caller = context.authenticated_caller
+    owner_id = None if caller.is_staff else caller.user_id
+    account_id = read_id(arguments["input"]["accountId"]) or NOTHING
+    return _serialize(await context.bank.states.close(account_id, owner_id=owner_id, by=caller.user_id))
+
+
+@resolver("Mutation.setAccountLimits", Access.STAFF)
+async def resolve_set_account_limits(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """Give an account limits of its own; staff only."""
+    caller, given = context.authenticated_caller, arguments["input"]
+    limits: list[int | UnsetType | None] = []
+    for name in ("perTransfer", "perDay"):
+        limit = read_limit(given[name], name) if name in given else UNSET
+        if isinstance(limit, Refusal):
+            context.record_refusal("setAccountLimits", limit.code)
+            return _serialize(limit)
+        limits.append(limit)
+    account_id = await _named(context, given)
+    transfer_minor, daily_minor = limits
+    return _serialize(
+        await context.bank.states.limit(
+            account_id, transfer_minor=transfer_minor, daily_minor=daily_minor, by=caller.user_id
+        )
+    )
+
+
+async def _named(context: ResolverContext, given: JsonObject) -> UUID:
+    return await context.bank.directory.id_of(given["accountNumber"]) or NOTHING
+
+
+def _serialize(result: Account | Refusal) -> JsonObject:
+    if isinstance(result, Refusal):
+        return serialize_refusal(result, ("account",))
+    return {"account": serialize_account(result), "userErrors": []}
