@@ -20,12 +20,21 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis
+import structlog
 
 from bank.telemetry import context
 from fixtures.backends import Backend, BackendUnavailable, open_backend
 from fixtures.backends.reach import run_sql
 
 TEMPLATE = "bank_template"
+
+# structlog's own way to print a traceback shows every local variable: a minute for one that holds a bank.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
