@@ -146,6 +146,9 @@ SERVERS = pytest.StashKey[Servers]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # structlog's own tracebacks show every variable of every frame: up to a minute for one of a running bank.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     given = getattr(config, "workerinput", None)
     config.stash[SERVERS] = OwnServers() if given is None else ControllersServers(*given["bank_servers"])
 
