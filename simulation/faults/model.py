@@ -96,12 +96,13 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(6.5, 7.5),
             by_proxy=True,
         ),
+        # Whoever is deaf is waited for at first; then there must be time for it to show something old.
         FaultName.LISTENERS_ENDED: FaultKind(
             title="Workers are made deaf while one has no Redis",
             explanation="PostgreSQL ends the connections on which workers hear of one another, again and again, while "
             "one worker cannot reach Redis and has to tell the others what it could not write there.",
             seen_as="listening connections ended",
-            lasts_s=(2.0, 3.0),
+            lasts_s=(4.0, 5.0),
             by_redis_proxy=True,
         ),
         FaultName.REDIS_SET_BACK: FaultKind(
