@@ -43,7 +43,7 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
         faults=faults,
         warm_up=planted is None or planted.warm_up,
     )
-    return play(Run(plan, shape, servers, out, mutant), Progress())
+    return play(Run(plan, shape, servers, out, mutant, keep=False), Progress())
 
 
 @pytest.fixture
