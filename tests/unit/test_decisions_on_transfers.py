@@ -8,6 +8,7 @@ import pytest
 
 from bank.ledger.command import Outcome
 from bank.ledger.model import BALANCE_MAX_MINOR, Refusal
+from bank.money import MAX_POSTING_MINOR
 from bank.transfers.policy import CASH_ACCOUNTS, FEE_ACCOUNTS, NOTHING, read_limit
 from bank.transfers.submit import (
     SubmitDeposit,
@@ -207,6 +208,13 @@ async def test_a_deposit_is_owed_by_cash_and_counts_for_nobody() -> None:
     assert (receipt.debit_number, receipt.credit_number) == (ledger.accounts[CASH].number, "number-21")
     assert (ledger.accounts[CASH].balance_minor, ledger.accounts[BIAS].balance_minor) == (-101_000, 1_000)
     assert ledger.accounts[BIAS].spent_minor == ledger.accounts[CASH].spent_minor == 0
+
+
+async def test_one_posting_moves_the_most_that_is_allowed() -> None:
+    amount = f"{MAX_POSTING_MINOR // 100}.{MAX_POSTING_MINOR % 100:02}"
+    assert receipt_of(await put_in(PaperLedger(), amount=amount)).amount_minor == MAX_POSTING_MINOR
+    more = f"{(MAX_POSTING_MINOR + 1) // 100}.{(MAX_POSTING_MINOR + 1) % 100:02}"
+    assert refused(await put_in(PaperLedger(), amount=more)) == ("INVALID_AMOUNT", ("amount", "amount"))
 
 
 @pytest.mark.parametrize("given", [{"to_id": None}, {"to_id": NOBODYS}])
