@@ -29,20 +29,20 @@ from bank.clock import Clock, SystemClock
 from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BankError
+from bank.event_handlers import CACHE_SUBSCRIBER, subscribers
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery
 from bank.events.leases import Herald, Leases
 from bank.events.witness import Witness
 from bank.events.work import Work
+from bank.holds.expire import expire_holds
 from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
 from bank.ledger.retention import KeyRetention
+from bank.ledger.terms import Terms, terms_of
 from bank.settings import Settings
-from bank.subscriptions import CACHE_SUBSCRIBER, subscribers
-from bank.transfers.expire import expire_holds
-from bank.transfers.terms import Terms, terms_of
 
 logger = structlog.get_logger(__name__)
 

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     # What the bank charges for each, on top of the amount.
     transfer_fee: Amount = Decimal("0.00")
     withdrawal_fee: Amount = Decimal("0.00")
-    # Card schemes give a shop a week to send the goods; `bank.transfers.hold` has the most a client may ask for.
+    # Card schemes give a shop a week to send the goods; `bank.holds.authorize` has the most a client may ask for.
     hold_days: int = Field(default=7, ge=1, le=30)
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)

@@ -25,7 +25,7 @@ from bank.events.model import RecordedEvent
 from bank.identifiers import uuid7
 from bank.ledger.command import Receipt
 from bank.settings import Settings
-from bank.transfers.submit import SubmitTransfer, submit_transfer
+from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from benchmarks.test_postings import TERMS, open_accounts
 from fixtures.backends import Backend, open_backend
 

@@ -26,9 +26,10 @@ from bank.events.bus import Bus
 from bank.identifiers import account_number, uuid7
 from bank.ledger.command import Receipt
 from bank.ledger.post import BATCH_MAX, Ledger
+from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR
-from bank.transfers.submit import SubmitDeposit, SubmitTransfer, submit_deposit, submit_transfer
-from bank.transfers.terms import Terms
+from bank.transfers.deposit import SubmitDeposit, submit_deposit
+from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from fixtures.backends import open_backend
 
 # About as long as pgbench runs: what disturbs the machine for a second should disturb neither of them more.

@@ -14,9 +14,9 @@ import msgspec
 from bank.cli.log import AS_JSON, DATABASE_URL, Place, StoredEvent, opened, place, position_of, stamp, stored
 from bank.cli.redelivery import rebuild, redeliver, replay
 from bank.errors import BadInput
+from bank.event_handlers import NAMES
 from bank.events.log import queries
 from bank.events.model import EVENT_TYPES
-from bank.subscriptions import NAMES
 
 # The log is looked at this often for more; fast enough to watch, cheap enough to forget.
 FOLLOW_S = 0.25

@@ -20,11 +20,11 @@ from bank.cli.environment import required_database_url
 from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
+from bank.event_handlers import subscribers
 from bank.events.delivery import Subscriber
 from bank.events.log import queries
 from bank.events.search import first_position_since
 from bank.settings import SettingsError, checked_postgres_url, checked_redis_url
-from bank.subscriptions import subscribers
 from bank.telemetry.logs import configure_logs
 
 # Looking for a rare event in a long log, or deleting a projection, is one statement: an hour.

@@ -1,4 +1,4 @@
-"""Reverse a transaction, whole or in part: a transaction of its own, the other way round, that names its original."""
+"""Reversal: a transaction that moves the money of another one back, whole or in part, and names it (rule 12)."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,19 +7,19 @@ from bank.database.pool import Database
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
 from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.policy import NIL_UUID, check_amount, check_description, check_key
 from bank.ledger.post import Ledger
+from bank.ledger.refuse import InvalidRequest
 from bank.money import format_amount
 from bank.telemetry.context import current_context
-from bank.transfers.policy import NOTHING, check_amount, check_description, check_key
-from bank.transfers.reads import sides_of
-from bank.transfers.submit import Refused
+from bank.transfers.reads import transaction_accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverse:
-    """Give money back: `amount` (a decimal text) in `currency`, or all that has not been reversed yet.
+    """Move back `amount` (a decimal text) in `currency`, or all that has not been reversed yet.
 
-    `owner_id` is None where staff asks; otherwise only who has received the money may give it back.
+    `owner_id` is None if staff asks; otherwise it is the owner of the account that received the money.
     """
 
     caller_id: UUID
@@ -34,32 +34,32 @@ class Reverse:
 async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outcome:
     """Reverse a transaction, once per idempotency key. The sum of its reversals never exceeds it.
 
-    Raises what `Ledger.post` raises, and `Unavailable` or `Overloaded` while looking for the transaction.
+    Raises what `Ledger.post` raises, and `Unavailable` or `Overloaded` if the transaction cannot be read.
     """
-    refused = Refused(ledger, "reverseTransaction", command.caller_id, ())
+    invalid = InvalidRequest(ledger, "reverseTransaction", command.caller_id, ())
     if refusal := _check(command):
-        return await refused(refusal)
+        return await invalid.refuse(refusal)
     amount_minor = None if command.amount is None else check_amount(command.amount, command.currency or "")
     if isinstance(amount_minor, Refusal):
-        return await refused(amount_minor)
-    # A transaction never changes, so that it may be looked at before the batch; what is left of it, the batch knows.
-    sides = await sides_of(database, command.transaction_id)
+        return await invalid.refuse(amount_minor)
+    # The accounts of a transaction never change, so that they may be read before the batch.
+    accounts = await transaction_accounts(database, command.transaction_id)
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
             key=command.key,
             operation="reverseTransaction",
             digest=digest_of(str(command.transaction_id), amount_minor, command.currency, command.reason),
-            account_ids=sides,
+            account_ids=accounts,
             original_ids=(command.transaction_id,),
-            decide=(_decide(command, amount_minor),),
+            decide=(decide_reversal(command, amount_minor),),
             context=current_context(),
         )
     )
 
 
-def _decide(command: Reverse, amount_minor: int | None) -> Decide:
-    """Return the decision on a reversal."""
+def decide_reversal(command: Reverse, amount_minor: int | None) -> Decide:
+    """Return the decision on a reversal: a posting between the same accounts, in the other direction."""
 
     def decide(books: Books) -> Posting | Refusal:
         original = books.originals.get(command.transaction_id)
@@ -99,7 +99,7 @@ def _decide(command: Reverse, amount_minor: int | None) -> Decide:
 def _check(command: Reverse) -> Refusal | None:
     if refusal := check_key(command.key):
         return refusal
-    return _no_transaction() if command.transaction_id == NOTHING else check_description(command.reason, "reason")
+    return _no_transaction() if command.transaction_id == NIL_UUID else check_description(command.reason, "reason")
 
 
 def _no_transaction() -> Refusal:

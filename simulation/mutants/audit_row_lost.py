@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bank import subscriptions
+from bank import event_handlers
 from bank.audit.record import record_events
 from bank.events.model import RecordedEvent
 from simulation.mutants.mutant import Mutant, patch
@@ -15,7 +15,7 @@ async def _record_events(connection: Any, events: Sequence[RecordedEvent]) -> No
 
 def plant() -> None:
     """Subscribe this handler in the place of the right one."""
-    patch(subscriptions, "record_events", _record_events)
+    patch(event_handlers, "record_events", _record_events)
 
 
 MUTANT = Mutant(

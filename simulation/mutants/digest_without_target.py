@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from bank.transfers import submit
+from bank.transfers import transfer
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _content(command: Any, amount_minor: int) -> tuple[object, ...]:
-    return amount_minor, command.currency, command.description
+def _transfer_content(command: Any, amount_minor: int) -> tuple[object, ...]:
+    return str(command.from_id), amount_minor, command.currency, command.description
 
 
 def plant() -> None:
     """Leave the target account out."""
-    patch(submit, "_content", _content)
+    patch(transfer, "transfer_content", _transfer_content)
 
 
 MUTANT = Mutant(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bank import subscriptions
+from bank import event_handlers
 from bank.accounts.days import count_days
 from bank.events.model import RecordedEvent
 from simulation.mutants.mutant import Mutant, patch
@@ -17,7 +17,7 @@ async def _count_days(connection: Any, events: Sequence[RecordedEvent]) -> None:
 
 def plant() -> None:
     """Let the subscriber call it."""
-    patch(subscriptions, "count_days", _count_days)
+    patch(event_handlers, "count_days", _count_days)
 
 
 MUTANT = Mutant(

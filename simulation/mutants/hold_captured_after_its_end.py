@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bank.transfers import hold
+from bank.holds import capture, release
 from simulation.mutants.mutant import Mutant, patch
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -14,10 +14,11 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 def plant() -> None:
     """Let the decision look at a clock that stands."""
 
-    def _active(books: Any, command: Any) -> Any:
-        return right(replace(books, now=LONG_AGO), command)
+    def _active_hold(books: Any, hold_id: Any, owner_id: Any) -> Any:
+        return right(replace(books, now=LONG_AGO), hold_id, owner_id)
 
-    right = patch(hold, "_active", _active)
+    patch(release, "active_hold", _active_hold)
+    right = patch(capture, "active_hold", _active_hold)
 
 
 MUTANT = Mutant(

@@ -1,8 +1,8 @@
 """Every posting moves one cent less than was asked for. The books agree with themselves; only the people would know."""
 
 from bank.ledger.model import Refusal
-from bank.transfers import submit
-from bank.transfers.policy import check_amount
+from bank.ledger.policy import check_amount
+from bank.transfers import deposit, transfer, withdraw
 from simulation.mutants.mutant import Mutant, patch
 
 
@@ -13,7 +13,8 @@ def _check_amount(amount: str, currency: str) -> int | Refusal:
 
 def plant() -> None:
     """Let submitted amounts be checked this way."""
-    patch(submit, "check_amount", _check_amount)
+    for use_case in (deposit, transfer, withdraw):
+        patch(use_case, "check_amount", _check_amount)
 
 
 MUTANT = Mutant(

@@ -3,8 +3,8 @@
 from itertools import count
 from typing import Any
 
+from bank.accounts.history import history_page
 from bank.api.resolvers import accounts
-from bank.transfers.reads import history_page
 from simulation.mutants.mutant import Mutant, patch
 
 _pages = count(1)

@@ -4,25 +4,26 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bank.transfers import submit
+from bank.transfers import transfer
 from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
     """Let a transfer be decided as its owner's."""
 
-    def _decide_transfer(*, caller_id: Any, from_id: Any, **more: Any) -> Any:
-        decide = right(caller_id=caller_id, from_id=from_id, **more)
+    def _decide_transfer(command: Any, amount_minor: int, terms: Any) -> Any:
+        decide = right(command, amount_minor, terms)
 
         def as_owner(books: Any) -> Any:
-            account = books.accounts.get(from_id)
+            account = books.accounts.get(command.from_id)
             if account is None:
                 return decide(books)
-            return decide(replace(books, accounts={**books.accounts, from_id: replace(account, user_id=caller_id)}))
+            owned = {**books.accounts, account.id: replace(account, user_id=command.caller_id)}
+            return decide(replace(books, accounts=owned))
 
         return as_owner
 
-    right = patch(submit, "decide_transfer", _decide_transfer)
+    right = patch(transfer, "decide_transfer", _decide_transfer)
 
 
 MUTANT = Mutant(

@@ -5,23 +5,24 @@ from typing import Any
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
 from bank.ledger.model import Refusal
+from bank.ledger.refuse import InvalidRequest
 from bank.telemetry.context import current_context
-from bank.transfers import submit
+from bank.transfers import transfer
 from simulation.mutants.mutant import Mutant, patch
 
-_refuse_rightly = submit.Refused.__call__
+_refuse_rightly = InvalidRequest.refuse
 
 
 def plant() -> None:
     """Let a refused amount of a transfer be decided by the batch, under the transfer's key."""
     keys: dict[Any, str] = {}
 
-    def _check(command: Any) -> int | Refusal:
+    def _check_transfer(command: Any) -> int | Refusal:
         keys[command.caller_id] = command.key
         amount_minor: int | Refusal = right(command)
         return amount_minor
 
-    async def _refuse(self: submit.Refused, refusal: Refusal) -> Outcome:
+    async def _refuse(self: InvalidRequest, refusal: Refusal) -> Outcome:
         if refusal.code != "INVALID_AMOUNT" or self.operation != "transfer":
             return await _refuse_rightly(self, refusal)
         return await self.ledger.post(
@@ -36,8 +37,8 @@ def plant() -> None:
             )
         )
 
-    right = patch(submit, "_check", _check)
-    patch(submit.Refused, "__call__", _refuse)
+    right = patch(transfer, "check_transfer", _check_transfer)
+    patch(InvalidRequest, "refuse", _refuse)
 
 
 MUTANT = Mutant(

@@ -16,9 +16,10 @@ from bank.identifiers import account_number, uuid7
 from bank.ledger.command import Outcome
 from bank.ledger.model import Account
 from bank.ledger.post import Ledger
+from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR
-from bank.transfers.submit import SubmitDeposit, SubmitTransfer, submit_deposit, submit_transfer
-from bank.transfers.terms import Terms
+from bank.transfers.deposit import SubmitDeposit, submit_deposit
+from bank.transfers.transfer import SubmitTransfer, submit_transfer
 
 # Nothing but money itself limits anybody here.
 TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POSTING_MINOR)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bank.transfers import expire
+from bank.holds import expire
 from tests.integration.api import Client, RunningBank, serving, settings_for
 from tests.integration.payers import SetClock
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bank.transfers.expire import expire_once
+from bank.holds.expire import expire_once
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.payers import SetClock, connected
 from tests.integration.town import Town, brl, build_town

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bank.transfers import submit
+from bank.transfers import transfer
 from tests.integration.api import RunningBank
 
 JSON = {"Content-Type": "application/json"}
@@ -128,7 +128,7 @@ async def test_an_internal_error_shows_nothing_of_itself(
     def explode(*_: object) -> None:
         raise RuntimeError("select secret from vault")
 
-    monkeypatch.setattr(submit, "check_amount", explode)
+    monkeypatch.setattr(transfer, "check_amount", explode)
     reply = await person.transfer(account["id"], account["number"], "1.00", "t")
     assert reply.code == "INTERNAL"
     assert "secret" not in str(reply.body)

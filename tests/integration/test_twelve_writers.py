@@ -12,13 +12,13 @@ import pytest
 from bank.accounts.cached import AccountCache
 from bank.cache.values import ValueCache
 from bank.clock import SystemClock
+from bank.event_handlers import subscribers
 from bank.events import work as work_module
 from bank.events.bus import Bus
 from bank.events.delivery import Subscriber
 from bank.events.log import append
 from bank.events.model import RecordedEvent
 from bank.events.work import Work
-from bank.subscriptions import subscribers
 from tests.integration.caches import open_cache
 from tests.integration.events import one_of_each
 from tests.integration.log import Log

@@ -12,10 +12,10 @@ from bank.ledger.batch import Batch
 from bank.ledger.command import Command, HoldReceipt, Outcome, Receipt, Results
 from bank.ledger.keys import KnownKey
 from bank.ledger.model import Account, Hold, Original, Refusal
+from bank.ledger.policy import CASH_ACCOUNTS, FEE_ACCOUNTS
+from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR
-from bank.transfers.policy import CASH_ACCOUNTS, FEE_ACCOUNTS
-from bank.transfers.submit import SubmitTransfer
-from bank.transfers.terms import Terms
+from bank.transfers.transfer import SubmitTransfer
 
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
 TODAY = business_day(NOW)

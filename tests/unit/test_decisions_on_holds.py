@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from bank.events.model import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
+from bank.holds import expire
+from bank.holds.authorize import AuthorizeHold, authorize_hold
+from bank.holds.capture import CaptureHold, capture_hold
+from bank.holds.release import ReleaseHold, release_hold
 from bank.ledger.command import Outcome
 from bank.ledger.model import BALANCE_MAX_MINOR, Hold
-from bank.transfers import expire, hold
-from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
-from bank.transfers.policy import NOTHING
+from bank.ledger.policy import NIL_UUID
 from tests.unit.paper_ledger import (
     ANA,
     ANAS,
@@ -55,7 +57,8 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sides(_database: Any, hold_id: UUID) -> tuple[UUID, ...]:
         return (ANAS, BIAS) if hold_id == HELD.id else ()
 
-    monkeypatch.setattr(hold, "hold_sides", sides)
+    for use_case in ("capture", "release"):
+        monkeypatch.setattr(f"bank.holds.{use_case}.hold_accounts", sides)
 
 
 async def capture(ledger: PaperLedger, **more: Any) -> Outcome:
@@ -148,7 +151,7 @@ async def test_all_that_is_free_may_be_set_aside(changed: dict[str, Any]) -> Non
     ("given", "code", "field"),
     [
         ({"key": ""}, "INVALID_INPUT", ("idempotencyKey",)),
-        ({"from_id": NOTHING}, "ACCOUNT_NOT_FOUND", ("fromAccountId",)),
+        ({"from_id": NIL_UUID}, "ACCOUNT_NOT_FOUND", ("fromAccountId",)),
         ({"description": "x" * 141}, "INVALID_INPUT", ("description",)),
         ({"amount": "0.00"}, "INVALID_AMOUNT", ("amount", "amount")),
         ({"expires_at": NOW}, "INVALID_INPUT", ("expiresAt",)),
@@ -161,7 +164,7 @@ async def test_a_hold_that_is_wrong_in_itself_burns_no_key(
     ledger = PaperLedger()
     assert refused(await hold_money(ledger, **given)) == (code, field)
     assert (ledger.known, ledger.told[0].action, ledger.told[0].code) == ({}, "authorizeHold", code)
-    assert ledger.told[0].entity_id == (None if given.get("from_id") == NOTHING else ANAS)
+    assert ledger.told[0].entity_id == (None if given.get("from_id") == NIL_UUID else ANAS)
 
 
 @pytest.mark.parametrize("life", [A_MOMENT, timedelta(days=30)])
@@ -246,7 +249,7 @@ async def test_staff_ends_any_hold(end: Any) -> None:
     ("given", "code", "field"),
     [
         ({"key": ""}, "INVALID_INPUT", ("idempotencyKey",)),
-        ({"hold_id": NOTHING}, "HOLD_NOT_FOUND", ("holdId",)),
+        ({"hold_id": NIL_UUID}, "HOLD_NOT_FOUND", ("holdId",)),
     ],
 )
 async def test_an_end_that_is_wrong_in_itself_burns_no_key(

@@ -7,21 +7,18 @@ from uuid import UUID
 
 import pytest
 
+from bank.holds.authorize import AuthorizeHold, authorize_hold
+from bank.holds.capture import CaptureHold, capture_hold
+from bank.holds.release import ReleaseHold, release_hold
 from bank.ledger.command import Outcome
 from bank.ledger.model import Hold, Original, Refusal
 from bank.telemetry.context import RequestContext, enter_context
-from bank.transfers import hold, reverse
-from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
+from bank.transfers import reverse
+from bank.transfers.batch import SubmitTransferBatch, submit_transfer_batch
+from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.reverse import Reverse
-from bank.transfers.submit import (
-    SubmitDeposit,
-    SubmitList,
-    SubmitWithdrawal,
-    submit_deposit,
-    submit_list,
-    submit_transfer,
-    submit_withdrawal,
-)
+from bank.transfers.transfer import submit_transfer
+from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal
 from tests.unit.paper_ledger import ANA, ANAS, ANAS_OTHER, BIA, BIAS, NOW, TERMS, PaperLedger, account, transfer
 
 Send = Callable[..., Awaitable[Outcome]]
@@ -54,7 +51,7 @@ async def _withdraw(ledger: Any, **more: Any) -> Outcome:
 
 async def _list(ledger: Any, **more: Any) -> Outcome:
     given = {"caller_id": ANA, "all_or_none": True, "items": (transfer(amount="1.00"), transfer(amount="2.00"))}
-    return await submit_list(ledger, TERMS, SubmitList(**{**given, **more}))
+    return await submit_transfer_batch(ledger, TERMS, SubmitTransferBatch(**{**given, **more}))
 
 
 async def _authorize(ledger: Any, **more: Any) -> Outcome:
@@ -105,8 +102,9 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sides(_database: Any, _id: UUID) -> tuple[UUID, ...]:
         return ANAS, BIAS
 
-    monkeypatch.setattr(hold, "hold_sides", sides)
-    monkeypatch.setattr(reverse, "sides_of", sides)
+    for use_case in ("capture", "release"):
+        monkeypatch.setattr(f"bank.holds.{use_case}.hold_accounts", sides)
+    monkeypatch.setattr(reverse, "transaction_accounts", sides)
 
 
 @pytest.mark.parametrize(

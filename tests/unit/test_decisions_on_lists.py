@@ -6,13 +6,14 @@ import pytest
 
 from bank.ledger.command import Outcome
 from bank.ledger.model import Refusal
-from bank.transfers.submit import LIST_MAX, SubmitList, SubmitTransfer, submit_list
+from bank.transfers.batch import TRANSFERS_MAX, SubmitTransferBatch, submit_transfer_batch
+from bank.transfers.transfer import SubmitTransfer
 from tests.unit.paper_ledger import ANA, ANAS_OTHER, TERMS, WRONG_IN_ITSELF, PaperLedger, items_of, refused, transfer
 
 
 async def send_list(ledger: PaperLedger, *items: SubmitTransfer, all_or_none: bool = True, key: str = "k") -> Outcome:
-    command = SubmitList(caller_id=ANA, key=key, all_or_none=all_or_none, items=items)
-    return await submit_list(ledger, TERMS, command)  # type: ignore[arg-type]  # a ledger on paper
+    command = SubmitTransferBatch(caller_id=ANA, key=key, all_or_none=all_or_none, items=items)
+    return await submit_transfer_batch(ledger, TERMS, command)  # type: ignore[arg-type]  # a ledger on paper
 
 
 async def test_a_list_of_all_or_none_is_undone_by_one_refusal_which_names_its_place() -> None:
@@ -37,7 +38,7 @@ async def test_a_list_of_each_by_itself_does_what_it_can() -> None:
     assert [told.code for told in ledger.told] == ["ACCOUNT_NOT_FOUND"]
 
 
-@pytest.mark.parametrize("count", [0, LIST_MAX + 1])
+@pytest.mark.parametrize("count", [0, TRANSFERS_MAX + 1])
 async def test_a_list_is_neither_empty_nor_longer_than_a_hundred(count: int) -> None:
     ledger = PaperLedger()
     assert refused(await send_list(ledger, *[transfer()] * count)) == ("INVALID_INPUT", ("transfers",))
@@ -56,4 +57,4 @@ async def test_an_item_that_is_wrong_in_itself_is_named_and_burns_no_key(
 async def test_a_list_needs_a_key_and_may_have_a_hundred_items() -> None:
     ledger = PaperLedger()
     assert refused(await send_list(ledger, transfer(), key="")) == ("INVALID_INPUT", ("idempotencyKey",))
-    assert len(items_of(await send_list(ledger, *[transfer(amount="0.01")] * LIST_MAX))) == LIST_MAX
+    assert len(items_of(await send_list(ledger, *[transfer(amount="0.01")] * TRANSFERS_MAX))) == TRANSFERS_MAX

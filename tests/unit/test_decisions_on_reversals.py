@@ -8,8 +8,8 @@ import pytest
 
 from bank.ledger.command import Outcome
 from bank.ledger.model import Original
+from bank.ledger.policy import NIL_UUID
 from bank.transfers import reverse
-from bank.transfers.policy import NOTHING
 from bank.transfers.reverse import Reverse
 from tests.unit.paper_ledger import (
     ANA,
@@ -46,7 +46,7 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
     async def sides(_database: Any, transaction_id: UUID) -> tuple[UUID, ...]:
         return (ANAS, BIAS) if transaction_id == PAID.id else ()
 
-    monkeypatch.setattr(reverse, "sides_of", sides)
+    monkeypatch.setattr(reverse, "transaction_accounts", sides)
 
 
 async def give_back(ledger: PaperLedger, **more: Any) -> Outcome:
@@ -107,7 +107,7 @@ async def test_nothing_is_given_back_from_or_to_an_account_that_is_frozen(whose:
     ("given", "code", "field"),
     [
         ({"key": ""}, "INVALID_INPUT", ("idempotencyKey",)),
-        ({"transaction_id": NOTHING}, "TRANSACTION_NOT_FOUND", ("transactionId",)),
+        ({"transaction_id": NIL_UUID}, "TRANSACTION_NOT_FOUND", ("transactionId",)),
         ({"reason": "x" * 141}, "INVALID_INPUT", ("reason",)),
         ({"amount": "0.00", "currency": "BRL"}, "INVALID_AMOUNT", ("amount", "amount")),
         ({"amount": "1.00"}, "CURRENCY_MISMATCH", ("amount", "currency")),

@@ -6,18 +6,15 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from bank.accounts.limits import read_limit
 from bank.ledger.command import Outcome
 from bank.ledger.model import BALANCE_MAX_MINOR, Refusal
+from bank.ledger.policy import CASH_ACCOUNTS, FEE_ACCOUNTS, NIL_UUID
+from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR
-from bank.transfers.policy import CASH_ACCOUNTS, FEE_ACCOUNTS, NOTHING, read_limit
-from bank.transfers.submit import (
-    SubmitDeposit,
-    SubmitWithdrawal,
-    submit_deposit,
-    submit_transfer,
-    submit_withdrawal,
-)
-from bank.transfers.terms import Terms
+from bank.transfers.deposit import SubmitDeposit, submit_deposit
+from bank.transfers.transfer import submit_transfer
+from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal
 from tests.unit.paper_ledger import (
     ANA,
     ANAS,
@@ -173,7 +170,7 @@ async def test_what_is_wrong_in_itself_is_on_record_and_burns_no_key(
 
 async def test_an_id_that_no_account_can_have_burns_no_key() -> None:
     ledger = PaperLedger()
-    assert refused(await send(ledger, from_id=NOTHING)) == ("ACCOUNT_NOT_FOUND", ("fromAccountId",))
+    assert refused(await send(ledger, from_id=NIL_UUID)) == ("ACCOUNT_NOT_FOUND", ("fromAccountId",))
     assert ledger.known == {}
     assert ledger.told[0].entity_id is None
 

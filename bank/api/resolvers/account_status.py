@@ -5,12 +5,13 @@ from uuid import UUID
 
 from msgspec import UNSET, UnsetType
 
+from bank.accounts.limits import read_limit
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
 from bank.api.serializers import JsonObject, read_id, serialize_refusal
 from bank.ledger.model import Account, Refusal
-from bank.transfers.policy import NOTHING, read_limit
+from bank.ledger.policy import NIL_UUID
 
 
 @resolver("Mutation.freezeAccount", Access.STAFF)
@@ -40,7 +41,7 @@ async def resolve_close_account(
     """Close an empty account of the caller's; staff, any."""
     caller = context.authenticated_caller
     owner_id = None if caller.is_staff else caller.user_id
-    account_id = read_id(arguments["input"]["accountId"]) or NOTHING
+    account_id = read_id(arguments["input"]["accountId"]) or NIL_UUID
     return _serialize(await context.bank.states.close(account_id, owner_id=owner_id, by=caller.user_id))
 
 
@@ -67,7 +68,7 @@ async def resolve_set_account_limits(
 
 
 async def _named(context: ResolverContext, given: JsonObject) -> UUID:
-    return await context.bank.directory.id_of(given["accountNumber"]) or NOTHING
+    return await context.bank.directory.id_of(given["accountNumber"]) or NIL_UUID
 
 
 def _serialize(result: Account | Refusal) -> JsonObject:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bank.accounts.cached import account_tag
 from bank.accounts.days import days_of
+from bank.accounts.history import history_page, position_before
 from bank.accounts.open import open_account
 from bank.accounts.reads import find_account
 from bank.api.authorization import Access, resolver
@@ -25,8 +26,7 @@ from bank.errors import BadInput
 from bank.events.model import ActionRefusedEvent, StaffReadEvent
 from bank.identity.tokens import Caller
 from bank.ledger.model import Account, Refusal
-from bank.transfers.policy import check_key
-from bank.transfers.reads import history_page, position_before
+from bank.ledger.policy import check_key
 
 # Times are in microseconds: what was at an instant is what was before the next one.
 _TICK = timedelta(microseconds=1)

@@ -17,11 +17,13 @@ from bank.api.serializers import (
     serialize_transaction,
 )
 from bank.errors import BadInput
+from bank.holds.authorize import AuthorizeHold, authorize_hold
+from bank.holds.capture import CaptureHold, capture_hold
+from bank.holds.reads import MAX_UUID, holds_of
+from bank.holds.release import ReleaseHold, release_hold
 from bank.ledger.command import HoldReceipt, Outcome, Receipt
 from bank.ledger.model import Refusal
-from bank.transfers.hold import AuthorizeHold, CaptureHold, ReleaseHold, authorize_hold, capture_hold, release_hold
-from bank.transfers.policy import NOTHING
-from bank.transfers.reads import LATEST, holds_of
+from bank.ledger.policy import NIL_UUID
 from bank.transfers.reverse import Reverse, reverse
 
 
@@ -34,7 +36,7 @@ async def resolve_authorize_hold(
     command = AuthorizeHold(
         caller_id=caller.user_id,
         key=given["idempotencyKey"],
-        from_id=read_id(given["fromAccountId"]) or NOTHING,
+        from_id=read_id(given["fromAccountId"]) or NIL_UUID,
         to_number=given["toAccountNumber"],
         to_id=await context.bank.directory.id_of(given["toAccountNumber"]),
         amount=given["amount"]["amount"],
@@ -54,7 +56,7 @@ async def resolve_capture_hold(_parent: Any, arguments: JsonObject, context: Res
         caller_id=caller.user_id,
         owner_id=None if caller.is_staff else caller.user_id,
         key=given["idempotencyKey"],
-        hold_id=read_id(given["holdId"]) or NOTHING,
+        hold_id=read_id(given["holdId"]) or NIL_UUID,
         amount=amount.get("amount"),
         currency=amount.get("currency"),
     )
@@ -69,7 +71,7 @@ async def resolve_release_hold(_parent: Any, arguments: JsonObject, context: Res
         caller_id=caller.user_id,
         owner_id=None if caller.is_staff else caller.user_id,
         key=given["idempotencyKey"],
-        hold_id=read_id(given["holdId"]) or NOTHING,
+        hold_id=read_id(given["holdId"]) or NIL_UUID,
     )
     return _serialize(await release_hold(context.bank.ledger, context.bank.database, command))
 
@@ -85,7 +87,7 @@ async def resolve_reverse_transaction(
         caller_id=caller.user_id,
         owner_id=None if caller.is_staff else caller.user_id,
         key=given["idempotencyKey"],
-        transaction_id=read_id(given["transactionId"]) or NOTHING,
+        transaction_id=read_id(given["transactionId"]) or NIL_UUID,
         amount=amount.get("amount"),
         currency=amount.get("currency"),
         reason=given.get("reason"),
@@ -111,7 +113,7 @@ async def resolve_hold_page(
 ) -> JsonObject:
     """Return a page of the holds on an account, the latest first."""
     first, after = page_size(arguments), arguments.get("after")
-    before = LATEST if after is None else read_id(after)
+    before = MAX_UUID if after is None else read_id(after)
     if before is None:
         raise BadInput("after is not a cursor of this connection.")
     rows = await holds_of(context.snapshot, parent["account"].id, before=before, most=first + 1)

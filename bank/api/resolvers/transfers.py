@@ -15,17 +15,11 @@ from bank.api.serializers import (
 from bank.identity.tokens import Caller
 from bank.ledger.command import Outcome, Receipt, Results
 from bank.ledger.model import Refusal
-from bank.transfers.policy import NOTHING
-from bank.transfers.submit import (
-    SubmitDeposit,
-    SubmitList,
-    SubmitTransfer,
-    SubmitWithdrawal,
-    submit_deposit,
-    submit_list,
-    submit_transfer,
-    submit_withdrawal,
-)
+from bank.ledger.policy import NIL_UUID
+from bank.transfers.batch import SubmitTransferBatch, submit_transfer_batch
+from bank.transfers.deposit import SubmitDeposit, submit_deposit
+from bank.transfers.transfer import SubmitTransfer, submit_transfer
+from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal
 
 
 @resolver("Mutation.transfer", Access.CALLER)
@@ -43,13 +37,13 @@ async def resolve_transfer_batch(
     """Move money several times, all or nothing or each by itself."""
     caller, given = context.authenticated_caller, arguments["input"]
     key = given["idempotencyKey"]
-    command = SubmitList(
+    command = SubmitTransferBatch(
         caller_id=caller.user_id,
         key=key,
         all_or_none=given["atomic"],
         items=tuple([await _read_transfer(context, caller, item, key) for item in given["transfers"]]),
     )
-    outcome = await submit_list(context.bank.ledger, context.bank.terms, command)
+    outcome = await submit_transfer_batch(context.bank.ledger, context.bank.terms, command)
     if not isinstance(outcome.result, Results):
         assert isinstance(outcome.result, Refusal)
         return serialize_refusal(outcome.result, ("results",), replayed=outcome.replayed)
@@ -96,7 +90,7 @@ async def _read_transfer(context: ResolverContext, caller: Caller, given: JsonOb
     return SubmitTransfer(
         caller_id=caller.user_id,
         key=key,
-        from_id=read_id(given["fromAccountId"]) or NOTHING,
+        from_id=read_id(given["fromAccountId"]) or NIL_UUID,
         to_number=given["toAccountNumber"],
         to_id=await context.bank.directory.id_of(given["toAccountNumber"]),
         amount=given["amount"]["amount"],

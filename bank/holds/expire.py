@@ -1,4 +1,4 @@
-"""End the holds whose time is over, so that their money is available again."""
+"""Expiry of holds: end those whose time is over, so that their money is available again."""
 
 import asyncio
 from uuid import UUID
@@ -8,10 +8,10 @@ import structlog
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
+from bank.holds.reads import expired_holds
 from bank.ledger.command import Command
 from bank.ledger.model import Books, Decide, EndHold, Refusal, Step
 from bank.ledger.post import BATCH_MAX, Ledger
-from bank.transfers.reads import expired_holds
 
 logger = structlog.get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""THE table: who handles which events. Whatever happens after a commit, happens because of a row here."""
+"""The table of event handlers: which subscriber handles which events. What follows a commit is a row here."""
 
 from bank.accounts.cached import CHANGES, AccountCache
 from bank.accounts.days import count_days, forget_days

@@ -4,7 +4,7 @@ from bank.accounts.cached import AccountCache
 from bank.cache.redis import CacheServer
 from bank.cache.trust import FixedTrust
 from bank.cache.values import ValueCache
-from bank.subscriptions import NAMES, subscribers
+from bank.event_handlers import NAMES, subscribers
 
 
 async def test_the_names_are_those_of_the_table() -> None:

@@ -1,0 +1,103 @@
+"""Authorization of a hold: set money aside on an account of the caller's, once per idempotency key (rule 12)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from bank.identifiers import uuid7
+from bank.ledger.command import Command, Outcome
+from bank.ledger.keys import digest_of
+from bank.ledger.model import Authorize, Books, Decide, Hold, Refusal, Step
+from bank.ledger.policy import (
+    check_amount,
+    check_description,
+    check_key,
+    check_limits,
+    check_own_account,
+    no_account_with_number,
+    no_own_account,
+)
+from bank.ledger.post import Ledger
+from bank.ledger.refuse import InvalidRequest
+from bank.ledger.terms import Terms
+from bank.telemetry.context import current_context
+
+# As card schemes do; a payment whose money is held for longer is not going to be made.
+LIFE_MAX = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeHold:
+    """Set `amount` (a decimal text) aside on an account of the caller's, for the owner of another one to capture."""
+
+    caller_id: UUID
+    key: str
+    from_id: UUID
+    to_number: str
+    to_id: UUID | None
+    amount: str
+    currency: str
+    expires_at: datetime | None = None
+    description: str | None = None
+
+
+async def authorize_hold(ledger: Ledger, terms: Terms, command: AuthorizeHold) -> Outcome:
+    """Set money aside, once per idempotency key. Raises what `Ledger.post` raises."""
+    amount_minor = (
+        check_key(command.key)
+        or check_own_account(command.from_id, "fromAccountId")
+        or check_description(command.description)
+        or check_amount(command.amount, command.currency)
+    )
+    if isinstance(amount_minor, Refusal):
+        return await InvalidRequest(ledger, "authorizeHold", command.caller_id, (command.from_id,)).refuse(amount_minor)
+    content = (str(command.from_id), command.to_number, amount_minor, command.currency, command.description)
+    return await ledger.post(
+        Command(
+            caller_id=command.caller_id,
+            key=command.key,
+            operation="authorizeHold",
+            digest=digest_of(*content, command.expires_at),
+            account_ids=(command.from_id, command.to_id) if command.to_id else (command.from_id,),
+            decide=(decide_authorization(command, amount_minor, terms),),
+            context=current_context(),
+        )
+    )
+
+
+def decide_authorization(command: AuthorizeHold, amount_minor: int, terms: Terms) -> Decide:
+    """Return the decision on an authorization; it counts against the limits of the account, as a transfer does."""
+    hold_id = uuid7()
+
+    def decide(books: Books) -> tuple[Step, ...] | Refusal:
+        account = books.accounts.get(command.from_id)
+        if account is None or account.user_id != command.caller_id:
+            return no_own_account("fromAccountId")
+        if command.to_id is None or command.to_id not in books.accounts:
+            return no_account_with_number("toAccountNumber")
+        if command.to_id == command.from_id:
+            message = "Source and target are the same account."
+            return Refusal(code="SAME_ACCOUNT", message=message, field=("input", "toAccountNumber"))
+        expires_at = command.expires_at or books.now + terms.hold_life
+        if not books.now < expires_at <= books.now + LIFE_MAX:
+            message = f"A hold expires in the future, within {LIFE_MAX.days} days."
+            return Refusal(code="INVALID_INPUT", message=message, field=("input", "expiresAt"))
+        if refusal := check_limits(account, amount_minor, books.today, terms):
+            return refusal
+        hold = Hold(
+            id=hold_id,
+            account_id=account.id,
+            to_account_id=command.to_id,
+            amount_minor=amount_minor,
+            currency=command.currency,
+            description=command.description,
+            status="AUTHORIZED",
+            captured_minor=0,
+            transaction_id=None,
+            initiated_by=command.caller_id,
+            expires_at=expires_at,
+            created_at=books.now,
+        )
+        return (Authorize(hold),)
+
+    return decide

@@ -1,0 +1,30 @@
+"""Rules about an existing hold that captures and releases share, as functions of values (rule 3)."""
+
+from uuid import UUID
+
+from bank.ledger.model import Books, Hold, Refusal
+from bank.ledger.policy import NIL_UUID
+
+
+def check_hold_id(hold_id: UUID) -> Refusal | None:
+    """Refuse an id that no hold can have."""
+    return no_hold() if hold_id == NIL_UUID else None
+
+
+def no_hold() -> Refusal:
+    """Return the refusal for a hold that does not exist or is not the caller's to end; the caller cannot tell which."""
+    message = "There is no hold with this id for you to end."
+    return Refusal(code="HOLD_NOT_FOUND", message=message, field=("input", "holdId"))
+
+
+def active_hold(books: Books, hold_id: UUID, owner_id: UUID | None) -> Hold | Refusal:
+    """Return a hold that has not ended. `owner_id` is the owner of the account it is for, None if staff asks."""
+    hold = books.holds.get(hold_id)
+    if hold is None or (owner_id is not None and books.accounts[hold.to_account_id].user_id != owner_id):
+        return no_hold()
+    if hold.status == "AUTHORIZED" and hold.expires_at <= books.now:
+        return Refusal(code="HOLD_ENDED", message="The hold has expired.", field=("input", "holdId"))
+    if hold.status != "AUTHORIZED":
+        message = f"The hold has been {hold.status.lower()}."
+        return Refusal(code="HOLD_ENDED", message=message, field=("input", "holdId"))
+    return hold

@@ -1,0 +1,54 @@
+"""Release of a hold: make what is held available again, once per idempotency key (rule 12)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank.database.pool import Database
+from bank.holds.policy import active_hold, check_hold_id
+from bank.holds.reads import hold_accounts
+from bank.ledger.command import Command, Outcome
+from bank.ledger.keys import digest_of
+from bank.ledger.model import Books, Decide, EndHold, Refusal, Step
+from bank.ledger.policy import check_key
+from bank.ledger.post import Ledger
+from bank.ledger.refuse import InvalidRequest
+from bank.telemetry.context import current_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseHold:
+    """Make what is held available again. `owner_id` is None if staff asks."""
+
+    caller_id: UUID
+    owner_id: UUID | None
+    key: str
+    hold_id: UUID
+
+
+async def release_hold(ledger: Ledger, database: Database, command: ReleaseHold) -> Outcome:
+    """Make what is held available again, once per idempotency key. Raises as `capture_hold` does."""
+    if refusal := check_key(command.key) or check_hold_id(command.hold_id):
+        return await InvalidRequest(ledger, "releaseHold", command.caller_id, ()).refuse(refusal)
+    return await ledger.post(
+        Command(
+            caller_id=command.caller_id,
+            key=command.key,
+            operation="releaseHold",
+            digest=digest_of(str(command.hold_id)),
+            # The two accounts of a hold never change, so that they may be read before the batch.
+            account_ids=await hold_accounts(database, command.hold_id),
+            hold_ids=(command.hold_id,),
+            decide=(decide_release(command),),
+            context=current_context(),
+        )
+    )
+
+
+def decide_release(command: ReleaseHold) -> Decide:
+    """Return the decision on a release: the hold ends, and nothing moves."""
+
+    def decide(books: Books) -> tuple[Step, ...] | Refusal:
+        hold = active_hold(books, command.hold_id, command.owner_id)
+        return hold if isinstance(hold, Refusal) else (EndHold(hold_id=hold.id, status="RELEASED"),)
+
+    return decide

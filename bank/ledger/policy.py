@@ -1,0 +1,110 @@
+"""Rules that transfers, holds and reversals share, as functions of values: no `await` (rule 3)."""
+
+from datetime import date
+from uuid import UUID
+
+from bank.identifiers import read_uuid
+from bank.ledger.model import Account, Posting, Refusal
+from bank.ledger.terms import Terms
+from bank.money import MAX_POSTING_MINOR, InvalidAmountError, UnknownCurrencyError, format_amount, parse_amount
+from bank.text import is_readable
+
+# Fits on one line of a statement; the Pix message field has the same length.
+DESCRIPTION_MAX = 140
+KEY_MAX = 255
+
+# The nil UUID of RFC 9562: no row has it. It replaces an id whose form no id of the bank has.
+NIL_UUID = UUID(int=0)
+
+# The bank's own accounts, made by migrations.
+CASH_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-000000000986")}
+FEE_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-00000000f986")}
+
+
+def check_key(key: str) -> Refusal | None:
+    """Refuse an idempotency key that is empty, too long or not printable. Programs make keys, and nobody reads them."""
+    if 1 <= len(key) <= KEY_MAX and key.isprintable():
+        return None
+    return Refusal(
+        code="INVALID_INPUT",
+        message=f"An idempotency key has 1 to {KEY_MAX} printable characters.",
+        field=("input", "idempotencyKey"),
+    )
+
+
+def check_description(description: str | None, field: str = "description") -> Refusal | None:
+    """Refuse a description that does not fit on a line or cannot be read. `field` is the client's name for it.
+
+    An empty description is accepted: it is the same as none.
+    """
+    if not description or is_readable(description, longest=DESCRIPTION_MAX):
+        return None
+    return Refusal(
+        code="INVALID_INPUT",
+        message=f"A {field} has at most {DESCRIPTION_MAX} characters that can be read.",
+        field=("input", field),
+    )
+
+
+def check_own_account(account_id: UUID, field: str) -> Refusal | None:
+    """Refuse an id that no account can have: the request is invalid in itself, and never becomes valid."""
+    return no_own_account(field) if account_id == NIL_UUID else None
+
+
+def check_amount(amount: str, currency: str) -> int | Refusal:
+    """Return the amount in minor units, or the reason why no posting can have this amount."""
+    try:
+        amount_minor = parse_amount(amount, currency)
+    except UnknownCurrencyError as error:
+        return Refusal(code="CURRENCY_MISMATCH", message=str(error), field=("input", "amount", "currency"))
+    except InvalidAmountError as error:
+        return _invalid_amount(str(error))
+    if amount_minor <= 0:
+        return _invalid_amount("The amount must be more than zero.")
+    if amount_minor > MAX_POSTING_MINOR:
+        return _invalid_amount(f"One posting moves at most {format_amount(MAX_POSTING_MINOR, currency)} {currency}.")
+    return amount_minor
+
+
+def _invalid_amount(message: str) -> Refusal:
+    return Refusal(code="INVALID_AMOUNT", message=message, field=("input", "amount", "amount"))
+
+
+def check_limits(account: Account, amount_minor: int, today: date, terms: Terms) -> Refusal | None:
+    """Refuse an amount above the account's limit for one transfer, or above what is left of its daily limit."""
+    at_once = terms.transfer_limit_minor if account.transfer_limit_minor is None else account.transfer_limit_minor
+    if amount_minor > at_once:
+        limit = format_amount(at_once, account.currency)
+        return _beyond_limit(f"At most {limit} {account.currency} may leave this account at once.")
+    a_day = terms.daily_limit_minor if account.daily_limit_minor is None else account.daily_limit_minor
+    if account.spent_minor_on(today) + amount_minor > a_day:
+        limit = format_amount(a_day, account.currency)
+        return _beyond_limit(f"At most {limit} {account.currency} may leave this account in a day.")
+    return None
+
+
+def _beyond_limit(message: str) -> Refusal:
+    return Refusal(code="LIMIT_EXCEEDED", message=message, field=("input", "amount", "amount"))
+
+
+def no_own_account(field: str) -> Refusal:
+    """Return the refusal for an account that does not exist or is not the caller's; the caller cannot tell which."""
+    return Refusal(code="ACCOUNT_NOT_FOUND", message="You have no such account.", field=("input", field))
+
+
+def no_account_with_number(field: str) -> Refusal:
+    """Return the refusal for a number that no account has."""
+    message = "There is no account with this number."
+    return Refusal(code="ACCOUNT_NOT_FOUND", message=message, field=("input", field))
+
+
+def fee_for(posting: Posting, amount_minor: int) -> Posting:
+    """Return the fee for a posting: a posting of its own, decided together with it."""
+    return Posting(
+        kind="FEE",
+        debit_id=posting.debit_id,
+        credit_id=FEE_ACCOUNTS[posting.currency],
+        amount_minor=amount_minor,
+        currency=posting.currency,
+        debit_field=posting.debit_field,
+    )

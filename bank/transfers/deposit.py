@@ -1,0 +1,67 @@
+"""Deposit: put money from outside into an account, once per idempotency key (rule 12)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank.ledger.command import Command, Outcome
+from bank.ledger.keys import digest_of
+from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, check_key, no_account_with_number
+from bank.ledger.post import Ledger
+from bank.ledger.refuse import InvalidRequest
+from bank.telemetry.context import current_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitDeposit:
+    """Put `amount` (a decimal text) from outside into an account; `to_id` is None for an unknown number."""
+
+    caller_id: UUID
+    key: str
+    to_number: str
+    to_id: UUID | None
+    amount: str
+    currency: str
+    description: str | None = None
+
+
+async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
+    """Put money from outside into an account, once per idempotency key. Otherwise as `submit_transfer`."""
+    account_ids = (command.to_id,) if command.to_id else ()
+    amount_minor = (
+        check_key(command.key)
+        or check_description(command.description)
+        or check_amount(command.amount, command.currency)
+    )  # fmt: skip
+    if isinstance(amount_minor, Refusal):
+        return await InvalidRequest(ledger, "deposit", command.caller_id, account_ids).refuse(amount_minor)
+    return await ledger.post(
+        Command(
+            caller_id=command.caller_id,
+            key=command.key,
+            operation="deposit",
+            digest=digest_of(command.to_number, amount_minor, command.currency, command.description),
+            account_ids=(*account_ids, CASH_ACCOUNTS[command.currency]),
+            decide=(decide_deposit(command, amount_minor),),
+            context=current_context(),
+        )
+    )
+
+
+def decide_deposit(command: SubmitDeposit, amount_minor: int) -> Decide:
+    """Return the decision on a deposit: money from outside, owed by the bank's cash account of the currency."""
+
+    def decide(books: Books) -> Posting | Refusal:
+        if command.to_id is None or command.to_id not in books.accounts:
+            return no_account_with_number("accountNumber")
+        return Posting(
+            kind="DEPOSIT",
+            debit_id=CASH_ACCOUNTS[command.currency],
+            credit_id=command.to_id,
+            amount_minor=amount_minor,
+            currency=command.currency,
+            description=command.description,
+            credit_field="accountNumber",
+        )
+
+    return decide

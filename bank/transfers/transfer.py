@@ -1,0 +1,111 @@
+"""Transfer: move money from an account of the caller's to any customer's account, once per key (rule 12)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank.ledger.command import Command, Outcome
+from bank.ledger.keys import digest_of
+from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.policy import (
+    FEE_ACCOUNTS,
+    check_amount,
+    check_description,
+    check_key,
+    check_limits,
+    check_own_account,
+    fee_for,
+    no_account_with_number,
+    no_own_account,
+)
+from bank.ledger.post import Ledger
+from bank.ledger.refuse import InvalidRequest
+from bank.ledger.terms import Terms
+from bank.telemetry.context import current_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitTransfer:
+    """Move `amount` (a decimal text) from an account of the caller's; `to_id` is None for an unknown number."""
+
+    caller_id: UUID
+    key: str
+    from_id: UUID
+    to_number: str
+    to_id: UUID | None
+    amount: str
+    currency: str
+    description: str | None = None
+
+
+async def submit_transfer(ledger: Ledger, terms: Terms, command: SubmitTransfer) -> Outcome:
+    """Move money between two accounts, once per idempotency key.
+
+    A request that is invalid in itself is refused here and its key stays unused; everything else is decided, and
+    stored under the key, by the batch. Raises what `Ledger.post` raises.
+    """
+    amount_minor = check_transfer(command)
+    if isinstance(amount_minor, Refusal):
+        return await InvalidRequest(ledger, "transfer", command.caller_id, (command.from_id,)).refuse(amount_minor)
+    return await ledger.post(
+        Command(
+            caller_id=command.caller_id,
+            key=command.key,
+            operation="transfer",
+            digest=digest_of(*transfer_content(command, amount_minor)),
+            account_ids=transfer_accounts(command, terms),
+            decide=(decide_transfer(command, amount_minor, terms),),
+            context=current_context(),
+        )
+    )
+
+
+def check_transfer(command: SubmitTransfer) -> int | Refusal:
+    """Return the amount in minor units, or the reason why the request is invalid in itself."""
+    return (
+        check_key(command.key)
+        or check_own_account(command.from_id, "fromAccountId")
+        or check_description(command.description)
+        or check_amount(command.amount, command.currency)
+    )
+
+
+def transfer_content(command: SubmitTransfer, amount_minor: int) -> tuple[object, ...]:
+    """Return the fields that the digest of a transfer is made of."""
+    return str(command.from_id), command.to_number, amount_minor, command.currency, command.description
+
+
+def transfer_accounts(command: SubmitTransfer, terms: Terms) -> tuple[UUID, ...]:
+    """Return the accounts that the batch has to lock."""
+    accounts = (command.from_id, command.to_id) if command.to_id else (command.from_id,)
+    return (*accounts, FEE_ACCOUNTS[command.currency]) if terms.transfer_fee_minor else accounts
+
+
+def decide_transfer(command: SubmitTransfer, amount_minor: int, terms: Terms) -> Decide:
+    """Return the decision on a transfer: the caller debits an account of their own, to any customer's account."""
+
+    def decide(books: Books) -> Posting | tuple[Posting, ...] | Refusal:
+        accounts = books.accounts
+        debit = accounts.get(command.from_id)
+        if debit is None or debit.user_id != command.caller_id:
+            return no_own_account("fromAccountId")
+        if command.to_id is None or command.to_id not in accounts:
+            return no_account_with_number("toAccountNumber")
+        if command.to_id == command.from_id:
+            message = "Source and target are the same account."
+            return Refusal(code="SAME_ACCOUNT", message=message, field=("input", "toAccountNumber"))
+        if refusal := check_limits(debit, amount_minor, books.today, terms):
+            return refusal
+        posting = Posting(
+            kind="TRANSFER",
+            debit_id=command.from_id,
+            credit_id=command.to_id,
+            amount_minor=amount_minor,
+            currency=command.currency,
+            description=command.description,
+            counts=True,
+        )
+        if not terms.transfer_fee_minor:
+            return posting
+        return posting, fee_for(posting, terms.transfer_fee_minor)
+
+    return decide

@@ -1,0 +1,88 @@
+"""Withdrawal: take money out of the bank, once per idempotency key (rule 12)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from bank.ledger.command import Command, Outcome
+from bank.ledger.keys import digest_of
+from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.policy import (
+    CASH_ACCOUNTS,
+    FEE_ACCOUNTS,
+    check_amount,
+    check_description,
+    check_key,
+    check_limits,
+    fee_for,
+    no_account_with_number,
+    no_own_account,
+)
+from bank.ledger.post import Ledger
+from bank.ledger.refuse import InvalidRequest
+from bank.ledger.terms import Terms
+from bank.telemetry.context import current_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitWithdrawal:
+    """Take `amount` (a decimal text) out of the bank; `owner_id` is None if staff pays it out for the owner."""
+
+    caller_id: UUID
+    owner_id: UUID | None
+    key: str
+    from_number: str
+    from_id: UUID | None
+    amount: str
+    currency: str
+    description: str | None = None
+
+
+async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdrawal) -> Outcome:
+    """Take money out of the bank, once per idempotency key. Otherwise as `submit_transfer`."""
+    account_ids = (command.from_id,) if command.from_id else ()
+    amount_minor = (
+        check_key(command.key)
+        or check_description(command.description)
+        or check_amount(command.amount, command.currency)
+    )  # fmt: skip
+    if isinstance(amount_minor, Refusal):
+        return await InvalidRequest(ledger, "withdraw", command.caller_id, account_ids).refuse(amount_minor)
+    return await ledger.post(
+        Command(
+            caller_id=command.caller_id,
+            key=command.key,
+            operation="withdraw",
+            digest=digest_of(command.from_number, amount_minor, command.currency, command.description),
+            account_ids=(*account_ids, CASH_ACCOUNTS[command.currency], FEE_ACCOUNTS[command.currency]),
+            decide=(decide_withdrawal(command, amount_minor, terms),),
+            context=current_context(),
+        )
+    )
+
+
+def decide_withdrawal(command: SubmitWithdrawal, amount_minor: int, terms: Terms) -> Decide:
+    """Return the decision on a withdrawal: money leaves the bank through its cash account of the currency."""
+
+    def decide(books: Books) -> Posting | tuple[Posting, ...] | Refusal:
+        debit = books.accounts.get(command.from_id) if command.from_id else None
+        if debit is None:
+            return no_account_with_number("accountNumber")
+        if command.owner_id is not None and debit.user_id != command.owner_id:
+            return no_own_account("accountNumber")
+        if refusal := check_limits(debit, amount_minor, books.today, terms):
+            return refusal
+        posting = Posting(
+            kind="WITHDRAWAL",
+            debit_id=debit.id,
+            credit_id=CASH_ACCOUNTS[command.currency],
+            amount_minor=amount_minor,
+            currency=command.currency,
+            description=command.description,
+            counts=True,
+            debit_field="accountNumber",
+        )
+        if not terms.withdrawal_fee_minor:
+            return posting
+        return posting, fee_for(posting, terms.withdrawal_fee_minor)
+
+    return decide
