@@ -2,7 +2,8 @@
 
 What goes wrong for a reason outside of the bank (a connection that broke, a server that is away) is logged as a
 warning; an error is a bug of the bank, whatever is broken meanwhile. A library may add a traceback to a warning: that
-is a fault of the bank only where nothing is broken on purpose.
+is a fault of the bank only where nothing is broken on purpose. There, too, `bank serve` may say in its sentence for
+operators that it could not start, since a server was away.
 """
 
 from pathlib import Path
@@ -19,6 +20,7 @@ NAME = "no_errors_in_logs"
 TITLE = "No error, no traceback and nothing unreadable in the bank's logs"
 
 ERROR_LEVELS = frozenset({"error", "critical"})
+NOT_STARTED = "bank: The database does not answer"
 TRACEBACK_LINES_MAX = 12
 """The end of a traceback names the line and the exception; the beginning is the same for every request."""
 
@@ -29,7 +31,7 @@ def check(evidence: Evidence) -> CheckResult:
     for path, text in log_texts(evidence, tally):
         for number, line in enumerate(text.splitlines(), start=1):
             tally.look()
-            if complaint := _complaint(line, warnings_too=not evidence.plan.faults):
+            if complaint := _complaint(line, is_broken=bool(evidence.plan.faults)):
                 tally.broke(f"{_place(path, number)}: {complaint}")
     return tally.result()
 
@@ -38,15 +40,15 @@ def _place(path: Path, number: int) -> str:
     return f"{path.name}, line {number}"
 
 
-def _complaint(line: str, *, warnings_too: bool) -> str | None:
+def _complaint(line: str, *, is_broken: bool) -> str | None:
     try:
         entry: Any = msgspec.json.decode(line)
     except msgspec.DecodeError:
-        return f"is not JSON: {line[:300]}"
+        return None if is_broken and line.startswith(NOT_STARTED) else f"is not JSON: {line[:300]}"
     if not isinstance(entry, dict):
         return f"is no JSON object: {line[:300]}"
     traceback = str(entry.get("exception") or "")
-    if entry.get("level") not in ERROR_LEVELS and not (warnings_too and traceback):
+    if entry.get("level") not in ERROR_LEVELS and not (traceback and not is_broken):
         return None
     # An event of a library holds its text; the bank's own are names, with what they are about beside them.
     about = {

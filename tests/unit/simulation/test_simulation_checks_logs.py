@@ -76,6 +76,21 @@ def test_a_warning_with_a_traceback_is_no_error_while_something_is_broken_on_pur
     assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.PASS
 
 
+def test_a_worker_may_say_that_it_could_not_start_while_a_server_is_broken_on_purpose(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker-0.log"
+    log.write_text("bank: The database does not answer: it is starting up.\n")
+    plan = draw_plan(
+        seed=3, scenario=SCENARIOS["first_day"], customers=4, duration_s=20, rate=2, workers=1,
+        faults=[FaultName.DATABASE_KILL],
+    )  # fmt: skip
+    assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.PASS
+    assert verdict("no_errors_in_logs", replace(evidence, logs=[log])) is Verdict.FAIL
+    log.write_text("bank: serve has broken off\n")
+    assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.FAIL
+
+
 def test_an_operation_that_stays_unknown_is_forgiven_only_while_something_is_broken_on_purpose(
     evidence: Evidence,
 ) -> None:
