@@ -1,4 +1,4 @@
-"""Accounts in the cache: balances written through with versions (spec step 2), and what cached answers hang on."""
+"""Accounts in the cache: balances written through with versions (S2), and what cached answers hang on."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ from bank.ledger.model import Account
 
 logger = structlog.get_logger(__name__)
 
-# The spec's times to live. Validity does not hang on them, versions see to that; they bound memory and forgotten bugs.
+# The times to live of S2. Validity does not hang on them, versions see to that; they bound memory and forgotten bugs.
 BALANCE_TTL_S = 5 * 60
 PROFILE_TTL_S = 60 * 60
 

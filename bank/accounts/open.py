@@ -85,7 +85,7 @@ async def open_account(
     except KeyTaken:
         # By a transfer, after we looked; now it is there to be seen.
         opening, version = await _open_once(work, user_id=user_id, key=key, currency=currency)
-    # Before the answer, so that the owner's next read shows the account (rule 11).
+    # Before the answer, so that the owner's next read shows the account (R11).
     await cache.put([owner_tag(user_id, version)])
     return opening
 

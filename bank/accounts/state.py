@@ -141,7 +141,7 @@ class AccountStates:
                     )
                 )
                 uow.emit(event)
-        # Before the answer, so that the next read shows it (rule 11).
+        # Before the answer, so that the next read shows it (R11).
         await self._cache.write_through([account])
         return account
 

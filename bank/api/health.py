@@ -1,4 +1,4 @@
-"""Health endpoints: liveness and readiness (spec step 7)."""
+"""Health endpoints: liveness and readiness (S7)."""
 
 from aiohttp import web
 

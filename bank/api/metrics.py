@@ -1,4 +1,4 @@
-"""The metrics endpoint, in the text format of Prometheus (spec step 7)."""
+"""The metrics endpoint, in the text format of Prometheus (S7)."""
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest

@@ -1,4 +1,4 @@
-"""The refused actions of a request that are audited, beyond those that use cases record themselves (spec step 6)."""
+"""The refused actions of a request that are audited, beyond those that use cases record themselves (S6)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -59,6 +59,6 @@ class ResolverContext:
     def is_one_account(self) -> bool:
         """Whether the response consists of one account's own values, so that the cached account is sufficient.
 
-        With anything else in the response, two sources could be from two instants (rule 11).
+        With anything else in the response, two sources could be from two instants (R11).
         """
         return self.operation.roots == ("account",) and _FROM_THE_DATABASE.isdisjoint(self.operation.fields)

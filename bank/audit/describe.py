@@ -34,7 +34,7 @@ from bank.events.people import (
 )
 
 Description = tuple[str, str | None, str]
-"""The action in the spec's words (CREATE, UPDATE, …), and as JSON the old values, where there are any, and the new."""
+"""The action in the words of S6 (CREATE, UPDATE, …), and as JSON the old values, where there are any, and the new."""
 
 _encode = msgspec.json.Encoder().encode
 

@@ -1,4 +1,4 @@
-"""Record every event in the audit trail (spec steps 1 and 6)."""
+"""Record every event in the audit trail (S1, S6)."""
 
 from collections.abc import Sequence
 from typing import Any

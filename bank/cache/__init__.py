@@ -1,1 +1,1 @@
-"""Redis: what was read is not read again, and nothing that Redis says is ever the truth (rules 10 and 11)."""
+"""Redis: what was read is not read again, and nothing that Redis says is ever the truth (R10, R11)."""

@@ -1,4 +1,4 @@
-"""The response cache: whole answers, valid while everything they were made from is unchanged (rule 11).
+"""The response cache: whole answers, valid while everything they were made from is unchanged (R11).
 
 A list of fifty costs the GraphQL engine more than the database (measured), so that caching rows could not halve its
 time; caching the answer does.
@@ -13,7 +13,7 @@ from uuid import UUID
 from bank.cache.redis import CacheServer, RedisUnavailable
 from bank.cache.values import Tag
 
-# The spec's time to live of a history page, the largest thing that an answer holds.
+# The time to live (S2) of a history page, the largest thing that an answer holds.
 ANSWER_TTL_S = 10 * 60
 # Longer than any read takes; a reader that dies delays the next fill by no more.
 LEASE_MS = 3_000

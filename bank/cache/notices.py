@@ -1,7 +1,7 @@
 """What one process could not tell Redis, the others are told through PostgreSQL, and do not believe Redis about.
 
 Redis can be out of reach for one process and not for the next: without a word, the next one would go on giving the old
-answers to somebody whom the first one has told of new ones (rule 11). A notification is on its way for a while, so the
+answers to somebody whom the first one has told of new ones (R11). A notification is on its way for a while, so the
 first one waits until every other one has said that it has heard, or cannot believe Redis any more (decision 0019).
 """
 

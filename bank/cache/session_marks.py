@@ -17,6 +17,7 @@ from uuid import UUID
 from bank.cache.values import SESSION_TTL_MS, Tag, ValueCache
 from bank.clock import Clock
 
+# As long as Redis keeps the mark.
 MARK_LIFE_S = SESSION_TTL_MS / 1000
 # The machines of workers and databases differ by less.
 CLOCKS_DIFFER_S = 60.0

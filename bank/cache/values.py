@@ -1,4 +1,4 @@
-"""Cached values with versions: a newer one replaces an older one, never the other way round (rule 11)."""
+"""Cached values with versions: a newer one replaces an older one, never the other way round (R11)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reading one instant: every statement of one query sees the database as of the same moment (rule 11)."""
+"""Reading one instant: every statement of one query sees the database as of the same moment (R11)."""
 
 import asyncio
 from contextlib import AsyncExitStack

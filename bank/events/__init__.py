@@ -1,1 +1,1 @@
-"""What has happened: the log that holds it, the bus that spreads it, the delivery that makes sure (rules 7 to 9)."""
+"""What has happened: the log that holds it, the bus that spreads it, the delivery that makes sure (R7, R8, R9)."""

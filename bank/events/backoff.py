@@ -2,6 +2,7 @@
 
 from random import Random
 
+# Most conflicts are over by then.
 FIRST_S = 0.1
 # A handler that fails is given time to recover.
 MAX_S = 5.0

@@ -1,6 +1,6 @@
-"""The in-memory bus: from the commit to the subscribers of this process, at once (spec step 1).
+"""The in-memory bus: from the commit to the subscribers of this process, at once (S1).
 
-The bus is memory, the log is truth (rule 8): what does not fit into an inbox, or happened in another process, is read
+The bus is memory, the log is truth (R8): what does not fit into an inbox, or happened in another process, is read
 from the log.
 """
 

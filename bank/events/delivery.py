@@ -1,4 +1,4 @@
-"""Delivery: every subscriber gets every event, in order, and its effect happens once (rules 8 and 9, spec step 1).
+"""Delivery: every subscriber gets every event, in order, and its effect happens once (R8, R9, S1).
 
 One subscriber is served by one process at a time, which holds its lease. The handler's effect and the subscriber's
 position in the log commit in one transaction: what crashes in between is delivered again and has no effect twice.
@@ -153,7 +153,7 @@ class Delivery:
                 logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the sentence says it
                 self._aside_until_s = perf_counter() + ASIDE_S
                 self.end()
-            except Exception as error:  # noqa: BLE001 - a loop that ended would never deliver again (rule 9)
+            except Exception as error:  # noqa: BLE001 - a loop that ended would never deliver again (R9)
                 raise_if_cancelled()
                 logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=error)
                 metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()

@@ -1,4 +1,4 @@
-"""The event store: append at the head, read from a position (spec step 1, rules 2 and 7)."""
+"""The event store: append at the head, read from a position (S1, R2, R7)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The banking domain events: frozen facts in the past tense (spec step 1).
+"""The banking domain events: frozen facts in the past tense (S1).
 
 An event's name and fields are a contract, described by a JSON Schema in `contracts/events/`. Events carry no e-mail
 address, name or CPF: they are kept for ever, and a person may ask to be forgotten.

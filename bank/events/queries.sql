@@ -1,5 +1,5 @@
 -- name: append_events(count, now, ids, types, aggregate_ids, aggregate_types, data, versions, user_ids, metadata)^
--- The head row is locked by the update and held until commit: whoever commits next gets the next positions (rule 7).
+-- The head row is locked by the update and held until commit: whoever commits next gets the next positions (R7).
 with head as (
     update event_log_head set position = position + :count returning position
 ), written as (

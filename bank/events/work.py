@@ -1,4 +1,4 @@
-"""The unit of work: state and events commit together, or neither does (rules 1 and 2)."""
+"""The unit of work: state and events commit together, or neither does (R1, R2)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -93,7 +93,7 @@ class Work:
         async with self._database.transaction("begin") as connection:
             uow = UnitOfWork(connection, self._clock)
             yield uow
-            # The head of the log is locked here, last, so that positions are in commit order (rule 7).
+            # The head of the log is locked here, last, so that positions are in commit order (R7).
             recorded = await self._append(uow) if uow.events else []
             for statement in uow.last:
                 await statement(connection)

@@ -1,4 +1,4 @@
-"""Authorization of a hold: set money aside on an account of the caller's, once per idempotency key (rule 12)."""
+"""Authorization of a hold: set money aside on an account of the caller's, once per idempotency key (R12)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Capture of a hold: move what is held, whole or in part, once per idempotency key and once per hold (rule 12)."""
+"""Capture of a hold: move what is held, whole or in part, once per idempotency key and once per hold (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Rules about an existing hold that captures and releases share, as functions of values (rule 3)."""
+"""Rules about an existing hold that captures and releases share, as functions of values (R3)."""
 
 from uuid import UUID
 

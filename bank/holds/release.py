@@ -1,4 +1,4 @@
-"""Release of a hold: make what is held available again, once per idempotency key (rule 12)."""
+"""Release of a hold: make what is held available again, once per idempotency key (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -21,6 +21,7 @@ from bank.text import is_readable
 
 queries = load_statements(__file__)
 
+# One letter is an initial; names of two are common.
 NAME_MIN = 2
 # The longest legal names of Brazil's civil registries have about a hundred.
 NAME_MAX = 120

@@ -9,6 +9,7 @@ from zxcvbn import zxcvbn
 
 from bank.text import has_invisible
 
+# NIST SP 800-63B-4 asks for eight with a second factor and fifteen without; what is easy to guess is refused below.
 PASSWORD_MIN = 12
 # argon2 takes any length, an attacker's megabytes too.
 PASSWORD_MAX = 128

@@ -1,4 +1,4 @@
-"""What one batch decides, in memory: replays, refusals, postings and holds (rules 3, 5 and 12)."""
+"""What one batch decides, in memory: replays, refusals, postings and holds (R3, R5, R12)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

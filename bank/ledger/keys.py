@@ -1,4 +1,4 @@
-"""Idempotency keys: one namespace for each caller, whichever mutation a key is sent with (rule 12).
+"""Idempotency keys: one namespace for each caller, whichever mutation a key is sent with (R12).
 
 A key's row commits with its effect. The batch looks up and writes the keys of all its commands at once; a unit of work
 looks its own up with `find_key` and writes it with `remember`.

@@ -1,4 +1,4 @@
-"""The ledger's decisions, as functions of values: no `await`, no clock, no database (rule 3)."""
+"""The ledger's decisions, as functions of values: no `await`, no clock, no database (R3)."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""Rules that transfers, holds and reversals share, as functions of values: no `await` (rule 3)."""
+"""Rules that transfers, holds and reversals share, as functions of values: no `await` (R3)."""
 
 from datetime import date
 from uuid import UUID

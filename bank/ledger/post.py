@@ -1,4 +1,4 @@
-"""Posting: the one place where money moves (rule 4).
+"""Posting: the one place where money moves (R4).
 
 Commands that arrive while a batch is being written are collected and make up the next one. A batch is one transaction:
 it takes one lock, then the account rows in id order, decides in memory, and writes everything with one statement.
@@ -153,7 +153,7 @@ class Ledger:
             # Nobody waits for the next batch, so that the subscribers come first.
             self._publish(events, committed_at)
             events = ()
-        # The next batch need not wait until everybody knows of this one; its callers do (rule 11).
+        # The next batch need not wait until everybody knows of this one; its callers do (R11).
         task = asyncio.create_task(self._tell(batch, waiting, outcomes, events, committed_at))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)

@@ -1,4 +1,4 @@
-"""Refusal of a request that is invalid in itself: its key stays unused, nothing changes, and it is audited (step 6)."""
+"""Refusal of a request that is invalid in itself: its key stays unused, nothing changes, and it is audited (S6)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr, each with the correlation id of its request (spec step 7)."""
+"""Structured logs: one JSON object a line on stderr, each with the correlation id of its request (S7)."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Transfer batch: several transfers, all or none or each with its own outcome, once per idempotency key (rule 12)."""
+"""Transfer batch: several transfers, all or none or each with its own outcome, once per idempotency key (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Deposit: put money from outside into an account, once per idempotency key (rule 12)."""
+"""Deposit: put money from outside into an account, once per idempotency key (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Reversal: a transaction that moves the money of another one back, whole or in part, and names it (rule 12)."""
+"""Reversal: a transaction that moves the money of another one back, whole or in part, and names it (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Transfer: move money from an account of the caller's to any customer's account, once per key (rule 12)."""
+"""Transfer: move money from an account of the caller's to any customer's account, once per key (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID

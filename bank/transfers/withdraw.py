@@ -1,4 +1,4 @@
-"""Withdrawal: take money out of the bank, once per idempotency key (rule 12)."""
+"""Withdrawal: take money out of the bank, once per idempotency key (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The success criteria of the spec, read from `contracts/success_criteria.toml` and held against a run."""
+"""The success criteria, read from `contracts/success_criteria.toml` and compared with a run."""
 
 import math
 import tomllib

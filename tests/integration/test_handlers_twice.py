@@ -1,4 +1,4 @@
-"""Every handler in the table may be called twice; its effect happens once (rule 8, spec steps 1 and 8)."""
+"""Every handler in the table may be called twice; its effect happens once (R8, S1, S8)."""
 
 from typing import Any
 

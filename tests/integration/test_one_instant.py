@@ -1,4 +1,4 @@
-"""One query sees one instant, whatever is committed while it is being answered (rule 11)."""
+"""One query sees one instant, whatever is committed while it is being answered (R11)."""
 
 import asyncio
 from typing import Any

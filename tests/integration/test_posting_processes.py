@@ -1,4 +1,4 @@
-"""Two processes post at the same moment: one batch at a time, whichever process it runs in (rule 4)."""
+"""Two processes post at the same moment: one batch at a time, whichever process it runs in (R4)."""
 
 import asyncio
 import contextlib

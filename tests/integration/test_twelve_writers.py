@@ -1,4 +1,4 @@
-"""Twelve writers that dawdle before they commit leave no gap and no inversion, for any subscriber (rules 7 and 8)."""
+"""Twelve writers that dawdle before they commit leave no gap and no inversion, for any subscriber (R7, R8)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -130,7 +130,7 @@ create table dead_letters (
 );
 create table audit_logs (
     id uuid primary key,
-    -- One row for every event: the spec's audit log, and which event it tells of.
+    -- One row for every event: the audit log of S6, and which event it tells of.
     event_position bigint not null constraint audit_logs_tell_each_event_once unique,
     user_id uuid,
     entity_type text not null,
@@ -145,7 +145,7 @@ create table audit_logs (
 create index audit_logs_by_entity on audit_logs (entity_id, event_position)
 """
 
-# Statement-level triggers: they see all new rows of a batch at once and cost little (rule 5).
+# Statement-level triggers: they see all new rows of a batch at once and cost little (R5).
 GUARDS = """
 create function refuse_change() returns trigger language plpgsql as $$
 begin
