@@ -15,12 +15,12 @@ import structlog
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import AccountDirectory
 from bank.accounts.state import AccountStates
-from bank.audit.sign import Signer, load_seal
+from bank.audit.sign import Signer, load_signing_config
 from bank.background import supervise
-from bank.cache.answers import AnswerCache
+from bank.cache.answers import ResponseCache
 from bank.cache.membership import CacheMembership
 from bank.cache.notices import CHANNEL as CACHE_CHANNEL
-from bank.cache.notices import Notices
+from bank.cache.notices import InvalidationBroadcast
 from bank.cache.redis import CacheServer
 from bank.cache.session_marks import SessionMarks
 from bank.cache.trust import CacheTrust
@@ -32,8 +32,8 @@ from bank.errors import BankError
 from bank.event_handlers import CACHE_SUBSCRIBER, subscribers
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery
-from bank.events.leases import Herald, Leases
-from bank.events.witness import Witness
+from bank.events.leases import Leases, LogListener
+from bank.events.recorder import EventRecorder
 from bank.events.work import Work
 from bank.holds.expire import expire_holds
 from bank.identity.passwords import Passwords
@@ -55,16 +55,16 @@ class Bank:
     clock: Clock
     database: Database
     cache_server: CacheServer
-    answers: AnswerCache
+    answers: ResponseCache
     values: ValueCache
     marks: SessionMarks
-    notices: Notices
+    notices: InvalidationBroadcast
     membership: CacheMembership
     accounts: AccountCache
     directory: AccountDirectory
     bus: Bus
     work: Work
-    witness: Witness
+    recorder: EventRecorder
     ledger: Ledger
     terms: Terms
     states: AccountStates
@@ -92,14 +92,14 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     )
     trust, owner = CacheTrust(), uuid4()
     cache_server = CacheServer(settings.redis_url, timeout_ms=settings.redis_timeout_ms, trust=trust)
-    notices = Notices(database, owner)
+    notices = InvalidationBroadcast(database, owner)
     membership = CacheMembership(trust, server=cache_server, database=database, worker=owner, told_by=CACHE_SUBSCRIBER)
     values = ValueCache(cache_server, notices.tell, membership.start_over)
     marks = SessionMarks(values, settings.token_secret.get_secret_value(), clock, notices.tell)
     accounts = AccountCache(values)
     bus = Bus()
     work = Work(database, bus, clock)
-    witness = Witness(work)
+    recorder = EventRecorder(work)
     passwords = Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
     deliveries = tuple(
@@ -111,7 +111,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         clock=clock,
         database=database,
         cache_server=cache_server,
-        answers=AnswerCache(cache_server),
+        answers=ResponseCache(cache_server),
         values=values,
         marks=marks,
         notices=notices,
@@ -120,7 +120,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         directory=AccountDirectory(database),
         bus=bus,
         work=work,
-        witness=witness,
+        recorder=recorder,
         ledger=Ledger(database, bus, clock, accounts.write_through),
         terms=terms_of(settings),
         states=AccountStates(work, accounts),
@@ -129,7 +129,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         sessions=Sessions(
             work=work,
             database=database,
-            witness=witness,
+            recorder=recorder,
             marks=marks,
             passwords=passwords,
             tokens=tokens,
@@ -144,12 +144,12 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
 
 
 def _signer(settings: Settings, database: Database, clock: Clock, deliveries: tuple[Delivery, ...]) -> Signer | None:
-    seal = load_seal(settings)
-    if seal is None:
+    config = load_signing_config(settings)
+    if config is None:
         return None
     [audit] = [delivery for delivery in deliveries if delivery.subscriber.name == "audit"]
     return Signer(
-        seal,
+        config,
         database=database,
         clock=clock,
         interval_s=settings.audit_interval_s,
@@ -169,11 +169,11 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         await require_level(bank.database)
         await bank.leases.register()
         await bank.leases.run_once()
-        herald = Herald(
+        listener = LogListener(
             url=bank.settings.database_url,
             bus=bank.bus,
             leases=bank.leases,
-            hears={CACHE_CHANNEL: partial(bank.notices.hear, lambda tags: bank.values.owe(bank.marks.hear(tags)))},
+            hears={CACHE_CHANNEL: partial(bank.notices.hear, lambda tags: bank.values.defer(bank.marks.hear(tags)))},
             heartbeat=bank.membership,
             listens=bank.marks.listens,
         )
@@ -192,7 +192,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         # What hears other processes, and says so, goes on until nothing more is written.
         hearing = [
             asyncio.create_task(supervise(name, loop))
-            for name, loop in {"herald": herald.run, "cache_membership": bank.membership.run}.items()
+            for name, loop in {"listener": listener.run, "cache_membership": bank.membership.run}.items()
         ]
         try:
             yield bank
@@ -208,7 +208,7 @@ async def _stop(bank: Bank, tasks: list[asyncio.Task[None]], hearing: list[async
     """Cancel the loops, write what is queued, give the leases back. What events remain, the log has."""
     await _cancel(tasks)
     await bank.ledger.close()
-    await bank.witness.close()
+    await bank.recorder.close()
     await _cancel(hearing)
     if bank.signer is not None:
         # The chain is still ours to sign: what comes next is another process'.

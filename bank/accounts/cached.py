@@ -9,7 +9,7 @@ import structlog
 
 from bank.accounts.reads import queries
 from bank.cache.values import Tag, ValueCache
-from bank.events.delivery import NotNow
+from bank.events.delivery import RetryLater
 from bank.events.model import (
     AccountClosedEvent,
     AccountCreatedEvent,
@@ -65,7 +65,7 @@ class AccountCache:
             tags = [account_tag(account) for account in accounts]
         except Exception:
             logger.exception("write_through_broken")
-            await self._values.disbelieve([Tag(_key(one.id), one.revision, BALANCE_TTL_S) for one in accounts])
+            await self._values.invalidate([Tag(_key(one.id), one.revision, BALANCE_TTL_S) for one in accounts])
         else:
             await self._values.put(tags)
 
@@ -79,7 +79,7 @@ class AccountCache:
 
         See to it that the cache believes nothing older than these events. The write-through has usually been here
         before; this covers a crash, or an absent Redis, in between.
-        Raises `NotNow` while Redis is away.
+        Raises `RetryLater` while Redis is away.
         """
         ids = {recorded.event.account_id for recorded in events if isinstance(recorded.event, AccountEvent | HoldEvent)}
         tags = [
@@ -94,7 +94,7 @@ class AccountCache:
                 async for row in queries.owner_versions(connection, ids=list(owners))
             ]
         if not await self._values.put(tags):
-            raise NotNow("Redis is away.")
+            raise RetryLater("Redis is away.")
 
 
 # What a subscriber asks for, so that `catch_up` hears of every change of an account's row, and of each new one.

@@ -11,7 +11,7 @@ from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
 from bank.events.event import DomainEvent
 from bank.events.model import AccountCreatedEvent, ActionRefusedEvent
-from bank.events.witness import Witness
+from bank.events.recorder import EventRecorder
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import account_number, uuid7
 from bank.ledger.keys import KEY_REUSED, KeyTaken, KnownKey, digest_of, find_key, remember
@@ -69,16 +69,16 @@ class _Stored(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def open_account(
-    work: Work, witness: Witness, cache: ValueCache, *, user_id: UUID, key: str, currency: str
+    work: Work, recorder: EventRecorder, cache: ValueCache, *, user_id: UUID, key: str, currency: str
 ) -> Opening:
     """Open an empty account for a user, once per idempotency key.
 
     A currency in which no account is kept burns no key; everything else is remembered, the refusal of one account too
-    many as well. Raises what `Work.begin` and `Witness.tell` raise.
+    many as well. Raises what `Work.begin` and `EventRecorder.tell` raise.
     """
     if currency not in CURRENCIES:
         message = f"Accounts are kept in {', '.join(CURRENCIES)}."
-        await witness.tell(_refused(user_id, "CURRENCY_MISMATCH"))
+        await recorder.record(_refused(user_id, "CURRENCY_MISMATCH"))
         return Opening(Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", "currency")))
     try:
         opening, version = await _open_once(work, user_id=user_id, key=key, currency=currency)

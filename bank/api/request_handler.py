@@ -13,7 +13,7 @@ from bank.api.middleware.authentication import ANONYMOUS, Authentication
 from bank.api.refused_actions import MethodNotAllowed, refused_actions
 from bank.api.resolver_context import HISTORICAL_FIELDS, ResolverContext
 from bank.app import Bank
-from bank.cache.answers import AWAY, Look, answer_key
+from bank.cache.answers import AWAY, CacheLookup, response_key
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError
 from bank.events.event import DomainEvent
@@ -149,7 +149,7 @@ class GraphQLRequestHandler:
 
     async def _respond_through_cache(self, exchange: _Exchange, caller: Caller) -> GraphQLResponse:
         request, label = exchange.request, exchange.label
-        key = answer_key(
+        key = response_key(
             caller.user_id,
             exchange.document.digest,
             request.operation_name,
@@ -169,12 +169,12 @@ class GraphQLRequestHandler:
             self._fill(key, look.lease, response.body, context)
         return response
 
-    async def _look_up(self, exchange: _Exchange, key: str, caller: Caller) -> Look:
+    async def _look_up(self, exchange: _Exchange, key: str, caller: Caller) -> CacheLookup:
         if not exchange.is_cacheable:
-            return Look(await self._bank.values.session_mark(caller.session_id), "bypass")
-        if self._bank.values.owes and not await self._bank.values.settle():
+            return CacheLookup(await self._bank.values.session_mark(caller.session_id), "bypass")
+        if self._bank.values.has_deferred and not await self._bank.values.flush_deferred():
             return AWAY
-        return await self._bank.answers.look(key, caller.session_id)
+        return await self._bank.answers.look_up(key, caller.session_id)
 
     async def _execute_and_record(
         self, exchange: _Exchange, *, use_cache: bool
@@ -218,7 +218,7 @@ class GraphQLRequestHandler:
         caller_id = exchange.caller.user_id if exchange.caller else None
         refused = refused_actions(exchange.operation, caller_id, errors) if errors else ()
         if events or refused:
-            await self._bank.witness.tell(*events, *refused)
+            await self._bank.recorder.record(*events, *refused)
 
     def _fill(self, key: str, lease: str, body: bytes, context: ResolverContext) -> None:
         # The client does not wait for it; its next request finds the response, or reads again.

@@ -24,14 +24,14 @@ _queries = load_statements(__file__)
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class SigningConfig:
     """With what heads are signed and where they are written to."""
 
     key: SigningKey
     heads: Path
 
 
-def load_seal(settings: Settings) -> Seal | None:
+def load_signing_config(settings: Settings) -> SigningConfig | None:
     """Return what the settings say, or None where heads are not to be signed.
 
     Raises `SettingsError` where one of the two files is missing from the settings, `BadInput` where one is not usable.
@@ -46,16 +46,16 @@ def load_seal(settings: Settings) -> Seal | None:
     except OSError as error:
         raise BadInput(f"Cannot write {settings.audit_heads_file}: {error.strerror}.") from None
     read_last(settings.audit_heads_file)
-    return Seal(key, settings.audit_heads_file)
+    return SigningConfig(key, settings.audit_heads_file)
 
 
 class Signer:
     """Signs heads: `run` is the loop, `run_once` one head. `is_ours` says whether this process writes the chain."""
 
     def __init__(
-        self, seal: Seal, *, database: Database, clock: Clock, interval_s: float, is_ours: Callable[[], bool]
+        self, config: SigningConfig, *, database: Database, clock: Clock, interval_s: float, is_ours: Callable[[], bool]
     ) -> None:
-        self._seal = seal
+        self._config = config
         self._database = database
         self._clock = clock
         self._interval_s = interval_s
@@ -82,7 +82,7 @@ class Signer:
         Nothing more is signed once the chain does not hold what was signed before: that is logged as an error, and for
         people to look into.
         """
-        last = await asyncio.to_thread(read_last, self._seal.heads)
+        last = await asyncio.to_thread(read_last, self._config.heads)
         async with self._database.connection() as connection:
             if last is not None and await self._contradicts(connection, last):
                 return None
@@ -93,8 +93,8 @@ class Signer:
             await _queries.flush_log(connection)
         head = await asyncio.to_thread(
             append_head,
-            self._seal.heads,
-            self._seal.key,
+            self._config.heads,
+            self._config.key,
             after=last,
             number=end["number"],
             event_position=end["event_position"],
@@ -110,5 +110,5 @@ class Signer:
         if found is not None and bytes(found).hex() == last.head.hash:
             return False
         metrics.AUDIT_CONTRADICTIONS.inc()
-        logger.error("audit_contradicts_signed_head", number=last.head.number, heads=str(self._seal.heads))
+        logger.error("audit_contradicts_signed_head", number=last.head.number, heads=str(self._config.heads))
         return True

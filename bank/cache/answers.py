@@ -22,7 +22,7 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CacheLookup:
     """What the cache said: the session's mark, the answer on a hit, else a lease to fill it."""
 
     session_mark: str | None
@@ -31,23 +31,23 @@ class Look:
     lease: str | None = None
 
 
-AWAY = Look(session_mark=None, result="away")
+AWAY = CacheLookup(session_mark=None, result="away")
 
 
-def answer_key(user_id: UUID, digest: str, operation: str | None, variables: bytes) -> str:
+def response_key(user_id: UUID, digest: str, operation: str | None, variables: bytes) -> str:
     """Return the key of the answer to one document with these variables, for this user."""
     content = hashlib.sha256(b"\0".join((digest.encode(), (operation or "").encode(), variables))).hexdigest()
     return f"answer:{user_id}:{content[:32]}"
 
 
-class AnswerCache:
+class ResponseCache:
     """Looks for answers, and keeps them."""
 
     def __init__(self, server: CacheServer) -> None:
         self._server = server
 
-    async def look(self, key: str, session_id: UUID) -> Look:
-        """Look for an answer and for the session's mark, in one round trip."""
+    async def look_up(self, key: str, session_id: UUID) -> CacheLookup:
+        """CacheLookup for an answer and for the session's mark, in one round trip."""
         token = token_hex(8)
         keys = [key, f"lease:{key}", f"session:{session_id}"]
         try:
@@ -56,8 +56,8 @@ class AnswerCache:
             return AWAY
         session_mark = mark.decode(errors="replace") if mark else None
         if result == b"hit":
-            return Look(session_mark, "hit", body=value)
-        return Look(session_mark, result.decode(), lease=token if value == b"1" else None)
+            return CacheLookup(session_mark, "hit", body=value)
+        return CacheLookup(session_mark, result.decode(), lease=token if value == b"1" else None)
 
     async def fill(self, key: str, lease: str, body: bytes, tags: Sequence[Tag]) -> bool:
         """Keep an answer and what it was made from; False where it was not kept."""

@@ -75,7 +75,7 @@ def notice_of(tags: Sequence[Tag]) -> list[str]:
     return [msgspec.json.encode(_Told(teller, list(part), None)).decode() for part in parts]
 
 
-class Notices:
+class InvalidationBroadcast:
     """Tells other processes, and hears what they tell."""
 
     def __init__(self, database: Database, owner: UUID) -> None:
@@ -112,13 +112,13 @@ class Notices:
         finally:
             del self._hearing[number]
 
-    def hear(self, owe: Callable[[Sequence[Tag]], None], _pid: int, payload: str) -> str | None:
+    def hear(self, defer: Callable[[Sequence[Tag]], None], _pid: int, payload: str) -> str | None:
         """Take in what another process says; return what is to be said in reply, if anything."""
         match msgspec.json.decode(payload, type=_Told | _Heard):
             case _Told(teller, tags, number):
                 if teller == self._owner:
                     return None
-                owe(tags)
+                defer(tags)
                 if number is not None:
                     return msgspec.json.encode(_Heard(teller, number, self._owner)).decode()
             case _Heard(teller, number, hearer) if teller == self._owner and number in self._hearing:

@@ -42,13 +42,13 @@ class SessionMarks:
     """
 
     def __init__(
-        self, values: ValueCache, secret: str, clock: Clock, tell_others: Callable[[Sequence[Tag]], Awaitable[None]]
+        self, values: ValueCache, secret: str, clock: Clock, broadcast: Callable[[Sequence[Tag]], Awaitable[None]]
     ) -> None:
         self._values = values
         # Nothing else that is signed with the secret can be taken for a mark.
         self._key = hmac.digest(secret.encode(), b"session marks", hashlib.sha256)
         self._clock = clock
-        self._tell_others = tell_others
+        self._broadcast = broadcast
         self._closed: OrderedDict[UUID, float] = OrderedDict()
         self._believed_from = inf
 
@@ -86,7 +86,7 @@ class SessionMarks:
         self._remember([session_id])
         await self._values.mark_session(session_id, self._mark(session_id, _CLOSED, _microseconds(self._clock.now())))
         # Also where Redis has acknowledged it: a replica that is promoted may not have it.
-        await self._tell_others(closures([session_id]))
+        await self._broadcast(closures([session_id]))
 
     def _remember(self, session_ids: Iterable[UUID]) -> None:
         now_s = time.monotonic()

@@ -14,9 +14,9 @@ logger = structlog.get_logger(__name__)
 # How long a session's mark is kept and believed; after it the database is asked again.
 SESSION_TTL_MS = 60_000
 # Twenty megabytes, and more accounts than change in minutes; instead of owing more, the cache begins anew.
-OWED_MAX = 100_000
+DEFERRED_MAX = 100_000
 # A script of a millisecond, for which everybody else waits.
-SETTLED_AT_ONCE = 500
+FLUSHED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,51 +30,51 @@ class Tag:
 
 
 class ValueCache:
-    """Reads and writes single values. Every method works, and says less, while Redis is away.
+    """Reads and writes single values. Every method works without Redis, and then returns less.
 
-    What Redis could not be told is owed, and told before this process believes Redis again: it may answer once more
-    before the subscriber that catches it up has had its turn. Other processes, whom it may answer all the time, are
-    told by `tell_others`, and then owe it, too. `start_over` is called where more would be owed than is kept: nothing
-    that Redis has is to be believed from then on.
+    Invalidations that Redis could not take are deferred, and flushed before this process reads from Redis again: Redis
+    may answer before the subscriber that catches it up has run. Other processes, for which Redis may answer all the
+    time, get the invalidations from `broadcast`, and defer them too. `start_over` is called if more would be deferred
+    than is kept: from then on nothing in Redis is valid.
     """
 
     def __init__(
         self,
         server: CacheServer,
-        tell_others: Callable[[Sequence[Tag]], Awaitable[None]] | None = None,
+        broadcast: Callable[[Sequence[Tag]], Awaitable[None]] | None = None,
         start_over: Callable[[], None] = lambda: None,
     ) -> None:
         self._server = server
-        self._tell_others = tell_others
+        self._broadcast = broadcast
         self._start_over = start_over
-        self._owed: dict[str, Tag] = {}
-        self._settling = False
+        self._deferred: dict[str, Tag] = {}
+        self._flushing = False
 
     async def put(self, tags: Sequence[Tag]) -> bool:
         """Write values through, all at once; older than what is there changes nothing. False while Redis is away.
 
-        Raises `OutcomeUnknown` where neither Redis nor the other processes could be told.
+        Raises `OutcomeUnknown` if neither Redis nor the other processes could get them.
         """
         written = await self._put(tags)
-        if not written and self._tell_others is not None:
-            await self._tell_others(tags)
+        if not written and self._broadcast is not None:
+            await self._broadcast(tags)
         return written
 
-    async def disbelieve(self, tags: Sequence[Tag]) -> None:
-        """See to it, without Redis, that no process believes anything older than these versions. Raises as `put`."""
-        self.owe(tags)
-        if self._tell_others is not None:
-            await self._tell_others(tags)
+    async def invalidate(self, tags: Sequence[Tag]) -> None:
+        """Invalidate everything older than these versions in every process, without Redis. Raises as `put`."""
+        self.defer(tags)
+        if self._broadcast is not None:
+            await self._broadcast(tags)
 
-    def owe(self, tags: Sequence[Tag]) -> None:
-        """Hear of versions that Redis has not heard of."""
+    def defer(self, tags: Sequence[Tag]) -> None:
+        """Keep versions that Redis does not have yet, until they are flushed."""
         for tag in tags:
-            known = self._owed.get(tag.key)
+            known = self._deferred.get(tag.key)
             if known is None or known.version < tag.version:
-                # The version is enough to believe nothing older; a value would only take memory.
-                self._owed[tag.key] = Tag(tag.key, tag.version, tag.ttl_s)
-        if len(self._owed) > OWED_MAX:
-            self._owed.clear()
+                # The version is enough to invalidate older values; a value would only take memory.
+                self._deferred[tag.key] = Tag(tag.key, tag.version, tag.ttl_s)
+        if len(self._deferred) > DEFERRED_MAX:
+            self._deferred.clear()
             self._start_over()
 
     async def _put(self, tags: Sequence[Tag]) -> bool:
@@ -82,40 +82,40 @@ class ValueCache:
         try:
             await self._server.run("put", [tag.key for tag in tags], arguments)
         except RedisUnavailable:
-            self.owe(tags)
+            self.defer(tags)
             return False
         except Exception:
-            # A bug here must not become an old answer: nothing older than these versions is believed.
+            # A bug here must not show an old value: everything older than these versions is invalid.
             logger.exception("write_through_broken")
-            self.owe(tags)
+            self.defer(tags)
             return False
         return True
 
     @property
-    def owes(self) -> bool:
-        """Whether there is something that Redis could not be told."""
-        return bool(self._owed)
+    def has_deferred(self) -> bool:
+        """Whether there are deferred invalidations."""
+        return bool(self._deferred)
 
-    async def settle(self) -> bool:
-        """Tell Redis what is owed; return whether it knows everything. One caller does it, others need not wait."""
-        if self._settling:
+    async def flush_deferred(self) -> bool:
+        """Write the deferred invalidations to Redis; return whether it has all. Only one caller at a time does it."""
+        if self._flushing:
             return False
-        self._settling = True
+        self._flushing = True
         try:
-            while self._owed:
-                some = list(islice(self._owed.values(), SETTLED_AT_ONCE))
+            while self._deferred:
+                some = list(islice(self._deferred.values(), FLUSHED_AT_ONCE))
                 if not await self._put(some):
                     return False
                 for tag in some:
-                    if self._owed.get(tag.key) is tag:
-                        del self._owed[tag.key]
+                    if self._deferred.get(tag.key) is tag:
+                        del self._deferred[tag.key]
         finally:
-            self._settling = False
+            self._flushing = False
         return True
 
     async def data(self, key: str) -> bytes | None:
         """Return what is kept with a thing's version, or None."""
-        if self.owes and not await self.settle():
+        if self.has_deferred and not await self.flush_deferred():
             return None
         try:
             data: bytes | None = await self._server.run("data", [key], [])

@@ -10,8 +10,8 @@ import asyncpg
 import click
 import msgspec
 
-from bank.audit.examine import Examination, examine
 from bank.audit.keys import PublicKeys, load_public_keys, make_key
+from bank.audit.verify_trail import AuditVerdict, examine
 from bank.cli.environment import required_database_url
 from bank.database.failures import CONNECTION_LOST, reason
 from bank.database.migrate import require_level
@@ -77,7 +77,7 @@ def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[
 
 async def _examine(
     url: str, heads: tuple[Path, ...], keys: PublicKeys, progress: Callable[[int, int], None]
-) -> Examination:
+) -> AuditVerdict:
     # An hour: comparing log and trail is one statement, and takes a second for each million rows.
     database = Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=3_600_000)
     await database.open()
@@ -94,7 +94,7 @@ async def _examine(
         await database.close()
 
 
-def _told(found: Examination, *, with_heads: bool) -> list[str]:
+def _told(found: AuditVerdict, *, with_heads: bool) -> list[str]:
     if found.findings:
         first, *others = found.findings
         return [f"Broken: {first.sentence}", *(f"Also: {other.sentence}" for other in others)]

@@ -16,7 +16,7 @@ from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
 from bank.events.bus import Bus
-from bank.events.witness import Witness
+from bank.events.recorder import EventRecorder
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
@@ -104,7 +104,7 @@ async def _create(url: str, command: Register) -> None:
         clock = SystemClock()
         # The event's subscribers run in the bank's workers; they find it in the log.
         work = Work(database, Bus(), clock)
-        result = await register_user(work, Witness(work), passwords, command)
+        result = await register_user(work, EventRecorder(work), passwords, command)
     finally:
         passwords.close()
         await database.close()

@@ -67,7 +67,7 @@ def is_outdated(error: BaseException) -> bool:
     return isinstance(error, (asyncpg.InvalidCachedStatementError, OutdatedSchemaCacheError))
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether an error goes away by itself: what was asked is undone, and may be asked again."""
     return ends_connection(error) or is_outdated(error) or sqlstate(error).startswith((*_PASSING, _NO_STATEMENT))
 
@@ -93,7 +93,7 @@ def told_of(error: BaseException) -> BankError | None:
         return Undone("The database undid this in the middle; try again.")
     if ends_connection(error):
         return Unavailable("The connection to the database broke; try again in a moment.")
-    if is_passing(error):
+    if is_transient(error):
         return Unavailable("The database cannot do this at present; try again in a moment.")
     return None
 

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any
 
-from bank.database.failures import is_outdated, is_passing
+from bank.database.failures import is_outdated, is_transient
 from bank.database.pool import Database
 from bank.errors import Unavailable
 
@@ -41,7 +41,7 @@ class ReadSnapshot:
                     await self._begin()
                 return list(await self._connection.fetch(sql, *arguments))
             except Exception as error:
-                if is_passing(error):
+                if is_transient(error):
                     self._broken = True
                     self.is_outdated = is_outdated(error)
                     await self._stack.__aexit__(type(error), error, error.__traceback__)

@@ -17,13 +17,13 @@ import structlog
 
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.failures import is_passing as passes
+from bank.database.failures import is_transient as passes
 from bank.database.pool import Database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.backoff import MAX_S, PASSING_MAX_S, pause_s
 from bank.events.bus import Bus, Inbox
 from bank.events.event import DomainEvent
-from bank.events.log import Stretch, Unreadable, queries, read
+from bank.events.log import EventRange, Unreadable, queries, read
 from bank.events.model import RecordedEvent, UnknownEvent
 from bank.telemetry import metrics
 from bank.telemetry.exceptions import describe
@@ -44,20 +44,20 @@ HANDLE_MAX_S = 30.0
 LEASE = timedelta(seconds=1.2)
 RENEW_S = 0.3
 # Where a newer bank writes events that we do not know, it also serves: as long as this we leave it the subscriber.
-ASIDE_S = 10.0
+STAND_DOWN_S = 10.0
 
 
-class NotNow(Exception):
+class RetryLater(Exception):
     """A handler cannot work at present, through no fault of the event: try again, as often as it takes."""
 
 
-class HandlerHangs(Exception):
+class HandlerTimedOut(Exception):
     """A handler did not come back in time."""
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether an error will go away by itself: the event is not poison because of it, and is never put aside."""
-    return passes(error) or isinstance(error, (NotNow, Overloaded, Unavailable, OutcomeUnknown))
+    return passes(error) or isinstance(error, (RetryLater, Overloaded, Unavailable, OutcomeUnknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Delivery:
         self._types = subscriber.types
         self._leased = asyncio.Event()
         self._attempt = 0
-        self._aside_until_s = 0.0
+        self._stand_down_until_s = 0.0
 
     @property
     def waiting(self) -> int:
@@ -113,9 +113,9 @@ class Delivery:
         return len(self._inbox)
 
     @property
-    def is_aside(self) -> bool:
+    def stands_down(self) -> bool:
         """Whether another process should serve the subscriber: this one does not know the next event."""
-        return perf_counter() < self._aside_until_s
+        return perf_counter() < self._stand_down_until_s
 
     def begin(self, position: int, *, moved_to: int | None = None) -> None:
         """Serve from `position` on, where the database has this subscriber: the lease has been obtained, or renewed.
@@ -151,13 +151,13 @@ class Delivery:
                 self.end()
             except UnknownEvent as error:
                 logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the sentence says it
-                self._aside_until_s = perf_counter() + ASIDE_S
+                self._stand_down_until_s = perf_counter() + STAND_DOWN_S
                 self.end()
             except Exception as error:  # noqa: BLE001 - a loop that ended would never deliver again (R9)
                 raise_if_cancelled()
                 logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=error)
                 metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
-                await self._pause(self._attempt, max_s=PASSING_MAX_S if is_passing(error) else MAX_S)
+                await self._pause(self._attempt, max_s=PASSING_MAX_S if is_transient(error) else MAX_S)
                 self._attempt += 1
 
     async def run_once(self) -> bool:
@@ -167,40 +167,40 @@ class Delivery:
         taken = self._inbox.take(after=after, most=DELIVERY_MAX)
         if taken:
             wanted = [(event, moment) for event, moment in taken if self.subscriber.wants(event)]
-            stretch = Stretch(after, taken[-1][0].position, [event for event, _ in wanted])
-            await self._deliver_all(stretch, [moment for _, moment in wanted])
+            event_range = EventRange(after, taken[-1][0].position, [event for event, _ in wanted])
+            await self._deliver_all(event_range, [moment for _, moment in wanted])
             return True
         try:
             async with self._database.connection() as connection:
-                stretch = await read(connection, after=after, most=DELIVERY_MAX, only=self._types)
+                event_range = await read(connection, after=after, most=DELIVERY_MAX, only=self._types)
         except Unreadable as error:
-            await self._bury(Stretch(after, error.position, ()), error, attempts=1)
+            await self._dead_letter(EventRange(after, error.position, ()), error, attempts=1)
             return True
-        if stretch.to > after:
-            await self._deliver_all(stretch, None)
-        return stretch.to > after
+        if event_range.to > after:
+            await self._deliver_all(event_range, None)
+        return event_range.to > after
 
-    async def _deliver_all(self, stretch: Stretch, committed: Sequence[float] | None) -> None:
-        """Deliver a stretch as one or, where that fails, event by event, so that only the culprit is put aside."""
+    async def _deliver_all(self, event_range: EventRange, committed: Sequence[float] | None) -> None:
+        """Deliver a event_range as one or, where that fails, event by event, so that only the culprit is put aside."""
         try:
-            await self._deliver(stretch, committed)
+            await self._deliver(event_range, committed)
         except LostLease:
             raise
         except Exception as error:
             raise_if_cancelled()
-            if is_passing(error):
+            if is_transient(error):
                 raise
             metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
-            count, name = len(stretch.events), self.subscriber.name
+            count, name = len(event_range.events), self.subscriber.name
             logger.warning("delivery_failed", subscriber=name, events=count, error=error)
-            after = stretch.after
-            for event in stretch.events:
-                await self._deliver_or_bury(Stretch(after, event.position, [event]))
+            after = event_range.after
+            for event in event_range.events:
+                await self._deliver_one(EventRange(after, event.position, [event]))
                 after = event.position
-            if after < stretch.to:
-                await self._deliver(Stretch(after, stretch.to, ()), None)
+            if after < event_range.to:
+                await self._deliver(EventRange(after, event_range.to, ()), None)
 
-    async def _deliver_or_bury(self, one: Stretch) -> None:
+    async def _deliver_one(self, one: EventRange) -> None:
         attempt = 0
         while True:
             if self.position != one.after:
@@ -212,26 +212,26 @@ class Delivery:
                 raise
             except Exception as error:
                 raise_if_cancelled()
-                if is_passing(error):
+                if is_transient(error):
                     raise
                 if attempt + 1 >= ATTEMPTS_MAX:
-                    await self._bury(one, error, attempts=attempt + 1)
+                    await self._dead_letter(one, error, attempts=attempt + 1)
                     return
             metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
             await self._pause(attempt)
             attempt += 1
 
-    async def _deliver(self, stretch: Stretch, committed: Sequence[float] | None) -> None:
+    async def _deliver(self, event_range: EventRange, committed: Sequence[float] | None) -> None:
         if self.subscriber.outside:
             async with self._database.connection() as connection:
-                await self._handle(connection, stretch.events, committed)
-                await self._move(connection, stretch)
+                await self._handle(connection, event_range.events, committed)
+                await self._move(connection, event_range)
         else:
             async with self._database.transaction("begin") as connection:
-                await self._handle(connection, stretch.events, committed)
-                await self._move(connection, stretch)
-        self._moved(stretch)
-        metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(stretch.events))
+                await self._handle(connection, event_range.events, committed)
+                await self._move(connection, event_range)
+        self._moved(event_range)
+        metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(event_range.events))
 
     async def _handle(
         self, connection: Any, events: Sequence[RecordedEvent], committed: Sequence[float] | None
@@ -244,32 +244,36 @@ class Delivery:
                 await self.subscriber.handle(connection, events)
         except TimeoutError as error:
             if bound.expired():
-                raise HandlerHangs(f"{self.subscriber.name} did not come back within {HANDLE_MAX_S} s") from error
+                raise HandlerTimedOut(f"{self.subscriber.name} did not come back within {HANDLE_MAX_S} s") from error
             raise
 
-    async def _bury(self, one: Stretch, error: Exception, *, attempts: int) -> None:
+    async def _dead_letter(self, one: EventRange, error: Exception, *, attempts: int) -> None:
         logger.error("dead_letter", subscriber=self.subscriber.name, position=one.to, error=error)
         async with self._database.transaction("begin") as connection:
             await self._move(connection, one)
-            await queries.bury_event(
+            await queries.insert_dead_letter(
                 connection, subscriber=self.subscriber.name, position=one.to, error=describe(error),
                 attempts=attempts, now=self._clock.now(),
             )  # fmt: skip
         self._moved(one)
         metrics.DEAD_LETTERS.labels(self.subscriber.name).inc()
 
-    async def _move(self, connection: Any, stretch: Stretch) -> None:
+    async def _move(self, connection: Any, event_range: EventRange) -> None:
         """Move the position; where the lease is no longer ours, this finds out, and the effect is undone."""
         moved = await queries.move_position(
-            connection, subscriber=self.subscriber.name, owner=self._owner, expected=stretch.after, position=stretch.to
+            connection,
+            subscriber=self.subscriber.name,
+            owner=self._owner,
+            expected=event_range.after,
+            position=event_range.to,
         )
         if moved is None:
             raise LostLease(self.subscriber.name)
 
-    def _moved(self, stretch: Stretch) -> None:
+    def _moved(self, event_range: EventRange) -> None:
         # The lease may have been lost, and obtained again at another position, since the commit.
-        if self.position == stretch.after:
-            self.position = stretch.to
+        if self.position == event_range.after:
+            self.position = event_range.to
 
     def _observe_latency(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
         if committed is not None:

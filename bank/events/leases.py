@@ -24,7 +24,7 @@ logger = structlog.get_logger(__name__)
 
 CHANNEL = "bank_log"
 # By what name the server knows the connection with which a process listens.
-HERALD = "bank-herald"
+LISTENER_NAME = "bank-listener"
 
 # How often the connection proves that it hears; more often while the cache waits for it to be believed.
 BEAT_S = 0.2
@@ -71,7 +71,7 @@ class Leases:
 
     async def run_once(self) -> None:
         """Obtain what is free, renew what is held, stop serving what was lost, and say how far everybody is."""
-        served = [name for name, delivery in self._deliveries.items() if not delivery.is_aside]
+        served = [name for name, delivery in self._deliveries.items() if not delivery.stands_down]
         # Noted first: whatever a delivery moves meanwhile, the database can only be as far as this, or farther.
         moved_to = {name: delivery.position for name, delivery in self._deliveries.items()}
         async with self._database.connection() as connection:
@@ -122,7 +122,7 @@ class Heartbeat(Protocol):
         """Take in that the connection has ended, or may be deaf."""
 
 
-class Herald:
+class LogListener:
     """Tells other processes that this one has appended, and wakes this one when they have.
 
     One notification stands for any number of commits: it is sent outside of the transactions, because inside it would
@@ -163,7 +163,7 @@ class Herald:
                 await self._serve()
             except Exception as error:  # noqa: BLE001 - a loop that ended would never tell again
                 raise_if_cancelled()
-                logger.warning("herald_interrupted", error=error)
+                logger.warning("listener_interrupted", error=error)
                 await asyncio.sleep(RECONNECT_S)
             finally:
                 self._revoke()
@@ -171,7 +171,7 @@ class Herald:
     async def _serve(self) -> None:
         connection = await connect(
             self._url,
-            name=HERALD,
+            name=LISTENER_NAME,
             # Nothing is written through it that a crash may not undo.
             settings={"role": ROLE, "synchronous_commit": "off"},
             timeout=2,

@@ -63,7 +63,7 @@ async def append(
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class EventRange:
     """A part of the log without a gap: what follows position `after`, up to and with position `to`.
 
     `events` are those of it that somebody wants, in order.
@@ -82,7 +82,7 @@ class Unreadable(Exception):
         self.position = position
 
 
-async def read(connection: Any, *, after: int, most: int, only: Collection[str] | None = None) -> Stretch:
+async def read(connection: Any, *, after: int, most: int, only: Collection[str] | None = None) -> EventRange:
     """Return what follows position `after`, up to `most` events; of these the types in `only`, or all.
 
     Ends before an event that cannot be read. Where the first is one, raises `UnknownEvent` for one that a newer bank
@@ -101,7 +101,7 @@ async def read(connection: Any, *, after: int, most: int, only: Collection[str] 
                     raise
                 raise Unreadable(row["position"], error) from error
         to = row["position"]
-    return Stretch(after, to, events)
+    return EventRange(after, to, events)
 
 
 def recorded_event(row: Mapping[str, Any]) -> RecordedEvent:

@@ -66,7 +66,7 @@ where subscriber = :subscriber and owner = :owner and position = :expected
     and set_config('synchronous_commit', 'off', true) = 'off'
 returning position;
 
--- name: bury_event(subscriber, position, error, attempts, now)!
+-- name: insert_dead_letter(subscriber, position, error, attempts, now)!
 insert into dead_letters (subscriber, event_position, error, attempts, created_at)
 values (:subscriber, :position, :error, :attempts, :now)
 on conflict (subscriber, event_position) do update

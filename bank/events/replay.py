@@ -20,7 +20,7 @@ from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import BadInput, Unavailable
-from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, Subscriber, is_passing
+from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, Subscriber, is_transient
 from bank.events.leases import CHANNEL
 from bank.events.log import Unreadable, queries, read
 from bank.events.model import RecordedEvent, UnknownEvent
@@ -179,14 +179,14 @@ class Replay:
         """Handle what follows `after`, up to `end` at most; return the position that was reached."""
         most = min(DELIVERY_MAX, end - after)
         try:
-            stretch = await read(connection, after=after, most=most, only=self._subscriber.types)
+            event_range = await read(connection, after=after, most=most, only=self._subscriber.types)
         except Unreadable as error:
-            await self._bury(connection, error.position, error, done)
+            await self._dead_letter(connection, error.position, error, done)
             return error.position
-        if stretch.events:
-            await self._handle(connection, stretch.events, done)
+        if event_range.events:
+            await self._handle(connection, event_range.events, done)
         # A hole in the log, which should not be, is passed over.
-        return max(stretch.to, after + 1)
+        return max(event_range.to, after + 1)
 
     async def _handle(self, connection: Any, events: Sequence[RecordedEvent], done: Replayed) -> None:
         """Handle events together or, where that fails, one by one, so that only the culprit is put aside."""
@@ -198,7 +198,7 @@ class Replay:
             if _interrupts(error):
                 raise
             if len(events) == 1:
-                await self._bury(connection, events[0].position, error, done)
+                await self._dead_letter(connection, events[0].position, error, done)
                 return
             for event in events:
                 await self._handle(connection, [event], done)
@@ -216,9 +216,9 @@ class Replay:
             raise
         await connection.execute("release savepoint handling")
 
-    async def _bury(self, connection: Any, position: int, error: Exception, done: Replayed) -> None:
+    async def _dead_letter(self, connection: Any, position: int, error: Exception, done: Replayed) -> None:
         logger.error("dead_letter", subscriber=self._name, position=position, error=error)
-        await queries.bury_event(
+        await queries.insert_dead_letter(
             connection,
             subscriber=self._name,
             position=position,
@@ -230,7 +230,7 @@ class Replay:
 
 
 def _interrupts(error: Exception) -> bool:
-    return is_passing(error) or isinstance(error, (LostLease, UnknownEvent))
+    return is_transient(error) or isinstance(error, (LostLease, UnknownEvent))
 
 
 @contextlib.contextmanager

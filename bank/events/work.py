@@ -71,7 +71,7 @@ class UnitOfWork:
         self.events.append(event)
         self.metadata.append(msgspec.structs.replace(metadata, key_digest=key_digest) if key_digest else metadata)
 
-    def at_last(self, statement: Statement) -> None:
+    def before_commit(self, statement: Statement) -> None:
         """Have a short statement run after the events: what others must not wait for while this one waits itself."""
         self.last.append(statement)
 

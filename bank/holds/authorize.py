@@ -7,7 +7,7 @@ from uuid import UUID
 from bank.identifiers import uuid7
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
-from bank.ledger.model import Authorize, Books, Decide, Hold, Refusal, Step
+from bank.ledger.model import Authorize, Decide, Hold, LedgerView, Refusal, Step
 from bank.ledger.policy import (
     check_amount,
     check_description,
@@ -69,20 +69,20 @@ def decide_authorization(command: AuthorizeHold, amount_minor: int, terms: Terms
     """Return the decision on an authorization; it counts against the limits of the account, as a transfer does."""
     hold_id = uuid7()
 
-    def decide(books: Books) -> tuple[Step, ...] | Refusal:
-        account = books.accounts.get(command.from_id)
+    def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:
+        account = view.accounts.get(command.from_id)
         if account is None or account.user_id != command.caller_id:
             return no_own_account("fromAccountId")
-        if command.to_id is None or command.to_id not in books.accounts:
+        if command.to_id is None or command.to_id not in view.accounts:
             return no_account_with_number("toAccountNumber")
         if command.to_id == command.from_id:
             message = "Source and target are the same account."
             return Refusal(code="SAME_ACCOUNT", message=message, field=("input", "toAccountNumber"))
-        expires_at = command.expires_at or books.now + terms.hold_life
-        if not books.now < expires_at <= books.now + LIFE_MAX:
+        expires_at = command.expires_at or view.now + terms.hold_life
+        if not view.now < expires_at <= view.now + LIFE_MAX:
             message = f"A hold expires in the future, within {LIFE_MAX.days} days."
             return Refusal(code="INVALID_INPUT", message=message, field=("input", "expiresAt"))
-        if refusal := check_limits(account, amount_minor, books.today, terms):
+        if refusal := check_limits(account, amount_minor, view.today, terms):
             return refusal
         hold = Hold(
             id=hold_id,
@@ -96,7 +96,7 @@ def decide_authorization(command: AuthorizeHold, amount_minor: int, terms: Terms
             transaction_id=None,
             initiated_by=command.caller_id,
             expires_at=expires_at,
-            created_at=books.now,
+            created_at=view.now,
         )
         return (Authorize(hold),)
 

@@ -8,7 +8,7 @@ from bank.holds.policy import active_hold, check_hold_id
 from bank.holds.reads import hold_accounts
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
-from bank.ledger.model import Books, Decide, EndHold, Posting, Refusal, Step
+from bank.ledger.model import Decide, EndHold, LedgerView, Posting, Refusal, Step
 from bank.ledger.policy import check_amount, check_key
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
@@ -57,8 +57,8 @@ async def capture_hold(ledger: Ledger, database: Database, command: CaptureHold)
 def decide_capture(command: CaptureHold, amount_minor: int | None) -> Decide:
     """Return the decision on a capture: the hold ends, and a posting moves the captured amount."""
 
-    def decide(books: Books) -> tuple[Step, ...] | Refusal:
-        hold = active_hold(books, command.hold_id, command.owner_id)
+    def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:
+        hold = active_hold(view, command.hold_id, command.owner_id)
         if isinstance(hold, Refusal):
             return hold
         if command.currency not in (None, hold.currency):

@@ -10,7 +10,7 @@ from bank.clock import Clock
 from bank.database.pool import Database
 from bank.holds.reads import expired_holds
 from bank.ledger.command import Command
-from bank.ledger.model import Books, Decide, EndHold, Refusal, Step
+from bank.ledger.model import Decide, EndHold, LedgerView, Refusal, Step
 from bank.ledger.post import BATCH_MAX, Ledger
 
 logger = structlog.get_logger(__name__)
@@ -51,8 +51,8 @@ async def expire_once(ledger: Ledger, database: Database, clock: Clock) -> int:
 
 
 def _decide(hold_id: UUID) -> Decide:
-    def decide(books: Books) -> tuple[Step, ...] | Refusal:
-        hold = books.holds[hold_id]
+    def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:
+        hold = view.holds[hold_id]
         if hold.status != "AUTHORIZED":
             return Refusal(code="HOLD_ENDED", message="The hold has ended.")
         return (EndHold(hold_id=hold.id, status="EXPIRED"),)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from bank.ledger.model import Books, Hold, Refusal
+from bank.ledger.model import Hold, LedgerView, Refusal
 from bank.ledger.policy import NIL_UUID
 
 
@@ -17,12 +17,12 @@ def no_hold() -> Refusal:
     return Refusal(code="HOLD_NOT_FOUND", message=message, field=("input", "holdId"))
 
 
-def active_hold(books: Books, hold_id: UUID, owner_id: UUID | None) -> Hold | Refusal:
+def active_hold(view: LedgerView, hold_id: UUID, owner_id: UUID | None) -> Hold | Refusal:
     """Return a hold that has not ended. `owner_id` is the owner of the account it is for, None if staff asks."""
-    hold = books.holds.get(hold_id)
-    if hold is None or (owner_id is not None and books.accounts[hold.to_account_id].user_id != owner_id):
+    hold = view.holds.get(hold_id)
+    if hold is None or (owner_id is not None and view.accounts[hold.to_account_id].user_id != owner_id):
         return no_hold()
-    if hold.status == "AUTHORIZED" and hold.expires_at <= books.now:
+    if hold.status == "AUTHORIZED" and hold.expires_at <= view.now:
         return Refusal(code="HOLD_ENDED", message="The hold has expired.", field=("input", "holdId"))
     if hold.status != "AUTHORIZED":
         message = f"The hold has been {hold.status.lower()}."

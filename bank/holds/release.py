@@ -8,7 +8,7 @@ from bank.holds.policy import active_hold, check_hold_id
 from bank.holds.reads import hold_accounts
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
-from bank.ledger.model import Books, Decide, EndHold, Refusal, Step
+from bank.ledger.model import Decide, EndHold, LedgerView, Refusal, Step
 from bank.ledger.policy import check_key
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
@@ -47,8 +47,8 @@ async def release_hold(ledger: Ledger, database: Database, command: ReleaseHold)
 def decide_release(command: ReleaseHold) -> Decide:
     """Return the decision on a release: the hold ends, and nothing moves."""
 
-    def decide(books: Books) -> tuple[Step, ...] | Refusal:
-        hold = active_hold(books, command.hold_id, command.owner_id)
+    def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:
+        hold = active_hold(view, command.hold_id, command.owner_id)
         return hold if isinstance(hold, Refusal) else (EndHold(hold_id=hold.id, status="RELEASED"),)
 
     return decide

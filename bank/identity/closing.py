@@ -17,4 +17,4 @@ def tell_of_closed(uow: UnitOfWork, session_ids: Sequence[UUID]) -> None:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, notice)  # type: ignore[attr-defined]
 
     if notices:
-        uow.at_last(tell)
+        uow.before_commit(tell)

@@ -9,7 +9,7 @@ from bank.database.statements import load_statements
 from bank.documents import normalise_cpf
 from bank.events.model import ActionRefusedEvent
 from bank.events.people import UserRegisteredEvent
-from bank.events.witness import Witness
+from bank.events.recorder import EventRecorder
 from bank.events.work import Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
@@ -38,14 +38,14 @@ class Register:
     role: str = "CUSTOMER"
 
 
-async def register_user(work: Work, witness: Witness, passwords: Passwords, command: Register) -> User | Refusal:
+async def register_user(work: Work, recorder: EventRecorder, passwords: Passwords, command: Register) -> User | Refusal:
     """Make a user of a person; e-mail address and CPF must not be in use.
 
-    Raises what `Work.begin` and `Witness.tell` raise.
+    Raises what `Work.begin` and `EventRecorder.tell` raise.
     """
     result = await _register(work, passwords, command)
     if isinstance(result, Refusal):
-        await witness.tell(
+        await recorder.record(
             ActionRefusedEvent(
                 action="register", code=result.code, entity_type="User", entity_id=None, initiated_by=None
             )

@@ -35,5 +35,5 @@ async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None
             closed = queries.close_sessions_of(uow.connection, user_id=user["id"], now=uow.now)
             tell_of_closed(uow, [row["id"] async for row in closed])
             # This process delivers nothing; those that do hear of it at once.
-            uow.at_last(lambda connection: connection.execute(f"notify {CHANNEL}"))
+            uow.before_commit(lambda connection: connection.execute(f"notify {CHANNEL}"))
     return change

@@ -17,7 +17,7 @@ from bank.events.people import (
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
-from bank.events.witness import Witness
+from bank.events.recorder import EventRecorder
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.closing import tell_of_closed
@@ -56,7 +56,7 @@ class Sessions:
         *,
         work: Work,
         database: Database,
-        witness: Witness,
+        recorder: EventRecorder,
         marks: SessionMarks,
         passwords: Passwords,
         tokens: AccessTokens,
@@ -65,7 +65,7 @@ class Sessions:
     ) -> None:
         self._work = work
         self._database = database
-        self._witness = witness
+        self._recorder = recorder
         self._marks = marks
         self._passwords = passwords
         self._tokens = tokens
@@ -87,7 +87,7 @@ class Sessions:
 
         if not await self._passwords.verify(find_hash, password, account=address):
             FAILED_LOGINS.labels("wrong_password" if found else "unknown_address").inc()
-            await self._witness.tell(self._login_failed(found["id"] if found else None, address))
+            await self._recorder.record(self._login_failed(found["id"] if found else None, address))
             return BAD_CREDENTIALS
         user_id, session_id = found["id"], uuid7()
         context = current_context()
@@ -126,7 +126,7 @@ class Sessions:
         if stolen:
             await self._marks.close(row["session_id"])
         else:
-            await self._witness.tell(_refresh_refused(row["user_id"] if row else None))
+            await self._recorder.record(_refresh_refused(row["user_id"] if row else None))
         return BAD_REFRESH_TOKEN
 
     @again_if_undone

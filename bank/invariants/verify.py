@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from bank.audit.verify import Fault, verify_chain
+from bank.audit.verify_chain import Fault, verify_chain
 from bank.database.connection import connect
 from bank.database.failures import CONNECTION_LOST, reason
 from bank.database.migrate import require_level_of

@@ -18,17 +18,17 @@ from bank.ledger.keys import KEY_REUSED, KnownKey, vouch_for, vouch_for_text
 from bank.ledger.model import (
     Account,
     Authorize,
-    Books,
     Decide,
     EndHold,
     Hold,
+    LedgerView,
     Original,
     Posting,
     Refusal,
     Step,
+    apply_posting,
     authorize,
     end_hold,
-    enter,
 )
 from bank.ledger.posted import Posted, hold_event
 
@@ -57,7 +57,7 @@ class Batch:
         self.told: list[tuple[DomainEvent, EventMetadata]] = []
         self._accounts, self._originals, self._holds = accounts, originals or {}, holds or {}
         self._loaded = dict(self._accounts), dict(self._holds)
-        self._books = Books(self._accounts, self._originals, self._holds, now, business_day(now))
+        self._view = LedgerView(self._accounts, self._originals, self._holds, now, business_day(now))
         self._known = known
         self._retold: set[UUID] = set()
         self._ids = ids or iter(uuid7, None)
@@ -72,7 +72,7 @@ class Batch:
         return [account for id_, account in self._accounts.items() if account is not before[id_]]
 
     @property
-    def shown(self) -> list[Account]:
+    def accounts_to_cache(self) -> list[Account]:
         """Every account that an answer of this batch tells of.
 
         A replay may be the first that anybody hears of a commit whose reply was lost, and the cache has not heard of
@@ -159,7 +159,7 @@ class Batch:
         return Results(tuple(items))
 
     def _carry_out(self, decide: Decide, command: Command, metadata: EventMetadata) -> Receipt | HoldReceipt | Refusal:
-        decision = decide(self._books)
+        decision = decide(self._view)
         if isinstance(decision, Refusal):
             return decision
         steps: tuple[Step, ...] = (decision,) if isinstance(decision, Posting) else decision
@@ -179,12 +179,12 @@ class Batch:
     def _take(self, step: Step, command: Command, metadata: EventMetadata) -> Refusal | None:
         match step:
             case Posting():
-                entered = enter(step, self._accounts, self._books.today)
+                entered = apply_posting(step, self._accounts, self._view.today)
                 if isinstance(entered, Refusal):
                     return entered
                 self._post(step, entered, command, metadata)
             case Authorize():
-                account = authorize(step.hold, self._accounts, self._books.today)
+                account = authorize(step.hold, self._accounts, self._view.today)
                 if isinstance(account, Refusal):
                     return account
                 self._set(self._accounts, account.id, account)
@@ -201,7 +201,7 @@ class Batch:
                     status=step.status,
                     captured_minor=step.captured_minor,
                     transaction_id=self._reserved_id,
-                    ended_at=self._books.now,
+                    ended_at=self._view.now,
                 )
                 self._change_hold(ended, command, metadata)
         return None
@@ -278,7 +278,7 @@ class Batch:
             debit_number=debit.number,
             credit_number=credit.number,
             description=posting.description,
-            created_at=self._books.now,
+            created_at=self._view.now,
             debit_balance_after_minor=debit.balance_minor,
             credit_balance_after_minor=credit.balance_minor,
             fee_minor=sum(fee.posting.amount_minor for fee in fees) if fees else 0,
@@ -306,7 +306,7 @@ class Batch:
     @property
     def now(self) -> datetime:
         """The moment of everything in the batch."""
-        return self._books.now
+        return self._view.now
 
 
 def _is_wrong_in_itself(result: Result) -> bool:

@@ -103,5 +103,5 @@ def remember(uow: UnitOfWork, known: KnownKey, *, caller_id: UUID, key: str) -> 
         if not written:
             raise KeyTaken
 
-    uow.at_last(write)
+    uow.before_commit(write)
     return vouched

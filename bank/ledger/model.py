@@ -126,7 +126,7 @@ class EndHold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     captured_minor: int = 0
 
 
-class Books(msgspec.Struct):
+class LedgerView(msgspec.Struct):
     """What a decision sees: everything that its command has named, as it stands after the commands before it.
 
     `now` is the moment of all that is decided, `today` the business day that it falls on.
@@ -141,10 +141,10 @@ class Books(msgspec.Struct):
 
 Accounts = Mapping[UUID, Account]
 Step = Posting | Authorize | EndHold
-Decide = Callable[[Books], Posting | tuple[Step, ...] | Refusal]
+Decide = Callable[[LedgerView], Posting | tuple[Step, ...] | Refusal]
 
 
-def enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
+def apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
     """Return how debited and credited account stand after a posting, or why the ledger refuses it.
 
     These are the rules that hold for every posting, whoever asks: both accounts take part, in their own currency,

@@ -216,7 +216,7 @@ class Ledger:
             if events:
                 await asyncio.sleep(0)  # lets the database begin with the next batch
                 self._publish(events, committed_at)
-            if shown := batch.shown:
+            if shown := batch.accounts_to_cache:
                 await self._write_through(shown)
         except BankError as error:
             # It is written; and somebody may still be shown what was before, so that nobody is told that it is.

@@ -27,7 +27,7 @@ class InvalidRequest:
                 operation=self.operation,
                 digest=b"",
                 account_ids=self.account_ids,
-                decide=(lambda _books: refusal,),
+                decide=(lambda _view: refusal,),
                 context=current_context(),
             )
         )

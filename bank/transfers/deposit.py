@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
-from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.model import Decide, LedgerView, Posting, Refusal
 from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, check_key, no_account_with_number
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
@@ -51,8 +51,8 @@ async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
 def decide_deposit(command: SubmitDeposit, amount_minor: int) -> Decide:
     """Return the decision on a deposit: money from outside, owed by the bank's cash account of the currency."""
 
-    def decide(books: Books) -> Posting | Refusal:
-        if command.to_id is None or command.to_id not in books.accounts:
+    def decide(view: LedgerView) -> Posting | Refusal:
+        if command.to_id is None or command.to_id not in view.accounts:
             return no_account_with_number("accountNumber")
         return Posting(
             kind="DEPOSIT",

@@ -6,7 +6,7 @@ from uuid import UUID
 from bank.database.pool import Database
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
-from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.model import Decide, LedgerView, Posting, Refusal
 from bank.ledger.policy import NIL_UUID, check_amount, check_description, check_key
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
@@ -61,10 +61,10 @@ async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outco
 def decide_reversal(command: Reverse, amount_minor: int | None) -> Decide:
     """Return the decision on a reversal: a posting between the same accounts, in the other direction."""
 
-    def decide(books: Books) -> Posting | Refusal:
-        original = books.originals.get(command.transaction_id)
+    def decide(view: LedgerView) -> Posting | Refusal:
+        original = view.originals.get(command.transaction_id)
         seen = original is not None and (
-            command.owner_id is None or books.accounts[original.credit_id].user_id == command.owner_id
+            command.owner_id is None or view.accounts[original.credit_id].user_id == command.owner_id
         )
         if original is None or not seen:
             return _no_transaction()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
-from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.model import Decide, LedgerView, Posting, Refusal
 from bank.ledger.policy import (
     FEE_ACCOUNTS,
     check_amount,
@@ -83,8 +83,8 @@ def transfer_accounts(command: SubmitTransfer, terms: Terms) -> tuple[UUID, ...]
 def decide_transfer(command: SubmitTransfer, amount_minor: int, terms: Terms) -> Decide:
     """Return the decision on a transfer: the caller debits an account of their own, to any customer's account."""
 
-    def decide(books: Books) -> Posting | tuple[Posting, ...] | Refusal:
-        accounts = books.accounts
+    def decide(view: LedgerView) -> Posting | tuple[Posting, ...] | Refusal:
+        accounts = view.accounts
         debit = accounts.get(command.from_id)
         if debit is None or debit.user_id != command.caller_id:
             return no_own_account("fromAccountId")
@@ -93,7 +93,7 @@ def decide_transfer(command: SubmitTransfer, amount_minor: int, terms: Terms) ->
         if command.to_id == command.from_id:
             message = "Source and target are the same account."
             return Refusal(code="SAME_ACCOUNT", message=message, field=("input", "toAccountNumber"))
-        if refusal := check_limits(debit, amount_minor, books.today, terms):
+        if refusal := check_limits(debit, amount_minor, view.today, terms):
             return refusal
         posting = Posting(
             kind="TRANSFER",

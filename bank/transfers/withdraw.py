@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bank.ledger.command import Command, Outcome
 from bank.ledger.keys import digest_of
-from bank.ledger.model import Books, Decide, Posting, Refusal
+from bank.ledger.model import Decide, LedgerView, Posting, Refusal
 from bank.ledger.policy import (
     CASH_ACCOUNTS,
     FEE_ACCOUNTS,
@@ -63,13 +63,13 @@ async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdra
 def decide_withdrawal(command: SubmitWithdrawal, amount_minor: int, terms: Terms) -> Decide:
     """Return the decision on a withdrawal: money leaves the bank through its cash account of the currency."""
 
-    def decide(books: Books) -> Posting | tuple[Posting, ...] | Refusal:
-        debit = books.accounts.get(command.from_id) if command.from_id else None
+    def decide(view: LedgerView) -> Posting | tuple[Posting, ...] | Refusal:
+        debit = view.accounts.get(command.from_id) if command.from_id else None
         if debit is None:
             return no_account_with_number("accountNumber")
         if command.owner_id is not None and debit.user_id != command.owner_id:
             return no_own_account("accountNumber")
-        if refusal := check_limits(debit, amount_minor, books.today, terms):
+        if refusal := check_limits(debit, amount_minor, view.today, terms):
             return refusal
         posting = Posting(
             kind="WITHDRAWAL",

@@ -90,7 +90,7 @@ DEAD_LETTERS = """
 HEAD = "select position from event_log_head"
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
 LEASES = "select subscriber, leased_until from subscriber_positions"
-LISTENING = "bank-herald"
+LISTENING = "bank-listener"
 """The name of the connections on which workers hear of one another."""
 
 END_LISTENERS = """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bank.cache.answers import AnswerCache
+from bank.cache.answers import ResponseCache
 from simulation.mutants.mutant import Mutant, patch
 
 
@@ -12,7 +12,7 @@ async def _keep_nothing(_self: Any, *_what: Any) -> bool:
 
 def plant() -> None:
     """Let the response cache keep nothing."""
-    patch(AnswerCache, "fill", _keep_nothing)
+    patch(ResponseCache, "fill", _keep_nothing)
 
 
 MUTANT = Mutant(

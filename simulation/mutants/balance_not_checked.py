@@ -5,14 +5,14 @@ from datetime import date
 from msgspec.structs import replace
 
 from bank.ledger import batch
-from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
+from bank.ledger.model import Account, Accounts, Posting, Refusal, apply_posting
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
+def _apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
     payer = accounts[posting.debit_id]
     # As if it were the bank's own account, which may go below zero.
-    entered = enter(posting, {**accounts, payer.id: replace(payer, kind="CASH")}, today)
+    entered = apply_posting(posting, {**accounts, payer.id: replace(payer, kind="CASH")}, today)
     if isinstance(entered, Refusal):
         return entered
     debit, credit = entered
@@ -20,8 +20,8 @@ def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, 
 
 
 def plant() -> None:
-    """Let the batch enter postings without that rule."""
-    patch(batch, "enter", _enter)
+    """Let the batch apply postings without that rule."""
+    patch(batch, "apply_posting", _apply_posting)
 
 
 MUTANT = Mutant(

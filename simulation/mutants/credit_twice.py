@@ -5,12 +5,12 @@ from datetime import date
 from msgspec.structs import replace
 
 from bank.ledger import batch
-from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
+from bank.ledger.model import Account, Accounts, Posting, Refusal, apply_posting
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
-    entered = enter(posting, accounts, today)
+def _apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
+    entered = apply_posting(posting, accounts, today)
     if isinstance(entered, Refusal) or posting.kind != "TRANSFER":
         return entered
     debit, credit = entered
@@ -18,8 +18,8 @@ def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, 
 
 
 def plant() -> None:
-    """Let the batch enter postings wrongly."""
-    patch(batch, "enter", _enter)
+    """Let the batch apply postings wrongly."""
+    patch(batch, "apply_posting", _apply_posting)
 
 
 MUTANT = Mutant(

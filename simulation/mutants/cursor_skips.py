@@ -5,7 +5,7 @@ from typing import Any
 
 from bank.events import delivery
 from bank.events.bus import Inbox
-from bank.events.log import Stretch, recorded_event
+from bank.events.log import EventRange, recorded_event
 from bank.ledger import post
 from simulation.mutants.mutant import Mutant, patch
 
@@ -17,12 +17,12 @@ NEXT = """
 HEAD = "select coalesce(max(position), 0) from event_store"
 
 
-async def _read(connection: Any, *, after: int, most: int, only: Any = None) -> Stretch:
+async def _read(connection: Any, *, after: int, most: int, only: Any = None) -> EventRange:
     head = await connection.fetchval(HEAD)
     rows = await connection.fetch(NEXT, after, most)
     to = head if len(rows) < most else max(row["position"] for row in rows)
     wanted = [row for row in rows if only is None or row["event_type"] in only]
-    return Stretch(after, max(after, to), [recorded_event(row) for row in wanted])
+    return EventRange(after, max(after, to), [recorded_event(row) for row in wanted])
 
 
 def _take_nothing(_self: Inbox, **_where: int) -> list[Any]:

@@ -3,20 +3,20 @@
 from datetime import date
 
 from bank.ledger import batch
-from bank.ledger.model import Account, Accounts, Posting, Refusal, enter
+from bank.ledger.model import Account, Accounts, Posting, Refusal, apply_posting
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _enter(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
+def _apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
     debit = accounts[posting.debit_id]
     if debit.kind == "CUSTOMER" and 2 * posting.amount_minor > debit.balance_minor:
         return Refusal(code="INSUFFICIENT_FUNDS", message="The balance does not cover the amount.")
-    return enter(posting, accounts, today)
+    return apply_posting(posting, accounts, today)
 
 
 def plant() -> None:
-    """Let the batch enter postings by that rule."""
-    patch(batch, "enter", _enter)
+    """Let the batch apply postings by that rule."""
+    patch(batch, "apply_posting", _apply_posting)
 
 
 MUTANT = Mutant(

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from bank.events.delivery import Delivery
-from bank.events.log import Stretch
+from bank.events.log import EventRange
 from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
     """Let deliveries be late."""
 
-    async def late(self: Any, stretch: Stretch, committed: Sequence[float] | None) -> None:
+    async def late(self: Any, event_range: EventRange, committed: Sequence[float] | None) -> None:
         await asyncio.sleep(0.02)
-        await deliver(self, stretch, committed)
+        await deliver(self, event_range, committed)
 
     deliver = patch(Delivery, "_deliver", late)
 

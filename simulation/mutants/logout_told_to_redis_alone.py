@@ -15,9 +15,9 @@ def plant() -> None:
             if await marks._values.session_mark(session_id) is None:  # noqa: SLF001 - a mutant reaches inside
                 reached()
 
-        tell_others, marks._tell_others = marks._tell_others, nobody  # noqa: SLF001 - as above
+        broadcast, marks._broadcast = marks._broadcast, nobody  # noqa: SLF001 - as above
         await right(marks, session_id)
-        marks._tell_others = tell_others  # noqa: SLF001 - as above
+        marks._broadcast = broadcast  # noqa: SLF001 - as above
 
     right = patch(SessionMarks, "close", _close, noted=False)
     patch(sessions, "tell_of_closed", lambda *_what: None, noted=False)

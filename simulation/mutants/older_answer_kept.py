@@ -1,6 +1,6 @@
 """An answer that was made before a change is kept after it, and what it was made from with it."""
 
-from bank.cache.answers import AnswerCache
+from bank.cache.answers import ResponseCache
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_lua import delay, patch_function
 
@@ -16,7 +16,7 @@ def plant() -> None:
         "  if not current or tonumber(current) < tonumber(version) then",
         "if current ~= version then",
     )
-    delay(AnswerCache, "fill", lambda *_: LATE_S)
+    delay(ResponseCache, "fill", lambda *_: LATE_S)
 
 
 MUTANT = Mutant(

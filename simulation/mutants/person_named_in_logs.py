@@ -11,9 +11,9 @@ from simulation.mutants.mutant import Mutant, patch
 logger = structlog.get_logger(__name__)
 
 
-async def _register_user(work: Any, witness: Any, passwords: Any, command: Any) -> Any:
+async def _register_user(work: Any, recorder: Any, passwords: Any, command: Any) -> Any:
     logger.info("registered", who=command.full_name)
-    return await register_user(work, witness, passwords, command)
+    return await register_user(work, recorder, passwords, command)
 
 
 def plant() -> None:

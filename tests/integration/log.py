@@ -13,7 +13,7 @@ from bank.clock import SystemClock
 from bank.database.pool import ROLE, Database
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery, Subscriber
-from bank.events.leases import Herald, Leases
+from bank.events.leases import Leases, LogListener
 from bank.events.model import RecordedEvent
 from bank.events.people import UserRegisteredEvent
 from bank.events.work import Work
@@ -62,13 +62,13 @@ class Process:
             for one in subscribers
         ]
         self.leases = Leases(self.deliveries, database=log.database, owner=owner)
-        self.herald = Herald(url=log.url, bus=bus, leases=self.leases)
+        self.listener = LogListener(url=log.url, bus=bus, leases=self.leases)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Process":
         await self.leases.register()
         await self.leases.run_once()
-        loops = [self.leases.run(), self.herald.run(), *(delivery.run() for delivery in self.deliveries)]
+        loops = [self.leases.run(), self.listener.run(), *(delivery.run() for delivery in self.deliveries)]
         self.tasks = [asyncio.create_task(loop) for loop in loops]
         return self
 

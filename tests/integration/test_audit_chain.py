@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 
 from bank.audit import verify
-from bank.audit.verify import ChainVerdict, Fault, verify_chain
+from bank.audit.verify_chain import ChainVerdict, Fault, verify_chain
 from bank.database.migrate import _config, upgrade
 from tests.integration.trail import AWKWARD, Trail, open_trail
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import asyncpg
 
-from bank.audit.examine import examine
 from bank.audit.keys import load_public_keys, load_signing_key, make_key
-from bank.audit.sign import Seal, Signer
+from bank.audit.sign import Signer, SigningConfig
+from bank.audit.verify_trail import examine
 from bank.clock import SystemClock
 from bank.database.migrate import upgrade
 from fixtures.backends import Backend
@@ -28,8 +28,8 @@ async def test_rows_whose_hash_was_signed_survive_a_kill_9_of_the_server(
         await trail.connection.execute("select pg_reload_conf()")
         await trail.connection.execute("set synchronous_commit = off")
         signer = Signer(
-            Seal(load_signing_key(private), heads), database=trail.database, clock=SystemClock(), interval_s=60,
-            is_ours=lambda: True,
+            SigningConfig(load_signing_key(private), heads), database=trail.database, clock=SystemClock(),
+            interval_s=60, is_ours=lambda: True,
         )  # fmt: skip
         await trail.write(20)
         head = await signer.run_once()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bank.audit.examine import Examination, examine
 from bank.audit.heads import read_heads
 from bank.audit.keys import load_public_keys, load_signing_key, make_key
-from bank.audit.sign import Seal, Signer, load_seal
+from bank.audit.sign import Signer, SigningConfig, load_signing_config
+from bank.audit.verify_trail import AuditVerdict, examine
 from bank.clock import SystemClock
 from bank.errors import BadInput
 from bank.identifiers import uuid7
@@ -34,7 +34,7 @@ class Sealed:
         await self.trail.write(count)
         assert await self.signer.run_once() is not None
 
-    async def examined(self) -> Examination:
+    async def examined(self) -> AuditVerdict:
         async with self.trail.connection.transaction(isolation="repeatable_read", readonly=True):
             heads = [self.heads] if self.heads.exists() else []
             return await examine(self.trail.connection, heads=heads, keys=load_public_keys([self.public]))
@@ -56,7 +56,7 @@ def _seal(trail: Trail, folder: Path, *, is_ours: bool = True) -> Sealed:
     if not private.exists():
         make_key(private, public)
     signer = Signer(
-        Seal(load_signing_key(private), heads), database=trail.database, clock=SystemClock(), interval_s=60,
+        SigningConfig(load_signing_key(private), heads), database=trail.database, clock=SystemClock(), interval_s=60,
         is_ours=lambda: is_ours,
     )  # fmt: skip
     return Sealed(trail, signer, heads, public)
@@ -65,7 +65,7 @@ def _seal(trail: Trail, folder: Path, *, is_ours: bool = True) -> Sealed:
 async def test_a_trail_as_the_bank_writes_it_has_nothing_wrong(sealed: Sealed) -> None:
     for _ in range(3):
         await sealed.write(10)
-    assert await sealed.examined() == Examination(rows=30, signed=3, signed_number=30, put_aside=0, findings=())
+    assert await sealed.examined() == AuditVerdict(rows=30, signed=3, signed_number=30, put_aside=0, findings=())
 
 
 async def test_a_trail_that_has_not_come_to_the_end_of_the_log_has_nothing_wrong(sealed: Sealed) -> None:
@@ -318,8 +318,8 @@ def test_a_file_that_is_no_key_is_one_sentence(tmp_path: Path, content: bytes) -
 
 
 def test_a_seal_needs_both_files_and_both_usable(tmp_path: Path) -> None:
-    def seal(**more: Path) -> Seal | None:
-        return load_seal(settings_for("postgresql://x/bank", "redis://x", **more))
+    def seal(**more: Path) -> SigningConfig | None:
+        return load_signing_config(settings_for("postgresql://x/bank", "redis://x", **more))
 
     key, heads = tmp_path / "key.pem", tmp_path / "heads.jsonl"
     make_key(key, tmp_path / "key.pub.pem")

@@ -131,7 +131,7 @@ async def test_what_cannot_be_recorded_is_not_shown(stage: Stage, monkeypatch: p
     async def fail(*_events: object) -> None:
         raise Unavailable("It could not be recorded.")
 
-    monkeypatch.setattr(stage.bank.bank.witness, "tell", fail)
+    monkeypatch.setattr(stage.bank.bank.recorder, "record", fail)
     query, actions = QUERIES["account"]
     reply = await stage.clients["operator"].send(query, actions[0].given(stage))
     assert (reply.status, reply.code, "data" in reply.body) == (503, "UNAVAILABLE", False)

@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from bank.accounts.open import open_account
-from bank.cache.answers import AnswerCache
+from bank.cache.answers import ResponseCache
 from bank.cache.values import Tag, ValueCache
-from bank.events.delivery import NotNow
+from bank.events.delivery import RetryLater
 from bank.identifiers import uuid7
 from fixtures.faults import FaultProxy, through_proxy, upstream_of
 from tests.integration.api import Client, RunningBank, serving, settings_for
@@ -137,7 +137,7 @@ async def test_a_bare_version_that_came_first_does_not_keep_the_value_out(redis_
         assert await cache.data("account:x") == b"ten"
 
 
-async def _filled(cache: AnswerCache, key: str, version: int) -> bool:
+async def _filled(cache: ResponseCache, key: str, version: int) -> bool:
     look = await cache.look(key, uuid7())
     assert look.lease
     return await cache.fill(key, look.lease, b"body", [Tag("account:x", version, 60)])
@@ -145,7 +145,7 @@ async def _filled(cache: AnswerCache, key: str, version: int) -> bool:
 
 async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
-        answers, values = AnswerCache(server), ValueCache(server)
+        answers, values = ResponseCache(server), ValueCache(server)
         look = await answers.look("answer:a", uuid7())
         assert look.lease
         await values.put([Tag("account:x", 2, 60)])
@@ -155,7 +155,7 @@ async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> Non
 
 async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
-        answers, values = AnswerCache(server), ValueCache(server)
+        answers, values = ResponseCache(server), ValueCache(server)
         look = await answers.look("answer:a", uuid7())
         assert look.lease
         await values.put([Tag("account:x", 2, 60)])
@@ -166,7 +166,7 @@ async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: 
 
 async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
-        answers = AnswerCache(server)
+        answers = ResponseCache(server)
         look = await answers.look("answer:a", uuid7())
         assert look.lease
         tags = [Tag("account:x", 1, 60)]
@@ -177,7 +177,7 @@ async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
 
 async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
-        answers, values = AnswerCache(server), ValueCache(server)
+        answers, values = ResponseCache(server), ValueCache(server)
         await values.put([Tag("account:put", 1, 60, b"one"), Tag("account:bare", 1, 60)])
         await values.mark_session(uuid7(), "open 1 x")
         look = await answers.look("answer:a", uuid7())
@@ -194,7 +194,7 @@ async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
 
 async def test_one_reader_at_a_time_has_the_lease(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
-        answers = AnswerCache(server)
+        answers = ResponseCache(server)
         first, second = await answers.look("answer:a", uuid7()), await answers.look("answer:a", uuid7())
         assert first.lease
         assert second.lease is None
@@ -226,7 +226,7 @@ async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(
         FaultProxy(upstream_of(redis_url)) as proxy,
         open_cache(through_proxy(redis_url, proxy.port), timeout_ms=50) as server,
     ):
-        answers, values = AnswerCache(server), ValueCache(server)
+        answers, values = ResponseCache(server), ValueCache(server)
         await values.put([Tag("account:x", 1, 60, b"one"), Tag("account:y", 1, 60, b"one")])
         assert await _filled(answers, "answer:a", 1)
         proxy.open_hole()
@@ -234,9 +234,9 @@ async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(
         assert await values.data("account:y") is None, "while it is owed something, Redis is not believed"
         proxy.cut()  # what was on its way is lost
         proxy.close_hole()
-        assert values.owes
-        assert await values.settle()
-        assert not values.owes
+        assert values.has_deferred
+        assert await values.flush_deferred()
+        assert not values.has_deferred
         assert (await answers.look("answer:a", uuid7())).result == "stale"
         assert await values.data("account:x") is None
         assert await values.data("account:y") == b"one"
@@ -246,7 +246,7 @@ async def test_who_moved_money_while_redis_was_silent_sees_it_when_redis_answers
     database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*_: Any) -> None:
-        raise NotNow("The subscriber has not had its turn.")
+        raise RetryLater("The subscriber has not had its turn.")
 
     monkeypatch.setattr("bank.accounts.cached.AccountCache.catch_up", never)
     async with FaultProxy(upstream_of(redis_url)) as proxy:
@@ -283,6 +283,6 @@ async def test_an_account_whose_opening_crashed_before_the_cache_was_told_is_sho
     bank = running_bank.bank
     user_id = UUID((await person.run("Me")).data["me"]["id"])
     cache = cast("ValueCache", Crashed())
-    await open_account(bank.work, bank.witness, cache, user_id=user_id, key="c", currency="BRL")
+    await open_account(bank.work, bank.recorder, cache, user_id=user_id, key="c", currency="BRL")
     await running_bank.caught_up()
     assert len((await person.run("Me")).data["me"]["accounts"]) == 3

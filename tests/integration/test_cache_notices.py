@@ -11,7 +11,7 @@ import pytest
 
 from bank.cache import notices as notices_module
 from bank.cache.membership import queries
-from bank.cache.notices import CHANNEL, TAGS_MAX, Notices
+from bank.cache.notices import CHANNEL, TAGS_MAX, InvalidationBroadcast
 from bank.cache.trust import TRUST_S
 from bank.cache.values import Tag
 from bank.database.pool import Database
@@ -31,7 +31,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 class Listener:
     """A process that hears notices, and answers once it is let."""
 
-    def __init__(self, connection: asyncpg.Connection, notices: Notices, worker: UUID) -> None:
+    def __init__(self, connection: asyncpg.Connection, notices: InvalidationBroadcast, worker: UUID) -> None:
         self.owed: list[Tag] = []
         self.worker = worker
         self.may_answer = asyncio.Event()
@@ -43,11 +43,11 @@ class Listener:
         return bool((await queries.renew_member(self._connection, worker=self.worker, told_by="x"))["is_member"])
 
     def hear(self, _connection: object, pid: int, _channel: str, payload: str) -> None:
-        reply = self._notices.hear(self.owe, pid, payload)
+        reply = self._notices.hear(self.defer, pid, payload)
         if reply is not None:
             self._answers.append(asyncio.create_task(self._answer(reply)))
 
-    def owe(self, tags: Sequence[Tag]) -> None:
+    def defer(self, tags: Sequence[Tag]) -> None:
         self.owed.extend(tags)
 
     async def _answer(self, reply: str) -> None:
@@ -57,10 +57,10 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    database: Database, teller: Notices | None = None, worker: UUID | None = None
+    database: Database, teller: InvalidationBroadcast | None = None, worker: UUID | None = None
 ) -> AsyncIterator[Listener]:
     connection, worker = await asyncpg.connect(database.url), worker or uuid4()
-    listener = Listener(connection, teller or Notices(database, worker), worker)
+    listener = Listener(connection, teller or InvalidationBroadcast(database, worker), worker)
     await connection.add_listener(CHANNEL, listener.hear)
     await queries.add_member(connection, worker=worker)
     try:
@@ -71,7 +71,7 @@ async def listening(
 
 async def test_who_tells_goes_on_once_everybody_has_heard(database: Database) -> None:
     teller = uuid4()
-    notices = Notices(database, teller)
+    notices = InvalidationBroadcast(database, teller)
     async with listening(database, notices, teller) as own, listening(database) as quick, listening(database) as slow:
         quick.may_answer.set()
         telling = asyncio.create_task(notices.tell([TAG]))
@@ -88,7 +88,7 @@ async def test_who_tells_goes_on_once_everybody_has_heard(database: Database) ->
 
 async def test_who_is_alone_does_not_wait(database: Database) -> None:
     teller = uuid4()
-    notices = Notices(database, teller)
+    notices = InvalidationBroadcast(database, teller)
     async with listening(database, notices, teller):
         began = monotonic()
         await notices.tell([TAG])
@@ -99,7 +99,7 @@ async def test_a_silent_worker_is_waited_for_until_it_cannot_believe_redis_and_o
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     teller = uuid4()
-    notices = Notices(database, teller)
+    notices = InvalidationBroadcast(database, teller)
     async with listening(database, notices, teller), listening(database) as silent:
         began = monotonic()
         await notices.tell([TAG])
@@ -118,7 +118,7 @@ async def test_a_silent_worker_is_waited_for_until_it_cannot_believe_redis_and_o
 
 async def test_a_worker_that_renews_its_membership_and_does_not_answer_stays_a_member(database: Database) -> None:
     teller = uuid4()
-    notices = Notices(database, teller)
+    notices = InvalidationBroadcast(database, teller)
     async with listening(database, notices, teller), listening(database) as slow:
         telling = asyncio.create_task(notices.tell([TAG]))
         while not slow.owed:
@@ -130,7 +130,7 @@ async def test_a_worker_that_renews_its_membership_and_does_not_answer_stays_a_m
 
 async def test_more_than_a_notification_takes_is_told_in_parts(database: Database) -> None:
     teller = uuid4()
-    notices = Notices(database, teller)
+    notices = InvalidationBroadcast(database, teller)
     async with listening(database, notices, teller), listening(database) as other:
         other.may_answer.set()
         tags = [Tag(f"account:{uuid4()}", number, 300) for number in range(2 * TAGS_MAX + 1)]
@@ -146,6 +146,6 @@ async def test_who_can_tell_nobody_says_so_instead_of_going_on(
     await database.open()
     async with database.connection():
         with pytest.raises(OutcomeUnknown):
-            await Notices(database, uuid4()).tell([TAG])
+            await InvalidationBroadcast(database, uuid4()).tell([TAG])
     await database.close()
     assert "cache_notice_lost" in capsys.readouterr().out

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from bank.cache.trust import TRUST_S
-from bank.events.leases import HERALD
+from bank.events.leases import LISTENER_NAME
 from fixtures.backends import Backend
 from fixtures.backends.reach import run_sql
 from fixtures.faults import FaultProxy, through_proxy, upstream_of
@@ -34,7 +34,8 @@ async def listeners(url: str) -> list[int]:
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
-            "select pid from pg_stat_activity where application_name = $1 and datname = current_database()", HERALD
+            "select pid from pg_stat_activity where application_name = $1 and datname = current_database()",
+            LISTENER_NAME,
         )
         return [row["pid"] for row in rows]
     finally:
@@ -47,7 +48,7 @@ async def end_listeners(url: str) -> None:
         await connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name = $1 and datname = current_database()",
-            HERALD,
+            LISTENER_NAME,
         )
     finally:
         await connection.close()
@@ -163,7 +164,7 @@ async def test_a_worker_that_starts_does_not_believe_what_another_could_not_tell
         await asyncio.Event().wait()
 
     monkeypatch.setattr("bank.accounts.cached.AccountCache.catch_up", never)
-    monkeypatch.setattr("bank.cache.values.ValueCache.settle", never)
+    monkeypatch.setattr("bank.cache.values.ValueCache.flush_deferred", never)
     pair.proxy.open_hole()
     await pair.move()
     monkeypatch.undo()

@@ -15,8 +15,8 @@ from bank.events import backoff
 from bank.events import bus as bus_module
 from bank.events import delivery as delivery_module
 from bank.events.bus import Bus
-from bank.events.delivery import NotNow, Subscriber
-from bank.events.log import Stretch, read
+from bank.events.delivery import RetryLater, Subscriber
+from bank.events.log import EventRange, read
 from bank.events.model import RecordedEvent
 from bank.events.people import UserRegisteredEvent
 from bank.events.work import Work
@@ -54,7 +54,7 @@ async def test_an_effect_and_the_position_commit_together_or_not_at_all(log: Log
     async def fail_after_the_effect(connection: Any, events: Sequence[RecordedEvent]) -> None:
         await write_effect(connection, events)
         if failing:
-            raise NotNow("not yet")
+            raise RetryLater("not yet")
 
     async with log.process(Subscriber("s", fail_after_the_effect)):
         await log.append(2)
@@ -82,7 +82,7 @@ async def test_the_pause_does_not_grow_while_something_outside_is_away(
         nonlocal tries
         tries += 1
         if tries <= 20:
-            raise NotNow("Redis is away.") if tries % 2 else Unavailable("The database is away.")
+            raise RetryLater("Redis is away.") if tries % 2 else Unavailable("The database is away.")
         await write_effect(connection, events)
 
     monkeypatch.setattr(delivery_module, "pause_s", pause_s)
@@ -195,8 +195,8 @@ async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_invers
 
     async def follow(connection: asyncpg.Connection) -> None:
         while len(seen) < total:
-            stretch = await read(connection, after=seen[-1] if seen else 0, most=7)
-            seen.extend(event.position for event in stretch.events)
+            event_range = await read(connection, after=seen[-1] if seen else 0, most=7)
+            seen.extend(event.position for event in event_range.events)
 
     follower = await asyncpg.connect(log.url)
     async with asyncio.timeout(30):
@@ -230,7 +230,7 @@ async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped
     async def tell(_connection: Any, events: Sequence[RecordedEvent]) -> None:
         outside.extend(event.position for event in events)
         if len(outside) == 2:
-            raise NotNow("the other side hung up after hearing it")
+            raise RetryLater("the other side hung up after hearing it")
 
     await log.append(2)
     async with log.process(Subscriber("s", tell, outside=True)) as process:
@@ -245,7 +245,7 @@ async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped
 async def test_delivery_goes_on_whatever_reading_the_log_raises(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     unforeseen = [KeyError("one"), AssertionError("two")]
 
-    async def reading(connection: Any, **where: Any) -> Stretch:
+    async def reading(connection: Any, **where: Any) -> EventRange:
         if unforeseen:
             raise unforeseen.pop()
         return await read(connection, **where)

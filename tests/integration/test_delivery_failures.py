@@ -15,8 +15,8 @@ from bank.events import backoff
 from bank.events import delivery as delivery_module
 from bank.events import model as model_module
 from bank.events.bus import Bus
-from bank.events.delivery import ATTEMPTS_MAX, LostLease, Subscriber, is_passing
-from bank.events.log import Stretch
+from bank.events.delivery import ATTEMPTS_MAX, LostLease, Subscriber, is_transient
+from bank.events.log import EventRange
 from bank.events.model import AccountCreatedEvent, RecordedEvent
 from bank.events.people import UserRegisteredEvent
 from bank.identifiers import uuid7
@@ -86,7 +86,7 @@ async def test_an_event_is_never_put_aside_for_an_error_that_passes(log: Log, er
 
 def test_an_error_about_the_statement_does_not_pass() -> None:
     for error in (asyncpg.UniqueViolationError("twice"), asyncpg.UndefinedTableError("none"), KeyError("x")):
-        assert not is_passing(error)
+        assert not is_transient(error)
 
 
 async def test_a_handler_that_hangs_is_given_up_like_one_that_fails(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ async def test_a_lease_lost_between_commit_and_its_news_can_be_obtained_again(lo
     delivery = process.deliveries[0]
     await log.append(1)
     delivery.end()
-    delivery._moved(Stretch(0, 1, ()))
+    delivery._moved(EventRange(0, 1, ()))
     assert delivery.position is None
     await process.leases.run_once()
     assert delivery.position == 0

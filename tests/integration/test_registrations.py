@@ -41,7 +41,7 @@ class Desk:
 
     async def register(self, **more: Any) -> User | Refusal:
         command = Register(**{**GOOD, **more})
-        return await register_user(self.work, self, self.passwords, command)  # type: ignore[arg-type]  # a witness alike
+        return await register_user(self.work, self, self.passwords, command)  # type: ignore[arg-type]  # a recorder alike
 
     async def events(self, event_type: str) -> list[dict[str, Any]]:
         rows = await self.connection.fetch("select event_data from event_store where event_type = $1", event_type)

@@ -12,7 +12,7 @@ import pytest
 from bank.accounts.days import count_days, forget_days
 from bank.clock import SystemClock
 from bank.errors import BadInput
-from bank.events.delivery import NotNow, Subscriber
+from bank.events.delivery import RetryLater, Subscriber
 from bank.events.model import BalanceUpdatedEvent, RecordedEvent
 from bank.events.replay import Interrupted, Replay, Replayed, taken_over
 from tests.integration.events import balance_updated
@@ -179,7 +179,7 @@ async def test_what_fails_in_a_replay_is_a_dead_letter_and_can_be_delivered_agai
 async def test_what_is_no_events_fault_interrupts_a_replay_and_says_how_to_go_on(log: Log, *, outside: bool) -> None:
     async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
         await write_effect(connection, events)
-        raise NotNow("Redis is away.")
+        raise RetryLater("Redis is away.")
 
     await log.append(4)
     await served_once(log, until=4)

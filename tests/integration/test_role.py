@@ -16,7 +16,7 @@ from bank.database import pool
 from bank.database.migrate import MissingPrivilege, upgrade
 from bank.database.pool import ROLE, Database, WrongRole
 from bank.errors import Unavailable
-from bank.events.leases import Herald, Leases
+from bank.events.leases import Leases, LogListener
 from bank.invariants.verify import verify
 from fixtures.backends import Backend
 from fixtures.backends.reach import run_sql
@@ -253,11 +253,11 @@ async def test_the_books_can_be_checked_by_a_member_and_by_nobody_who_may_not_re
     assert (await verify(as_user(database_url, login))).findings == ()
 
 
-async def test_the_herald_works_as_the_role(database_url: str, books: Books, login: str) -> None:
+async def test_the_listener_works_as_the_role(database_url: str, books: Books, login: str) -> None:
     leases = Leases([], database=books.database, owner=uuid.uuid4())
-    herald = Herald(url=as_user(database_url, login), bus=books.bus, leases=leases)
+    listener = LogListener(url=as_user(database_url, login), bus=books.bus, leases=leases)
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="set role"):
-        await herald._serve()
+        await listener._serve()
 
 
 async def test_a_login_that_may_not_work_as_the_role_is_told_what_an_administrator_does(

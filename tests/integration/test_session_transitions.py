@@ -52,7 +52,7 @@ class Marks:
 
 
 @dataclass
-class Witness:
+class EventRecorder:
     """Keeps what is only to be on record."""
 
     told: list[DomainEvent] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Desk:
     clock: SetClock
     tokens: AccessTokens
     marks: Marks
-    witness: Witness
+    recorder: EventRecorder
     connection: Any
     user_id: UUID
     heard: list[str] = field(default_factory=list)
@@ -117,17 +117,17 @@ async def desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
 async def _open_desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
     database = Database(database_url, pool_size=2, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
     await database.open()
-    settings, clock, marks, witness = settings_for(database_url, redis_url), SetClock(), Marks(), Witness()
+    settings, clock, marks, recorder = settings_for(database_url, redis_url), SetClock(), Marks(), EventRecorder()
     work, passwords = Work(database, Bus(), clock), Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
     sessions = Sessions(
-        work=work, database=database, witness=witness, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # alike
+        work=work, database=database, recorder=recorder, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # alike
         clock=clock, settings=settings,
     )  # fmt: skip
     command = Register(email=EMAIL, full_name="Ana Lima", cpf="52998224725", password=PASSWORD)
-    user = await register_user(work, witness, passwords, command)  # type: ignore[arg-type]  # a witness alike
+    user = await register_user(work, recorder, passwords, command)  # type: ignore[arg-type]  # a recorder alike
     async with connected(database_url) as connection:
-        desk = Desk(sessions, settings, clock, tokens, marks, witness, connection, user.id)  # type: ignore[union-attr]
+        desk = Desk(sessions, settings, clock, tokens, marks, recorder, connection, user.id)  # type: ignore[union-attr]
         await connection.add_listener(CHANNEL, lambda *notice: desk.heard.append(notice[-1]))
         enter_context(RequestContext("c-1", ip_address="192.0.2.7", user_agent="a browser"))
         yield desk
@@ -156,7 +156,7 @@ async def test_a_login_begins_a_session_with_all_that_is_known_of_it(desk: Desk)
         until,
         digest(pair.refresh_token).hex(),
     )
-    assert desk.witness.told == []
+    assert desk.recorder.told == []
 
 
 @pytest.mark.parametrize(("email", "digested"), [(EMAIL, None), ("bia@example.com", "bia@example.com"), ("no", "")])
@@ -165,7 +165,7 @@ async def test_a_failed_login_is_on_record_and_names_nobody_s_address(
 ) -> None:
     password = "not this one either" if digested is None else PASSWORD
     assert await desk.sessions.log_in(email, password) == BAD_CREDENTIALS
-    [told] = desk.witness.told
+    [told] = desk.recorder.told
     secret = desk.settings.token_secret.get_secret_value()
     assert told.subject_id == (desk.user_id if digested is None else None)  # type: ignore[attr-defined]
     expected = None if digested is None else keyed_digest(secret, f"address {digested}")
@@ -211,7 +211,7 @@ async def test_a_refresh_goes_on_with_the_session_and_uses_the_token_up(desk: De
     assert (told["session_id"], told["token_digest"]) == (
         str(caller.session_id), digest(second.refresh_token).hex()
     )  # fmt: skip
-    assert (len(await desk.events("UserLoggedInEvent")), desk.marks.closed, desk.witness.told) == (1, [], [])
+    assert (len(await desk.events("UserLoggedInEvent")), desk.marks.closed, desk.recorder.told) == (1, [], [])
 
 
 async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: Desk) -> None:
@@ -225,12 +225,12 @@ async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: De
     [told] = await desk.events("RefreshTokenReusedEvent")
     assert (told["session_id"], told["owner_id"]) == (str(session_id), str(desk.user_id))
     # The theft is on record as such.
-    assert (desk.marks.closed, desk.witness.told) == ([session_id], [])
+    assert (desk.marks.closed, desk.recorder.told) == ([session_id], [])
     await desk.has_told_others(session_id)
     # Once it is closed, it comes as any other that opens nothing.
     assert await desk.sessions.refresh(first.refresh_token) == BAD_REFRESH_TOKEN
     assert (len(await desk.events("RefreshTokenReusedEvent")), desk.marks.closed) == (1, [session_id])
-    assert desk.witness.told[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]
+    assert desk.recorder.told[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("why", ["unknown", "expired", "closed"])
@@ -244,7 +244,7 @@ async def test_a_token_that_opens_nothing_is_refused_and_that_is_on_record(desk:
     before = await desk.tokens_of(), await desk.rows("sessions")
     assert await desk.sessions.refresh(NOBODYS if why == "unknown" else pair.refresh_token) == BAD_REFRESH_TOKEN
     assert (await desk.tokens_of(), await desk.rows("sessions")) == before
-    [told] = desk.witness.told
+    [told] = desk.recorder.told
     whose = None if why == "unknown" else desk.user_id
     assert (told.action, told.code) == ("refreshSession", "INVALID_REFRESH_TOKEN")  # type: ignore[attr-defined]
     assert (told.entity_type, told.entity_id, told.initiated_by) == ("User", whose, whose)  # type: ignore[attr-defined]

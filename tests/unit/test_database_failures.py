@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from asyncpg.exceptions import OutdatedSchemaCacheError
 
-from bank.database.failures import ends_connection, is_passing, is_unknown_at_commit, reason, told_of
+from bank.database.failures import ends_connection, is_transient, is_unknown_at_commit, reason, told_of
 from bank.errors import Undone
 
 
@@ -29,7 +29,7 @@ BUGS = ("22P02", "22021", "23505", "23514", "42P01", "42501", "42703", "0A000", 
 @pytest.mark.parametrize("sqlstate", PASSING)
 def test_an_error_that_says_nothing_about_the_statement_passes(sqlstate: str) -> None:
     told = told_of(said(sqlstate))
-    assert is_passing(said(sqlstate))
+    assert is_transient(said(sqlstate))
     assert told is not None
     assert (told.code, told.retryable) == ("UNAVAILABLE", True)
 
@@ -38,12 +38,12 @@ def test_an_error_that_says_nothing_about_the_statement_passes(sqlstate: str) ->
 def test_an_error_that_ends_the_session_passes_and_the_connection_is_not_used_again(sqlstate: str) -> None:
     error = said(sqlstate, "FATAL")
     assert ends_connection(error)
-    assert is_passing(error)
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize("sqlstate", BUGS)
 def test_an_error_about_the_statement_is_a_bug_and_shows_itself(sqlstate: str) -> None:
-    assert not is_passing(said(sqlstate))
+    assert not is_transient(said(sqlstate))
     assert told_of(said(sqlstate)) is None
 
 

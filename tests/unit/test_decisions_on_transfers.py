@@ -72,7 +72,7 @@ async def test_a_receipt_says_all_of_a_transfer() -> None:
     assert spent(ledger.accounts[ANAS]) == (1_000, TODAY)
     assert ledger.accounts[BIAS].spent_minor == 0
     assert await send(ledger, description="rent") == Outcome(outcome.result, replayed=True)
-    assert {one.id for one in ledger.batch.shown} == {ANAS, BIAS}
+    assert {one.id for one in ledger.batch.accounts_to_cache} == {ANAS, BIAS}
 
 
 @pytest.mark.parametrize(

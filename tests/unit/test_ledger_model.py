@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bank.identifiers import uuid7
 from bank.ledger.batch import Batch
 from bank.ledger.command import Command, Outcome, Receipt
-from bank.ledger.model import Account, Posting, Refusal, enter
+from bank.ledger.model import Account, Posting, Refusal, apply_posting
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TODAY = NOW.date()
@@ -38,7 +38,7 @@ def test_any_sequence_of_postings_conserves_money_and_overdraws_nobody(drawn: li
     total_minor = sum(one.balance_minor for one in accounts.values())
     for debit, credit, amount_minor in drawn:
         before = dict(accounts)
-        entered = enter(post(debit, credit, amount_minor), accounts, TODAY)
+        entered = apply_posting(post(debit, credit, amount_minor), accounts, TODAY)
         if isinstance(entered, Refusal):
             assert entered.code == "INSUFFICIENT_FUNDS"
             assert before[debit].balance_minor < amount_minor
@@ -87,6 +87,6 @@ def test_an_account_that_is_not_active_neither_gives_nor_takes(status: str, is_d
     closed, other = uuid7(), uuid7()
     accounts = {closed: account(closed, 500, status=status), other: account(other, 500)}
     posting = post(closed, other, 1) if is_debit else post(other, closed, 1)
-    refusal = enter(posting, accounts, TODAY)
+    refusal = apply_posting(posting, accounts, TODAY)
     assert isinstance(refusal, Refusal)
     assert refusal.code == f"ACCOUNT_{status}"

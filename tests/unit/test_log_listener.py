@@ -3,16 +3,16 @@
 from uuid import uuid4
 
 from bank.events.bus import Bus
-from bank.events.leases import CHANNEL, Herald, Leases
+from bank.events.leases import CHANNEL, Leases, LogListener
 
 
 def test_a_notice_that_arrives_while_the_connection_ends_still_wakes_the_bus() -> None:
     bus, woken = Bus(), []
     bus.wake = lambda: woken.append(True)  # type: ignore[method-assign]
-    herald = Herald(url="postgresql://nowhere/none", bus=bus, leases=Leases([], database=None, owner=uuid4()))  # type: ignore[arg-type]
-    herald._own_pid = 5
+    listener = LogListener(url="postgresql://nowhere/none", bus=bus, leases=Leases([], database=None, owner=uuid4()))  # type: ignore[arg-type]
+    listener._own_pid = 5
     ended = None  # asks nothing of a connection that cannot answer
-    herald._heard(ended, 6, CHANNEL, "")
+    listener._heard(ended, 6, CHANNEL, "")
     assert woken == [True]
-    herald._heard(ended, 5, CHANNEL, "")
+    listener._heard(ended, 5, CHANNEL, "")
     assert woken == [True]

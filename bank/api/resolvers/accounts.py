@@ -234,7 +234,7 @@ async def resolve_open_account(_parent: Any, arguments: JsonObject, context: Res
         context.record_refusal("openAccount", malformed.code)
         return serialize_refusal(malformed, ("account",), replayed=False)
     opening = await open_account(
-        bank.work, bank.witness, bank.values, user_id=caller.user_id, key=key, currency=currency
+        bank.work, bank.recorder, bank.values, user_id=caller.user_id, key=key, currency=currency
     )
     if isinstance(opening.result, Refusal):
         return serialize_refusal(opening.result, ("account",), replayed=opening.replayed)

@@ -1,4 +1,4 @@
-"""The witness: what many callers tell at once is recorded together, each with where it came from, or not at all."""
+"""The recorder: what many callers tell at once is recorded together, each with where it came from, or not at all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,10 +9,10 @@ import pytest
 from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.errors import BankError, Overloaded, Unavailable
-from bank.events import witness as witness_module
+from bank.events import recorder as witness_module
 from bank.events.bus import Bus
 from bank.events.people import UserLoggedOutEvent
-from bank.events.witness import Witness
+from bank.events.recorder import EventRecorder
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context
@@ -27,17 +27,17 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def witness(database: Database) -> Witness:
-    return Witness(Work(database, Bus(), SystemClock()))
+def recorder(database: Database) -> EventRecorder:
+    return EventRecorder(Work(database, Bus(), SystemClock()))
 
 
 def _event() -> UserLoggedOutEvent:
     return UserLoggedOutEvent(session_id=uuid7(), initiated_by=uuid7())
 
 
-async def _tell(witness: Witness, correlation_id: str, *events: Any) -> None:
+async def _tell(recorder: EventRecorder, correlation_id: str, *events: Any) -> None:
     enter_context(RequestContext(correlation_id))
-    await witness.tell(*(events or (_event(),)))
+    await recorder.record(*(events or (_event(),)))
 
 
 async def _recorded(database: Database) -> list[Any]:
@@ -51,24 +51,24 @@ async def _recorded(database: Database) -> list[Any]:
 
 
 async def test_what_many_tell_at_once_is_recorded_in_few_transactions_each_as_it_came(
-    witness: Witness, database: Database
+    recorder: EventRecorder, database: Database
 ) -> None:
-    await asyncio.gather(*[asyncio.create_task(_tell(witness, f"c{n}")) for n in range(50)])
+    await asyncio.gather(*[asyncio.create_task(_tell(recorder, f"c{n}")) for n in range(50)])
     rows = await _recorded(database)
     assert sorted(row["told_by"] for row in rows) == sorted(f"c{n}" for n in range(50))
     assert len({row["together"] for row in rows}) <= 3
 
 
-async def test_nothing_told_is_nothing_written(witness: Witness, database: Database) -> None:
-    await witness.tell()
+async def test_nothing_told_is_nothing_written(recorder: EventRecorder, database: Database) -> None:
+    await recorder.record()
     assert await _recorded(database) == []
 
 
-async def test_an_event_that_cannot_be_written_fails_alone(witness: Witness, database: Database) -> None:
+async def test_an_event_that_cannot_be_written_fails_alone(recorder: EventRecorder, database: Database) -> None:
     broken = UserLoggedOutEvent(session_id=uuid7(), initiated_by="\ud800")  # type: ignore[arg-type]  # that is the bug
     told = await asyncio.gather(
         *[
-            asyncio.create_task(_tell(witness, f"c{place}", event))
+            asyncio.create_task(_tell(recorder, f"c{place}", event))
             for place, event in enumerate((_event(), _event(), broken, _event()))
         ],
         return_exceptions=True,
@@ -78,27 +78,27 @@ async def test_an_event_that_cannot_be_written_fails_alone(witness: Witness, dat
 
 
 async def test_a_database_that_is_away_is_an_error_for_each_who_waits(
-    witness: Witness, monkeypatch: pytest.MonkeyPatch
+    recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> Any:
         raise Unavailable("The database does not answer.")
 
     monkeypatch.setattr(Database, "transaction", away)
-    told = await asyncio.gather(*[_tell(witness, "c") for _ in range(3)], return_exceptions=True)
+    told = await asyncio.gather(*[_tell(recorder, "c") for _ in range(3)], return_exceptions=True)
     assert [type(one) for one in told] == [Unavailable] * 3
     assert len({id(one) for one in told}) == 3
 
 
-async def test_more_than_can_wait_is_overloaded(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_than_can_wait_is_overloaded(recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(witness_module, "WAITING_MAX", 2)
-    told = await asyncio.gather(*[_tell(witness, "c") for _ in range(9)], return_exceptions=True)
+    told = await asyncio.gather(*[_tell(recorder, "c") for _ in range(9)], return_exceptions=True)
     kinds = [type(one) for one in told]
     assert set(kinds) == {type(None), Overloaded}
 
 
-async def test_a_caller_who_hangs_up_is_recorded_all_the_same(witness: Witness, database: Database) -> None:
-    told = asyncio.create_task(_tell(witness, "gone"))
+async def test_a_caller_who_hangs_up_is_recorded_all_the_same(recorder: EventRecorder, database: Database) -> None:
+    told = asyncio.create_task(_tell(recorder, "gone"))
     await asyncio.sleep(0)
     told.cancel()
-    await witness.close()
+    await recorder.close()
     assert [row["told_by"] for row in await _recorded(database)] == ["gone"]

@@ -43,7 +43,7 @@ class _Told:
             self.recorded.set_exception(type(error)(error.message))
 
 
-class Witness:
+class EventRecorder:
     """Records events for callers who wait for it."""
 
     def __init__(self, work: Work) -> None:
@@ -51,7 +51,7 @@ class Witness:
         self._waiting: deque[_Told] = deque()
         self._writing: asyncio.Task[None] | None = None
 
-    async def tell(self, *events: DomainEvent) -> None:
+    async def record(self, *events: DomainEvent) -> None:
         """Record events about the request at hand; return once they are durable.
 
         Raises `Overloaded` or `Unavailable` where they could not be recorded: whoever asked must then not be answered.

@@ -8,7 +8,7 @@ import msgspec
 
 from bank.audit.heads import Head, read_heads
 from bank.audit.keys import PublicKeys
-from bank.audit.verify import ChainVerdict, Fault, Progress, verify_chain
+from bank.audit.verify_chain import ChainVerdict, Fault, Progress, verify_chain
 from bank.database.statements import load_statements
 
 _queries = load_statements(__file__)
@@ -21,7 +21,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     number: int | None = None
 
 
-class Examination(msgspec.Struct, frozen=True):
+class AuditVerdict(msgspec.Struct, frozen=True):
     """What was looked at and what was found; nothing found is nothing wrong.
 
     `rows` have a right hash, up to the first that has not. `signed` heads agree with them, the last of which is about
@@ -37,7 +37,7 @@ class Examination(msgspec.Struct, frozen=True):
 
 async def examine(
     connection: Any, *, heads: Sequence[Path] = (), keys: PublicKeys | None = None, progress: Progress | None = None
-) -> Examination:
+) -> AuditVerdict:
     """Examine the audit trail as of one moment: give a connection inside a REPEATABLE READ transaction.
 
     Raises `BadInput` where a file of heads cannot be read.
@@ -60,7 +60,7 @@ async def examine(
     # What is wrong with the rows themselves comes first; where they end matters only if they are right.
     findings[:0] = [_finding(chain.fault)] if chain.fault else await _find_gaps(connection, chain, signed)
     agreed = [number for number in signed if number <= chain.number]
-    return Examination(
+    return AuditVerdict(
         rows=chain.rows,
         signed=len(agreed),
         signed_number=max(agreed, default=0),
