@@ -1,4 +1,4 @@
-"""What can be set from outside, checked at start.
+"""Settings from the environment, checked at start.
 
 Every setting is an environment variable. A wrong one stops the start with one sentence that names it and says what
 would be right.
@@ -120,17 +120,17 @@ class Settings(BaseSettings):
 
     @property
     def access_token_life(self) -> timedelta:
-        """How long an access token opens anything."""
+        """The lifetime of an access token."""
         return timedelta(minutes=self.access_token_minutes)
 
     @property
     def refresh_token_life(self) -> timedelta:
-        """How long a refresh token can be traded."""
+        """The lifetime of a refresh token."""
         return timedelta(days=self.refresh_token_days)
 
     @property
     def idempotency_retention(self) -> timedelta:
-        """How long an idempotency key is remembered, at least."""
+        """The shortest time for which an idempotency key is stored."""
         return timedelta(days=self.idempotency_retention_days)
 
 

@@ -1,4 +1,4 @@
-"""What the outside may rely on: the GraphQL schema, the client operations, the event schemas, the success criteria.
+"""Contracts with the outside: the GraphQL schema, the client operations, the event schemas, the success criteria.
 
 Data only; this package holds no behaviour beyond naming where its files are.
 """

@@ -50,7 +50,7 @@ UNDECIDED = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a request ended, as a person understands the reply."""
+    """The end of a request, as a person understands the reply."""
 
     outcome: Outcome
     code: str | None = None

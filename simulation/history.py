@@ -1,4 +1,4 @@
-"""What was asked and what was answered: in memory for the checks, and one JSON line each in `history.jsonl`.
+"""Requests and responses: in memory for the checks, and one JSON line each in `history.jsonl`.
 
 No password, no token and no CPF is in it: people are numbers, and only fields that are named here are written.
 """

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a live display on a terminal, a plain line now and then in a log.
+"""Progress of a run: a live display on a terminal, a plain line now and then in a log.
 
 The run reports steps and requests to a `Progress`; views read it from a thread of their own. Everything goes to the
 console that the caller opened, which is standard error where standard output is for a program.
@@ -51,7 +51,7 @@ class Step:
 
 
 class Progress:
-    """What the run has told so far. Safe to tell from one thread and to read from another."""
+    """The progress so far. It may be written by one thread and read by another."""
 
     def __init__(self, title: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
         self.title = title
@@ -136,7 +136,7 @@ class Progress:
 
     @property
     def driving(self) -> bool:
-        """Whether people are banking at the moment."""
+        """Return whether people are banking at the moment."""
         return self._drive_s is not None
 
     def numbers(self) -> str:

@@ -1,4 +1,4 @@
-"""What a run found: the values that the drive and the checks write and the report and the exit code read.
+"""The results of a run: the drive and the checks write them, the report and the exit code read them.
 
 Times called `*_s` are seconds since driving began; the setup before it is negative.
 """
@@ -94,7 +94,7 @@ class OperationSample:
 
 @dataclass(frozen=True, slots=True)
 class MetricSample:
-    """What the bank's metrics said of the time between the sample before and `at_s`; made by `measure_interval`."""
+    """The metrics of the time between the sample before and `at_s`; made by `measure_interval`."""
 
     at_s: float
     values: Mapping[str, float]

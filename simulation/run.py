@@ -49,7 +49,7 @@ HOPELESS_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What to run, on what, and where to leave the history and the logs.
+    """A run: its plan, its servers, and the folders for history and logs.
 
     `left_out` says, a sentence each, which faults cannot be brought about on these servers. The database of a run that
     failed is kept, of every run with `keep`, of none where it is False.
@@ -79,7 +79,7 @@ class Run:
 
 @dataclass(slots=True)
 class _Seen:
-    """What is collected on the way, for the judge."""
+    """The observations during a run, for the judge."""
 
     began_ns: int = field(default_factory=monotonic_ns)
     drive_began_ns: int | None = None

@@ -34,7 +34,7 @@ class Opening:
 
 
 class _Opened(msgspec.Struct, frozen=True):
-    """What an opening decided; everything else is the same for each new account."""
+    """The decided values of an opening; everything else is the same for each new account."""
 
     id: UUID
     user_id: UUID

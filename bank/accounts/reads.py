@@ -29,7 +29,7 @@ NUMBERS_MAX = 100_000
 
 
 class AccountDirectory:
-    """Which account has which number."""
+    """Look-up of accounts by their number."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

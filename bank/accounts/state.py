@@ -1,4 +1,4 @@
-"""What staff and owners do to an account itself: freeze, unfreeze, close, limit. No money moves."""
+"""Changes of an account itself by staff and owners: freeze, unfreeze, close, limit. No money moves."""
 
 from collections.abc import Callable
 from uuid import UUID

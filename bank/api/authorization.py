@@ -14,7 +14,7 @@ ResolverFunction = Callable[[Any, dict[str, Any], ResolverContext, Any], Awaitab
 
 
 class Access(Enum):
-    """Who may use a field. Which objects a caller may see is decided by the resolver of the object."""
+    """The callers that may use a field. The resolver of an object decides which objects a caller may see."""
 
     ANYONE = "anyone"
     CALLER = "logged-in users"

@@ -87,7 +87,7 @@ def _refuse_duplicates(members: list[tuple[str, Any]]) -> None:
 
 
 class _Unreadable(str):
-    """What is wrong with a number, in the place of that number."""
+    """An invalid number: the reason, in the place of the number."""
 
     __slots__ = ()
 

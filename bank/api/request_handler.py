@@ -82,7 +82,7 @@ class _Exchange:
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether the response may come from the cache and go into it."""
+        """Return whether the response may come from the cache and go into it."""
         return CACHEABLE_ROOTS.issuperset(self.operation.roots) and not self.request.bypass_cache
 
 

@@ -57,7 +57,7 @@ class ResolverContext:
 
     @property
     def is_one_account(self) -> bool:
-        """Whether the response consists of one account's own values, so that the cached account is sufficient.
+        """Return whether the response consists of one account's own values, so that the cached account is sufficient.
 
         With anything else in the response, two sources could be from two instants (R11).
         """

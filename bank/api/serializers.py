@@ -1,4 +1,4 @@
-"""How the bank's values look in GraphQL: plain dictionaries with the schema's names."""
+"""Serializers: the bank's values as plain dictionaries with the schema's names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

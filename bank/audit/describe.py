@@ -1,4 +1,4 @@
-"""What an event means to an auditor: the action, and the values before it and after it."""
+"""The meaning of an event to an auditor: the action, and the values before it and after it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -40,7 +40,7 @@ class PublicKeys:
     by_id: Mapping[str, Ed25519PublicKey]
 
     def confirm(self, key_id: str, signature: str, content: bytes) -> bool:
-        """Whether the signature in base64 over the content is by the key of this id, which is one of these."""
+        """Return whether the signature in base64 over the content is by the key of this id, which is one of these."""
         key = self.by_id.get(key_id)
         if key is None:
             return False

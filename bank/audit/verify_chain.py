@@ -34,7 +34,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
-    """How far the chain was found whole: so many rows, up to the row of that number and hash; then perhaps a fault."""
+    """The verified part of the chain: how many rows, the number and hash of the last one, and the first fault."""
 
     rows: int
     number: int
@@ -72,7 +72,7 @@ async def verify_chain(
 
 @dataclass(slots=True)
 class _Walk:
-    """Where the verification stands: the last row that was found right."""
+    """The state of a verification: the last row that was found right."""
 
     number: int
     hash: bytes

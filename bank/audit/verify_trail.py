@@ -22,7 +22,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AuditVerdict(msgspec.Struct, frozen=True):
-    """What was looked at and what was found; nothing found is nothing wrong.
+    """The result of a verification: the rows that were read, and the findings.
 
     `rows` have a right hash, up to the first that has not. `signed` heads agree with them, the last of which is about
     row `signed_number`. `put_aside` events are dead letters: known to have no row yet.

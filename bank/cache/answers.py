@@ -23,7 +23,7 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class CacheLookup:
-    """What the cache said: the session's mark, the answer on a hit, else a lease to fill it."""
+    """The result of a look-up: the session's mark, the response on a hit, otherwise a lease to fill it."""
 
     session_mark: str | None
     result: str

@@ -19,11 +19,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the dependency counts as down."""
+        """Return whether the dependency counts as down."""
         return self._open_until_s is not None
 
     def allows(self) -> bool:
-        """Whether a call may be made now. While open, lets one call through each `OPEN_S`."""
+        """Return whether a call may be made now. While open, lets one call through each `OPEN_S`."""
         if self._open_until_s is None:
             return True
         if self._clock_s() < self._open_until_s:

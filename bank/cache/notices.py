@@ -1,4 +1,4 @@
-"""What one process could not tell Redis, the others are told through PostgreSQL, and do not believe Redis about.
+"""Broadcast of invalidations through PostgreSQL, for those that one process could not write to Redis.
 
 Redis can be out of reach for one process and not for the next: without a word, the next one would go on giving the old
 answers to somebody whom the first one has told of new ones (R11). A notification is on its way for a while, so the

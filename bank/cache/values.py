@@ -21,7 +21,7 @@ FLUSHED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What an answer was made from: a thing, at a version. `data` is kept with it, where given."""
+    """A thing at a version that a response was made from. `data` is cached with it, if given."""
 
     key: str
     version: int
@@ -93,7 +93,7 @@ class ValueCache:
 
     @property
     def has_deferred(self) -> bool:
-        """Whether there are deferred invalidations."""
+        """Return whether there are deferred invalidations."""
         return bool(self._deferred)
 
     async def flush_deferred(self) -> bool:

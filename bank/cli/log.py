@@ -47,7 +47,7 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where handlers do their work, as given."""
+    """The servers that handlers work with, as given."""
 
     database_url: str | None
     redis_url: str | None

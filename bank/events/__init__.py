@@ -1,1 +1,1 @@
-"""What has happened: the log that holds it, the bus that spreads it, the delivery that makes sure (R7, R8, R9)."""
+"""Events: the log that stores them, the bus that publishes them, the delivery that makes sure (R7, R8, R9)."""

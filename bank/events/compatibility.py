@@ -1,4 +1,4 @@
-"""What may change in the schema of an event that has been told: nothing that makes a stored event wrong.
+"""Compatible changes of the schema of a released event: none that makes a stored event invalid.
 
 A schema is released with the copy of it in `contracts/events/released/`. From then on it may only grow wider: a new
 optional field, a type, value or bound more than before. Everything else is a new version with an upcaster.

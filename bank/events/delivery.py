@@ -56,7 +56,7 @@ class HandlerTimedOut(Exception):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error will go away by itself: the event is not poison because of it, and is never put aside."""
+    """Return whether an error will go away by itself: the event is not poison because of it, and is never put aside."""
     return passes(error) or isinstance(error, (RetryLater, Overloaded, Unavailable, OutcomeUnknown))
 
 
@@ -81,7 +81,7 @@ class Subscriber:
         return None if self.events is None else frozenset(event.__name__ for event in self.events)
 
     def wants(self, recorded: RecordedEvent) -> bool:
-        """Whether this subscriber handles such an event."""
+        """Return whether this subscriber handles such an event."""
         return self.events is None or type(recorded.event) in self.events
 
 
@@ -114,7 +114,7 @@ class Delivery:
 
     @property
     def stands_down(self) -> bool:
-        """Whether another process should serve the subscriber: this one does not know the next event."""
+        """Return whether another process should serve the subscriber: this one does not know the next event."""
         return perf_counter() < self._stand_down_until_s
 
     def begin(self, position: int, *, moved_to: int | None = None) -> None:

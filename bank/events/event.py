@@ -14,7 +14,7 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_type(self) -> str:
-        """What kind of thing the event is about; nearly all say it once for their class."""
+        """The kind of thing that the event is about; nearly all events set it once for their class."""
         raise NotImplementedError
 
     @property

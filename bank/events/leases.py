@@ -1,4 +1,4 @@
-"""Which process serves which subscriber, and how processes tell each other that the log has grown."""
+"""Leases of subscribers, and notifications between processes that the log has grown."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ class Leases:
 
     @property
     def complete(self) -> bool:
-        """Whether this process serves every subscriber, so that nobody else needs to hear of its commits."""
+        """Return whether this process serves every subscriber, so that nobody else needs to hear of its commits."""
         return all(delivery.position is not None for delivery in self._deliveries.values())
 
     async def register(self) -> None:

@@ -266,7 +266,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
 
 
 class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Where an event came from: the request, its sender's address and program.
+    """The origin of an event: the request, its client's address and program.
 
     `key_digest` stands for the row of the idempotency key that the request came with; the first event that followed has
     it.

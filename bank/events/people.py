@@ -1,4 +1,4 @@
-"""What happens to people: who they are, how they come in and leave."""
+"""Events about people: registrations, logins, sessions, roles."""
 
 from datetime import datetime
 from uuid import UUID

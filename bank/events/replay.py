@@ -41,7 +41,7 @@ class Interrupted(Unavailable):
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay did: positions from `since` to `until`, events handled, positions that became dead letters."""
+    """The result of a replay: positions from `since` to `until`, events handled, positions that became dead letters."""
 
     subscriber: str
     since: int

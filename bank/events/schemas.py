@@ -1,4 +1,4 @@
-"""Whether a stored event is as its JSON Schema in `contracts/events/` says.
+"""Validation of stored events against their JSON Schemas in `contracts/events/`.
 
 A schema is made into a msgspec type once, and data is checked at the speed of parsing it: 1 to 2 µs an event, where a
 general validator takes a hundred. Schemas may use what `_KEYWORDS` names; anything else is refused when they are

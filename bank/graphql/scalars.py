@@ -11,7 +11,7 @@ from tartiflette.language.ast import StringValueNode as EngineStringValueNode
 
 @dataclass(frozen=True, slots=True)
 class ScalarCodec:
-    """How a scalar is parsed from a string and serialized to one.
+    """The two functions that parse a scalar from a string and serialize it to one.
 
     `parse` raises ValueError with a sentence that the client may see; it must not repeat the value. `passthrough` says
     that a resolved str is the serialized form already, so that `serialize` need not be called.

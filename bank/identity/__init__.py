@@ -1,1 +1,1 @@
-"""Who is who: register, log in, sessions and their tokens."""
+"""Identity: registration, logins, sessions and their tokens."""

@@ -19,7 +19,7 @@ _SPELT_MAX = 4 * PASSWORD_MAX
 
 @dataclass(frozen=True, slots=True)
 class WeakPassword:
-    """Why a password will not do, in one sentence."""
+    """The reason why a password is refused, in one sentence."""
 
     message: str
 

@@ -11,7 +11,7 @@ from bank.identity.register import queries
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """Which role a user had, and has now; they may be the same."""
+    """The role that a user had, and the one they have now; they may be the same."""
 
     old: str
     new: str

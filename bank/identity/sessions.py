@@ -40,7 +40,7 @@ BAD_REFRESH_TOKEN = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What opens the API, and what gets the next pair."""
+    """An access token, and the refresh token that is traded for the next pair."""
 
     access_token: str
     access_token_expires_at: datetime

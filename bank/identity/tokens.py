@@ -34,7 +34,7 @@ _CLOCKS_DIFFER_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is asking: the user, their role, and the session the token belongs to."""
+    """The caller of a request: the user, their role, and the session of the token."""
 
     user_id: UUID
     role: str
@@ -42,7 +42,7 @@ class Caller:
 
     @property
     def is_staff(self) -> bool:
-        """Whether the caller works for the bank."""
+        """Return whether the caller works for the bank."""
         return self.role in {"OPERATOR", "ADMIN"}
 
 

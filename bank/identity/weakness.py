@@ -32,7 +32,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Whose password it is to be; `cpf` is eleven digits, or None."""
+    """The person that a password is for; `cpf` is eleven digits, or None."""
 
     email: str
     full_name: str

@@ -1,1 +1,1 @@
-"""What must always be true of the books, and whether it is: `bank check`."""
+"""Invariants of the books, and their verification: `bank check`."""

@@ -98,7 +98,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at, as of which moment, and what is wrong with it: nothing, and the books are sound.
+    """The result of a verification as of one moment: counts of rows, and findings; without any the books are sound.
 
     `audit_behind` are the events that the audit has not come to yet, `put_aside` those that wait as its dead letters.
     `logins` may work as the bank's role, superusers left out. `seconds` is what each part of the work took.
@@ -119,7 +119,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether every invariant holds."""
+        """Return whether every invariant holds."""
         return not self.findings
 
 

@@ -1,4 +1,4 @@
-"""What one batch decides, in memory: replays, refusals, postings and holds (R3, R5, R12)."""
+"""The decisions of one batch, in memory: replays, refusals, postings and holds (R3, R5, R12)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -88,7 +88,7 @@ class Batch:
 
     @property
     def writes(self) -> bool:
-        """Whether there is anything to write."""
+        """Return whether there is anything to write."""
         return bool(self.keys or self.posted or self.told)
 
     def decide(self, command: Command) -> Outcome | BankError:

@@ -1,4 +1,4 @@
-"""What is asked of the ledger and what it answers: commands, outcomes, and outcomes as keys remember them."""
+"""Commands of the ledger, their outcomes, and outcomes as they are stored under keys."""
 
 from datetime import datetime
 from uuid import UUID
@@ -35,7 +35,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a posting did. It is the answer, and stored so that a retry gets it again, to the letter.
+    """The result of a posting. It is stored, so that a retry gets the same one, to the letter.
 
     `fee_minor` is what was debited on top, with a transaction of its own; the balances are those after both.
     """
@@ -56,7 +56,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
 
 class HoldReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """How a hold stands after something was done to it; `receipt` is of the capture."""
+    """The state of a hold after a command; `receipt` is that of the capture."""
 
     id: UUID
     status: str
@@ -73,7 +73,7 @@ class HoldReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class Results(msgspec.Struct, frozen=True, gc=False):
-    """What became of each decision of a list, in its order."""
+    """The results of the decisions of a list, in its order."""
 
     items: tuple[Receipt | Refusal, ...]
 
@@ -82,7 +82,7 @@ Result = Receipt | HoldReceipt | Results | Refusal
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of a command. `replayed`: it was decided by an earlier command with the same key."""
+    """The result of a command. `replayed`: it was decided by an earlier command with the same key."""
 
     result: Result
     replayed: bool = False

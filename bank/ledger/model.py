@@ -40,7 +40,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def available_minor(self) -> int:
-        """What may be spent: the balance without what is held."""
+        """The balance without what is held, in minor units."""
         return self.balance_minor - self.held_minor
 
     def spent_minor_on(self, day: date) -> int:
@@ -127,7 +127,7 @@ class EndHold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class LedgerView(msgspec.Struct):
-    """What a decision sees: everything that its command has named, as it stands after the commands before it.
+    """The ledger as a decision sees it: everything that its command names, after the commands before it.
 
     `now` is the moment of all that is decided, `today` the business day that it falls on.
     """

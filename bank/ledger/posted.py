@@ -1,4 +1,4 @@
-"""What has been decided, as rows and events: the two must tell the same."""
+"""Decided postings and holds as rows and as events, which must say the same."""
 
 from typing import Any
 from uuid import UUID

@@ -1,1 +1,1 @@
-"""How the bank says what it does: logs with a correlation id, metrics."""
+"""Telemetry: logs with a correlation id, metrics."""

@@ -1,4 +1,4 @@
-"""Who and what a piece of work belongs to, carried along without being passed along.
+"""The context of a request, available to everything that runs in its task.
 
 One `RequestContext` per request; log lines, events and error answers take their correlation id from it.
 """
@@ -10,7 +10,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Where a request came from. `actor_id` is the logged-in user, once known.
+    """The origin of a request. `actor_id` is the logged-in user, once known.
 
     `refusals` collects the codes of the business refusals (userErrors) in its answer, for the log and the metrics.
     """

@@ -1,4 +1,4 @@
-"""What the bank counts and times, served at /metrics in Prometheus' format (S7)."""
+"""Metrics, served at /metrics in the format of Prometheus (S7)."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""What may never be seen: one property a file. Each check looks at the evidence of a run and gives its own verdict."""
+"""Checks: one property in each file. Each check reads the evidence of a run and gives its own verdict."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the bank has said yes to is there in the end: users, accounts, holds, transactions with both their entries."""
+"""Everything that the bank has confirmed exists in the end: users, accounts, holds, transactions with entries."""
 
 from simulation.checks.tally import NO_FACTS, Tally, reais
 from simulation.client.answers import Held, Hold, Known, Moved, Opened, moves_in

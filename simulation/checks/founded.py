@@ -1,4 +1,4 @@
-"""Whether a refusal had its reason, and whether what was done had a reason against it."""
+"""Reasons of refusals, and reasons against what was done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the bank keeps under an idempotency key, as several checks ask it."""
+"""The rules of idempotency keys that several checks share."""
 
 from collections.abc import Sequence
 

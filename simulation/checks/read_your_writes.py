@@ -1,4 +1,4 @@
-"""Who was told that their money moved sees it in every later look, cached or not.
+"""A person who was told that their money moved sees it in every later read, cached or not.
 
 Judged where it is certain: a look that began after the answer, against the account's entries. A balance that the
 account also had later cannot be told apart and counts as right.

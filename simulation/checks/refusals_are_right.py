@@ -1,4 +1,4 @@
-"""What is wrong is refused, for the right reason; what is refused for want of money did want it.
+"""Invalid requests are refused for the right reason; requests refused for want of money did lack it.
 
 A refusal is right if its reason can have held at some moment between the request and the answer: less to spend than
 the amount, a lower limit, a frozen account, a hold that has ended. What is done while a reason against it held all

@@ -1,4 +1,4 @@
-"""Which accounts with which balances an answer to a read shows, as several checks ask it."""
+"""The accounts and balances that a response to a read shows, for several checks."""
 
 from collections.abc import Iterator
 

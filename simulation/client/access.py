@@ -1,4 +1,4 @@
-"""How people get in: the tokens of each person, and getting new ones.
+"""The tokens of each person, and how they get new ones.
 
 Every token that was ever issued is remembered, so that the logs can be searched for it.
 """

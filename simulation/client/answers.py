@@ -1,4 +1,4 @@
-"""What the bank answers, as values: ids are texts, amounts minor units."""
+"""The bank's answers as values: ids are texts, amounts minor units."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What became of a list of transfers, in its order: money that moved, or the code of a refusal."""
+    """The results of a batch of transfers, in its order: money that moved, or the code of a refusal."""
 
     items: tuple[Moved | str, ...]
 
@@ -99,7 +99,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """What may leave an account."""
+    """The limits of an account."""
 
     account_id: str
     per_transfer_minor: int
@@ -127,7 +127,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What an account held at an instant, and what moved between two, newest first."""
+    """The balance of an account at an instant, and what moved between two instants, newest first."""
 
     account_id: str
     balance_at_minor: int

@@ -1,4 +1,4 @@
-"""What the bank answered, read strictly: nobody may rely on an answer that is not of the contract's form."""
+"""Strict reading of responses: a response that does not have the contract's form is an error."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

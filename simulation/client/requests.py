@@ -18,7 +18,7 @@ NOBODYS_ACCOUNT = "00000000-0000-7000-8000-00000000dead"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent: the variables of the operation's document, and the content to remember.
+    """A request: the variables of the operation's document, and the content to remember.
 
     `document` is sent in the place of the operation's usual one. `respelled`: as other clients would write it down.
     """

@@ -54,7 +54,7 @@ ALIASED = "TransferTwice"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
-    """What came back, or what went wrong on the way.
+    """The response, or the error on the way.
 
     `cache` is what the answer's Cache-Status header (RFC 9211) says of it; `failure` is set where nothing that can be
     read came back. `took_ns` is what the bank says that the answer took it (its Server-Timing header), so that this
@@ -85,7 +85,7 @@ class BankClient:
 
     @property
     def workers(self) -> int:
-        """How many workers there are to send to."""
+        """The number of workers to send to."""
         return len(self._urls)
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""How each success criterion is measured. Pure: samples and totals in, a number with its uncertainty out.
+"""Measures of the success criteria, as pure functions: samples and totals in, a number with its uncertainty out.
 
 `contracts/success_criteria.toml` names a measure by its key in `MEASURES` and says in words what it does.
 """
@@ -27,7 +27,7 @@ MINIMUM_BLOCKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a run leaves to measure. `seed` makes the resampling repeatable.
+    """The measurements of a run. `seed` makes the resampling repeatable.
 
     `windows` are the totals of each second, where they are known: what is late comes in bursts, so that seconds are
     resampled, not single events. With one of the bank's `workers`, no event is another process's.

@@ -71,7 +71,7 @@ class Injector:
 
     @property
     def is_back(self) -> bool:
-        """Whether, after every fault, every worker has served again, or has had its time."""
+        """Return whether every worker has served again after every fault, or has had its time."""
         return all(self._settled(run) for run in self.runs)
 
     async def break_at_rest(self, bursts: int, post: Callable[[int], Coroutine[None, None, None]]) -> None:

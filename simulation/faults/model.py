@@ -1,4 +1,4 @@
-"""Which faults there are, what a planned one is, and what became of it."""
+"""The faults that exist, planned faults, and their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 
 class FaultName(StrEnum):
-    """What can be broken."""
+    """The faults, by name."""
 
     WORKER_KILL = "worker_kill"
     DATABASE_KILL = "database_kill"
@@ -166,7 +166,7 @@ class PlannedFault:
 
     @property
     def what(self) -> str:
-        """What is going to be done, in a few words."""
+        """A description of the fault in a few words."""
         match self.name:
             case FaultName.WORKER_KILL:
                 return self._who

@@ -1,4 +1,4 @@
-"""When the service was back: every worker has moved money, and answered a read from the database, again."""
+"""The recovery of the service: every worker has moved money, and answered a read from the database, again."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def back_ns(attempts: Sequence[Attempt], *, since_ns: int, workers: int) -> int 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How it went on after a fault: seconds from its end to the service's being back, and whether that is right.
+    """The recovery after a fault: seconds from its end until the service was back, and whether that is fast enough.
 
     `sentence` says what is wrong, or what could not be told.
     """

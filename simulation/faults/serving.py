@@ -1,4 +1,4 @@
-"""Who serves the subscribers, and how long a killed worker's are served by nobody."""
+"""The workers that serve the subscribers, and the time for which a killed worker's are served by nobody."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What must be true: what people were told, what the database says, and what the oracle makes of it."""
+"""The judge: responses to people, facts of the database, and what the oracle concludes from them."""

@@ -1,4 +1,4 @@
-"""What must have happened, as the oracle has worked it out: money that moved, and money that was promised."""
+"""The effects that the oracle has worked out: money that moved, and money that was held."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """What must have happened. `unresolved` outcomes nobody can tell; `contradictions` the books tell of themselves.
+    """Everything that must have happened. `unresolved` outcomes nobody can tell; `contradictions` are within the books.
 
     `unknown_outcomes` counts the keys of which nobody was ever told anything.
     """

@@ -29,7 +29,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class BankCheck:
-    """What `bank check` said once the bank had come to rest; `report` is None where it could not look."""
+    """The report of `bank check` after the run; None if it could not read the database."""
 
     report: Mapping[str, Any] | None
     last_words: str = ""
@@ -91,7 +91,7 @@ class Evidence:
 
     @cached_property
     def oracle(self) -> Oracle:
-        """What the books must say."""
+        """The expected books."""
         return resolve(
             self.by_key,
             facts=self.facts,
@@ -102,7 +102,7 @@ class Evidence:
 
     @cached_property
     def reasons(self) -> Reasons:
-        """What can have been true between a request and its answer."""
+        """The states that were possible between a request and its response."""
         return Reasons(
             self.attempts,
             self.by_key,

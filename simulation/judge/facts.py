@@ -1,4 +1,4 @@
-"""What the database says, as values. Ids are texts; amounts are minor units."""
+"""The rows of the database as values. Ids are texts; amounts are minor units."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -21,7 +21,7 @@ NAMES = {Kind.DEPOSIT: "DEPOSIT", Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WIT
 
 @dataclass(frozen=True, slots=True)
 class _Happened:
-    """What a key has brought about, by the ids that an answer or, where nobody was told, the key's row names."""
+    """The effects of a key, by the ids in a response or, if nobody got one, in the key's row."""
 
     transaction_ids: tuple[str | None, ...]
     hold_id: str | None
@@ -30,7 +30,7 @@ class _Happened:
 
 @dataclass(slots=True)
 class _Resolving:
-    """What is collected on the way."""
+    """The intermediate results of the resolution."""
 
     facts: Facts | None
     user_ids: Mapping[int, str]

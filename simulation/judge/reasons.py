@@ -1,4 +1,4 @@
-"""What can have been true of accounts, holds and transactions between a request and its answer.
+"""Possible states of accounts, holds and transactions between a request and its response.
 
 Concurrent people's requests are decided in an order that nobody outside knows. So a refusal counts as right where its
 reason can have held at some moment of that stretch, and a success as wrong only where a reason against it held all
@@ -123,7 +123,7 @@ class Reasons:
 
     @cached_property
     def _told(self) -> Mapping[Caller, float]:
-        """When somebody was first told that a key's request was done."""
+        """The moment of the first response that confirmed a key's request."""
         told: dict[Caller, float] = {}
         for caller, attempts in self._by_key.items():
             moments = [attempt.ended_ns for attempt in attempts if attempt.outcome == "ok"]

@@ -1,4 +1,4 @@
-"""Which balances an account had, and which of them somebody may have seen at a moment that people's clocks know.
+"""The balances of an account, and which of them may have been visible at a moment of the clients' clocks.
 
 An account's entries are a sequence of versions. Seen from outside, version v was there for sure once somebody had been
 told of its transaction, and was not there before the request for it was sent. Between these two nothing is certain, and
@@ -21,7 +21,7 @@ Caller = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """When a transaction was first asked for, when somebody was first told of it (None: never), and whose it was."""
+    """The first request for a transaction, the first response that confirmed it (None: never), and its caller."""
 
     asked_ns: int
     told_ns: int | None

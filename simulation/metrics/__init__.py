@@ -1,1 +1,1 @@
-"""What the bank says about itself while people bank."""
+"""The bank's own metrics during a run."""

@@ -1,4 +1,4 @@
-"""What the bank says about itself: Prometheus text read, workers merged, restarts survived.
+"""The bank's own metrics: Prometheus text is read, workers are merged, restarts are recognised.
 
 Counters fall back to zero when a worker process is restarted. `MetricsAccumulator` notices and keeps what the old
 process had counted up to its last scrape; what a killed process counted after that is lost and never guessed.

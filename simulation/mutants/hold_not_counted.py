@@ -1,4 +1,4 @@
-"""What is held on an account can be spent."""
+"""Held money can be spent."""
 
 from bank.ledger.model import Account
 from simulation.mutants.mutant import Mutant, patch

@@ -1,4 +1,4 @@
-"""What a mutant is."""
+"""The form of a mutant."""
 
 import inspect
 import os

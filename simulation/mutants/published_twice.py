@@ -1,4 +1,4 @@
-"""What a unit of work tells is appended to the log twice."""
+"""The events of a unit of work are appended to the log twice."""
 
 from collections.abc import Sequence
 from datetime import datetime

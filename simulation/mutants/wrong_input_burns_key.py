@@ -1,4 +1,4 @@
-"""What is wrong in itself is remembered under its key: who puts the amount right meets a key that was used before."""
+"""An invalid request is stored under its key: a client that corrects the amount meets a key that was used before."""
 
 from typing import Any
 

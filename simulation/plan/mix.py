@@ -1,4 +1,4 @@
-"""What people do while they are driven, drawn from the weights of the scenario's mix."""
+"""The operations of people during the drive, drawn from the weights of the scenario's mix."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence

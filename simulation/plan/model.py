@@ -20,7 +20,7 @@ CURRENCY = "BRL"
 
 
 class Kind(StrEnum):
-    """What is asked of the bank; each is one document of `contracts/operations/`."""
+    """The kinds of operations; each is one document of `contracts/operations/`."""
 
     REGISTER = "register"
     LOGIN = "login"
@@ -59,7 +59,7 @@ READ_KINDS = frozenset(
 
 
 class Intent(StrEnum):
-    """Why it is asked, where that matters to what the answer must be."""
+    """The intent of an operation, if the expected response depends on it."""
 
     PLAIN = "plain"
     OVERDRAFT = "overdraft"  # most likely more than the account holds

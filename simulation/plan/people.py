@@ -19,7 +19,7 @@ SECRET_LENGTH = 20
 
 
 class Role(StrEnum):
-    """What a person does in the run.
+    """The role of a person in the run.
 
     A teller is the operator who pays money in. A household moves money between its own accounts only, so that their sum
     may never change. A trader pays others. A merchant is paid and pays nobody. An employer pays salaries.

@@ -19,7 +19,7 @@ TOO_LONG = 256
 
 
 class Bankers(Protocol):
-    """What is drawn elsewhere, and here sent again."""
+    """The drawn operations of others that are sent again here."""
 
     def payment(self, at_ns: int) -> Draft:
         """Draw a transfer from a trader to somebody who is paid."""

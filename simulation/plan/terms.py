@@ -1,4 +1,4 @@
-"""What the bank charges in a scenario: told to the bank by its settings, known to the oracle from here."""
+"""The fees of a scenario: the bank gets them from its settings, the oracle from here."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a run leaves for people and for gates: a table in the terminal, one page, JSON and JUnit.
+"""Reports of a run for people and for gates: a table in the terminal, one page, JSON and JUnit.
 
 A run calls `prepare_folder` before it starts anything, then `write_report`, then `print_verdict` on a console from
 `open_console`, and exits with `RunResult.exit_code`.

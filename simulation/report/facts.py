@@ -47,7 +47,7 @@ class OperationFacts:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What happened between `from_s` and `to_s` of the drive.
+    """A period of the drive, from `from_s` to `to_s`.
 
     `completed` counts by outcome the requests answered in it, `latency_ms` is of those that were meant to start in it.
     """

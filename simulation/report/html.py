@@ -31,7 +31,7 @@ from simulation.result import CriterionResult, RunResult
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """Where to draw a criterion's measured value, its bound and its interval, in per cent of the bar's width.
+    """The positions of a criterion's measured value, bound and interval, in per cent of the bar's width.
 
     `better` is the side of the bound that passes, `left` or `right`.
     """

@@ -1,4 +1,4 @@
-"""What can be played: one scenario a file, each a shape that a plan is drawn from."""
+"""Scenarios: one in each file, each a shape that a plan is drawn from."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

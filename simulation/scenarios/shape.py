@@ -1,4 +1,4 @@
-"""What a scenario is: the shape that a plan is drawn from."""
+"""The shape of a scenario, from which a plan is drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""What a run must have seen to have tested what it claims."""
+"""Coverage: what a run must have seen to have tested what it claims."""

@@ -1,4 +1,4 @@
-"""What a run must have seen to have tested what it claims: counted from the evidence, required by the scenario."""
+"""Counts of what a run must have seen to have tested what it claims; the scenario says which are required."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

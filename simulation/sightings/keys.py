@@ -1,4 +1,4 @@
-"""Which ways of sending an idempotency key a run has seen answered as they should be."""
+"""Coverage of idempotency keys: the ways of sending one that were answered as they should be."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType

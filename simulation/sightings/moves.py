@@ -1,4 +1,4 @@
-"""Which ways of moving and promising money, and of keeping it where it is, a run has seen."""
+"""Coverage of money: the ways of moving, holding and refusing to move it that a run has seen."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

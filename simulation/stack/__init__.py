@@ -1,1 +1,1 @@
-"""What is under test: servers, and the bank's workers as real processes."""
+"""The system under test: servers, and the bank's workers as real processes."""

@@ -37,7 +37,7 @@ CHECK_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Which servers the bank runs on, and how. The two URLs count for the external back end only."""
+    """The servers of the bank. The two URLs are for the external back end only."""
 
     backend: BackendKind = "embedded"
     database_url: str | None = None

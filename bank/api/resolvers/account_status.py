@@ -1,4 +1,4 @@
-"""What happens to an account itself: frozen, unfrozen, closed, limited."""
+"""Mutations of an account itself: freeze, unfreeze, close, limit."""
 
 from typing import Any
 from uuid import UUID

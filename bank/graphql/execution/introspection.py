@@ -1,4 +1,4 @@
-"""What Tartiflette lacks of introspection as clients ask for it today (GraphQL September 2025, section 4).
+"""Introspection as clients ask for it today, beyond Tartiflette's own (GraphQL September 2025, section 4).
 
 Its own definitions are of 2018. They are left out, and these put in their place, so that the introspected schema is the
 served SDL and nothing else.
