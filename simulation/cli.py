@@ -168,7 +168,7 @@ def run(
 @cli.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(*, as_json: bool) -> None:
-    """Explain the scenarios, checks, criteria, sightings, faults and mutants."""
+    """Explain the scenarios, checks, criteria, coverage, faults and mutants."""
     # This loads the mutants, and with them the bank, which an ordinary run never does.
     from simulation.explain import catalogue, catalogue_text  # noqa: PLC0415 - see above
 

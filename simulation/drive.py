@@ -174,7 +174,7 @@ class Driver:
         return min(driven_ns / 1e9, self.plan.overtime_s)
 
     async def heal(self, is_over: Callable[[], bool]) -> None:
-        """Let the lookouts look as long as not `is_over`; return when the last one has ended."""
+        """Let the probes look as long as not `is_over`; return when the last one has ended."""
         operations = self.plan.heal
         if not operations or is_over():
             return

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from simulation.checks import CHECKS
+from simulation.coverage.count import COVERAGE
 from simulation.criteria.evaluate import load_criteria
 from simulation.faults.model import FAULTS
 from simulation.mutants import NAMES, load
 from simulation.scenarios import SCENARIOS
-from simulation.sightings.count import SIGHTINGS
 
 Chapter = Sequence[Mapping[str, object]]
 
@@ -39,7 +39,7 @@ def catalogue() -> dict[str, Chapter]:
             {"name": name.value, "title": fault.title, "explanation": fault.explanation, "seen_as": fault.seen_as}
             for name, fault in FAULTS.items()
         ],
-        "sightings": [{"name": name, "title": title} for name, (title, _) in SIGHTINGS.items()],
+        "coverage": [{"name": name, "title": title} for name, (title, _) in COVERAGE.items()],
         "mutants": [
             {
                 "name": mutant.name,
@@ -57,7 +57,7 @@ HEADINGS = {
     "checks": "Checks: what may never be seen",
     "criteria": "Success criteria",
     "faults": "Faults (--faults): what can be broken while people bank",
-    "sightings": "Sightings: what a run must have seen, where its scenario says so",
+    "coverage": "Coverage: what a run must have seen, where its scenario says so",
     "mutants": "Mutants (--mutant): planted bugs, each caught by the check or criterion it names",
 }
 

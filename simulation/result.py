@@ -67,7 +67,7 @@ class CriterionResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class CoverageItem:
     """Something that a run must have seen to have tested what it claims. Never seen is not passed."""
 
     name: str
@@ -195,7 +195,7 @@ class RunResult:
     replay_command: str
     criteria: tuple[CriterionResult, ...]
     checks: tuple[CheckResult, ...]
-    sightings: tuple[Sighting, ...]
+    coverage: tuple[CoverageItem, ...]
     samples: tuple[OperationSample, ...]
     metrics: tuple[MetricSample, ...] = ()
     totals: MetricsTotals = field(default_factory=MetricsTotals)
@@ -220,7 +220,7 @@ class RunResult:
         verdicts += [criterion.verdict for criterion in self.criteria if criterion.required]
         if Verdict.FAIL in verdicts:
             return Verdict.FAIL
-        unseen = any(sighting.required and not sighting.seen for sighting in self.sightings)
+        unseen = any(coverage_item.required and not coverage_item.seen for coverage_item in self.coverage)
         if Verdict.UNKNOWN in verdicts or unseen or not self.checks:
             return Verdict.UNKNOWN
         return Verdict.PASS
@@ -231,7 +231,7 @@ class RunResult:
         counting = [criterion for criterion in self.criteria if criterion.required]
         decided = [criterion.verdict for criterion in counting if not criterion.timing]
         decided += [check.verdict for check in self.checks]
-        unseen = any(sighting.required and not sighting.seen for sighting in self.sightings)
+        unseen = any(coverage_item.required and not coverage_item.seen for coverage_item in self.coverage)
         return self.verdict is Verdict.UNKNOWN and bool(self.checks) and set(decided) == {Verdict.PASS} and not unseen
 
     @property

@@ -15,6 +15,7 @@ from time import monotonic_ns, time_ns
 from fixtures.backends import Backend
 from simulation.checks import judge
 from simulation.client.send import BankClient
+from simulation.coverage.count import coverage
 from simulation.criteria.evaluate import evaluate, load_criteria
 from simulation.drive import Driver
 from simulation.faults.inject import Injector
@@ -23,8 +24,8 @@ from simulation.faults.network import open_network
 from simulation.faults.recovery import fault_results
 from simulation.history import History
 from simulation.judge.context import violation_context
+from simulation.judge.database_state import DatabaseState, LedgerSnapshot
 from simulation.judge.evidence import BankCheck, Evidence, Secret
-from simulation.judge.facts import Facts, LedgerSnapshot
 from simulation.judge.observe import DATABASE_ERRORS, open_observatory
 from simulation.machine.describe import describe_machine
 from simulation.machine.seconds import is_never_quiet
@@ -34,9 +35,8 @@ from simulation.mutants import MARKER
 from simulation.plan.model import Plan
 from simulation.plan.people import punctuated
 from simulation.progress import Progress
-from simulation.result import CriterionResult, RunResult, Sighting, Verdict, WorkerRestart
+from simulation.result import CoverageItem, CriterionResult, RunResult, Verdict, WorkerRestart
 from simulation.scenarios.shape import Scenario
-from simulation.sightings.count import sightings
 from simulation.stack.start import Servers, Stack, open_servers, open_stack
 from simulation.stack.workers import Workers
 
@@ -84,7 +84,7 @@ class _Seen:
     began_ns: int = field(default_factory=monotonic_ns)
     drive_began_ns: int | None = None
     snapshots: list[LedgerSnapshot] = field(default_factory=list)
-    facts: Facts | None = None
+    facts: DatabaseState | None = None
     drained: bool = False
     overtime_s: float = 0.0
     bank_check: BankCheck | None = None
@@ -198,7 +198,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
         criteria=_hold_against_criteria(run, driver, scraper),
         checks=checks,
         first_violation=violation_context(evidence, checks),
-        sightings=(*sightings(run.scenario, evidence, totals), *_mutant_reached(run)),
+        coverage=(*coverage(run.scenario, evidence, totals), *_mutant_reached(run)),
         samples=samples,
         metrics=tuple(scraper.samples),
         totals=totals,
@@ -208,13 +208,15 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
     )
 
 
-def _mutant_reached(run: Run) -> tuple[Sighting, ...]:
+def _mutant_reached(run: Run) -> tuple[CoverageItem, ...]:
     """Tell of a planted bug whether it ever ran: what fails otherwise has another reason."""
     if run.mutant is None:
         return ()
     was_reached = (run.out / "logs" / MARKER).exists()
     return (
-        Sighting("mutant_reached", f"Times that a worker was seen to run the planted {run.mutant}", int(was_reached)),
+        CoverageItem(
+            "mutant_reached", f"Times that a worker was seen to run the planted {run.mutant}", int(was_reached)
+        ),
     )
 
 

@@ -20,12 +20,12 @@ from simulation.checks import (
     no_errors_in_logs,
     no_overdraft,
     no_secrets_in_logs,
-    one_instant,
     read_your_writes,
     reads_are_true,
     refusals_are_right,
     rows_are_true,
     service_comes_back,
+    snapshot_reads,
 )
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
@@ -66,7 +66,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             reads_are_true,
             fields_are_true,
             rows_are_true,
-            one_instant,
+            snapshot_reads,
             refusals_are_right,
             balances_match_oracle,
             events_complete,

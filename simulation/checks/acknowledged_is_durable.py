@@ -1,10 +1,10 @@
 """Everything that the bank has confirmed exists in the end: users, accounts, holds, transactions with entries."""
 
-from simulation.checks.tally import NO_FACTS, Tally, reais
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
 from simulation.client.answers import Held, Hold, Known, Moved, Opened, moves_in
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import Facts
 from simulation.plan.model import Kind
 from simulation.result import CheckResult
 
@@ -14,66 +14,66 @@ TITLE = "What was acknowledged is in the books, as it was answered"
 
 def check(evidence: Evidence) -> CheckResult:
     """Look up in the database what people were told."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     facts = evidence.facts
     if facts is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
+        builder.left_open(NO_FACTS)
+        return builder.result()
     users = {user.id for user in facts.users}
     for attempt in evidence.attempts:
         match attempt.answer:
             case Known(user_id=user_id):
-                tally.look()
+                builder.look()
                 if user_id not in users:
-                    tally.broke(f"{attempt}: was told of user {user_id}, and there is none")
+                    builder.broke(f"{attempt}: was told of user {user_id}, and there is none")
             case Opened(account_id=account_id):
-                tally.look()
+                builder.look()
                 if account_id not in facts.accounts:
-                    tally.broke(f"{attempt}: was told of account {account_id}, and there is none")
+                    builder.broke(f"{attempt}: was told of account {account_id}, and there is none")
             case Held(hold=hold):
-                tally.look()
-                _held(attempt, hold, facts, tally)
+                builder.look()
+                _held(attempt, hold, facts, builder)
         for move in moves_in(attempt.answer):
-            tally.look()
-            _moved(attempt, move, facts, tally)
-    return tally.result()
+            builder.look()
+            _moved(attempt, move, facts, builder)
+    return builder.result()
 
 
-def _moved(attempt: Attempt, answer: Moved, facts: Facts, tally: Tally) -> None:
+def _moved(attempt: Attempt, answer: Moved, facts: DatabaseState, builder: CheckResultBuilder) -> None:
     row = facts.transactions.get(answer.transaction_id)
     if row is None:
         text = f"{attempt}: was told of transaction {answer.transaction_id} of {reais(answer.amount_minor)}"
-        tally.broke(f"{text}, and there is none", answer.amount_minor)
+        builder.broke(f"{text}, and there is none", answer.amount_minor)
         return
     if (row.kind, row.amount_minor) != (answer.transaction_kind, answer.amount_minor):
-        tally.broke(
+        builder.broke(
             f"{attempt}: was told of a {answer.transaction_kind} of {reais(answer.amount_minor)}, "
             f"and the books have a {row.kind} of {reais(row.amount_minor)}",
             abs(row.amount_minor - answer.amount_minor),
         )
     if row.related_id != answer.related_id and attempt.operation.kind in {Kind.REVERSE, Kind.CAPTURE}:
-        tally.broke(f"{attempt}: was told of a transaction that belongs to {answer.related_id}, not {row.related_id}")
+        builder.broke(f"{attempt}: was told of a transaction that belongs to {answer.related_id}, not {row.related_id}")
     own = row.credit_account_id if attempt.operation.kind is Kind.DEPOSIT else row.debit_account_id
     for account_id in (row.debit_account_id, row.credit_account_id):
         entry = next((e for e in facts.entries.get(account_id, ()) if e.transaction_id == row.id), None)
         if entry is None:
-            tally.broke(f"{attempt}: transaction {row.id} has no entry in account {account_id}", row.amount_minor)
+            builder.broke(f"{attempt}: transaction {row.id} has no entry in account {account_id}", row.amount_minor)
         elif account_id == own and answer.balance_after_minor is not None:
             left_minor = entry.balance_after_minor - answer.fee_minor
             if left_minor != answer.balance_after_minor:
-                tally.broke(
+                builder.broke(
                     f"{attempt}: was told that {reais(answer.balance_after_minor)} were left, "
                     f"and the entry says {reais(left_minor)}",
                     abs(left_minor - answer.balance_after_minor),
                 )
 
 
-def _held(attempt: Attempt, hold: Hold, facts: Facts, tally: Tally) -> None:
+def _held(attempt: Attempt, hold: Hold, facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """Look up a hold: it may have ended since it was made, and that is all that may have changed."""
     row = facts.holds.get(hold.hold_id)
     if row is None:
-        tally.broke(f"{attempt}: was told of hold {hold.hold_id}, and there is none", hold.amount_minor)
+        builder.broke(f"{attempt}: was told of hold {hold.hold_id}, and there is none", hold.amount_minor)
     elif hold.status not in {"AUTHORIZED", row.status}:
-        tally.broke(f"{attempt}: was told that hold {row.id} is {hold.status}, and the books say {row.status}")
+        builder.broke(f"{attempt}: was told that hold {row.id} is {hold.status}, and the books say {row.status}")
     elif row.amount_minor != hold.amount_minor or hold.captured_minor not in {0, row.captured_minor}:
-        tally.broke(f"{attempt}: hold {row.id} is not of the amounts that were answered", row.amount_minor)
+        builder.broke(f"{attempt}: hold {row.id} is not of the amounts that were answered", row.amount_minor)

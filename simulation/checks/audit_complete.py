@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
 
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.judge.database_state import AuditRow, EventRow
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import AuditRow, EventRow
 from simulation.result import CheckResult
 
 NAME = "audit_complete"
@@ -16,44 +16,50 @@ TITLE = "Every event has exactly one audit row, in the same order, chained to th
 
 def check(evidence: Evidence) -> CheckResult:
     """Hold the audit log against the event store, row by row."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     facts = evidence.facts
     if facts is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
+        builder.left_open(NO_FACTS)
+        return builder.result()
     rows = Counter(row.event_position for row in facts.audits)
     by_position = {row.event_position: row for row in facts.audits}
     for event in facts.events:
-        tally.look()
+        builder.look()
         if rows[event.position] != 1:
-            tally.broke(f"{event.event_type} at position {event.position} has {rows[event.position]} audit rows, not 1")
+            builder.broke(
+                f"{event.event_type} at position {event.position} has {rows[event.position]} audit rows, not 1"
+            )
         else:
-            _same(event, by_position[event.position], tally)
+            _same(event, by_position[event.position], builder)
     for position in sorted(rows.keys() - {event.position for event in facts.events}):
-        tally.broke(f"an audit row tells of position {position}, where there is no event")
+        builder.broke(f"an audit row tells of position {position}, where there is no event")
     for earlier, later in pairwise(facts.audits):
         if later.id <= earlier.id:
-            tally.broke(f"the audit row of position {later.event_position} was written before that of the event before")
-    _chained(facts.audits, tally)
-    return tally.result()
+            builder.broke(
+                f"the audit row of position {later.event_position} was written before that of the event before"
+            )
+    _chained(facts.audits, builder)
+    return builder.result()
 
 
-def _chained(audits: Sequence[AuditRow], tally: Tally) -> None:
+def _chained(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
     """Compute the hashes anew: each of the hash before, 32 zero bytes at first, and the row's own text."""
     digest = bytes(32)
     for place, row in enumerate(sorted(audits, key=lambda row: row.number), start=1):
         digest = sha256(digest + row.text.encode()).digest()
         if row.number != place:
-            tally.broke(f"the audit row after number {place - 1} has number {row.number}")
+            builder.broke(f"the audit row after number {place - 1} has number {row.number}")
             return
         if digest.hex() != row.hash:
-            tally.broke(f"audit row {place}, of position {row.event_position}, does not follow from the row before it")
+            builder.broke(
+                f"audit row {place}, of position {row.event_position}, does not follow from the row before it"
+            )
             return
 
 
-def _same(event: EventRow, row: AuditRow, tally: Tally) -> None:
+def _same(event: EventRow, row: AuditRow, builder: CheckResultBuilder) -> None:
     if (row.entity_type, row.entity_id) != (event.aggregate_type, event.aggregate_id):
-        tally.broke(
+        builder.broke(
             f"the audit row of position {event.position} is about {row.entity_type} {row.entity_id}, "
             f"the event about {event.aggregate_type} {event.aggregate_id}"
         )

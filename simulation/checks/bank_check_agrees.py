@@ -3,7 +3,7 @@
 It looks at what nobody's answers show: running balances, versions, the events of entries, the audit chain, the guards.
 """
 
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
@@ -13,14 +13,14 @@ TITLE = "`bank check` finds the books sound"
 
 def check(evidence: Evidence) -> CheckResult:
     """Take every invariant that the bank looked at, and every sentence that it said."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     said = evidence.bank_check
     if said is None or said.report is None:
-        tally.left_open(said.last_words if said else "`bank check` was not run")
-        return tally.result()
-    tally.look(len(said.report["invariants"]))
+        builder.left_open(said.last_words if said else "`bank check` was not run")
+        return builder.result()
+    builder.look(len(said.report["invariants"]))
     for finding in said.report["findings"]:
-        tally.broke(f"{finding['invariant']}: {finding['sentence']}")
+        builder.broke(f"{finding['invariant']}: {finding['sentence']}")
     if not said.report["sound"] and not said.report["findings"]:
-        tally.broke("`bank check` found the books unsound and did not say why")
-    return tally.result()
+        builder.broke("`bank check` found the books unsound and did not say why")
+    return builder.result()

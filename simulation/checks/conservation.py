@@ -6,7 +6,7 @@ however much is moving. All accounts of the bank with its own, added up in one s
 
 from collections import defaultdict
 
-from simulation.checks.tally import Tally, reais
+from simulation.checks.result_builder import CheckResultBuilder, reais
 from simulation.client.answers import Balances
 from simulation.judge.effects import OUTSIDE
 from simulation.judge.evidence import Evidence
@@ -20,21 +20,21 @@ TITLE = "Money is neither made nor lost, in any answer or snapshot"
 
 def check(evidence: Evidence) -> CheckResult:
     """Add up every answer of a household and every snapshot of the ledger."""
-    tally = Tally(NAME, TITLE)
-    _answers(evidence, tally)
+    builder = CheckResultBuilder(NAME, TITLE)
+    _answers(evidence, builder)
     for snapshot in evidence.snapshots:
-        tally.look()
+        builder.look()
         for what, sums in (("balances", snapshot.balances_minor), ("entries", snapshot.entries_minor)):
             for currency, total in sums.items():
                 if total:
                     text = f"{snapshot.at_s:.1f} s: all {what} in {currency} add up to {total / 100:.2f}, not to zero"
-                    tally.broke(text, abs(total))
+                    builder.broke(text, abs(total))
         for stray in snapshot.strays:
-            tally.broke(f"{snapshot.at_s:.1f} s: {stray}")
-    return tally.result()
+            builder.broke(f"{snapshot.at_s:.1f} s: {stray}")
+    return builder.result()
 
 
-def _answers(evidence: Evidence, tally: Tally) -> None:
+def _answers(evidence: Evidence, builder: CheckResultBuilder) -> None:
     paid_in = _paid_in(evidence)
     for attempt in evidence.attempts:
         operation = attempt.operation
@@ -45,11 +45,11 @@ def _answers(evidence: Evidence, tally: Tally) -> None:
         ):
             continue
         if isinstance(attempt.answer, Balances):
-            tally.look()
+            builder.look()
             total, right = sum(attempt.answer.balances.values()), paid_in[operation.person]
             if total != right:
                 text = f"{attempt}: the household's accounts add up to {reais(total)}; {reais(right)} was paid in"
-                tally.broke(text, abs(total - right))
+                builder.broke(text, abs(total - right))
 
 
 def _paid_in(evidence: Evidence) -> dict[int, int]:

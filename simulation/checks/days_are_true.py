@@ -5,9 +5,9 @@ Subscribers make it from events alone. So this also notices an event that a subs
 
 from collections import defaultdict
 
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.judge.database_state import DayRow, EntryRow
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import DayRow, EntryRow
 from simulation.result import CheckResult
 
 NAME = "days_are_true"
@@ -16,28 +16,28 @@ TITLE = "Every account's days are what its entries add up to"
 
 def check(evidence: Evidence) -> CheckResult:
     """Add the entries up by account and day, and hold the projection against it."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     facts = evidence.facts
     if facts is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
+        builder.left_open(NO_FACTS)
+        return builder.result()
     entries: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
     for account_id, rows in facts.entries.items():
         for entry in rows:
             entries[account_id, entry.day].append(entry)
     told = {(day.account_id, day.day): day for day in facts.days}
     for place in sorted(entries.keys() | told.keys()):
-        tally.look()
+        builder.look()
         due = _added_up(*place, entries.get(place, []))
         found = told.get(place, DayRow(*place, 0, 0, 0, 0, 0))
         if found != due:
-            tally.broke(
+            builder.broke(
                 f"account {place[0]} on {place[1]}: the projection says {_words(found)}, the entries {_words(due)}",
                 abs(found.debited_minor - due.debited_minor) + abs(found.credited_minor - due.credited_minor),
             )
     if len(told) != len(facts.days):
-        tally.broke(f"there are {len(facts.days)} days of accounts, {len(told)} different ones")
-    return tally.result()
+        builder.broke(f"there are {len(facts.days)} days of accounts, {len(told)} different ones")
+    return builder.result()
 
 
 def _added_up(account_id: str, day: str, entries: list[EntryRow]) -> DayRow:

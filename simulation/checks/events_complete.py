@@ -8,9 +8,9 @@ other. Positions are dense; an account's versions follow one another without a g
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.judge.database_state import DatabaseState, EventRow
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import EventRow, Facts
 from simulation.result import CheckResult
 
 NAME = "events_complete"
@@ -36,47 +36,47 @@ STATES = {
 
 def check(evidence: Evidence) -> CheckResult:
     """Hold the event store against the books, and the subscribers' positions against its head."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     facts = evidence.facts
     if facts is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
-    _dense(facts, tally)
-    _once_each(facts, tally)
-    _transactions(facts, tally)
-    _versions(facts, tally)
-    _holds(facts, tally)
-    _states(facts, tally)
-    _handled(facts, tally)
-    return tally.result()
+        builder.left_open(NO_FACTS)
+        return builder.result()
+    _dense(facts, builder)
+    _once_each(facts, builder)
+    _transactions(facts, builder)
+    _versions(facts, builder)
+    _holds(facts, builder)
+    _states(facts, builder)
+    _handled(facts, builder)
+    return builder.result()
 
 
-def _dense(facts: Facts, tally: Tally) -> None:
+def _dense(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     for place, event in enumerate(facts.events, start=1):
-        tally.look()
+        builder.look()
         if event.position != place:
-            tally.broke(f"the event after position {place - 1} is at {event.position}, not at {place}")
+            builder.broke(f"the event after position {place - 1} is at {event.position}, not at {place}")
             return
     if facts.head != len(facts.events):
-        tally.broke(f"the head of the log is at {facts.head} and there are {len(facts.events)} events")
+        builder.broke(f"the head of the log is at {facts.head} and there are {len(facts.events)} events")
 
 
-def _once_each(facts: Facts, tally: Tally) -> None:
+def _once_each(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """One event for every user, every customer's account, and nobody else."""
     found = Counter((event.event_type, event.aggregate_id) for event in facts.events)
     due = {(REGISTERED, user.id) for user in facts.users}
     due |= {(CREATED, account.id) for account in facts.accounts.values() if account.kind == "CUSTOMER"}
     due |= {(kind, transaction) for transaction in facts.transactions for kind in (INITIATED, COMPLETED)}
     for kind, id_ in sorted(due):
-        tally.look()
+        builder.look()
         if found[(kind, id_)] != 1:
-            tally.broke(f"there are {found[(kind, id_)]} {kind} for {id_}, not 1")
+            builder.broke(f"there are {found[(kind, id_)]} {kind} for {id_}, not 1")
     for kind, id_ in sorted(found.keys() - due):
         if kind in {REGISTERED, CREATED, INITIATED, COMPLETED}:
-            tally.broke(f"there is a {kind} for {id_}, which there is not")
+            builder.broke(f"there is a {kind} for {id_}, which there is not")
 
 
-def _transactions(facts: Facts, tally: Tally) -> None:
+def _transactions(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """Look for Initiated first, Completed last, and in between one update for each entry."""
     positions: dict[str, dict[str, int]] = defaultdict(dict)
     updates: dict[str, list[EventRow]] = defaultdict(list)
@@ -87,19 +87,19 @@ def _transactions(facts: Facts, tally: Tally) -> None:
             updates[str(event.data.get("transaction_id"))].append(event)
     entries = Counter(entry.transaction_id for rows in facts.entries.values() for entry in rows)
     for transaction in facts.transactions:
-        tally.look()
+        builder.look()
         mine, place = updates[transaction], positions[transaction]
         if len(mine) != entries[transaction]:
             text = f"transaction {transaction} has {entries[transaction]} entries"
-            tally.broke(f"{text} and {len(mine)} {UPDATED}")
+            builder.broke(f"{text} and {len(mine)} {UPDATED}")
         begin, end = place.get(INITIATED), place.get(COMPLETED)
         if begin is not None and end is not None and any(not begin < event.position < end for event in mine):
-            tally.broke(f"the events of transaction {transaction} are not in order")
+            builder.broke(f"the events of transaction {transaction} are not in order")
     for transaction in sorted(updates.keys() - facts.transactions.keys()):
-        tally.broke(f"there is a {UPDATED} of transaction {transaction}, which there is not")
+        builder.broke(f"there is a {UPDATED} of transaction {transaction}, which there is not")
 
 
-def _versions(facts: Facts, tally: Tally) -> None:
+def _versions(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """Each account's updates are its entries: versions 1, 2, 3 … with the entries' balances."""
     updates: dict[str, list[Mapping[str, object]]] = defaultdict(list)
     for event in facts.events:
@@ -110,52 +110,54 @@ def _versions(facts: Facts, tally: Tally) -> None:
             (data.get("version"), data.get("balance_minor"), data.get("change_minor")) for data in updates[account_id]
         ]
         due = [(entry.version, entry.balance_after_minor, entry.amount_minor) for entry in rows]
-        tally.look(len(due))
+        builder.look(len(due))
         if told != due:
             pairs = zip([*told, None], [*due, None], strict=False)
             place = next(number for number, (a, b) in enumerate(pairs, start=1) if a != b or a is None)
-            tally.broke(f"account {account_id}: the {place}. {UPDATED} is not the account's {place}. entry")
+            builder.broke(f"account {account_id}: the {place}. {UPDATED} is not the account's {place}. entry")
 
 
-def _holds(facts: Facts, tally: Tally) -> None:
+def _holds(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """Each hold was authorised once, and ended once in the way that the books say, or not yet."""
     told: dict[str, list[str]] = defaultdict(list)
     for event in facts.events:
         if event.event_type in HOLDS:
             told[str(event.data.get("hold_id"))].append(HOLDS[event.event_type])
     for hold in facts.holds.values():
-        tally.look()
+        builder.look()
         due = ["AUTHORIZED"] if hold.status == "AUTHORIZED" else ["AUTHORIZED", hold.status]
         if told[hold.id] != due:
-            tally.broke(f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(told[hold.id])}")
+            builder.broke(f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(told[hold.id])}")
     for hold_id in sorted(told.keys() - facts.holds.keys()):
-        tally.broke(f"there are events of hold {hold_id}, which there is not")
+        builder.broke(f"there are events of hold {hold_id}, which there is not")
 
 
-def _states(facts: Facts, tally: Tally) -> None:
+def _states(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """Each account's events lead from state to state, to the one that the books say."""
     states: dict[str, str] = {}
     for event in facts.events:
         if event.event_type in STATES:
-            tally.look()
+            builder.look()
             before, after = STATES[event.event_type]
             state = states.get(event.aggregate_id, "ACTIVE")
             if state != before:
                 text = f"{event.event_type} at position {event.position} tells of an account that was {state}"
-                tally.broke(f"{text}, not {before}")
+                builder.broke(f"{text}, not {before}")
             states[event.aggregate_id] = after
     for account in facts.accounts.values():
         state = states.get(account.id, "ACTIVE")
         if account.status != state:
-            tally.broke(f"account {account.number} is {account.status}, and its events say {state}")
+            builder.broke(f"account {account.number} is {account.status}, and its events say {state}")
 
 
-def _handled(facts: Facts, tally: Tally) -> None:
+def _handled(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     for subscriber, position in facts.positions.items():
-        tally.look()
+        builder.look()
         if position != facts.head:
-            tally.broke(f"subscriber {subscriber} stands at {position} of {facts.head} events, long after the last one")
+            builder.broke(
+                f"subscriber {subscriber} stands at {position} of {facts.head} events, long after the last one"
+            )
     if not facts.positions:
-        tally.left_open("there is no subscriber")
+        builder.left_open("there is no subscriber")
     for letter in facts.dead_letters:
-        tally.broke(f"a dead letter: {letter}")
+        builder.broke(f"a dead letter: {letter}")

@@ -4,7 +4,7 @@ An outcome that stays unknown after every retry is forgiven only to a bank that 
 try again (a refresh token works once) counts where the bank itself said that it does not know.
 """
 
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
 from simulation.plan.model import Intent, Kind
@@ -23,14 +23,14 @@ def applies(evidence: Evidence) -> bool:
 
 def check(evidence: Evidence) -> CheckResult:
     """Look at the last attempt of every operation."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     last: dict[int, Attempt] = {attempt.operation.index: attempt for attempt in evidence.attempts}
     for attempt in last.values():
-        tally.look()
+        builder.look()
         if attempt.outcome != "unknown":
             continue
         operation = attempt.operation
         tried_once = operation.kind is Kind.REFRESH or operation.intent is Intent.CLOSED_TOKEN
         if not tried_once or attempt.code in SAID_BY_THE_BANK:
-            tally.broke(f"{attempt}: {attempt.code or 'no answer'} after {attempt.number} attempts", attempt.number)
-    return tally.result()
+            builder.broke(f"{attempt}: {attempt.code or 'no answer'} after {attempt.number} attempts", attempt.number)
+    return builder.result()

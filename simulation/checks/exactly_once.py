@@ -8,13 +8,13 @@ without a key that stands for it.
 from collections import Counter
 from collections.abc import Sequence
 
-from simulation.checks.kept import REUSED, differ, is_decision, may_be_kept, may_stand_for_another
-from simulation.checks.tally import Tally
+from simulation.checks.idempotency_rules import REUSED, differ, is_decision, may_be_kept, may_stand_for_another
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.client.answers import Held, Opened, moves_in
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState
 from simulation.judge.effects import Caller
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import Facts
 from simulation.plan.model import Kind
 from simulation.plan.terms import Terms
 from simulation.result import CheckResult
@@ -25,21 +25,21 @@ TITLE = "Every idempotency key has exactly one effect and one answer"
 
 def check(evidence: Evidence) -> CheckResult:
     """Hold all answers to each key against each other, and the books against the keys."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     transactions: dict[str, str] = {}
     for caller, attempts in evidence.by_key.items():
-        tally.look()
-        _one_content(attempts, tally)
-        _one_answer(attempts, tally)
+        builder.look()
+        _one_content(attempts, builder)
+        _one_answer(attempts, builder)
         for effect in sorted({id_ for attempt in attempts for id_ in _effect_ids(attempt)}):
             whose = f"person {caller[0]}, key {caller[1]}"
             if transactions.setdefault(effect, whose) != whose:
-                tally.broke(f"{transactions[effect]} and {whose} were both told of {effect}")
+                builder.broke(f"{transactions[effect]} and {whose} were both told of {effect}")
         if evidence.facts is not None:
-            _remembered(caller, attempts, evidence, evidence.facts, tally)
+            _remembered(caller, attempts, evidence, evidence.facts, builder)
     if evidence.facts is not None:
-        _books(evidence.facts, evidence.plan.terms, tally)
-    return tally.result()
+        _books(evidence.facts, evidence.plan.terms, builder)
+    return builder.result()
 
 
 def _effect_ids(attempt: Attempt) -> set[str]:
@@ -54,39 +54,43 @@ def _effect_ids(attempt: Attempt) -> set[str]:
     return ids
 
 
-def _one_content(attempts: Sequence[Attempt], tally: Tally) -> None:
+def _one_content(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> None:
     """Of all contents sent with a key, the bank may have decided about one only, and always in the same way."""
     decided = [attempt for attempt in attempts if is_decision(attempt)]
     for attempt in decided[1:]:
         if differ(attempt, decided[0]):
             text = "a success" if attempt.outcome == "ok" else attempt.code
-            tally.broke(f"{attempt}: the key stands for another content, and the answer is {text}, not {REUSED}")
+            builder.broke(f"{attempt}: the key stands for another content, and the answer is {text}, not {REUSED}")
         elif attempt.code != decided[0].code:
-            tally.broke(
+            builder.broke(
                 f"{attempt}: the same request was answered with {attempt.code or 'a success'} and before with "
                 f"{decided[0].code or 'a success'}"
             )
     for attempt in attempts:
         if attempt.code == REUSED and not may_stand_for_another(attempt, attempts):
-            tally.broke(f"{attempt}: refused with {REUSED}, and the key was used for nothing else")
+            builder.broke(f"{attempt}: refused with {REUSED}, and the key was used for nothing else")
 
 
-def _one_answer(attempts: Sequence[Attempt], tally: Tally) -> None:
+def _one_answer(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> None:
     """All successes show the same; exactly one is the original, seen or not, and the others say that they repeat it."""
     accepted = [a for a in attempts if a.outcome == "ok"]
     for attempt in accepted[1:]:
         if attempt.answer != accepted[0].answer:
-            tally.broke(f"{attempt}: the same key was answered with {attempt.answer}, before with {accepted[0].answer}")
+            builder.broke(
+                f"{attempt}: the same key was answered with {attempt.answer}, before with {accepted[0].answer}"
+            )
     unseen = any(a.outcome in {"unknown", "error"} for a in attempts)
     for same in (accepted, [a for a in attempts if a.outcome == "refused" and is_decision(a)]):
         originals = [a for a in same if a.replayed is not True]
         if len(originals) > 1:
-            tally.broke(f"{originals[1]}: the answer to a repeated request is not marked as a replay", len(originals))
+            builder.broke(f"{originals[1]}: the answer to a repeated request is not marked as a replay", len(originals))
         if same and not originals and not unseen:
-            tally.broke(f"{same[0]}: marked as a replay, and no request with this key can have been the first")
+            builder.broke(f"{same[0]}: marked as a replay, and no request with this key can have been the first")
 
 
-def _remembered(caller: Caller, attempts: Sequence[Attempt], evidence: Evidence, facts: Facts, tally: Tally) -> None:
+def _remembered(
+    caller: Caller, attempts: Sequence[Attempt], evidence: Evidence, facts: DatabaseState, builder: CheckResultBuilder
+) -> None:
     """Look up the key in the books: it is there if something was decided, and only then."""
     owner = evidence.user_ids.get(caller[0])
     if owner is None:
@@ -94,13 +98,13 @@ def _remembered(caller: Caller, attempts: Sequence[Attempt], evidence: Evidence,
     decided = next((a for a in attempts if is_decision(a)), None)
     is_kept = (owner, caller[1]) in facts.keys
     if decided is not None and not is_kept:
-        tally.broke(f"{decided}: decided, and its key is not remembered")
+        builder.broke(f"{decided}: decided, and its key is not remembered")
     if is_kept and not any(may_be_kept(a) for a in attempts):
         codes = ", ".join(sorted({str(a.code) for a in attempts}))
-        tally.broke(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
+        builder.broke(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
 
 
-def _books(facts: Facts, terms: Terms, tally: Tally) -> None:
+def _books(facts: DatabaseState, terms: Terms, builder: CheckResultBuilder) -> None:
     """Count the keys that stand for each transaction, one; and the fees for each, which have none of their own."""
     keys = Counter(id_ for row in facts.keys.values() for id_ in row.transaction_ids)
     fees = Counter(row.related_id for row in facts.transactions.values() if row.kind == "FEE")
@@ -108,7 +112,7 @@ def _books(facts: Facts, terms: Terms, tally: Tally) -> None:
         text = f"transaction {transaction.id} of {transaction.amount_minor / 100:.2f}"
         count, due = keys[transaction.id], 0 if transaction.kind == "FEE" else 1
         if count != due:
-            tally.broke(f"{text} has {count} idempotency keys that stand for it, not {due}", transaction.amount_minor)
+            builder.broke(f"{text} has {count} idempotency keys that stand for it, not {due}", transaction.amount_minor)
         charged, due = fees[transaction.id], 1 if terms.fee_minor(transaction.kind) else 0
         if charged != due:
-            tally.broke(f"{text} was charged for {charged} times, not {due}", transaction.amount_minor)
+            builder.broke(f"{text} was charged for {charged} times, not {due}", transaction.amount_minor)

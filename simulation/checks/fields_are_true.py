@@ -6,7 +6,7 @@ trail: each field of the contract has a rule (`simulation/fields/rules.py`), and
 
 from collections import Counter
 
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.checks.whole_rows import check_rows, have_rows
 from simulation.fields.truth import Truth
 from simulation.fields.walk import wrong_fields
@@ -25,14 +25,14 @@ def check(evidence: Evidence) -> CheckResult:
     return check_rows(NAME, TITLE, evidence, _look)
 
 
-def _look(truth: Truth, tally: Tally) -> None:
+def _look(truth: Truth, builder: CheckResultBuilder) -> None:
     broken: Counter[str] = Counter()
     for attempt in truth.evidence.attempts:
         if attempt.body is None:
             continue
-        tally.look()
+        builder.look()
         for field, sentence in wrong_fields(truth, attempt):
             broken[field] += 1
-            tally.broke(f"{attempt}: {field}: {sentence}")
+            builder.broke(f"{attempt}: {field}: {sentence}")
     if broken:
-        tally.note(", ".join(f"{field} {count} times" for field, count in broken.most_common(5)))
+        builder.note(", ".join(f"{field} {count} times" for field, count in broken.most_common(5)))

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
 
 
-def log_texts(evidence: Evidence, tally: Tally) -> Iterator[tuple[Path, str]]:
+def log_texts(evidence: Evidence, builder: CheckResultBuilder) -> Iterator[tuple[Path, str]]:
     """Yield each log with its text; one that cannot be read leaves the check open."""
     for path in evidence.logs:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
-            tally.left_open(f"{path.name} cannot be read: {error.strerror}")
+            builder.left_open(f"{path.name} cannot be read: {error.strerror}")
             continue
         yield path, text

@@ -1,6 +1,6 @@
 """PostgreSQL broke no deadlock: neither its own count nor its log, where that can be read, knows of one."""
 
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
@@ -12,19 +12,19 @@ PHRASE = "deadlock detected"
 
 def check(evidence: Evidence) -> CheckResult:
     """Look at the server's count of deadlocks in this database, and for the phrase in its log."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     if evidence.facts is None:
-        tally.left_open(NO_FACTS)
+        builder.left_open(NO_FACTS)
     else:
-        tally.look()
+        builder.look()
         if evidence.facts.deadlocks:
             count = evidence.facts.deadlocks
-            tally.broke(f"PostgreSQL counts {count} deadlock{'s' if count > 1 else ''} in the bank's database", count)
+            builder.broke(f"PostgreSQL counts {count} deadlock{'s' if count > 1 else ''} in the bank's database", count)
     if evidence.postgres_log is None:
-        tally.note("PostgreSQL's log cannot be read here; its count of deadlocks can")
-        return tally.result()
+        builder.note("PostgreSQL's log cannot be read here; its count of deadlocks can")
+        return builder.result()
     for line in evidence.postgres_log.splitlines():
-        tally.look()
+        builder.look()
         if PHRASE in line:
-            tally.broke(f"PostgreSQL's log says: {line.strip()[:200]}")
-    return tally.result()
+            builder.broke(f"PostgreSQL's log says: {line.strip()[:200]}")
+    return builder.result()

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from simulation.checks.log_texts import log_texts
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
@@ -27,13 +27,13 @@ TRACEBACK_LINES_MAX = 12
 
 def check(evidence: Evidence) -> CheckResult:
     """Read every line of every log of the bank."""
-    tally = Tally(NAME, TITLE)
-    for path, text in log_texts(evidence, tally):
+    builder = CheckResultBuilder(NAME, TITLE)
+    for path, text in log_texts(evidence, builder):
         for number, line in enumerate(text.splitlines(), start=1):
-            tally.look()
+            builder.look()
             if complaint := _complaint(line, is_broken=bool(evidence.plan.faults)):
-                tally.broke(f"{_place(path, number)}: {complaint}")
-    return tally.result()
+                builder.broke(f"{_place(path, number)}: {complaint}")
+    return builder.result()
 
 
 def _place(path: Path, number: int) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
 
-from simulation.checks.tally import Tally, reais
+from simulation.checks.result_builder import CheckResultBuilder, reais
 from simulation.client.answers import (
     Balance,
     Balances,
@@ -21,8 +21,8 @@ from simulation.client.answers import (
     moves_in,
 )
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import Facts
 from simulation.result import CheckResult
 
 NAME = "no_overdraft"
@@ -31,30 +31,30 @@ TITLE = "No customer's account is ever below zero, or below what is held on it"
 
 def check(evidence: Evidence) -> CheckResult:
     """Look at every balance that anybody saw, and at every entry."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     for attempt in evidence.attempts:
         for balance_minor in _shown(attempt):
-            tally.look()
+            builder.look()
             if balance_minor < 0:
-                tally.broke(f"{attempt}: shows a balance of {reais(balance_minor)}", -balance_minor)
+                builder.broke(f"{attempt}: shows a balance of {reais(balance_minor)}", -balance_minor)
     for snapshot in evidence.snapshots:
-        tally.look(snapshot.accounts)
+        builder.look(snapshot.accounts)
         for overdrawn in snapshot.overdrawn:
-            tally.broke(f"{snapshot.at_s:.1f} s: {overdrawn}")
+            builder.broke(f"{snapshot.at_s:.1f} s: {overdrawn}")
     if evidence.facts is not None:
         for account in evidence.facts.accounts.values():
             if account.kind != "CUSTOMER":
                 continue
             for entry in evidence.facts.entries.get(account.id, ()):
-                tally.look()
+                builder.look()
                 if entry.balance_after_minor < 0:
                     text = f"account {account.number} is at {reais(entry.balance_after_minor)} after its entry"
-                    tally.broke(f"{text} {entry.version}", -entry.balance_after_minor)
-        _promises(evidence.facts, tally)
-    return tally.result()
+                    builder.broke(f"{text} {entry.version}", -entry.balance_after_minor)
+        _promises(evidence.facts, builder)
+    return builder.result()
 
 
-def _promises(facts: Facts, tally: Tally) -> None:
+def _promises(facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """Follow the events: what was written together counts together."""
     balances: dict[str, int] = defaultdict(int)
     holds: dict[str, int] = {}
@@ -77,10 +77,10 @@ def _promises(facts: Facts, tally: Tally) -> None:
             account = facts.accounts[account_id]
             if account.kind != "CUSTOMER" or not held[account_id]:
                 continue
-            tally.look()
+            builder.look()
             if balances[account_id] < held[account_id]:
                 text = f"account {account.number} is at {reais(balances[account_id])} and {reais(held[account_id])} are"
-                tally.broke(f"{text} held on it, {at_us / 1e6:.6f} s after the epoch", held[account_id])
+                builder.broke(f"{text} held on it, {at_us / 1e6:.6f} s after the epoch", held[account_id])
 
 
 def _shown(attempt: Attempt) -> Iterator[int]:

@@ -1,7 +1,7 @@
 """No line that the bank logged holds a password, a token, a CPF, a name or an address of anybody in the run."""
 
 from simulation.checks.log_texts import log_texts
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
@@ -11,13 +11,13 @@ TITLE = "No password, token, CPF, name or e-mail address in any log line"
 
 def check(evidence: Evidence) -> CheckResult:
     """Search every log of the bank for every secret of the run."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     if not evidence.secrets:
-        tally.left_open("no secret is known to search for")
-    for path, text in log_texts(evidence, tally):
-        tally.look(text.count("\n"))
+        builder.left_open("no secret is known to search for")
+    for path, text in log_texts(evidence, builder):
+        builder.look(text.count("\n"))
         for secret in evidence.secrets:
             place = text.find(secret.text)
             if place >= 0:
-                tally.broke(f"{path.name}, line {text.count(chr(10), 0, place) + 1}: holds {secret.label}")
-    return tally.result()
+                builder.broke(f"{path.name}, line {text.count(chr(10), 0, place) + 1}: holds {secret.label}")
+    return builder.result()

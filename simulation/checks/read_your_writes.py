@@ -4,8 +4,8 @@ Judged where it is certain: a look that began after the answer, against the acco
 account also had later cannot be told apart and counts as right.
 """
 
-from simulation.checks.shown import balances_shown
-from simulation.checks.tally import NO_FACTS, Tally, reais
+from simulation.checks.displayed_balances import balances_shown
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
@@ -15,11 +15,11 @@ TITLE = "Who was told that money moved sees it from then on"
 
 def check(evidence: Evidence) -> CheckResult:
     """Compare every look with what the same person had been told before."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
+        builder.left_open(NO_FACTS)
+        return builder.result()
     for attempt in evidence.attempts:
         for account_id, balance_minor in balances_shown(attempt):
             timeline = timelines.accounts.get(account_id)
@@ -28,16 +28,16 @@ def check(evidence: Evidence) -> CheckResult:
             told = timeline.newest_told(attempt.invoked_ns, person=attempt.operation.person)
             if told == 0:
                 continue
-            tally.look()
+            builder.look()
             # Only a balance that the account did have before counts as stale; any other is another check's matter.
             newest = len(timeline.balances) - 1
             if timeline.versions_with(balance_minor, told, newest):
                 continue
             seen = timeline.versions_with(balance_minor, 0, told - 1)
             if seen:
-                tally.broke(
+                builder.broke(
                     f"{attempt}: sees {reais(balance_minor)} in account {account_id}, its version {seen[-1]}, after "
                     f"the same person was told of version {told}",
                     told - seen[-1],
                 )
-    return tally.result()
+    return builder.result()

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from simulation.checks.shown import balances_shown, is_first_page
-from simulation.checks.tally import NO_FACTS, Tally, reais
+from simulation.checks.displayed_balances import balances_shown, is_first_page
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
 from simulation.client.answers import Edge, Holdings, Page, Statement
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState, EntryRow
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import EntryRow, Facts
 from simulation.plan.people import Role
 from simulation.result import CheckResult
 
@@ -28,54 +28,54 @@ HOLDS_SHOWN = 100
 
 def check(evidence: Evidence) -> CheckResult:
     """Look up every balance and every line of history in the account's entries."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     facts, timelines = evidence.facts, evidence.timelines
     if facts is None or timelines is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
+        builder.left_open(NO_FACTS)
+        return builder.result()
     places = {
         account_id: {entry.transaction_id: entry for entry in entries} for account_id, entries in facts.entries.items()
     }
     for attempt in evidence.attempts:
         for account_id, balance_minor in balances_shown(attempt):
-            tally.look()
+            builder.look()
             timeline = timelines.accounts.get(account_id)
             if timeline is None:
-                tally.broke(f"{attempt}: shows account {account_id}, and there is none")
+                builder.broke(f"{attempt}: shows account {account_id}, and there is none")
                 continue
             newest = timeline.newest_possible(attempt.ended_ns)
             if not timeline.versions_with(balance_minor, 0, newest):
                 later = " yet" if balance_minor in timeline.balances else ""
-                tally.broke(f"{attempt}: shows {reais(balance_minor)}, which account {account_id} never had{later}")
+                builder.broke(f"{attempt}: shows {reais(balance_minor)}, which account {account_id} never had{later}")
         if isinstance(attempt.answer, Page) and attempt.answer.account_id is not None:
-            _page(attempt, attempt.answer, places.get(attempt.answer.account_id, {}), tally)
+            _page(attempt, attempt.answer, places.get(attempt.answer.account_id, {}), builder)
         if isinstance(attempt.answer, Statement):
-            _statement(attempt, attempt.answer, facts.entries.get(attempt.answer.account_id, ()), tally)
+            _statement(attempt, attempt.answer, facts.entries.get(attempt.answer.account_id, ()), builder)
         if isinstance(attempt.answer, Holdings):
-            _holdings(attempt, attempt.answer, tally)
-    _nobody_elses(evidence, facts, tally)
-    return tally.result()
+            _holdings(attempt, attempt.answer, builder)
+    _nobody_elses(evidence, facts, builder)
+    return builder.result()
 
 
-def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], tally: Tally) -> None:
+def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], builder: CheckResultBuilder) -> None:
     versions: list[int] = []
     for edge in page.edges:
-        tally.look()
+        builder.look()
         entry = entries.get(edge.transaction_id)
         if entry is None or edge != Edge(entry.transaction_id, entry.amount_minor, entry.balance_after_minor):
-            tally.broke(f"{attempt}: shows a line that the account's entries do not have: {edge}")
+            builder.broke(f"{attempt}: shows a line that the account's entries do not have: {edge}")
             return
         versions.append(entry.version)
     if any(newer != older + 1 for newer, older in pairwise(versions)):
-        tally.broke(f"{attempt}: the lines are not the account's entries in order, but its versions {versions}")
+        builder.broke(f"{attempt}: the lines are not the account's entries in order, but its versions {versions}")
     elif is_first_page(attempt) and page.edges and page.edges[0].balance_after_minor != page.balance_minor:
         text = f"{attempt}: the balance is {reais(page.balance_minor or 0)} and the newest line says"
-        tally.broke(f"{text} {reais(page.edges[0].balance_after_minor)}: not of one instant")
+        builder.broke(f"{text} {reais(page.edges[0].balance_after_minor)}: not of one instant")
 
 
-def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], tally: Tally) -> None:
+def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], builder: CheckResultBuilder) -> None:
     """Hold a look into the past against the entries as they are in the end: the past never changes."""
-    tally.look()
+    builder.look()
     since, until = (_us(moment) for moment in (attempt.sent.since, attempt.sent.until))
     opening = [entry for entry in entries if entry.at_us < since]
     closing = [entry for entry in entries if entry.at_us < until]
@@ -88,16 +88,18 @@ def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], t
         right = due[-1].balance_after_minor if due else 0
         if shown != right:
             text = f"{attempt}: the {name} was said to be {reais(shown)}"
-            tally.broke(f"{text}, and is {reais(right)} in the end", abs(shown - right))
+            builder.broke(f"{text}, and is {reais(right)} in the end", abs(shown - right))
     lines = [Edge(e.transaction_id, e.amount_minor, e.balance_after_minor) for e in reversed(closing[len(opening) :])]
     if attempt.sent.after is None and list(seen.edges) != (lines if seen.is_whole else lines[: len(seen.edges)]):
-        tally.broke(f"{attempt}: the statement shows {len(seen.edges)} lines that are not the {len(lines)} of its time")
+        builder.broke(
+            f"{attempt}: the statement shows {len(seen.edges)} lines that are not the {len(lines)} of its time"
+        )
     if (
         attempt.sent.after is None
         and seen.is_whole
         and seen.opening_minor + sum(edge.change_minor for edge in seen.edges) != seen.closing_minor
     ):
-        tally.broke(f"{attempt}: opening balance and changes do not add up to the closing balance")
+        builder.broke(f"{attempt}: opening balance and changes do not add up to the closing balance")
 
 
 def _us(moment: str | None) -> int:
@@ -105,19 +107,19 @@ def _us(moment: str | None) -> int:
     return (datetime.fromisoformat(moment) - EPOCH) // timedelta(microseconds=1)
 
 
-def _holdings(attempt: Attempt, seen: Holdings, tally: Tally) -> None:
+def _holdings(attempt: Attempt, seen: Holdings, builder: CheckResultBuilder) -> None:
     """All of one instant: what may be spent is the balance without what is held, which is the sum of the holds."""
-    tally.look()
+    builder.look()
     if seen.available_minor != seen.balance_minor - seen.held_minor:
         text = f"{attempt}: of {reais(seen.balance_minor)} with {reais(seen.held_minor)} held"
-        tally.broke(f"{text}, {reais(seen.available_minor)} are said to be available")
+        builder.broke(f"{text}, {reais(seen.available_minor)} are said to be available")
     held_minor = sum(hold.amount_minor for hold in seen.holds if hold.status == "AUTHORIZED")
     if len(seen.holds) < HOLDS_SHOWN and held_minor != seen.held_minor:
         text = f"{attempt}: {reais(seen.held_minor)} are said to be held, and the holds add up to {reais(held_minor)}"
-        tally.broke(text, abs(held_minor - seen.held_minor))
+        builder.broke(text, abs(held_minor - seen.held_minor))
 
 
-def _nobody_elses(evidence: Evidence, facts: Facts, tally: Tally) -> None:
+def _nobody_elses(evidence: Evidence, facts: DatabaseState, builder: CheckResultBuilder) -> None:
     """Nobody but the bank's own people is shown somebody else's account."""
     for attempt in evidence.attempts:
         if evidence.plan.people[attempt.operation.person].role is Role.TELLER:
@@ -126,4 +128,4 @@ def _nobody_elses(evidence: Evidence, facts: Facts, tally: Tally) -> None:
         for account_id, _ in balances_shown(attempt):
             account = facts.accounts.get(account_id)
             if account is not None and mine is not None and account.user_id != mine:
-                tally.broke(f"{attempt}: shows account {account_id}, which is somebody else's")
+                builder.broke(f"{attempt}: shows account {account_id}, which is somebody else's")

@@ -8,9 +8,9 @@ debited, and a closed session's token opens nothing.
 
 from collections.abc import Mapping
 
-from simulation.checks.founded import asked, unfounded, unjustified
-from simulation.checks.kept import REUSED, may_stand_for_another
-from simulation.checks.tally import NO_FACTS, Tally, reais
+from simulation.checks.idempotency_rules import REUSED, may_stand_for_another
+from simulation.checks.refusal_reasons import asked, unjustified, wrong_refusal
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
 from simulation.client.answers import Balance, Page
 from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
@@ -77,30 +77,30 @@ def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
 
 def check(evidence: Evidence) -> CheckResult:
     """Hold every refusal, and every success that should have been one, against the plan and what can have been true."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     if evidence.facts is None:
-        tally.left_open(NO_FACTS)
+        builder.left_open(NO_FACTS)
     for attempt in evidence.attempts:
         operation = attempt.operation
         origin = evidence.origin(operation)
         must = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
         if attempt.outcome == "ok":
-            tally.look()
+            builder.look()
             if must is not None and attempt.answer not in NOTHING_SHOWN:
-                tally.broke(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
+                builder.broke(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
         elif attempt.outcome == "refused" and attempt.code is not None:
-            tally.look()
+            builder.look()
             too_late = frozenset({"INVALID_INPUT"}) if attempt.sent.expires_at is not None else frozenset[str]()
             if not (attempt.code == REUSED and _may_be_reused(evidence, attempt)):
-                _code(attempt, attempt.code, allowed_codes(origin, operation) | too_late, tally)
+                _code(attempt, attempt.code, allowed_codes(origin, operation) | too_late, builder)
         if attempt.outcome in {"ok", "refused"} and evidence.facts is not None:
-            _reasons(evidence, attempt, tally)
-    for original, last, taken_minor in evidence.reasons.reversals_told():
-        tally.look()
+            _reasons(evidence, attempt, builder)
+    for original, last, taken_minor in evidence.possible_states.reversals_told():
+        builder.look()
         if taken_minor > original.amount_minor:
             text = f"of {reais(original.amount_minor)} a total of {reais(taken_minor)} was taken back"
-            tally.broke(f"{last}: {text}", taken_minor - original.amount_minor)
-    return tally.result()
+            builder.broke(f"{last}: {text}", taken_minor - original.amount_minor)
+    return builder.result()
 
 
 def _may_be_reused(evidence: Evidence, attempt: Attempt) -> bool:
@@ -109,16 +109,16 @@ def _may_be_reused(evidence: Evidence, attempt: Attempt) -> bool:
     return may_stand_for_another(attempt, same_key)
 
 
-def _code(attempt: Attempt, code: str, allowed: frozenset[str], tally: Tally) -> None:
+def _code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckResultBuilder) -> None:
     retried = attempt.number > 1 and attempt.operation.kind is Kind.REGISTER and code in {"EMAIL_TAKEN", "CPF_TAKEN"}
     if code not in allowed | ALWAYS_ALLOWED and not retried:
         expected = " or ".join(sorted(allowed)) or "a success"
-        tally.broke(f"{attempt}: refused with {code} where {expected} was due")
+        builder.broke(f"{attempt}: refused with {code} where {expected} was due")
 
 
-def _reasons(evidence: Evidence, attempt: Attempt, tally: Tally) -> None:
+def _reasons(evidence: Evidence, attempt: Attempt, builder: CheckResultBuilder) -> None:
     """Look at what can have been true between the key's first request and this answer: the decision fell in between."""
     for one in asked(evidence, attempt):
-        wrong = (unjustified if one.code is None else unfounded)(evidence, attempt, one)
+        wrong = (unjustified if one.code is None else wrong_refusal)(evidence, attempt, one)
         if wrong is not None:
-            tally.broke(f"{attempt}: {wrong}", one.need_minor)
+            builder.broke(f"{attempt}: {wrong}", one.need_minor)

@@ -8,13 +8,13 @@ program, each refusal among them.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from simulation.checks.kept import REUSED
-from simulation.checks.tally import Tally
+from simulation.checks.idempotency_rules import REUSED
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.checks.whole_rows import check_rows, have_rows
 from simulation.fields.truth import Truth, instant, us_of
 from simulation.history import Attempt
+from simulation.judge.database_state import Row
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import Row
 from simulation.plan.model import KEYED_KINDS, STATE_KINDS, Kind
 from simulation.result import CheckResult
 
@@ -48,10 +48,10 @@ def check(evidence: Evidence) -> CheckResult:
     return check_rows(NAME, TITLE, evidence, _look)
 
 
-def _look(truth: Truth, tally: Tally) -> None:
+def _look(truth: Truth, builder: CheckResultBuilder) -> None:
     for looks in (_people, _accounts, _transactions, _holds, _sessions, _events, _audits):
-        for sentence in looks(truth, tally):
-            tally.broke(sentence)
+        for sentence in looks(truth, builder):
+            builder.broke(sentence)
 
 
 def _differ(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
@@ -60,32 +60,32 @@ def _differ(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
             yield f"{what}: {name} is {row[name]!r}, not {right!r}"
 
 
-def _people(truth: Truth, tally: Tally) -> Iterator[str]:
+def _people(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
     evidence = truth.evidence
     for person in evidence.plan.people[1:]:
         row = truth.row("users", evidence.user_ids.get(person.index))
         if row is None:
             continue
-        tally.look()
+        builder.look()
         due = {"email": person.email, "full_name": " ".join(person.full_name.split()), "cpf": person.cpf}
         yield from _differ(f"person {person.index}", row, {**due, "role": "CUSTOMER"})
         if not str(row["password_hash"]).startswith("$argon2id$") or person.password in str(row["password_hash"]):
             yield f"person {person.index}: the password is not kept as a hash of argon2id"
 
 
-def _accounts(truth: Truth, tally: Tally) -> Iterator[str]:
+def _accounts(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
     evidence = truth.evidence
     for index, opened in evidence.opened.items():
         row = truth.row("accounts", opened.account_id)
         if row is None:
             continue
-        tally.look()
+        builder.look()
         owner = evidence.user_ids.get(evidence.plan.accounts[index].person)
         due: dict[str, object] = {"user_id": owner, "kind": "CUSTOMER", "number": opened.number, "currency": "BRL"}
         due["version"] = len(truth.facts.entries.get(opened.account_id, ()))
         yield from _differ(f"account {opened.number}", row, due)
         limits = (row["transfer_limit_minor"], row["daily_limit_minor"])
-        if limits not in evidence.reasons.own_limits(opened.account_id):
+        if limits not in evidence.possible_states.own_limits(opened.account_id):
             yield f"account {opened.number}: its limits are {limits}, which nobody has set last"
 
 
@@ -100,14 +100,14 @@ def _is_within(truth: Truth, attempts: Sequence[Attempt], moment: object) -> boo
     return begin <= us_of(moment) <= min(told, default=float("inf")) + SLACK_US
 
 
-def _transactions(truth: Truth, tally: Tally) -> Iterator[str]:
+def _transactions(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
     evidence = truth.evidence
     for row in truth.rows["transactions"].values():
         is_fee = row["kind"] == "FEE"
         effect = evidence.oracle.effects.get(row["related_id"] if is_fee else row["id"])
         if effect is None:
             continue  # `balances_match_oracle` says that nobody has asked for it
-        tally.look()
+        builder.look()
         what = f"transaction {row['id']} of person {effect.caller[0]}"
         due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(effect.caller[0])}
         due["description"] = None if is_fee else effect.description
@@ -123,39 +123,40 @@ def _transactions(truth: Truth, tally: Tally) -> Iterator[str]:
                 yield f"{what}: its entry in the {side}ed account is of another version or moment"
 
 
-def _holds(truth: Truth, tally: Tally) -> Iterator[str]:
+def _holds(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
     evidence = truth.evidence
     for row in truth.rows["holds"].values():
-        promise = evidence.oracle.promises.get(row["id"])
-        if promise is None:
+        expected_hold = evidence.oracle.expected_holds.get(row["id"])
+        if expected_hold is None:
             continue
-        tally.look()
-        what = f"hold {row['id']} of person {promise.caller[0]}"
-        due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(promise.caller[0])}
-        due["description"] = promise.description
+        builder.look()
+        what = f"hold {row['id']} of person {expected_hold.caller[0]}"
+        due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(expected_hold.caller[0])}
+        due["description"] = expected_hold.description
         yield from _differ(what, row, due)
         created_us = us_of(row["created_at"])
         ends_us = created_us + HOLD_LIFE_DAYS * 86_400_000_000
-        if promise.expires_at is not None:
-            ends_us = us_of(promise.expires_at)
+        if expected_hold.expires_at is not None:
+            ends_us = us_of(expected_hold.expires_at)
         if us_of(row["expires_at"]) != ends_us:
-            yield f"{what}: it expires at {row['expires_at']}, and {promise.expires_at or 'the usual'} was asked for"
-        if not _is_within(truth, _asked(truth, promise.caller), row["created_at"]):
+            asked = expected_hold.expires_at or "the usual"
+            yield f"{what}: it expires at {row['expires_at']}, and {asked} was asked for"
+        if not _is_within(truth, _asked(truth, expected_hold.caller), row["created_at"]):
             yield f"{what}: it was created at {row['created_at']}, not between its request and the answer"
-        if promise.ended_by is not None and row["ended_at"] is not None:
-            if not _is_within(truth, _asked(truth, promise.ended_by), row["ended_at"]):
+        if expected_hold.ended_by is not None and row["ended_at"] is not None:
+            if not _is_within(truth, _asked(truth, expected_hold.ended_by), row["ended_at"]):
                 yield f"{what}: it ended at {row['ended_at']}, not between the request for that and the answer"
             if us_of(row["ended_at"]) >= us_of(row["expires_at"]):
                 yield f"{what}: somebody ended it at {row['ended_at']}, after its own end at {row['expires_at']}"
 
 
-def _sessions(truth: Truth, tally: Tally) -> Iterator[str]:
+def _sessions(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
     """Each session is a person's of the plan, began where the requests came from, and is closed if it was left."""
     people = set(truth.evidence.user_ids.values())
     closed = sum(row["closed_at"] is not None for row in truth.rows["sessions"].values())
     logouts = [a for a in truth.evidence.attempts if a.operation.kind is Kind.LOGOUT and a.outcome == "ok"]
     for row in truth.rows["sessions"].values():
-        tally.look()
+        builder.look()
         yield from _differ(f"session {row['id']}", row, {"ip_address": SENDER, "user_agent": PROGRAM})
         if row["user_id"] not in people:
             yield f"session {row['id']} is nobody's"
@@ -177,7 +178,7 @@ def sessions_left(logouts: Sequence[Attempt]) -> int:
     return left
 
 
-def _events(truth: Truth, tally: Tally) -> Iterator[str]:
+def _events(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
     """Hold the events of each request, found by its correlation id, against what was asked and answered."""
     data = {event.position: event for event in truth.facts.events}
     by_request: dict[str, list[Row]] = defaultdict(list)
@@ -189,7 +190,7 @@ def _events(truth: Truth, tally: Tally) -> Iterator[str]:
             have_left.add(attempt.operation.person)
         if attempt.correlation_id is None or attempt.outcome not in {"ok", "refused"}:
             continue
-        tally.look()
+        builder.look()
         rows = by_request.get(attempt.correlation_id, [])
         # Between logging out and in again, a request has no token; its form is looked at first.
         is_known = attempt.code != "BAD_INPUT" or attempt.operation.person not in have_left
@@ -223,14 +224,14 @@ def _event(truth: Truth, attempt: Attempt, row: Row, *, is_known: bool) -> Itera
         yield f"{what} is of {row['created_at']}, not between the request and the answer"
 
 
-def _audits(truth: Truth, tally: Tally) -> Iterator[str]:
+def _audits(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
     """Each audit row has its event's person, sender, program and moment."""
     events = {row["position"]: row for row in truth.rows["event_store"].values()}
     for row in truth.rows["audit_logs"].values():
         event = events.get(row["event_position"])
         if event is None:
             continue  # `audit_complete` names it
-        tally.look()
+        builder.look()
         metadata = event["metadata"]
         due = {"user_id": event["user_id"], "created_at": event["created_at"]}
         due |= {name: metadata.get(name) for name in ("ip_address", "user_agent")}

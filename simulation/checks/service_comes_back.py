@@ -5,7 +5,7 @@ one of several workers was killed, its subscribers were served by another within
 stood still, the others moved money. A run without faults is not looked at.
 """
 
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.faults.recovery import recovery_from
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult, Verdict
@@ -21,12 +21,12 @@ def applies(evidence: Evidence) -> bool:
 
 def check(evidence: Evidence) -> CheckResult:
     """Look for the first answers after each fault."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     for run in evidence.faults:
-        tally.look()
+        builder.look()
         recovery = recovery_from(run, evidence.attempts, workers=evidence.plan.workers)
         if recovery.verdict is Verdict.FAIL:
-            tally.broke(recovery.sentence, float("inf") if recovery.back_s is None else recovery.back_s)
+            builder.broke(recovery.sentence, float("inf") if recovery.back_s is None else recovery.back_s)
         elif recovery.verdict is Verdict.UNKNOWN:
-            tally.left_open(recovery.sentence)
-    return tally.result()
+            builder.left_open(recovery.sentence)
+    return builder.result()

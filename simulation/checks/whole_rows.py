@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.fields.truth import Truth
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
@@ -13,11 +13,13 @@ def have_rows(evidence: Evidence) -> bool:
     return evidence.facts is None or bool(evidence.facts.rows)
 
 
-def check_rows(name: str, title: str, evidence: Evidence, look: Callable[[Truth, Tally], None]) -> CheckResult:
-    """Return what a check finds that looks at the truth and tells the tally; UNKNOWN without the database."""
-    tally = Tally(name, title)
+def check_rows(
+    name: str, title: str, evidence: Evidence, look: Callable[[Truth, CheckResultBuilder], None]
+) -> CheckResult:
+    """Return what a check finds that looks at the truth and tells the builder; UNKNOWN without the database."""
+    builder = CheckResultBuilder(name, title)
     if evidence.facts is None:
-        tally.left_open(NO_FACTS)
+        builder.left_open(NO_FACTS)
     else:
-        look(Truth(evidence, evidence.facts), tally)
-    return tally.result()
+        look(Truth(evidence, evidence.facts), builder)
+    return builder.result()

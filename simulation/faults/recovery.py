@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun
 from simulation.history import Attempt
 from simulation.plan.model import MONEY_KINDS, READ_KINDS
-from simulation.result import FaultResult, Sighting, Verdict
+from simulation.result import CoverageItem, FaultResult, Verdict
 
 ENOUGH_NS = 1_500_000_000
 """Others wait half a second for a worker that stands still, and a busy machine some tenths for a batch."""
@@ -130,12 +130,12 @@ def _hurt(attempts: Sequence[Attempt], from_ns: int, to_ns: int) -> int:
     return sum(from_ns <= a.ended_ns <= to_ns and (a.outcome == "unknown" or a.code == "OVERLOADED") for a in attempts)
 
 
-def fault_sightings(runs: Sequence[FaultRun]) -> tuple[Sighting, ...]:
+def fault_coverage(runs: Sequence[FaultRun]) -> tuple[CoverageItem, ...]:
     """Return, for each fault that was planned, how much of it was really there: what never was has not been tested."""
     seen: dict[FaultName, int] = {}
     for run in runs:
         seen[run.planned.name] = seen.get(run.planned.name, 0) + run.seen
     return tuple(
-        Sighting(f"fault_{name}", f"{FAULTS[name].title}: {FAULTS[name].seen_as}", count)
+        CoverageItem(f"fault_{name}", f"{FAULTS[name].title}: {FAULTS[name].seen_as}", count)
         for name, count in seen.items()
     )

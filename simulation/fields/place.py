@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from simulation.fields.truth import Object, Truth
 from simulation.history import Attempt
-from simulation.judge.facts import Row
+from simulation.judge.database_state import Row
 
 TABLES = {
     "Account": "accounts",

@@ -34,14 +34,14 @@ def _status(place: Place) -> object:
     kind = place.attempt.operation.kind
     if kind is Kind.OPEN_ACCOUNT:
         return "ACTIVE"
-    reasons = place.truth.evidence.reasons
+    reasons = place.truth.evidence.possible_states
     return OneOf(frozenset(reasons.statuses(place.shown["id"], place.truth.window(place.attempt))))
 
 
 def _balance(place: Place) -> object:
     if place.attempt.operation.kind is Kind.OPEN_ACCOUNT:
         return Money(0)
-    balances = place.truth.evidence.reasons.balances(place.shown["id"], place.truth.window(place.attempt))
+    balances = place.truth.evidence.possible_states.balances(place.shown["id"], place.truth.window(place.attempt))
     return OneOf(frozenset(Money(balance) for balance in balances))
 
 
@@ -71,14 +71,14 @@ def _captured(place: Place) -> object:
 
 def _limit(which: int) -> Rule:
     def rule(place: Place) -> object:
-        limits = place.truth.evidence.reasons.limits(place.account_id, place.truth.window(place.attempt))
+        limits = place.truth.evidence.possible_states.limits(place.account_id, place.truth.window(place.attempt))
         return OneOf(frozenset(Money(pair[which]) for pair in limits))
 
     return rule
 
 
 def _left_today(place: Place) -> object:
-    reasons, window = place.truth.evidence.reasons, place.truth.window(place.attempt)
+    reasons, window = place.truth.evidence.possible_states, place.truth.window(place.attempt)
     a_day = minor_of(place.shown["perDay"])
     least = a_day - reasons.spent_at_most(place.account_id, window)
     return Between(max(0, least), max(0, a_day - reasons.spent_at_least(place.account_id, window)))

@@ -11,7 +11,7 @@ from simulation.fields import pages
 from simulation.fields.place import Place, Sentences
 from simulation.fields.rules import minor_of
 from simulation.fields.truth import instant
-from simulation.judge.facts import EntryRow
+from simulation.judge.database_state import EntryRow
 from simulation.plan.model import Kind
 
 ACCESS_MINUTES, REFRESH_DAYS = 15, 30
@@ -81,7 +81,7 @@ def _holds(place: Place) -> Sentences:
         yield "the holds are not the latest first"
     if unknown := set(shown) - {hold.id for hold in on}:
         yield f"hold {min(unknown)} is shown, and is none of the account's"
-    told = place.truth.evidence.reasons.holds_told_before(place.shown["id"], place.attempt.invoked_ns)
+    told = place.truth.evidence.possible_states.holds_told_before(place.shown["id"], place.attempt.invoked_ns)
     if len(shown) < HOLDS_SHOWN and (missing := told - set(shown)):
         yield f"hold {min(missing)} is not shown, and was made before"
 

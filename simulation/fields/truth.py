@@ -10,9 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState, EntryRow, Row
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import EntryRow, Facts, Row
-from simulation.judge.reasons import Window
+from simulation.judge.possible_states import Window
 from simulation.judge.timeline import AccountTimeline
 
 BANK_ZONE = ZoneInfo("America/Sao_Paulo")
@@ -54,7 +54,7 @@ class Truth:
     """The books of a run, ready to be asked about what answers show."""
 
     evidence: Evidence
-    facts: Facts
+    facts: DatabaseState
     cursors: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @cached_property
@@ -78,7 +78,7 @@ class Truth:
 
     def window(self, attempt: Attempt) -> Window:
         """Return the stretch in which a read was made, or a mutation decided."""
-        return self.evidence.reasons.window(attempt)
+        return self.evidence.possible_states.window(attempt)
 
     def timeline(self, account_id: str) -> AccountTimeline | None:
         """Return the versions of an account."""
@@ -124,7 +124,7 @@ class Truth:
 
     def held_bounds(self, account_id: str, window: Window) -> Between:
         """Return how much can have been held on an account."""
-        reasons = self.evidence.reasons
+        reasons = self.evidence.possible_states
         return Between(reasons.held_at_least(account_id, window), reasons.held_at_most(account_id, window))
 
     def moment_us(self, moment_ns: float) -> float:

@@ -34,7 +34,7 @@ class Effect:
 
 
 @dataclass(slots=True)
-class Promise:
+class ExpectedHold:
     """Money that was set aside, and what ended that: a capture or a release (None: nothing that anybody asked for)."""
 
     caller: Caller
@@ -56,7 +56,7 @@ class Oracle:
     """
 
     effects: Mapping[str, Effect]
-    promises: Mapping[str, Promise]
+    expected_holds: Mapping[str, ExpectedHold]
     unresolved: Sequence[str]
     contradictions: Sequence[str]
     unknown_outcomes: int

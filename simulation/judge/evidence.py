@@ -10,10 +10,10 @@ from typing import Any
 from simulation.client.answers import Opened
 from simulation.faults.model import FaultRun
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState, LedgerSnapshot
 from simulation.judge.effects import Caller, Oracle
-from simulation.judge.facts import Facts, LedgerSnapshot
 from simulation.judge.oracle import resolve
-from simulation.judge.reasons import Reasons
+from simulation.judge.possible_states import PossibleStates
 from simulation.judge.timeline import Timelines
 from simulation.plan.model import KEYED_KINDS, Operation, Plan
 from simulation.plan.people import Person
@@ -44,7 +44,7 @@ class Evidence:
 
     plan: Plan
     attempts: Sequence[Attempt]
-    facts: Facts | None
+    facts: DatabaseState | None
     snapshots: Sequence[LedgerSnapshot] = ()
     logs: Sequence[Path] = ()
     secrets: Sequence[Secret] = ()
@@ -101,9 +101,9 @@ class Evidence:
         )
 
     @cached_property
-    def reasons(self) -> Reasons:
+    def possible_states(self) -> PossibleStates:
         """The states that were possible between a request and its response."""
-        return Reasons(
+        return PossibleStates(
             self.attempts,
             self.by_key,
             oracle=self.oracle,

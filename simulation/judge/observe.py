@@ -14,13 +14,13 @@ from typing import Any
 import asyncpg
 
 from fixtures.backends.reach import plain_url
-from simulation.judge.facts import (
+from simulation.judge.database_state import (
     AccountRow,
     AuditRow,
+    DatabaseState,
     DayRow,
     EntryRow,
     EventRow,
-    Facts,
     HoldRow,
     KeyRow,
     LedgerSnapshot,
@@ -218,11 +218,11 @@ class Observatory:
             await self._connection.execute(LOCK_ACCOUNTS)
             yield
 
-    async def facts(self) -> Facts:
+    async def facts(self) -> DatabaseState:
         """Read everything the checks look at, all of one moment."""
         async with self._snapshot() as connection:
             entries = [EntryRow(*row) for row in await connection.fetch(ENTRIES)]
-            return Facts(
+            return DatabaseState(
                 users=[UserRow(*row) for row in await connection.fetch(USERS)],
                 accounts={row["id"]: AccountRow(*row) for row in await connection.fetch(ACCOUNTS)},
                 transactions={row["id"]: TransactionRow(*row) for row in await connection.fetch(TRANSACTIONS)},

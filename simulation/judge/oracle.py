@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from simulation.client.answers import Held, Listed, Moved
 from simulation.client.forms import MalformedAnswerError, minor
 from simulation.history import Attempt, Sent
-from simulation.judge.effects import OUTSIDE, Caller, Effect, Oracle, Promise
-from simulation.judge.facts import Facts, KeyRow, TransactionRow
+from simulation.judge.database_state import DatabaseState, KeyRow, TransactionRow
+from simulation.judge.effects import OUTSIDE, Caller, Effect, ExpectedHold, Oracle
 from simulation.plan.model import MONEY_KINDS, Kind
 from simulation.plan.terms import Terms
 
@@ -32,12 +32,12 @@ class _Happened:
 class _Resolving:
     """The intermediate results of the resolution."""
 
-    facts: Facts | None
+    facts: DatabaseState | None
     user_ids: Mapping[int, str]
     ids_by_number: Mapping[str, str]
     terms: Terms
     effects: dict[str, Effect] = field(default_factory=dict)
-    promises: dict[str, Promise] = field(default_factory=dict)
+    expected_holds: dict[str, ExpectedHold] = field(default_factory=dict)
     unresolved: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
     unknown: int = 0
@@ -46,7 +46,7 @@ class _Resolving:
 def resolve(
     by_key: Mapping[Caller, Sequence[Attempt]],
     *,
-    facts: Facts | None,
+    facts: DatabaseState | None,
     user_ids: Mapping[int, str],
     ids_by_number: Mapping[str, str],
     terms: Terms,
@@ -67,7 +67,7 @@ def resolve(
             happened = _happened(found, caller, attempts)
             if happened is not None and not _take(found, caller, attempts, happened):
                 found.contradictions.append(f"{attempts[0]} moved money that nobody asked to move with this key")
-    return Oracle(found.effects, found.promises, found.unresolved, found.contradictions, found.unknown)
+    return Oracle(found.effects, found.expected_holds, found.unresolved, found.contradictions, found.unknown)
 
 
 def _turn(attempt: Attempt) -> int:
@@ -208,26 +208,26 @@ def _authorize(found: _Resolving, caller: Caller, sent: Sent, hold_id: str | Non
     content = content_of(sent, found.ids_by_number)
     if content is None or hold_id is None:
         return False
-    found.promises.setdefault(
-        hold_id, Promise(caller, hold_id, *content, description=sent.text, expires_at=sent.expires_at)
+    found.expected_holds.setdefault(
+        hold_id, ExpectedHold(caller, hold_id, *content, description=sent.text, expires_at=sent.expires_at)
     )
     return True
 
 
 def _end(found: _Resolving, caller: Caller, asked: Attempt, happened: _Happened) -> bool:
     """Note that a hold was captured or released; twice is a contradiction."""
-    promise = found.promises.get(asked.sent.about_id or "")
-    if promise is None:
+    expected_hold = found.expected_holds.get(asked.sent.about_id or "")
+    if expected_hold is None:
         return False
-    if promise.ended_by is not None:
+    if expected_hold.ended_by is not None:
         found.contradictions.append(f"{asked} ended a hold that had ended already")
         return True
-    promise.ended_by = caller
+    expected_hold.ended_by = caller
     if asked.operation.kind is Kind.RELEASE:
         return True
     amount = asked.sent.amount
-    promise.captured_minor = promise.amount_minor if amount is None else minor(amount)
-    content = (promise.account_id, promise.to_account_id, promise.captured_minor)
+    expected_hold.captured_minor = expected_hold.amount_minor if amount is None else minor(amount)
+    content = (expected_hold.account_id, expected_hold.to_account_id, expected_hold.captured_minor)
     [id_] = happened.transaction_ids
     return _note(
         found,
@@ -236,8 +236,8 @@ def _end(found: _Resolving, caller: Caller, asked: Attempt, happened: _Happened)
         content,
         transaction_id=id_,
         acknowledged=happened.acknowledged,
-        related_id=promise.hold_id,
-        description=promise.description,
+        related_id=expected_hold.hold_id,
+        description=expected_hold.description,
     )
 
 

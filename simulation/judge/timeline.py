@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from simulation.client.answers import moves_in
 from simulation.history import Attempt
-from simulation.judge.facts import EntryRow, Facts
+from simulation.judge.database_state import DatabaseState, EntryRow
 from simulation.plan.model import MONEY_KINDS
 
 Caller = tuple[int, str]
@@ -84,7 +84,9 @@ def _told(pairs: Sequence[tuple[int, int]]) -> _Told:
 class Timelines:
     """The timelines of every account, and the order of all transactions in the log."""
 
-    def __init__(self, facts: Facts, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]) -> None:
+    def __init__(
+        self, facts: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
+    ) -> None:
         self.moments = moments_of(facts, by_key, user_ids)
         self.accounts = {id_: AccountTimeline(facts.entries.get(id_, ()), self.moments) for id_ in facts.accounts}
         self.positions: dict[str, int] = {}
@@ -110,7 +112,7 @@ class Timelines:
 
 
 def moments_of(
-    facts: Facts, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
+    facts: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
 ) -> dict[str, Moments]:
     """Return the moments of each transaction that somebody in the plan asked for."""
     told: dict[str, int] = {}

@@ -33,6 +33,6 @@ def plant() -> None:
 MUTANT = Mutant(
     name="accounts_read_one_by_one",
     explanation=__doc__ or "",
-    caught_by=("one_instant", "conservation"),
+    caught_by=("snapshot_reads", "conservation"),
     plant=plant,
 )

@@ -5,11 +5,11 @@ from dataclasses import replace
 from random import Random
 
 from simulation.faults.model import FaultName
-from simulation.plan.draft import Draft, clicked, key, reais
 from simulation.plan.mix import TELLER, Drawer
 from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
+from simulation.plan.operation_draft import Draft, clicked, key, reais
 from simulation.plan.people import Person, Role, make_people
-from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, draw_lookouts
+from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, draw_probes
 from simulation.plan.warmup import draw_warmup
 from simulation.scenarios.shape import Scenario
 
@@ -35,7 +35,7 @@ def draw_plan(
 ) -> Plan:
     """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none.
 
-    With `faults`, people bank in the same way as without; a schedule of the faults, and lookouts that see when the
+    With `faults`, people bank in the same way as without; a schedule of the faults, and probes that see when the
     service is back, come on top. For up to `overtime_s` more people can go on as they did. Without `warm_up` nothing is
     tried before they bank.
     """
@@ -56,8 +56,8 @@ def draw_plan(
     drive += overtime
     planned = draw_faults(Random(f"{seed} faults"), faults, duration_s=duration_s, workers=workers)
     if planned:
-        chances, terms = Random(f"{seed} lookouts"), scenario.terms
-        drive += draw_lookouts(chances, people, accounts, duration_s=duration_s, workers=workers, terms=terms)
+        chances, terms = Random(f"{seed} probes"), scenario.terms
+        drive += draw_probes(chances, people, accounts, duration_s=duration_s, workers=workers, terms=terms)
         drive += draw_bursts(Random(f"{seed} bursts"), people, accounts, planned, workers=workers)
         chances = Random(f"{seed} leavers")
         drive += draw_leavers(chances, people, accounts, planned, duration_s=duration_s, workers=workers)

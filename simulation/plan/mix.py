@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import accumulate
 from random import Random
 
-from simulation.plan.draft import Draft, clicked, key, reais
 from simulation.plan.model import Intent, Kind, PlannedAccount
+from simulation.plan.operation_draft import Draft, clicked, key, reais
 from simulation.plan.payday import Payday
 from simulation.plan.people import Person, Role
 from simulation.plan.retries import Retries

@@ -192,7 +192,7 @@ class Plan:
 
     @property
     def heal(self) -> Sequence[Operation]:
-        """Return the lookouts after the drive, which go on until the service is back after the last fault."""
+        """Return the probes after the drive, which go on until the service is back after the last fault."""
         return [operation for operation in self.operations if operation.phase == "heal"]
 
     @property

@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from simulation.plan.draft import Draft, key, reais
 from simulation.plan.model import Intent, Kind
+from simulation.plan.operation_draft import Draft, key, reais
 
 SOON_NS = (60_000_000, 900_000_000)
 """How much later somebody answers to what somebody else has done."""
@@ -150,7 +150,7 @@ class Payday:
                 return [hold, too_much, right]
 
     def _promised(self, at_ns: int) -> list[Draft]:
-        """Promise most of what is on a new account, try to spend it all the same, and spend it when it is released."""
+        """Hold most of what is on a new account, try to spend it all the same, and spend it when it is released."""
         payment = self._bankers.payment(at_ns)
         opening = self._bankers.opening(at_ns, payment.person, self._key())
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)

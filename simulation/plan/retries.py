@@ -5,8 +5,8 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from simulation.plan.draft import Draft, key, reais
 from simulation.plan.model import Intent, Kind
+from simulation.plan.operation_draft import Draft, key, reais
 
 BURST = 50
 """So many at once send the same key: more than one batch takes in while another is written."""

@@ -1,13 +1,13 @@
-"""Drawing which faults happen when, and the lookouts that see when the service is back. Pure, like all of the plan."""
+"""Drawing which faults happen when, and the probes that see when the service is back. Pure, like all of the plan."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
 from simulation.faults.model import BACK_S, FAULTS, FaultName, PlannedFault
-from simulation.plan.draft import Draft, key
 from simulation.plan.mix import TELLER
 from simulation.plan.model import Intent, Kind, PlanError, PlannedAccount
+from simulation.plan.operation_draft import Draft, key
 from simulation.plan.people import Person, Role
 from simulation.plan.terms import Terms
 
@@ -18,7 +18,7 @@ ROOM_S = 4.0
 """What a fault is given to be over before the next one; a longer recovery delays the next one."""
 
 LOOKOUTS_PER_S = 32
-"""Operations of lookouts a second, at most: they must not be the load."""
+"""Operations of probes a second, at most: they must not be the load."""
 
 LOOKOUT_EVERY_NS = 250_000_000
 """How often each worker is looked at: finer than anybody would notice that the bank is away."""
@@ -79,7 +79,7 @@ def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, i
     return PlannedFault(name, round(at_s * 1000), lasts_ms, worker, percent, replies, delay_ms)
 
 
-def draw_lookouts(
+def draw_probes(
     random: Random,
     people: Sequence[Person],
     accounts: Sequence[PlannedAccount],
@@ -156,7 +156,7 @@ def draw_leavers(
 ) -> list[Draft]:
     """Draw people who log out and whose tokens are then tried on every worker, all of which know the session.
 
-    They come with the faults that keep a worker from telling Redis of it. Households do not: the lookouts are theirs.
+    They come with the faults that keep a worker from telling Redis of it. Households do not: the probes are theirs.
     """
     if not any(FAULTS[fault.name].by_redis_proxy for fault in faults):
         return []

@@ -10,8 +10,8 @@ from itertools import pairwise
 from random import Random
 from typing import Protocol
 
-from simulation.plan.draft import Draft, key, reais
 from simulation.plan.model import MONEY_KINDS, Intent, Kind
+from simulation.plan.operation_draft import Draft, key, reais
 from simulation.plan.people import Person, Role
 
 TELLER = 0

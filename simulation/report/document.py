@@ -10,7 +10,7 @@ from simulation.report.facts import by_arm, by_operation, count_outcomes, driven
 from simulation.report.wording import first_trouble, headline
 from simulation.result import RunResult
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 """Raised when a key changes its meaning; a program that reads the file should look at it first."""
 
 
@@ -42,7 +42,7 @@ def build_document(result: RunResult) -> dict[str, object]:
         "criteria": [asdict(criterion) for criterion in result.criteria],
         "checks": [asdict(check) for check in result.checks],
         "faults": [asdict(fault) for fault in result.faults],
-        "sightings": [asdict(sighting) for sighting in result.sightings],
+        "coverage": [asdict(coverage_item) for coverage_item in result.coverage],
         "outcomes": count_outcomes(driven(result.samples)),
         "operations": [asdict(fact) for fact in by_operation(result.samples)],
         "arms": [asdict(fact) for fact in by_arm(result.samples)],

@@ -1,6 +1,6 @@
 """The verdict as JUnit XML, which every CI system can show.
 
-One test case for each criterion, check, fault and required sighting: FAIL is a failure, UNKNOWN an error, so that a
+One test case for each criterion, check, fault and item of coverage: FAIL is a failure, UNKNOWN an error, so that a
 gate that reads the file and a gate that reads the exit code agree.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from simulation.report.wording import aside_words, fault_back, fault_moment, fault_takeover, measured, span
-from simulation.result import CheckResult, CriterionResult, Excerpt, FaultResult, RunResult, Sighting, Verdict
+from simulation.result import CheckResult, CoverageItem, CriterionResult, Excerpt, FaultResult, RunResult, Verdict
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
@@ -22,7 +22,11 @@ def render_junit(result: RunResult) -> str:
         ("criteria", "Success criteria", [_criterion(criterion, aside_words(result)) for criterion in result.criteria]),
         ("checks", "Safety checks", list(_checks(result)) if result.checks else [_nothing_checked()]),
         ("faults", "Faults", map(_fault, result.faults)),
-        ("sightings", "Seen on the way", [_sighting(sighting) for sighting in result.sightings if sighting.required]),
+        (
+            "coverage",
+            "Seen on the way",
+            [_coverage_item(coverage_item) for coverage_item in result.coverage if coverage_item.required],
+        ),
     )
     for name, title, cases in suites:
         if (found := list(cases)) or name != "faults":
@@ -106,10 +110,14 @@ def _nothing_checked() -> Element:
     return _case("Safety checks", Verdict.UNKNOWN, "no safety check looked at this run")
 
 
-def _sighting(sighting: Sighting) -> Element:
-    verdict = Verdict.PASS if sighting.seen else Verdict.UNKNOWN
-    said = f"seen {sighting.seen} times" if sighting.seen else "never seen, so the run has not tested what it claims"
-    return _case(sighting.title, verdict, said)
+def _coverage_item(coverage_item: CoverageItem) -> Element:
+    verdict = Verdict.PASS if coverage_item.seen else Verdict.UNKNOWN
+    said = (
+        f"seen {coverage_item.seen} times"
+        if coverage_item.seen
+        else "never seen, so the run has not tested what it claims"
+    )
+    return _case(coverage_item.title, verdict, said)
 
 
 def _seconds(result: RunResult) -> str:

@@ -26,7 +26,7 @@ from simulation.report.wording import (
     violations,
     with_unit,
 )
-from simulation.result import CheckResult, CriterionResult, FaultResult, RunResult, Sighting, Verdict
+from simulation.result import CheckResult, CoverageItem, CriterionResult, FaultResult, RunResult, Verdict
 
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yellow"}
 
@@ -59,8 +59,8 @@ def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = (
     console.print(_checks(result.checks))
     if result.faults:
         console.print(_faults(result.faults))
-    if result.sightings:
-        console.print(_sightings(result.sightings))
+    if result.coverage:
+        console.print(_coverage(result.coverage))
     console.print(_operations(result))
     facts = (f"{fact.title}: {with_unit(fact.value, fact.unit)}" for fact in information(result))
     console.print(Text("\n".join(f" {line}" for line in facts), style="dim"))
@@ -145,14 +145,14 @@ def _faults(faults: Sequence[FaultResult]) -> Table:
     return table
 
 
-def _sightings(sightings: Sequence[Sighting]) -> Table:
+def _coverage(coverage: Sequence[CoverageItem]) -> Table:
     table = _table("Seen on the way", "", "What", "Times", right=("Times",))
-    for sighting in sightings:
-        if sighting.seen or sighting.required:
-            mark = word(Verdict.PASS if sighting.seen else Verdict.UNKNOWN)
+    for coverage_item in coverage:
+        if coverage_item.seen or coverage_item.required:
+            mark = word(Verdict.PASS if coverage_item.seen else Verdict.UNKNOWN)
         else:
             mark = aside()
-        table.add_row(mark, Text(sighting.title), f"{sighting.seen:,}" if sighting.seen else "never")
+        table.add_row(mark, Text(coverage_item.title), f"{coverage_item.seen:,}" if coverage_item.seen else "never")
     return table
 
 

@@ -94,7 +94,7 @@ def headline(result: RunResult) -> str:
         return "Nothing wrong was seen, but no safety check looked."
     untold = sum(c.verdict is Verdict.UNKNOWN for c in checks)
     untold += sum(c.verdict is Verdict.UNKNOWN for c in criteria)
-    unseen = sum(s.required and not s.seen for s in result.sightings)
+    unseen = sum(s.required and not s.seen for s in result.coverage)
     if untold or unseen:
         parts = []
         if untold:
@@ -127,7 +127,7 @@ def first_trouble(result: RunResult) -> str:
             if criterion.verdict is wanted and criterion.required:
                 why = f"{measured(criterion)} measured, {criterion.target} wanted"
                 return f"{criterion.title}: {'; '.join(text for text in (why, criterion.note) if text)}"
-    for sighting in result.sightings:
-        if sighting.required and not sighting.seen:
-            return f"{sighting.title}: never seen, so the run has not tested what it claims"
+    for coverage_item in result.coverage:
+        if coverage_item.required and not coverage_item.seen:
+            return f"{coverage_item.title}: never seen, so the run has not tested what it claims"
     return ""

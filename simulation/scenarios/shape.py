@@ -23,7 +23,7 @@ class Scenario:
     `clicks` is how often a mutation that moves money is sent: 1, or 3 for twice at the same moment and once more later,
     the second and third click coming on top of `rate`. `one_merchant` makes every payment go to the same account.
     So many `employers` pay salaries. `terms` are what the bank charges.
-    `expects` names the sightings that the scenario must bring about, `criteria` what it sets out to measure.
+    `expects` names the coverage that the scenario must bring about, `criteria` what it sets out to measure.
     """
 
     name: str

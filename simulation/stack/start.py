@@ -18,7 +18,7 @@ from simulation.plan.people import Person
 from simulation.plan.terms import Terms
 from simulation.progress import Progress
 from simulation.stack.emptiness import require_empty
-from simulation.stack.tether import Tether
+from simulation.stack.orphan_guard import Tether
 from simulation.stack.workers import (
     BANK,
     CouldNotRunError,
@@ -125,7 +125,7 @@ async def open_stack(
         marker.unlink(missing_ok=True)
         environment[REACHED] = str(marker)
     bank = BANK if mutant is None else (sys.executable, "-m", "simulation.mutants.serve", mutant)
-    with Tether() as tether:
+    with Tether() as orphan_guard:
         running = Workers(
             [
                 Worker(
@@ -137,7 +137,7 @@ async def open_stack(
                 )
                 for number, port in enumerate(free_ports(workers))
             ],
-            tether,
+            orphan_guard,
         )
         log = logs / "bank-create-admin.log"
         creating = asyncio.create_task(run_to_end(create, environment, log=log, stdin=teller.password + "\n"))

@@ -12,7 +12,7 @@ from time import monotonic_ns
 
 import aiohttp
 
-from simulation.stack.tether import Tether
+from simulation.stack.orphan_guard import Tether
 
 READY_S = 60.0
 """The first start compiles every module's byte code; on a slow machine that takes half a minute."""
@@ -81,12 +81,12 @@ def free_ports(count: int) -> list[int]:
 class Workers:
     """All workers of the bank. `failed` is set, with a CouldNotRunError, when one of them cannot be kept alive."""
 
-    def __init__(self, workers: Sequence[Worker], tether: Tether) -> None:
+    def __init__(self, workers: Sequence[Worker], orphan_guard: Tether) -> None:
         self.all = list(workers)
         self.deaths: list[Death] = []
         self.notes: list[str] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tether = tether
+        self._tether = orphan_guard
         self._stopping = False
         self._keepers: list[asyncio.Task[None]] = []
 

@@ -62,7 +62,7 @@ def test_a_mutant_is_caught_by_the_checks_it_names(
     verdicts = {check.name: check.verdict for check in result.checks}
     missed = [name for name in load(mutant).caught_by if verdicts[name] is not Verdict.FAIL]
     assert not missed, f"{mutant} got past {', '.join(missed)}"
-    [reached] = [sighting for sighting in result.sightings if sighting.name == "mutant_reached"]
+    [reached] = [coverage_item for coverage_item in result.coverage if coverage_item.name == "mutant_reached"]
     assert reached.seen, f"{mutant} never ran: what failed has another reason"
     if load(mutant).caught_by:
         assert result.verdict is Verdict.FAIL
@@ -82,7 +82,7 @@ def test_a_mutant_that_never_runs_is_not_credited_with_what_fails(shared_servers
     shape = SCENARIOS["first_day"]
     plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1, warm_up=False)
     result = play(Run(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
-    assert not {s.name: s.seen for s in result.sightings}["mutant_reached"]
+    assert not {s.name: s.seen for s in result.coverage}["mutant_reached"]
     assert result.verdict is Verdict.UNKNOWN
 
 

@@ -123,7 +123,7 @@ def test_whatever_is_broken_nothing_wrong_is_seen_and_the_service_comes_back_by_
         assert fault["back_s"] < 15
     [killed] = [fault for fault in report["faults"] if fault["name"] == "worker_kill"]
     assert killed["takeover_s"] <= 2
-    seen = {sighting["name"]: sighting for sighting in report["sightings"]}
+    seen = {coverage_item["name"]: coverage_item for coverage_item in report["coverage"]}
     assert all(seen[f"fault_{name}"]["required"] and seen[f"fault_{name}"]["seen"] for name in names)
     assert not any(criterion["required"] for criterion in report["criteria"])
     assert f"--faults {','.join(names)}" in report["run"]["replay_command"]
@@ -212,7 +212,7 @@ def test_a_database_that_cannot_be_reached_is_named(redis_url: str, tmp_path: Pa
 def test_list_explains_every_scenario_check_criterion_and_mutant() -> None:
     told = json.loads(simulation("list", "--json").stdout)
     text = simulation("list").stdout
-    for chapter in ("scenarios", "checks", "criteria", "faults", "sightings", "mutants"):
+    for chapter in ("scenarios", "checks", "criteria", "faults", "coverage", "mutants"):
         assert told[chapter]
         for entry in told[chapter]:
             assert entry.get("explanation") or entry["title"]

@@ -15,12 +15,12 @@ from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY
 from simulation.result import (
     Arm,
     CheckResult,
+    CoverageItem,
     FaultResult,
     MetricSample,
     OperationSample,
     Outcome,
     RunResult,
-    Sighting,
     Verdict,
     WorkerRestart,
 )
@@ -45,7 +45,7 @@ CHECKS = (
     ("events_complete", "Every change has its event, in order", 1_884),
     ("audit_complete", "Every event has its audit row", 1_884),
 )
-SIGHTINGS = (
+COVERAGE = (
     ("refusal", "A transfer refused for lack of funds", 23),
     ("replay", "A retry answered with the first answer", 61),
     ("key_conflict", "A key used again for something else", 9),
@@ -138,7 +138,7 @@ def make_run() -> RunResult:
         replay_command="simulation run --scenario first_day --seed 42 --people 60 --duration 30 --rate 100 --workers 2",
         criteria=evaluate(load_criteria(), samples, totals, seed=SEED),
         checks=tuple(CheckResult(name, title, Verdict.PASS, n, 0) for name, title, n in CHECKS),
-        sightings=tuple(Sighting(name, title, seen) for name, title, seen in SIGHTINGS),
+        coverage=tuple(CoverageItem(name, title, seen) for name, title, seen in COVERAGE),
         samples=samples,
         metrics=make_metrics(),
         totals=totals,
@@ -157,7 +157,7 @@ def passed_run() -> RunResult:
 
 @pytest.fixture(scope="session")
 def failed_run() -> RunResult:
-    """Money was made, slow events, one check that could not tell, one sighting missing."""
+    """Money was made, slow events, one check that could not tell, one coverage item missing."""
     run = make_run()
     totals = make_totals(event_ms=9.0)
     broken = CheckResult(
@@ -177,7 +177,7 @@ def failed_run() -> RunResult:
         criteria=evaluate(load_criteria(), run.samples, totals, seed=SEED),
         totals=totals,
         checks=(broken, *run.checks[1:3], unsure, *run.checks[4:]),
-        sightings=(*run.sightings, Sighting("failover", "A worker taken over by another", 0)),
+        coverage=(*run.coverage, CoverageItem("failover", "A worker taken over by another", 0)),
     )
 
 

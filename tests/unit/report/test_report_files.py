@@ -14,7 +14,7 @@ import pytest
 from simulation.report.document import build_document, render_json
 from simulation.report.junit import render_junit
 from simulation.report.write import ReportError, prepare_folder, write_report
-from simulation.result import CheckResult, RunResult, Sighting, Verdict
+from simulation.result import CheckResult, CoverageItem, RunResult, Verdict
 
 
 def cases(result: RunResult) -> dict[str, ET.Element]:
@@ -22,10 +22,10 @@ def cases(result: RunResult) -> dict[str, ET.Element]:
     return {case.get("name", ""): case for case in root.iter("testcase")}
 
 
-def test_junit_has_a_case_for_every_criterion_check_and_required_sighting(passed_run: RunResult) -> None:
-    run = replace(passed_run, sightings=(*passed_run.sightings, Sighting("x", "Just curious", 0, required=False)))
+def test_junit_has_a_case_for_every_criterion_check_and_required_item_of_coverage(passed_run: RunResult) -> None:
+    run = replace(passed_run, coverage=(*passed_run.coverage, CoverageItem("x", "Just curious", 0, required=False)))
     titles = [entry.title for entry in run.criteria] + [entry.title for entry in run.checks]
-    titles += [sighting.title for sighting in run.sightings if sighting.required]
+    titles += [coverage_item.title for coverage_item in run.coverage if coverage_item.required]
     assert list(cases(run)) == titles
     assert all(case.find("failure") is None and case.find("error") is None for case in cases(run).values())
 
@@ -82,7 +82,7 @@ def test_junit_survives_signs_that_xml_cannot_hold(passed_run: RunResult) -> Non
 
 def test_json_is_json_with_the_verdict_and_the_exit_code(failed_run: RunResult) -> None:
     document = json.loads(render_json(failed_run))
-    assert (document["report_version"], document["verdict"], document["exit_code"]) == (1, "FAIL", 1)
+    assert (document["report_version"], document["verdict"], document["exit_code"]) == (2, "FAIL", 1)
     assert document["run"]["replay_command"] == failed_run.replay_command
     assert [criterion["verdict"] for criterion in document["criteria"]] == ["PASS", "PASS", "FAIL", "PASS"]
     assert document["checks"][0]["violations"][1].endswith("1,010.00 BRL")

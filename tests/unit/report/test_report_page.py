@@ -10,7 +10,7 @@ from simulation.metrics.read import MetricsTotals
 from simulation.numbers import number
 from simulation.report.html import gauge, render_page
 from simulation.report.plots import draw_plots
-from simulation.result import CheckResult, CriterionResult, MetricSample, RunResult, Sighting, Verdict
+from simulation.result import CheckResult, CoverageItem, CriterionResult, MetricSample, RunResult, Verdict
 
 VOID = {"meta", "link", "br", "path", "use", "rect"}
 PLOTS = ["operations", "arms", "latency", "throughput", "hits", "event_latency", "event_latency_over_time", "database"]
@@ -187,8 +187,8 @@ def test_every_line_of_a_legend_has_a_colour_of_the_page(passed_run: RunResult, 
 
 
 def test_what_no_scenario_set_out_to_see_is_folded_away(passed_run: RunResult) -> None:
-    others = [Sighting(f"other_{n}", f"Something else, number {n}", 0, required=False) for n in range(37)]
-    page = render_page(replace(passed_run, sightings=(*passed_run.sightings, *others)))
+    others = [CoverageItem(f"other_{n}", f"Something else, number {n}", 0, required=False) for n in range(37)]
+    page = render_page(replace(passed_run, coverage=(*passed_run.coverage, *others)))
     folded = re.findall(r'<details class="unseen">.*?</details>', page, re.DOTALL)
     assert len(folded) == 1
     assert "37 not seen" in folded[0]
@@ -229,7 +229,7 @@ def test_a_moment_without_reads_has_no_hit_ratio(passed_run: RunResult) -> None:
 
 def test_a_run_that_broke_off_before_anything_was_measured_has_a_page_without_plots(passed_run: RunResult) -> None:
     bare = replace(
-        passed_run, samples=(), metrics=(), totals=MetricsTotals(), checks=(), criteria=(), sightings=(), notes=()
+        passed_run, samples=(), metrics=(), totals=MetricsTotals(), checks=(), criteria=(), coverage=(), notes=()
     )
     text = Page(render_page(bare)).text
     assert draw_plots(bare) == ()

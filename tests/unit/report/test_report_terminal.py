@@ -9,7 +9,7 @@ from rich.console import Console
 
 from simulation.report.terminal import open_console, print_verdict
 from simulation.report.wording import first_trouble, headline, number, span
-from simulation.result import CheckResult, CriterionResult, RunResult, Sighting, Verdict
+from simulation.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict
 
 
 def printed(result: RunResult, width: int = 120, files: tuple[Path, ...] = ()) -> str:
@@ -90,7 +90,7 @@ def criterion(verdict: Verdict, *, required: bool = True) -> CriterionResult:
     ("change", "sentence"),
     [
         ({"checks": ()}, "Nothing wrong was seen, but no safety check looked."),
-        ({"sightings": (Sighting("x", "X", 0),)}, "1 thing that had to be seen never happened."),
+        ({"coverage": (CoverageItem("x", "X", 0),)}, "1 thing that had to be seen never happened."),
         ({"criteria": (criterion(Verdict.UNKNOWN),)}, "Nothing wrong was seen, but 1 thing could not be told."),
         ({"criteria": (criterion(Verdict.FAIL),)}, "1 of 1 success criterion missed."),
         (

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simulation.result import CheckResult, CriterionResult, RunResult, Sighting, Verdict
+from simulation.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict
 
 
 def check(verdict: Verdict = Verdict.PASS) -> CheckResult:
@@ -30,7 +30,7 @@ RUN = RunResult(
     replay_command="simulation run --seed 7",
     criteria=(criterion(),),
     checks=(check(),),
-    sightings=(Sighting("refusal", "A refusal", 3),),
+    coverage=(CoverageItem("refusal", "A refusal", 3),),
     samples=(),
 )
 
@@ -57,17 +57,17 @@ def test_a_failure_outweighs_what_is_unknown() -> None:
     [
         replace(RUN, checks=(check(Verdict.UNKNOWN),)),
         replace(RUN, criteria=(criterion(Verdict.UNKNOWN),)),
-        replace(RUN, sightings=(Sighting("replay", "A replay", 0),)),
+        replace(RUN, coverage=(CoverageItem("replay", "A replay", 0),)),
         replace(RUN, checks=()),
     ],
-    ids=["check", "criterion", "sighting never seen", "nothing checked"],
+    ids=["check", "criterion", "coverage_item never seen", "nothing checked"],
 )
 def test_what_cannot_be_told_is_unknown_with_exit_code_3(run: RunResult) -> None:
     assert (run.verdict, run.exit_code) == (Verdict.UNKNOWN, 3)
 
 
-def test_a_sighting_for_information_may_be_missing() -> None:
-    assert replace(RUN, sightings=(Sighting("failover", "A failover", 0, required=False),)).verdict is Verdict.PASS
+def test_coverage_for_information_may_be_missing() -> None:
+    assert replace(RUN, coverage=(CoverageItem("failover", "A failover", 0, required=False),)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer
 from simulation.client.send import BankClient
 from simulation.drive import Driver
 from simulation.history import History
+from simulation.judge.database_state import LedgerSnapshot
 from simulation.judge.evidence import BankCheck, Evidence, Secret
-from simulation.judge.facts import LedgerSnapshot
 from simulation.plan.draw import draw_plan
 from simulation.plan.model import Plan
 from simulation.scenarios import SCENARIOS

@@ -7,8 +7,8 @@ from typing import Any
 from simulation.checks import CHECKS
 from simulation.client.answers import Moved
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import Facts
 from simulation.plan.model import Kind
 from simulation.result import Verdict
 
@@ -35,6 +35,6 @@ def transfer(evidence: Evidence) -> Attempt:
     return first(evidence, lambda a: a.operation.kind is Kind.TRANSFER and isinstance(a.answer, Moved))
 
 
-def facts_of(evidence: Evidence) -> Facts:
+def facts_of(evidence: Evidence) -> DatabaseState:
     assert evidence.facts is not None
     return evidence.facts

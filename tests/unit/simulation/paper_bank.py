@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from simulation.judge.facts import (
+from simulation.judge.database_state import (
     AccountRow,
     AuditRow,
+    DatabaseState,
     DayRow,
     EntryRow,
     EventRow,
-    Facts,
     KeyRow,
     TransactionRow,
     UserRow,
@@ -100,9 +100,9 @@ class PaperBank:
         """Register the administrator, as the command line does."""
         self._register(email, password, "ADMIN")
 
-    def facts(self) -> Facts:
+    def facts(self) -> DatabaseState:
         """Return the books as an observer would read them."""
-        return Facts(
+        return DatabaseState(
             users=list(self.users.values()),
             accounts=dict(self.accounts),
             transactions=dict(self.transactions),

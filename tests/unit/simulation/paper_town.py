@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from simulation.judge.facts import AccountRow, EntryRow, EventRow, Facts, HoldRow, TransactionRow
+from simulation.judge.database_state import AccountRow, DatabaseState, EntryRow, EventRow, HoldRow, TransactionRow
 from simulation.plan.terms import FREE, Terms
 from tests.unit.simulation.paper_bank import CASH, DAY, Content, Do, PaperBank, Refuse, Reply, money
 
@@ -69,7 +69,7 @@ class PaperTown(PaperBank):
         super().__post_init__()
         self.accounts[FEES] = AccountRow(FEES, None, "FEES", "FEES-BRL", "BRL", 0, 0)
 
-    def facts(self) -> Facts:
+    def facts(self) -> DatabaseState:
         return replace(super().facts(), holds=dict(self.holds))
 
     def act(self, name: str, variables: dict[str, Any], token: str) -> Reply:

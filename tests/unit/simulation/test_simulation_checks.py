@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from simulation.checks import CHECKS, judge
-from simulation.checks.tally import Tally
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.client.answers import Balance, Balances
+from simulation.judge.database_state import EntryRow, LedgerSnapshot
 from simulation.judge.evidence import BankCheck, Evidence
-from simulation.judge.facts import EntryRow, LedgerSnapshot
 from simulation.plan.people import Role
 from simulation.result import Verdict
 from tests.unit.simulation.conftest import Play, short_plan
@@ -36,7 +36,7 @@ def test_a_check_that_has_looked_at_nothing_does_not_pass(name: str) -> None:
         "acknowledged_is_durable",
         "read_your_writes",
         "reads_are_true",
-        "one_instant",
+        "snapshot_reads",
         "balances_match_oracle",
         "events_complete",
         "audit_complete",
@@ -116,19 +116,19 @@ def test_an_answer_outside_of_the_contract_is_noticed(evidence: Evidence) -> Non
 
 
 def test_violations_are_told_by_count_first_worst_and_last() -> None:
-    tally = Tally("name", "title")
-    tally.look(4)
+    builder = CheckResultBuilder("name", "title")
+    builder.look(4)
     for text, size in (("a", 1), ("b", 9), ("c", 2)):
-        tally.broke(text, size)
-    result = tally.result()
+        builder.broke(text, size)
+    result = builder.result()
     assert (result.count, result.violations) == (3, ("first: a", "worst: b", "last: c"))
 
 
 def test_one_violation_is_told_once() -> None:
-    tally = Tally("name", "title")
-    tally.look()
-    tally.broke("a", 1)
-    assert tally.result().violations == ("a",)
+    builder = CheckResultBuilder("name", "title")
+    builder.look()
+    builder.broke("a", 1)
+    assert builder.result().violations == ("a",)
 
 
 def test_an_entry_is_what_the_timeline_is_made_of(evidence: Evidence) -> None:

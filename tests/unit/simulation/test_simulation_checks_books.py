@@ -8,8 +8,8 @@ import pytest
 
 from simulation.checks import CHECKS
 from simulation.client.answers import Moved
+from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import Facts
 from simulation.result import Verdict
 from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.doctored import facts_of, transfer, verdict, with_facts
@@ -86,7 +86,7 @@ def test_a_log_that_does_not_tell_what_happened_once_and_in_order_is_noticed(evi
     assert verdict("events_complete", with_facts(evidence, **doctor(facts_of(evidence)))) is Verdict.FAIL
 
 
-def swapped(facts: Facts) -> list[Any]:
+def swapped(facts: DatabaseState) -> list[Any]:
     """Exchange what two neighbouring events tell, and keep the positions."""
     a, b = facts.events[-2], facts.events[-1]
     return [*facts.events[:-2], replace(b, position=a.position), replace(a, position=b.position)]

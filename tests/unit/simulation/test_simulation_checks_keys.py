@@ -7,8 +7,8 @@ import pytest
 
 from simulation.client.answers import Moved
 from simulation.history import Attempt
+from simulation.judge.database_state import KeyRow
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import KeyRow
 from simulation.plan.model import Kind
 from simulation.result import Verdict
 from tests.unit.simulation.doctored import facts_of, first, transfer, verdict, with_attempt, with_facts

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulation.checks.one_instant import overlap
+from simulation.checks.snapshot_reads import overlap
 from simulation.client.answers import Balance, Balances, Moved, Page
 from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
@@ -100,7 +100,7 @@ def test_balances_of_two_moments_in_one_answer_are_not_of_one_instant(evidence: 
                 continue
             mixed[account] = late.answer.balances[account]
             doctored = with_attempt(evidence, early, answer=replace(early.answer, balances=mixed))
-            assert verdict("one_instant", doctored) is Verdict.FAIL
+            assert verdict("snapshot_reads", doctored) is Verdict.FAIL
             return
     pytest.fail("no household looked twice with a transfer in between")
 

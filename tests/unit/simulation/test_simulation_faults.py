@@ -10,7 +10,7 @@ from simulation.checks import CHECKS, judge
 from simulation.checks.rows_are_true import sessions_left
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
 from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun, PlannedFault
-from simulation.faults.recovery import back_ns, fault_results, fault_sightings, recovery_from
+from simulation.faults.recovery import back_ns, fault_coverage, fault_results, recovery_from
 from simulation.history import Attempt, Sent
 from simulation.judge.evidence import Evidence
 from simulation.plan.draw import draw_plan
@@ -85,20 +85,20 @@ def test_a_run_too_short_for_its_faults_is_refused_with_what_would_do() -> None:
 def test_every_worker_is_looked_at_all_the_time_and_after_the_drive() -> None:
     before, after = plan(), plan(ALL, workers=2)
     usual = {operation.key for operation in before.operations}
-    lookouts = [
+    probes = [
         o for o in after.operations if o.phase not in {"setup", "rest"} and o.amount == "0.01" and o.key not in usual
     ]
     for phase, duration_s in (("drive", 120), ("heal", BACK_S)):
         for worker in range(2):
-            moments = [o.at_ns for o in lookouts if o.phase == phase and o.slot % 2 == worker]
+            moments = [o.at_ns for o in probes if o.phase == phase and o.slot % 2 == worker]
             gaps = [later - earlier for earlier, later in pairwise(moments)]
             assert max(gaps) <= 0.25 * S
             assert moments[-1] > (duration_s - 0.5) * S
     households = {person.index for person in after.people_with(Role.HOUSEHOLD)}
-    assert {o.person for o in lookouts} <= households
-    assert all(after.accounts[o.target or 0].person == o.person for o in lookouts), "a household's sum stays the same"
+    assert {o.person for o in probes} <= households
+    assert all(after.accounts[o.target or 0].person == o.person for o in probes), "a household's sum stays the same"
     reads = [o for o in after.heal if o.kind is Kind.BALANCE]
-    assert len(reads) == len(lookouts) - sum(o.phase == "drive" for o in lookouts)
+    assert len(reads) == len(probes) - sum(o.phase == "drive" for o in probes)
     assert {o.arm for o in reads} == {"uncached"}
 
 
@@ -321,8 +321,8 @@ def test_others_that_wait_for_a_worker_that_stands_still_are_a_fault(instead: At
 def test_a_fault_that_never_came_is_unknown_and_one_that_was_not_there_was_never_seen() -> None:
     never = run(began_ns=0, ended_ns=0, seen=0)
     assert verdict_of([never], BACK)[0] is Verdict.UNKNOWN
-    [sighting] = fault_sightings([never])
-    assert (sighting.name, sighting.seen, sighting.required) == ("fault_database_slow", 0, True)
+    [coverage_item] = fault_coverage([never])
+    assert (coverage_item.name, coverage_item.seen, coverage_item.required) == ("fault_database_slow", 0, True)
     [result] = fault_results([run(seen=0)], in_order(BACK), workers=2, zero_ns=90 * S)
     assert (result.verdict, result.note) == (Verdict.UNKNOWN, "no messages delayed were seen")
 

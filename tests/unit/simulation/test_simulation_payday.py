@@ -11,17 +11,17 @@ import pytest
 
 from simulation.checks import CHECKS, judge
 from simulation.client.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
+from simulation.coverage.count import COVERAGE
+from simulation.coverage.moves import MOVE_COVERAGE
 from simulation.history import Attempt
+from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import Facts
-from simulation.judge.reasons import Window
+from simulation.judge.possible_states import Window
 from simulation.plan.draw import draw_plan
 from simulation.plan.model import Intent, Kind, Plan
 from simulation.plan.people import Role
 from simulation.result import Verdict
 from simulation.scenarios import SCENARIOS
-from simulation.sightings.count import SIGHTINGS
-from simulation.sightings.moves import MOVE_SIGHTINGS
 from tests.unit.simulation.conftest import played
 from tests.unit.simulation.paper_bank import HideAnswer
 from tests.unit.simulation.paper_town import PaperTown
@@ -63,7 +63,7 @@ def refused_with(code: str) -> dict[str, Any]:
     return {"outcome": "refused", "code": code, "answer": None}
 
 
-def facts_of(evidence: Evidence) -> Facts:
+def facts_of(evidence: Evidence) -> DatabaseState:
     assert evidence.facts is not None
     return evidence.facts
 
@@ -86,15 +86,15 @@ def test_no_household_pays_a_fee_so_that_its_sum_may_never_change() -> None:
 
 
 def test_everything_of_a_payday_is_seen(evidence: Evidence) -> None:
-    assert PAYDAY.expects <= set(SIGHTINGS)
-    seen = {name: count(evidence) for name, (_, count) in MOVE_SIGHTINGS.items()}
+    assert PAYDAY.expects <= set(COVERAGE)
+    seen = {name: count(evidence) for name, (_, count) in MOVE_COVERAGE.items()}
     assert [name for name, count in seen.items() if not count] == []
 
 
-@pytest.mark.parametrize("name", sorted(MOVE_SIGHTINGS.keys() - {"holds_expired", "fees"}))
+@pytest.mark.parametrize("name", sorted(MOVE_COVERAGE.keys() - {"holds_expired", "fees"}))
 def test_what_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, name: str) -> None:
     nothing = [replace(a, outcome="unknown", code=None, replayed=None, answer=None) for a in evidence.attempts]
-    _, count = MOVE_SIGHTINGS[name]
+    _, count = MOVE_COVERAGE[name]
     assert count(replace(evidence, attempts=nothing)) == 0
 
 
@@ -353,9 +353,11 @@ def test_an_expired_hold_may_be_shown_until_an_answer_shows_that_its_end_is_comm
     others = sum(
         row.amount_minor for row in facts.holds.values() if row.account_id == hold.account_id and row.ended_at_s is None
     )
-    assert evidence.reasons.held_at_most(hold.account_id, much_later) == others
+    assert evidence.possible_states.held_at_most(hold.account_id, much_later) == others
     # Where nothing that was decided later has been answered, nobody can tell that the expiry is committed.
     last = [event for event in facts.events if event.position <= position]
     unanswered = with_facts(evidence, events=last)
-    assert unanswered.reasons.held_at_most(hold.account_id, much_later) >= others + hold.amount_minor
-    assert evidence.reasons.held_at_most(hold.account_id, Window(decided_ns, decided_ns + 1)) >= hold.amount_minor
+    assert unanswered.possible_states.held_at_most(hold.account_id, much_later) >= others + hold.amount_minor
+    assert (
+        evidence.possible_states.held_at_most(hold.account_id, Window(decided_ns, decided_ns + 1)) >= hold.amount_minor
+    )

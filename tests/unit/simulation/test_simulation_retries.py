@@ -11,16 +11,16 @@ import pytest
 
 from simulation.checks import CHECKS
 from simulation.client.send import Reply, body_of
+from simulation.coverage.count import COVERAGE
+from simulation.coverage.keys import KEY_COVERAGE, most_at_once
 from simulation.drive import understand
 from simulation.history import Attempt
+from simulation.judge.database_state import KeyRow
 from simulation.judge.evidence import Evidence
-from simulation.judge.facts import KeyRow
 from simulation.plan.model import KEY_INTENTS, KEYED_KINDS, Intent, Kind, Operation, Plan
 from simulation.plan.retries import BURST
 from simulation.result import Verdict
 from simulation.scenarios import SCENARIOS
-from simulation.sightings.count import SIGHTINGS
-from simulation.sightings.keys import KEY_SIGHTINGS, most_at_once
 from tests.unit.simulation.conftest import Play, played, short_plan
 from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
 
@@ -273,15 +273,15 @@ def test_a_key_that_nothing_was_decided_about_and_is_remembered_is_noticed(evide
 
 
 def test_every_way_is_seen_where_the_bank_is_right(evidence: Evidence) -> None:
-    assert set(KEY_SIGHTINGS) <= SCENARIOS["retries"].expects <= set(SIGHTINGS)
-    seen = {name: count(evidence) for name, (_, count) in KEY_SIGHTINGS.items()}
+    assert set(KEY_COVERAGE) <= SCENARIOS["retries"].expects <= set(COVERAGE)
+    seen = {name: count(evidence) for name, (_, count) in KEY_COVERAGE.items()}
     del seen["key_bursts"]  # on paper each answer is there before the next request is
     assert [name for name, count in seen.items() if count == 0] == []
 
 
-@pytest.mark.parametrize("name", sorted(set(KEY_SIGHTINGS) - {"key_bursts"}))
+@pytest.mark.parametrize("name", sorted(set(KEY_COVERAGE) - {"key_bursts"}))
 def test_a_way_that_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, name: str) -> None:
-    _, count = KEY_SIGHTINGS[name]
+    _, count = KEY_COVERAGE[name]
     nothing = [replace(attempt, outcome="unknown", code=None, replayed=None) for attempt in evidence.attempts]
     assert count(replace(evidence, attempts=nothing)) == 0
 

@@ -3,7 +3,7 @@
 from simulation.result import CheckResult, Verdict
 
 
-class Tally:
+class CheckResultBuilder:
     """Collects what one check finds. Nothing examined, or something left open, is UNKNOWN and never PASS."""
 
     def __init__(self, name: str, title: str) -> None:

@@ -1,16 +1,16 @@
-"""Reasons of refusals, and reasons against what was done."""
+"""PossibleStates of refusals, and reasons against what was done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulation.checks.tally import reais
+from simulation.checks.result_builder import reais
 from simulation.client.answers import Listed
 from simulation.client.forms import minor
 from simulation.history import Attempt, Sent
 from simulation.judge.effects import OUTSIDE
 from simulation.judge.evidence import Evidence
 from simulation.judge.oracle import content_of
-from simulation.judge.reasons import Window
+from simulation.judge.possible_states import Window
 from simulation.plan.model import STATE_KINDS, Kind
 
 TRANSACTION_KINDS = {Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL", Kind.BATCH: "TRANSFER"}
@@ -34,7 +34,7 @@ class Asked:
 
 def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
     """Yield the decisions of an answered request: one, or one for each item of a list."""
-    sent, reasons = attempt.sent, evidence.reasons
+    sent, reasons = attempt.sent, evidence.possible_states
     match attempt.operation.kind:
         case Kind.TRANSFER | Kind.DEPOSIT | Kind.WITHDRAW | Kind.AUTHORIZE:
             yield from _moving(evidence, attempt, [sent], attempt.code)
@@ -45,8 +45,8 @@ def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
             else:
                 yield from _moving(evidence, attempt, list(sent.items), attempt.code)
         case Kind.CAPTURE:
-            if (promise := reasons.promise(sent)) is not None:
-                yield Asked(attempt.code, (promise.account_id, promise.to_account_id), None, 0)
+            if (expected_hold := reasons.expected_hold(sent)) is not None:
+                yield Asked(attempt.code, (expected_hold.account_id, expected_hold.to_account_id), None, 0)
         case Kind.RELEASE:
             yield Asked(attempt.code, (), None, 0)
         case Kind.REVERSE:
@@ -72,9 +72,9 @@ def _moving(evidence: Evidence, attempt: Attempt, items: list[Sent], code: str |
     yield Asked(code, tuple(sorted(ids)), debit_id, sum(amounts) + fee_minor, counts, max(amounts) if counts else 0)
 
 
-def unfounded(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
+def wrong_refusal(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
     """Return what speaks against a refusal, or None where its reason can have held."""
-    reasons, window = evidence.reasons, evidence.reasons.window(attempt)
+    reasons, window = evidence.possible_states, evidence.possible_states.window(attempt)
     match one.code:
         case "INSUFFICIENT_FUNDS" if one.debit_id is not None:
             least = reasons.available_at_least(one.debit_id, window)
@@ -103,16 +103,16 @@ def unfounded(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
 
 
 def _unfounded_end(evidence: Evidence, attempt: Attempt, window: Window) -> str | None:
-    reasons, sent = evidence.reasons, attempt.sent
+    reasons, sent = evidence.possible_states, attempt.sent
     amount_minor = 0 if sent.amount is None else minor(sent.amount)
-    promise, original = reasons.promise(sent), reasons.original(sent)
+    expected_hold, original = reasons.expected_hold(sent), reasons.original(sent)
     match attempt.code:
         case "HOLD_ENDED":
             is_over = reasons.expires_ns(sent.about_id or "") <= window.end_ns
             if not is_over and not reasons.others_may_have_ended(attempt, window):
                 return "refused as ended, and nothing can have ended the hold"
-        case "CAPTURE_EXCEEDS_HOLD" if promise is not None and amount_minor <= promise.amount_minor:
-            return f"{reais(amount_minor)} refused as more than the {reais(promise.amount_minor)} that are held"
+        case "CAPTURE_EXCEEDS_HOLD" if expected_hold is not None and amount_minor <= expected_hold.amount_minor:
+            return f"{reais(amount_minor)} refused as more than the {reais(expected_hold.amount_minor)} that are held"
         case "NOT_REVERSIBLE" if original is not None and original.kind != "REVERSAL":
             if reasons.reversed_at_most(attempt, window) < original.amount_minor:
                 return "refused as reversed already, and there must be something left"
@@ -125,7 +125,7 @@ def _unfounded_end(evidence: Evidence, attempt: Attempt, window: Window) -> str 
 
 def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
     """Return why what was done should have been refused, or None where it may have been right."""
-    reasons, window = evidence.reasons, evidence.reasons.window(attempt)
+    reasons, window = evidence.possible_states, evidence.possible_states.window(attempt)
     for id_ in one.account_ids:
         states = reasons.statuses(id_, window)
         if "ACTIVE" not in states:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from simulation.checks.tally import NO_FACTS, Tally
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.client.answers import Balances
 from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
-NAME = "one_instant"
+NAME = "snapshot_reads"
 TITLE = "All balances in one answer belong to one moment"
 
 Spans = Sequence[tuple[float, float]]
@@ -15,11 +15,11 @@ Spans = Sequence[tuple[float, float]]
 
 def check(evidence: Evidence) -> CheckResult:
     """Find, for each answer that shows several accounts, a place in the log that fits all of them."""
-    tally = Tally(NAME, TITLE)
+    builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
-        tally.left_open(NO_FACTS)
-        return tally.result()
+        builder.left_open(NO_FACTS)
+        return builder.result()
     for attempt in evidence.attempts:
         if not isinstance(attempt.answer, Balances) or len(attempt.answer.balances) < 2:
             continue
@@ -34,11 +34,11 @@ def check(evidence: Evidence) -> CheckResult:
             common = overlap(common, spans)
         if common is None:
             continue
-        tally.look()
+        builder.look()
         if not common:
             shown = ", ".join(f"{id_[-6:]}: {minor / 100:.2f}" for id_, minor in attempt.answer.balances.items())
-            tally.broke(f"{attempt}: the accounts never held these balances at the same moment ({shown})")
-    return tally.result()
+            builder.broke(f"{attempt}: the accounts never held these balances at the same moment ({shown})")
+    return builder.result()
 
 
 def overlap(some: Spans, others: Spans) -> list[tuple[float, float]]:

@@ -17,8 +17,8 @@ from simulation.client.answers import Held, moves_in
 from simulation.client.forms import minor
 from simulation.client.orders import DAY_OF
 from simulation.history import Attempt, Sent
-from simulation.judge.effects import Caller, Effect, Oracle, Promise
-from simulation.judge.facts import Facts
+from simulation.judge.database_state import DatabaseState
+from simulation.judge.effects import Caller, Effect, ExpectedHold, Oracle
 from simulation.judge.timeline import Timelines
 from simulation.plan.model import STATE_KINDS, Kind
 
@@ -58,7 +58,7 @@ class _Change:
     end_ns: float
 
 
-class Reasons:
+class PossibleStates:
     """Answers what can have been true, from what people sent and were told."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Reasons:
         by_key: Mapping[Caller, Sequence[Attempt]],
         *,
         oracle: Oracle,
-        facts: Facts | None,
+        facts: DatabaseState | None,
         timelines: Timelines | None,
         epoch_ns: int,
     ) -> None:
@@ -141,8 +141,8 @@ class Reasons:
         for effect in oracle.effects.values():
             if effect.kind in COUNTED:
                 found[effect.debit_id].append((effect.caller, effect.amount_minor))
-        for promise in oracle.promises.values():
-            found[promise.account_id].append((promise.caller, promise.amount_minor))
+        for expected_hold in oracle.expected_holds.values():
+            found[expected_hold.account_id].append((expected_hold.caller, expected_hold.amount_minor))
         return found
 
     def spent_at_most(self, account_id: str, window: Window) -> int:
@@ -162,45 +162,46 @@ class Reasons:
         return (datetime.fromtimestamp((moment_ns - self._epoch_ns) / 1e9, UTC) + BRASILIA).date()
 
     @cached_property
-    def _promises_on(self) -> Mapping[str, Sequence[Promise]]:
-        found: dict[str, list[Promise]] = defaultdict(list)
-        for promise in self._oracle.promises.values():
-            found[promise.account_id].append(promise)
+    def _expected_holds_on(self) -> Mapping[str, Sequence[ExpectedHold]]:
+        found: dict[str, list[ExpectedHold]] = defaultdict(list)
+        for expected_hold in self._oracle.expected_holds.values():
+            found[expected_hold.account_id].append(expected_hold)
         return found
 
     def held_at_most(self, account_id: str, window: Window) -> int:
         """Return what can have been held at some moment of the window."""
         return sum(
-            promise.amount_minor
-            for promise in self._promises_on.get(account_id, ())
-            if self._asked_ns(promise.caller) < window.end_ns and self._ended_ns(promise) > window.begin_ns
+            expected_hold.amount_minor
+            for expected_hold in self._expected_holds_on.get(account_id, ())
+            if self._asked_ns(expected_hold.caller) < window.end_ns and self._ended_ns(expected_hold) > window.begin_ns
         )
 
     def holds_told_before(self, account_id: str, moment_ns: int) -> set[str]:
         """Return the holds on an account of which somebody had been told before a moment."""
-        return {p.hold_id for p in self._promises_on.get(account_id, ()) if self._told[p.caller] <= moment_ns}
+        return {p.hold_id for p in self._expected_holds_on.get(account_id, ()) if self._told[p.caller] <= moment_ns}
 
     def held_at_least(self, account_id: str, window: Window) -> int:
         """Return what was held for sure all through the window."""
         return sum(
-            promise.amount_minor
-            for promise in self._promises_on.get(account_id, ())
-            if self._told[promise.caller] <= window.begin_ns and self._may_have_ended_ns(promise) >= window.end_ns
+            expected_hold.amount_minor
+            for expected_hold in self._expected_holds_on.get(account_id, ())
+            if self._told[expected_hold.caller] <= window.begin_ns
+            and self._may_have_ended_ns(expected_hold) >= window.end_ns
         )
 
-    def _may_have_ended_ns(self, promise: Promise) -> float:
+    def _may_have_ended_ns(self, expected_hold: ExpectedHold) -> float:
         """Return the first moment at which the hold can have ended: of its time, by the books' own clock."""
-        asked = [attempt.invoked_ns for attempt in self._ends.get(promise.hold_id, ())]
+        asked = [attempt.invoked_ns for attempt in self._ends.get(expected_hold.hold_id, ())]
         facts = self._facts
-        row = None if facts is None else facts.holds.get(promise.hold_id)
+        row = None if facts is None else facts.holds.get(expected_hold.hold_id)
         over = NEVER if row is None else row.expires_at_s * 1e9 + self._epoch_ns
         return min([*asked, over])
 
-    def _ended_ns(self, promise: Promise) -> float:
+    def _ended_ns(self, expected_hold: ExpectedHold) -> float:
         """Return when the hold had ended for sure; of the end of its time only the books tell when that was."""
-        if promise.ended_by is not None:
-            return self._told[promise.ended_by]
-        position = self._expiry_positions.get(promise.hold_id)
+        if expected_hold.ended_by is not None:
+            return self._told[expected_hold.ended_by]
+        position = self._expiry_positions.get(expected_hold.hold_id)
         if position is None:
             return NEVER
         positions, answered_ns = self._answers_after
@@ -225,9 +226,9 @@ class Reasons:
         told: list[tuple[int, float]] = []
         for event in events:
             if event.event_type == "TransactionCompletedEvent":
-                done: Effect | Promise | None = self._oracle.effects.get(str(event.data.get("transaction_id")))
+                done: Effect | ExpectedHold | None = self._oracle.effects.get(str(event.data.get("transaction_id")))
             elif event.event_type == "HoldAuthorizedEvent":
-                done = self._oracle.promises.get(str(event.data.get("hold_id")))
+                done = self._oracle.expected_holds.get(str(event.data.get("hold_id")))
             else:
                 continue
             if done is not None:
@@ -263,9 +264,9 @@ class Reasons:
         others = self._oracle.reversals_of(attempt.sent.about_id or "")
         return sum(e.amount_minor for e in others if e.caller != mine and self._asked_ns(e.caller) < window.end_ns)
 
-    def promise(self, sent: Sent) -> Promise | None:
+    def expected_hold(self, sent: Sent) -> ExpectedHold | None:
         """Return the hold that a request is about."""
-        return self._oracle.promises.get(sent.about_id or "")
+        return self._oracle.expected_holds.get(sent.about_id or "")
 
     @cached_property
     def _expiries(self) -> Mapping[str, float]:

@@ -138,7 +138,7 @@ class DayRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DatabaseState:
     """Everything in the database that the judge looks at, all of one moment, after the bank has come to rest.
 
     Events are in the order of their positions, audit rows in the order of their event's; entries are by account, in the

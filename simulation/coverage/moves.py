@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from simulation.checks.founded import asked
+from simulation.checks.refusal_reasons import asked
 from simulation.client.answers import Held, Listed
 from simulation.judge.evidence import Evidence
 from simulation.plan.model import MONEY_KINDS, Kind
@@ -53,7 +53,7 @@ def _promised(evidence: Evidence) -> int:
     for attempt in refused:
         for one in asked(evidence, attempt):
             if one.debit_id is not None:
-                balances = evidence.reasons.balances(one.debit_id, evidence.reasons.window(attempt))
+                balances = evidence.possible_states.balances(one.debit_id, evidence.possible_states.window(attempt))
                 found += min(balances, default=0) >= one.need_minor
     return found
 
@@ -62,7 +62,7 @@ def _fees(evidence: Evidence) -> int:
     return sum(effect.fee_minor > 0 for effect in evidence.oracle.effects.values())
 
 
-MOVE_SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
+MOVE_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
         "withdrawals": ("Withdrawals accepted", _done(Kind.WITHDRAW)),
         "lists_whole": ("Lists of transfers made whole", lambda evidence: _lists(evidence, whole=True)),
@@ -96,4 +96,4 @@ MOVE_SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "holdings": ("Answers with all holds of an account", _done(Kind.HOLDS)),
     }
 )
-"""Every sighting of moves by name: its title and how it is counted."""
+"""The coverage of moves by name: its title and how it is counted."""

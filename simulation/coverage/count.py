@@ -6,16 +6,16 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from simulation.client.answers import Balances, Moved
-from simulation.faults.recovery import fault_sightings
+from simulation.coverage.keys import KEY_COVERAGE
+from simulation.coverage.keys import Count as KeyCount
+from simulation.coverage.moves import MOVE_COVERAGE
+from simulation.faults.recovery import fault_coverage
 from simulation.judge.evidence import Evidence
 from simulation.metrics.read import MetricsTotals, cache_hits_and_misses
 from simulation.plan.model import KEYED_KINDS, Intent, Kind
 from simulation.plan.people import Role
-from simulation.result import Sighting
+from simulation.result import CoverageItem
 from simulation.scenarios.shape import Scenario
-from simulation.sightings.keys import KEY_SIGHTINGS
-from simulation.sightings.keys import Count as KeyCount
-from simulation.sightings.moves import MOVE_SIGHTINGS
 
 Count = Callable[[Evidence, MetricsTotals], int]
 
@@ -65,7 +65,7 @@ def _of_keys(count: KeyCount) -> Count:
     return lambda evidence, _: count(evidence)
 
 
-SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
+COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
         "transfers": ("Transfers accepted", _accepted(Kind.TRANSFER)),
         "deposits": ("Deposits accepted", _accepted(Kind.DEPOSIT)),
@@ -77,8 +77,8 @@ SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "replays": ("Answers that repeat an earlier one for the same key", _replays),
         "key_conflicts": ("Keys refused for another content", _refused("IDEMPOTENCY_KEY_REUSED")),
         "concurrent_duplicates": ("Keys sent twice at the same moment", _concurrent_duplicates),
-        **{name: (title, _of_keys(count)) for name, (title, count) in KEY_SIGHTINGS.items()},
-        **{name: (title, _of_keys(count)) for name, (title, count) in MOVE_SIGHTINGS.items()},
+        **{name: (title, _of_keys(count)) for name, (title, count) in KEY_COVERAGE.items()},
+        **{name: (title, _of_keys(count)) for name, (title, count) in MOVE_COVERAGE.items()},
         "closed_token_refused": ("Tokens of closed sessions refused", _closed_token),
         "cache_hits": ("Reads answered by the cache", lambda _, totals: int(cache_hits_and_misses(totals)[0])),
         "cache_misses": ("Reads that the cache missed", lambda _, totals: int(cache_hits_and_misses(totals)[1])),
@@ -87,16 +87,16 @@ SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "ledger_snapshots": ("Snapshots of the whole ledger", lambda evidence, _: len(evidence.snapshots)),
     }
 )
-"""Every sighting by name: its title and how it is counted."""
+"""The coverage by name: its title and how it is counted."""
 
 
-def sightings(scenario: Scenario, evidence: Evidence, totals: MetricsTotals) -> tuple[Sighting, ...]:
+def coverage(scenario: Scenario, evidence: Evidence, totals: MetricsTotals) -> tuple[CoverageItem, ...]:
     """Count what was seen; what the scenario sets out to bring about is required, the rest is shown.
 
     A fault that was planned is required to have been there.
     """
     usual = tuple(
-        Sighting(name, title, count(evidence, totals), required=name in scenario.expects)
-        for name, (title, count) in SIGHTINGS.items()
+        CoverageItem(name, title, count(evidence, totals), required=name in scenario.expects)
+        for name, (title, count) in COVERAGE.items()
     )
-    return usual + fault_sightings(evidence.faults)
+    return usual + fault_coverage(evidence.faults)

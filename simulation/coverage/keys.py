@@ -69,7 +69,7 @@ def most_at_once(attempts: Sequence[Attempt]) -> int:
 
 REUSED = "IDEMPOTENCY_KEY_REUSED"
 
-KEY_SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
+KEY_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
         "key_bursts": (f"Keys sent by {BURST_AT_ONCE} requests and more at the same moment", _bursts),
         "keys_for_another_mutation": (
@@ -97,4 +97,4 @@ KEY_SIGHTINGS: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "keys_free_when_forbidden": ("Keys used after a forbidden request", _free_after("FORBIDDEN")),
     }
 )
-"""Every sighting of keys by name: its title and how it is counted."""
+"""The coverage of keys by name: its title and how it is counted."""
