@@ -36,10 +36,20 @@ async def _behind(statements: list[str], client: Client, account_id: str, **head
     return [str(reply.data), *sorted(text for text in own if "audit_logs" not in text)]
 
 
+@pytest.mark.parametrize("has_redis", [True, False])
 @pytest.mark.parametrize("headers", [{}, {"Cache-Control": "no-cache"}])
 async def test_anothers_account_takes_the_same_statements_as_nobodys(
-    running_bank: RunningBank, statements: list[str], headers: dict[str, str]
+    running_bank: RunningBank,
+    statements: list[str],
+    headers: dict[str, str],
+    has_redis: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def nothing(_account_id: object) -> None:
+        return None
+
+    if not has_redis:
+        monkeypatch.setattr(running_bank.bank.accounts, "find", nothing)
     ana, bia = await running_bank.client.person(), await running_bank.client.person()
     account = await ana.account()
     await ana.balance(account["id"])

@@ -56,7 +56,7 @@ async def resolve_account(
     """Return an account that the caller may see, or null."""
     caller = context.authenticated_caller
     account_id = read_id(arguments["id"])
-    account = await _find(context, account_id) if account_id else None
+    account, is_cached = await _find(context, account_id) if account_id else (None, False)
     if account is None or account.user_id is None:
         if account_id is not None and not caller.is_staff:
             _refuse(context, caller, None)
@@ -65,8 +65,8 @@ async def resolve_account(
         context.cacheable = False
         if not caller.is_staff:
             _refuse(context, caller, account.id)
-            if context.reads_cache and context.is_one_account:
-                # Nobody's account has been looked for in the database; how long an answer takes tells no difference.
+            if is_cached:
+                # A look for nobody's account ends in the database; a response must not take less time for another's.
                 await find_account(context.snapshot, account.id)
             return None
         context.pending_events.append(
@@ -96,12 +96,13 @@ def _refuse(context: ResolverContext, caller: Caller, account_id: UUID | None) -
     )
 
 
-async def _find(context: ResolverContext, account_id: UUID) -> Account | None:
+async def _find(context: ResolverContext, account_id: UUID) -> tuple[Account | None, bool]:
+    """Return an account, and whether it is the cached one."""
     if context.reads_cache and context.is_one_account:
         account = await context.bank.accounts.find(account_id)
         if account is not None:
-            return account
-    return await find_account(context.snapshot, account_id)
+            return account, True
+    return await find_account(context.snapshot, account_id), False
 
 
 @resolver("Account.transactions", Access.PARENT)
