@@ -24,14 +24,14 @@ class Counter:
 
     books: Books
     cached: list[Tag] = field(default_factory=list)
-    witnessed: list[DomainEvent] = field(default_factory=list)
+    recorded: list[DomainEvent] = field(default_factory=list)
 
     async def put(self, tags: Sequence[Tag]) -> bool:
         self.cached += tags
         return True
 
-    async def tell(self, event: DomainEvent) -> None:
-        self.witnessed.append(event)
+    async def record(self, event: DomainEvent) -> None:
+        self.recorded.append(event)
 
     async def open(self, key: str = "k", currency: str = "BRL", user_id: UUID | None = None) -> Opening:
         work = Work(self.books.database, self.books.bus, SystemClock())
@@ -78,7 +78,7 @@ async def test_a_new_account_is_empty_active_and_its_owner_s(books: Books) -> No
     version = (await counter.row("select version from users where id = $1", books.owner_id))["version"]
     assert [(tag.key, tag.version) for tag in counter.cached] == [(f"user:{books.owner_id}", version)]
     assert version == 2
-    assert counter.witnessed == []
+    assert counter.recorded == []
 
 
 async def test_a_key_opens_one_account(books: Books) -> None:
@@ -111,7 +111,7 @@ async def test_a_key_of_a_transfer_opens_nothing(books: Books) -> None:
 async def test_another_currency_is_refused_and_burns_no_key(books: Books) -> None:
     counter = Counter(books)
     assert code_of(await counter.open(currency="USD")) == ("CURRENCY_MISMATCH", ("input", "currency"))
-    [told] = counter.witnessed
+    [told] = counter.recorded
     assert (told.action, told.code) == ("openAccount", "CURRENCY_MISMATCH")  # type: ignore[attr-defined]
     assert (told.entity_id, told.initiated_by) == (books.owner_id, books.owner_id)  # type: ignore[attr-defined]
     assert (await counter.told(), counter.cached) == ([], [])

@@ -33,11 +33,11 @@ class Desk:
     connection: Any
     clock: SetClock
     passwords: Passwords = field(default_factory=Passwords)
-    witnessed: list[DomainEvent] = field(default_factory=list)
+    recorded: list[DomainEvent] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
-    async def tell(self, event: DomainEvent) -> None:
-        self.witnessed.append(event)
+    async def record(self, event: DomainEvent) -> None:
+        self.recorded.append(event)
 
     async def register(self, **more: Any) -> User | Refusal:
         command = Register(**{**GOOD, **more})
@@ -72,7 +72,7 @@ async def test_a_user_is_written_as_they_said_who_they_are(desk: Desk) -> None:
     )  # fmt: skip
     [told] = await desk.events("UserRegisteredEvent")
     assert (told["id"], told["role"], bool(told["profile_digest"])) == (str(user.id), "CUSTOMER", True)
-    assert desk.witnessed == []
+    assert desk.recorded == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_a_wrong_registration_names_its_place_and_is_on_record(
     refused = await desk.register(**given)
     assert isinstance(refused, Refusal)
     assert (refused.code, refused.field) == (code, ("input", place))
-    [told] = desk.witnessed
+    [told] = desk.recorded
     assert (told.action, told.code, told.entity_type) == ("register", code, "User")  # type: ignore[attr-defined]
     assert (told.entity_id, told.initiated_by) == (None, None)  # type: ignore[attr-defined]
     assert await desk.connection.fetchval("select count(*) from users") == 0

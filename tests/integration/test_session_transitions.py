@@ -57,7 +57,7 @@ class EventRecorder:
 
     told: list[DomainEvent] = field(default_factory=list)
 
-    async def tell(self, event: DomainEvent) -> None:
+    async def record(self, event: DomainEvent) -> None:
         self.told.append(event)
 
 
