@@ -138,7 +138,7 @@ async def test_a_bare_version_that_came_first_does_not_keep_the_value_out(redis_
 
 
 async def _filled(cache: ResponseCache, key: str, version: int) -> bool:
-    look = await cache.look(key, uuid7())
+    look = await cache.look_up(key, uuid7())
     assert look.lease
     return await cache.fill(key, look.lease, b"body", [Tag("account:x", version, 60)])
 
@@ -146,7 +146,7 @@ async def _filled(cache: ResponseCache, key: str, version: int) -> bool:
 async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers, values = ResponseCache(server), ValueCache(server)
-        look = await answers.look("answer:a", uuid7())
+        look = await answers.look_up("answer:a", uuid7())
         assert look.lease
         await values.put([Tag("account:x", 2, 60)])
         assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
@@ -156,23 +156,23 @@ async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> Non
 async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers, values = ResponseCache(server), ValueCache(server)
-        look = await answers.look("answer:a", uuid7())
+        look = await answers.look_up("answer:a", uuid7())
         assert look.lease
         await values.put([Tag("account:x", 2, 60)])
         await server.client.flushdb()
         assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
-        assert (await answers.look("answer:a", uuid7())).result == "away"
+        assert (await answers.look_up("answer:a", uuid7())).result == "away"
 
 
 async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers = ResponseCache(server)
-        look = await answers.look("answer:a", uuid7())
+        look = await answers.look_up("answer:a", uuid7())
         assert look.lease
         tags = [Tag("account:x", 1, 60)]
         assert await answers.fill("answer:a", look.lease, b"first", tags)
         assert not await answers.fill("answer:a", look.lease, b"second", tags)
-        assert (await answers.look("answer:a", uuid7())).body == b"first"
+        assert (await answers.look_up("answer:a", uuid7())).body == b"first"
 
 
 async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
@@ -180,9 +180,9 @@ async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
         answers, values = ResponseCache(server), ValueCache(server)
         await values.put([Tag("account:put", 1, 60, b"one"), Tag("account:bare", 1, 60)])
         await values.mark_session(uuid7(), "open 1 x")
-        look = await answers.look("answer:a", uuid7())
+        look = await answers.look_up("answer:a", uuid7())
         assert look.lease
-        await answers.look("answer:leased", uuid7())
+        await answers.look_up("answer:leased", uuid7())
         assert await answers.fill("answer:a", look.lease, b"body", [Tag("account:filled", 1, 60)])
         left_s = {
             key.decode().partition(":")[2]: await server.client.ttl(key) async for key in server.client.scan_iter()
@@ -195,7 +195,7 @@ async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
 async def test_one_reader_at_a_time_has_the_lease(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers = ResponseCache(server)
-        first, second = await answers.look("answer:a", uuid7()), await answers.look("answer:a", uuid7())
+        first, second = await answers.look_up("answer:a", uuid7()), await answers.look_up("answer:a", uuid7())
         assert first.lease
         assert second.lease is None
 
@@ -237,7 +237,7 @@ async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(
         assert values.has_deferred
         assert await values.flush_deferred()
         assert not values.has_deferred
-        assert (await answers.look("answer:a", uuid7())).result == "stale"
+        assert (await answers.look_up("answer:a", uuid7())).result == "stale"
         assert await values.data("account:x") is None
         assert await values.data("account:y") == b"one"
 
