@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from alembic import command
 
-from bank.audit import verify
+from bank.audit import verify_chain as chain_module
 from bank.audit.verify_chain import ChainVerdict, Fault, verify_chain
 from bank.database.migrate import _config, upgrade
 from tests.integration.trail import AWKWARD, Trail, open_trail
@@ -97,7 +97,7 @@ async def test_ranges_are_verified_by_themselves(trail: Trail, after: int, until
 
 
 async def test_progress_is_told_and_chunks_join(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "CHUNK", 7)
+    monkeypatch.setattr(chain_module, "CHUNK", 7)
     await trail.write(20)
     told: list[tuple[int, int]] = []
     verdict = await verify_chain(trail.connection, progress=lambda done, total: told.append((done, total)))
