@@ -19,10 +19,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tartiflette import Resolver, create_engine
 
 import contracts
-from bank.api.scalars import SCALARS, attach_scalars, register_scalars
+from bank.api.scalars import SCALARS
 from bank.api.schema import load_sdl
 from bank.graphql.execution.engine import GraphQLEngine
 from bank.graphql.execution.introspection import INTROSPECTION_RESOLVERS, INTROSPECTION_SDL
+from bank.graphql.scalars import attach_scalars, register_scalars
 from bank.graphql.validation.validator import DocumentValidator
 
 Run = Callable[[], Awaitable[Any]]
@@ -131,7 +132,7 @@ async def bank_engine(name: str, *, compiled: bool) -> Run:
 
 async def stock_engine(name: str) -> Run:
     schema_name = f"stock-{name}-{time.perf_counter_ns()}"
-    register_scalars(schema_name, SCHEMA.type_map)
+    register_scalars(schema_name, SCHEMA.type_map, SCALARS)
     for field, resolver in {**INTROSPECTION_RESOLVERS, **RESOLVERS}.items():
         Resolver(field, schema_name=schema_name)(resolver)
     engine = await create_engine(SDL + INTROSPECTION_SDL, schema_name=schema_name)
@@ -140,7 +141,7 @@ async def stock_engine(name: str) -> Run:
 
 async def reference_engine(name: str) -> Run:
     schema = graphql.build_schema(SDL)
-    attach_scalars(schema)
+    attach_scalars(schema, SCALARS)
     for coordinate, resolver in RESOLVERS.items():
         type_name, field = coordinate.split(".")
         definition = schema.type_map[type_name]
