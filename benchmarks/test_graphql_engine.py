@@ -53,6 +53,8 @@ def transaction(number: int) -> dict[str, Any]:
         "toAccountNumber": NUMBER,
         "description": None,
         "createdAt": NOW,
+        "relatedTransactionId": None,
+        "holdId": None,
     }
 
 
@@ -62,6 +64,8 @@ ACCOUNT = {
     "currency": "BRL",
     "status": "ACTIVE",
     "balance": money(1050),
+    "availableBalance": money(1050),
+    "heldBalance": money(0),
     "createdAt": NOW,
 }
 USER = {
@@ -81,7 +85,13 @@ HISTORY = {
     "nodes": [edge["node"] for edge in EDGES],
     "pageInfo": {"hasNextPage": True, "hasPreviousPage": False, "startCursor": "c0", "endCursor": "c49"},
 }
-RECEIPT = {"transaction": transaction(1), "balanceAfter": money(1), "replayed": False, "userErrors": []}
+RECEIPT = {
+    "transaction": transaction(1),
+    "balanceAfter": money(1),
+    "fee": money(0),
+    "replayed": False,
+    "userErrors": [],
+}
 
 
 def returning(value: Any) -> Any:
