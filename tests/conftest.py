@@ -28,14 +28,6 @@ from fixtures.backends.reach import run_sql
 
 TEMPLATE = "bank_template"
 
-# structlog's own way to print a traceback shows every local variable: a minute for one that holds a bank.
-structlog.configure(
-    processors=[
-        *structlog.get_config()["processors"][:-1],
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-    ]
-)
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

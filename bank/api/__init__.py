@@ -1,1 +1,1 @@
-"""The bank's face: HTTP, the GraphQL engine behind its gate, and the resolvers."""
+"""The API of the bank: HTTP, middleware, and the resolvers of its GraphQL schema."""

@@ -181,7 +181,7 @@ class Delivery:
         return event_range.to > after
 
     async def _deliver_all(self, event_range: EventRange, committed: Sequence[float] | None) -> None:
-        """Deliver a event_range as one or, where that fails, event by event, so that only the culprit is put aside."""
+        """Deliver a range at once or, if that fails, event by event, so that only the culprit becomes a dead letter."""
         try:
             await self._deliver(event_range, committed)
         except LostLease:

@@ -5,7 +5,7 @@ from simulation.judge.evidence import Evidence
 from simulation.result import CheckResult
 
 NAME = "answers_follow_contract"
-TITLE = "Every answer is of the form that the contract expected_holds"
+TITLE = "Every answer is of the form that the contract promises"
 
 
 def check(evidence: Evidence) -> CheckResult:

@@ -1,4 +1,4 @@
-"""PossibleStates of refusals, and reasons against what was done."""
+"""Reasons of refusals, and reasons against what was done."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

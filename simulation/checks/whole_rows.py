@@ -16,7 +16,7 @@ def have_rows(evidence: Evidence) -> bool:
 def check_rows(
     name: str, title: str, evidence: Evidence, look: Callable[[Truth, CheckResultBuilder], None]
 ) -> CheckResult:
-    """Return what a check finds that looks at the truth and tells the builder; UNKNOWN without the database."""
+    """Return the result of a check that compares with the database; UNKNOWN without it."""
     builder = CheckResultBuilder(name, title)
     if evidence.facts is None:
         builder.left_open(NO_FACTS)

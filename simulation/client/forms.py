@@ -1,4 +1,4 @@
-"""The forms that the contract expected_holds, read strictly: texts, lists, objects, amounts."""
+"""The forms that the contract promises, read strictly: texts, lists, objects, amounts."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ DECIMAL = re.compile(r"(-?)([0-9]+)\.([0-9]{2})")
 
 
 class MalformedAnswerError(ValueError):
-    """The bank's answer is not of the form that the contract expected_holds."""
+    """The bank's answer is not of the form that the contract promises."""
 
 
 def minor(amount: object) -> int:

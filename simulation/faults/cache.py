@@ -18,7 +18,7 @@ from simulation.judge.observe import open_observatory
 from simulation.stack.workers import Worker
 
 REDIS_ERRORS = (RedisError,)
-"""What speaking with Redis can raise, besides OSError."""
+"""The exceptions of the Redis client, besides OSError."""
 
 Copy: TypeAlias = Mapping[bytes, tuple[bytes, int]]
 """Each key's value as Redis serialises it, and when it ends, in milliseconds since 1970; 0 is never."""

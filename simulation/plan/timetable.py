@@ -29,7 +29,7 @@ BURST = 6
 """So many times people bank for the last time, and so many of them do: one burst is enough nine times in ten."""
 
 LEAVE_EVERY_NS = 500_000_000
-"""How often somebody logs out where there are faults of the cache: a few times in each, since a login takes 45 ms."""
+"""The time between logouts where there are faults of the cache: a few in each fault, since a login takes 45 ms."""
 
 
 def needed_s(names: Sequence[FaultName]) -> float:

@@ -34,7 +34,7 @@ RACES_MS = (0, 2, 4, 6, 9, 12)
 
 CROSSINGS = 4
 QUIET_MS = 350
-"""How long nothing moves on accounts after two payments: what one of them leaves in the cache stays until then."""
+"""The pause on accounts after two payments, for which the values that one of them leaves in the cache stay."""
 
 
 class Bankers(Protocol):

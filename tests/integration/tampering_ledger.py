@@ -1,4 +1,4 @@
-"""What a superuser can do by hand to money: accounts, transactions, entries, holds, keys."""
+"""Tamperings with money by a superuser: accounts, transactions, entries, holds, keys."""
 
 from tests.integration.tampering import A_TRANSFER, ANA, ANAS, NOBODY, Tampering
 

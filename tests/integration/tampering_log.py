@@ -1,4 +1,4 @@
-"""What a superuser can do by hand to the event log and the audit trail."""
+"""Tamperings with the event log and the audit trail by a superuser."""
 
 from tests.integration.tampering import A_TRANSFER, ANA, NOBODY, Tampering
 

@@ -1,4 +1,4 @@
-"""What a superuser can do by hand to the schema, and to state that no sum of money depends on."""
+"""Tamperings with the schema, and with state that no sum of money depends on, by a superuser."""
 
 from tests.integration.tampering import A_TRANSFER, ANA, ANAS, Tampering
 

@@ -20,7 +20,7 @@ from tests.integration.books import Books
 
 @dataclass
 class Counter:
-    """Where accounts are opened, and what the cache and the recorder were told there."""
+    """The doubles around an opening: they note what the cache and the recorder got."""
 
     books: Books
     cached: list[Tag] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What may be done to an account in which state: the answer, the event, and what the cache is told before it."""
+"""Each change of an account in each state: its answer, its event, and the cache before the answer."""
 
 import json
 from collections.abc import AsyncIterator, Sequence

@@ -227,7 +227,7 @@ def _scalar(definition: GraphQLScalarType, *, says_why: bool) -> Coerce:
             return None
         try:
             coerced = coerce_input(value)
-        except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is document_error
+        except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is refused
             if says_why:
                 raise _InvalidValueError(f"is not accepted: {error}") from None
             coerced = UNDEFINED_VALUE

@@ -17,7 +17,7 @@ def path_of(document: DocumentNode, wanted: Node) -> str | None:
 
     The names come from the client, and are bounded like all names of a document.
     """
-    # Without recursion, since a document may be as deep as the gate allows; each node with its parent's place.
+    # Without recursion, since a document may be as deep as the limits allow; each node with its parent's place.
     waiting: list[tuple[Node, str]] = [(document, "")]
     while waiting:
         node, place = waiting.pop()

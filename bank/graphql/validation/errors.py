@@ -20,7 +20,7 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 OPERATION_NOT_FOUND = "OPERATION_NOT_FOUND"
 OPERATION_NAME_REQUIRED = "OPERATION_NAME_REQUIRED"
 
-_MESSAGE_MAX = 300  # characters; names are bounded by the gate, lists of names are not
+_MESSAGE_MAX = 300  # characters; names are bounded by the limits, lists of names are not
 _PLACE_MAX = 150  # characters; a longer place would leave no room for the sentence, and there are the locations
 _LOCATIONS_MAX = 5  # a conflict of fields names every place of it; the first few are enough to find it
 
