@@ -38,6 +38,8 @@ def choose_faults(words: str, backend: str) -> tuple[list[FaultName], list[str]]
 def _why_not(name: FaultName, backend: str) -> str | None:
     if FAULTS[name].own_database and backend in NOT_OURS:
         return f"{name} is not possible with --backend {backend}: {NOT_OURS[backend]}"
+    if FAULTS[name].own_redis and backend == "external":
+        return f"{name} is not possible with --backend external: that Redis is not ours to empty"
     return None
 
 

@@ -28,7 +28,8 @@ class FaultKind:
     """One fault: its title, what is done, how long that lasts (from, to; seconds), and what it needs.
 
     `by_proxy`: the bank reaches PostgreSQL through a proxy; `by_redis_proxy`: so each worker reaches Redis.
-    `own_database`: PostgreSQL's process is ours to kill. `at_rest`: it comes when nobody banks any more.
+    `own_database`: PostgreSQL's process is ours to kill; `own_redis`: Redis is ours to empty. `at_rest`: it comes when
+    nobody banks any more.
     `seen_as` says what the run counts to know that the fault was really there.
     """
 
@@ -39,6 +40,7 @@ class FaultKind:
     by_proxy: bool = False
     by_redis_proxy: bool = False
     own_database: bool = False
+    own_redis: bool = False
     at_rest: bool = False
 
 
@@ -111,6 +113,7 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             "replica that was behind is promoted or a snapshot is restored.",
             seen_as="keys put back",
             lasts_s=(2.0, 3.0),
+            own_redis=True,
         ),
         FaultName.REDIS_AWAY: FaultKind(
             title="One worker has no Redis",
