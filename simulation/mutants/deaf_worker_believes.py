@@ -1,37 +1,35 @@
-"""A worker whose listening connection has ended does not notice, and goes on believing the cache."""
+"""A worker whose listening connection has ended does not listen again, and goes on believing the cache."""
 
 import asyncio
-import contextlib
+import math
 from typing import Any
 
 from bank.cache.trust import CacheTrust
-from bank.events.leases import BEAT_S, LogListener
+from bank.events import leases
 from simulation.mutants.mutant import Mutant, patch, reached
 
 
-async def _tell(listener: Any, connection: Any) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(BEAT_S):
-            await listener._has_news.wait()  # noqa: SLF001 - a mutant reaches inside
-    listener._has_news.clear()  # noqa: SLF001 - as above
-    if not connection.is_closed():
-        await listener._tell_once(connection)  # noqa: SLF001 - as above
-
-
 def plant() -> None:
-    """Let heartbeats end with the connection, and trust last."""
+    """Let no second connection listen, and trust in the cache last for ever."""
+    connections = 0
 
-    async def _beat(listener: Any, connection: Any, echo: str, *, is_new: bool) -> None:
-        if connection.is_closed():
+    async def connect(*arguments: Any, **named: Any) -> Any:
+        nonlocal connections
+        if connections:
             reached()
-        else:
-            await right(listener, connection, echo, is_new=is_new)
+            await asyncio.Event().wait()
+        connection = await right(*arguments, **named)
+        connections += 1
+        return connection
 
-    right = patch(LogListener, "_beat", _beat, noted=False)
-    patch(LogListener, "_tell", _tell, noted=False)
-    patch(LogListener, "_note_end", lambda *_: None, noted=False)
-    patch(CacheTrust, "current", lambda trust: trust._epoch, noted=False)  # noqa: SLF001 - as above
-    patch(CacheTrust, "holds", lambda trust, epoch: trust._epoch is epoch, noted=False)  # noqa: SLF001 - as above
+    right = patch(leases, "connect", connect, noted=False)
+
+    def renew(trust: CacheTrust, number: int, name: str, _until_s: float) -> None:
+        right_renew(trust, number, name, math.inf)
+
+    right_renew = patch(CacheTrust, "renew", renew, noted=False)
+    # However the connection ends, in the middle of a heartbeat too.
+    patch(CacheTrust, "revoke", lambda _trust: None, noted=False)
 
 
 MUTANT = Mutant(

@@ -46,6 +46,13 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
     return play(Run(plan, shape, servers, out, mutant, keep=False), Progress())
 
 
+def _account_of(result: RunResult) -> str:
+    """Say what was found, what was looked at, and what was broken, so that a miss can be understood afterwards."""
+    found = [f"{c.name} {c.verdict} of {c.examined} {c.note}" for c in result.checks]
+    seen = [f"{c.name} {c.seen}" for c in result.coverage]
+    return "\n".join([*found, *map(str, result.faults), *seen])
+
+
 @pytest.fixture
 def shared_servers(database_url: str, redis_url: str) -> Servers:
     return Servers("external", database_url, redis_url)
@@ -61,7 +68,7 @@ def test_a_mutant_is_caught_by_the_checks_it_names(
     result = short_run(mutant, shared_servers, tmp_path)
     verdicts = {check.name: check.verdict for check in result.checks}
     missed = [name for name in load(mutant).caught_by if verdicts[name] is not Verdict.FAIL]
-    assert not missed, f"{mutant} got past {', '.join(missed)}"
+    assert not missed, f"{mutant} got past {', '.join(missed)}: {_account_of(result)}"
     [reached] = [coverage_item for coverage_item in result.coverage if coverage_item.name == "mutant_reached"]
     assert reached.seen, f"{mutant} never ran: what failed has another reason"
     if load(mutant).caught_by:
