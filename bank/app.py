@@ -1,13 +1,10 @@
 """The composition root: the only file that knows everyone."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -16,7 +13,7 @@ from bank.accounts.cached import AccountCache
 from bank.accounts.reads import AccountDirectory
 from bank.accounts.state import AccountStates
 from bank.audit.sign import Signer, load_signing_config
-from bank.background import supervise
+from bank.background import BackgroundLoop, BackgroundTasks
 from bank.cache.answers import ResponseCache
 from bank.cache.membership import CacheMembership
 from bank.cache.notices import CHANNEL as CACHE_CHANNEL
@@ -35,7 +32,7 @@ from bank.events.delivery import Delivery
 from bank.events.leases import Leases, LogListener
 from bank.events.recorder import EventRecorder
 from bank.events.work import Work
-from bank.holds.expire import expire_holds
+from bank.holds.expire import hold_expiry
 from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
 from bank.identity.tokens import AccessTokens
@@ -73,6 +70,7 @@ class Bank:
     sessions: Sessions
     deliveries: tuple[Delivery, ...]
     leases: Leases
+    hold_expiry: BackgroundLoop
     key_retention: KeyRetention
     signer: Signer | None
 
@@ -102,6 +100,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     recorder = EventRecorder(work)
     passwords = Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
+    ledger = Ledger(database, bus, clock, accounts.write_through)
     deliveries = tuple(
         Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random)
         for subscriber in subscribers(accounts)
@@ -121,7 +120,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         bus=bus,
         work=work,
         recorder=recorder,
-        ledger=Ledger(database, bus, clock, accounts.write_through),
+        ledger=ledger,
         terms=terms_of(settings),
         states=AccountStates(work, accounts),
         passwords=passwords,
@@ -138,6 +137,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         ),
         deliveries=deliveries,
         leases=Leases(deliveries, database=database, owner=owner),
+        hold_expiry=hold_expiry(ledger, database, clock, random),
         key_retention=KeyRetention(database, clock, random, settings.idempotency_retention),
         signer=_signer(settings, database, clock, deliveries),
     )
@@ -177,23 +177,23 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             heartbeat=bank.membership,
             listens=bank.marks.listens,
         )
-        loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
-            "ledger": bank.ledger.run,
-            "leases": bank.leases.run,
-            "expire_holds": partial(expire_holds, bank.ledger, bank.database, bank.clock),
-            "key_retention": bank.key_retention.run,
-            **{f"delivery_{delivery.subscriber.name}": delivery.run for delivery in bank.deliveries},
-        }
+        loops = [
+            bank.ledger.loop,
+            bank.leases.loop,
+            bank.hold_expiry,
+            bank.key_retention.loop,
+            *(delivery.loop for delivery in bank.deliveries),
+        ]
         if bank.signer is not None:
-            loops["signer"] = bank.signer.run
+            loops.append(bank.signer.loop)
         else:
             logger.warning("audit_heads_not_signed", reason="BANK_AUDIT_KEY_FILE is not set")
-        tasks = [asyncio.create_task(supervise(name, loop)) for name, loop in loops.items()]
+        tasks, hearing = BackgroundTasks(), BackgroundTasks()
+        for loop in loops:
+            tasks.start(loop.name, loop.run())
         # What hears other processes, and says so, goes on until nothing more is written.
-        hearing = [
-            asyncio.create_task(supervise(name, loop))
-            for name, loop in {"listener": listener.run, "cache_membership": bank.membership.run}.items()
-        ]
+        hearing.start("listener", listener.run())
+        hearing.start("cache_membership", bank.membership.loop.run())
         try:
             yield bank
         finally:
@@ -204,26 +204,18 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         await bank.database.close()
 
 
-async def _stop(bank: Bank, tasks: list[asyncio.Task[None]], hearing: list[asyncio.Task[None]]) -> None:
+async def _stop(bank: Bank, tasks: BackgroundTasks, hearing: BackgroundTasks) -> None:
     """Cancel the loops, write what is queued, give the leases back. What events remain, the log has."""
-    await _cancel(tasks)
+    await tasks.cancel()
     await bank.ledger.close()
     await bank.recorder.close()
-    await _cancel(hearing)
+    await hearing.cancel()
     if bank.signer is not None:
         # The chain is still ours to sign: what comes next is another process'.
-        await bank.signer.sign()
+        await bank.signer.loop.attempt()
     try:
         await bank.leases.release()
         await bank.membership.leave()
     except BankError as error:
         # They end by themselves, within two seconds.
         logger.warning("leases_not_released", error=str(error))
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

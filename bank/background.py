@@ -1,29 +1,166 @@
-"""The one supervised way to run a loop of the bank for as long as the process lives."""
+"""The one way to run work in the background: loops that are supervised, and tasks that nobody waits for."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from random import Random
+from time import perf_counter, time
 from typing import Any
 
 import structlog
 
 from bank.cancelling import raise_if_cancelled
+from bank.errors import BankError
+from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
 
-# Long enough that a loop which breaks at once does not fill the log, short enough that nobody's lease runs out.
+# The pause after a failure of a loop that has no interval. Long enough that a loop which breaks at once does not fill
+# the log, short enough that no lease runs out meanwhile.
 RESTART_S = 0.5
 
 
-async def supervise(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a loop until cancelled; start it again where it raises or returns, which is a bug and is logged as an error.
+def is_bank_error(error: Exception) -> bool:
+    """Return whether an error is one that the bank foresees: a server that is away, a limit that is reached."""
+    return isinstance(error, BankError)
 
-    What a loop expects to go wrong, such as a database that is away, it handles itself.
+
+def _new_random() -> Random:
+    return Random()  # noqa: S311 - jitter of pauses, no secret
+
+
+@dataclass(slots=True, kw_only=True)
+class BackgroundLoop:
+    """A loop that calls `run_once`, pauses, and begins again, until it is cancelled.
+
+    The pause is `interval_s`, more or less the share `jitter` of it by chance. None means: until `wake_up` is set. An
+    iteration that returns True has more to do and is followed by the next one without a pause. `wake_up` ends a pause
+    early, though not before `least_pause_s`; the loop clears it before each iteration. While `ready` is not set, there
+    are no iterations.
+
+    An iteration that fails is logged and followed by another one. An error that `is_expected` is a warning by the name
+    `failure`; any other one is a bug and logged as an error. The pause after a failure is `retry_s` of the number of
+    failures in a row before this one and the error, or else the interval; nothing cuts it short.
     """
-    while True:
+
+    name: str
+    run_once: Callable[[], Awaitable[object]]
+    interval_s: float | None
+    jitter: float = 0.0
+    random: Random = field(default_factory=_new_random)
+    begins_with_pause: bool = False
+    wake_up: asyncio.Event | None = None
+    least_pause_s: float = 0.0
+    ready: asyncio.Event | None = None
+    failure: str = "loop_interrupted"
+    is_expected: Callable[[Exception], bool] = is_bank_error
+    retry_s: Callable[[int, Exception], float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.interval_s is None and self.wake_up is None:
+            raise ValueError("a loop without an interval needs an event that wakes it up")
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        for kind in ("expected", "unexpected"):
+            metrics.LOOP_FAILURES.labels(self.name, kind)  # a series that begins at 0, for whoever asks for its rate
+        failures = 0
+        if self.begins_with_pause:
+            await self._pause()
+        while True:
+            # It can be set and cleared again before this task runs.
+            while self.ready is not None and not self.ready.is_set():
+                await self.ready.wait()
+            if self.wake_up is not None:
+                self.wake_up.clear()
+            has_more, error = await self._iterate()
+            if error is not None:
+                await asyncio.sleep(self._retry_pause_s(failures, error))
+                failures += 1
+            else:
+                failures = 0
+                if not has_more:
+                    await self._pause()
+
+    async def attempt(self) -> None:
+        """Run one iteration, beside the loop; what goes wrong is logged and not raised."""
+        await self._iterate()
+
+    async def _iterate(self) -> tuple[bool, Exception | None]:
+        """Run one iteration; return whether there is more to do, and the error with which it failed, if it did."""
+        started = perf_counter()
         try:
-            await loop()
-            logger.error("loop_ended", loop=name)
-        except Exception:
+            has_more = await self.run_once()
+        except Exception as error:  # noqa: BLE001 - a loop that ended would leave its work undone for ever
             raise_if_cancelled()
-            logger.exception("loop_broken", loop=name)
-        await asyncio.sleep(RESTART_S)
+            metrics.LOOP_SECONDS.labels(self.name).observe(perf_counter() - started)
+            self._note_failure(error)
+            return False, error
+        raise_if_cancelled()
+        metrics.LOOP_SECONDS.labels(self.name).observe(perf_counter() - started)
+        metrics.LOOP_ITERATIONS.labels(self.name).inc()
+        metrics.LOOP_LAST_SUCCESS.labels(self.name).set(time())
+        return has_more is True, None
+
+    def _note_failure(self, error: Exception) -> None:
+        is_expected = self.is_expected(error)
+        metrics.LOOP_FAILURES.labels(self.name, "expected" if is_expected else "unexpected").inc()
+        if is_expected:
+            logger.warning(self.failure, loop=self.name, error=error)
+        else:
+            logger.error("loop_broken", loop=self.name, exc_info=error)
+
+    def _retry_pause_s(self, failures: int, error: Exception) -> float:
+        if self.retry_s is not None:
+            return self.retry_s(failures, error)
+        return self._interval_s(self.interval_s) if self.interval_s else RESTART_S
+
+    def _interval_s(self, interval_s: float) -> float:
+        return interval_s * self.random.uniform(1 - self.jitter, 1 + self.jitter) if self.jitter else interval_s
+
+    async def _pause(self) -> None:
+        if self.least_pause_s:
+            await asyncio.sleep(self.least_pause_s)
+        if self.interval_s is None:
+            assert self.wake_up is not None
+            await self.wake_up.wait()
+            return
+        pause_s = self._interval_s(self.interval_s) - self.least_pause_s
+        if self.wake_up is None:
+            await asyncio.sleep(pause_s)
+            return
+        try:
+            async with asyncio.timeout(pause_s):
+                await self.wake_up.wait()
+        except TimeoutError:
+            return
+
+
+class BackgroundTasks:
+    """Tasks that nobody awaits: kept alive until they end. One that raises is logged as an error."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task. `name` says in the log what it was."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("task_broken", task=task.get_name(), exc_info=error)
+
+    async def finish(self) -> None:
+        """Wait until every task has ended, also those that are started meanwhile."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def cancel(self) -> None:
+        """Cancel every task, and wait until it has ended."""
+        for task in self._tasks:
+            task.cancel()
+        await self.finish()

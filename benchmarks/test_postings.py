@@ -86,7 +86,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
     async def nothing(_accounts: Any) -> None: ...
 
     ledger = Ledger(database, Bus(), SystemClock(), nothing)
-    loop = asyncio.create_task(ledger.run())
+    loop = asyncio.create_task(ledger.loop.run())
     owner, numbers = await open_accounts(url, accounts, ledger)
     ids = list(numbers)
     rng = random.Random(7)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from bank.api.middleware.client_address import Address, Network
+from bank.background import BackgroundLoop
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
@@ -85,6 +86,9 @@ class Connections:
         self._all = _Group()
         self._of_address: dict[Any, _Group] = {}
         self._closed = {"timed_out": 0, "gave_way": 0, "refused": 0}
+        self.loop = BackgroundLoop(
+            name="connections", run_once=self.sweep, interval_s=_SWEEP_SECONDS, begins_with_pause=True
+        )
 
     def admit(self, connection: Connection, key: Any) -> bool:
         """Take in a new connection, in the place of a waiting one where there are too many; False where none waits."""
@@ -135,13 +139,11 @@ class Connections:
         metrics.CONNECTIONS_CLOSED.labels(reason).inc()
 
     async def sweep(self) -> None:
-        """End the connections whose time is up, once a second, until cancelled."""
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            now = asyncio.get_running_loop().time()
-            for connection in [*self._all.silent, *self._all.used]:
-                connection.check_time(now)
-            if any(self._closed.values()):
-                # One line a second, however many there were.
-                logger.warning("connections_closed", **self._closed, open=len(self._all))
-                self._closed = dict.fromkeys(self._closed, 0)
+        """End the connections whose time is up."""
+        now = asyncio.get_running_loop().time()
+        for connection in [*self._all.silent, *self._all.used]:
+            connection.check_time(now)
+        if any(self._closed.values()):
+            # One line a sweep, however many there were.
+            logger.warning("connections_closed", **self._closed, open=len(self._all))
+            self._closed = dict.fromkeys(self._closed, 0)

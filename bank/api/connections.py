@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 from bank.api.connection_limits import ConnectionLimits, Connections
 from bank.api.error_responses import HEADERS, correlation_header, error_body
 from bank.api.middleware.client_address import read_address
+from bank.background import BackgroundTasks
 from bank.errors import BadInput, BankError, Overloaded
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, correlation_id, enter_context
@@ -180,7 +181,7 @@ class ClientSite(web.BaseSite):
         super().__init__(runner, backlog=_ACCEPTED_AT_ONCE)
         self._sock = sock
         self._connections = Connections(limits)
-        self._sweeping: asyncio.Task[None] | None = None
+        self._tasks = BackgroundTasks()
 
     @property
     def name(self) -> str:
@@ -208,10 +209,9 @@ class ClientSite(web.BaseSite):
 
         self._server = await loop.create_server(connect, sock=self._sock, backlog=_ACCEPTED_AT_ONCE)
         self._sock.listen(_LISTEN_BACKLOG)
-        self._sweeping = asyncio.create_task(self._connections.sweep())
+        self._tasks.start("connections", self._connections.loop.run())
 
     async def stop(self) -> None:
         """Take no new connections."""
         await super().stop()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        await self._tasks.cancel()

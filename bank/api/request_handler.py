@@ -1,6 +1,5 @@
 """The way of a GraphQL request: validation, session, response cache, execution, audit, response."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -13,6 +12,7 @@ from bank.api.middleware.authentication import ANONYMOUS, Authentication
 from bank.api.refused_actions import MethodNotAllowed, refused_actions
 from bank.api.resolver_context import HISTORICAL_FIELDS, ResolverContext
 from bank.app import Bank
+from bank.background import BackgroundTasks
 from bank.cache.answers import AWAY, CacheLookup, response_key
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError
@@ -93,7 +93,7 @@ class GraphQLRequestHandler:
         self._bank = bank
         self._validator = validator
         self._engine = engine
-        self._filling: set[asyncio.Task[bool]] = set()
+        self._fills = BackgroundTasks()
 
     async def handle(self, request: GraphQLRequest) -> GraphQLResponse:
         """Return the response to a request. Never raises: every error becomes a response with errors."""
@@ -113,8 +113,7 @@ class GraphQLRequestHandler:
 
     async def close(self) -> None:
         """Wait until the cache has the last responses."""
-        if self._filling:
-            await asyncio.gather(*self._filling, return_exceptions=True)
+        await self._fills.finish()
 
     async def _validate_and_respond(self, request: GraphQLRequest) -> GraphQLResponse:
         try:
@@ -222,15 +221,7 @@ class GraphQLRequestHandler:
 
     def _fill(self, key: str, lease: str, body: bytes, context: ResolverContext) -> None:
         # The client does not wait for it; its next request finds the response, or reads again.
-        task = asyncio.create_task(self._bank.answers.fill(key, lease, body, list(context.tags.values())))
-        self._filling.add(task)
-        task.add_done_callback(self._filled)
-
-    def _filled(self, task: asyncio.Task[bool]) -> None:
-        """Log a fill that has raised: that is a bug, and its response was sent long ago."""
-        self._filling.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("fill_broken", exc_info=(type(error), error, error.__traceback__))
+        self._fills.start("fill_cache", self._bank.answers.fill(key, lease, body, list(context.tags.values())))
 
 
 def _count(result: str, operation: str, database_s: float) -> None:

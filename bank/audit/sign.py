@@ -11,11 +11,11 @@ import structlog
 
 from bank.audit.heads import Head, LastLine, append_head, read_last
 from bank.audit.keys import SigningKey, load_signing_key
-from bank.cancelling import raise_if_cancelled
+from bank.background import BackgroundLoop
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.database.statements import load_statements
-from bank.errors import BadInput
+from bank.errors import BadInput, BankError
 from bank.settings import Settings, SettingsError
 from bank.telemetry import metrics
 
@@ -50,7 +50,10 @@ def load_signing_config(settings: Settings) -> SigningConfig | None:
 
 
 class Signer:
-    """Signs heads: `run` is the loop, `run_once` one head. `is_ours` says whether this process writes the chain."""
+    """Signs heads: `loop` does so from time to time, `run_once` once.
+
+    `is_ours` says whether this process writes the chain.
+    """
 
     def __init__(
         self, config: SigningConfig, *, database: Database, clock: Clock, interval_s: float, is_ours: Callable[[], bool]
@@ -58,23 +61,20 @@ class Signer:
         self._config = config
         self._database = database
         self._clock = clock
-        self._interval_s = interval_s
         self._is_ours = is_ours
+        self.loop = BackgroundLoop(
+            name="audit_signing",
+            run_once=self._sign_ours,
+            interval_s=interval_s,
+            begins_with_pause=True,
+            failure="audit_head_not_signed",
+            # The file of heads can be away, too.
+            is_expected=lambda error: isinstance(error, (BankError, OSError)),
+        )
 
-    async def run(self) -> None:
-        """Sign for ever; what goes wrong is logged, and tried again after the interval."""
-        while True:
-            await asyncio.sleep(self._interval_s)
-            await self.sign()
-
-    async def sign(self) -> None:
-        """Sign, or log why not. Also the last thing to do before the lease is given back."""
-        try:
-            if self._is_ours():
-                await self.run_once()
-        except Exception as error:  # noqa: BLE001 - a loop that ended would never sign again
-            raise_if_cancelled()
-            logger.warning("audit_head_not_signed", error=error)
+    async def _sign_ours(self) -> None:
+        if self._is_ours():
+            await self.run_once()
 
     async def run_once(self) -> Head | None:
         """Sign the chain's end if it has moved; return the head.

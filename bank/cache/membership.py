@@ -1,15 +1,16 @@
 """Belonging to those who hear of changes: heartbeats through PostgreSQL, and the opening of epochs (decision 0019)."""
 
 import asyncio
+import contextlib
 from typing import Any
 from uuid import UUID
 
 import structlog
 
+from bank.background import BackgroundLoop
 from bank.cache.epoch import Epoch, new_name
 from bank.cache.redis import CacheServer, RedisUnavailable
 from bank.cache.trust import TRUST_S, CacheTrust
-from bank.cancelling import raise_if_cancelled
 from bank.database.pool import Database
 from bank.database.statements import load_statements
 
@@ -35,7 +36,7 @@ async def read_epoch(database: Database) -> Epoch | None:
 class CacheMembership:
     """This worker's membership: says when it may believe Redis, and opens a new epoch where one is needed.
 
-    `renew` and `confirm` are called by whoever listens, for each heartbeat; `run` is the loop that does the rest.
+    `renew` and `confirm` are called by whoever listens, for each heartbeat; `loop` does the rest.
     `told_by` is the subscriber that tells Redis of every change in the log.
     """
 
@@ -48,6 +49,16 @@ class CacheMembership:
         self._worker = worker
         self._told_by = told_by
         self._work = asyncio.Event()
+        self.loop = BackgroundLoop(
+            name="cache_membership",
+            run_once=self.run_once,
+            # A breaker that opens wakes nobody up: it is noticed after this.
+            interval_s=2 * PAUSE_S,
+            wake_up=self._work,
+            least_pause_s=PAUSE_S,
+            failure="cache_epoch_not_opened",
+            retry_s=lambda _failures, _error: PAUSE_S,
+        )
         # The latest epoch that was seen: number, name, whether it is open; and since when it has been closed.
         self._seen: tuple[int, str, bool] | None = None
         self._closed_since_s = 0.0
@@ -107,31 +118,16 @@ class CacheMembership:
         """Return whether Redis is believed at present."""
         return self._trust.current() is not None
 
-    async def run(self) -> None:
-        """Open epochs as they are needed, and ask a Redis that was away whether it is back, until cancelled."""
-        while True:
-            self._work.clear()
-            try:
-                if self._server.breaker.is_open:
-                    await self._server.ping()
-                if self._needs_epoch:
-                    await self._begin_epoch()
-            except RedisUnavailable:
-                pass  # it has been logged, and is asked again
-            except Exception as error:  # noqa: BLE001 - a loop that ended would never open an epoch again
-                raise_if_cancelled()
-                logger.warning("cache_epoch_not_opened", error=error)
-            await asyncio.sleep(PAUSE_S)
-            if not (self._needs_epoch or self._server.breaker.is_open):
-                await self._wait()
-
-    async def _wait(self) -> None:
-        """Wait for work; a breaker that opens is noticed after a while."""
-        try:
-            async with asyncio.timeout(PAUSE_S):
-                await self._work.wait()
-        except TimeoutError:
-            return
+    async def run_once(self) -> None:
+        """Open an epoch if one is needed, and ask a Redis that was away whether it is back."""
+        # Redis that does not answer is logged where it is asked.
+        with contextlib.suppress(RedisUnavailable):
+            if self._server.breaker.is_open:
+                await self._server.ping()
+            if self._needs_epoch:
+                await self._begin_epoch()
+        if self._needs_epoch or self._server.breaker.is_open:
+            self._work.set()
 
     async def leave(self) -> None:
         """Believe nothing from here on, so that nobody needs to wait for this worker."""

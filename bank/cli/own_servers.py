@@ -13,6 +13,7 @@ import click
 import structlog
 
 from bank.audit.keys import make_key
+from bank.background import BackgroundLoop
 from bank.cancelling import raise_if_cancelled
 from bank.cli.environment import ENVIRONMENT_FILE, SAVED_NAMES
 from bank.database.migrate import upgrade
@@ -59,21 +60,27 @@ def own_servers(data: Path) -> Iterator[list[Server]]:
         raise SettingsError(str(error)) from error
 
 
-async def keep_running(servers: Sequence[Server]) -> None:
-    """Start again whichever server has ended, until cancelled. One that does not start is tried again and again."""
-    while servers:
-        await asyncio.sleep(LOOK_EVERY_S)
+def keep_running(servers: Sequence[Server]) -> BackgroundLoop:
+    """Return the loop that starts again whichever server has ended."""
+
+    async def run_once() -> None:
         for server in servers:
-            if server.is_running():
-                continue
-            logger.warning("own_server_ended", server=server.name)
-            try:
-                await asyncio.to_thread(server.start)
-            except Exception as error:  # noqa: BLE001 - a loop that ended would never start a server again
-                raise_if_cancelled()
-                logger.error("own_server_not_started", server=server.name, error=str(error))  # noqa: TRY400 - a sentence
-            else:
-                logger.warning("own_server_started_again", server=server.name)
+            if not server.is_running():
+                await _start_again(server)
+
+    return BackgroundLoop(name="own_servers", run_once=run_once, interval_s=LOOK_EVERY_S, begins_with_pause=True)
+
+
+async def _start_again(server: Server) -> None:
+    """Start a server; one that does not start does not keep the others from it, and is tried again next time."""
+    logger.warning("own_server_ended", server=server.name)
+    try:
+        await asyncio.to_thread(server.start)
+    except Exception as error:  # noqa: BLE001 - the packages of the servers raise what they like
+        raise_if_cancelled()
+        logger.error("own_server_not_started", server=server.name, error=str(error))  # noqa: TRY400 - a sentence
+    else:
+        logger.warning("own_server_started_again", server=server.name)
 
 
 def _prepare(data: Path) -> None:

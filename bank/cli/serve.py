@@ -18,6 +18,7 @@ from bank.api.scalars import SCALARS
 from bank.api.schema import SCHEMA_NAME, load_sdl
 from bank.api.server import serving_http
 from bank.app import build_bank, running
+from bank.background import BackgroundTasks
 from bank.cli.environment import DATA_FOLDER
 from bank.cli.file_limit import connections_within_file_limit
 from bank.cli.own_servers import Server, keep_running, own_servers
@@ -80,10 +81,12 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket, servers: 
                 connections=connections_max,
                 pid=os.getpid(),
             )
-            keeping = asyncio.create_task(keep_running(servers))
+            tasks = BackgroundTasks()
+            if servers:
+                tasks.start("own_servers", keep_running(servers).run())
             await stop.wait()
             logger.info("stopping")
-            keeping.cancel()
+            await tasks.cancel()
         await handler.close()
     logger.info("stopped")
 

@@ -21,13 +21,14 @@ class Inbox:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[RecordedEvent, float]] = deque(maxlen=INBOX_MAX)
-        self._news = asyncio.Event()
+        # Set while there may be more than `take` has found: in memory, or in the log.
+        self.news = asyncio.Event()
         self._is_open = False
 
     def open(self) -> None:
         """Begin to collect: this process serves the subscriber."""
         self._is_open = True
-        self._news.set()
+        self.news.set()
 
     def close(self) -> None:
         """Collect nothing, and forget what is here: another process serves the subscriber."""
@@ -39,27 +40,18 @@ class Inbox:
         if not self._is_open:
             return
         self._waiting.extend((event, committed_at) for event in events)
-        self._news.set()
+        self.news.set()
 
     def wake(self) -> None:
         """Say that the log has grown elsewhere."""
-        self._news.set()
-
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for news, at most so long; return whether there is any."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
+        self.news.set()
 
     def take(self, *, after: int, most: int) -> list[tuple[RecordedEvent, float]]:
         """Take the events that directly follow position `after`, with the moments of their commits.
 
         Empty where the next event is not in memory; the caller then reads the log.
         """
-        self._news.clear()
+        self.news.clear()
         while self._waiting and self._waiting[0][0].position <= after:
             self._waiting.popleft()
         taken: list[tuple[RecordedEvent, float]] = []
@@ -67,7 +59,7 @@ class Inbox:
             taken.append(self._waiting.popleft())
             after += 1
         if self._waiting:
-            self._news.set()
+            self.news.set()
         return taken
 
     def __len__(self) -> int:

@@ -15,12 +15,13 @@ from uuid import UUID
 
 import structlog
 
+from bank.background import BackgroundLoop
+from bank.backoff import MAX_S, PASSING_MAX_S, pause_s
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.failures import is_transient as passes
 from bank.database.pool import Database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
-from bank.events.backoff import MAX_S, PASSING_MAX_S, pause_s
 from bank.events.bus import Bus, Inbox
 from bank.events.event import DomainEvent
 from bank.events.log import EventRange, Unreadable, queries, read
@@ -90,7 +91,7 @@ class LostLease(Exception):
 
 
 class Delivery:
-    """Serves one subscriber: `run` is the loop, `run_once` one step of it."""
+    """Serves one subscriber: `loop` does so while this process has the lease, `run_once` is one step of it."""
 
     def __init__(
         self, subscriber: Subscriber, *, database: Database, bus: Bus, clock: Clock, owner: UUID, random: Random
@@ -104,8 +105,17 @@ class Delivery:
         self._inbox: Inbox = bus.subscribe(subscriber.name)
         self._types = subscriber.types
         self._leased = asyncio.Event()
-        self._attempt = 0
         self._stand_down_until_s = 0.0
+        self.loop = BackgroundLoop(
+            name=f"delivery_{subscriber.name}",
+            run_once=self._serve,
+            interval_s=POLL_S,
+            wake_up=self._inbox.news,
+            ready=self._leased,
+            failure="delivery_interrupted",
+            is_expected=is_transient,
+            retry_s=self._retry_s,
+        )
 
     @property
     def waiting(self) -> int:
@@ -139,26 +149,23 @@ class Delivery:
         self._inbox.close()
         self._leased.clear()
 
-    async def run(self) -> None:
-        """Serve until cancelled. Whatever goes wrong is logged and tried again after a pause."""
-        while True:
-            try:
-                await self._leased.wait()
-                if not await self.run_once():
-                    await self._inbox.wait(POLL_S)
-                self._attempt = 0
-            except LostLease:
-                self.end()
-            except UnknownEvent as error:
-                logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the sentence says it
-                self._stand_down_until_s = perf_counter() + STAND_DOWN_S
-                self.end()
-            except Exception as error:  # noqa: BLE001 - a loop that ended would never deliver again (R9)
-                raise_if_cancelled()
-                logger.warning("delivery_interrupted", subscriber=self.subscriber.name, error=error)
-                metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
-                await self._pause(self._attempt, max_s=PASSING_MAX_S if is_transient(error) else MAX_S)
-                self._attempt += 1
+    async def _serve(self) -> bool:
+        """Deliver what is next; stop serving where another process has the lease, or should have it."""
+        try:
+            return await self.run_once()
+        except LostLease:
+            self.end()
+        except UnknownEvent as error:
+            logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the sentence says it
+            self._stand_down_until_s = perf_counter() + STAND_DOWN_S
+            self.end()
+        except Exception:
+            metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
+            raise
+        return True
+
+    def _retry_s(self, failures: int, error: Exception) -> float:
+        return pause_s(failures, self._random, max_s=PASSING_MAX_S if is_transient(error) else MAX_S)
 
     async def run_once(self) -> bool:
         """Deliver what is next in the log; return whether there was anything."""
@@ -218,7 +225,7 @@ class Delivery:
                     await self._dead_letter(one, error, attempts=attempt + 1)
                     return
             metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
-            await self._pause(attempt)
+            await asyncio.sleep(pause_s(attempt, self._random, max_s=MAX_S))
             attempt += 1
 
     async def _deliver(self, event_range: EventRange, committed: Sequence[float] | None) -> None:
@@ -286,6 +293,3 @@ class Delivery:
             observe = metrics.EVENT_LATENCY_SECONDS.labels(self.subscriber.name, "log").observe
             for event in events:
                 observe(max(0.0, (now - event.created_at).total_seconds()))
-
-    async def _pause(self, attempt: int, *, max_s: float = MAX_S) -> None:
-        await asyncio.sleep(pause_s(attempt, self._random, max_s=max_s))

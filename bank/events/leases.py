@@ -12,8 +12,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import structlog
 
-from bank.cancelling import raise_if_cancelled
+from bank.background import BackgroundLoop
 from bank.database.connection import ROLE, connect
+from bank.database.failures import is_transient
 from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.delivery import LEASE, RENEW_S, Delivery
@@ -41,12 +42,18 @@ Hear = Callable[[int, str], str | None]
 
 
 class Leases:
-    """Obtains and renews the leases of this process' deliveries; gives them back at the end."""
+    """Obtains and renews the leases of this process' deliveries; gives them back at the end.
+
+    `loop` renews from time to time, `run_once` once.
+    """
 
     def __init__(self, deliveries: Sequence[Delivery], *, database: Database, owner: UUID) -> None:
         self._deliveries = {delivery.subscriber.name: delivery for delivery in deliveries}
         self._database = database
         self._owner = owner
+        self.loop = BackgroundLoop(
+            name="leases", run_once=self.run_once, interval_s=RENEW_S, failure="leases_not_renewed"
+        )
 
     @property
     def complete(self) -> bool:
@@ -58,16 +65,6 @@ class Leases:
         async with self._database.connection() as connection:
             for name in self._deliveries:
                 await queries.register_subscriber(connection, subscriber=name)
-
-    async def run(self) -> None:
-        """Renew for ever; a database that does not answer is asked again."""
-        while True:
-            try:
-                await self.run_once()
-            except Exception as error:  # noqa: BLE001 - a loop that ended would never renew again
-                raise_if_cancelled()
-                logger.warning("leases_not_renewed", error=error)
-            await asyncio.sleep(RENEW_S)
 
     async def run_once(self) -> None:
         """Obtain what is free, renew what is held, stop serving what was lost, and say how far everybody is."""
@@ -131,6 +128,8 @@ class LogListener:
 
     A connection that only listens would not notice its own end. So it notifies itself again and again, on a channel of
     its own: what comes back proves that everything which was said before has been heard.
+
+    `run` is the loop, `run_once` one heartbeat of it.
     """
 
     def __init__(
@@ -154,22 +153,40 @@ class LogListener:
         self._has_news = asyncio.Event()
         self._echo = asyncio.Event()
         self._own_pid: int | None = None
+        self._connection: asyncpg.Connection | None = None
+        self._echo_channel = ""
+        self._loop = BackgroundLoop(
+            name="listener",
+            run_once=self.run_once,
+            # Telling lasts until the next heartbeat is due.
+            interval_s=0,
+            failure="listener_interrupted",
+            is_expected=is_transient,
+            retry_s=lambda _failures, _error: RECONNECT_S,
+        )
         bus.on_publish(self._note_appended)
 
     async def run(self) -> None:
-        """Listen and tell, on a connection of its own, for ever."""
-        while True:
-            try:
-                await self._serve()
-            except Exception as error:  # noqa: BLE001 - a loop that ended would never tell again
-                raise_if_cancelled()
-                logger.warning("listener_interrupted", error=error)
-                await asyncio.sleep(RECONNECT_S)
-            finally:
-                self._revoke()
+        """Listen and tell, on a connection of its own, until cancelled."""
+        try:
+            await self._loop.run()
+        finally:
+            self._disconnect()
 
-    async def _serve(self) -> None:
-        connection = await connect(
+    async def run_once(self) -> None:
+        """Tell what there is to tell until a heartbeat is due, and send it; first of all, connect."""
+        try:
+            if self._connection is None:
+                await self._connect()
+            else:
+                await self._tell(self._connection)
+                await self._beat(self._connection, self._echo_channel, is_new=False)
+        except BaseException:
+            self._disconnect()
+            raise
+
+    async def _connect(self) -> None:
+        self._connection = connection = await connect(
             self._url,
             name=LISTENER_NAME,
             # Nothing is written through it that a crash may not undo.
@@ -177,26 +194,25 @@ class LogListener:
             timeout=2,
             command_timeout=BEAT_WITHIN_S,
         )
-        try:
-            connection.add_termination_listener(self._note_end)
-            self._own_pid = connection.get_server_pid()
-            await connection.add_listener(CHANNEL, self._heard)
-            # A new one for each connection: what an older one said comes back to nobody.
-            echo = f"bank_beat_{uuid4().hex}"
-            await connection.add_listener(echo, self._heard_echo)
-            for channel in self._hears:
-                await connection.add_listener(channel, self._heard_else)
-            # Before anything that Redis says is believed: what was closed earlier may not have been heard of.
-            self._listens(await connection.fetchval("select clock_timestamp()"))
-            await self._beat(connection, echo, is_new=True)
-            # What was said while nobody listened here.
-            self._bus.wake()
-            while True:
-                await self._tell(connection)
-                await self._beat(connection, echo, is_new=False)
-        finally:
-            self._revoke()
-            connection.terminate()
+        connection.add_termination_listener(self._note_end)
+        self._own_pid = connection.get_server_pid()
+        await connection.add_listener(CHANNEL, self._heard)
+        # A new one for each connection: what an older one said comes back to nobody.
+        self._echo_channel = f"bank_beat_{uuid4().hex}"
+        await connection.add_listener(self._echo_channel, self._heard_echo)
+        for channel in self._hears:
+            await connection.add_listener(channel, self._heard_else)
+        # Before anything that Redis says is believed: what was closed earlier may not have been heard of.
+        self._listens(await connection.fetchval("select clock_timestamp()"))
+        await self._beat(connection, self._echo_channel, is_new=True)
+        # What was said while nobody listened here.
+        self._bus.wake()
+
+    def _disconnect(self) -> None:
+        self._revoke()
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
 
     async def _tell(self, connection: asyncpg.Connection) -> None:
         """Tell what there is to tell until the next heartbeat is due."""

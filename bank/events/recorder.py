@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bank.background import BackgroundTasks
 from bank.errors import BankError, Overloaded, Unavailable
 from bank.events.event import DomainEvent
 from bank.events.log import metadata_of
@@ -49,6 +50,7 @@ class EventRecorder:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._waiting: deque[_Told] = deque()
+        self._tasks = BackgroundTasks()
         self._writing: asyncio.Task[None] | None = None
 
     async def record(self, *events: DomainEvent) -> None:
@@ -63,13 +65,12 @@ class EventRecorder:
         told = _Told(events, metadata_of(current_context()), asyncio.get_running_loop().create_future())
         self._waiting.append(told)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
+            self._writing = self._tasks.start("record_events", self._write())
         await told.recorded
 
     async def close(self) -> None:
         """Write what is waiting."""
-        if self._writing is not None:
-            await self._writing
+        await self._tasks.finish()
 
     async def _write(self) -> None:
         while self._waiting:

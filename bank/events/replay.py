@@ -6,7 +6,6 @@ the bank goes on from there within a lease. Up to the position everything has be
 nothing is replayed: so a replay never runs into the live delivery.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,10 +15,11 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from bank.background import BackgroundLoop, BackgroundTasks
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
-from bank.errors import BadInput, Unavailable
+from bank.errors import BadInput, BankError, Unavailable
 from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, Subscriber, is_transient
 from bank.events.leases import CHANNEL
 from bank.events.log import Unreadable, queries, read
@@ -51,13 +51,21 @@ class Replayed:
 
 
 class Takeover:
-    """The lease of a subscriber, held for a purpose other than serving it. Renews itself while it is open."""
+    """The lease of a subscriber, held for a purpose other than serving it. `loop` renews it while it is open."""
 
     def __init__(self, database: Database, subscriber: str, owner: UUID, position: int) -> None:
         self.position = position
         self._database = database
         self._subscriber = subscriber
         self._owner = owner
+        self.loop = BackgroundLoop(
+            name="takeover",
+            run_once=self.run_once,
+            interval_s=RENEW_S,
+            begins_with_pause=True,
+            failure="takeover_not_renewed",
+            is_expected=lambda error: isinstance(error, (BankError, LostLease)),
+        )
 
     async def confirm(self, connection: Any) -> None:
         """Renew the lease within a transaction: it commits only while the lease is ours. Raises `LostLease`."""
@@ -65,16 +73,10 @@ class Takeover:
         if held is None:
             raise LostLease(self._subscriber)
 
-    async def keep(self) -> None:
-        """Renew for ever. What goes wrong here, `confirm` finds out before anything is committed."""
-        while True:
-            await asyncio.sleep(RENEW_S)
-            try:
-                async with self._database.connection() as connection:
-                    await self.confirm(connection)
-            except Exception as error:  # noqa: BLE001 - the lease may still be renewed in time
-                raise_if_cancelled()
-                logger.warning("takeover_not_renewed", subscriber=self._subscriber, error=error)
+    async def run_once(self) -> None:
+        """Renew the lease. What goes wrong here, `confirm` finds out before anything is committed."""
+        async with self._database.connection() as connection:
+            await self.confirm(connection)
 
 
 @asynccontextmanager
@@ -88,13 +90,12 @@ async def taken_over(database: Database, subscriber: str, purpose: str) -> Async
             other = await queries.purpose_of_takeover(connection, subscriber=subscriber)
             raise BadInput(f"Somebody else has taken {subscriber} over for a {other}; try again when that has ended.")
     takeover = Takeover(database, subscriber, owner, position)
-    keeper = asyncio.create_task(takeover.keep())
+    tasks = BackgroundTasks()
+    tasks.start("takeover", takeover.loop.run())
     try:
         yield takeover
     finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
+        await tasks.cancel()
         async with database.connection() as connection:
             await queries.release_subscribers(connection, owner=owner, subscribers=[subscriber])
             await connection.execute(f"notify {CHANNEL}")

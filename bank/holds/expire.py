@@ -1,11 +1,10 @@
 """Expiry of holds: end those whose time is over, so that their money is available again."""
 
 import asyncio
+from random import Random
 from uuid import UUID
 
-import structlog
-
-from bank.cancelling import raise_if_cancelled
+from bank.background import BackgroundLoop
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.holds.reads import expired_holds
@@ -13,22 +12,25 @@ from bank.ledger.command import Command
 from bank.ledger.model import Decide, EndHold, LedgerView, Refusal, Step
 from bank.ledger.post import BATCH_MAX, Ledger
 
-logger = structlog.get_logger(__name__)
-
 # Money may be held this much longer than promised; a shorter pause would only ask an index more often.
 EVERY_S = 1.0
 
 
-async def expire_holds(ledger: Ledger, database: Database, clock: Clock) -> None:
-    """Expire holds until cancelled. Every process does: the ledger ends each hold once."""
-    while True:
-        try:
-            while await expire_once(ledger, database, clock) == BATCH_MAX:
-                pass
-        except Exception as error:  # noqa: BLE001 - a loop that ended would never expire a hold again
-            raise_if_cancelled()
-            logger.warning("holds_not_expired", error=error)
-        await asyncio.sleep(EVERY_S)
+def hold_expiry(ledger: Ledger, database: Database, clock: Clock, random: Random) -> BackgroundLoop:
+    """Return the loop that expires holds. Every process has one: the ledger ends each hold once."""
+
+    async def run_once() -> bool:
+        return await expire_once(ledger, database, clock) == BATCH_MAX
+
+    return BackgroundLoop(
+        name="hold_expiry",
+        run_once=run_once,
+        interval_s=EVERY_S,
+        # Workers that were started together do not all look for the same holds at the same moment.
+        jitter=0.1,
+        random=random,
+        failure="holds_not_expired",
+    )
 
 
 async def expire_once(ledger: Ledger, database: Database, clock: Clock) -> int:

@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 from prometheus_client import Histogram
 
-from bank.cancelling import raise_if_cancelled
+from bank.background import BackgroundLoop, BackgroundTasks
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.database.statements import load_statements
@@ -66,7 +66,7 @@ class _Waiting:
 
 
 class Ledger:
-    """Posts commands. `post` is called by use cases; `run` is the loop that writes batches, `run_once` one batch.
+    """Posts commands. `post` is called by use cases; `loop` writes batches, `run_once` one batch.
 
     `write_through` is told the accounts that a batch has changed, after the commit and before the callers are answered.
     """
@@ -77,7 +77,9 @@ class Ledger:
         self._clock = clock
         self._write_through = write_through
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(maxsize=QUEUE_MAX)
-        self._telling: set[asyncio.Task[None]] = set()
+        self._has_commands = asyncio.Event()
+        self._telling = BackgroundTasks()
+        self.loop = BackgroundLoop(name="ledger", run_once=self.run_once, interval_s=None, wake_up=self._has_commands)
 
     async def post(self, command: Command) -> Outcome:
         """Decide and write a command; return once it is durable.
@@ -90,22 +92,19 @@ class Ledger:
             self._queue.put_nowait(waiting)
         except asyncio.QueueFull:
             raise Overloaded("The ledger has more to post than it can; try again in a moment.") from None
+        self._has_commands.set()
         return await waiting.outcome
 
-    async def run(self) -> None:
-        """Write batches until cancelled."""
-        while True:
-            await self.run_once()
-            raise_if_cancelled()
-
-    async def run_once(self) -> None:
-        """Wait for a command, take what else is waiting, and write it all as one batch."""
-        batch = [await self._queue.get()]
-        decisions = len(batch[0].command.decide)
+    async def run_once(self) -> bool:
+        """Write what is waiting, up to `BATCH_MAX` decisions, as one batch; return whether more is waiting."""
+        batch: list[_Waiting] = []
+        decisions = 0
         while decisions < BATCH_MAX and not self._queue.empty():
             batch.append(self._queue.get_nowait())
             decisions += len(batch[-1].command.decide)
-        await self._write_batch(batch)
+        if batch:
+            await self._write_batch(batch)
+        return not self._queue.empty()
 
     async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
         started = perf_counter()
@@ -137,8 +136,7 @@ class Ledger:
         """Write what is queued and answer everybody, then stop."""
         while not self._queue.empty():
             await self.run_once()
-        if self._telling:
-            await asyncio.gather(*self._telling)
+        await self._telling.finish()
 
     async def _write(self, commands: Sequence[Command], waiting: Sequence[_Waiting]) -> None:
         try:
@@ -154,9 +152,7 @@ class Ledger:
             self._publish(events, committed_at)
             events = ()
         # The next batch need not wait until everybody knows of this one; its callers do (R11).
-        task = asyncio.create_task(self._tell(batch, waiting, outcomes, events, committed_at))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._telling.start("tell_of_batch", self._tell(batch, waiting, outcomes, events, committed_at))
 
     def _publish(self, events: Iterable[RecordedEvent], committed_at: float) -> None:
         """Hand events to the subscribers. A bug here is logged: the subscribers find the events in the log."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from bank.cancelling import raise_if_cancelled
+from bank.background import BackgroundLoop
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.database.statements import load_statements
@@ -28,7 +28,7 @@ PASS_EVERY_S = 3_600.0
 
 
 class KeyRetention:
-    """Forgets keys older than the retention: `run` is the loop, `run_once` one pass over the table.
+    """Forgets keys older than the retention: `loop` passes over the table about once an hour, `run_once` once.
 
     The table is walked by place, not by age: postings then have no index by age to keep up, and a pass costs reading
     the table once, however much of it is old.
@@ -37,19 +37,17 @@ class KeyRetention:
     def __init__(self, database: Database, clock: Clock, random: Random, retention: timedelta) -> None:
         self._database = database
         self._clock = clock
-        self._random = random
         self._retention = retention
-
-    async def run(self) -> None:
-        """Pass over the table about once an hour, until cancelled. Whatever goes wrong is left to the next pass."""
-        while True:
+        self.loop = BackgroundLoop(
+            name="key_retention",
+            run_once=self.run_once,
+            interval_s=PASS_EVERY_S,
             # Workers that were started together do not pass together.
-            await asyncio.sleep(PASS_EVERY_S * self._random.uniform(0.5, 1.5))
-            try:
-                await self.run_once()
-            except Exception as error:  # noqa: BLE001 - a loop that ended would never forget again
-                raise_if_cancelled()
-                logger.warning("keys_not_forgotten", error=error)
+            jitter=0.5,
+            random=random,
+            begins_with_pause=True,
+            failure="keys_not_forgotten",
+        )
 
     async def run_once(self) -> int:
         """Forget every key that was used longer ago than the retention; return how many.

@@ -50,3 +50,15 @@ AUDIT_SIGNED_NUMBER = Gauge("bank_audit_signed_number", "The last audit row whos
 AUDIT_CONTRADICTIONS = Counter(
     "bank_audit_contradictions_total", "Times that the audit chain did not hold what had been signed"
 )
+
+# The names of loops are constants of the bank (`bank.background`).
+LOOP_ITERATIONS = Counter("bank_loop_iterations_total", "Iterations of a background loop that ended well", ["loop"])
+LOOP_FAILURES = Counter(
+    "bank_loop_failures_total",
+    "Iterations of a background loop that failed; expected: something was away, unexpected: a bug",
+    ["loop", "kind"],
+)
+LOOP_SECONDS = Histogram("bank_loop_seconds", "Time of one iteration of a background loop", ["loop"], buckets=_SECONDS)
+LOOP_LAST_SUCCESS = Gauge(
+    "bank_loop_last_success_timestamp_seconds", "When an iteration of a background loop last ended well", ["loop"]
+)

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from bank import app
+from bank.holds import expire
 from simulation.mutants.mutant import Mutant, patch
 
 
-async def _expire_holds(*_: Any) -> None:
+async def _expire_once(*_: Any) -> int:
     raise KeyError("my bug")
 
 
 def plant() -> None:
     """Let the bank run this loop."""
-    patch(app, "expire_holds", _expire_holds)
+    patch(expire, "expire_once", _expire_once)
 
 
 MUTANT = Mutant(

@@ -94,7 +94,7 @@ async def running_books(database_url: str) -> AsyncIterator[Books]:
 
     bus = Bus()
     ledger = Ledger(database, bus, SystemClock(), write_through)
-    loop = asyncio.create_task(ledger.run())
+    loop = asyncio.create_task(ledger.loop.run())
     try:
         yield Books(ledger, bus, database, connection, uuid7(), written)
     finally:

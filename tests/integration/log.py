@@ -68,7 +68,7 @@ class Process:
     async def __aenter__(self) -> "Process":
         await self.leases.register()
         await self.leases.run_once()
-        loops = [self.leases.run(), self.listener.run(), *(delivery.run() for delivery in self.deliveries)]
+        loops = [self.leases.loop.run(), self.listener.run(), *(delivery.loop.run() for delivery in self.deliveries)]
         self.tasks = [asyncio.create_task(loop) for loop in loops]
         return self
 

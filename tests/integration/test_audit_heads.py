@@ -99,9 +99,9 @@ async def test_nothing_is_signed_twice(sealed: Sealed) -> None:
 
 async def test_only_the_process_that_writes_the_chain_signs_it(sealed: Sealed, tmp_path: Path) -> None:
     await sealed.trail.write(2)
-    await _seal(sealed.trail, tmp_path, is_ours=False).signer.sign()
+    await _seal(sealed.trail, tmp_path, is_ours=False).signer.loop.attempt()
     assert not sealed.heads.exists()
-    await sealed.signer.sign()
+    await sealed.signer.loop.attempt()
     assert len(sealed.heads.read_text().splitlines()) == 1
 
 

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from bank import backoff
 from bank.clock import SystemClock
 from bank.errors import Unavailable
-from bank.events import backoff
 from bank.events import bus as bus_module
 from bank.events import delivery as delivery_module
 from bank.events.bus import Bus

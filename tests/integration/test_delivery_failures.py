@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
+from bank import backoff
 from bank.errors import OutcomeUnknown
-from bank.events import backoff
 from bank.events import delivery as delivery_module
 from bank.events import model as model_module
 from bank.events.bus import Bus

@@ -132,7 +132,7 @@ async def test_a_pass_that_fails_is_followed_by_another(database: Database, monk
 
     monkeypatch.setattr(retention, "PASS_EVERY_S", 0.001)
     monkeypatch.setattr(KeyRetention, "run_once", fails_at_first)
-    loop = asyncio.create_task(retained(database, SetClock()).run())
+    loop = asyncio.create_task(retained(database, SetClock()).loop.run())
     async with asyncio.timeout(5):
         await twice.wait()
     loop.cancel()

@@ -1,7 +1,10 @@
 """What the bank counts of requests and says of them in its log: errors, refusals, failed logins, from fixed sets."""
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,3 +129,14 @@ async def test_the_log_of_a_request_names_the_user_who_was_logged_in(
     assert str(users[-1].actor_id) == me
     await running_bank.client.run("Me")
     assert users[-1].actor_id is None
+
+
+async def test_every_loop_of_a_worker_has_metrics_and_is_documented(running_bank: RunningBank) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    rows = page[page.index("| loop | what it does") :].split("\n\n")[0]
+    documented = {name for row in rows.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    run = {task.get_name() for task in asyncio.all_tasks() if not task.get_name().startswith("Task-")}
+    # These need a key, servers of one's own, or `bank events`.
+    assert documented == run | {"audit_signing", "own_servers", "takeover"}
+    for name in run:
+        assert REGISTRY.get_sample_value("bank_loop_failures_total", {"loop": name, "kind": "unexpected"}) == 0, name

@@ -257,7 +257,7 @@ async def test_the_listener_works_as_the_role(database_url: str, books: Books, l
     leases = Leases([], database=books.database, owner=uuid.uuid4())
     listener = LogListener(url=as_user(database_url, login), bus=books.bus, leases=leases)
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="set role"):
-        await listener._serve()
+        await listener.run_once()
 
 
 async def test_a_login_that_may_not_work_as_the_role_is_told_what_an_administrator_does(

@@ -75,7 +75,7 @@ async def test_a_delivery_under_way_while_the_position_goes_back_is_undone(log: 
     await log.append(5)
     assert await delivery.run_once()
     await log.append(1)
-    task = asyncio.create_task(delivery.run())
+    task = asyncio.create_task(delivery.loop.run())
     await reached.wait()
     async with asyncio.timeout(5):
         await set_back(log, 3)

@@ -1,38 +1,418 @@
+"""Background loops and tasks: pauses, failures, cancellation, metrics."""
+
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from random import Random
+from time import time
+from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
 from bank import background
-from bank.background import supervise
+from bank.background import BackgroundLoop, BackgroundTasks
+from bank.errors import Unavailable
+
+ROOT = Path(__file__).parents[2]
+# Longer than any test may take: a pause that only something else can end.
+LONG_S = 3_600.0
 
 
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "RESTART_S", 0)
+@asynccontextmanager
+async def running(loop: BackgroundLoop) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(5):
+            yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
 
 
-@pytest.mark.parametrize(("ending", "event"), [(KeyError("my bug"), "loop_broken"), (None, "loop_ended")])
-async def test_a_loop_that_raises_or_returns_is_logged_as_an_error_and_started_again(
-    ending: Exception | None, event: str
+class Iterations:
+    """What a loop runs: notes each iteration, and does what it is told with its number."""
+
+    def __init__(self, work: Callable[[int], Any] = lambda _number: None) -> None:
+        self.count = 0
+        self._work = work
+        self._changed = asyncio.Event()
+
+    async def run_once(self) -> Any:
+        self.count += 1
+        self._changed.set()
+        result = self._work(self.count)
+        return await result if isinstance(result, Awaitable) else result
+
+    async def until(self, number: int) -> None:
+        while self.count < number:
+            self._changed.clear()
+            await self._changed.wait()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the loop sleeps for; it does so at once."""
+    slept: list[float] = []
+
+    async def note(seconds: float) -> None:
+        slept.append(seconds)
+        await real_sleep(0)
+
+    real_sleep = asyncio.sleep
+    monkeypatch.setattr(background.asyncio, "sleep", note)
+    return slept
+
+
+def failing(*failures: Exception) -> Callable[[int], None]:
+    def work(number: int) -> None:
+        if number <= len(failures):
+            raise failures[number - 1]
+
+    return work
+
+
+def named(**options: Any) -> BackgroundLoop:
+    return BackgroundLoop(name=f"example_{uuid4().hex}", **options)
+
+
+def figure(loop: BackgroundLoop, name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, {"loop": loop.name, **labels})
+
+
+async def test_iterations_follow_each_other_after_the_interval(pauses: list[float]) -> None:
+    work = Iterations()
+    async with running(named(run_once=work.run_once, interval_s=0.25)):
+        await work.until(4)
+    assert pauses[:3] == [0.25] * 3
+
+
+async def test_a_loop_may_begin_with_a_pause(pauses: list[float]) -> None:
+    paused_before: list[int] = []
+    work = Iterations(lambda _number: paused_before.append(len(pauses)))
+    async with running(named(run_once=work.run_once, interval_s=0.25, begins_with_pause=True)):
+        await work.until(2)
+    assert paused_before[:2] == [1, 2]
+
+
+async def test_an_iteration_with_more_to_do_is_followed_at_once() -> None:
+    work = Iterations(lambda number: number < 5)
+    async with running(named(run_once=work.run_once, interval_s=LONG_S)):
+        await work.until(5)
+
+
+async def test_only_true_means_that_there_is_more_to_do(pauses: list[float]) -> None:
+    work = Iterations(lambda _number: 1)
+    async with running(named(run_once=work.run_once, interval_s=0.25)):
+        await work.until(3)
+    assert len(pauses) >= 2
+
+
+async def test_jitter_keeps_loops_apart_and_around_the_interval(pauses: list[float]) -> None:
+    work, again = Iterations(), Iterations()
+    async with running(named(run_once=work.run_once, interval_s=10.0, jitter=0.5, random=Random(1))):
+        await work.until(200)
+    first, pauses[:] = pauses[:100], []
+    async with running(named(run_once=again.run_once, interval_s=10.0, jitter=0.5, random=Random(1))):
+        await again.until(200)
+    assert pauses[:100] == first, "the seed alone decides"
+    assert len(set(first)) == 100
+    assert 5.0 <= min(first) < 6.0
+    assert 14.0 < max(first) <= 15.0
+
+
+async def test_an_event_ends_the_pause() -> None:
+    wake_up = asyncio.Event()
+    work = Iterations()
+    async with running(named(run_once=work.run_once, interval_s=LONG_S, wake_up=wake_up)):
+        for number in range(1, 4):
+            await work.until(number)
+            wake_up.set()
+        await work.until(4)
+
+
+async def test_what_is_said_during_an_iteration_is_not_lost() -> None:
+    wake_up = asyncio.Event()
+    work = Iterations(lambda number: wake_up.set() if number < 3 else None)
+    async with running(named(run_once=work.run_once, interval_s=None, wake_up=wake_up)):
+        await work.until(3)
+        assert not wake_up.is_set()
+
+
+async def test_an_event_that_is_not_set_leaves_the_interval() -> None:
+    work = Iterations()
+    async with running(named(run_once=work.run_once, interval_s=0.001, wake_up=asyncio.Event())):
+        await work.until(3)
+
+
+async def test_an_event_does_not_end_the_least_pause(pauses: list[float]) -> None:
+    wake_up = asyncio.Event()
+    work = Iterations(lambda _number: wake_up.set())
+    loop = named(run_once=work.run_once, interval_s=LONG_S, wake_up=wake_up, least_pause_s=0.2)
+    async with running(loop):
+        await work.until(3)
+    assert pauses[:2] == [0.2, 0.2]
+
+
+def test_a_loop_that_nothing_would_start_again_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="needs an event"):
+        named(run_once=Iterations().run_once, interval_s=None)
+
+
+async def test_a_loop_stands_still_while_it_is_not_ready() -> None:
+    ready = asyncio.Event()
+    work = Iterations(lambda number: ready.clear() if number == 2 else None)
+    async with running(named(run_once=work.run_once, interval_s=0, ready=ready)):
+        ready.set()
+        ready.clear()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert work.count == 0
+        ready.set()
+        await work.until(2)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert work.count == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "event", "level", "kind"),
+    [
+        (Unavailable("The database does not answer."), "example_interrupted", "warning", "expected"),
+        (KeyError("my bug"), "loop_broken", "error", "unexpected"),
+    ],
+)
+async def test_a_failure_is_logged_and_counted_and_the_loop_goes_on(
+    pauses: list[float], error: Exception, event: str, level: str, kind: str
 ) -> None:
-    runs, third = 0, asyncio.Event()
+    work = Iterations(failing(error, error))
+    loop = named(run_once=work.run_once, interval_s=0.25, failure="example_interrupted")
+    with structlog.testing.capture_logs() as lines:
+        async with running(loop):
+            await work.until(4)
+    assert [(line["event"], line["log_level"], line["loop"]) for line in lines] == [(event, level, loop.name)] * 2
+    assert pauses[:3] == [0.25] * 3
+    assert figure(loop, "bank_loop_failures_total", kind=kind) == 2
+    assert figure(loop, "bank_loop_iterations_total") in {1, 2}
 
-    async def loop() -> None:
-        nonlocal runs
-        runs += 1
-        if runs == 3:
-            third.set()
+
+async def test_a_bug_is_logged_with_its_traceback(pauses: list[float]) -> None:
+    error = KeyError("my bug")
+    work = Iterations(failing(error))
+    with structlog.testing.capture_logs() as lines:
+        async with running(named(run_once=work.run_once, interval_s=0.25)):
+            await work.until(2)
+    assert lines[0]["exc_info"] is error
+    assert error.__traceback__ is not None
+
+
+async def test_each_loop_says_what_it_expects(pauses: list[float]) -> None:
+    work = Iterations(failing(KeyError("not there yet")))
+    loop = named(run_once=work.run_once, interval_s=0.25, is_expected=lambda error: isinstance(error, KeyError))
+    with structlog.testing.capture_logs() as lines:
+        async with running(loop):
+            await work.until(2)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("loop_interrupted", "warning")]
+
+
+async def test_a_loop_without_an_interval_pauses_after_a_failure(pauses: list[float]) -> None:
+    wake_up = asyncio.Event()
+    work = Iterations(failing(KeyError("my bug")))
+    async with running(named(run_once=work.run_once, interval_s=None, wake_up=wake_up)):
+        await work.until(2)
+    assert pauses == [background.RESTART_S]
+
+
+async def test_the_pause_after_failures_grows_and_begins_anew_once_the_cause_is_gone(pauses: list[float]) -> None:
+    gone = Unavailable("gone")
+    failures = {1: gone, 2: gone, 3: gone, 5: gone}
+
+    def work_on(number: int) -> None:
+        if number in failures:
+            raise failures[number]
+
+    work = Iterations(work_on)
+    async with running(named(run_once=work.run_once, interval_s=0.25, retry_s=lambda failed, _error: 10.0 * 2**failed)):
+        await work.until(6)
+    assert pauses[:5] == [10.0, 20.0, 40.0, 0.25, 10.0]
+
+
+async def test_the_pause_after_a_failure_may_depend_on_the_error(pauses: list[float]) -> None:
+    work = Iterations(failing(Unavailable("gone"), KeyError("my bug")))
+    loop = named(
+        run_once=work.run_once, interval_s=0.25, retry_s=lambda _, error: 1.0 if isinstance(error, Unavailable) else 5.0
+    )
+    async with running(loop):
+        await work.until(3)
+    assert pauses[:2] == [1.0, 5.0]
+
+
+async def test_an_event_does_not_end_the_pause_after_a_failure(pauses: list[float]) -> None:
+    wake_up = asyncio.Event()
+
+    def fail(_number: int) -> None:
+        wake_up.set()
+        raise Unavailable("gone")
+
+    work = Iterations(fail)
+    async with running(named(run_once=work.run_once, interval_s=7.0, wake_up=wake_up)):
+        await work.until(3)
+    assert pauses[:2] == [7.0, 7.0]
+
+
+@pytest.mark.parametrize("where", ["iteration", "pause", "wait", "not ready", "failure"])
+async def test_a_loop_can_be_cancelled_wherever_it_is(where: str) -> None:
+    def work_on(_number: int) -> Any:
+        if where == "failure":
+            raise Unavailable("gone")
+        return asyncio.Event().wait() if where == "iteration" else None
+
+    work = Iterations(work_on)
+    wake_up, ready = (asyncio.Event() if where == event else None for event in ("wait", "not ready"))
+    loop = named(run_once=work.run_once, interval_s=LONG_S, wake_up=wake_up, ready=ready)
+    async with running(loop):
+        if where != "not ready":
+            await work.until(1)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("outcome", [None, True, TimeoutError("it was interrupted")])
+async def test_a_cancellation_that_an_iteration_swallows_still_ends_the_loop(outcome: Any) -> None:
+    async def swallow() -> Any:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        if ending is not None:
-            raise ending
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    work = Iterations(lambda _number: swallow())
+    with structlog.testing.capture_logs() as lines:
+        async with running(named(run_once=work.run_once, interval_s=0)):
+            await work.until(1)
+    assert (work.count, lines) == (1, [])
+
+
+async def test_a_loop_says_how_often_how_long_and_when_it_last_worked(pauses: list[float]) -> None:
+    before = time()
+    work = Iterations()
+    loop = named(run_once=work.run_once, interval_s=0.25)
+    async with running(loop):
+        assert figure(loop, "bank_loop_last_success_timestamp_seconds") is None
+        await work.until(3)
+    assert (figure(loop, "bank_loop_iterations_total") or 0) >= 2
+    assert figure(loop, "bank_loop_seconds_count") == figure(loop, "bank_loop_iterations_total")
+    assert before <= (figure(loop, "bank_loop_last_success_timestamp_seconds") or 0) <= time()
+    assert figure(loop, "bank_loop_failures_total", kind="expected") == 0
+    assert figure(loop, "bank_loop_failures_total", kind="unexpected") == 0
+
+
+async def test_a_failure_is_no_success(pauses: list[float]) -> None:
+    work = Iterations(failing(*[KeyError("my bug")] * 100))
+    loop = named(run_once=work.run_once, interval_s=0.25)
+    async with running(loop):
+        await work.until(3)
+    assert not figure(loop, "bank_loop_iterations_total")
+    assert figure(loop, "bank_loop_last_success_timestamp_seconds") is None
+    assert (figure(loop, "bank_loop_seconds_count") or 0) >= 2
+
+
+async def test_one_iteration_beside_the_loop_raises_nothing() -> None:
+    numbers = count(1)
+
+    async def run_once() -> None:
+        if next(numbers) == 1:
+            raise KeyError("my bug")
+
+    loop = named(run_once=run_once, interval_s=LONG_S)
+    with structlog.testing.capture_logs() as lines:
+        await loop.attempt()
+        await loop.attempt()
+    assert [line["event"] for line in lines] == ["loop_broken"]
+    assert figure(loop, "bank_loop_iterations_total") == 1
+
+
+async def test_a_task_that_nobody_awaits_lives_until_it_ends() -> None:
+    tasks, ended = BackgroundTasks(), []
+
+    async def work(number: int) -> None:
+        await asyncio.sleep(0)
+        ended.append(number)
+        if number == 1:
+            tasks.start("work", work(2))
+
+    tasks.start("work", work(1))
+    await tasks.finish()
+    assert ended == [1, 2]
+
+
+async def test_a_task_that_raises_is_logged_as_an_error() -> None:
+    tasks, error = BackgroundTasks(), KeyError("my bug")
+
+    async def fail() -> None:
+        raise error
 
     with structlog.testing.capture_logs() as lines:
-        task = asyncio.create_task(supervise("example", loop))
-        await asyncio.wait_for(third.wait(), 5)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    assert [(line["event"], line["log_level"], line["loop"]) for line in lines] == [(event, "error", "example")] * 2
-    assert task.cancelled()
+        tasks.start("work", fail())
+        await tasks.finish()
+    assert [(line["event"], line["log_level"], line["task"], line["exc_info"]) for line in lines] == [
+        ("task_broken", "error", "work", error)
+    ]
+
+
+async def test_tasks_are_cancelled_and_waited_for() -> None:
+    tasks, ended, begun = BackgroundTasks(), [], asyncio.Event()
+
+    async def work() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    with structlog.testing.capture_logs() as lines:
+        task = tasks.start("work", work())
+        await begun.wait()
+        await tasks.cancel()
+    assert (task.cancelled(), ended, lines) == (True, [True], [])
+
+
+async def test_whoever_waits_for_cancelled_tasks_can_be_cancelled() -> None:
+    tasks, go_on, stopping = BackgroundTasks(), asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopping.set()
+            await go_on.wait()
+
+    task = tasks.start("work", stubborn())
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(tasks.cancel())
+    await stopping.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go_on.set()
+    await asyncio.wait({task})
+
+
+# Whoever asks for a connection awaits it, and leaves it to the next one who asks.
+AWAITED_BY_THEIR_CALLERS = {"bank/background.py", "bank/database/connecting.py"}
+
+
+def test_nothing_else_in_the_bank_starts_tasks_of_its_own() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "bank").rglob("*.py")
+        if any(name in path.read_text("utf-8") for name in ("asyncio.create_task(", "asyncio.ensure_future("))
+    }
+    assert found == AWAITED_BY_THEIR_CALLERS

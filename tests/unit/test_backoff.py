@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bank.events.backoff import FIRST_S, MAX_S, PASSING_MAX_S, pause_s
+from bank.backoff import FIRST_S, MAX_S, PASSING_MAX_S, pause_s
 
 
 # On a busy machine drawing examples is slow, which says nothing about them.
