@@ -33,11 +33,11 @@ from bank.events.leases import Leases, LogListener
 from bank.events.recorder import EventRecorder
 from bank.events.work import Work
 from bank.holds.expire import hold_expiry
+from bank.idempotency.retention import KeyRetention
 from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
-from bank.ledger.retention import KeyRetention
 from bank.ledger.terms import Terms, terms_of
 from bank.settings import Settings
 

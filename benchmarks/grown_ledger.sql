@@ -60,7 +60,7 @@ order by n, nth
 ;;
 create temporary table grown_keys as
 select g.n, o.id as caller_id, 'grown-' || g.n as key, lower(g.kind) as operation, sha256(g.n::text::bytea) as request_digest,
-    json_build_object('receipt', json_build_object('transaction_id', g.id, 'kind', g.kind, 'amount_minor', g.amount_minor,
+    json_build_object('version', 2, 'receipt', json_build_object('transaction_id', g.id, 'kind', g.kind, 'amount_minor', g.amount_minor,
         'currency', 'BRL', 'debit_number', '0001/00000001-9', 'credit_number', '0001/00000002-7', 'description', null,
         'created_at', e.created_at, 'debit_balance_after_minor', e.balance_minor, 'credit_balance_after_minor', 0)) as outcome,
     g.id as transaction_id, uuid_send(gen_random_uuid()) as salt, e.created_at

@@ -22,8 +22,8 @@ from bank.cli.serve import collect_seldom
 from bank.database.migrate import upgrade
 from bank.events.delivery import Delivery
 from bank.events.model import RecordedEvent
+from bank.idempotency.outcomes import Receipt
 from bank.identifiers import uuid7
-from bank.ledger.command import Receipt
 from bank.settings import Settings
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from benchmarks.test_postings import TERMS, open_accounts

@@ -23,8 +23,8 @@ from bank.clock import SystemClock
 from bank.database.migrate import upgrade
 from bank.database.pool import Database
 from bank.events.bus import Bus
+from bank.idempotency.outcomes import Receipt
 from bank.identifiers import account_number, uuid7
-from bank.ledger.command import Receipt
 from bank.ledger.post import BATCH_MAX, Ledger
 from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from bank.ledger.model import Refusal
 from bank.money import InvalidAmountError, UnknownCurrencyError, parse_amount
+from bank.refusal import Refusal
 
 
 def read_limit(given: Mapping[str, str] | None, name: str) -> int | Refusal | None:

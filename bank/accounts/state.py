@@ -17,7 +17,8 @@ from bank.events.model import (
     ActionRefusedEvent,
 )
 from bank.events.work import Work, again_if_undone
-from bank.ledger.model import Account, Refusal
+from bank.ledger.model import Account
+from bank.refusal import Refusal
 from bank.text import is_readable
 
 # A line that an auditor reads; the same as a posting's description.

@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from bank.errors import BadInput
+from bank.idempotency.outcomes import Receipt
 from bank.identifiers import read_uuid
-from bank.ledger.command import Receipt
-from bank.ledger.model import Refusal
 from bank.money import format_amount
+from bank.refusal import Refusal
 from bank.telemetry.context import note_refusal
 
 JsonObject = dict[str, Any]

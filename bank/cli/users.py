@@ -23,7 +23,7 @@ from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
 from bank.identity.roles import change_role
-from bank.ledger.model import Refusal
+from bank.refusal import Refusal
 from bank.telemetry.context import RequestContext, enter_context
 
 # A password of the greatest length in the widest encoding, and its line's end.

@@ -64,8 +64,8 @@ class UnitOfWork:
     def emit(self, event: DomainEvent, metadata: EventMetadata | None = None, *, key_digest: str | None = None) -> None:
         """Say that something has happened; it will have, once this unit of work commits.
 
-        `metadata` says where it came from, where that is not the request at hand; `key_digest` is what `remember` has
-        returned of the request's idempotency key.
+        `metadata` says where it came from, where that is not the request at hand; `key_digest` is the digest of the row
+        of the request's idempotency key.
         """
         metadata = metadata_of(current_context()) if metadata is None else metadata
         self.events.append(event)

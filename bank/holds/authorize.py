@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
 from bank.identifiers import uuid7
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Authorize, Decide, Hold, LedgerView, Refusal, Step
+from bank.ledger.model import Authorize, Command, Decide, Hold, LedgerView, Step
 from bank.ledger.policy import (
     check_amount,
     check_description,
-    check_key,
     check_limits,
     check_own_account,
     no_account_with_number,
@@ -20,6 +20,7 @@ from bank.ledger.policy import (
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.ledger.terms import Terms
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
 # As card schemes do; a payment whose money is held for longer is not going to be made.
@@ -57,7 +58,7 @@ async def authorize_hold(ledger: Ledger, terms: Terms, command: AuthorizeHold) -
             caller_id=command.caller_id,
             key=command.key,
             operation="authorizeHold",
-            digest=digest_of(*content, command.expires_at),
+            digest=request_digest(*content, command.expires_at),
             account_ids=(command.from_id, command.to_id) if command.to_id else (command.from_id,),
             decide=(decide_authorization(command, amount_minor, terms),),
             context=current_context(),

@@ -6,13 +6,15 @@ from uuid import UUID
 from bank.database.pool import Database
 from bank.holds.policy import active_hold, check_hold_id
 from bank.holds.reads import hold_accounts
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Decide, EndHold, LedgerView, Posting, Refusal, Step
-from bank.ledger.policy import check_amount, check_key
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command, Decide, EndHold, LedgerView, Posting, Step
+from bank.ledger.policy import check_amount
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.money import format_amount
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
 
@@ -44,7 +46,7 @@ async def capture_hold(ledger: Ledger, database: Database, command: CaptureHold)
             caller_id=command.caller_id,
             key=command.key,
             operation="captureHold",
-            digest=digest_of(str(command.hold_id), amount_minor, command.currency),
+            digest=request_digest(str(command.hold_id), amount_minor, command.currency),
             # The two accounts of a hold never change, so that they may be read before the batch.
             account_ids=await hold_accounts(database, command.hold_id),
             hold_ids=(command.hold_id,),

@@ -8,9 +8,9 @@ from bank.background import BackgroundLoop
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.holds.reads import expired_holds
-from bank.ledger.command import Command
-from bank.ledger.model import Decide, EndHold, LedgerView, Refusal, Step
+from bank.ledger.model import Command, Decide, EndHold, LedgerView, Step
 from bank.ledger.post import BATCH_MAX, Ledger
+from bank.refusal import Refusal
 
 # Money may be held this much longer than promised; a shorter pause would only ask an index more often.
 EVERY_S = 1.0

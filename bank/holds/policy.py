@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from bank.ledger.model import Hold, LedgerView, Refusal
+from bank.ledger.model import Hold, LedgerView
 from bank.ledger.policy import NIL_UUID
+from bank.refusal import Refusal
 
 
 def check_hold_id(hold_id: UUID) -> Refusal | None:

@@ -6,12 +6,13 @@ from uuid import UUID
 from bank.database.pool import Database
 from bank.holds.policy import active_hold, check_hold_id
 from bank.holds.reads import hold_accounts
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Decide, EndHold, LedgerView, Refusal, Step
-from bank.ledger.policy import check_key
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command, Decide, EndHold, LedgerView, Step
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
 
@@ -34,7 +35,7 @@ async def release_hold(ledger: Ledger, database: Database, command: ReleaseHold)
             caller_id=command.caller_id,
             key=command.key,
             operation="releaseHold",
-            digest=digest_of(str(command.hold_id)),
+            digest=request_digest(str(command.hold_id)),
             # The two accounts of a hold never change, so that they may be read before the batch.
             account_ids=await hold_accounts(database, command.hold_id),
             hold_ids=(command.hold_id,),

@@ -16,7 +16,7 @@ from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords, WeakPassword
 from bank.identity.profile import User
 from bank.identity.weakness import Person
-from bank.ledger.model import Refusal
+from bank.refusal import Refusal
 from bank.text import is_readable
 
 queries = load_statements(__file__)

@@ -25,7 +25,7 @@ from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import queries
 from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, new_refresh_token
-from bank.ledger.model import Refusal
+from bank.refusal import Refusal
 from bank.settings import Settings
 from bank.telemetry.context import current_context
 from bank.telemetry.metrics import FAILED_LOGINS

@@ -12,25 +12,35 @@ from bank.errors import BankError
 from bank.events.event import DomainEvent
 from bank.events.log import metadata_of
 from bank.events.model import ActionRefusedEvent, EventMetadata
+from bank.idempotency.digests import salted_row_digest, salted_text_digest
+from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, replay
+from bank.idempotency.outcomes import (
+    HoldReceipt,
+    Outcome,
+    Receipt,
+    Result,
+    Results,
+    UnknownOutcomeVersion,
+    encode_outcome,
+)
 from bank.identifiers import uuid7
-from bank.ledger.command import Command, HoldReceipt, Outcome, Receipt, Result, Results, replay, store
-from bank.ledger.keys import KEY_REUSED, KnownKey, vouch_for, vouch_for_text
 from bank.ledger.model import (
     Account,
     Authorize,
+    Command,
     Decide,
     EndHold,
     Hold,
     LedgerView,
     Original,
     Posting,
-    Refusal,
     Step,
     apply_posting,
     authorize,
     end_hold,
 )
 from bank.ledger.posted import Posted, hold_event
+from bank.refusal import Refusal
 
 
 class Batch:
@@ -44,7 +54,7 @@ class Batch:
     def __init__(
         self,
         accounts: dict[UUID, Account],
-        known: dict[tuple[UUID | None, str | None], KnownKey],
+        known: dict[tuple[UUID | None, str | None], IdempotencyRecord],
         now: datetime,
         *,
         originals: dict[UUID, Original] | None = None,
@@ -105,14 +115,15 @@ class Batch:
             self.broken.append((command, error))
             self._return_to(mark)
             del self.keys[keys:]
-            return BankError("Internal error")
+            # An outcome that only a newer worker can read is no bug: a retry may meet that worker.
+            return error if isinstance(error, UnknownOutcomeVersion) else BankError("Internal error")
 
     def _decide(self, command: Command) -> Outcome:
         identity = (command.caller_id, command.key)
         metadata = metadata_of(command.context)
         if command.key is not None and (known := self._known.get(identity)):
             self._retold.update(command.account_ids)
-            outcome = replay(known, command)
+            outcome = replay(known, command.operation, command.digest)
             if outcome.result == KEY_REUSED:
                 self._tell_refusal(command, KEY_REUSED, metadata)
             return outcome
@@ -132,17 +143,23 @@ class Batch:
     ) -> None:
         """Note the key's row, and let the first event since `mark` vouch for it: each outcome has one."""
         assert caller_id is not None, "a key is somebody's"
-        known = KnownKey(command.operation, command.digest, store(result))
-        transaction_id = _transaction_id(result)
-        salt, vouched = vouch_for(known, caller_id, key, transaction_id)
-        self.keys.append((caller_id, key, known.operation, known.digest, known.outcome, transaction_id, salt))
+        outcome, transaction_id = encode_outcome(result), _transaction_id(result)
+        salt, row_digest = salted_row_digest(
+            caller_id=caller_id,
+            key=key,
+            operation=command.operation,
+            digest=command.digest,
+            outcome=outcome,
+            transaction_id=transaction_id,
+        )
+        self.keys.append((caller_id, key, command.operation, command.digest, outcome, transaction_id, salt))
         _, posted, told = mark
         if posted < len(self.posted):
-            self.posted[posted].key_digest = vouched
+            self.posted[posted].key_digest = row_digest
         else:
             event, metadata = self.told[told]
-            self.told[told] = event, msgspec.structs.replace(metadata, key_digest=vouched)
-        self._known[caller_id, key] = known
+            self.told[told] = event, msgspec.structs.replace(metadata, key_digest=row_digest)
+        self._known[caller_id, key] = IdempotencyRecord(command.operation, command.digest, outcome)
 
     def _carry_out_list(self, command: Command, metadata: EventMetadata) -> Results | Refusal:
         mark = self._mark()
@@ -188,7 +205,7 @@ class Batch:
                 if isinstance(account, Refusal):
                     return account
                 self._set(self._accounts, account.id, account)
-                salt, description_digest = vouch_for_text(step.hold.description)
+                salt, description_digest = salted_text_digest(step.hold.description)
                 hold = msgspec.structs.replace(step.hold, salt=salt) if salt else step.hold
                 self._change_hold(hold, command, metadata, description_digest)
             case EndHold():
@@ -222,9 +239,9 @@ class Batch:
             self._set(self._originals, related_id, msgspec.structs.replace(original, reversed_minor=reversed_minor))
         transaction_id, self._reserved_id = self._reserved_id or next(self._ids), None
         assert command.caller_id is not None, "money moves because somebody asked for it"
-        vouched = vouch_for_text(posting.description)
+        salted = salted_text_digest(posting.description)
         self.posted.append(
-            Posted(transaction_id, posting, related_id, debit, credit, command.caller_id, metadata, *vouched)
+            Posted(transaction_id, posting, related_id, debit, credit, command.caller_id, metadata, *salted)
         )
 
     def _change_hold(

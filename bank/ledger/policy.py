@@ -4,14 +4,14 @@ from datetime import date
 from uuid import UUID
 
 from bank.identifiers import read_uuid
-from bank.ledger.model import Account, Posting, Refusal
+from bank.ledger.model import Account, Posting
 from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR, InvalidAmountError, UnknownCurrencyError, format_amount, parse_amount
+from bank.refusal import Refusal
 from bank.text import is_readable
 
 # Fits on one line of a statement; the Pix message field has the same length.
 DESCRIPTION_MAX = 140
-KEY_MAX = 255
 
 # The nil UUID of RFC 9562: no row has it. It replaces an id whose form no id of the bank has.
 NIL_UUID = UUID(int=0)
@@ -19,17 +19,6 @@ NIL_UUID = UUID(int=0)
 # The bank's own accounts, made by migrations.
 CASH_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-000000000986")}
 FEE_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-00000000f986")}
-
-
-def check_key(key: str) -> Refusal | None:
-    """Refuse an idempotency key that is empty, too long or not printable. Programs make keys, and nobody reads them."""
-    if 1 <= len(key) <= KEY_MAX and key.isprintable():
-        return None
-    return Refusal(
-        code="INVALID_INPUT",
-        message=f"An idempotency key has 1 to {KEY_MAX} printable characters.",
-        field=("input", "idempotencyKey"),
-    )
 
 
 def check_description(description: str | None, field: str = "description") -> Refusal | None:

@@ -24,11 +24,11 @@ from bank.errors import BankError, OutcomeUnknown, Overloaded
 from bank.events.bus import Bus
 from bank.events.model import RecordedEvent
 from bank.events.work import again_if_undone
+from bank.idempotency.keys import KEYS_ARE_UNIQUE, find_records
+from bank.idempotency.outcomes import Outcome
 from bank.identifiers import uuid7, uuid7s
 from bank.ledger.batch import Batch
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import KEYS_ARE_UNIQUE, KnownKey
-from bank.ledger.model import Account, Hold, Original
+from bank.ledger.model import Account, Command, Hold, Original
 from bank.ledger.write import write
 from bank.telemetry import metrics
 
@@ -175,12 +175,7 @@ class Ledger:
 
     async def _load(self, connection: Any, commands: Sequence[Command]) -> Batch:
         keyed = [(command.caller_id, command.key) for command in commands if command.key is not None]
-        known = {
-            keyed[row["place"] - 1]: KnownKey(row["operation"], row["request_digest"], row["outcome"])
-            async for row in queries.find_keys(
-                connection, callers=[caller for caller, _ in keyed], keys=[key for _, key in keyed]
-            )
-        }
+        known = await find_records(connection, keyed)
         new = [command for command in commands if (command.caller_id, command.key) not in known]
         account_ids = {id_ for command in commands for id_ in command.account_ids}
         accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(account_ids))}

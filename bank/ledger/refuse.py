@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank.ledger.command import Command, Outcome
-from bank.ledger.model import Refusal
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command
 from bank.ledger.post import Ledger
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
 

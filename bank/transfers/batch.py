@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Refusal
-from bank.ledger.policy import check_key
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.ledger.terms import Terms
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 from bank.transfers.transfer import (
     SubmitTransfer,
@@ -57,7 +58,7 @@ async def submit_transfer_batch(ledger: Ledger, terms: Terms, command: SubmitTra
             caller_id=command.caller_id,
             key=command.key,
             operation="transferBatch",
-            digest=digest_of(command.all_or_none, *[transfer_content(item, minor) for item, minor in items]),
+            digest=request_digest(command.all_or_none, *[transfer_content(item, minor) for item, minor in items]),
             account_ids=tuple(id_ for item in command.items for id_ in transfer_accounts(item, terms)),
             decide=tuple(decide_transfer(item, minor, terms) for item, minor in items),
             is_list=True,

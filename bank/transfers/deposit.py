@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Decide, LedgerView, Posting, Refusal
-from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, check_key, no_account_with_number
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command, Decide, LedgerView, Posting
+from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, no_account_with_number
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
 
@@ -40,7 +42,7 @@ async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
             caller_id=command.caller_id,
             key=command.key,
             operation="deposit",
-            digest=digest_of(command.to_number, amount_minor, command.currency, command.description),
+            digest=request_digest(command.to_number, amount_minor, command.currency, command.description),
             account_ids=(*account_ids, CASH_ACCOUNTS[command.currency]),
             decide=(decide_deposit(command, amount_minor),),
             context=current_context(),

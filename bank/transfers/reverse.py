@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bank.database.pool import Database
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Decide, LedgerView, Posting, Refusal
-from bank.ledger.policy import NIL_UUID, check_amount, check_description, check_key
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command, Decide, LedgerView, Posting
+from bank.ledger.policy import NIL_UUID, check_amount, check_description
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.money import format_amount
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 from bank.transfers.reads import transaction_accounts
 
@@ -49,7 +51,7 @@ async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outco
             caller_id=command.caller_id,
             key=command.key,
             operation="reverseTransaction",
-            digest=digest_of(str(command.transaction_id), amount_minor, command.currency, command.reason),
+            digest=request_digest(str(command.transaction_id), amount_minor, command.currency, command.reason),
             account_ids=accounts,
             original_ids=(command.transaction_id,),
             decide=(decide_reversal(command, amount_minor),),

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Decide, LedgerView, Posting, Refusal
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import (
     FEE_ACCOUNTS,
     check_amount,
     check_description,
-    check_key,
     check_limits,
     check_own_account,
     fee_for,
@@ -20,6 +20,7 @@ from bank.ledger.policy import (
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.ledger.terms import Terms
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
 
@@ -51,7 +52,7 @@ async def submit_transfer(ledger: Ledger, terms: Terms, command: SubmitTransfer)
             caller_id=command.caller_id,
             key=command.key,
             operation="transfer",
-            digest=digest_of(*transfer_content(command, amount_minor)),
+            digest=request_digest(*transfer_content(command, amount_minor)),
             account_ids=transfer_accounts(command, terms),
             decide=(decide_transfer(command, amount_minor, terms),),
             context=current_context(),

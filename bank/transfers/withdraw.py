@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Decide, LedgerView, Posting, Refusal
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import check_key
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import (
     CASH_ACCOUNTS,
     FEE_ACCOUNTS,
     check_amount,
     check_description,
-    check_key,
     check_limits,
     fee_for,
     no_account_with_number,
@@ -20,6 +20,7 @@ from bank.ledger.policy import (
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.ledger.terms import Terms
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
 
@@ -52,7 +53,7 @@ async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdra
             caller_id=command.caller_id,
             key=command.key,
             operation="withdraw",
-            digest=digest_of(command.from_number, amount_minor, command.currency, command.description),
+            digest=request_digest(command.from_number, amount_minor, command.currency, command.description),
             account_ids=(*account_ids, CASH_ACCOUNTS[command.currency], FEE_ACCOUNTS[command.currency]),
             decide=(decide_withdrawal(command, amount_minor, terms),),
             context=current_context(),

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from bank.ledger import post
-from bank.ledger.command import Command
+from bank.ledger.model import Command
 from bank.ledger.write import write
 from simulation.mutants.mutant import Mutant, patch
 

@@ -5,7 +5,8 @@ from datetime import date
 from msgspec.structs import replace
 
 from bank.ledger import batch
-from bank.ledger.model import Account, Accounts, Posting, Refusal, apply_posting
+from bank.ledger.model import Account, Accounts, Posting, apply_posting
+from bank.refusal import Refusal
 from simulation.mutants.mutant import Mutant, patch
 
 

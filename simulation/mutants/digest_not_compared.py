@@ -1,16 +1,16 @@
 """A known idempotency key is answered from memory, whatever the content of the request."""
 
-from bank.ledger.keys import KnownKey
+from bank.idempotency.keys import IdempotencyRecord
 from simulation.mutants.mutant import Mutant, patch
 
 
-def _is_for(self: KnownKey, operation: str, _digest: bytes) -> bool:
+def _matches(self: IdempotencyRecord, operation: str, _digest: bytes) -> bool:
     return self.operation == operation
 
 
 def plant() -> None:
     """Compare the operation only."""
-    patch(KnownKey, "is_for", _is_for)
+    patch(IdempotencyRecord, "matches", _matches)
 
 
 MUTANT = Mutant(

@@ -5,7 +5,7 @@ from typing import Any
 
 from bank.events.log import append
 from bank.ledger import post
-from bank.ledger.command import Command
+from bank.ledger.model import Command
 from simulation.mutants.mutant import Mutant, patch
 from simulation.mutants.patched_sql import patch_write_batch
 

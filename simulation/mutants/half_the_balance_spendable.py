@@ -3,7 +3,8 @@
 from datetime import date
 
 from bank.ledger import batch
-from bank.ledger.model import Account, Accounts, Posting, Refusal, apply_posting
+from bank.ledger.model import Account, Accounts, Posting, apply_posting
+from bank.refusal import Refusal
 from simulation.mutants.mutant import Mutant, patch
 
 

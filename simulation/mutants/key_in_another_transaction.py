@@ -6,7 +6,7 @@ from typing import Any
 
 from bank.ledger import post, write
 from bank.ledger.batch import Batch
-from bank.ledger.command import Command
+from bank.ledger.model import Command
 from simulation.mutants.mutant import Mutant, patch
 
 KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions", "key_salts")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bank.ledger import post
+from bank.idempotency import keys
 from simulation.mutants.mutant import Mutant, patch
 
 
@@ -14,8 +14,8 @@ async def _find_none(_connection: Any, **_asked: Any) -> AsyncIterator[Any]:
 
 
 def plant() -> None:
-    """Let the ledger find no keys."""
-    patch(post.queries, "find_keys", _find_none)
+    """Find no keys."""
+    patch(keys.queries, "find_keys", _find_none)
 
 
 MUTANT = Mutant(

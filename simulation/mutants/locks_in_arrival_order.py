@@ -7,7 +7,7 @@ from typing import Any
 
 from bank.ledger import post
 from bank.ledger.batch import Batch
-from bank.ledger.command import Command
+from bank.ledger.model import Command
 from simulation.mutants.mutant import Mutant, patch
 
 _arrived: ContextVar[list[Any]] = ContextVar("arrived")

@@ -3,18 +3,18 @@
 from typing import Any
 
 from bank.accounts import open as opening
-from bank.ledger.keys import KnownKey, find_key
+from bank.idempotency.keys import IdempotencyRecord, find_record
 from simulation.mutants.mutant import Mutant, patch
 
 
-async def _find_key(connection: Any, **asked: Any) -> KnownKey | None:
-    known = await find_key(connection, **asked)
+async def _find_record(connection: Any, **asked: Any) -> IdempotencyRecord | None:
+    known = await find_record(connection, **asked)
     return known if known is not None and known.operation == opening.OPERATION else None
 
 
 def plant() -> None:
     """Let openings find the keys of openings only."""
-    patch(opening, "find_key", _find_key)
+    patch(opening, "find_record", _find_record)
 
 
 MUTANT = Mutant(

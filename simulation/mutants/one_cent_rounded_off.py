@@ -1,7 +1,7 @@
 """Every posting moves one cent less than was asked for. The books agree with themselves; only the people would know."""
 
-from bank.ledger.model import Refusal
 from bank.ledger.policy import check_amount
+from bank.refusal import Refusal
 from bank.transfers import deposit, transfer, withdraw
 from simulation.mutants.mutant import Mutant, patch
 

@@ -7,7 +7,8 @@ from typing import Any
 import aiosql
 
 from bank.audit import record
-from bank.ledger import post, write
+from bank.idempotency import keys
+from bank.ledger import write
 from simulation.mutants.mutant import patch
 
 
@@ -21,7 +22,7 @@ def patch_write_batch(*changes: tuple[str, str]) -> None:
 
 def patch_find_keys(*changes: tuple[str, str]) -> None:
     """Let batches find keys with another text, as `patch_write_batch` does."""
-    _patch(post, "find_keys", changes)
+    _patch(keys, "find_keys", changes)
 
 
 def patch_insert_audit_rows(*changes: tuple[str, str]) -> None:

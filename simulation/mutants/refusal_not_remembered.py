@@ -1,8 +1,9 @@
 """A refusal leaves no idempotency key behind: who asks again when money has come in pays after all."""
 
+from bank.idempotency.outcomes import Outcome
 from bank.ledger.batch import Batch
-from bank.ledger.command import Command, Outcome
-from bank.ledger.model import Refusal
+from bank.ledger.model import Command
+from bank.refusal import Refusal
 from simulation.mutants.mutant import Mutant, patch
 
 _decide_rightly = Batch._decide  # noqa: SLF001 - a mutant reaches inside

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from bank.ledger.command import Command, Outcome
-from bank.ledger.keys import digest_of
-from bank.ledger.model import Refusal
+from bank.idempotency.digests import request_digest
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Command
 from bank.ledger.refuse import InvalidRequest
+from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 from bank.transfers import transfer
 from simulation.mutants.mutant import Mutant, patch
@@ -30,7 +31,7 @@ def plant() -> None:
                 caller_id=self.caller_id,
                 key=keys[self.caller_id],  # no other request comes between the check and this
                 operation=self.operation,
-                digest=digest_of(refusal.message),
+                digest=request_digest(refusal.message),
                 account_ids=self.account_ids,
                 decide=(lambda _books: refusal,),
                 context=current_context(),

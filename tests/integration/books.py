@@ -12,8 +12,8 @@ import asyncpg
 from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.events.bus import Bus
+from bank.idempotency.outcomes import Outcome
 from bank.identifiers import account_number, uuid7
-from bank.ledger.command import Outcome
 from bank.ledger.model import Account
 from bank.ledger.post import Ledger
 from bank.ledger.terms import Terms

@@ -14,7 +14,8 @@ from bank.cache.values import Tag
 from bank.clock import SystemClock
 from bank.events.event import DomainEvent
 from bank.events.work import Work
-from bank.ledger.model import Account, Refusal
+from bank.ledger.model import Account
+from bank.refusal import Refusal
 from tests.integration.books import Books
 
 

@@ -12,7 +12,8 @@ from msgspec import UNSET
 from bank.accounts.state import AccountStates
 from bank.clock import SystemClock
 from bank.events.work import Work
-from bank.ledger.model import Account, Refusal
+from bank.ledger.model import Account
+from bank.refusal import Refusal
 from tests.integration.books import Books
 
 STAFF = UUID(int=7)

@@ -8,9 +8,9 @@ import pytest
 import structlog
 
 from bank.errors import BankError
+from bank.idempotency.outcomes import Outcome, Receipt
 from bank.ledger import post
 from bank.ledger.batch import Batch
-from bank.ledger.command import Outcome, Receipt
 from bank.ledger.model import Account
 from tests.integration.books import Books
 

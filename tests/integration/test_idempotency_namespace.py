@@ -10,8 +10,9 @@ import pytest
 
 from bank.accounts import open as opening
 from bank.database.migrate import upgrade
-from bank.ledger.keys import KnownKey, digest_of, find_key
-from bank.ledger.model import Refusal
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import IdempotencyRecord, find_record
+from bank.refusal import Refusal
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books
 
@@ -110,7 +111,7 @@ async def test_an_opening_and_its_key_are_written_together_or_not_at_all(
         raise asyncpg.ConnectionDoesNotExistError("cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr("bank.ledger.keys.queries.insert_key", breaks)
+        patched.setattr("bank.idempotency.keys.queries.insert_key", breaks)
         reply = await person.run("OpenAccount", input={"idempotencyKey": "k", "currency": "BRL"})
         assert (reply.status, reply.code) == (503, "UNAVAILABLE")
     assert (await person.run("Me")).data["me"]["accounts"] == []
@@ -123,15 +124,15 @@ async def test_a_transfer_that_takes_the_key_between_look_and_commit_wins_over_t
     person, first, second = await _funded(running_bank)
     looked = []
 
-    async def look_and_lose(connection: Any, **asked: Any) -> KnownKey | None:
-        found = await find_key(connection, **asked)
+    async def look_and_lose(connection: Any, **asked: Any) -> IdempotencyRecord | None:
+        found = await find_record(connection, **asked)
         looked.append(found)
         if len(looked) == 1:
             reply = await person.transfer(first["id"], second["number"], "1.00", "k")
             assert reply.data["transfer"]["userErrors"] == []
         return found
 
-    monkeypatch.setattr(opening, "find_key", look_and_lose)
+    monkeypatch.setattr(opening, "find_record", look_and_lose)
     assert _codes(await _open(person, "k")) == [REUSED]
     assert [known and known.operation for known in looked] == [None, "transfer"]
     assert len((await person.run("Me")).data["me"]["accounts"]) == 2
@@ -179,7 +180,7 @@ async def test_keys_of_accounts_opened_before_the_migration_still_replay(postgre
     [opened_at] = await connection.fetchrow("select created_at from accounts where id = $1", ACCOUNT)
     await connection.close()
     # The key that a transfer has used as well stays the transfer's.
-    assert [tuple(key) for key in keys] == [("both", "transfer", b"1"), ("old", "openAccount", digest_of("BRL"))]
+    assert [tuple(key) for key in keys] == [("both", "transfer", b"1"), ("old", "openAccount", request_digest("BRL"))]
     async with serving(settings_for(postgres_url, redis_url)) as running:
         bank = running.bank
         again = await opening.open_account(

@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from bank.database.pool import Database
+from bank.idempotency import retention
+from bank.idempotency.retention import KeyRetention
 from bank.identifiers import uuid7
-from bank.ledger import retention
-from bank.ledger.retention import KeyRetention
 from tests.integration.api import serving, settings_for
 from tests.integration.payers import SetClock, again_logged_in, connected, keys_of, payer_at
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from bank.idempotency.outcomes import Receipt
 from bank.ledger import post
-from bank.ledger.command import Receipt
-from bank.ledger.model import Refusal
+from bank.refusal import Refusal
 from tests.integration.books import Books, running_books
 
 

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from typing import Any
 
-from bank.ledger.command import Outcome
-from bank.ledger.model import Refusal
+from bank.idempotency.outcomes import Outcome
+from bank.refusal import Refusal
 from tests.integration.books import Books, running_books
 from tests.integration.payers import connected
 

@@ -18,7 +18,7 @@ from bank.identity.passwords import Passwords
 from bank.identity.profile import User
 from bank.identity.register import Register, register_user
 from bank.identity.roles import RoleChange, change_role
-from bank.ledger.model import Refusal
+from bank.refusal import Refusal
 from tests.integration.api import PASSWORD
 from tests.integration.payers import SetClock, connected
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bank.ledger.batch import Batch
-from bank.ledger.command import Command
+from bank.ledger.model import Command
 from tests.integration.books import Books, running_books
 
 # As long as the bound, and what a busy machine takes for a batch.

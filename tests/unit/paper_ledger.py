@@ -8,13 +8,14 @@ from uuid import UUID
 import msgspec
 
 from bank.clock import business_day
+from bank.idempotency.keys import IdempotencyRecord
+from bank.idempotency.outcomes import HoldReceipt, Outcome, Receipt, Results
 from bank.ledger.batch import Batch
-from bank.ledger.command import Command, HoldReceipt, Outcome, Receipt, Results
-from bank.ledger.keys import KnownKey
-from bank.ledger.model import Account, Hold, Original, Refusal
+from bank.ledger.model import Account, Command, Hold, Original
 from bank.ledger.policy import CASH_ACCOUNTS, FEE_ACCOUNTS
 from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR
+from bank.refusal import Refusal
 from bank.transfers.transfer import SubmitTransfer
 
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
@@ -61,7 +62,7 @@ class PaperLedger:
         self.accounts = {one.id: one for one in (*usual, *changed)}
         self.originals = {one.id: one for one in originals}
         self.holds = {one.id: one for one in holds}
-        self.known: dict[tuple[UUID | None, str | None], KnownKey] = {}
+        self.known: dict[tuple[UUID | None, str | None], IdempotencyRecord] = {}
         self.batch: Batch
         self.command: Command
 

@@ -12,7 +12,7 @@ from bank.holds import expire
 from bank.holds.authorize import AuthorizeHold, authorize_hold
 from bank.holds.capture import CaptureHold, capture_hold
 from bank.holds.release import ReleaseHold, release_hold
-from bank.ledger.command import Outcome
+from bank.idempotency.outcomes import Outcome
 from bank.ledger.model import BALANCE_MAX_MINOR, Hold
 from bank.ledger.policy import NIL_UUID
 from tests.unit.paper_ledger import (

@@ -10,8 +10,9 @@ import pytest
 from bank.holds.authorize import AuthorizeHold, authorize_hold
 from bank.holds.capture import CaptureHold, capture_hold
 from bank.holds.release import ReleaseHold, release_hold
-from bank.ledger.command import Outcome
-from bank.ledger.model import Hold, Original, Refusal
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import Hold, Original
+from bank.refusal import Refusal
 from bank.telemetry.context import RequestContext, enter_context
 from bank.transfers import reverse
 from bank.transfers.batch import SubmitTransferBatch, submit_transfer_batch

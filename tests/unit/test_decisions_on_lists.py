@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bank.ledger.command import Outcome
-from bank.ledger.model import Refusal
+from bank.idempotency.outcomes import Outcome
+from bank.refusal import Refusal
 from bank.transfers.batch import TRANSFERS_MAX, SubmitTransferBatch, submit_transfer_batch
 from bank.transfers.transfer import SubmitTransfer
 from tests.unit.paper_ledger import ANA, ANAS_OTHER, TERMS, WRONG_IN_ITSELF, PaperLedger, items_of, refused, transfer

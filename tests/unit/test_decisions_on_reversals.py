@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from bank.ledger.command import Outcome
+from bank.idempotency.outcomes import Outcome
 from bank.ledger.model import Original
 from bank.ledger.policy import NIL_UUID
 from bank.transfers import reverse

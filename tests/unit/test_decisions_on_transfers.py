@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from bank.accounts.limits import read_limit
-from bank.ledger.command import Outcome
-from bank.ledger.model import BALANCE_MAX_MINOR, Refusal
+from bank.idempotency.outcomes import Outcome
+from bank.ledger.model import BALANCE_MAX_MINOR
 from bank.ledger.policy import CASH_ACCOUNTS, FEE_ACCOUNTS, NIL_UUID
 from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR
+from bank.refusal import Refusal
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import submit_transfer
 from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal

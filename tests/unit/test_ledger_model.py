@@ -7,10 +7,11 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bank.idempotency.outcomes import Outcome, Receipt
 from bank.identifiers import uuid7
 from bank.ledger.batch import Batch
-from bank.ledger.command import Command, Outcome, Receipt
-from bank.ledger.model import Account, Posting, Refusal, apply_posting
+from bank.ledger.model import Account, Command, Posting, apply_posting
+from bank.refusal import Refusal
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TODAY = NOW.date()

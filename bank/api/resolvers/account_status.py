@@ -10,8 +10,9 @@ from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
 from bank.api.serializers import JsonObject, read_id, serialize_refusal
-from bank.ledger.model import Account, Refusal
+from bank.ledger.model import Account
 from bank.ledger.policy import NIL_UUID
+from bank.refusal import Refusal
 
 
 @resolver("Mutation.freezeAccount", Access.STAFF)

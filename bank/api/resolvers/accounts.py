@@ -24,9 +24,10 @@ from bank.api.serializers import (
 from bank.clock import business_day
 from bank.errors import BadInput
 from bank.events.model import ActionRefusedEvent, StaffReadEvent
+from bank.idempotency.keys import check_key
 from bank.identity.tokens import Caller
-from bank.ledger.model import Account, Refusal
-from bank.ledger.policy import check_key
+from bank.ledger.model import Account
+from bank.refusal import Refusal
 
 # Times are in microseconds: what was at an instant is what was before the next one.
 _TICK = timedelta(microseconds=1)

@@ -21,9 +21,9 @@ from bank.holds.authorize import AuthorizeHold, authorize_hold
 from bank.holds.capture import CaptureHold, capture_hold
 from bank.holds.reads import MAX_UUID, holds_of
 from bank.holds.release import ReleaseHold, release_hold
-from bank.ledger.command import HoldReceipt, Outcome, Receipt
-from bank.ledger.model import Refusal
+from bank.idempotency.outcomes import HoldReceipt, Outcome, Receipt
 from bank.ledger.policy import NIL_UUID
+from bank.refusal import Refusal
 from bank.transfers.reverse import Reverse, reverse
 
 

@@ -12,7 +12,7 @@ from bank.errors import Unauthenticated
 from bank.identity.profile import User, find_user
 from bank.identity.register import Register, register_user
 from bank.identity.sessions import TokenPair
-from bank.ledger.model import Refusal
+from bank.refusal import Refusal
 
 
 def _serialize_user(user: User) -> JsonObject:

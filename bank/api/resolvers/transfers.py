@@ -12,10 +12,10 @@ from bank.api.serializers import (
     serialize_transaction,
     serialize_user_errors,
 )
+from bank.idempotency.outcomes import Outcome, Receipt, Results
 from bank.identity.tokens import Caller
-from bank.ledger.command import Outcome, Receipt, Results
-from bank.ledger.model import Refusal
 from bank.ledger.policy import NIL_UUID
+from bank.refusal import Refusal
 from bank.transfers.batch import SubmitTransferBatch, submit_transfer_batch
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import SubmitTransfer, submit_transfer

@@ -1,0 +1,28 @@
+"""An event that a process publishes in memory is the event that the log has, whichever of SQL and Python made it."""
+
+from bank.events.log import read
+from tests.integration.api import serving, settings_for
+from tests.integration.everything import Everything
+
+# Everything that can be asked of the bank, once, writes fewer.
+EVENTS_MAX = 1_000
+
+
+async def test_every_event_on_the_bus_is_to_the_letter_the_event_in_the_log(database_url: str, redis_url: str) -> None:
+    settings = settings_for(database_url, redis_url, transfer_fee="0.50", withdrawal_fee="2.00")
+    async with serving(settings) as running:
+        bank = running.bank
+        inbox = bank.bus.subscribe("test")
+        inbox.open()
+        everything = Everything(running)
+        for _ in range(2):
+            for ask in (await everything.round()).values():
+                await ask()
+        published = [event for event, _ in inbox.take(after=0, most=EVENTS_MAX)]
+        async with bank.database.connection() as connection:
+            stored = (await read(connection, after=0, most=EVENTS_MAX)).events
+    assert [event.position for event in published] == list(range(1, len(stored) + 1))
+    assert published == list(stored)
+    kinds = {event.event.kind for event in stored if event.event_type == "TransactionCompletedEvent"}
+    assert kinds == {"DEPOSIT", "WITHDRAWAL", "TRANSFER", "FEE", "CAPTURE", "REVERSAL"}
+    assert any(event.metadata.key_digest for event in stored)

@@ -1,0 +1,212 @@
+"""The codec of stored outcomes: what was stored in any version is read again, and what it cannot read it says."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bank.errors import OutcomeUnknown
+from bank.idempotency import outcomes
+from bank.idempotency.digests import request_digest
+from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, replay
+from bank.idempotency.outcomes import (
+    FORMAT_VERSION,
+    HoldReceipt,
+    OpenedAccount,
+    Outcome,
+    Receipt,
+    Result,
+    Results,
+    UnknownOutcomeVersion,
+    decode_outcome,
+    encode_outcome,
+)
+from bank.refusal import Refusal
+
+HERE = Path(__file__).parent
+VERSION_1: list[dict[str, str]] = json.loads((HERE / "outcomes_v1.json").read_text("utf-8"))
+VERSION_2: list[dict[str, str]] = json.loads((HERE / "outcomes_v2.json").read_text("utf-8"))
+PAGE = (HERE.parents[2] / "docs" / "idempotency.md").read_text("utf-8")
+KINDS = {
+    "transfer": Receipt,
+    "deposit": Receipt,
+    "withdraw": Receipt,
+    "reverseTransaction": Receipt,
+    "transferBatch": Results,
+    "authorizeHold": HoldReceipt,
+    "captureHold": HoldReceipt,
+    "releaseHold": HoldReceipt,
+    "openAccount": OpenedAccount,
+}
+names = [one["name"] for one in VERSION_1]
+
+
+def _plain(stored: str) -> Any:
+    """Return the members of a stored outcome without its version, with all times in one spelling."""
+    members = json.loads(stored)
+    members.pop("version", None)
+    return json.loads(json.dumps(members).replace("+00:00", "Z"))
+
+
+@pytest.mark.parametrize("recorded", VERSION_1, ids=names)
+def test_an_outcome_of_version_1_is_read_without_loss(recorded: dict[str, str]) -> None:
+    result = decode_outcome(recorded["outcome"])
+    assert isinstance(result, KINDS[recorded["operation"]] | Refusal)
+    assert _plain(encode_outcome(result)) == _plain(recorded["outcome"])
+
+
+def test_an_outcome_of_every_kind_and_a_refusal_of_it_were_recorded_in_version_1() -> None:
+    recorded = {(one["operation"], type(decode_outcome(one["outcome"]))) for one in VERSION_1}
+    operations = KINDS.keys() - {"deposit", "withdraw"}
+    assert recorded == set(KINDS.items()) | {(operation, Refusal) for operation in operations}
+    assert all("version" not in json.loads(one["outcome"]) for one in VERSION_1)
+
+
+def test_values_of_version_1_are_of_their_types() -> None:
+    by_name = {one["name"]: decode_outcome(one["outcome"]) for one in VERSION_1}
+    captured = by_name["a capture of a part"]
+    assert isinstance(captured, HoldReceipt)
+    assert (captured.id, captured.captured_minor) == (UUID(int=61), 2_000)
+    assert captured.expires_at == datetime(2026, 11, 22, 17, tzinfo=UTC)
+    assert captured.receipt is not None
+    assert (captured.receipt.amount_minor, captured.receipt.hold_id) == (2_000, UUID(int=61))
+    listed = by_name["a list, each by itself, with a refused item"]
+    assert isinstance(listed, Results)
+    assert [type(item) for item in listed.items] == [Receipt, Refusal]
+    before_0002 = by_name["an account opened before migration 0002, which wrote its outcome"]
+    assert isinstance(before_0002, OpenedAccount)
+    assert before_0002.created_at == datetime(2026, 3, 1, 15, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("recorded", VERSION_2, ids=[one["name"] for one in VERSION_2])
+def test_the_present_version_is_written_as_it_was_recorded(recorded: dict[str, str]) -> None:
+    """A change of the text is a change of the format: it takes a new version and a record of its own."""
+    assert json.loads(recorded["outcome"])["version"] == FORMAT_VERSION
+    assert encode_outcome(decode_outcome(recorded["outcome"])) == recorded["outcome"]
+
+
+def test_the_present_version_was_recorded_for_everything_that_the_first_was() -> None:
+    assert [one["name"] for one in VERSION_2] == names
+
+
+moments = st.datetimes(timezones=st.just(UTC))
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+minor = st.integers(-(2**63), 2**63 - 1)
+refusals = st.builds(Refusal, code=texts, message=texts, field=st.none() | st.lists(texts, max_size=4).map(tuple))
+receipts = st.builds(
+    Receipt,
+    transaction_id=st.uuids(),
+    kind=texts,
+    amount_minor=minor,
+    currency=texts,
+    debit_number=texts,
+    credit_number=texts,
+    description=st.none() | texts,
+    created_at=moments,
+    debit_balance_after_minor=minor,
+    credit_balance_after_minor=minor,
+    fee_minor=minor,
+    related_id=st.none() | st.uuids(),
+    hold_id=st.none() | st.uuids(),
+)
+holds = st.builds(
+    HoldReceipt,
+    id=st.uuids(),
+    status=texts,
+    amount_minor=minor,
+    captured_minor=minor,
+    currency=texts,
+    debit_number=texts,
+    credit_number=texts,
+    description=st.none() | texts,
+    expires_at=moments,
+    created_at=moments,
+    available_after_minor=minor,
+    receipt=st.none() | receipts,
+)
+opened_accounts = st.builds(
+    OpenedAccount, id=st.uuids(), user_id=st.uuids(), number=texts, currency=texts, created_at=moments
+)
+lists = st.builds(Results, st.lists(receipts | refusals, max_size=5).map(tuple))
+results: st.SearchStrategy[Result] = st.one_of(receipts, holds, opened_accounts, lists, refusals)
+
+
+@given(results)
+def test_any_result_is_read_as_it_was_stored(result: Result) -> None:
+    stored = encode_outcome(result)
+    assert decode_outcome(stored) == result
+    assert json.loads(stored)["version"] == FORMAT_VERSION
+    assert len(json.loads(stored)) == 2
+
+
+@given(results, st.integers(FORMAT_VERSION + 1, 2**31))
+def test_a_newer_version_is_one_clear_error_whatever_else_has_changed(result: Result, version: int) -> None:
+    stored = json.dumps(
+        {**json.loads(encode_outcome(result)), "version": version, "receipt": ["of", "a", "new", "form"]}
+    )
+    with pytest.raises(UnknownOutcomeVersion) as raised:
+        decode_outcome(stored)
+    assert f"format version {version}; this worker reads versions 1 to {FORMAT_VERSION}." in raised.value.message
+    assert isinstance(raised.value, OutcomeUnknown), "a retry may meet a worker that reads it"
+    assert raised.value.retryable
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "{}", '{"version":2}', '{"version":2,"items":[{}]}', '{"version":2,"receipt":null}', '{"version":"2"}', "[]",
+        '{"version":2,"refusal":{"code":"X","message":"Y","field":null},"items":[]}',
+        '{"version":2,"items":[{"refusal":{"code":"X","message":"Y"},"receipt":5}]}',
+        '{"version":2,"refusal":{"code":"X"}}',
+    ],
+)  # fmt: skip
+def test_what_is_no_stored_outcome_is_not_taken_for_one(stored: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode_outcome(stored)
+
+
+def test_a_version_below_the_first_is_no_version() -> None:
+    for version in (0, -1):
+        with pytest.raises(UnknownOutcomeVersion):
+            decode_outcome(f'{{"version":{version},"items":[]}}')
+
+
+@given(results)
+def test_a_replay_is_the_stored_result_and_any_other_request_a_key_conflict(result: Result) -> None:
+    digest = request_digest("content")
+    record = IdempotencyRecord("transfer", digest, encode_outcome(result))
+    assert replay(record, "transfer", digest) == Outcome(result, replayed=True)
+    for operation, other in (("deposit", digest), ("transfer", request_digest("other"))):
+        conflict = replay(record, operation, other)
+        assert (conflict.result is KEY_REUSED, conflict.replayed) == (True, False)
+
+
+def test_the_page_names_every_member_of_the_format() -> None:
+    documented = {
+        name: re.findall(r"`(\w+)`", members)
+        for name, members in re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|$", PAGE, re.MULTILINE)
+    }
+    structs = {"receipt": Receipt, "hold": HoldReceipt, "opened": OpenedAccount, "refusal": Refusal}
+    assert documented.keys() == {"version", "items", *structs}
+    assert documented["items"] == ["receipt", "refusal"]
+    assert {name: tuple(documented[name]) for name in structs} == {
+        name: struct.__struct_fields__ for name, struct in structs.items()
+    }
+    assert outcomes.__doc__
+    for name in documented:
+        assert f"`{name}`" in outcomes.__doc__
+    assert f"version {FORMAT_VERSION}" in PAGE
+
+
+def test_examples_of_the_page_are_stored_outcomes() -> None:
+    examples = re.findall(r"^\{.*\}$", PAGE, re.MULTILINE)
+    assert len(examples) >= 2
+    for example in examples:
+        decode_outcome(example)
