@@ -32,8 +32,11 @@ def short_plan(scenario: str = "first_day", *, seed: int = 4, overtime_s: float 
     return draw_plan(seed=seed, scenario=shape, **sizes, overtime_s=overtime_s, warm_up=False)  # type: ignore[arg-type]
 
 
-async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 5, undecided: int = 0) -> Played:
-    """Play a plan to its end, which is `undecided` so many times, and return the driver and the evidence."""
+async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 60, undecided: int = 0) -> Played:
+    """Play a plan to its end, which is `undecided` so many times, and return the driver and the evidence.
+
+    The client is more patient than usual: on a busy machine an answer that comes late is not lost.
+    """
     answers = iter([*[False] * undecided, True])
 
     async def is_decided() -> bool:
@@ -70,7 +73,7 @@ def play(tmp_path: Path) -> Play:
     """Play the short plan against a bank on paper, as it is or in trouble."""
 
     async def play(
-        bank: PaperBank | None = None, plan: Plan | None = None, *, timeout_s: float = 5, undecided: int = 0
+        bank: PaperBank | None = None, plan: Plan | None = None, *, timeout_s: float = 60, undecided: int = 0
     ) -> Played:
         return await played(
             bank or PaperBank(), plan or short_plan(), tmp_path, timeout_s=timeout_s, undecided=undecided

@@ -61,7 +61,8 @@ def busy_loop(seconds: float) -> str:
 def test_what_a_child_used_belongs_to_the_run_also_after_its_end() -> None:
     before = own_s([])
     subprocess.run([sys.executable, "-c", busy_loop(0.3)], check=True)
-    assert own_s([]) - before >= 0.3
+    # The kernel counts what a child used in ticks.
+    assert own_s([]) - before >= 0.28
 
 
 def test_a_server_belongs_to_the_run_whoever_started_it() -> None:
