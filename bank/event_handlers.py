@@ -4,7 +4,7 @@ from bank.accounts.cached import CHANGES, AccountCache
 from bank.accounts.days import count_days, forget_days
 from bank.audit.record import record_events
 from bank.events.delivery import Subscriber
-from bank.events.model import BalanceUpdatedEvent
+from bank.events.types.accounts import BalanceUpdatedEvent
 
 # Who has this position in the log has told Redis of everything before it.
 CACHE_SUBSCRIBER = "balance_cache"

@@ -21,7 +21,7 @@ from bank.app import Bank, build_bank, running
 from bank.cli.serve import collect_seldom
 from bank.database.migrate import upgrade
 from bank.events.delivery import Delivery
-from bank.events.model import RecordedEvent
+from bank.events.event import RecordedEvent
 from bank.idempotency.outcomes import Receipt
 from bank.identifiers import uuid7
 from bank.settings import Settings

@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-schema",
         action="store_true",
-        help="write bank/invariants/schema.json anew, from what the migrations make",
+        help="write anew what is made: bank/invariants/schema.json of the migrations, contracts/events/ of the classes",
     )
 
 

@@ -10,7 +10,8 @@ import structlog
 from bank.accounts.reads import queries
 from bank.cache.values import Tag, ValueCache
 from bank.events.delivery import RetryLater
-from bank.events.model import (
+from bank.events.event import RecordedEvent
+from bank.events.types.accounts import (
     AccountClosedEvent,
     AccountCreatedEvent,
     AccountEvent,
@@ -18,14 +19,15 @@ from bank.events.model import (
     AccountLimitsChangedEvent,
     AccountUnfrozenEvent,
     BalanceUpdatedEvent,
+)
+from bank.events.types.holds import (
     HoldAuthorizedEvent,
     HoldCapturedEvent,
     HoldEvent,
     HoldExpiredEvent,
     HoldReleasedEvent,
-    RecordedEvent,
 )
-from bank.events.people import UserRoleChangedEvent
+from bank.events.types.users import UserRoleChangedEvent
 from bank.ledger.model import Account
 
 logger = structlog.get_logger(__name__)

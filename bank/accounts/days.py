@@ -12,7 +12,8 @@ from uuid import UUID
 from bank.clock import BANK_ZONE
 from bank.database.snapshot import ReadSnapshot
 from bank.database.statements import load_statements
-from bank.events.model import BalanceUpdatedEvent, RecordedEvent
+from bank.events.event import RecordedEvent
+from bank.events.types.accounts import BalanceUpdatedEvent
 
 _queries = load_statements(__file__)
 

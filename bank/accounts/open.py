@@ -7,8 +7,9 @@ from bank.accounts.cached import owner_tag
 from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
 from bank.events.event import DomainEvent
-from bank.events.model import AccountCreatedEvent, ActionRefusedEvent
 from bank.events.recorder import EventRecorder
+from bank.events.types.accounts import AccountCreatedEvent
+from bank.events.types.audit import ActionRefusedEvent
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, KeyTaken, find_record, replay, store_record

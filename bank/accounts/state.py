@@ -9,13 +9,13 @@ from msgspec import UNSET, UnsetType
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import queries
 from bank.events.event import DomainEvent
-from bank.events.model import (
+from bank.events.types.accounts import (
     AccountClosedEvent,
     AccountFrozenEvent,
     AccountLimitsChangedEvent,
     AccountUnfrozenEvent,
-    ActionRefusedEvent,
 )
+from bank.events.types.audit import ActionRefusedEvent
 from bank.events.work import Work, again_if_undone
 from bank.ledger.model import Account
 from bank.refusal import Refusal

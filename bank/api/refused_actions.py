@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from bank.errors import BadInput, BankError, Forbidden, Unauthenticated
-from bank.events.model import ActionRefusedEvent
+from bank.events.types.audit import ActionRefusedEvent
 from bank.graphql.validation.validator import Operation
 
 

@@ -7,7 +7,7 @@ from bank.app import Bank
 from bank.cache.values import Tag
 from bank.database.snapshot import ReadSnapshot
 from bank.events.event import DomainEvent
-from bank.events.model import ActionRefusedEvent
+from bank.events.types.audit import ActionRefusedEvent
 from bank.graphql.validation.validator import Operation
 from bank.identity.tokens import Caller
 

@@ -6,32 +6,26 @@ from typing import Any
 import msgspec
 
 from bank.events.event import DomainEvent
-from bank.events.model import (
+from bank.events.types.accounts import (
     AccountClosedEvent,
     AccountCreatedEvent,
     AccountFrozenEvent,
     AccountLimitsChangedEvent,
     AccountUnfrozenEvent,
-    ActionRefusedEvent,
     BalanceUpdatedEvent,
-    HoldAuthorizedEvent,
-    HoldCapturedEvent,
-    HoldExpiredEvent,
-    HoldReleasedEvent,
-    KeysForgottenEvent,
-    StaffReadEvent,
-    TransactionCompletedEvent,
-    TransactionInitiatedEvent,
 )
-from bank.events.people import (
+from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
+from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
+from bank.events.types.idempotency import KeysForgottenEvent
+from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
-    UserRegisteredEvent,
-    UserRoleChangedEvent,
 )
+from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
+from bank.events.types.users import UserRegisteredEvent, UserRoleChangedEvent
 
 Description = tuple[str, str | None, str]
 """The action in the words of S6 (CREATE, UPDATE, …), and as JSON the old values, where there are any, and the new."""

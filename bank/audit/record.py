@@ -5,7 +5,7 @@ from typing import Any
 
 from bank.audit.describe import describe
 from bank.database.statements import load_statements
-from bank.events.model import RecordedEvent
+from bank.events.event import RecordedEvent
 from bank.identifiers import uuid7s
 
 queries = load_statements(__file__)

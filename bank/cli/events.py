@@ -16,7 +16,7 @@ from bank.cli.redelivery import rebuild, redeliver, replay
 from bank.errors import BadInput
 from bank.event_handlers import NAMES
 from bank.events.log import queries
-from bank.events.model import EVENT_TYPES
+from bank.events.types.registry import EVENT_TYPES
 
 # The log is looked at this often for more; fast enough to watch, cheap enough to forget.
 FOLLOW_S = 0.25

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from bank.events.model import RecordedEvent
+from bank.events.event import RecordedEvent
 from bank.telemetry import metrics
 
 # Five seconds of a busy day (400 transfers of 4 events a second). Beyond it memory only repeats what the log holds.

@@ -23,9 +23,9 @@ from bank.database.failures import is_transient as passes
 from bank.database.pool import Database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.bus import Bus, Inbox
-from bank.events.event import DomainEvent
+from bank.events.event import DomainEvent, RecordedEvent
 from bank.events.log import EventRange, Unreadable, queries, read
-from bank.events.model import RecordedEvent, UnknownEvent
+from bank.events.types.registry import UnknownEvent
 from bank.telemetry import metrics
 from bank.telemetry.exceptions import describe
 

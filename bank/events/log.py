@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from bank.database.statements import load_statements
-from bank.events.event import DomainEvent
-from bank.events.model import EventMetadata, RecordedEvent, UnknownEvent, decode_event
+from bank.events.event import DomainEvent, EventMetadata, RecordedEvent
+from bank.events.types.registry import UnknownEvent, decode_event
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, current_context
 

@@ -13,9 +13,8 @@ import structlog
 
 from bank.background import BackgroundTasks
 from bank.errors import BankError, Overloaded, Unavailable
-from bank.events.event import DomainEvent
+from bank.events.event import DomainEvent, EventMetadata
 from bank.events.log import metadata_of
-from bank.events.model import EventMetadata
 from bank.events.work import Work, again_if_undone
 from bank.telemetry.context import current_context
 

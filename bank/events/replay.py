@@ -21,9 +21,10 @@ from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import BadInput, BankError, Unavailable
 from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, Subscriber, is_transient
+from bank.events.event import RecordedEvent
 from bank.events.leases import CHANNEL
 from bank.events.log import Unreadable, queries, read
-from bank.events.model import RecordedEvent, UnknownEvent
+from bank.events.types.registry import UnknownEvent
 from bank.telemetry.exceptions import describe
 
 logger = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 import contracts
-from bank.events.model import EVENT_TYPES
+from bank.events.types.registry import EVENT_TYPES
 
 Schema = Mapping[str, Any]
 

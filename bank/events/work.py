@@ -13,9 +13,8 @@ from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import Undone
 from bank.events.bus import Bus
-from bank.events.event import DomainEvent
+from bank.events.event import DomainEvent, EventMetadata, RecordedEvent
 from bank.events.log import append, metadata_of
-from bank.events.model import EventMetadata, RecordedEvent
 from bank.telemetry.context import current_context
 
 Statement = Callable[[Any], Awaitable[None]]

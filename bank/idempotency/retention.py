@@ -13,7 +13,7 @@ from bank.database.pool import Database
 from bank.database.statements import load_statements
 from bank.events.leases import CHANNEL
 from bank.events.log import append
-from bank.events.model import KeysForgottenEvent
+from bank.events.types.idempotency import KeysForgottenEvent
 from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)

@@ -7,9 +7,9 @@ import asyncpg
 
 from bank.database.statements import load_statements
 from bank.documents import normalise_cpf
-from bank.events.model import ActionRefusedEvent
-from bank.events.people import UserRegisteredEvent
 from bank.events.recorder import EventRecorder
+from bank.events.types.audit import ActionRefusedEvent
+from bank.events.types.users import UserRegisteredEvent
 from bank.events.work import Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bank.events.leases import CHANNEL
-from bank.events.people import UserRoleChangedEvent
+from bank.events.types.users import UserRoleChangedEvent
 from bank.events.work import Work, again_if_undone
 from bank.identity.closing import tell_of_closed
 from bank.identity.register import queries

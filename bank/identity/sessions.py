@@ -9,15 +9,15 @@ from bank.cache.session_marks import SessionMarks
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import Unauthenticated
-from bank.events.model import ActionRefusedEvent
-from bank.events.people import (
+from bank.events.recorder import EventRecorder
+from bank.events.types.audit import ActionRefusedEvent
+from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
-from bank.events.recorder import EventRecorder
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import uuid7
 from bank.identity.closing import tell_of_closed

@@ -9,9 +9,9 @@ import msgspec
 
 from bank.clock import business_day
 from bank.errors import BankError
-from bank.events.event import DomainEvent
+from bank.events.event import DomainEvent, EventMetadata
 from bank.events.log import metadata_of
-from bank.events.model import ActionRefusedEvent, EventMetadata
+from bank.events.types.audit import ActionRefusedEvent
 from bank.idempotency.digests import salted_row_digest, salted_text_digest
 from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, replay
 from bank.idempotency.outcomes import (

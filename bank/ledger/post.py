@@ -22,7 +22,7 @@ from bank.database.pool import Database
 from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded
 from bank.events.bus import Bus
-from bank.events.model import RecordedEvent
+from bank.events.event import RecordedEvent
 from bank.events.work import again_if_undone
 from bank.idempotency.keys import KEYS_ARE_UNIQUE, find_records
 from bank.idempotency.outcomes import Outcome

@@ -5,17 +5,10 @@ from uuid import UUID
 
 import msgspec
 
-from bank.events.event import DomainEvent
-from bank.events.model import (
-    BalanceUpdatedEvent,
-    EventMetadata,
-    HoldAuthorizedEvent,
-    HoldCapturedEvent,
-    HoldExpiredEvent,
-    HoldReleasedEvent,
-    TransactionCompletedEvent,
-    TransactionInitiatedEvent,
-)
+from bank.events.event import DomainEvent, EventMetadata
+from bank.events.types.accounts import BalanceUpdatedEvent
+from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
+from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.ledger.model import Account, Hold, Posting
 
 # Initiated, two balances, completed: `write_batch` makes the rows of these in the same order.

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from bank.database.statements import load_statements
+from bank.events.event import RecordedEvent
 from bank.events.log import append
-from bank.events.model import RecordedEvent
 from bank.identifiers import uuid7s
 from bank.ledger.batch import Batch
 from bank.ledger.posted import EVENTS_A_POSTING

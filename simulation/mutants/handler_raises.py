@@ -5,7 +5,7 @@ from typing import Any
 
 from bank import event_handlers
 from bank.accounts.days import count_days
-from bank.events.model import RecordedEvent
+from bank.events.event import RecordedEvent
 from simulation.mutants.mutant import Mutant, patch
 
 

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from bank.events import work
-from bank.events.event import DomainEvent
+from bank.events.event import DomainEvent, EventMetadata, RecordedEvent
 from bank.events.log import append
-from bank.events.model import EventMetadata, RecordedEvent
 from simulation.mutants.mutant import Mutant, patch
 
 

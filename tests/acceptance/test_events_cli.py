@@ -18,7 +18,7 @@ from bank.cli.main import main
 from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.events.bus import Bus
-from bank.events.model import BalanceUpdatedEvent
+from bank.events.types.accounts import BalanceUpdatedEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from tests.acceptance.test_serve import ENVIRONMENT, _environment, serving

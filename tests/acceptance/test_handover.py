@@ -12,7 +12,7 @@ import asyncpg
 from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.events.bus import Bus
-from bank.events.people import UserRegisteredEvent
+from bank.events.types.users import UserRegisteredEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving

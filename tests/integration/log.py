@@ -13,9 +13,9 @@ from bank.clock import SystemClock
 from bank.database.pool import ROLE, Database
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery, Subscriber
+from bank.events.event import RecordedEvent
 from bank.events.leases import Leases, LogListener
-from bank.events.model import RecordedEvent
-from bank.events.people import UserRegisteredEvent
+from bank.events.types.users import UserRegisteredEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 

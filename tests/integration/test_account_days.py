@@ -11,7 +11,7 @@ import pytest
 
 from bank.accounts.days import count_days, forget_days
 from bank.clock import SystemClock, business_day
-from bank.events.model import EventMetadata, RecordedEvent
+from bank.events.event import EventMetadata, RecordedEvent
 from bank.identifiers import uuid7
 from tests.integration.api import Reply, RunningBank
 from tests.integration.events import balance_updated, one_of_each

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from bank.audit import reads
-from bank.events.model import EVENT_TYPES
+from bank.events.types.registry import EVENT_TYPES
 from tests.integration.actions import Stage, set_the_stage
 from tests.integration.api import RunningBank
 

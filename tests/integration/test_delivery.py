@@ -16,9 +16,9 @@ from bank.events import bus as bus_module
 from bank.events import delivery as delivery_module
 from bank.events.bus import Bus
 from bank.events.delivery import RetryLater, Subscriber
+from bank.events.event import RecordedEvent
 from bank.events.log import EventRange, read
-from bank.events.model import RecordedEvent
-from bank.events.people import UserRegisteredEvent
+from bank.events.types.users import UserRegisteredEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from tests.integration.log import Log, write_effect
@@ -36,7 +36,7 @@ async def test_what_was_appended_before_a_subscriber_came_is_delivered_too(log: 
 
 
 async def test_a_subscriber_gets_only_the_types_it_wants_and_passes_over_the_rest(log: Log) -> None:
-    from bank.events.model import AccountCreatedEvent
+    from bank.events.types.accounts import AccountCreatedEvent
 
     async with log.process(Subscriber("s", write_effect, events=(AccountCreatedEvent,))) as process:
         await log.append(3)

@@ -13,12 +13,13 @@ from prometheus_client import REGISTRY
 from bank import backoff
 from bank.errors import OutcomeUnknown
 from bank.events import delivery as delivery_module
-from bank.events import model as model_module
 from bank.events.bus import Bus
 from bank.events.delivery import ATTEMPTS_MAX, LostLease, Subscriber, is_transient
+from bank.events.event import RecordedEvent
 from bank.events.log import EventRange
-from bank.events.model import AccountCreatedEvent, RecordedEvent
-from bank.events.people import UserRegisteredEvent
+from bank.events.types import registry
+from bank.events.types.accounts import AccountCreatedEvent
+from bank.events.types.users import UserRegisteredEvent
 from bank.identifiers import uuid7
 from tests.integration.log import Log, Process, write_effect
 
@@ -140,7 +141,7 @@ async def test_an_event_of_a_newer_bank_waits_for_a_process_that_knows_it(
     async with old:
         await log.until(stepped_aside)
         assert await log.effects() == [1]
-        monkeypatch.setitem(model_module.EVENT_TYPES, "MoonPhaseChangedEvent", MoonPhaseChangedEvent)
+        monkeypatch.setitem(registry.EVENT_TYPES, "MoonPhaseChangedEvent", MoonPhaseChangedEvent)
         async with log.process(Subscriber("s", write_effect), bus=Bus()) as new:
             await log.until(lambda: moved_to(new, 2))
     assert await log.effects() == [1, 2]

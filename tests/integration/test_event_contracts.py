@@ -9,8 +9,9 @@ import pytest
 
 import contracts
 from bank.events.log import read
-from bank.events.model import EVENT_TYPES, ActionRefusedEvent, UnknownEvent, decode_event
 from bank.events.schemas import EventSchemas
+from bank.events.types.audit import ActionRefusedEvent
+from bank.events.types.registry import EVENT_TYPES, UnknownEvent, decode_event
 from bank.events.upcasters import UPCASTERS
 from bank.identifiers import uuid7
 from tests.integration.api import RunningBank

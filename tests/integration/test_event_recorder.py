@@ -11,8 +11,8 @@ from bank.database.pool import Database
 from bank.errors import BankError, Overloaded, Unavailable
 from bank.events import recorder as witness_module
 from bank.events.bus import Bus
-from bank.events.people import UserLoggedOutEvent
 from bank.events.recorder import EventRecorder
+from bank.events.types.sessions import UserLoggedOutEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context

@@ -7,8 +7,8 @@ import redis.asyncio as redis
 from bank.app import Bank
 from bank.clock import SystemClock
 from bank.events.delivery import Subscriber
-from bank.events.model import EVENT_TYPES
 from bank.events.replay import Replay
+from bank.events.types.registry import EVENT_TYPES
 from tests.integration.api import RunningBank
 from tests.integration.events import one_of_each
 

@@ -13,8 +13,9 @@ from bank.accounts.days import count_days, forget_days
 from bank.clock import SystemClock
 from bank.errors import BadInput
 from bank.events.delivery import RetryLater, Subscriber
-from bank.events.model import BalanceUpdatedEvent, RecordedEvent
+from bank.events.event import RecordedEvent
 from bank.events.replay import Interrupted, Replay, Replayed, taken_over
+from bank.events.types.accounts import BalanceUpdatedEvent
 from tests.integration.events import balance_updated
 from tests.integration.log import Log, Process, write_effect
 from tests.integration.test_delivery_failures import store

@@ -16,8 +16,8 @@ from bank.event_handlers import subscribers
 from bank.events import work as work_module
 from bank.events.bus import Bus
 from bank.events.delivery import Subscriber
+from bank.events.event import RecordedEvent
 from bank.events.log import append
-from bank.events.model import RecordedEvent
 from bank.events.work import Work
 from tests.integration.caches import open_cache
 from tests.integration.events import one_of_each

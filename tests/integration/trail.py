@@ -12,8 +12,8 @@ from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.log import read
-from bank.events.model import AccountFrozenEvent
-from bank.events.people import UserRegisteredEvent
+from bank.events.types.accounts import AccountFrozenEvent
+from bank.events.types.users import UserRegisteredEvent
 from bank.events.work import Work
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context

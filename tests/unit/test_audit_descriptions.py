@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bank.audit.describe import DESCRIBED, describe
-from bank.events.model import EVENT_TYPES
+from bank.events.types.registry import EVENT_TYPES
 from tests.integration.events import one_of_each
 
 EVENTS = {type(event).__name__: event for event in one_of_each()}

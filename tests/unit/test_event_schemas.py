@@ -1,9 +1,13 @@
 """The quick check of stored events says what a general validator of JSON Schema says."""
 
+import importlib
+import inspect
 import json
+import pkgutil
 import typing
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import jsonschema
 import msgspec
@@ -11,8 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bank.events.model import EVENT_TYPES
+import contracts
+from bank.events import types
+from bank.events.event import DomainEvent
+from bank.events.json_schema import UndescribedEvent, schema_of, schema_text
 from bank.events.schemas import EventSchemas, UnusableSchema, load_schema, type_of
+from bank.events.types.field import described
+from bank.events.types.registry import EVENT_TYPES
 from tests.integration.events import one_of_each
 
 SCHEMAS = EventSchemas()
@@ -61,6 +70,103 @@ def test_a_complaint_names_event_version_and_field() -> None:
     assert SCHEMAS.complaint("BalanceUpdatedEvent", 7, "{}") == (
         "There is no BalanceUpdatedEvent version 7 in the contract."
     )
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES)
+def test_the_schema_of_an_event_is_made_of_its_class(event_type: str, request: pytest.FixtureRequest) -> None:
+    event = EVENT_TYPES[event_type]
+    file = contracts.EVENTS / f"{event_type}.v{event.event_version}.json"
+    if request.config.getoption("update_schema"):
+        file.write_text(schema_text(event), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == schema_text(event), (
+        "the class has changed: run this test with --update-schema and read the difference"
+    )
+
+
+def test_every_class_of_an_event_is_in_the_registry() -> None:
+    modules = [importlib.import_module(f"bank.events.types.{one.name}") for one in pkgutil.iter_modules(types.__path__)]
+    classes = {
+        name: kind
+        for module in modules
+        for name, kind in vars(module).items()
+        if inspect.isclass(kind) and issubclass(kind, DomainEvent) and kind.__module__ == module.__name__
+    }
+    # The others are what several have in common.
+    told = {name: kind for name, kind in classes.items() if name not in {"AccountEvent", "HoldEvent", "SessionEvent"}}
+    assert told == EVENT_TYPES
+
+
+class ThingDoneEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """Something was done to a thing. It was."""
+
+    aggregate_type = "Thing"
+
+    thing_id: Annotated[UUID, described("The thing.")]
+    amount_minor: Annotated[int, described("How much.", minimum=1)]
+    kind: Annotated[str, described("What kind.", enum=("A", "B"))]
+    digest: Annotated[str | None, described("Its digest.", pattern="^[0-9]$")] = None
+
+
+def _changed(**fields: Any) -> dict[str, Any]:
+    """Return the schema of the class with other fields (None: without it), doc or class variables."""
+    annotations: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(ThingDoneEvent)}
+    body = {"__doc__": ThingDoneEvent.__doc__, "aggregate_type": "Thing", "digest": None}
+    for name, value in fields.items():
+        if name in {"digest_default", "__doc__", "aggregate_type", "aggregate_types", "event_version"}:
+            body["digest" if name == "digest_default" else name] = value
+        elif value is None:
+            annotations.pop(name)
+            body.pop(name, None)
+        else:
+            annotations[name] = value
+    if body.get("digest", "") is ...:
+        del body["digest"]
+    body.update(__annotations__=annotations, __module__=__name__)
+    kind = type(DomainEvent)("ThingDoneEvent", (DomainEvent,), body, frozen=True, kw_only=True, gc=False)
+    return schema_of(kind)
+
+
+def test_what_does_not_change_gives_the_same_schema() -> None:
+    assert _changed() == schema_of(ThingDoneEvent)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"more": Annotated[str, described("More.")]}, "properties"),
+        ({"thing_id": None}, "properties"),
+        ({"thing_id": Annotated[str, described("The thing.")]}, "properties"),
+        ({"thing_id": Annotated[UUID | None, described("The thing.")]}, "properties"),
+        ({"thing_id": Annotated[UUID, described("Another thing.")]}, "properties"),
+        ({"amount_minor": Annotated[int, described("How much.", minimum=0)]}, "properties"),
+        ({"amount_minor": Annotated[int, described("How much.")]}, "properties"),
+        ({"kind": Annotated[str, described("What kind.", enum=("A",))]}, "properties"),
+        ({"digest": Annotated[str | None, described("Its digest.", pattern="^[a-z]$")]}, "properties"),
+        ({"digest_default": ...}, "required"),
+        ({"__doc__": "Something else was done."}, "description"),
+        ({"aggregate_type": "Person"}, "x-aggregate-type"),
+        ({"aggregate_types": ("Thing", "Person")}, "x-aggregate-type"),
+        ({"event_version": 2}, "title"),
+    ],
+)
+def test_every_change_of_a_class_changes_its_schema(fields: dict[str, Any], place: str) -> None:
+    before, after = schema_of(ThingDoneEvent), _changed(**fields)
+    assert before[place] != after[place]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"thing_id": UUID}, "ThingDoneEvent.thing_id is not described"),
+        ({"thing_id": Annotated[list[int], described("The thing.")]}, "there is no schema for list"),
+        ({"thing_id": Annotated[UUID | int, described("The thing.")]}, "there is no schema for"),
+        ({"__doc__": None}, "has no docstring"),
+        ({"aggregate_type": property(lambda _: "Thing")}, "does not say in `aggregate_types`"),
+    ],
+)
+def test_a_class_that_says_too_little_has_no_schema(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(UndescribedEvent, match=words):
+        _changed(**fields)
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)

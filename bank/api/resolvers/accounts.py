@@ -23,7 +23,7 @@ from bank.api.serializers import (
 )
 from bank.clock import business_day
 from bank.errors import BadInput
-from bank.events.model import ActionRefusedEvent, StaffReadEvent
+from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.idempotency.keys import check_key
 from bank.identity.tokens import Caller
 from bank.ledger.model import Account

@@ -7,7 +7,7 @@ from bank.api.resolver_context import ResolverContext
 from bank.api.serializers import PAGE_MAX, JsonObject, read_cursor, read_id, serialize_page, write_cursor
 from bank.audit.reads import ENTITY_TYPES, NEWEST, AuditLog, trail_page
 from bank.errors import BadInput
-from bank.events.model import StaffReadEvent
+from bank.events.types.audit import StaffReadEvent
 
 PAGE_DEFAULT = 20
 

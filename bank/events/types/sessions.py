@@ -1,33 +1,11 @@
-"""Events about people: registrations, logins, sessions, roles."""
+"""Events about sessions: logins, refreshes, logouts, and attempts that failed."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from bank.events.event import DomainEvent
-
-
-class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """There is a new user.
-
-    `profile_digest` stands for who they are and the hash of their password. It is salted with what the user's row
-    keeps, so that erasing the row leaves nothing to compare names with; None in events from before there was one.
-    """
-
-    aggregate_type = "User"
-
-    id: UUID
-    role: str
-    profile_digest: str | None = None
-
-    @property
-    def aggregate_id(self) -> UUID:
-        """The user."""
-        return self.id
-
-    @property
-    def user_id(self) -> UUID:
-        """The new user, by their own doing."""
-        return self.id
+from bank.events.types.field import SHA_256, described
 
 
 class SessionEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -35,8 +13,8 @@ class SessionEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     aggregate_type = "User"
 
-    session_id: UUID
-    initiated_by: UUID
+    session_id: Annotated[UUID, described("The session.")]
+    initiated_by: Annotated[UUID, described("The user.")]
 
     @property
     def aggregate_id(self) -> UUID:
@@ -51,8 +29,18 @@ class UserLoggedInEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
     knows the digest can open nothing. Both are None in events from before they were told.
     """
 
-    expires_at: datetime | None = None
-    token_digest: str | None = None
+    expires_at: Annotated[
+        datetime | None,
+        described(
+            "Until when the session and its refresh token last; absent or null in events from before it was told."
+        ),
+    ] = None
+    token_digest: Annotated[
+        str | None,
+        described(
+            "SHA-256 of the refresh token, in hex; absent or null in events from before it was told.", pattern=SHA_256
+        ),
+    ] = None
 
 
 class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -64,8 +52,11 @@ class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     aggregate_type = "User"
 
-    subject_id: UUID | None
-    address_digest: str | None
+    subject_id: Annotated[UUID | None, described("The user whose address was given; null where it is nobody's.")]
+    address_digest: Annotated[
+        str | None,
+        described("Stands for an address that is nobody's; null where it is a user's.", pattern=r"^[0-9a-f]{32}$"),
+    ]
 
     @property
     def aggregate_id(self) -> UUID:
@@ -79,20 +70,20 @@ class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
 
 class UserLoggedOutEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
-    """A user has ended a session: none of its tokens opens anything any more."""
+    """A user has ended a session. None of its tokens opens anything any more."""
 
 
 class SessionRefreshedEvent(UserLoggedInEvent, frozen=True, kw_only=True, gc=False):
-    """A session goes on with new tokens; until when and with which, as for the login."""
+    """A session goes on with new tokens. Until when and with which is said as for the login."""
 
 
 class RefreshTokenReusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """A refresh token came a second time, which is taken for theft: its session is closed."""
+    """A refresh token came a second time, and its session is closed. It is taken for theft."""
 
     aggregate_type = "User"
 
-    session_id: UUID
-    owner_id: UUID
+    session_id: Annotated[UUID, described("The session.")]
+    owner_id: Annotated[UUID, described("The user whose session it was.")]
 
     @property
     def aggregate_id(self) -> UUID:
@@ -103,18 +94,3 @@ class RefreshTokenReusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     def user_id(self) -> UUID:
         """The session's owner: who it was, nobody knows."""
         return self.owner_id
-
-
-class UserRoleChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """A user has another role. Nobody who was logged in to the bank did it."""
-
-    aggregate_type = "User"
-
-    subject_id: UUID
-    old_role: str
-    new_role: str
-
-    @property
-    def aggregate_id(self) -> UUID:
-        """The user."""
-        return self.subject_id

@@ -1,0 +1,55 @@
+"""Events about users: registrations and roles."""
+
+from typing import Annotated
+from uuid import UUID
+
+from bank.events.event import DomainEvent
+from bank.events.types.field import SHA_256, described
+
+ROLES = ("CUSTOMER", "OPERATOR", "ADMIN")
+
+
+class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """There is a new user.
+
+    `profile_digest` stands for who they are and the hash of their password. It is salted with what the user's row
+    keeps, so that erasing the row leaves nothing to compare names with; None in events from before there was one.
+    """
+
+    aggregate_type = "User"
+
+    id: Annotated[UUID, described("The user.")]
+    role: Annotated[str, described("The role from the beginning.", enum=ROLES)]
+    profile_digest: Annotated[
+        str | None,
+        described(
+            "Salted SHA-256 of who the user is and of the password's hash, in hex; "
+            "absent or null in events from before it was told.",
+            pattern=SHA_256,
+        ),
+    ] = None
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The user."""
+        return self.id
+
+    @property
+    def user_id(self) -> UUID:
+        """The new user, by their own doing."""
+        return self.id
+
+
+class UserRoleChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """A user has another role. Nobody who was logged in to the bank did it."""
+
+    aggregate_type = "User"
+
+    subject_id: Annotated[UUID, described("The user.")]
+    old_role: Annotated[str, described("The role before.", enum=ROLES)]
+    new_role: Annotated[str, described("The role from now on.", enum=ROLES)]
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The user."""
+        return self.subject_id

@@ -1,0 +1,160 @@
+"""What the log holds of every type of event is exactly what its class says, whether Python or SQL has written it."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiosql
+import msgspec
+import pytest
+
+from bank.events.types.registry import EVENT_TYPES, decode_event
+from bank.holds.expire import expire_once
+from bank.ledger import write
+from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
+from tests.integration.everything import Everything
+from tests.integration.payers import SetClock
+
+ROOT = Path(__file__).parents[2]
+STORED = """
+    select event_type, event_version, aggregate_type, aggregate_id, user_id, event_data
+    from event_store order by position
+"""
+
+
+def differences(row: Mapping[str, Any]) -> list[str]:
+    """Return in what a stored event is not what its class would have written."""
+    name = row["event_type"]
+    kind = EVENT_TYPES[name]
+    if row["event_version"] != kind.event_version:
+        return [f"{name}: version {row['event_version']}, not {kind.event_version}"]
+    stored, fields = json.loads(row["event_data"]), list(kind.__struct_fields__)
+    found = [f"{name}: the class has no {field}" for field in stored.keys() - set(fields)]
+    found += [f"{name}: there is no {field}" for field in set(fields) - stored.keys()]
+    try:
+        event = decode_event(name, row["event_version"], row["event_data"])
+    except msgspec.ValidationError as error:
+        return [*found, f"{name}: {error}"]
+    told = json.loads(msgspec.json.encode(event))
+    # As text: in Python 1 is 1.0 and True.
+    found += [
+        f"{name}: {field} is {stored[field]!r}, not {told[field]!r}"
+        for field in fields
+        if field in stored and json.dumps(stored[field]) != json.dumps(told[field])
+    ]
+    columns = ("aggregate_type", "aggregate_id", "user_id")
+    found += [
+        f"{name}: {column} is {row[column]}, not {getattr(event, column)}"
+        for column in columns
+        if row[column] != getattr(event, column)
+    ]
+    return found
+
+
+async def stored(bank: RunningBank) -> list[Any]:
+    async with bank.bank.database.connection() as connection:
+        return list(await connection.fetch(STORED))
+
+
+async def do_everything(bank: RunningBank, clock: SetClock) -> None:
+    """Let every type of event happen, by what people and the bank itself really do."""
+    asks = await Everything(bank).round()
+    for name in asks:
+        await asks[name]()
+    login = await bank.client.run("Login", input={"email": "everything@example.com", "password": PASSWORD})
+    for _ in range(2):  # with the same token
+        refreshed = {"refreshToken": login.data["login"]["tokens"]["refreshToken"]}
+        await bank.client.run("RefreshSession", input=refreshed)
+    staff, person = await bank.staff(), await bank.client.person()
+    account, other = await person.account(), await person.account("b")
+    await staff.balance(account["id"])
+    await staff.deposit(account["number"], "10.00", "d")
+    soon = (clock.now() + timedelta(minutes=5)).isoformat()
+    held = {
+        "idempotencyKey": "h", "fromAccountId": account["id"], "toAccountNumber": other["number"],
+        "amount": {"amount": "1.00", "currency": "BRL"}, "expiresAt": soon, "description": "a room",
+    }  # fmt: skip
+    assert (await person.run("AuthorizeHold", input=held)).data["authorizeHold"]["hold"]
+    await person.transfer(account["id"], other["number"], "1.00", "t", description="lunch")
+    clock.moment += timedelta(days=8)
+    await expire_once(bank.bank.ledger, bank.bank.database, clock)
+    assert await bank.bank.key_retention.run_once()
+
+
+async def test_every_stored_event_is_what_its_class_says(database_url: str, redis_url: str) -> None:
+    clock = SetClock()
+    async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
+        await do_everything(bank, clock)
+        rows = await stored(bank)
+    assert {row["event_type"] for row in rows} == EVENT_TYPES.keys(), "let it happen in `do_everything`"
+    assert [difference for row in rows for difference in differences(row)] == []
+    # What SQL writes without a value it writes as null, and with one as what it is.
+    moved = [json.loads(row["event_data"]) for row in rows if row["event_type"] == "TransactionCompletedEvent"]
+    for field in ("related_transaction_id", "hold_id", "description_digest"):
+        assert {data[field] is None for data in moved} == {True, False}, field
+
+
+def test_events_are_written_by_two_statements_alone() -> None:
+    """One writes what the classes encode; the other makes events itself, and the test above sees all of them."""
+    writing = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "bank").rglob("*")
+        if path.suffix in {".sql", ".py"} and re.search(r"insert\s+into\s+event_store", path.read_text("utf-8"))
+    }
+    assert writing == {"bank/events/queries.sql", "bank/ledger/queries.sql"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "difference"),
+    [
+        ("'currency', currency,\n", "'currency', currency, 'more', 1,\n", "BalanceUpdatedEvent: the class has no more"),
+        (", 'hold_id', p.hold_id", "", "TransactionInitiatedEvent: there is no hold_id"),
+        (
+            ", 'description_digest', p.description_digest",
+            "",
+            "TransactionCompletedEvent: there is no description_digest",
+        ),
+        (
+            "'amount_minor', p.amount_minor,",
+            "'amount_minor', CAST(p.amount_minor as text),",
+            "TransactionInitiatedEvent: Expected `int`, got `str` - at `$.amount_minor`",
+        ),
+        (
+            "'version', version,",
+            "'version', version + 0.0,",
+            "BalanceUpdatedEvent: Expected `int`, got `float` - at `$.version`",
+        ),
+        (
+            "'initiated_by', p.initiated_by,",
+            "'initiated_by', upper(CAST(p.initiated_by as text)),",
+            "TransactionInitiatedEvent: initiated_by is ",
+        ),
+        (
+            "'initiated_by', p.initiated_by,",
+            "'initiated_by', null,",
+            "TransactionInitiatedEvent: Expected `uuid`, got `null` - at `$.initiated_by`",
+        ),
+        ("t.event_data, 2 as event_version", "t.event_data, 1 as event_version", "version 1, not 2"),
+        ("account_id, 'Account',", "account_id, 'Hold',", "BalanceUpdatedEvent: aggregate_type is Hold, not Account"),
+        (
+            "'BalanceUpdatedEvent', account_id,",
+            "'BalanceUpdatedEvent', transaction_id,",
+            "BalanceUpdatedEvent: aggregate_id is ",
+        ),
+        ("), 1, initiated_by, metadata", "), 1, null, metadata", "BalanceUpdatedEvent: user_id is None, not "),
+    ],
+)
+async def test_a_difference_in_the_sql_is_found(
+    running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch, right: str, wrong: str, difference: str
+) -> None:
+    text = Path(write.__file__).with_name("queries.sql").read_text("utf-8")
+    assert text.count(right) == 1
+    patched = aiosql.from_str(text.replace(right, wrong), "asyncpg")
+    monkeypatch.setattr(write.queries, "write_batch", patched.write_batch)
+    account = await (await running_bank.client.person()).account()
+    await (await running_bank.staff()).deposit(account["number"], "10.00", "d")
+    found = [one for row in await stored(running_bank) for one in differences(row)]
+    assert any(difference in one for one in found), found
