@@ -7,7 +7,7 @@ default:
 # Create the environment.
 setup:
     python3 -m venv .venv
-    .venv/bin/pip install -c constraints.txt -e '.[tests,tools]'
+    .venv/bin/pip install -c constraints.txt -e '.[tests,tools,docs]'
 
 # Run all tests on two processes.
 test *arguments:
@@ -40,6 +40,14 @@ faults *arguments:
 # Serve the bank on its own servers.
 serve *arguments:
     .venv/bin/bank serve {{arguments}}
+
+# Build the documentation as a site, in site/.
+docs:
+    .venv/bin/mkdocs build --strict
+
+# Draw the diagrams of the documentation again (needs Mermaid's `mmdc`).
+diagrams:
+    docs/diagrams/render.sh
 
 # Measure.
 benchmarks *arguments:
