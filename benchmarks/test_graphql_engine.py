@@ -183,10 +183,10 @@ ARMS: dict[str, Callable[[str], Awaitable[Run]]] = {
 @pytest.fixture(params=["lazy", "eager"])
 def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop, with tasks begun at once where Python can do that."""
+    if request.param == "eager" and not hasattr(asyncio, "eager_task_factory"):
+        pytest.skip("eager tasks need Python 3.12")
     loop = asyncio.new_event_loop()
     if request.param == "eager":
-        if not hasattr(asyncio, "eager_task_factory"):
-            pytest.skip("eager tasks need Python 3.12")
         loop.set_task_factory(asyncio.eager_task_factory)
     yield loop
     loop.close()
@@ -232,14 +232,14 @@ def test_the_banks_engine_is_so_much_faster_than_tartiflette_alone(
 
 
 @pytest.mark.benchmark(timer=time.process_time)
-def test_a_known_document_at_the_gate(benchmark: BenchmarkFixture) -> None:
+def test_a_known_document_is_validated(benchmark: BenchmarkFixture) -> None:
     validator = DocumentValidator(SDL, codecs=SCALARS)
     validator.validate(SOURCES["history"])
-    benchmark(validator.admit, SOURCES["history"])
+    benchmark(validator.validate, SOURCES["history"])
 
 
 @pytest.mark.benchmark(timer=time.process_time)
-def test_an_unknown_document_at_the_gate(benchmark: BenchmarkFixture) -> None:
+def test_an_unknown_document_is_validated(benchmark: BenchmarkFixture) -> None:
     validator = DocumentValidator(SDL, codecs=SCALARS)
     different = (SOURCES["history"] + " " * spaces for spaces in count())
     benchmark(lambda: validator.validate(next(different)))
