@@ -48,7 +48,7 @@ class _Group(click.Group):
 def main(ctx: click.Context) -> None:
     """Run an event-driven bank: a GraphQL API on PostgreSQL and Redis.
 
-    Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET and others (docs/operations.md).
+    Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET and others (docs/settings.md).
     With neither of the two URLs set, `bank serve` brings its own servers and keeps their data in the folder bank-data;
     the other commands, run beside that folder, use its servers.
     """

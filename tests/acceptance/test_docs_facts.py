@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import Counter, Gauge, Histogram
 
 from bank import errors
 from bank.accounts.open import ACCOUNTS_PER_USER_MAX
@@ -15,6 +16,7 @@ from bank.identity.weakness import PASSWORD_MIN
 from bank.invariants.list import INVARIANTS
 from bank.money import MAX_POSTING_MINOR, format_amount
 from bank.settings import Settings
+from bank.telemetry import metrics
 from simulation.checks import CHECKS
 from simulation.criteria.evaluate import load_criteria
 from simulation.faults.model import FAULTS
@@ -76,7 +78,22 @@ def test_the_other_limits_are_the_banks() -> None:
 
 def test_every_invariant_of_the_books_is_explained() -> None:
     rows = [f"| `{name}` | {title} |" for name, title in INVARIANTS.items()]
-    assert [row for row in rows if row not in page("operations.md")] == []
+    assert [row for row in rows if row not in page("checking.md")] == []
+
+
+def test_every_setting_is_explained() -> None:
+    names = [str(field.validation_alias or f"BANK_{name.upper()}") for name, field in Settings.model_fields.items()]
+    assert [name for name in names if f"`{name}`" not in page("settings.md")] == []
+
+
+def test_every_metric_is_explained() -> None:
+    measured = [value for value in vars(metrics).values() if isinstance(value, Counter | Gauge | Histogram)]
+    described = [one for metric in measured for one in metric.describe()]
+    told = [f"{one.name}_total" if one.type == "counter" else one.name for one in described]
+    assert len(told) > 20
+    documented = set(re.findall(r"`(bank_\w+)`", page("monitoring.md")))
+    assert sorted(name for name in told if name not in documented) == []
+    assert sorted(documented - set(told)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Whatever a superuser changes in whichever column of whichever table is named: by `bank check`, or not at all.
 
 Columns are those of the schema as it is migrated. A new one fails here until `bank check` compares it with what the log
-says, or until it stands in `NOT_FOUND` with a reason, which docs/operations.md then gives as well.
+says, or until it stands in `NOT_FOUND` with a reason, which docs/checking.md then gives as well.
 """
 
 import json

@@ -132,7 +132,7 @@ async def test_the_log_of_a_request_names_the_user_who_was_logged_in(
 
 
 async def test_every_loop_of_a_worker_has_metrics_and_is_documented(running_bank: RunningBank) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text("utf-8")
     rows = page[page.index("| loop | what it does") :].split("\n\n")[0]
     documented = {name for row in rows.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     run = {task.get_name() for task in asyncio.all_tasks() if not task.get_name().startswith("Task-")}
