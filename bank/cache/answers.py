@@ -47,7 +47,7 @@ class ResponseCache:
         self._server = server
 
     async def look_up(self, key: str, session_id: UUID) -> CacheLookup:
-        """CacheLookup for an answer and for the session's mark, in one round trip."""
+        """Look for an answer and for the session's mark, in one round trip."""
         token = token_hex(8)
         keys = [key, f"lease:{key}", f"session:{session_id}"]
         try:

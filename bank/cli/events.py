@@ -24,7 +24,7 @@ FOLLOW_S = 0.25
 
 @click.group()
 def events() -> None:
-    """CacheLookup into the event log, and deliver from it again.
+    """Look into the event log, and deliver from it again.
 
     Positions count from 1, without gaps, in the order of commits. All of this is safe while the bank runs.
     """

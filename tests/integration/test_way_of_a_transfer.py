@@ -47,7 +47,7 @@ async def test_a_transfer_passes_the_documented_files_and_at_most_eight(running_
         sys.setprofile(None)
     assert await payer.balances() == ("90.00", "10.00")
     passed = [file for file in trace.files if file.startswith(ROOMS)]
-    section = PAGE[PAGE.index("### The files on the way") : PAGE.index("### The forms on the way")]
+    section = PAGE[PAGE.index("### The files of a transfer") : PAGE.index("### The forms of a transfer")]
     documented = re.findall(r"^\d\. `bank/([\w./]+)`", section, re.MULTILINE)
     assert sorted(passed) == sorted(documented)
     assert len(passed) <= FILES_MAX
@@ -56,6 +56,6 @@ async def test_a_transfer_passes_the_documented_files_and_at_most_eight(running_
 
 
 def test_the_documented_forms_are_at_most_four() -> None:
-    section = PAGE[PAGE.index("### The forms on the way") :]
+    section = PAGE[PAGE.index("### The forms of a transfer") :]
     forms = re.findall(r"^\d\. ", section[: section.index("\n### ")], re.MULTILINE)
     assert 0 < len(forms) <= FORMS_MAX
