@@ -3,7 +3,7 @@
 from bank.accounts.cached import CHANGES, AccountCache
 from bank.accounts.days import count_days, forget_days
 from bank.audit.record import record_events
-from bank.events.delivery import Subscriber
+from bank.events.dispatch import Subscriber
 from bank.events.types.accounts import BalanceUpdatedEvent
 
 # Who has this position in the log has told Redis of everything before it.

@@ -80,7 +80,7 @@ def note_handling(delivery: Delivery, seen: Latencies) -> None:
         ]
         await subscriber.handle(connection, events)
 
-    delivery.subscriber = type(subscriber)(
+    delivery.dispatcher.subscriber = type(subscriber)(
         subscriber.name, handle, subscriber.events, outside=subscriber.outside, forget=subscriber.forget
     )
 

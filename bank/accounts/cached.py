@@ -9,7 +9,7 @@ import structlog
 
 from bank.accounts.reads import queries
 from bank.cache.values import Tag, ValueCache
-from bank.events.delivery import RetryLater
+from bank.events.dispatch import RetryLater
 from bank.events.event import RecordedEvent
 from bank.events.types.accounts import (
     AccountClosedEvent,

@@ -21,7 +21,7 @@ from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
 from bank.event_handlers import subscribers
-from bank.events.delivery import Subscriber
+from bank.events.dispatch import Subscriber
 from bank.events.log import queries
 from bank.events.search import first_position_since
 from bank.settings import SettingsError, checked_postgres_url, checked_redis_url

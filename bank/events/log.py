@@ -62,24 +62,26 @@ async def append(
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class EventRange:
-    """A part of the log without a gap: what follows position `after`, up to and with position `to`.
-
-    `events` are those of it that somebody wants, in order.
-    """
-
-    after: int
-    to: int
-    events: Sequence[RecordedEvent]
-
-
 class Unreadable(Exception):
     """The event at `position` is not what its type and version say: it is poison for whoever wants it."""
 
     def __init__(self, position: int, reason: Exception) -> None:
         super().__init__(f"the event at position {position} cannot be read: {reason!r}")
         self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class EventRange:
+    """A part of the log without a gap: what follows position `after`, up to and with position `to`.
+
+    `events` are those of it that somebody wants, in order. There are none where the range is one event that cannot be
+    read; `unreadable` says why.
+    """
+
+    after: int
+    to: int
+    events: Sequence[RecordedEvent]
+    unreadable: Unreadable | None = None
 
 
 async def read(connection: Any, *, after: int, most: int, only: Collection[str] | None = None) -> EventRange:

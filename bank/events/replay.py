@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,12 +22,10 @@ from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.errors import BadInput, BankError, Unavailable
-from bank.events.delivery import DELIVERY_MAX, LEASE, RENEW_S, LostLease, Subscriber, is_transient
-from bank.events.event import RecordedEvent
+from bank.events.delivery import LEASE, RENEW_S
+from bank.events.dispatch import DELIVERY_MAX, Dispatcher, LostLease, Subscriber, interrupts
 from bank.events.leases import CHANNEL
-from bank.events.log import Unreadable, queries, read
-from bank.events.types.registry import UnknownEvent
-from bank.telemetry.exceptions import describe
+from bank.events.log import EventRange, queries
 
 logger = structlog.get_logger(__name__)
 
@@ -110,6 +110,8 @@ class Replay:
         self._subscriber = subscriber
         self._name = subscriber.name
         self._clock = clock
+        # Somebody waits for the command; what fails can be redelivered.
+        self._dispatcher = Dispatcher(subscriber, clock=clock, random=Random(), attempts_max=1)  # noqa: S311 - jitter
 
     async def run(self, *, since: int, until: int | None, progress: Progress) -> Replayed:
         """Deliver the events from position `since` to `until`, at most to where the subscriber stands.
@@ -123,7 +125,7 @@ class Replay:
             with _interruptible(lambda: f"go on with --since {after + 1}"):
                 while after < end:
                     async with self._step() as connection:
-                        after = await self._replay_stretch(connection, after, end, done)
+                        after = await self._replay_range(connection, after, end, done)
                         await takeover.confirm(connection)
                     progress(after - since + 1, end - since + 1)
             return done
@@ -138,7 +140,7 @@ class Replay:
             with _interruptible(lambda: "run this again"):
                 for number, position in enumerate(sorted(positions), start=1):
                     async with self._step() as connection:
-                        await self._replay_stretch(connection, position - 1, position, done)
+                        await self._replay_range(connection, position - 1, position, done)
                         if position not in done.failed:
                             await self._resolve(connection, [position])
                         await takeover.confirm(connection)
@@ -162,7 +164,7 @@ class Replay:
                     letters = queries.list_dead_letters(connection, subscriber=self._name, redelivered_too=False)
                     await self._resolve(connection, [row["event_position"] async for row in letters])
                     while after < takeover.position:
-                        after = await self._replay_stretch(connection, after, takeover.position, done)
+                        after = await self._replay_range(connection, after, takeover.position, done)
                         progress(after, takeover.position)
                     await takeover.confirm(connection)
             return done
@@ -177,62 +179,29 @@ class Replay:
     async def _resolve(self, connection: Any, positions: list[int]) -> None:
         await queries.redelivered(connection, subscriber=self._name, positions=positions, now=self._clock.now())
 
-    async def _replay_stretch(self, connection: Any, after: int, end: int, done: Replayed) -> int:
-        """Handle what follows `after`, up to `end` at most; return the position that was reached."""
-        most = min(DELIVERY_MAX, end - after)
-        try:
-            event_range = await read(connection, after=after, most=most, only=self._subscriber.types)
-        except Unreadable as error:
-            await self._dead_letter(connection, error.position, error, done)
-            return error.position
-        if event_range.events:
-            await self._handle(connection, event_range.events, done)
+    async def _replay_range(self, connection: Any, after: int, end: int, done: Replayed) -> int:
+        """Deliver what follows `after`, up to `end` at most; return the position that was reached."""
+        event_range = await self._dispatcher.read(connection, after=after, most=min(DELIVERY_MAX, end - after))
+        if event_range.events or event_range.unreadable:
+            failed = await self._dispatcher.dispatch(event_range, partial(self._scope, connection))
+            done.handled += len(event_range.events) - len(failed) if event_range.events else 0
+            done.failed += failed
         # A hole in the log, which should not be, is passed over.
         return max(event_range.to, after + 1)
 
-    async def _handle(self, connection: Any, events: Sequence[RecordedEvent], done: Replayed) -> None:
-        """Handle events together or, where that fails, one by one, so that only the culprit is put aside."""
-        try:
-            await self._undoable(connection, events)
-            done.handled += len(events)
-        except Exception as error:
-            raise_if_cancelled()
-            if _interrupts(error):
-                raise
-            if len(events) == 1:
-                await self._dead_letter(connection, events[0].position, error, done)
-                return
-            for event in events:
-                await self._handle(connection, [event], done)
-
-    async def _undoable(self, connection: Any, events: Sequence[RecordedEvent]) -> None:
-        """Handle events; what a failure leaves half done is undone, and the transaction goes on."""
-        if self._subscriber.outside:
-            await self._subscriber.handle(connection, events)
+    @asynccontextmanager
+    async def _scope(self, connection: Any, _event_range: EventRange, *, transactional: bool) -> AsyncIterator[Any]:
+        """Undo what a failure leaves half done, so that the transaction goes on; without one, nothing is undone."""
+        if not transactional or self._subscriber.outside:
+            yield connection
             return
         await connection.execute("savepoint handling")
         try:
-            await self._subscriber.handle(connection, events)
+            yield connection
         except Exception:
             await connection.execute("rollback to savepoint handling")
             raise
         await connection.execute("release savepoint handling")
-
-    async def _dead_letter(self, connection: Any, position: int, error: Exception, done: Replayed) -> None:
-        logger.error("dead_letter", subscriber=self._name, position=position, error=error)
-        await queries.insert_dead_letter(
-            connection,
-            subscriber=self._name,
-            position=position,
-            error=describe(error),
-            attempts=1,
-            now=self._clock.now(),
-        )
-        done.failed.append(position)
-
-
-def _interrupts(error: Exception) -> bool:
-    return is_transient(error) or isinstance(error, (LostLease, UnknownEvent))
 
 
 @contextlib.contextmanager
@@ -242,7 +211,7 @@ def _interruptible(advice: Callable[[], str]) -> Iterator[None]:
         yield
     except Exception as error:
         raise_if_cancelled()
-        if not _interrupts(error):
+        if not interrupts(error):
             raise
         reason = "The lease was lost" if isinstance(error, LostLease) else str(error).rstrip(".")
         raise Interrupted(f"Interrupted: {reason or type(error).__name__}; {advice()}.") from error

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from bank.events import delivery
+from bank.events import dispatch
 from bank.events.bus import Inbox
 from bank.events.log import EventRange, recorded_event
 from bank.ledger import post
@@ -41,7 +41,7 @@ def _slow(statement: Any) -> Any:
 
 def plant() -> None:
     """Let deliveries read the log this way."""
-    patch(delivery, "read", _read)
+    patch(dispatch, "read", _read)
     patch(Inbox, "take", _take_nothing)
     patch(post.queries, "write_batch", _slow(post.queries.write_batch))
 

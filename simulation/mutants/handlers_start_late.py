@@ -1,22 +1,20 @@
 """Every delivery waits for 20 ms before its handler begins, as one does that looks for news now and then."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
-from bank.events.delivery import Delivery
-from bank.events.log import EventRange
+from bank.events.dispatch import Dispatcher
 from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
     """Let deliveries be late."""
 
-    async def late(self: Any, event_range: EventRange, committed: Sequence[float] | None) -> None:
+    async def late(*what: Any, **how: Any) -> None:
         await asyncio.sleep(0.02)
-        await deliver(self, event_range, committed)
+        await handle(*what, **how)
 
-    deliver = patch(Delivery, "_deliver", late)
+    handle = patch(Dispatcher, "handle", late)
 
 
 MUTANT = Mutant(

@@ -1,24 +1,28 @@
 """A subscriber's position is moved first, and the effect of the events follows in a transaction of its own."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from bank.events.delivery import Delivery
+from bank.events.log import EventRange
 from simulation.mutants.mutant import Mutant, patch
 
 
-async def _deliver(self: Any, stretch: Any, committed: Any) -> None:
+@asynccontextmanager
+async def _scope(self: Any, event_range: EventRange, **_: bool) -> AsyncIterator[Any]:
     async with self._database.transaction("begin") as connection:
-        await self._move(connection, stretch)
-    self._moved(stretch)
+        await self._move(connection, event_range)
+    self._moved(event_range)
     async with self._database.transaction("begin") as connection:
         await asyncio.sleep(0.3)  # a slow network, so that every cut meets it
-        await self._handle(connection, stretch.events, committed)
+        yield connection
 
 
 def plant() -> None:
-    """Let events be delivered this way."""
-    patch(Delivery, "_deliver", _deliver)
+    """Let deliveries open this scope."""
+    patch(Delivery, "scope", _scope)
 
 
 MUTANT = Mutant(

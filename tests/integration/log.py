@@ -12,7 +12,8 @@ import asyncpg
 from bank.clock import SystemClock
 from bank.database.pool import ROLE, Database
 from bank.events.bus import Bus
-from bank.events.delivery import Delivery, Subscriber
+from bank.events.delivery import Delivery
+from bank.events.dispatch import Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.leases import Leases, LogListener
 from bank.events.types.users import UserRegisteredEvent

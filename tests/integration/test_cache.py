@@ -9,7 +9,7 @@ import pytest
 from bank.accounts.open import open_account
 from bank.cache.answers import ResponseCache
 from bank.cache.values import Tag, ValueCache
-from bank.events.delivery import RetryLater
+from bank.events.dispatch import RetryLater
 from bank.identifiers import uuid7
 from fixtures.faults import FaultProxy, through_proxy, upstream_of
 from tests.integration.api import Client, RunningBank, serving, settings_for

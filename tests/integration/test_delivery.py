@@ -14,8 +14,9 @@ from bank.clock import SystemClock
 from bank.errors import Unavailable
 from bank.events import bus as bus_module
 from bank.events import delivery as delivery_module
+from bank.events import dispatch
 from bank.events.bus import Bus
-from bank.events.delivery import RetryLater, Subscriber
+from bank.events.dispatch import LostLease, RetryLater, Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.log import EventRange, read
 from bank.events.types.users import UserRegisteredEvent
@@ -160,7 +161,7 @@ async def test_a_process_that_lost_its_lease_changes_nothing(log: Log) -> None:
     await log.append(1)
     async with log.database.connection() as connection:
         await connection.execute("update subscriber_positions set owner = $1", uuid4())
-    with pytest.raises(delivery_module.LostLease):
+    with pytest.raises(LostLease):
         await process.deliveries[0].run_once()
     assert await log.effects() == []
 
@@ -250,7 +251,7 @@ async def test_delivery_goes_on_whatever_reading_the_log_raises(log: Log, monkey
             raise unforeseen.pop()
         return await read(connection, **where)
 
-    monkeypatch.setattr(delivery_module, "read", reading)
+    monkeypatch.setattr(dispatch, "read", reading)
     await log.append(1)
     async with log.process(Subscriber("s", write_effect)):
 

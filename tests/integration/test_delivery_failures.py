@@ -12,9 +12,10 @@ from prometheus_client import REGISTRY
 
 from bank import backoff
 from bank.errors import OutcomeUnknown
-from bank.events import delivery as delivery_module
+from bank.events import dispatch
 from bank.events.bus import Bus
-from bank.events.delivery import ATTEMPTS_MAX, LostLease, Subscriber, is_transient
+from bank.events.delivery import ATTEMPTS_MAX
+from bank.events.dispatch import LostLease, Subscriber, is_transient
 from bank.events.event import RecordedEvent
 from bank.events.log import EventRange
 from bank.events.types import registry
@@ -91,7 +92,7 @@ def test_an_error_about_the_statement_does_not_pass() -> None:
 
 
 async def test_a_handler_that_hangs_is_given_up_like_one_that_fails(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_module, "HANDLE_MAX_S", 0.02)
+    monkeypatch.setattr(dispatch, "HANDLE_MAX_S", 0.02)
 
     async def hang_on_two(connection: Any, events: Sequence[RecordedEvent]) -> None:
         await write_effect(connection, events)

@@ -6,7 +6,7 @@ import redis.asyncio as redis
 
 from bank.app import Bank
 from bank.clock import SystemClock
-from bank.events.delivery import Subscriber
+from bank.events.dispatch import Subscriber
 from bank.events.replay import Replay
 from bank.events.types.registry import EVENT_TYPES
 from tests.integration.api import RunningBank

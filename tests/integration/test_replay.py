@@ -12,7 +12,7 @@ import pytest
 from bank.accounts.days import count_days, forget_days
 from bank.clock import SystemClock
 from bank.errors import BadInput
-from bank.events.delivery import RetryLater, Subscriber
+from bank.events.dispatch import RetryLater, Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.replay import Interrupted, Replay, Replayed, taken_over
 from bank.events.types.accounts import BalanceUpdatedEvent

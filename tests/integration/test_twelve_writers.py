@@ -15,7 +15,7 @@ from bank.clock import SystemClock
 from bank.event_handlers import subscribers
 from bank.events import work as work_module
 from bank.events.bus import Bus
-from bank.events.delivery import Subscriber
+from bank.events.dispatch import Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.log import append
 from bank.events.work import Work

@@ -5,7 +5,7 @@ from typing import Any
 
 from bank.database.migrate import upgrade
 from bank.database.pool import Database
-from bank.events.delivery import Subscriber
+from bank.events.dispatch import Subscriber
 from fixtures.backends import Backend
 from fixtures.backends.reach import run_sql
 from tests.integration.log import Log, open_log, write_effect

@@ -1,0 +1,215 @@
+"""The core of delivery: gives ranges of the log to a subscriber's handler, and isolates an event that fails (R8, R9).
+
+Live delivery and replay share it. What differs between them is the scope in which an effect takes place: a transaction
+together with the subscriber's position, or a savepoint in the transaction of a replay.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from random import Random
+from time import perf_counter
+from typing import Any, Protocol
+
+import structlog
+
+from bank.backoff import MAX_S, pause_s
+from bank.cancelling import raise_if_cancelled
+from bank.clock import Clock
+from bank.database.failures import is_transient as passes
+from bank.errors import OutcomeUnknown, Overloaded, Unavailable
+from bank.events.event import DomainEvent, RecordedEvent
+from bank.events.log import EventRange, Unreadable, queries, read
+from bank.events.types.registry import UnknownEvent
+from bank.telemetry import metrics
+from bank.telemetry.exceptions import describe
+
+logger = structlog.get_logger(__name__)
+
+Handler = Callable[[Any, Sequence[RecordedEvent]], Awaitable[None]]
+
+# One transaction's worth: its fixed cost is spread, and a failure repeats no more than this.
+DELIVERY_MAX = 256
+# A handler is a few statements, each of which has a time-out of its own; one that takes longer hangs.
+HANDLE_MAX_S = 30.0
+
+
+class RetryLater(Exception):
+    """A handler cannot work at present, through no fault of the event: try again, as often as it takes."""
+
+
+class HandlerTimedOut(Exception):
+    """A handler did not come back in time."""
+
+
+class LostLease(Exception):
+    """Another process serves this subscriber now."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether an error will go away by itself: the event is not poison because of it, and no dead letter."""
+    return passes(error) or isinstance(error, (RetryLater, Overloaded, Unavailable, OutcomeUnknown))
+
+
+def interrupts(error: BaseException) -> bool:
+    """Return whether an error is no event's fault, so that the next event would not fare better."""
+    return is_transient(error) or isinstance(error, (LostLease, UnknownEvent))
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A durable name, the events it wants (None: every one), and the handler of a run of them.
+
+    The handler gets a connection and events in log order. The connection is inside the delivery's transaction, so that
+    its effect and the position commit together; where the effect is `outside` of the database there is no transaction,
+    and the effect must be safe to repeat. A projection can also `forget` all it has made, to be made again from zero.
+    """
+
+    name: str
+    handle: Handler
+    events: tuple[type[DomainEvent], ...] | None = None
+    outside: bool = False
+    forget: Callable[[Any], Awaitable[None]] | None = None
+
+    @property
+    def types(self) -> frozenset[str] | None:
+        """The names of the event types that this subscriber handles; None for every one."""
+        return None if self.events is None else frozenset(event.__name__ for event in self.events)
+
+    def wants(self, recorded: RecordedEvent) -> bool:
+        """Return whether this subscriber handles such an event."""
+        return self.events is None or type(recorded.event) in self.events
+
+
+class Scope(Protocol):
+    """Opens the scope of a range: what is done on its connection counts if the block ends without an error.
+
+    Where it raises, nothing of it counts, except where the scope is not `transactional`: then the effect is outside of
+    the database.
+    """
+
+    def __call__(self, event_range: EventRange, *, transactional: bool) -> AbstractAsyncContextManager[Any]:
+        """Return the scope. Raises `LostLease` where the subscriber is another process' by now."""
+
+
+class Dispatcher:
+    """Gives ranges of the log to one subscriber's handler.
+
+    An event is tried `attempts_max` times, with growing pauses, before it becomes a dead letter.
+    """
+
+    def __init__(self, subscriber: Subscriber, *, clock: Clock, random: Random, attempts_max: int) -> None:
+        self.subscriber = subscriber
+        self._types = subscriber.types
+        self._clock = clock
+        self._random = random
+        self._attempts_max = attempts_max
+
+    async def read(self, connection: Any, *, after: int, most: int) -> EventRange:
+        """Return what follows a position in the log. An event that cannot be read is a range of its own.
+
+        Raises `UnknownEvent` where a newer bank has written the next event.
+        """
+        try:
+            return await read(connection, after=after, most=most, only=self._types)
+        except Unreadable as error:
+            return EventRange(after, error.position, (), unreadable=error)
+
+    async def dispatch(
+        self, event_range: EventRange, scope: Scope, *, committed: Sequence[float] | None = None
+    ) -> list[int]:
+        """Handle a range at once or, if that fails, event by event, so that only the culprit becomes a dead letter.
+
+        Return the positions that became dead letters. `committed` are the moments of the events' commits, where they
+        have come through memory. Raises what is no event's fault.
+        """
+        if event_range.unreadable is not None:
+            await self._dead_letter(event_range, event_range.unreadable, scope, attempts=1)
+            return [event_range.to]
+        try:
+            await self.handle(event_range, scope, committed)
+        except Exception as error:
+            raise_if_cancelled()
+            if interrupts(error):
+                raise
+            return await self._isolate(event_range, error, scope)
+        return []
+
+    async def _isolate(self, event_range: EventRange, error: Exception, scope: Scope) -> list[int]:
+        """Handle the events of a range that has failed one by one; return the positions that became dead letters."""
+        name, count = self.subscriber.name, len(event_range.events)
+        logger.warning("delivery_failed", subscriber=name, events=count, error=error)
+        metrics.EVENT_RETRIES.labels(name).inc()
+        dead, after = [], event_range.after
+        for event in event_range.events:
+            one = EventRange(after, event.position, [event])
+            # A range of one event has been its first attempt.
+            if not await self._retry(one, error if count == 1 else None, scope):
+                dead.append(event.position)
+            after = event.position
+        if after < event_range.to:
+            await self.handle(EventRange(after, event_range.to, ()), scope)
+        return dead
+
+    async def _retry(self, one: EventRange, failure: Exception | None, scope: Scope) -> bool:
+        """Try one event until its last attempt, `failure` being that of the first; return whether it was handled."""
+        attempts = 0 if failure is None else 1
+        while failure is None or attempts < self._attempts_max:
+            if failure is not None:
+                metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
+                await asyncio.sleep(pause_s(attempts - 1, self._random, max_s=MAX_S))
+            try:
+                await self.handle(one, scope)
+            except Exception as error:
+                raise_if_cancelled()
+                if interrupts(error):
+                    raise
+                failure, attempts = error, attempts + 1
+            else:
+                return True
+        await self._dead_letter(one, failure, scope, attempts=attempts)
+        return False
+
+    async def handle(self, event_range: EventRange, scope: Scope, committed: Sequence[float] | None = None) -> None:
+        """Handle a range in a scope of its own, once."""
+        events = event_range.events
+        async with scope(event_range, transactional=not self.subscriber.outside) as connection:
+            if events:
+                self._observe_latency(events, committed)
+                await self._call_handler(connection, events)
+        metrics.EVENTS_HANDLED.labels(self.subscriber.name).inc(len(events))
+
+    async def _call_handler(self, connection: Any, events: Sequence[RecordedEvent]) -> None:
+        try:
+            async with asyncio.timeout(HANDLE_MAX_S) as bound:
+                await self.subscriber.handle(connection, events)
+        except TimeoutError as error:
+            if bound.expired():
+                raise HandlerTimedOut(f"{self.subscriber.name} did not come back within {HANDLE_MAX_S} s") from error
+            raise
+
+    async def _dead_letter(self, one: EventRange, error: Exception, scope: Scope, *, attempts: int) -> None:
+        logger.error("dead_letter", subscriber=self.subscriber.name, position=one.to, error=error)
+        async with scope(one, transactional=True) as connection:
+            await queries.insert_dead_letter(
+                connection,
+                subscriber=self.subscriber.name,
+                position=one.to,
+                error=describe(error),
+                attempts=attempts,
+                now=self._clock.now(),
+            )
+        metrics.DEAD_LETTERS.labels(self.subscriber.name).inc()
+
+    def _observe_latency(self, events: Sequence[RecordedEvent], committed: Sequence[float] | None) -> None:
+        if committed is not None:
+            started = perf_counter()
+            observe = metrics.EVENT_LATENCY_SECONDS.labels(self.subscriber.name, "memory").observe
+            for moment in committed:
+                observe(started - moment)
+        else:
+            now = self._clock.now()
+            observe = metrics.EVENT_LATENCY_SECONDS.labels(self.subscriber.name, "log").observe
+            for event in events:
+                observe(max(0.0, (now - event.created_at).total_seconds()))

@@ -1,0 +1,131 @@
+"""The core of delivery behaves alike in live delivery and in a replay: what differs is the scope and the attempts."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bank import backoff
+from bank.clock import SystemClock
+from bank.events import dispatch
+from bank.events.delivery import ATTEMPTS_MAX
+from bank.events.dispatch import HandlerTimedOut, Subscriber
+from bank.events.event import RecordedEvent
+from bank.events.log import EventRange
+from bank.events.replay import Replay
+from tests.integration.log import Log, write_effect
+from tests.integration.test_delivery_failures import store
+from tests.integration.test_replay import position, served_once, unseen
+
+WAYS = pytest.mark.parametrize("way", ["live", "replay"])
+ATTEMPTS = {"live": ATTEMPTS_MAX, "replay": 1}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_S", 0.001)
+
+
+class Choking:
+    """A handler that raises for some positions, and notes the ranges that it gets."""
+
+    def __init__(self, *poison: int) -> None:
+        self._poison = set(poison)
+        self.calls: list[list[int]] = []
+
+    async def __call__(self, connection: Any, events: Sequence[RecordedEvent]) -> None:
+        self.calls.append([event.position for event in events])
+        await write_effect(connection, events)
+        if self._poison & set(self.calls[-1]):
+            raise ValueError("poison")
+
+
+async def delivered(log: Log, way: str, subscriber: Subscriber, until: int) -> None:
+    """Deliver the log up to a position, live or, after it was passed by, in a replay."""
+    if way == "live":
+        await served_once(log, subscriber, until=until)
+        return
+    async with log.database.connection() as connection:
+        await connection.execute("insert into subscriber_positions values ('s', $1)", until)
+    await Replay(log.database, subscriber, SystemClock()).run(since=1, until=None, progress=unseen)
+    assert await position(log) == until
+
+
+@WAYS
+async def test_a_range_that_is_handled_is_handled_once(log: Log, way: str) -> None:
+    handle = Choking()
+    await log.append(3)
+    await delivered(log, way, Subscriber("s", handle), 3)
+    assert handle.calls == [[1, 2, 3]]
+    assert await log.effects() == [1, 2, 3]
+
+
+@WAYS
+async def test_the_events_of_a_range_that_fails_are_handled_one_by_one(log: Log, way: str) -> None:
+    handle = Choking(2)
+    await log.append(3)
+    await delivered(log, way, Subscriber("s", handle), 3)
+    assert handle.calls == [[1, 2, 3], [1], *([[2]] * ATTEMPTS[way]), [3]]
+    assert await log.effects() == [1, 3]
+    assert await log.dead_letters() == [("s", 2, ATTEMPTS[way])]
+
+
+@WAYS
+async def test_the_failure_of_a_range_of_one_event_is_its_first_attempt(log: Log, way: str) -> None:
+    handle = Choking(1)
+    await log.append(1)
+    await delivered(log, way, Subscriber("s", handle), 1)
+    assert handle.calls == [[1]] * ATTEMPTS[way]
+    assert await log.effects() == []
+    assert await log.dead_letters() == [("s", 1, ATTEMPTS[way])]
+
+
+@WAYS
+async def test_what_cannot_be_read_is_a_dead_letter_that_no_handler_sees(log: Log, way: str) -> None:
+    handle = Choking()
+    await log.append(1)
+    broken = await store(log, "UserRegisteredEvent", "{}")
+    await log.append(1)
+    await delivered(log, way, Subscriber("s", handle), 3)
+    assert handle.calls == [[1], [3]]
+    assert await log.dead_letters() == [("s", broken, 1)]
+
+
+@WAYS
+async def test_a_failure_outside_of_the_database_is_isolated_too(log: Log, way: str) -> None:
+    told: list[list[int]] = []
+
+    async def tell(_connection: Any, events: Sequence[RecordedEvent]) -> None:
+        told.append([event.position for event in events])
+        if any(event.position == 2 for event in events):
+            raise ValueError("poison")
+
+    await log.append(3)
+    await delivered(log, way, Subscriber("s", tell, outside=True), 3)
+    assert told == [[1, 2, 3], [1], *([[2]] * ATTEMPTS[way]), [3]]
+    assert await log.dead_letters() == [("s", 2, ATTEMPTS[way])]
+
+
+@WAYS
+async def test_a_handler_that_hangs_is_given_up(log: Log, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "HANDLE_MAX_S", 0.02)
+
+    async def hang(_connection: Any, _events: Sequence[RecordedEvent]) -> None:
+        await asyncio.Event().wait()
+
+    await log.append(1)
+    await delivered(log, way, Subscriber("s", hang), 1)
+    assert await log.dead_letters() == [("s", 1, ATTEMPTS[way])]
+    async with log.database.connection() as connection:
+        assert HandlerTimedOut.__name__ in await connection.fetchval("select error from dead_letters")
+
+
+async def test_a_range_of_nothing_moves_the_position_and_calls_nobody(log: Log) -> None:
+    handle = Choking()
+    process = log.process(Subscriber("s", handle))
+    await process.leases.register()
+    await process.leases.run_once()
+    delivery = process.deliveries[0]
+    await delivery.dispatcher.dispatch(EventRange(0, 7, ()), delivery.scope)
+    assert (delivery.position, await position(log), handle.calls) == (7, 7, [])
