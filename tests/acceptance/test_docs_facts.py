@@ -71,7 +71,7 @@ def test_the_other_limits_are_the_banks() -> None:
         f"a body of more than {BODY_BYTES_MAX // 1024} KiB",
         f"a person has at most {ACCOUNTS_PER_USER_MAX} accounts",
         f"fewer than {PASSWORD_MIN} characters",
-        f"good for {fields['access_token_minutes'].default} minutes",
+        f"valid for {fields['access_token_minutes'].default} minutes",
     ):
         assert words in page("api.md")
 
