@@ -8,7 +8,7 @@ COULD_NOT_RUN = 2
 def main() -> None:
     """Run the command line. Exits with 2 where a package of the extra `simulation` is missing."""
     try:
-        from simulation.cli import main as run  # noqa: PLC0415 - a missing package is to be a sentence, no traceback
+        from simulation.cli.main import main as run  # noqa: PLC0415 - a missing package is to be a sentence, no traceback
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] in {"simulation", "fixtures", "contracts"}:
             raise

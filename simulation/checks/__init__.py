@@ -28,7 +28,7 @@ from simulation.checks import (
     snapshot_reads,
 )
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 
 @dataclass(frozen=True, slots=True)

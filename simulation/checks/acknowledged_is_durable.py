@@ -1,12 +1,13 @@
 """Everything that the bank has confirmed exists in the end: users, accounts, holds, transactions with entries."""
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
-from simulation.client.answers import Held, Hold, Known, Moved, Opened, moves_in
-from simulation.history import Attempt
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Kind
-from simulation.result import CheckResult
+from simulation.model.answers import Held, Hold, Known, Moved, Opened, moves_in
+from simulation.model.attempts import Attempt
+from simulation.model.numbers import reais
+from simulation.model.operations import Kind
+from simulation.model.result import CheckResult
 
 NAME = "acknowledged_is_durable"
 TITLE = "What was acknowledged is in the books, as it was answered"

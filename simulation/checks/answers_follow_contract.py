@@ -2,7 +2,7 @@
 
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "answers_follow_contract"
 TITLE = "Every answer is of the form that the contract promises"

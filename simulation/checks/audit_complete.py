@@ -8,7 +8,7 @@ from itertools import pairwise
 from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.database_state import AuditRow, EventRow
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "audit_complete"
 TITLE = "Every event has exactly one audit row, in the same order, chained to the one before"

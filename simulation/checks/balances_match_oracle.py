@@ -8,11 +8,12 @@ Outcomes of which nobody was told are taken from the books; amounts never are.
 from collections import defaultdict
 from collections.abc import Mapping
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState, HoldRow, TransactionRow
 from simulation.judge.effects import FEES, OUTSIDE, ExpectedHold
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.numbers import reais
+from simulation.model.result import CheckResult
 
 NAME = "balances_match_oracle"
 TITLE = "Every account holds what requests and answers add up to"

@@ -5,7 +5,7 @@ It looks at what nobody's answers show: running balances, versions, the events o
 
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "bank_check_agrees"
 TITLE = "`bank check` finds the books sound"

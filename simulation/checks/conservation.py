@@ -6,13 +6,14 @@ however much is moving. All accounts of the bank with its own, added up in one s
 
 from collections import defaultdict
 
-from simulation.checks.result_builder import CheckResultBuilder, reais
-from simulation.client.answers import Balances
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.effects import OUTSIDE
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Kind
-from simulation.plan.people import Role
-from simulation.result import CheckResult
+from simulation.model.answers import Balances
+from simulation.model.numbers import reais
+from simulation.model.operations import Kind
+from simulation.model.people import Role
+from simulation.model.result import CheckResult
 
 NAME = "conservation"
 TITLE = "Money is neither made nor lost, in any answer or snapshot"

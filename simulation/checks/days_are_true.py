@@ -8,7 +8,7 @@ from collections import defaultdict
 from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.database_state import DayRow, EntryRow
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "days_are_true"
 TITLE = "Every account's days are what its entries add up to"

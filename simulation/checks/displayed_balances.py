@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from simulation.client.answers import Balance, Balances, Holdings, Page
-from simulation.history import Attempt
-from simulation.plan.model import Intent
+from simulation.model.answers import Balance, Balances, Holdings, Page
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Intent
 
 
 def balances_shown(attempt: Attempt) -> Iterator[tuple[str, int]]:

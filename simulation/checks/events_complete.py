@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState, EventRow
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "events_complete"
 TITLE = "Every fact has its event, in order, and every subscriber has handled it"

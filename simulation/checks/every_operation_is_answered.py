@@ -5,10 +5,10 @@ try again (a refresh token works once) counts where the bank itself said that it
 """
 
 from simulation.checks.result_builder import CheckResultBuilder
-from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Intent, Kind
-from simulation.result import CheckResult
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Intent, Kind
+from simulation.model.result import CheckResult
 
 NAME = "every_operation_is_answered"
 TITLE = "Without faults, every operation is answered in the end"

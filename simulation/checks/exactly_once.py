@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from simulation.checks.idempotency_rules import REUSED, differ, is_decision, may_be_kept, may_stand_for_another
 from simulation.checks.result_builder import CheckResultBuilder
-from simulation.client.answers import Held, Opened, moves_in
-from simulation.history import Attempt
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.effects import Caller
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Kind
-from simulation.plan.terms import Terms
-from simulation.result import CheckResult
+from simulation.model.answers import Held, Opened, moves_in
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Kind
+from simulation.model.result import CheckResult
+from simulation.model.terms import Terms
 
 NAME = "exactly_once"
 TITLE = "Every idempotency key has exactly one effect and one answer"

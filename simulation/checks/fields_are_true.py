@@ -8,10 +8,10 @@ from collections import Counter
 
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.checks.whole_rows import check_rows, have_rows
-from simulation.fields.truth import Truth
-from simulation.fields.walk import wrong_fields
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.judge.fields.truth import Truth
+from simulation.judge.fields.walk import wrong_fields
+from simulation.model.result import CheckResult
 
 NAME = "fields_are_true"
 TITLE = "Every field of every answer is what the books say"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from simulation.history import Attempt
+from simulation.model.attempts import Attempt
 
 UNSTORED = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CURRENCY_MISMATCH"})
 """Refusals of what is wrong in itself, the end of a hold that is over already among it: never kept under the key."""

@@ -2,7 +2,7 @@
 
 from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "no_deadlocks"
 TITLE = "No deadlock in PostgreSQL"

@@ -14,7 +14,7 @@ import msgspec
 from simulation.checks.log_texts import log_texts
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "no_errors_in_logs"
 TITLE = "No error, no traceback and nothing unreadable in the bank's logs"

@@ -7,23 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
 
-from simulation.checks.result_builder import CheckResultBuilder, reais
-from simulation.client.answers import (
-    Balance,
-    Balances,
-    Held,
-    Holdings,
-    Listed,
-    Moved,
-    Opened,
-    Page,
-    Statement,
-    moves_in,
-)
-from simulation.history import Attempt
+from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.answers import Balance, Balances, Held, Holdings, Listed, Moved, Opened, Page, Statement, moves_in
+from simulation.model.attempts import Attempt
+from simulation.model.numbers import reais
+from simulation.model.result import CheckResult
 
 NAME = "no_overdraft"
 TITLE = "No customer's account is ever below zero, or below what is held on it"

@@ -3,7 +3,7 @@
 from simulation.checks.log_texts import log_texts
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.result import CheckResult
 
 NAME = "no_secrets_in_logs"
 TITLE = "No password, token, CPF, name or e-mail address in any log line"

@@ -5,9 +5,10 @@ account also had later cannot be told apart and counts as right.
 """
 
 from simulation.checks.displayed_balances import balances_shown
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.numbers import reais
+from simulation.model.result import CheckResult
 
 NAME = "read_your_writes"
 TITLE = "Who was told that money moved sees it from then on"

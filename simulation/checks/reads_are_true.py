@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from simulation.checks.displayed_balances import balances_shown, is_first_page
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
-from simulation.client.answers import Edge, Holdings, Page, Statement
-from simulation.history import Attempt
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState, EntryRow
 from simulation.judge.evidence import Evidence
-from simulation.plan.people import Role
-from simulation.result import CheckResult
+from simulation.model.answers import Edge, Holdings, Page, Statement
+from simulation.model.attempts import Attempt
+from simulation.model.numbers import reais
+from simulation.model.people import Role
+from simulation.model.result import CheckResult
 
 NAME = "reads_are_true"
 TITLE = "Every balance and history shown was the account's at that moment"

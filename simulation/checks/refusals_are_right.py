@@ -9,13 +9,14 @@ debited, and a closed session's token opens nothing.
 from collections.abc import Mapping
 
 from simulation.checks.idempotency_rules import REUSED, may_stand_for_another
-from simulation.checks.refusal_reasons import asked, unjustified, wrong_refusal
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder, reais
-from simulation.client.answers import Balance, Page
-from simulation.history import Attempt
+from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Intent, Kind, Operation
-from simulation.result import CheckResult
+from simulation.judge.refusal_reasons import asked, unjustified, wrong_refusal
+from simulation.model.answers import Balance, Page
+from simulation.model.attempts import Attempt
+from simulation.model.numbers import reais
+from simulation.model.operations import Intent, Kind, Operation
+from simulation.model.result import CheckResult
 
 NAME = "refusals_are_right"
 TITLE = "What must be refused is, and nothing else"

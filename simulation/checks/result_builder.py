@@ -1,6 +1,6 @@
 """Counting what a check looks at and what broke: how many, and the first, the worst and the last."""
 
-from simulation.result import CheckResult, Verdict
+from simulation.model.result import CheckResult, Verdict
 
 
 class CheckResultBuilder:
@@ -72,9 +72,3 @@ class CheckResultBuilder:
 
 
 NO_FACTS = "the database could not be read at the end"
-
-
-def reais(amount_minor: int) -> str:
-    """Write an amount for a person, such as R$ -10.50."""
-    sign = "-" if amount_minor < 0 else ""
-    return f"R$ {sign}{abs(amount_minor) // 100}.{abs(amount_minor) % 100:02d}"

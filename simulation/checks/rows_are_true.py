@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from simulation.checks.idempotency_rules import REUSED
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.checks.whole_rows import check_rows, have_rows
-from simulation.fields.truth import Truth, instant, us_of
-from simulation.history import Attempt
 from simulation.judge.database_state import Row
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import KEYED_KINDS, STATE_KINDS, Kind
-from simulation.result import CheckResult
+from simulation.judge.fields.truth import Truth, instant, us_of
+from simulation.model.attempts import Attempt
+from simulation.model.operations import KEYED_KINDS, STATE_KINDS, Kind
+from simulation.model.result import CheckResult
 
 NAME = "rows_are_true"
 TITLE = "Every row says what was asked for, by whom and when"

@@ -8,7 +8,7 @@ stood still, the others moved money. A run without faults is not looked at.
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.faults.recovery import recovery_from
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult, Verdict
+from simulation.model.result import CheckResult, Verdict
 
 NAME = "service_comes_back"
 TITLE = "After each fault the service is back within 15 seconds, without a human"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
-from simulation.client.answers import Balances
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.model.answers import Balances
+from simulation.model.result import CheckResult
 
 NAME = "snapshot_reads"
 TITLE = "All balances in one answer belong to one moment"

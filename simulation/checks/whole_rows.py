@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
-from simulation.fields.truth import Truth
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult
+from simulation.judge.fields.truth import Truth
+from simulation.model.result import CheckResult
 
 
 def have_rows(evidence: Evidence) -> bool:

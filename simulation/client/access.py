@@ -7,12 +7,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from simulation.client.answers import Tokens
 from simulation.client.forms import MalformedAnswerError
 from simulation.client.payloads import read_payload
 from simulation.client.send import BankClient, Reply
-from simulation.plan.model import Kind
-from simulation.plan.people import Person
+from simulation.model.answers import Tokens
+from simulation.model.operations import Kind
+from simulation.model.people import Person
 
 
 class Access:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from simulation.plan.model import CURRENCY
+from simulation.model.operations import CURRENCY
 
 DECIMAL = re.compile(r"(-?)([0-9]+)\.([0-9]{2})")
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from simulation.client.answers import Answer, Held, Moved, Opened
-from simulation.history import Sent
-from simulation.plan.model import CURRENCY, Intent, Kind, Operation
+from simulation.model.answers import Answer, Held, Moved, Opened
+from simulation.model.attempts import Sent
+from simulation.model.operations import CURRENCY, Intent, Kind, Operation
 
 STATEMENT_PAGE = 100
 """The most that a page may have, so that most statements are whole."""

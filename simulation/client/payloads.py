@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from simulation.client.answers import (
+from simulation.client.forms import MalformedAnswerError, as_list, as_object, money, optional, text
+from simulation.model.answers import (
     Answer,
     Balance,
     Balances,
@@ -23,8 +24,7 @@ from simulation.client.answers import (
     Statement,
     Tokens,
 )
-from simulation.client.forms import MalformedAnswerError, as_list, as_object, money, optional, text
-from simulation.plan.model import Kind
+from simulation.model.operations import Kind
 
 FIELDS: Mapping[Kind, str] = {
     Kind.REGISTER: "register",

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulation.client.access import login_variables
-from simulation.client.answers import Answer, Opened
 from simulation.client.orders import Given, NoNextPageError, NotSendableError, Orders
 from simulation.client.send import ALIASED
-from simulation.history import Sent
-from simulation.plan.model import CURRENCY, Intent, Kind, Operation, Plan
-from simulation.plan.people import Person
+from simulation.model.answers import Answer, Opened
+from simulation.model.attempts import Sent
+from simulation.model.operations import CURRENCY, Intent, Kind, Operation
+from simulation.model.people import Person
+from simulation.model.plan import Plan
 
 NOBODYS_ACCOUNT = "00000000-0000-7000-8000-00000000dead"
 """A well-formed account id that no bank gives out: its random part is none."""

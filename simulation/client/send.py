@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 
 from contracts import OPERATIONS
-from simulation.plan.model import Kind
+from simulation.model.operations import Kind
 
 REQUEST_TIMEOUT_S = 10.0
 """As long as a person looks at a spinner. Shorter, and a loaded machine makes unknowns out of answers on their way."""

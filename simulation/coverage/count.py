@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
-from simulation.client.answers import Balances, Moved
 from simulation.coverage.keys import KEY_COVERAGE
 from simulation.coverage.keys import Count as KeyCount
 from simulation.coverage.moves import MOVE_COVERAGE
 from simulation.faults.recovery import fault_coverage
 from simulation.judge.evidence import Evidence
-from simulation.metrics.read import MetricsTotals, cache_hits_and_misses
-from simulation.plan.model import KEYED_KINDS, Intent, Kind
-from simulation.plan.people import Role
-from simulation.result import CoverageItem
-from simulation.scenarios.shape import Scenario
+from simulation.model.answers import Balances, Moved
+from simulation.model.metrics import MetricsTotals, cache_hits_and_misses
+from simulation.model.operations import KEYED_KINDS, Intent, Kind
+from simulation.model.people import Role
+from simulation.model.result import CoverageItem
+from simulation.model.scenario import Scenario
 
 Count = Callable[[Evidence, MetricsTotals], int]
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Intent, Kind
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Intent, Kind
 
 Count = Callable[[Evidence], int]
 

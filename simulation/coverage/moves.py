@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from simulation.checks.refusal_reasons import asked
-from simulation.client.answers import Held, Listed
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import MONEY_KINDS, Kind
+from simulation.judge.refusal_reasons import asked
+from simulation.model.answers import Held, Listed
+from simulation.model.operations import MONEY_KINDS, Kind
 
 Count = Callable[[Evidence], int]
 

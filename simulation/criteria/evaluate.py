@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 from contracts import SUCCESS_CRITERIA
 from simulation.criteria.measures import BETWEEN_WORKERS, MEASURES, Evidence, Measurement
 from simulation.machine.seconds import disturbances
-from simulation.metrics.read import MetricsTotals, merge
 from simulation.metrics.seconds import MeasuredSecond
-from simulation.numbers import number
-from simulation.result import CriterionResult, OperationSample, Verdict
+from simulation.model.metrics import MetricsTotals, merge
+from simulation.model.numbers import number
+from simulation.model.result import CriterionResult, OperationSample, Verdict
 
 Bound: TypeAlias = Literal["at_least", "below"]
 

@@ -11,8 +11,10 @@ from random import Random
 
 import numpy as np
 
-from simulation.metrics.read import DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals, cache_hits_and_misses
-from simulation.result import Arm, OperationSample
+from simulation.model.metrics import DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals, cache_hits_and_misses
+from simulation.model.numbers import percentile
+from simulation.model.operations import Arm
+from simulation.model.result import OperationSample
 
 MINIMUM_PER_ARM = 20
 """An operation takes part in the comparison from here on: the median of fewer requests says more about luck."""
@@ -53,11 +55,6 @@ class Measurement:
     interval: tuple[float, float] | None = None
     bracket: bool = False
     note: str = ""
-
-
-def percentile(ascending: Sequence[float], q: float) -> float:
-    """Return the value that a share `q` (0 to 1) of `ascending`, not empty, lies at or below (nearest rank)."""
-    return ascending[max(0, math.ceil(q * len(ascending)) - 1)]
 
 
 def median(ascending: Sequence[float]) -> float:

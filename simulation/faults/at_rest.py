@@ -7,9 +7,9 @@ from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
 from simulation.faults.blocking import to_the_end
-from simulation.faults.model import FaultRun
-from simulation.judge.observe import DATABASE_ERRORS, Observatory, open_observatory
-from simulation.stack.workers import CouldNotRunError
+from simulation.model.faults import FaultRun
+from simulation.stack.commands import CouldNotRunError
+from simulation.stack.database import DATABASE_ERRORS, BankDatabase, open_database
 
 DELIVERED_S = 10.0
 """Subscribers follow within milliseconds; one that does not is found by the checks."""
@@ -31,8 +31,8 @@ async def kill_at_rest(
         lost = False
         # The connection ends with the server.
         with contextlib.suppress(*DATABASE_ERRORS):
-            async with open_observatory(backend.database_url) as observatory:
-                lost = await _deliver(observatory, post(number))
+            async with open_database(backend.database_url) as database:
+                lost = await _deliver(database, post(number))
                 run.began_ns = monotonic_ns()
                 await to_the_end(postgres.kill)
         run.ended_ns = monotonic_ns()
@@ -46,18 +46,18 @@ async def kill_at_rest(
             return
 
 
-async def _deliver(observatory: Observatory, posting: Coroutine[None, None, None]) -> bool:
+async def _deliver(database: BankDatabase, posting: Coroutine[None, None, None]) -> bool:
     """Post, wait until all of it is delivered, and return whether the last delivery is not on the disk yet."""
     task, before_last = asyncio.create_task(posting), None
     try:
         async with asyncio.timeout(DELIVERED_S):
             while True:
-                is_posted, written = task.done(), await observatory.written()
-                if not await observatory.drained():
+                is_posted, written = task.done(), await database.written()
+                if not await database.drained():
                     before_last = written
                 elif is_posted:
                     break
                 await asyncio.sleep(LOOK_S)
     finally:
         await task
-    return before_last is not None and await observatory.on_disk() <= before_last
+    return before_last is not None and await database.on_disk() <= before_last

@@ -12,9 +12,9 @@ from redis.exceptions import RedisError
 
 from fixtures.backends import Backend
 from fixtures.faults.process import ProxyProcess
-from simulation.faults.model import FaultRun
 from simulation.faults.serving import who_serves
-from simulation.judge.observe import open_observatory
+from simulation.model.faults import FaultRun
+from simulation.stack.database import open_database
 from simulation.stack.workers import Worker
 
 REDIS_ERRORS = (RedisError,)
@@ -46,9 +46,9 @@ async def end_listeners(
     """End the connections on which workers hear, now and then, while one worker has no Redis."""
     cut_off = await _cut_off(run, workers)
     until_ns = monotonic_ns() + run.planned.lasts_ms * 1_000_000
-    async with open_observatory(backend.database_url) as observatory, _without_redis(ways[cut_off]):
+    async with open_database(backend.database_url) as database, _without_redis(ways[cut_off]):
         while monotonic_ns() < until_ns:
-            run.seen += await observatory.end_listeners()
+            run.seen += await database.end_listeners()
             await asyncio.sleep(random.uniform(*END_EVERY_S))
     run.detail = f"{run.seen} connections, {workers[cut_off].name} without Redis"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from simulation.faults.model import FAULTS, FaultName, PlannedFault
+from simulation.model.faults import FAULTS, FaultName, PlannedFault
 
 NOT_OURS = {
     "containers": "the container engine owns that server, and would give it another port",

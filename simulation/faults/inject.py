@@ -8,18 +8,19 @@ from random import Random
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
+from simulation.client.history import History
 from simulation.faults.at_rest import kill_at_rest
 from simulation.faults.blocking import to_the_end
 from simulation.faults.cache import REDIS_ERRORS, end_listeners, keep_from_redis, set_redis_back
-from simulation.faults.model import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
 from simulation.faults.network import Network
 from simulation.faults.recovery import back_ns
 from simulation.faults.serving import watch_takeover, who_serves
 from simulation.faults.stopping import stop_worker
-from simulation.history import History
-from simulation.judge.observe import DATABASE_ERRORS, open_observatory
-from simulation.progress import Progress
-from simulation.stack.workers import CouldNotRunError, Workers
+from simulation.model.faults import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
+from simulation.model.progress import Progress
+from simulation.stack.commands import CouldNotRunError
+from simulation.stack.database import DATABASE_ERRORS, open_database
+from simulation.stack.workers import Workers
 
 POLL_S = 0.1
 """How often it is looked whether the service is back; the answer itself is exact, from the history."""
@@ -151,13 +152,13 @@ class Injector:
         if process is None or process.returncode is not None:
             run.detail += " was dead already"
             return
-        async with open_observatory(self._backend.database_url) as observatory:
+        async with open_database(self._backend.database_url) as database:
             run.began_ns = monotonic_ns()
             process.kill()
             await process.wait()
             run.ended_ns = monotonic_ns()
             if len(self._workers.all) > 1:
-                run.takeover_s = await watch_takeover(observatory)
+                run.takeover_s = await watch_takeover(database)
         # The supervisor acts at once; if it never did, the check would say so.
         while worker.process is process and not self._settled(run):  # noqa: ASYNC110 - nobody signals that
             await asyncio.sleep(POLL_S)
@@ -206,7 +207,7 @@ class Injector:
         run.detail = f"{run.seen} replies"
 
     async def _exhaust_pools(self, run: FaultRun) -> None:
-        async with open_observatory(self._backend.database_url) as observatory, observatory.accounts_locked():
+        async with open_database(self._backend.database_url) as database, database.accounts_locked():
             run.began_ns = monotonic_ns()
             await asyncio.sleep(run.planned.lasts_ms / 1000)
             # Where few people bank it takes longer until every connection is in somebody's hands.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from fixtures.backends import Backend
 from fixtures.faults import AddressError, through_proxy, upstream_of
 from fixtures.faults.process import ProxyProcess
-from simulation.faults.model import FAULTS, PlannedFault
-from simulation.stack.workers import CouldNotRunError
+from simulation.model.faults import FAULTS, PlannedFault
+from simulation.stack.commands import CouldNotRunError
 
 
 def _not_started() -> ProxyProcess:

@@ -4,10 +4,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun
-from simulation.history import Attempt
-from simulation.plan.model import MONEY_KINDS, READ_KINDS
-from simulation.result import CoverageItem, FaultResult, Verdict
+from simulation.model.attempts import Attempt
+from simulation.model.faults import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun
+from simulation.model.operations import MONEY_KINDS, READ_KINDS
+from simulation.model.result import CoverageItem, FaultResult, Verdict
 
 ENOUGH_NS = 1_500_000_000
 """Others wait half a second for a worker that stands still, and a busy machine some tenths for a batch."""

@@ -6,10 +6,11 @@ from time import monotonic
 
 import aiohttp
 
-from simulation.faults.model import BACK_S
-from simulation.judge.observe import Observatory
-from simulation.metrics.read import EVENTS_HANDLED, parse_metrics
+from simulation.metrics.read import parse_metrics
 from simulation.metrics.scrape import TIMEOUT_S, fetch_metrics
+from simulation.model.faults import BACK_S
+from simulation.model.metrics import EVENTS_HANDLED
+from simulation.stack.database import BankDatabase
 from simulation.stack.workers import Worker
 
 LOOK_S = 0.5
@@ -39,17 +40,17 @@ async def _handled(workers: Sequence[Worker]) -> list[float]:
     return counts
 
 
-async def watch_takeover(observatory: Observatory) -> float:
+async def watch_takeover(database: BankDatabase) -> float:
     """Return for how many seconds after the death of a worker some subscriber was served by nobody for sure.
 
     Call it right after the death. Whoever lives renews its leases, and whoever is dead does not: a lease that has been
     prolonged since is held by the living.
     """
     died, unserved_s = monotonic(), 0.0
-    left = await observatory.leases()
+    left = await database.leases()
     while unserved_s < BACK_S:
         looked_s = monotonic() - died
-        now = await observatory.leases()
+        now = await database.leases()
         if all(until is not None and ((old := left.get(name)) is None or until > old) for name, until in now.items()):
             break
         unserved_s = looked_s

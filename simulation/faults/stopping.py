@@ -8,8 +8,8 @@ from random import Random
 from time import monotonic_ns
 
 from fixtures.backends import Backend
-from simulation.faults.model import FaultRun
-from simulation.judge.observe import Observatory, open_observatory
+from simulation.model.faults import FaultRun
+from simulation.stack.database import BankDatabase, open_database
 from simulation.stack.workers import Worker
 
 TRY_NS = 6_000_000_000
@@ -27,12 +27,12 @@ async def stop_worker(run: FaultRun, backend: Backend, workers: Sequence[Worker]
     """
     number = run.planned.worker or 0
     worker, give_up_ns = workers[number], monotonic_ns() + TRY_NS
-    async with open_observatory(backend.database_url) as observatory:
+    async with open_database(backend.database_url) as database:
         while not run.seen and monotonic_ns() < give_up_ns:
             await asyncio.sleep(random.uniform(*BETWEEN_S))
             async with _stopped(worker):
                 run.began_ns = monotonic_ns()
-                run.seen = int(await _holds_others_up(observatory))
+                run.seen = int(await _holds_others_up(database))
                 if run.seen:
                     run.stood_still = number
                     await asyncio.sleep(run.planned.lasts_ms / 1000)
@@ -54,11 +54,11 @@ async def _stopped(worker: Worker) -> AsyncIterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-async def _holds_others_up(observatory: Observatory) -> bool:
+async def _holds_others_up(database: BankDatabase) -> bool:
     """Return whether somebody who is to post has said nothing from one look to the next."""
     await asyncio.sleep(LOOK_S)
-    before = await observatory.silent_posters()
+    before = await database.silent_posters()
     if not before:
         return False
     await asyncio.sleep(LOOK_S)
-    return bool(before & await observatory.silent_posters())
+    return bool(before & await database.silent_posters())

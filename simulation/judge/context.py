@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from simulation.history import Attempt, Sent
 from simulation.judge.evidence import Evidence
-from simulation.result import CheckResult, Excerpt, Verdict
+from simulation.model.attempts import Attempt, Sent
+from simulation.model.result import CheckResult, Excerpt, Verdict
 
 OPERATION = re.compile(r"\boperation (\d+)\b")
 UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")

@@ -5,18 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from simulation.client.answers import Opened
-from simulation.faults.model import FaultRun
-from simulation.history import Attempt
 from simulation.judge.database_state import DatabaseState, LedgerSnapshot
 from simulation.judge.effects import Caller, Oracle
 from simulation.judge.oracle import resolve
 from simulation.judge.possible_states import PossibleStates
 from simulation.judge.timeline import Timelines
-from simulation.plan.model import KEYED_KINDS, Operation, Plan
-from simulation.plan.people import Person
+from simulation.model.answers import Opened
+from simulation.model.attempts import Attempt
+from simulation.model.faults import FaultRun
+from simulation.model.operations import KEYED_KINDS, Operation
+from simulation.model.people import Person
+from simulation.model.plan import Plan
+from simulation.stack.bank_check import BankCheck
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,14 +26,6 @@ class Secret:
 
     label: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class BankCheck:
-    """The report of `bank check` after the run; None if it could not read the database."""
-
-    report: Mapping[str, Any] | None
-    last_words: str = ""
 
 
 @dataclass(frozen=True)

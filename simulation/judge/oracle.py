@@ -7,13 +7,13 @@ which nobody was told, an unknown outcome, has happened. What cannot be resolved
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from simulation.client.answers import Held, Listed, Moved
 from simulation.client.forms import MalformedAnswerError, minor
-from simulation.history import Attempt, Sent
 from simulation.judge.database_state import DatabaseState, KeyRow, TransactionRow
 from simulation.judge.effects import OUTSIDE, Caller, Effect, ExpectedHold, Oracle
-from simulation.plan.model import MONEY_KINDS, Kind
-from simulation.plan.terms import Terms
+from simulation.model.answers import Held, Listed, Moved
+from simulation.model.attempts import Attempt, Sent
+from simulation.model.operations import MONEY_KINDS, Kind
+from simulation.model.terms import Terms
 
 NAMES = {Kind.DEPOSIT: "DEPOSIT", Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL"}
 """What the books call what was asked for."""

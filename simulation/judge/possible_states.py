@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 
-from simulation.client.answers import Held, moves_in
 from simulation.client.forms import minor
 from simulation.client.orders import DAY_OF
-from simulation.history import Attempt, Sent
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.effects import Caller, Effect, ExpectedHold, Oracle
 from simulation.judge.timeline import Timelines
-from simulation.plan.model import STATE_KINDS, Kind
+from simulation.model.answers import Held, moves_in
+from simulation.model.attempts import Attempt, Sent
+from simulation.model.operations import STATE_KINDS, Kind
 
 BANKS_LIMITS = (100_000_000, 500_000_000)
 """What may leave an account that has no limits of its own, at once and in a day: the bank's own, in minor units."""

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from simulation.client.answers import moves_in
-from simulation.history import Attempt
 from simulation.judge.database_state import DatabaseState, EntryRow
-from simulation.plan.model import MONEY_KINDS
+from simulation.model.answers import moves_in
+from simulation.model.attempts import Attempt
+from simulation.model.operations import MONEY_KINDS
 
 Caller = tuple[int, str]
 

@@ -2,26 +2,12 @@
 
 import platform
 import subprocess
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from simulation.model.machine import MachineFacts
+
 PROJECT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class MachineFacts:
-    """The machine and the software. `load` is the load average of the minute before the run.
-
-    `commit` is None where the project was not run from a clone; a clone with changes of its own has a `+` behind it.
-    """
-
-    system: str
-    python: str
-    cores: float
-    load: float
-    version: str
-    commit: str | None
 
 
 def describe_machine(*, cores: float, load: float) -> MachineFacts:

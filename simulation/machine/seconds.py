@@ -1,7 +1,8 @@
 """The seconds of a run in which something else disturbed the machine. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from simulation.model.machine import Second
 
 STEAL_MAX = 0.01
 """Share of the processors that the hypervisor may keep: of ten milliseconds on every core, one per cent is one wait of
@@ -23,25 +24,6 @@ every processor busy makes everything late, and is no excuse for itself."""
 
 AFTER = 1
 """Seconds after a disturbed one that count as disturbed, too: what queued meanwhile is worked off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """Use of the machine from `from_s` to `to_s`; shares are of all `cores`, 0 to 1.
-
-    `own` is what the processes of the run used (the bank, PostgreSQL, Redis and the simulation itself), `others` what
-    everything else did. `late_ms` is how late a process that only sleeps was woken at the 99th percentile, None where
-    nobody looked.
-    """
-
-    from_s: float
-    to_s: float
-    cores: float
-    own: float
-    others: float
-    steal: float
-    idle: float
-    late_ms: float | None = None
 
 
 def disturbance(second: Second) -> str:

@@ -12,7 +12,7 @@ import psutil
 
 from fixtures.backends import Backend
 from simulation.machine import probe
-from simulation.machine.seconds import Second
+from simulation.model.machine import Second
 
 PROBE = Path(probe.__file__).absolute()
 QUOTA = Path("/sys/fs/cgroup/cpu.max")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import aiohttp
 
 from simulation.machine.watch import Machine
-from simulation.metrics.read import MetricsAccumulator, MetricsTotals, cache_hits_and_misses
-from simulation.metrics.seconds import MeasuredSecond
-from simulation.progress import Progress
-from simulation.result import MetricSample, measure_interval
+from simulation.metrics.read import MetricsAccumulator
+from simulation.metrics.seconds import MeasuredSecond, measure_interval
+from simulation.model.metrics import MetricsTotals, cache_hits_and_misses
+from simulation.model.progress import Progress
+from simulation.model.result import MetricSample
 from simulation.stack.workers import Worker
 
 EVERY_S = 1.0

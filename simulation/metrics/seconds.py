@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from simulation.machine.seconds import Second
-from simulation.metrics.read import MetricsTotals
+from simulation.model.machine import Second
+from simulation.model.metrics import EVENT_LATENCY, MetricsTotals, cache_hits_and_misses
+from simulation.model.result import MetricSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +13,17 @@ class MeasuredSecond:
 
     machine: Second
     totals: MetricsTotals
+
+
+def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> MetricSample:
+    """Return what changed between two totals: cache hits and misses, events, event latency quantiles (ms)."""
+    change = now.since(before)
+    hits, misses = cache_hits_and_misses(change)
+    values = {"cache_hits": hits, "cache_misses": misses}
+    events = change.histogram(EVENT_LATENCY, path="memory")
+    values["events"] = events.count
+    for name, q in (("event_p50_ms", 0.50), ("event_p99_ms", 0.99)):
+        quantile = events.quantile(q)
+        if quantile is not None and quantile != float("inf"):
+            values[name] = quantile * 1000
+    return MetricSample(at_s, values)

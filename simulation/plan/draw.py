@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from simulation.faults.model import FaultName
+from simulation.model.faults import FaultName
+from simulation.model.operations import Intent, Kind, Operation
+from simulation.model.people import Person, Role
+from simulation.model.plan import Plan, PlanError, PlannedAccount
+from simulation.model.scenario import Scenario
 from simulation.plan.mix import TELLER, Drawer
-from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError, PlannedAccount
 from simulation.plan.operation_draft import Draft, clicked, key, reais
-from simulation.plan.people import Person, Role, make_people
+from simulation.plan.people import make_people
 from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, draw_probes
 from simulation.plan.warmup import draw_warmup
-from simulation.scenarios.shape import Scenario
 
 CUSTOMERS = range(4, 2_001)  # two households and two others at least; beyond 2,000 the setup alone takes minutes
 DURATION_S = (1.0, 3_600.0)  # an hour of history still fits into memory

@@ -6,13 +6,13 @@ from dataclasses import replace
 from itertools import accumulate
 from random import Random
 
-from simulation.plan.model import Intent, Kind, PlannedAccount
+from simulation.model.operations import Arm, Intent, Kind
+from simulation.model.people import Person, Role
+from simulation.model.plan import PlannedAccount
+from simulation.model.scenario import Scenario
 from simulation.plan.operation_draft import Draft, clicked, key, reais
 from simulation.plan.payday import Payday
-from simulation.plan.people import Person, Role
 from simulation.plan.retries import Retries
-from simulation.result import Arm
-from simulation.scenarios.shape import Scenario
 
 TELLER = 0
 """The number of the bank's own person, who pays money in."""

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from uuid import UUID
 
-from simulation.plan.model import CURRENCY, KEYED_KINDS, Intent, Kind
-from simulation.result import Arm
-from simulation.scenarios.shape import Scenario
+from simulation.model.operations import CURRENCY, KEYED_KINDS, Arm, Intent, Kind
+from simulation.model.scenario import Scenario
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from simulation.plan.model import Intent, Kind
+from simulation.model.operations import Intent, Kind
 from simulation.plan.operation_draft import Draft, key, reais
 
 SOON_NS = (60_000_000, 900_000_000)

@@ -5,47 +5,17 @@ so that the plan is the same under every version of Faker.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
 
 from faker import Faker
+
+from simulation.model.people import Person, Role
 
 SAFE_CHARACTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Letters and digits that are not taken for one another."""
 
 SECRET_LENGTH = 20
 """Longer than the bank's minimum of 12, and beyond guessing, so that no password is refused as weak."""
-
-
-class Role(StrEnum):
-    """The role of a person in the run.
-
-    A teller is the operator who pays money in. A household moves money between its own accounts only, so that their sum
-    may never change. A trader pays others. A merchant is paid and pays nobody. An employer pays salaries.
-    """
-
-    TELLER = "teller"
-    HOUSEHOLD = "household"
-    TRADER = "trader"
-    MERCHANT = "merchant"
-    EMPLOYER = "employer"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who banks. `index` is the person's number in the plan; `cpf` has eleven digits and no punctuation."""
-
-    index: int
-    role: Role
-    full_name: str
-    email: str
-    cpf: str
-    password: str
-
-    def __repr__(self) -> str:
-        """Leave out what may not be shown."""
-        return f"Person({self.index}, {self.role})"
 
 
 def cpf(random: Random) -> str:
@@ -58,11 +28,6 @@ def cpf(random: Random) -> str:
         rest = sum(weight * digit for weight, digit in zip(weights, digits, strict=True)) * 10 % 11
         digits.append(rest % 10)
     return "".join(map(str, digits))
-
-
-def punctuated(digits: str) -> str:
-    """Return a CPF in its printed form, 000.000.000-00."""
-    return f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"
 
 
 def make_people(random: Random, roles: list[Role]) -> tuple[Person, ...]:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from simulation.faults.model import BACK_S, FAULTS, FaultName, PlannedFault
+from simulation.model.faults import BACK_S, FAULTS, FaultName, PlannedFault
+from simulation.model.operations import Intent, Kind
+from simulation.model.people import Person, Role
+from simulation.model.plan import PlanError, PlannedAccount
+from simulation.model.terms import Terms
 from simulation.plan.mix import TELLER
-from simulation.plan.model import Intent, Kind, PlanError, PlannedAccount
 from simulation.plan.operation_draft import Draft, key
-from simulation.plan.people import Person, Role
-from simulation.plan.terms import Terms
 
 LEAD_S = 1.0
 """People bank undisturbed for a moment first, so that there is something to break."""

@@ -10,9 +10,9 @@ from itertools import pairwise
 from random import Random
 from typing import Protocol
 
-from simulation.plan.model import MONEY_KINDS, Intent, Kind
+from simulation.model.operations import MONEY_KINDS, Intent, Kind
+from simulation.model.people import Person, Role
 from simulation.plan.operation_draft import Draft, key, reais
-from simulation.plan.people import Person, Role
 
 TELLER = 0
 MS = 1_000_000

@@ -5,10 +5,10 @@ from dataclasses import asdict
 import msgspec
 
 from simulation.machine.seconds import disturbance
-from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram
+from simulation.model.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram
+from simulation.model.result import RunResult
 from simulation.report.facts import by_arm, by_operation, count_outcomes, driven, information, timeline
 from simulation.report.wording import first_trouble, headline
-from simulation.result import RunResult
 
 REPORT_VERSION = 2
 """Raised when a key changes its meaning; a program that reads the file should look at it first."""

@@ -4,9 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from simulation.criteria.measures import Evidence, histogram_p99_ms, improvement, percentile
-from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY
-from simulation.result import Arm, OperationSample, Outcome, RunResult
+from simulation.criteria.measures import Evidence, histogram_p99_ms, improvement
+from simulation.model.attempts import Outcome
+from simulation.model.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY
+from simulation.model.numbers import percentile
+from simulation.model.operations import Arm
+from simulation.model.result import OperationSample, RunResult
 
 OUTCOMES: tuple[Outcome, ...] = ("ok", "refused", "unknown", "error")
 

@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Template
 from markupsafe import Markup
 
-from simulation.numbers import number
+from simulation.model.numbers import number
+from simulation.model.result import CriterionResult, RunResult
 from simulation.report.facts import OUTCOMES, by_operation, count_outcomes, driven, information, timeline
 from simulation.report.plots import draw_plots
 from simulation.report.template import load_template
@@ -26,7 +27,6 @@ from simulation.report.wording import (
     span,
     with_unit,
 )
-from simulation.result import CriterionResult, RunResult
 
 
 @dataclass(frozen=True, slots=True)

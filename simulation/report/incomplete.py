@@ -5,10 +5,10 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import msgspec
 
+from simulation.model.result import IncompleteRun
 from simulation.report.document import REPORT_VERSION
 from simulation.report.junit import xml_text
 from simulation.report.template import load_template
-from simulation.result import IncompleteRun
 
 VERDICT = "COULD_NOT_RUN"
 

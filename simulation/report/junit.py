@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from simulation.model.result import CheckResult, CoverageItem, CriterionResult, Excerpt, FaultResult, RunResult, Verdict
 from simulation.report.wording import aside_words, fault_back, fault_moment, fault_takeover, measured, span
-from simulation.result import CheckResult, CoverageItem, CriterionResult, Excerpt, FaultResult, RunResult, Verdict
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""

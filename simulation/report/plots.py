@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulation.metrics.read import DATABASE_TIME, EVENT_LATENCY, Histogram
-from simulation.numbers import number
+from simulation.model.metrics import DATABASE_TIME, EVENT_LATENCY, Histogram
+from simulation.model.numbers import number
+from simulation.model.result import RunResult
 from simulation.report.facts import OUTCOMES, OperationFacts, Window, by_arm, by_operation, timeline
 from simulation.report.svg import COLOURS, Key, draw_svg
-from simulation.result import RunResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simulation.numbers import number
+from simulation.model.numbers import number
+from simulation.model.result import CheckResult, CoverageItem, CriterionResult, FaultResult, RunResult, Verdict
 from simulation.report.facts import by_operation, information
 from simulation.report.wording import (
     SYMBOLS,
@@ -26,7 +27,6 @@ from simulation.report.wording import (
     violations,
     with_unit,
 )
-from simulation.result import CheckResult, CoverageItem, CriterionResult, FaultResult, RunResult, Verdict
 
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yellow"}
 

@@ -3,8 +3,8 @@
 import math
 
 from simulation.machine.seconds import disturbance
-from simulation.numbers import number
-from simulation.result import CheckResult, CriterionResult, FaultResult, RunResult, Verdict
+from simulation.model.numbers import number
+from simulation.model.result import CheckResult, CriterionResult, FaultResult, RunResult, Verdict
 
 SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNKNOWN: "?"}
 

@@ -5,10 +5,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from simulation.model.result import IncompleteRun, RunResult
 from simulation.report import incomplete
 from simulation.report.document import render_json
 from simulation.report.junit import render_junit
-from simulation.result import IncompleteRun, RunResult
 
 
 class ReportError(Exception):

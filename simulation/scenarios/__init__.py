@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from simulation.model.scenario import Scenario
 from simulation.scenarios import double_click, first_day, hot_account, payday, retries
-from simulation.scenarios.shape import Scenario
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {module.SCENARIO.name: module.SCENARIO for module in (first_day, double_click, hot_account, retries, payday)}

@@ -4,7 +4,7 @@ The second and the third go to another worker than the first, so only the databa
 one effect, and every answer after the first must be the first answer again.
 """
 
-from simulation.scenarios.shape import Scenario
+from simulation.model.scenario import Scenario
 
 SCENARIO = Scenario(
     name="double_click",

@@ -4,7 +4,7 @@ Nine of ten requests read, as in any bank. Popularity is Zipf, so a few people a
 the time. Households move money between their own accounts while they look at them.
 """
 
-from simulation.scenarios.shape import ALL_CRITERIA, Scenario
+from simulation.model.scenario import ALL_CRITERIA, Scenario
 
 SCENARIO = Scenario(
     name="first_day",

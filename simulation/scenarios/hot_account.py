@@ -3,7 +3,7 @@
 What waits for what shows here: lost updates, deadlocks, a queue that grows.
 """
 
-from simulation.scenarios.shape import Scenario
+from simulation.model.scenario import Scenario
 
 SCENARIO = Scenario(
     name="hot_account",

@@ -5,8 +5,8 @@ whole, in part, or not, since they would exceed the original; staff freeze accou
 bank charges for transfers and withdrawals.
 """
 
-from simulation.plan.terms import Terms
-from simulation.scenarios.shape import Scenario
+from simulation.model.scenario import Scenario
+from simulation.model.terms import Terms
 
 SCENARIO = Scenario(
     name="payday",

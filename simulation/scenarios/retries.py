@@ -4,7 +4,7 @@ In other words, with another token, after money came in; and with a key that is 
 used for something else, or was sent before by somebody who was not allowed to or mistyped. Each key has one effect.
 """
 
-from simulation.scenarios.shape import Scenario
+from simulation.model.scenario import Scenario
 
 SCENARIO = Scenario(
     name="retries",

@@ -11,7 +11,7 @@ import redis.asyncio
 
 from fixtures.backends import Backend
 from fixtures.backends.reach import plain_url
-from simulation.stack.workers import CouldNotRunError
+from simulation.stack.commands import CouldNotRunError
 
 ANSWER_S = 5.0
 """The servers were just asked for their versions, so that they answer at once."""

@@ -1,7 +1,6 @@
 """The stack under test: PostgreSQL and Redis, the bank migrated, its first administrator, and its workers."""
 
 import asyncio
-import json
 import os
 import secrets
 import sys
@@ -12,27 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
-from simulation.judge.evidence import BankCheck
+from simulation.model.people import Person
+from simulation.model.progress import Progress
+from simulation.model.terms import Terms
 from simulation.mutants import MARKER, REACHED
-from simulation.plan.people import Person
-from simulation.plan.terms import Terms
-from simulation.progress import Progress
+from simulation.stack.commands import BANK, CouldNotRunError, run_to_end
 from simulation.stack.emptiness import require_empty
 from simulation.stack.orphan_guard import Tether
-from simulation.stack.workers import (
-    BANK,
-    CouldNotRunError,
-    Worker,
-    Workers,
-    free_ports,
-    last_line,
-    run_for_output,
-    run_to_end,
-)
+from simulation.stack.workers import Worker, Workers, free_ports
 
 STOPPING = "Stopping the bank"
-CHECK_S = 120.0
-"""A run writes some thousand entries, of which `bank check` verifies a million in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +66,6 @@ class Stack:
     def logs(self) -> list[Path]:
         """The log of each worker."""
         return [worker.log for worker in self.workers.all]
-
-    async def check_books(self) -> BankCheck:
-        """Let the bank verify its own books, while it runs, as an operator does."""
-        code, output, complaint = await run_for_output([*BANK, "check", "--json"], self.environment, timeout_s=CHECK_S)
-        if code in {0, 1}:
-            return BankCheck(json.loads(output))
-        return BankCheck(None, last_line(complaint) or f"`bank check` ended with exit code {code}")
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from bank.money import MAX_POSTING_MINOR, format_amount
 from bank.settings import Settings
 from simulation.checks import CHECKS
 from simulation.criteria.evaluate import load_criteria
-from simulation.faults.model import FAULTS
+from simulation.model.faults import FAULTS
 from simulation.mutants import NAMES
 from simulation.scenarios import SCENARIOS
 

@@ -7,13 +7,14 @@ import pytest
 
 from simulation.checks import CHECKS
 from simulation.criteria.evaluate import evaluate, load_criteria
-from simulation.faults.model import FAULTS, FaultName
+from simulation.model.faults import FAULTS, FaultName
+from simulation.model.progress import Progress
+from simulation.model.result import RunResult, Verdict
 from simulation.mutants import NAMES, load
 from simulation.plan.draw import draw_plan
 from simulation.plan.timetable import needed_s
-from simulation.progress import Progress
-from simulation.result import RunResult, Verdict
-from simulation.run import Run, play
+from simulation.run.play import play
+from simulation.run.settings import RunSettings
 from simulation.scenarios import SCENARIOS
 from simulation.stack.start import Servers
 
@@ -43,7 +44,7 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
         faults=faults,
         warm_up=planted is None or planted.warm_up,
     )
-    return play(Run(plan, shape, servers, out, mutant, keep=False), Progress())
+    return play(RunSettings(plan, shape, servers, out, mutant, keep=False), Progress())
 
 
 def _account_of(result: RunResult) -> str:
@@ -64,7 +65,7 @@ def test_a_mutant_is_caught_by_the_checks_it_names(
     mutant: str, shared_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is stuck because of a planted bug need not be waited for as long.
-    monkeypatch.setattr("simulation.run.DRAIN_S", 10.0)
+    monkeypatch.setattr("simulation.run.observations.DRAIN_S", 10.0)
     result = short_run(mutant, shared_servers, tmp_path)
     verdicts = {check.name: check.verdict for check in result.checks}
     missed = [name for name in load(mutant).caught_by if verdicts[name] is not Verdict.FAIL]
@@ -88,7 +89,7 @@ def test_a_mutant_that_never_runs_is_not_credited_with_what_fails(shared_servers
     # It is about holds, which nobody asks for on the first day.
     shape = SCENARIOS["first_day"]
     plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1, warm_up=False)
-    result = play(Run(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
+    result = play(RunSettings(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
     assert not {s.name: s.seen for s in result.coverage}["mutant_reached"]
     assert result.verdict is Verdict.UNKNOWN
 

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from simulation.faults.model import FAULTS
+from simulation.model.faults import FAULTS
 
 pytestmark = pytest.mark.timeout(120)
 

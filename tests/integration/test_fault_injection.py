@@ -9,15 +9,16 @@ import pytest
 import redis.asyncio
 
 from fixtures.backends import Backend
+from simulation.client.history import History
 from simulation.faults import inject
 from simulation.faults.cache import copy_keys, put_back
 from simulation.faults.inject import POLL_S, Injector
-from simulation.faults.model import FaultName, PlannedFault
 from simulation.faults.network import Network
-from simulation.history import Attempt, History, Sent
-from simulation.judge.observe import open_observatory
-from simulation.plan.model import Intent, Kind, Operation
-from simulation.progress import Progress
+from simulation.model.attempts import Attempt, Sent
+from simulation.model.faults import FaultName, PlannedFault
+from simulation.model.operations import Intent, Kind, Operation
+from simulation.model.progress import Progress
+from simulation.stack.database import open_database
 from simulation.stack.workers import Workers
 from tests.integration.api import RunningBank
 
@@ -74,8 +75,8 @@ async def test_only_the_connections_on_which_workers_hear_are_ended(
     running_bank: RunningBank, database_url: str
 ) -> None:
     await running_bank.believing()
-    async with open_observatory(database_url) as observatory:
-        assert await observatory.end_listeners() == 1
+    async with open_database(database_url) as database:
+        assert await database.end_listeners() == 1
     await running_bank.believing()
     await running_bank.client.person()
 

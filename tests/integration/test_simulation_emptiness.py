@@ -5,8 +5,8 @@ import redis
 
 from fixtures.backends import Backend
 from fixtures.backends.reach import run_sql
+from simulation.stack.commands import CouldNotRunError
 from simulation.stack.emptiness import require_empty
-from simulation.stack.workers import CouldNotRunError
 
 
 def given(database_url: str, redis_url: str) -> Backend:

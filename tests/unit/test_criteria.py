@@ -10,8 +10,10 @@ import pytest
 
 from simulation.criteria.evaluate import CriteriaError, evaluate, judge, load_criteria
 from simulation.criteria.measures import Evidence, Measurement, response_time_improvement
-from simulation.machine.seconds import Second
-from simulation.metrics.read import (
+from simulation.metrics.seconds import MeasuredSecond
+from simulation.model.attempts import Outcome
+from simulation.model.machine import Second
+from simulation.model.metrics import (
     CACHE_REQUESTS,
     DATABASE_TIME,
     EVENT_LATENCY,
@@ -20,8 +22,8 @@ from simulation.metrics.read import (
     SeriesKey,
     merge,
 )
-from simulation.metrics.seconds import MeasuredSecond
-from simulation.result import Arm, CriterionResult, OperationSample, Outcome, Phase, Verdict
+from simulation.model.operations import Arm
+from simulation.model.result import CriterionResult, OperationSample, Phase, Verdict
 
 EDGES = (0.001, 0.005, 0.01, 0.05, 0.1)
 

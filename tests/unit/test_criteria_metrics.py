@@ -5,9 +5,10 @@ import math
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from simulation.metrics.read import Histogram as Observed
-from simulation.metrics.read import MetricsAccumulator, MetricsTotals, cache_hits_and_misses, parse_metrics
-from simulation.result import measure_interval
+from simulation.metrics.read import MetricsAccumulator, parse_metrics
+from simulation.metrics.seconds import measure_interval
+from simulation.model.metrics import Histogram as Observed
+from simulation.model.metrics import MetricsTotals, cache_hits_and_misses
 
 EDGES = (0.001, 0.005, 0.01, 0.1)
 

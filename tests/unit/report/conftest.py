@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 
 from simulation.criteria.evaluate import evaluate, load_criteria
-from simulation.machine.describe import MachineFacts
-from simulation.machine.seconds import Second
-from simulation.metrics.read import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals
-from simulation.result import (
-    Arm,
+from simulation.model.attempts import Outcome
+from simulation.model.machine import MachineFacts, Second
+from simulation.model.metrics import CACHE_REQUESTS, DATABASE_TIME, EVENT_LATENCY, Histogram, MetricsTotals
+from simulation.model.operations import Arm
+from simulation.model.result import (
     CheckResult,
     CoverageItem,
     FaultResult,
     MetricSample,
     OperationSample,
-    Outcome,
     RunResult,
     Verdict,
     WorkerRestart,

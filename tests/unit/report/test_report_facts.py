@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from simulation.model.attempts import Outcome
+from simulation.model.operations import Arm
+from simulation.model.result import OperationSample, Phase, RunResult
 from simulation.report.facts import TIMELINE_POINTS, by_arm, by_operation, count_outcomes, information, timeline
-from simulation.result import Arm, OperationSample, Outcome, Phase, RunResult
 
 
 def sample(

@@ -6,13 +6,13 @@ from xml.etree import ElementTree as ET
 
 from rich.console import Console
 
+from simulation.model.result import RunResult, Verdict
 from simulation.report.document import build_document
 from simulation.report.html import render_page
 from simulation.report.junit import render_junit
 from simulation.report.plots import draw_plots
 from simulation.report.terminal import print_verdict
 from simulation.report.wording import headline
-from simulation.result import RunResult, Verdict
 
 OVER_TIME = {"latency", "throughput", "hits", "event_latency_over_time"}
 

@@ -11,10 +11,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from simulation.model.result import CheckResult, CoverageItem, RunResult, Verdict
 from simulation.report.document import build_document, render_json
 from simulation.report.junit import render_junit
 from simulation.report.write import ReportError, prepare_folder, write_report
-from simulation.result import CheckResult, CoverageItem, RunResult, Verdict
 
 
 def cases(result: RunResult) -> dict[str, ET.Element]:
@@ -160,7 +160,7 @@ def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -> Non
 def test_matplotlib_is_not_loaded_before_a_page_is_drawn() -> None:
     program = """
 import sys
-import simulation.criteria.evaluate, simulation.progress, simulation.report.terminal, simulation.report.write
+import simulation.criteria.evaluate, simulation.report.live, simulation.report.terminal, simulation.report.write
 sys.exit("matplotlib" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from simulation.metrics.read import MetricsTotals
-from simulation.numbers import number
+from simulation.model.metrics import MetricsTotals
+from simulation.model.numbers import number
+from simulation.model.result import CheckResult, CoverageItem, CriterionResult, MetricSample, RunResult, Verdict
 from simulation.report.html import gauge, render_page
 from simulation.report.plots import draw_plots
-from simulation.result import CheckResult, CoverageItem, CriterionResult, MetricSample, RunResult, Verdict
 
 VOID = {"meta", "link", "br", "path", "use", "rect"}
 PLOTS = ["operations", "arms", "latency", "throughput", "hits", "event_latency", "event_latency_over_time", "database"]

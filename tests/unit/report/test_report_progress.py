@@ -6,8 +6,10 @@ import threading
 import pytest
 from rich.console import Console
 
-from simulation.progress import Display, Log, Progress, open_progress
-from simulation.result import OperationSample, Outcome
+from simulation.model.attempts import Outcome
+from simulation.model.progress import Progress
+from simulation.model.result import OperationSample
+from simulation.report.live import Display, Log, open_progress
 
 
 class Clock:
@@ -135,7 +137,7 @@ def test_a_log_says_each_step_once_when_it_begins_and_when_it_ends(progress: Pro
 
 
 def test_a_long_step_gets_a_line_now_and_then(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulation.progress.LOG_EVERY_S", 0.01)
+    monkeypatch.setattr("simulation.report.live.LOG_EVERY_S", 0.01)
     over, stream = threading.Event(), io.StringIO()
     progress.step("Setting up people", total=60)
 

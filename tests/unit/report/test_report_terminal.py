@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from simulation.model.numbers import number
+from simulation.model.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict
 from simulation.report.terminal import open_console, print_verdict
-from simulation.report.wording import first_trouble, headline, number, span
-from simulation.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict
+from simulation.report.wording import first_trouble, headline, span
 
 
 def printed(result: RunResult, width: int = 120, files: tuple[Path, ...] = ()) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simulation.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict
+from simulation.model.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict
 
 
 def check(verdict: Verdict = Verdict.PASS) -> CheckResult:

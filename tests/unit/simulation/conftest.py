@@ -9,14 +9,15 @@ from time import monotonic_ns, time_ns
 import pytest
 from aiohttp.test_utils import TestServer
 
+from simulation.client.history import History
 from simulation.client.send import BankClient
-from simulation.drive import Driver
-from simulation.history import History
 from simulation.judge.database_state import LedgerSnapshot
-from simulation.judge.evidence import BankCheck, Evidence, Secret
+from simulation.judge.evidence import Evidence, Secret
+from simulation.model.plan import Plan
 from simulation.plan.draw import draw_plan
-from simulation.plan.model import Plan
+from simulation.run.drive import Driver
 from simulation.scenarios import SCENARIOS
+from simulation.stack.bank_check import BankCheck
 from tests.unit.simulation.paper_bank import PaperBank
 
 Played = tuple[Driver, Evidence]

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from simulation.checks import CHECKS
-from simulation.client.answers import Moved
-from simulation.history import Attempt
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Kind
-from simulation.result import Verdict
+from simulation.model.answers import Moved
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Kind
+from simulation.model.result import Verdict
 
 
 def verdict(name: str, evidence: Evidence) -> Verdict:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from simulation.judge.database_state import AccountRow, DatabaseState, EntryRow, EventRow, HoldRow, TransactionRow
-from simulation.plan.terms import FREE, Terms
+from simulation.model.terms import FREE, Terms
 from tests.unit.simulation.paper_bank import CASH, DAY, Content, Do, PaperBank, Refuse, Reply, money
 
 FEES = "00000000-0000-7000-8000-00000000f986"

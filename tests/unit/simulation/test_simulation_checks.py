@@ -7,11 +7,12 @@ import pytest
 
 from simulation.checks import CHECKS, judge
 from simulation.checks.result_builder import CheckResultBuilder
-from simulation.client.answers import Balance, Balances
 from simulation.judge.database_state import EntryRow, LedgerSnapshot
-from simulation.judge.evidence import BankCheck, Evidence
-from simulation.plan.people import Role
-from simulation.result import Verdict
+from simulation.judge.evidence import Evidence
+from simulation.model.answers import Balance, Balances
+from simulation.model.people import Role
+from simulation.model.result import Verdict
+from simulation.stack.bank_check import BankCheck
 from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.doctored import facts_of, first, verdict, with_attempt, with_facts
 from tests.unit.simulation.paper_bank import CASH

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from simulation.checks import CHECKS
-from simulation.client.answers import Moved
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.result import Verdict
+from simulation.model.answers import Moved
+from simulation.model.result import Verdict
 from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.doctored import facts_of, transfer, verdict, with_facts
 from tests.unit.simulation.paper_bank import CASH, HideAnswer, PaperBank
@@ -27,7 +27,7 @@ def test_a_balance_other_than_what_requests_add_up_to_is_noticed(evidence: Evide
 async def test_an_unknown_outcome_is_resolved_by_the_books_whichever_way_it_went(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulation.drive.ATTEMPTS_MAX", 1)
+    monkeypatch.setattr("simulation.run.drive.ATTEMPTS_MAX", 1)
     hidden: list[str] = []
     lost: list[str] = []
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from simulation.client.answers import Moved
-from simulation.history import Attempt
 from simulation.judge.database_state import KeyRow
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Kind
-from simulation.result import Verdict
+from simulation.model.answers import Moved
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Kind
+from simulation.model.result import Verdict
 from tests.unit.simulation.doctored import facts_of, first, transfer, verdict, with_attempt, with_facts
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from simulation.checks import CHECKS
-from simulation.faults.model import FaultName
 from simulation.judge.evidence import Evidence, Secret
+from simulation.model.faults import FaultName
+from simulation.model.result import Verdict
 from simulation.plan.draw import draw_plan
-from simulation.result import Verdict
 from simulation.scenarios import SCENARIOS
 from tests.unit.simulation.doctored import transfer, verdict, with_attempt, with_facts
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from simulation.checks.snapshot_reads import overlap
-from simulation.client.answers import Balance, Balances, Moved, Page
-from simulation.history import Attempt
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import Intent, Kind
-from simulation.plan.people import Role
-from simulation.result import Verdict
+from simulation.model.answers import Balance, Balances, Moved, Page
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Intent, Kind
+from simulation.model.people import Role
+from simulation.model.result import Verdict
 from tests.unit.simulation.doctored import first, transfer, verdict, with_attempt
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from simulation import drive
-from simulation.client.answers import Moved
+from simulation.client.endings import understand
 from simulation.client.send import Reply
-from simulation.drive import ATTEMPTS_MAX, understand
-from simulation.plan.model import Intent, Kind
+from simulation.model.answers import Moved
+from simulation.model.operations import Intent, Kind
+from simulation.run import drive
+from simulation.run.drive import ATTEMPTS_MAX
 from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
 
@@ -98,8 +99,8 @@ async def test_an_answer_that_never_came_is_unknown_and_the_same_key_is_sent_aga
 async def test_who_never_gets_an_answer_gives_up_after_a_bounded_number_of_tries(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulation.drive.BACKOFF_FIRST_S", 0.001)
-    monkeypatch.setattr("simulation.drive.BACKOFF_MAX_S", 0.002)
+    monkeypatch.setattr("simulation.run.drive.BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr("simulation.run.drive.BACKOFF_MAX_S", 0.002)
 
     async def trouble(name: str, _variables: dict[str, Any], _before: int) -> web.Response | None:
         return web.Response(status=502, text="no bank here") if name == "AccountBalance" else None

@@ -9,15 +9,16 @@ import pytest
 from simulation.checks import CHECKS, judge
 from simulation.checks.rows_are_true import sessions_left
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
-from simulation.faults.model import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun, PlannedFault
 from simulation.faults.recovery import back_ns, fault_coverage, fault_results, recovery_from
-from simulation.history import Attempt, Sent
 from simulation.judge.evidence import Evidence
+from simulation.model.attempts import Attempt, Outcome, Sent
+from simulation.model.faults import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun, PlannedFault
+from simulation.model.operations import Arm, Intent, Kind, Operation
+from simulation.model.people import Role
+from simulation.model.plan import Plan, PlanError
+from simulation.model.result import Verdict
 from simulation.plan.draw import draw_plan
-from simulation.plan.model import Intent, Kind, Operation, Plan, PlanError
-from simulation.plan.people import Role
 from simulation.plan.timetable import LEAD_S, ROOM_S, needed_s
-from simulation.result import Arm, Outcome, Verdict
 from simulation.scenarios import SCENARIOS
 
 ALL = list(FAULTS)

@@ -4,9 +4,9 @@ from graphql import GraphQLObjectType, TypeInfo, TypeInfoVisitor, Visitor, build
 
 from bank.api.schema import load_sdl
 from contracts import OPERATIONS
-from simulation.fields.contract import leaves, types
-from simulation.fields.rules import RULES
-from simulation.fields.shapes import SHAPES
+from simulation.judge.fields.contract import leaves, types
+from simulation.judge.fields.rules import RULES
+from simulation.judge.fields.shapes import SHAPES
 
 SCHEMA = build_schema(load_sdl())
 

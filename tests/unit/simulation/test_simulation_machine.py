@@ -11,8 +11,9 @@ from time import monotonic
 import pytest
 
 from simulation.machine import probe
-from simulation.machine.seconds import Second, disturbance, disturbances, is_never_quiet
+from simulation.machine.seconds import disturbance, disturbances, is_never_quiet
 from simulation.machine.watch import Machine, own_s, probing
+from simulation.model.machine import Second
 
 QUIET = Second(0, 1, cores=2, own=0.45, others=0.02, steal=0.0, idle=0.53, late_ms=0.4)
 

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from simulation.checks import CHECKS, judge
-from simulation.client.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
 from simulation.coverage.count import COVERAGE
 from simulation.coverage.moves import MOVE_COVERAGE
-from simulation.history import Attempt
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
 from simulation.judge.possible_states import Window
+from simulation.model.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
+from simulation.model.attempts import Attempt
+from simulation.model.operations import Intent, Kind
+from simulation.model.people import Role
+from simulation.model.plan import Plan
+from simulation.model.result import Verdict
 from simulation.plan.draw import draw_plan
-from simulation.plan.model import Intent, Kind, Plan
-from simulation.plan.people import Role
-from simulation.result import Verdict
 from simulation.scenarios import SCENARIOS
 from tests.unit.simulation.conftest import played
 from tests.unit.simulation.paper_bank import HideAnswer

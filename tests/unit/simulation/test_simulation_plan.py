@@ -10,11 +10,12 @@ from dataclasses import replace
 import pytest
 from validate_docbr import CPF
 
+from simulation.model.operations import READ_KINDS, Intent, Kind
+from simulation.model.people import Role, punctuated
+from simulation.model.plan import Plan, PlanError
+from simulation.model.scenario import Scenario
 from simulation.plan.draw import draw_plan, longest_overtime_s
-from simulation.plan.model import READ_KINDS, Intent, Kind, Plan, PlanError
-from simulation.plan.people import Role, punctuated
 from simulation.scenarios import SCENARIOS
-from simulation.scenarios.shape import Scenario
 
 SHAPE = Scenario(
     name="everything",

@@ -10,16 +10,17 @@ import msgspec
 import pytest
 
 from simulation.checks import CHECKS
+from simulation.client.endings import understand
 from simulation.client.send import Reply, body_of
 from simulation.coverage.count import COVERAGE
 from simulation.coverage.keys import KEY_COVERAGE, most_at_once
-from simulation.drive import understand
-from simulation.history import Attempt
 from simulation.judge.database_state import KeyRow
 from simulation.judge.evidence import Evidence
-from simulation.plan.model import KEY_INTENTS, KEYED_KINDS, Intent, Kind, Operation, Plan
+from simulation.model.attempts import Attempt
+from simulation.model.operations import KEY_INTENTS, KEYED_KINDS, Intent, Kind, Operation
+from simulation.model.plan import Plan
+from simulation.model.result import Verdict
 from simulation.plan.retries import BURST
-from simulation.result import Verdict
 from simulation.scenarios import SCENARIOS
 from tests.unit.simulation.conftest import Play, played, short_plan
 from tests.unit.simulation.paper_bank import HideAnswer, PaperBank

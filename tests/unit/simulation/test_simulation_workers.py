@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from simulation.stack.commands import CouldNotRunError
 from simulation.stack.orphan_guard import Tether
-from simulation.stack.workers import CouldNotRunError, Worker, Workers, free_ports
+from simulation.stack.workers import Worker, Workers, free_ports
 
 SERVER = """
 import sys, http.server

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simulation.fields.place import Place, Sentences
-from simulation.fields.truth import us_of
+from simulation.judge.fields.place import Place, Sentences
+from simulation.judge.fields.truth import us_of
 
 
 def connection(place: Place) -> Sentences:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulation.fields.truth import Object, Truth
-from simulation.history import Attempt
 from simulation.judge.database_state import Row
+from simulation.judge.fields.truth import Object, Truth
+from simulation.model.attempts import Attempt
 
 TABLES = {
     "Account": "accounts",

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from simulation.history import Attempt
 from simulation.judge.database_state import DatabaseState, EntryRow, Row
 from simulation.judge.evidence import Evidence
 from simulation.judge.possible_states import Window
 from simulation.judge.timeline import AccountTimeline
+from simulation.model.attempts import Attempt
 
 BANK_ZONE = ZoneInfo("America/Sao_Paulo")
 """The time zone in which the bank's days begin."""

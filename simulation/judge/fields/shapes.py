@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from simulation.client.answers import Opened
-from simulation.fields import pages
-from simulation.fields.place import Place, Sentences
-from simulation.fields.rules import minor_of
-from simulation.fields.truth import instant
 from simulation.judge.database_state import EntryRow
-from simulation.plan.model import Kind
+from simulation.judge.fields import pages
+from simulation.judge.fields.place import Place, Sentences
+from simulation.judge.fields.rules import minor_of
+from simulation.judge.fields.truth import instant
+from simulation.model.answers import Opened
+from simulation.model.operations import Kind
 
 ACCESS_MINUTES, REFRESH_DAYS = 15, 30
 """The lifetimes of tokens in a bank with its default settings."""

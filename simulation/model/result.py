@@ -9,13 +9,12 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from simulation.machine.describe import MachineFacts
-from simulation.machine.seconds import Second
-from simulation.metrics.read import EVENT_LATENCY, MetricsTotals, cache_hits_and_misses
+from simulation.model.attempts import Outcome
+from simulation.model.machine import MachineFacts, Second
+from simulation.model.metrics import MetricsTotals
+from simulation.model.operations import Arm
 
-Arm: TypeAlias = Literal["cached", "uncached"]
 Phase: TypeAlias = Literal["setup", "drive", "drain"]
-Outcome: TypeAlias = Literal["ok", "refused", "unknown", "error"]
 
 
 class Verdict(Enum):
@@ -130,20 +129,6 @@ class FaultResult:
     takeover_s: float | None
     verdict: Verdict
     note: str = ""
-
-
-def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> MetricSample:
-    """Return what changed between two totals: cache hits and misses, events, event latency quantiles (ms)."""
-    change = now.since(before)
-    hits, misses = cache_hits_and_misses(change)
-    values = {"cache_hits": hits, "cache_misses": misses}
-    events = change.histogram(EVENT_LATENCY, path="memory")
-    values["events"] = events.count
-    for name, q in (("event_p50_ms", 0.50), ("event_p99_ms", 0.99)):
-        quantile = events.quantile(q)
-        if quantile is not None and quantile != float("inf"):
-            values[name] = quantile * 1000
-    return MetricSample(at_s, values)
 
 
 @dataclass(frozen=True, slots=True)

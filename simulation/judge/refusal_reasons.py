@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulation.checks.result_builder import reais
-from simulation.client.answers import Listed
 from simulation.client.forms import minor
-from simulation.history import Attempt, Sent
 from simulation.judge.effects import OUTSIDE
 from simulation.judge.evidence import Evidence
 from simulation.judge.oracle import content_of
 from simulation.judge.possible_states import Window
-from simulation.plan.model import STATE_KINDS, Kind
+from simulation.model.answers import Listed
+from simulation.model.attempts import Attempt, Sent
+from simulation.model.numbers import reais
+from simulation.model.operations import STATE_KINDS, Kind
 
 TRANSACTION_KINDS = {Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL", Kind.BATCH: "TRANSFER"}
 

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import gc
-import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,88 +13,36 @@ from time import monotonic_ns, time_ns
 
 from fixtures.backends import Backend
 from simulation.checks import judge
+from simulation.client.history import History
 from simulation.client.send import BankClient
 from simulation.coverage.count import coverage
 from simulation.criteria.evaluate import evaluate, load_criteria
-from simulation.drive import Driver
 from simulation.faults.inject import Injector
-from simulation.faults.model import FAULTS
 from simulation.faults.network import open_network
 from simulation.faults.recovery import fault_results
-from simulation.history import History
 from simulation.judge.context import violation_context
-from simulation.judge.database_state import DatabaseState, LedgerSnapshot
-from simulation.judge.evidence import BankCheck, Evidence, Secret
-from simulation.judge.observe import DATABASE_ERRORS, open_observatory
+from simulation.judge.evidence import Evidence, Secret
 from simulation.machine.describe import describe_machine
 from simulation.machine.seconds import is_never_quiet
 from simulation.machine.watch import Machine, probing, server_pids
 from simulation.metrics.scrape import Scraper
+from simulation.model.people import punctuated
+from simulation.model.plan import Plan
+from simulation.model.progress import Progress
+from simulation.model.result import CoverageItem, CriterionResult, RunResult, Verdict, WorkerRestart
 from simulation.mutants import MARKER
-from simulation.plan.model import Plan
-from simulation.plan.people import punctuated
-from simulation.progress import Progress
-from simulation.result import CoverageItem, CriterionResult, RunResult, Verdict, WorkerRestart
-from simulation.scenarios.shape import Scenario
-from simulation.stack.start import Servers, Stack, open_servers, open_stack
+from simulation.run.drive import Driver
+from simulation.run.observations import Observations, come_to_rest, keep_watching_ledger
+from simulation.run.settings import RunSettings
+from simulation.stack.bank_check import run_bank_check
+from simulation.stack.start import Stack, open_servers, open_stack
 from simulation.stack.workers import Workers
-
-DRAIN_S = 30.0
-"""After the last answer, every subscriber gets this long: a dead worker's subscribers are taken over in two seconds."""
 
 HOPELESS_S = 20.0
 """A machine without a quiet second for so long has something else to do; waiting for it would only take longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run: its plan, its servers, and the folders for history and logs.
-
-    `left_out` says, a sentence each, which faults cannot be brought about on these servers. The database of a run that
-    failed is kept, of every run with `keep`, of none where it is False.
-    """
-
-    plan: Plan
-    scenario: Scenario
-    servers: Servers
-    out: Path
-    mutant: str | None = None
-    left_out: Sequence[str] = ()
-    keep: bool | None = None
-
-    def replay_command(self) -> str:
-        """Return the command line that plays the same plan again."""
-        plan = self.plan
-        words = ["simulation", "run", "--seed", str(plan.seed), "--scenario", plan.scenario]
-        words += ["--people", str(plan.customers), "--duration", f"{plan.duration_s:g}", "--rate", f"{plan.rate:g}"]
-        words += ["--workers", str(plan.workers), "--backend", self.servers.backend]
-        words += ["--patience", f"{plan.overtime_s:g}"]
-        if plan.faults:
-            planned = {fault.name for fault in plan.faults}
-            words += ["--faults", ",".join(name for name in FAULTS if name in planned)]
-        words += ["--mutant", self.mutant] if self.mutant else []
-        return shlex.join(words)
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The observations during a run, for the judge."""
-
-    began_ns: int = field(default_factory=monotonic_ns)
-    drive_began_ns: int | None = None
-    snapshots: list[LedgerSnapshot] = field(default_factory=list)
-    facts: DatabaseState | None = None
-    drained: bool = False
-    overtime_s: float = 0.0
-    bank_check: BankCheck | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def clock_s(self) -> float:
-        """Return the seconds since driving began, or since the beginning where it has not."""
-        return (monotonic_ns() - (self.drive_began_ns or self.began_ns)) / 1e9
-
-
-def play(run: Run, progress: Progress) -> RunResult:
+def play(run: RunSettings, progress: Progress) -> RunResult:
     """Play a plan from nothing to a verdict. Raises CouldNotRunError where it cannot be played to its end."""
     started_at = datetime.now(UTC)
     progress.step(f"Starting PostgreSQL and Redis ({run.servers.backend})")
@@ -119,8 +66,8 @@ def _keep_database(backend: Backend) -> str | None:
     return str(backend.postgres.folder)
 
 
-async def _play(run: Run, backend: Backend, progress: Progress, started_at: datetime) -> RunResult:
-    plan, seen = run.plan, _Seen()
+async def _play(run: RunSettings, backend: Backend, progress: Progress, started_at: datetime) -> RunResult:
+    plan, seen = run.plan, Observations()
     logs = run.out / "logs"
     await asyncio.to_thread(logs.mkdir, parents=True, exist_ok=True)
     with History(run.out / "history.jsonl") as history:
@@ -160,9 +107,9 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
                         seen=seen,
                         is_decided=partial(_is_decided, run),
                     )
-                await _come_to_rest(backend, scraper, injector, seen, progress)
+                await come_to_rest(backend, scraper, injector, seen, progress)
                 progress.step("Asking the bank whether its books are right")
-                seen.bank_check = await stack.check_books()
+                seen.bank_check = await run_bank_check(stack.environment)
     progress.step("Judging")
     evidence = Evidence(
         plan=plan,
@@ -208,7 +155,7 @@ async def _play(run: Run, backend: Backend, progress: Progress, started_at: date
     )
 
 
-def _mutant_reached(run: Run) -> tuple[CoverageItem, ...]:
+def _mutant_reached(run: RunSettings) -> tuple[CoverageItem, ...]:
     """Tell of a planted bug whether it ever ran: what fails otherwise has another reason."""
     if run.mutant is None:
         return ()
@@ -220,7 +167,7 @@ def _mutant_reached(run: Run) -> tuple[CoverageItem, ...]:
     )
 
 
-def _hold_against_criteria(run: Run, driver: Driver, scraper: Scraper) -> tuple[CriterionResult, ...]:
+def _hold_against_criteria(run: RunSettings, driver: Driver, scraper: Scraper) -> tuple[CriterionResult, ...]:
     plan = run.plan
     # What is broken makes the bank slow, and is no reason to call it slow.
     required = frozenset() if plan.faults else run.scenario.criteria
@@ -235,7 +182,7 @@ def _hold_against_criteria(run: Run, driver: Driver, scraper: Scraper) -> tuple[
     )
 
 
-async def _is_decided(run: Run, driver: Driver, scraper: Scraper) -> bool:
+async def _is_decided(run: RunSettings, driver: Driver, scraper: Scraper) -> bool:
     """Tell whether going on would change nothing.
 
     It would not where every criterion that counts is met, or one is missed, which decides the run; nor where the
@@ -258,13 +205,13 @@ async def _bank(
     scraper: Scraper,
     *,
     injector: Injector,
-    seen: _Seen,
+    seen: Observations,
     is_decided: Callable[[Driver, Scraper], Awaitable[bool]],
 ) -> None:
     """Let people bank, while things break and are watched, unless the workers cannot be kept alive."""
 
     async def story() -> None:
-        async with _beside(_watch_ledger(backend, seen)):
+        async with _beside(keep_watching_ledger(backend, seen)):
             await driver.set_up()
             await driver.warm_up()
             # Millions of objects of the plan need not be looked at again and again while latency is measured.
@@ -304,35 +251,6 @@ async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
             await task
 
 
-async def _watch_ledger(backend: Backend, seen: _Seen) -> None:
-    while True:
-        try:
-            async with open_observatory(backend.database_url) as observatory:
-                await observatory.watch_ledger(seen.clock_s, seen.snapshots)
-        except DATABASE_ERRORS as error:
-            seen.notes.append(f"a snapshot of the ledger failed at {seen.clock_s():.1f} s: {type(error).__name__}")
-            await asyncio.sleep(1.0)
-
-
-async def _come_to_rest(
-    backend: Backend, scraper: Scraper, injector: Injector, seen: _Seen, progress: Progress
-) -> None:
-    """Wait until all events are handled, then read everything."""
-    progress.step("Waiting until every event is handled")
-    try:
-        async with open_observatory(backend.database_url) as observatory:
-            seen.drained = await observatory.wait_until_drained(DRAIN_S)
-            injector.note_rest(drained=seen.drained)
-            if not seen.drained:
-                seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
-            progress.step("Reading the books")
-            seen.snapshots.append(await observatory.ledger(seen.clock_s()))
-            seen.facts = await observatory.facts()
-    except DATABASE_ERRORS as error:
-        seen.notes.append(f"the database could not be read at the end: {type(error).__name__}")
-    await scraper.run_once()
-
-
 def _postgres_log(backend: Backend, logs: Path) -> str | None:
     text = backend.postgres_log()
     if text is not None and logs.exists():
@@ -359,7 +277,7 @@ def _restarts(workers: Workers, driver: Driver) -> tuple[WorkerRestart, ...]:
     return tuple(WorkerRestart((death.at_ns - zero_ns) / 1e9, death.worker, death.reason) for death in workers.deaths)
 
 
-def _notes(run: Run, driver: Driver, workers: Workers, seen: _Seen) -> Sequence[str]:
+def _notes(run: RunSettings, driver: Driver, workers: Workers, seen: Observations) -> Sequence[str]:
     notes = [*seen.notes, *workers.notes, *run.left_out]
     if run.plan.faults:
         notes.append("the success criteria are shown for information: they are judged in a run without faults")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from simulation.checks import CHECKS
 from simulation.coverage.count import COVERAGE
 from simulation.criteria.evaluate import load_criteria
-from simulation.faults.model import FAULTS
+from simulation.model.faults import FAULTS
 from simulation.mutants import NAMES, load
 from simulation.scenarios import SCENARIOS
 

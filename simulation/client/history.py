@@ -5,72 +5,15 @@ No password, no token and no CPF is in it: people are numbers, and only fields t
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic_ns
 from types import TracebackType
 from typing import Self, TextIO
 
-from simulation.client.answers import Answer, Page, Tokens
-from simulation.plan.model import Operation
-from simulation.result import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The content of a request, as far as the bank's decision depends on it.
-
-    `about_id` is a hold or a transaction; `since` and `until` are the instants of a statement, `expires_at` is that of
-    a hold, `after` the cursor that a page comes after, `text`
-    a description or a reason.
-    """
-
-    account_id: str | None = None
-    account_number: str | None = None
-    target_number: str | None = None
-    amount: str | None = None
-    currency: str | None = None
-    about_id: str | None = None
-    items: tuple["Sent", ...] = ()
-    atomic: bool | None = None
-    since: str | None = None
-    until: str | None = None
-    expires_at: str | None = None
-    after: str | None = None
-    text: str | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Attempt:
-    """One request of an operation. `number` is 1 for the first, more for what was tried again.
-
-    Times are of one monotonic clock, in nanoseconds. `ok` and `refused` are the bank's word; `unknown` means that it
-    may have happened or not; `error` that the bank answered as it never should, and that it may have happened as well.
-    `took_ns` is the exchange of request and answer alone, without what the client does before and after. `body` is the
-    answer as it came, for whoever looks at every field of it; it is never written down, since tokens are in some.
-    """
-
-    operation: Operation
-    number: int
-    worker: int
-    sent: Sent
-    invoked_ns: int
-    ended_ns: int = 0
-    outcome: Outcome = "unknown"
-    code: str | None = None
-    answer: Answer | None = None
-    replayed: bool | None = None
-    correlation_id: str | None = None
-    cache: str | None = None
-    took_ns: int = 0
-    body: bytes | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        """Say which request it was, for a violation's text."""
-        o = self.operation
-        arm = f", {o.arm}" if o.arm else ""
-        trace = f", correlation id {self.correlation_id}" if self.correlation_id else ""
-        return f"operation {o.index} ({o.kind}{arm}, person {o.person}, worker {self.worker}{trace})"
+from simulation.model.answers import Answer, Page, Tokens
+from simulation.model.attempts import Attempt, Outcome, Sent
+from simulation.model.operations import Operation
 
 
 class History:

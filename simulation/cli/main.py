@@ -19,21 +19,23 @@ from fixtures.backends import BackendKind, EmbeddedPostgres
 from fixtures.backends.launch import DATABASE
 from fixtures.backends.reach import run_sql
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
-from simulation.faults.model import FaultName
+from simulation.model.faults import FaultName
+from simulation.model.plan import Plan, PlanError
+from simulation.model.progress import Step
+from simulation.model.result import Excerpt, IncompleteRun, RunResult
+from simulation.model.scenario import Scenario
 from simulation.mutants import NAMES as MUTANT_NAMES
 from simulation.plan.draw import draw_plan, longest_overtime_s
-from simulation.plan.model import Plan, PlanError
 from simulation.plan.timetable import needed_s
-from simulation.progress import Step, open_progress
 from simulation.report.document import render_json
+from simulation.report.live import open_progress
 from simulation.report.terminal import open_console, print_verdict
 from simulation.report.write import ReportError, prepare_folder, write_incomplete, write_report
-from simulation.result import Excerpt, IncompleteRun, RunResult
-from simulation.run import Run, play
+from simulation.run.play import play
+from simulation.run.settings import RunSettings
 from simulation.scenarios import SCENARIOS
-from simulation.scenarios.shape import Scenario
+from simulation.stack.commands import CouldNotRunError
 from simulation.stack.start import STOPPING, Servers
-from simulation.stack.workers import CouldNotRunError
 
 COULD_NOT_RUN = 2
 LAST_LINES = 40
@@ -154,7 +156,7 @@ def run(
     servers = Servers(cast("BackendKind", backend), database_url, redis_url)
     for sentence in (*left_out, *describe_faults(plan.faults)):
         console.print(sentence, markup=False, soft_wrap=True)
-    result = _play(Run(plan, shape, servers, out, mutant, left_out, keep), console)
+    result = _play(RunSettings(plan, shape, servers, out, mutant, left_out, keep), console)
     files = write_report(result, out)
     if as_json:
         click.echo(render_json(result))
@@ -170,14 +172,14 @@ def run(
 def list_(*, as_json: bool) -> None:
     """Explain the scenarios, checks, criteria, coverage, faults and mutants."""
     # This loads the mutants, and with them the bank, which an ordinary run never does.
-    from simulation.explain import catalogue, catalogue_text  # noqa: PLC0415 - see above
+    from simulation.cli.explain import catalogue, catalogue_text  # noqa: PLC0415 - see above
 
     click.echo(json.dumps(catalogue(), indent=2, ensure_ascii=False) if as_json else catalogue_text())
 
 
 @cli.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--sql", help="Run this statement, print its rows, and stop again.")
+@click.option("--sql", help="RunSettings this statement, print its rows, and stop again.")
 def inspect(folder: Path, sql: str | None) -> None:
     """Start the database that a failed run has kept in FOLDER, until interrupted. Delete the folder afterwards."""
     with EmbeddedPostgres(folder) as postgres:
@@ -190,7 +192,7 @@ def inspect(folder: Path, sql: str | None) -> None:
             signal.pause()
 
 
-def _play(run: Run, console: Console) -> RunResult:
+def _play(run: RunSettings, console: Console) -> RunResult:
     """Play the run. One that does not come to a verdict leaves its report all the same, and raises."""
     started_at, steps = datetime.now(UTC), []
     try:
@@ -209,7 +211,7 @@ def _failed_step(steps: Sequence[Step]) -> str:
     return titles[-1] if titles else "Starting"
 
 
-def _incomplete(run: Run, error: BaseException, started_at: datetime, *, step: str) -> IncompleteRun:
+def _incomplete(run: RunSettings, error: BaseException, started_at: datetime, *, step: str) -> IncompleteRun:
     known = isinstance(error, CouldNotRunError | ReportError)
     reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) if known else repr(error)
     trace = [] if known or reason == "interrupted" else traceback.format_exception(error)
@@ -253,7 +255,7 @@ def _require_mutant(name: str | None) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line. What the caller can mend is one sentence and exit code 2."""
+    """RunSettings the command line. What the caller can mend is one sentence and exit code 2."""
     # Both end in the same way, also where a shell that put us into the background lets SIGINT be ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)

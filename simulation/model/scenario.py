@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulation.plan.terms import FREE, Terms
+from simulation.model.terms import FREE, Terms
 
 ALL_CRITERIA = frozenset(
     {

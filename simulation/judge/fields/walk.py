@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from simulation.client.payloads import FIELDS
-from simulation.fields.contract import leaves, types
-from simulation.fields.place import NoSuchRowError, Place
-from simulation.fields.rules import ANYTHING, RULES
-from simulation.fields.shapes import SHAPES
-from simulation.fields.truth import Between, Instant, Money, Object, OneOf, Truth, instant
-from simulation.history import Attempt
-from simulation.plan.model import READ_KINDS, Intent
+from simulation.judge.fields.contract import leaves, types
+from simulation.judge.fields.place import NoSuchRowError, Place
+from simulation.judge.fields.rules import ANYTHING, RULES
+from simulation.judge.fields.shapes import SHAPES
+from simulation.judge.fields.truth import Between, Instant, Money, Object, OneOf, Truth, instant
+from simulation.model.attempts import Attempt
+from simulation.model.operations import READ_KINDS, Intent
 
 RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 """The form of a moment in answers: always with microseconds, so that texts sort as moments do."""

@@ -6,10 +6,10 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from simulation.fields.place import Place
-from simulation.fields.truth import Between, Instant, Money, OneOf, instant
-from simulation.plan.model import Kind
-from simulation.plan.people import punctuated
+from simulation.judge.fields.place import Place
+from simulation.judge.fields.truth import Between, Instant, Money, OneOf, instant
+from simulation.model.operations import Kind
+from simulation.model.people import punctuated
 
 Rule = Callable[[Place], object]
 

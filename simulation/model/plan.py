@@ -1,0 +1,135 @@
+"""The plan: who does what, and when they mean to. A pure function of the seed, the scenario and the sizes.
+
+Nothing in here reads a clock, an environment or a hash of a string, so the same seed gives the same plan on every
+machine and Python; `Plan.hash` is printed by each run to show it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+from simulation.model.faults import PlannedFault
+from simulation.model.operations import Operation
+from simulation.model.people import Person, Role
+from simulation.model.terms import FREE, Terms
+
+
+class PlanError(ValueError):
+    """No plan can be drawn from these sizes; the message is one sentence that says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAccount:
+    """An account that a person will open. `in_setup` accounts are open and funded before driving begins."""
+
+    index: int
+    person: int
+    key: str
+    in_setup: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is going to be tried. The teller is person 0, the bank's own; the others are customers."""
+
+    seed: int
+    scenario: str
+    customers: int
+    duration_s: float
+    rate: float
+    workers: int
+    people: tuple[Person, ...]
+    accounts: tuple[PlannedAccount, ...]
+    operations: tuple[Operation, ...]
+    faults: tuple[PlannedFault, ...] = ()
+    terms: Terms = FREE
+    overtime_s: float = 0.0
+
+    @property
+    def setup(self) -> Sequence[Operation]:
+        """Return what happens before driving: registering, logging in, opening accounts, paying in."""
+        return [operation for operation in self.operations if operation.phase == "setup"]
+
+    @property
+    def warmup(self) -> Sequence[Operation]:
+        """Return what is tried before the drive, since it is rare, or would disturb what is measured there."""
+        return [operation for operation in self.operations if operation.phase == "warmup"]
+
+    @property
+    def drive(self) -> Sequence[Operation]:
+        """Return what people do, in the order of its intended start."""
+        return [operation for operation in self.operations if operation.phase == "drive"]
+
+    @property
+    def overtime(self) -> Sequence[Operation]:
+        """Return what people do after the drive, in the same way, as long as the success criteria are undecided."""
+        return [operation for operation in self.operations if operation.phase == "overtime"]
+
+    @property
+    def heal(self) -> Sequence[Operation]:
+        """Return the probes after the drive, which go on until the service is back after the last fault."""
+        return [operation for operation in self.operations if operation.phase == "heal"]
+
+    @property
+    def bursts(self) -> Mapping[int, Sequence[Operation]]:
+        """Return what is posted for the last times, a few operations at once each time."""
+        found: dict[int, list[Operation]] = {}
+        for operation in self.operations:
+            if operation.phase == "rest":
+                found.setdefault(operation.at_ns, []).append(operation)
+        return found
+
+    def accounts_of(self, person: int) -> tuple[PlannedAccount, ...]:
+        """Return the accounts that a person opens, oldest first."""
+        return tuple(account for account in self.accounts if account.person == person)
+
+    def people_with(self, role: Role) -> tuple[Person, ...]:
+        """Return the people of one role."""
+        return tuple(person for person in self.people if person.role is role)
+
+    @cached_property
+    def hash(self) -> str:
+        """The SHA-256 of the plan in canonical JSON, in hexadecimal. Names of people are not part of it."""
+        document: dict[str, object] = {
+            "sizes": [self.seed, self.scenario, self.customers, f"{self.duration_s:g}", f"{self.rate:g}", self.workers],
+            "terms": [self.terms.transfer_fee_minor, self.terms.withdrawal_fee_minor],
+            "people": [[p.index, p.role.value, p.email, p.cpf, p.password] for p in self.people],
+            "accounts": [[a.index, a.person, a.key, a.in_setup] for a in self.accounts],
+            "operations": [_canonical(operation) for operation in self.operations],
+        }
+        if self.faults:
+            document["faults"] = [asdict(fault) for fault in self.faults]
+        if self.overtime_s:
+            document["overtime"] = f"{self.overtime_s:g}"
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _canonical(o: Operation) -> list[object]:
+    return [
+        o.index,
+        o.phase,
+        o.at_ns,
+        o.kind.value,
+        o.intent.value,
+        o.person,
+        o.slot,
+        o.key,
+        o.account,
+        o.target,
+        o.amount,
+        o.currency,
+        o.arm,
+        o.page_size,
+        o.follows,
+        o.waits,
+        o.after,
+        o.about,
+        [list(item) for item in o.items],
+        o.atomic,
+        o.life_ms,
+        o.age_ms,
+        o.text,
+    ]

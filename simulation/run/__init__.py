@@ -1,0 +1,1 @@
+"""A run: plan, stack, setup, drive, drain, observe, judge."""

@@ -1,0 +1,65 @@
+"""The observations during a run, for the judge."""
+
+import asyncio
+from dataclasses import dataclass, field
+from time import monotonic_ns
+
+from fixtures.backends import Backend
+from simulation.faults.inject import Injector
+from simulation.judge.database_state import DatabaseState, LedgerSnapshot
+from simulation.judge.observe import read_facts, read_ledger, watch_ledger
+from simulation.metrics.scrape import Scraper
+from simulation.model.progress import Progress
+from simulation.stack.bank_check import BankCheck
+from simulation.stack.database import DATABASE_ERRORS, open_database
+
+DRAIN_S = 30.0
+"""After the last answer, every subscriber gets this long: a dead worker's subscribers are taken over in two seconds."""
+
+
+@dataclass(slots=True)
+class Observations:
+    """The observations during a run, for the judge."""
+
+    began_ns: int = field(default_factory=monotonic_ns)
+    drive_began_ns: int | None = None
+    snapshots: list[LedgerSnapshot] = field(default_factory=list)
+    facts: DatabaseState | None = None
+    drained: bool = False
+    overtime_s: float = 0.0
+    bank_check: BankCheck | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def clock_s(self) -> float:
+        """Return the seconds since driving began, or since the beginning where it has not."""
+        return (monotonic_ns() - (self.drive_began_ns or self.began_ns)) / 1e9
+
+
+async def keep_watching_ledger(backend: Backend, seen: Observations) -> None:
+    """Take snapshots of the ledger until cancelled; note each time that the database could not be read."""
+    while True:
+        try:
+            async with open_database(backend.database_url) as database:
+                await watch_ledger(database, seen.clock_s, seen.snapshots)
+        except DATABASE_ERRORS as error:
+            seen.notes.append(f"a snapshot of the ledger failed at {seen.clock_s():.1f} s: {type(error).__name__}")
+            await asyncio.sleep(1.0)
+
+
+async def come_to_rest(
+    backend: Backend, scraper: Scraper, injector: Injector, seen: Observations, progress: Progress
+) -> None:
+    """Wait until all events are handled, then read everything."""
+    progress.step("Waiting until every event is handled")
+    try:
+        async with open_database(backend.database_url) as database:
+            seen.drained = await database.wait_until_drained(DRAIN_S)
+            injector.note_rest(drained=seen.drained)
+            if not seen.drained:
+                seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
+            progress.step("Reading the books")
+            seen.snapshots.append(await read_ledger(database, seen.clock_s()))
+            seen.facts = await read_facts(database)
+    except DATABASE_ERRORS as error:
+        seen.notes.append(f"the database could not be read at the end: {type(error).__name__}")
+    await scraper.run_once()

@@ -1,0 +1,41 @@
+"""The settings of a run: its plan, its servers, and the folders for history and logs."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulation.model.faults import FAULTS
+from simulation.model.plan import Plan
+from simulation.model.scenario import Scenario
+from simulation.stack.start import Servers
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """A run: its plan, its servers, and the folders for history and logs.
+
+    `left_out` says, a sentence each, which faults cannot be brought about on these servers. The database of a run that
+    failed is kept, of every run with `keep`, of none where it is False.
+    """
+
+    plan: Plan
+    scenario: Scenario
+    servers: Servers
+    out: Path
+    mutant: str | None = None
+    left_out: Sequence[str] = ()
+    keep: bool | None = None
+
+    def replay_command(self) -> str:
+        """Return the command line that plays the same plan again."""
+        plan = self.plan
+        words = ["simulation", "run", "--seed", str(plan.seed), "--scenario", plan.scenario]
+        words += ["--people", str(plan.customers), "--duration", f"{plan.duration_s:g}", "--rate", f"{plan.rate:g}"]
+        words += ["--workers", str(plan.workers), "--backend", self.servers.backend]
+        words += ["--patience", f"{plan.overtime_s:g}"]
+        if plan.faults:
+            planned = {fault.name for fault in plan.faults}
+            words += ["--faults", ",".join(name for name in FAULTS if name in planned)]
+        words += ["--mutant", self.mutant] if self.mutant else []
+        return shlex.join(words)

@@ -1,0 +1,27 @@
+"""The bank's own verdict on its books."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulation.stack.commands import BANK, last_line, run_for_output
+
+CHECK_S = 120.0
+"""A run writes some thousand entries, of which `bank check` verifies a million in a few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class BankCheck:
+    """The report of `bank check` after the run; None if it could not read the database."""
+
+    report: Mapping[str, Any] | None
+    last_words: str = ""
+
+
+async def run_bank_check(environment: Mapping[str, str]) -> BankCheck:
+    """Let the bank verify its own books, while it runs, as an operator does."""
+    code, output, complaint = await run_for_output([*BANK, "check", "--json"], environment, timeout_s=CHECK_S)
+    if code in {0, 1}:
+        return BankCheck(json.loads(output))
+    return BankCheck(None, last_line(complaint) or f"`bank check` ended with exit code {code}")

@@ -1,0 +1,116 @@
+"""The bank's database, on a connection of the simulation's own: what the faults and the run ask of it.
+
+The statements that the judge reads its evidence with are in `judge/observe.py`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from fixtures.backends.reach import plain_url
+
+DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What reading a database that may be away can raise."""
+
+POLL_S = 0.1
+
+LEASES = "select subscriber, leased_until from subscriber_positions"
+
+LISTENING = "bank-listener"
+"""The name of the connections on which workers hear of one another."""
+
+END_LISTENERS = """
+    select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+    where application_name = $1 and datname = current_database()
+"""
+
+
+# Who is to post holds a lock that the others wait for.
+SILENT_POSTERS = """
+    select pid, state_change from pg_stat_activity join pg_locks using (pid)
+    where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and state = 'idle in transaction'
+    and datname = current_database()
+"""
+
+
+WRITTEN = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
+
+ON_DISK = "select (pg_current_wal_flush_lsn() - '0/0')::bigint"
+
+LOCK_ACCOUNTS = "lock table accounts in access exclusive mode"
+
+HEAD = "select position from event_log_head"
+POSITIONS = "select subscriber, position from subscriber_positions order by subscriber"
+
+
+class BankDatabase:
+    """The bank's database on one connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._busy = asyncio.Lock()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Any]:
+        """Give the connection in one REPEATABLE READ transaction that writes nothing."""
+        async with self._busy, self._connection.transaction(isolation="repeatable_read", readonly=True):
+            yield self._connection
+
+    async def drained(self) -> bool:
+        """Return whether every subscriber has handled every event."""
+        async with self.snapshot() as connection:
+            head = await connection.fetchval(HEAD)
+            positions = await connection.fetch(POSITIONS)
+        return bool(positions) and all(row["position"] == head for row in positions)
+
+    async def wait_until_drained(self, timeout_s: float) -> bool:
+        """Wait, at most so long, until every subscriber has handled every event; return whether they have."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not await self.drained():  # noqa: ASYNC110 - another process' database cannot signal an Event
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            return False
+        return True
+
+    async def leases(self) -> dict[str, datetime | None]:
+        """Return until when each subscriber is served by somebody."""
+        return {row["subscriber"]: row["leased_until"] for row in await self._connection.fetch(LEASES)}
+
+    async def end_listeners(self) -> int:
+        """End the connections on which workers hear of one another; return how many there were."""
+        return int(await self._connection.fetchval(END_LISTENERS, LISTENING))
+
+    async def written(self) -> int:
+        """Return how far PostgreSQL has written its own log, in bytes."""
+        return int(await self._connection.fetchval(WRITTEN))
+
+    async def on_disk(self) -> int:
+        """Return how far that log is on the disk: what comes after it a crash takes back."""
+        return int(await self._connection.fetchval(ON_DISK))
+
+    async def silent_posters(self) -> set[tuple[int, datetime]]:
+        """Return the connections that are in the middle of a batch and have nothing to do, and since when."""
+        return {(row["pid"], row["state_change"]) for row in await self._connection.fetch(SILENT_POSTERS)}
+
+    @asynccontextmanager
+    async def accounts_locked(self) -> AsyncIterator[None]:
+        """Keep everybody from reading and writing accounts, as somebody does who changes the table."""
+        async with self._connection.transaction():
+            await self._connection.execute(LOCK_ACCOUNTS)
+            yield
+
+
+@asynccontextmanager
+async def open_database(database_url: str) -> AsyncIterator[BankDatabase]:
+    """Connect to the bank's database. Raises OSError or asyncpg's errors where it cannot be reached."""
+    settings = {"application_name": "bank-simulation"}
+    connection = await asyncpg.connect(plain_url(database_url), server_settings=settings)
+    try:
+        yield BankDatabase(connection)
+    finally:
+        await connection.close()
