@@ -11,19 +11,19 @@ from simulation.checks import (
     balances_match_oracle,
     bank_check_agrees,
     conservation,
-    days_are_true,
+    days_match_entries,
     events_complete,
     every_operation_is_answered,
     exactly_once,
-    fields_are_true,
+    fields_match_rows,
     no_deadlocks,
     no_errors_in_logs,
     no_overdraft,
     no_secrets_in_logs,
     read_your_writes,
-    reads_are_true,
+    reads_match_entries,
     refusals_are_right,
-    rows_are_true,
+    rows_match_requests,
     service_comes_back,
     snapshot_reads,
 )
@@ -63,15 +63,15 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             exactly_once,
             acknowledged_is_durable,
             read_your_writes,
-            reads_are_true,
-            fields_are_true,
-            rows_are_true,
+            reads_match_entries,
+            fields_match_rows,
+            rows_match_requests,
             snapshot_reads,
             refusals_are_right,
             balances_match_oracle,
             events_complete,
             audit_complete,
-            days_are_true,
+            days_match_entries,
             bank_check_agrees,
             no_deadlocks,
             no_secrets_in_logs,
@@ -85,6 +85,6 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
 """Every check by name, in the order of a report."""
 
 
-def judge(evidence: Evidence) -> tuple[CheckResult, ...]:
+def run_checks(evidence: Evidence) -> tuple[CheckResult, ...]:
     """Return what every check that applies says of a run."""
     return tuple(check.check(evidence) for check in CHECKS.values() if check.applies(evidence))

@@ -1,6 +1,6 @@
 """Everything that the bank has confirmed exists in the end: users, accounts, holds, transactions with entries."""
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
 from simulation.model.answers import Held, Hold, Known, Moved, Opened, moves_in
@@ -10,71 +10,77 @@ from simulation.model.operations import Kind
 from simulation.model.result import CheckResult
 
 NAME = "acknowledged_is_durable"
-TITLE = "What was acknowledged is in the books, as it was answered"
+TITLE = "Everything acknowledged is in the books, as it was answered"
 
 
 def check(evidence: Evidence) -> CheckResult:
     """Look up in the database what people were told."""
     builder = CheckResultBuilder(NAME, TITLE)
-    facts = evidence.facts
-    if facts is None:
-        builder.left_open(NO_FACTS)
+    database = evidence.database
+    if database is None:
+        builder.leave_open(NO_DATABASE)
         return builder.result()
-    users = {user.id for user in facts.users}
+    users = {user.id for user in database.users}
     for attempt in evidence.attempts:
         match attempt.answer:
             case Known(user_id=user_id):
-                builder.look()
+                builder.examine()
                 if user_id not in users:
-                    builder.broke(f"{attempt}: was told of user {user_id}, and there is none")
+                    builder.add_violation(f"{attempt}: was told of user {user_id}, and there is none")
             case Opened(account_id=account_id):
-                builder.look()
-                if account_id not in facts.accounts:
-                    builder.broke(f"{attempt}: was told of account {account_id}, and there is none")
+                builder.examine()
+                if account_id not in database.accounts:
+                    builder.add_violation(f"{attempt}: was told of account {account_id}, and there is none")
             case Held(hold=hold):
-                builder.look()
-                _held(attempt, hold, facts, builder)
+                builder.examine()
+                _held(attempt, hold, database, builder)
         for move in moves_in(attempt.answer):
-            builder.look()
-            _moved(attempt, move, facts, builder)
+            builder.examine()
+            _moved(attempt, move, database, builder)
     return builder.result()
 
 
-def _moved(attempt: Attempt, answer: Moved, facts: DatabaseState, builder: CheckResultBuilder) -> None:
-    row = facts.transactions.get(answer.transaction_id)
+def _moved(attempt: Attempt, answer: Moved, database: DatabaseState, builder: CheckResultBuilder) -> None:
+    row = database.transactions.get(answer.transaction_id)
     if row is None:
         text = f"{attempt}: was told of transaction {answer.transaction_id} of {reais(answer.amount_minor)}"
-        builder.broke(f"{text}, and there is none", answer.amount_minor)
+        builder.add_violation(f"{text}, and there is none", answer.amount_minor)
         return
     if (row.kind, row.amount_minor) != (answer.transaction_kind, answer.amount_minor):
-        builder.broke(
+        builder.add_violation(
             f"{attempt}: was told of a {answer.transaction_kind} of {reais(answer.amount_minor)}, "
             f"and the books have a {row.kind} of {reais(row.amount_minor)}",
             abs(row.amount_minor - answer.amount_minor),
         )
     if row.related_id != answer.related_id and attempt.operation.kind in {Kind.REVERSE, Kind.CAPTURE}:
-        builder.broke(f"{attempt}: was told of a transaction that belongs to {answer.related_id}, not {row.related_id}")
+        builder.add_violation(
+            f"{attempt}: was told of a transaction that belongs to {answer.related_id}, not {row.related_id}"
+        )
     own = row.credit_account_id if attempt.operation.kind is Kind.DEPOSIT else row.debit_account_id
     for account_id in (row.debit_account_id, row.credit_account_id):
-        entry = next((e for e in facts.entries.get(account_id, ()) if e.transaction_id == row.id), None)
+        entry = next((e for e in database.entries.get(account_id, ()) if e.transaction_id == row.id), None)
         if entry is None:
-            builder.broke(f"{attempt}: transaction {row.id} has no entry in account {account_id}", row.amount_minor)
+            builder.add_violation(
+                f"{attempt}: transaction {row.id} has no entry in account {account_id}", row.amount_minor
+            )
         elif account_id == own and answer.balance_after_minor is not None:
             left_minor = entry.balance_after_minor - answer.fee_minor
             if left_minor != answer.balance_after_minor:
-                builder.broke(
+                builder.add_violation(
                     f"{attempt}: was told that {reais(answer.balance_after_minor)} were left, "
                     f"and the entry says {reais(left_minor)}",
                     abs(left_minor - answer.balance_after_minor),
                 )
 
 
-def _held(attempt: Attempt, hold: Hold, facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _held(attempt: Attempt, hold: Hold, database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Look up a hold: it may have ended since it was made, and that is all that may have changed."""
-    row = facts.holds.get(hold.hold_id)
+    row = database.holds.get(hold.hold_id)
     if row is None:
-        builder.broke(f"{attempt}: was told of hold {hold.hold_id}, and there is none", hold.amount_minor)
+        builder.add_violation(f"{attempt}: was told of hold {hold.hold_id}, and there is none", hold.amount_minor)
     elif hold.status not in {"AUTHORIZED", row.status}:
-        builder.broke(f"{attempt}: was told that hold {row.id} is {hold.status}, and the books say {row.status}")
+        builder.add_violation(
+            f"{attempt}: was told that hold {row.id} is {hold.status}, and the books say {row.status}"
+        )
     elif row.amount_minor != hold.amount_minor or hold.captured_minor not in {0, row.captured_minor}:
-        builder.broke(f"{attempt}: hold {row.id} is not of the amounts that were answered", row.amount_minor)
+        builder.add_violation(f"{attempt}: hold {row.id} is not of the amounts that were answered", row.amount_minor)

@@ -13,7 +13,7 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     for attempt in evidence.attempts:
         if attempt.outcome != "unknown":
-            builder.look()
+            builder.examine()
         if attempt.outcome == "error":
-            builder.broke(f"{attempt}: {attempt.code}")
+            builder.add_violation(f"{attempt}: {attempt.code}")
     return builder.result()

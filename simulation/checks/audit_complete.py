@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import AuditRow, EventRow
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
@@ -17,28 +17,28 @@ TITLE = "Every event has exactly one audit row, in the same order, chained to th
 def check(evidence: Evidence) -> CheckResult:
     """Hold the audit log against the event store, row by row."""
     builder = CheckResultBuilder(NAME, TITLE)
-    facts = evidence.facts
-    if facts is None:
-        builder.left_open(NO_FACTS)
+    database = evidence.database
+    if database is None:
+        builder.leave_open(NO_DATABASE)
         return builder.result()
-    rows = Counter(row.event_position for row in facts.audits)
-    by_position = {row.event_position: row for row in facts.audits}
-    for event in facts.events:
-        builder.look()
+    rows = Counter(row.event_position for row in database.audits)
+    by_position = {row.event_position: row for row in database.audits}
+    for event in database.events:
+        builder.examine()
         if rows[event.position] != 1:
-            builder.broke(
+            builder.add_violation(
                 f"{event.event_type} at position {event.position} has {rows[event.position]} audit rows, not 1"
             )
         else:
             _same(event, by_position[event.position], builder)
-    for position in sorted(rows.keys() - {event.position for event in facts.events}):
-        builder.broke(f"an audit row tells of position {position}, where there is no event")
-    for earlier, later in pairwise(facts.audits):
+    for position in sorted(rows.keys() - {event.position for event in database.events}):
+        builder.add_violation(f"an audit row tells of position {position}, where there is no event")
+    for earlier, later in pairwise(database.audits):
         if later.id <= earlier.id:
-            builder.broke(
+            builder.add_violation(
                 f"the audit row of position {later.event_position} was written before that of the event before"
             )
-    _chained(facts.audits, builder)
+    _chained(database.audits, builder)
     return builder.result()
 
 
@@ -48,10 +48,10 @@ def _chained(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
     for place, row in enumerate(sorted(audits, key=lambda row: row.number), start=1):
         digest = sha256(digest + row.text.encode()).digest()
         if row.number != place:
-            builder.broke(f"the audit row after number {place - 1} has number {row.number}")
+            builder.add_violation(f"the audit row after number {place - 1} has number {row.number}")
             return
         if digest.hex() != row.hash:
-            builder.broke(
+            builder.add_violation(
                 f"audit row {place}, of position {row.event_position}, does not follow from the row before it"
             )
             return
@@ -59,7 +59,7 @@ def _chained(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
 
 def _same(event: EventRow, row: AuditRow, builder: CheckResultBuilder) -> None:
     if (row.entity_type, row.entity_id) != (event.aggregate_type, event.aggregate_id):
-        builder.broke(
+        builder.add_violation(
             f"the audit row of position {event.position} is about {row.entity_type} {row.entity_id}, "
             f"the event about {event.aggregate_type} {event.aggregate_id}"
         )

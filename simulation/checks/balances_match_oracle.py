@@ -8,7 +8,7 @@ Outcomes of which nobody was told are taken from the books; amounts never are.
 from collections import defaultdict
 from collections.abc import Mapping
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState, HoldRow, TransactionRow
 from simulation.judge.effects import FEES, OUTSIDE, ExpectedHold
 from simulation.judge.evidence import Evidence
@@ -22,36 +22,36 @@ TITLE = "Every account holds what requests and answers add up to"
 def check(evidence: Evidence) -> CheckResult:
     """Compare every account, and the list of transactions, with what must have happened."""
     builder = CheckResultBuilder(NAME, TITLE)
-    facts, oracle = evidence.facts, evidence.oracle
+    database, oracle = evidence.database, evidence.oracle
     for text in oracle.unresolved:
-        builder.left_open(text)
-    if facts is None:
-        builder.left_open(NO_FACTS)
+        builder.leave_open(text)
+    if database is None:
+        builder.leave_open(NO_DATABASE)
         return builder.result()
     for text in oracle.contradictions:
-        builder.broke(text)
+        builder.add_violation(text)
     expected = oracle.balances()
-    held = _held(evidence, facts)
-    for account in facts.accounts.values():
-        builder.look()
+    held = _held(evidence, database)
+    for account in database.accounts.values():
+        builder.examine()
         right = expected.get(OWN.get(account.kind, account.id), 0)
         if account.balance_minor != right:
-            builder.broke(
+            builder.add_violation(
                 f"account {account.number} holds {reais(account.balance_minor)}; "
                 f"what was asked and answered adds up to {reais(right)}",
                 abs(account.balance_minor - right),
             )
         if account.held_minor != held.get(account.id, 0):
             text = f"on account {account.number} {reais(account.held_minor)} are held"
-            builder.broke(f"{text}; what was asked and answered adds up to {reais(held.get(account.id, 0))}")
-    for transaction in facts.transactions.values():
-        builder.look()
-        _transaction(transaction, evidence, facts, builder)
-    for hold in facts.holds.values():
-        builder.look()
+            builder.add_violation(f"{text}; what was asked and answered adds up to {reais(held.get(account.id, 0))}")
+    for transaction in database.transactions.values():
+        builder.examine()
+        _transaction(transaction, evidence, database, builder)
+    for hold in database.holds.values():
+        builder.examine()
         expected_hold = oracle.expected_holds.get(hold.id)
         if expected_hold is None:
-            builder.broke(
+            builder.add_violation(
                 f"hold {hold.id} of {reais(hold.amount_minor)} is none that anybody asked for", hold.amount_minor
             )
         else:
@@ -68,34 +68,34 @@ EXPIRY_S = 5.0
 """The bank ends holds a second after their time; where it was killed meanwhile, a few seconds later."""
 
 
-def _held(evidence: Evidence, facts: DatabaseState) -> Mapping[str, int]:
+def _held(evidence: Evidence, database: DatabaseState) -> Mapping[str, int]:
     """Return what must be held on each account: what was promised and has not ended, by anybody or by its time."""
     held: dict[str, int] = defaultdict(int)
     for expected_hold in evidence.oracle.expected_holds.values():
-        row = facts.holds.get(expected_hold.hold_id)
+        row = database.holds.get(expected_hold.hold_id)
         if expected_hold.ended_by is None and (row is None or row.status != "EXPIRED"):
             held[expected_hold.account_id] += expected_hold.amount_minor
     return held
 
 
-def _transaction(row: TransactionRow, evidence: Evidence, facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _transaction(row: TransactionRow, evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Compare a transaction, a fee by what it is for, with what must have happened."""
     effect = evidence.oracle.effects.get((row.related_id or "") if row.kind == "FEE" else row.id)
     if effect is None or (row.kind == "FEE" and not effect.fee_minor):
         text = f"transaction {row.id} of {reais(row.amount_minor)}"
-        builder.broke(f"{text} is none that anybody asked for and was not refused", row.amount_minor)
+        builder.add_violation(f"{text} is none that anybody asked for and was not refused", row.amount_minor)
         return
-    names = {account.id: OWN.get(account.kind, account.id) for account in facts.accounts.values()}
+    names = {account.id: OWN.get(account.kind, account.id) for account in database.accounts.values()}
     booked = (row.kind, names.get(row.debit_account_id), names.get(row.credit_account_id), row.amount_minor)
     due = (effect.kind, effect.debit_id, effect.credit_id, effect.amount_minor)
     if row.kind == "FEE":
         due = ("FEE", effect.debit_id, FEES, effect.fee_minor)
     elif row.related_id != effect.related_id:
-        builder.broke(f"transaction {row.id} belongs to {row.related_id}, not to {effect.related_id}")
+        builder.add_violation(f"transaction {row.id} belongs to {row.related_id}, not to {effect.related_id}")
     if booked != due:
         text = f"transaction {row.id} is a {booked[0]} of {reais(booked[3])} from {booked[1]} to {booked[2]}"
         right = f"not a {due[0]} of {reais(due[3])} from {due[1]} to {due[2]}"
-        builder.broke(f"{text}, {right}", abs(booked[3] - due[3]))
+        builder.add_violation(f"{text}, {right}", abs(booked[3] - due[3]))
 
 
 def _hold(row: HoldRow, expected_hold: ExpectedHold, evidence: Evidence, builder: CheckResultBuilder) -> None:
@@ -105,15 +105,15 @@ def _hold(row: HoldRow, expected_hold: ExpectedHold, evidence: Evidence, builder
     )
     booked = (row.account_id, row.to_account_id, row.amount_minor)
     if booked != (expected_hold.account_id, expected_hold.to_account_id, expected_hold.amount_minor):
-        builder.broke(f"hold {row.id} is not the one that was asked for", row.amount_minor)
+        builder.add_violation(f"hold {row.id} is not the one that was asked for", row.amount_minor)
     if row.status == "EXPIRED" and ended == "AUTHORIZED":
         if row.ended_at_s is None or row.ended_at_s < row.expires_at_s:
-            builder.broke(f"hold {row.id} expired before its time was over", row.amount_minor)
+            builder.add_violation(f"hold {row.id} expired before its time was over", row.amount_minor)
     elif (row.status, row.captured_minor) != (ended, expected_hold.captured_minor):
         text = f"hold {row.id} is {row.status} with {reais(row.captured_minor)} captured"
-        builder.broke(f"{text}, not {ended} with {reais(expected_hold.captured_minor)}", row.amount_minor)
+        builder.add_violation(f"{text}, not {ended} with {reais(expected_hold.captured_minor)}", row.amount_minor)
     elif ended == "AUTHORIZED" and row.expires_at_s + EXPIRY_S < _rested_s(evidence):
-        builder.broke(f"hold {row.id} did not expire when its time was over", row.amount_minor)
+        builder.add_violation(f"hold {row.id} did not expire when its time was over", row.amount_minor)
 
 
 def _rested_s(evidence: Evidence) -> float:

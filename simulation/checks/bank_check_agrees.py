@@ -16,11 +16,11 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     said = evidence.bank_check
     if said is None or said.report is None:
-        builder.left_open(said.last_words if said else "`bank check` was not run")
+        builder.leave_open(said.last_words if said else "`bank check` was not run")
         return builder.result()
-    builder.look(len(said.report["invariants"]))
+    builder.examine(len(said.report["invariants"]))
     for finding in said.report["findings"]:
-        builder.broke(f"{finding['invariant']}: {finding['sentence']}")
+        builder.add_violation(f"{finding['invariant']}: {finding['sentence']}")
     if not said.report["sound"] and not said.report["findings"]:
-        builder.broke("`bank check` found the books unsound and did not say why")
+        builder.add_violation("`bank check` found the books unsound and did not say why")
     return builder.result()

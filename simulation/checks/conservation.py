@@ -24,14 +24,14 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     _answers(evidence, builder)
     for snapshot in evidence.snapshots:
-        builder.look()
+        builder.examine()
         for what, sums in (("balances", snapshot.balances_minor), ("entries", snapshot.entries_minor)):
             for currency, total in sums.items():
                 if total:
                     text = f"{snapshot.at_s:.1f} s: all {what} in {currency} add up to {total / 100:.2f}, not to zero"
-                    builder.broke(text, abs(total))
+                    builder.add_violation(text, abs(total))
         for stray in snapshot.strays:
-            builder.broke(f"{snapshot.at_s:.1f} s: {stray}")
+            builder.add_violation(f"{snapshot.at_s:.1f} s: {stray}")
     return builder.result()
 
 
@@ -46,11 +46,11 @@ def _answers(evidence: Evidence, builder: CheckResultBuilder) -> None:
         ):
             continue
         if isinstance(attempt.answer, Balances):
-            builder.look()
+            builder.examine()
             total, right = sum(attempt.answer.balances.values()), paid_in[operation.person]
             if total != right:
                 text = f"{attempt}: the household's accounts add up to {reais(total)}; {reais(right)} was paid in"
-                builder.broke(text, abs(total - right))
+                builder.add_violation(text, abs(total - right))
 
 
 def _paid_in(evidence: Evidence) -> dict[int, int]:
@@ -60,7 +60,7 @@ def _paid_in(evidence: Evidence) -> dict[int, int]:
         owner = evidence.people_by_account.get(effect.credit_id)
         if effect.debit_id == OUTSIDE and owner is not None and owner.role is Role.HOUSEHOLD:
             sums[owner.index] += effect.amount_minor
-    if evidence.facts is None:
+    if evidence.database is None:
         for attempt in evidence.attempts:
             account = attempt.operation.account
             if attempt.operation.kind is Kind.DEPOSIT and attempt.outcome != "ok" and account is not None:

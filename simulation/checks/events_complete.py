@@ -8,7 +8,7 @@ other. Positions are dense; an account's versions follow one another without a g
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState, EventRow
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
@@ -37,127 +37,129 @@ STATES = {
 def check(evidence: Evidence) -> CheckResult:
     """Hold the event store against the books, and the subscribers' positions against its head."""
     builder = CheckResultBuilder(NAME, TITLE)
-    facts = evidence.facts
-    if facts is None:
-        builder.left_open(NO_FACTS)
+    database = evidence.database
+    if database is None:
+        builder.leave_open(NO_DATABASE)
         return builder.result()
-    _dense(facts, builder)
-    _once_each(facts, builder)
-    _transactions(facts, builder)
-    _versions(facts, builder)
-    _holds(facts, builder)
-    _states(facts, builder)
-    _handled(facts, builder)
+    _dense(database, builder)
+    _once_each(database, builder)
+    _transactions(database, builder)
+    _versions(database, builder)
+    _holds(database, builder)
+    _states(database, builder)
+    _handled(database, builder)
     return builder.result()
 
 
-def _dense(facts: DatabaseState, builder: CheckResultBuilder) -> None:
-    for place, event in enumerate(facts.events, start=1):
-        builder.look()
+def _dense(database: DatabaseState, builder: CheckResultBuilder) -> None:
+    for place, event in enumerate(database.events, start=1):
+        builder.examine()
         if event.position != place:
-            builder.broke(f"the event after position {place - 1} is at {event.position}, not at {place}")
+            builder.add_violation(f"the event after position {place - 1} is at {event.position}, not at {place}")
             return
-    if facts.head != len(facts.events):
-        builder.broke(f"the head of the log is at {facts.head} and there are {len(facts.events)} events")
+    if database.head != len(database.events):
+        builder.add_violation(f"the head of the log is at {database.head} and there are {len(database.events)} events")
 
 
-def _once_each(facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _once_each(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """One event for every user, every customer's account, and nobody else."""
-    found = Counter((event.event_type, event.aggregate_id) for event in facts.events)
-    due = {(REGISTERED, user.id) for user in facts.users}
-    due |= {(CREATED, account.id) for account in facts.accounts.values() if account.kind == "CUSTOMER"}
-    due |= {(kind, transaction) for transaction in facts.transactions for kind in (INITIATED, COMPLETED)}
+    found = Counter((event.event_type, event.aggregate_id) for event in database.events)
+    due = {(REGISTERED, user.id) for user in database.users}
+    due |= {(CREATED, account.id) for account in database.accounts.values() if account.kind == "CUSTOMER"}
+    due |= {(kind, transaction) for transaction in database.transactions for kind in (INITIATED, COMPLETED)}
     for kind, id_ in sorted(due):
-        builder.look()
+        builder.examine()
         if found[(kind, id_)] != 1:
-            builder.broke(f"there are {found[(kind, id_)]} {kind} for {id_}, not 1")
+            builder.add_violation(f"there are {found[(kind, id_)]} {kind} for {id_}, not 1")
     for kind, id_ in sorted(found.keys() - due):
         if kind in {REGISTERED, CREATED, INITIATED, COMPLETED}:
-            builder.broke(f"there is a {kind} for {id_}, which there is not")
+            builder.add_violation(f"there is a {kind} for {id_}, which there is not")
 
 
-def _transactions(facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Look for Initiated first, Completed last, and in between one update for each entry."""
     positions: dict[str, dict[str, int]] = defaultdict(dict)
     updates: dict[str, list[EventRow]] = defaultdict(list)
-    for event in facts.events:
+    for event in database.events:
         if event.event_type in {INITIATED, COMPLETED}:
             positions[event.aggregate_id][event.event_type] = event.position
         elif event.event_type == UPDATED:
             updates[str(event.data.get("transaction_id"))].append(event)
-    entries = Counter(entry.transaction_id for rows in facts.entries.values() for entry in rows)
-    for transaction in facts.transactions:
-        builder.look()
+    entries = Counter(entry.transaction_id for rows in database.entries.values() for entry in rows)
+    for transaction in database.transactions:
+        builder.examine()
         mine, place = updates[transaction], positions[transaction]
         if len(mine) != entries[transaction]:
             text = f"transaction {transaction} has {entries[transaction]} entries"
-            builder.broke(f"{text} and {len(mine)} {UPDATED}")
+            builder.add_violation(f"{text} and {len(mine)} {UPDATED}")
         begin, end = place.get(INITIATED), place.get(COMPLETED)
         if begin is not None and end is not None and any(not begin < event.position < end for event in mine):
-            builder.broke(f"the events of transaction {transaction} are not in order")
-    for transaction in sorted(updates.keys() - facts.transactions.keys()):
-        builder.broke(f"there is a {UPDATED} of transaction {transaction}, which there is not")
+            builder.add_violation(f"the events of transaction {transaction} are not in order")
+    for transaction in sorted(updates.keys() - database.transactions.keys()):
+        builder.add_violation(f"there is a {UPDATED} of transaction {transaction}, which there is not")
 
 
-def _versions(facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _versions(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Each account's updates are its entries: versions 1, 2, 3 … with the entries' balances."""
     updates: dict[str, list[Mapping[str, object]]] = defaultdict(list)
-    for event in facts.events:
+    for event in database.events:
         if event.event_type == UPDATED:
             updates[event.aggregate_id].append(event.data)
-    for account_id, rows in facts.entries.items():
+    for account_id, rows in database.entries.items():
         told = [
             (data.get("version"), data.get("balance_minor"), data.get("change_minor")) for data in updates[account_id]
         ]
         due = [(entry.version, entry.balance_after_minor, entry.amount_minor) for entry in rows]
-        builder.look(len(due))
+        builder.examine(len(due))
         if told != due:
             pairs = zip([*told, None], [*due, None], strict=False)
             place = next(number for number, (a, b) in enumerate(pairs, start=1) if a != b or a is None)
-            builder.broke(f"account {account_id}: the {place}. {UPDATED} is not the account's {place}. entry")
+            builder.add_violation(f"account {account_id}: the {place}. {UPDATED} is not the account's {place}. entry")
 
 
-def _holds(facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _holds(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Each hold was authorised once, and ended once in the way that the books say, or not yet."""
     told: dict[str, list[str]] = defaultdict(list)
-    for event in facts.events:
+    for event in database.events:
         if event.event_type in HOLDS:
             told[str(event.data.get("hold_id"))].append(HOLDS[event.event_type])
-    for hold in facts.holds.values():
-        builder.look()
+    for hold in database.holds.values():
+        builder.examine()
         due = ["AUTHORIZED"] if hold.status == "AUTHORIZED" else ["AUTHORIZED", hold.status]
         if told[hold.id] != due:
-            builder.broke(f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(told[hold.id])}")
-    for hold_id in sorted(told.keys() - facts.holds.keys()):
-        builder.broke(f"there are events of hold {hold_id}, which there is not")
+            builder.add_violation(
+                f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(told[hold.id])}"
+            )
+    for hold_id in sorted(told.keys() - database.holds.keys()):
+        builder.add_violation(f"there are events of hold {hold_id}, which there is not")
 
 
-def _states(facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _states(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Each account's events lead from state to state, to the one that the books say."""
     states: dict[str, str] = {}
-    for event in facts.events:
+    for event in database.events:
         if event.event_type in STATES:
-            builder.look()
+            builder.examine()
             before, after = STATES[event.event_type]
             state = states.get(event.aggregate_id, "ACTIVE")
             if state != before:
                 text = f"{event.event_type} at position {event.position} tells of an account that was {state}"
-                builder.broke(f"{text}, not {before}")
+                builder.add_violation(f"{text}, not {before}")
             states[event.aggregate_id] = after
-    for account in facts.accounts.values():
+    for account in database.accounts.values():
         state = states.get(account.id, "ACTIVE")
         if account.status != state:
-            builder.broke(f"account {account.number} is {account.status}, and its events say {state}")
+            builder.add_violation(f"account {account.number} is {account.status}, and its events say {state}")
 
 
-def _handled(facts: DatabaseState, builder: CheckResultBuilder) -> None:
-    for subscriber, position in facts.positions.items():
-        builder.look()
-        if position != facts.head:
-            builder.broke(
-                f"subscriber {subscriber} stands at {position} of {facts.head} events, long after the last one"
+def _handled(database: DatabaseState, builder: CheckResultBuilder) -> None:
+    for subscriber, position in database.positions.items():
+        builder.examine()
+        if position != database.head:
+            builder.add_violation(
+                f"subscriber {subscriber} stands at {position} of {database.head} events, long after the last one"
             )
-    if not facts.positions:
-        builder.left_open("there is no subscriber")
-    for letter in facts.dead_letters:
-        builder.broke(f"a dead letter: {letter}")
+    if not database.positions:
+        builder.leave_open("there is no subscriber")
+    for letter in database.dead_letters:
+        builder.add_violation(f"a dead letter: {letter}")

@@ -26,11 +26,13 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     last: dict[int, Attempt] = {attempt.operation.index: attempt for attempt in evidence.attempts}
     for attempt in last.values():
-        builder.look()
+        builder.examine()
         if attempt.outcome != "unknown":
             continue
         operation = attempt.operation
         tried_once = operation.kind is Kind.REFRESH or operation.intent is Intent.CLOSED_TOKEN
         if not tried_once or attempt.code in SAID_BY_THE_BANK:
-            builder.broke(f"{attempt}: {attempt.code or 'no answer'} after {attempt.number} attempts", attempt.number)
+            builder.add_violation(
+                f"{attempt}: {attempt.code or 'no answer'} after {attempt.number} attempts", attempt.number
+            )
     return builder.result()

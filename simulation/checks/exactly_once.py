@@ -8,11 +8,11 @@ without a key that stands for it.
 from collections import Counter
 from collections.abc import Sequence
 
-from simulation.checks.idempotency_rules import REUSED, differ, is_decision, may_be_kept, may_stand_for_another
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.effects import Caller
 from simulation.judge.evidence import Evidence
+from simulation.judge.idempotency_rules import REUSED, differ, is_decision, may_be_kept, may_stand_for_another
 from simulation.model.answers import Held, Opened, moves_in
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Kind
@@ -28,17 +28,17 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     transactions: dict[str, str] = {}
     for caller, attempts in evidence.by_key.items():
-        builder.look()
+        builder.examine()
         _one_content(attempts, builder)
         _one_answer(attempts, builder)
         for effect in sorted({id_ for attempt in attempts for id_ in _effect_ids(attempt)}):
             whose = f"person {caller[0]}, key {caller[1]}"
             if transactions.setdefault(effect, whose) != whose:
-                builder.broke(f"{transactions[effect]} and {whose} were both told of {effect}")
-        if evidence.facts is not None:
-            _remembered(caller, attempts, evidence, evidence.facts, builder)
-    if evidence.facts is not None:
-        _books(evidence.facts, evidence.plan.terms, builder)
+                builder.add_violation(f"{transactions[effect]} and {whose} were both told of {effect}")
+        if evidence.database is not None:
+            _remembered(caller, attempts, evidence, evidence.database, builder)
+    if evidence.database is not None:
+        _books(evidence.database, evidence.plan.terms, builder)
     return builder.result()
 
 
@@ -60,15 +60,17 @@ def _one_content(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> No
     for attempt in decided[1:]:
         if differ(attempt, decided[0]):
             text = "a success" if attempt.outcome == "ok" else attempt.code
-            builder.broke(f"{attempt}: the key stands for another content, and the answer is {text}, not {REUSED}")
+            builder.add_violation(
+                f"{attempt}: the key stands for another content, and the answer is {text}, not {REUSED}"
+            )
         elif attempt.code != decided[0].code:
-            builder.broke(
+            builder.add_violation(
                 f"{attempt}: the same request was answered with {attempt.code or 'a success'} and before with "
                 f"{decided[0].code or 'a success'}"
             )
     for attempt in attempts:
         if attempt.code == REUSED and not may_stand_for_another(attempt, attempts):
-            builder.broke(f"{attempt}: refused with {REUSED}, and the key was used for nothing else")
+            builder.add_violation(f"{attempt}: refused with {REUSED}, and the key was used for nothing else")
 
 
 def _one_answer(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> None:
@@ -76,43 +78,53 @@ def _one_answer(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> Non
     accepted = [a for a in attempts if a.outcome == "ok"]
     for attempt in accepted[1:]:
         if attempt.answer != accepted[0].answer:
-            builder.broke(
+            builder.add_violation(
                 f"{attempt}: the same key was answered with {attempt.answer}, before with {accepted[0].answer}"
             )
     unseen = any(a.outcome in {"unknown", "error"} for a in attempts)
     for same in (accepted, [a for a in attempts if a.outcome == "refused" and is_decision(a)]):
         originals = [a for a in same if a.replayed is not True]
         if len(originals) > 1:
-            builder.broke(f"{originals[1]}: the answer to a repeated request is not marked as a replay", len(originals))
+            builder.add_violation(
+                f"{originals[1]}: the answer to a repeated request is not marked as a replay", len(originals)
+            )
         if same and not originals and not unseen:
-            builder.broke(f"{same[0]}: marked as a replay, and no request with this key can have been the first")
+            builder.add_violation(
+                f"{same[0]}: marked as a replay, and no request with this key can have been the first"
+            )
 
 
 def _remembered(
-    caller: Caller, attempts: Sequence[Attempt], evidence: Evidence, facts: DatabaseState, builder: CheckResultBuilder
+    caller: Caller,
+    attempts: Sequence[Attempt],
+    evidence: Evidence,
+    database: DatabaseState,
+    builder: CheckResultBuilder,
 ) -> None:
     """Look up the key in the books: it is there if something was decided, and only then."""
     owner = evidence.user_ids.get(caller[0])
     if owner is None:
         return
     decided = next((a for a in attempts if is_decision(a)), None)
-    is_kept = (owner, caller[1]) in facts.keys
+    is_kept = (owner, caller[1]) in database.keys
     if decided is not None and not is_kept:
-        builder.broke(f"{decided}: decided, and its key is not remembered")
+        builder.add_violation(f"{decided}: decided, and its key is not remembered")
     if is_kept and not any(may_be_kept(a) for a in attempts):
         codes = ", ".join(sorted({str(a.code) for a in attempts}))
-        builder.broke(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
+        builder.add_violation(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
 
 
-def _books(facts: DatabaseState, terms: Terms, builder: CheckResultBuilder) -> None:
+def _books(database: DatabaseState, terms: Terms, builder: CheckResultBuilder) -> None:
     """Count the keys that stand for each transaction, one; and the fees for each, which have none of their own."""
-    keys = Counter(id_ for row in facts.keys.values() for id_ in row.transaction_ids)
-    fees = Counter(row.related_id for row in facts.transactions.values() if row.kind == "FEE")
-    for transaction in facts.transactions.values():
+    keys = Counter(id_ for row in database.keys.values() for id_ in row.transaction_ids)
+    fees = Counter(row.related_id for row in database.transactions.values() if row.kind == "FEE")
+    for transaction in database.transactions.values():
         text = f"transaction {transaction.id} of {transaction.amount_minor / 100:.2f}"
         count, due = keys[transaction.id], 0 if transaction.kind == "FEE" else 1
         if count != due:
-            builder.broke(f"{text} has {count} idempotency keys that stand for it, not {due}", transaction.amount_minor)
+            builder.add_violation(
+                f"{text} has {count} idempotency keys that stand for it, not {due}", transaction.amount_minor
+            )
         charged, due = fees[transaction.id], 1 if terms.fee_minor(transaction.kind) else 0
         if charged != due:
-            builder.broke(f"{text} was charged for {charged} times, not {due}", transaction.amount_minor)
+            builder.add_violation(f"{text} was charged for {charged} times, not {due}", transaction.amount_minor)

@@ -17,7 +17,7 @@ from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "no_errors_in_logs"
-TITLE = "No error, no traceback and nothing unreadable in the bank's logs"
+TITLE = "The bank's logs hold no error, no traceback and nothing unreadable"
 
 ERROR_LEVELS = frozenset({"error", "critical"})
 NOT_STARTED = "bank: The database does not answer"
@@ -30,9 +30,9 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     for path, text in log_texts(evidence, builder):
         for number, line in enumerate(text.splitlines(), start=1):
-            builder.look()
+            builder.examine()
             if complaint := _complaint(line, is_broken=bool(evidence.plan.faults)):
-                builder.broke(f"{_place(path, number)}: {complaint}")
+                builder.add_violation(f"{_place(path, number)}: {complaint}")
     return builder.result()
 
 

@@ -24,32 +24,32 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     for attempt in evidence.attempts:
         for balance_minor in _shown(attempt):
-            builder.look()
+            builder.examine()
             if balance_minor < 0:
-                builder.broke(f"{attempt}: shows a balance of {reais(balance_minor)}", -balance_minor)
+                builder.add_violation(f"{attempt}: shows a balance of {reais(balance_minor)}", -balance_minor)
     for snapshot in evidence.snapshots:
-        builder.look(snapshot.accounts)
+        builder.examine(snapshot.accounts)
         for overdrawn in snapshot.overdrawn:
-            builder.broke(f"{snapshot.at_s:.1f} s: {overdrawn}")
-    if evidence.facts is not None:
-        for account in evidence.facts.accounts.values():
+            builder.add_violation(f"{snapshot.at_s:.1f} s: {overdrawn}")
+    if evidence.database is not None:
+        for account in evidence.database.accounts.values():
             if account.kind != "CUSTOMER":
                 continue
-            for entry in evidence.facts.entries.get(account.id, ()):
-                builder.look()
+            for entry in evidence.database.entries.get(account.id, ()):
+                builder.examine()
                 if entry.balance_after_minor < 0:
                     text = f"account {account.number} is at {reais(entry.balance_after_minor)} after its entry"
-                    builder.broke(f"{text} {entry.version}", -entry.balance_after_minor)
-        _promises(evidence.facts, builder)
+                    builder.add_violation(f"{text} {entry.version}", -entry.balance_after_minor)
+        _promises(evidence.database, builder)
     return builder.result()
 
 
-def _promises(facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _promises(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Follow the events: what was written together counts together."""
     balances: dict[str, int] = defaultdict(int)
     holds: dict[str, int] = {}
     held: dict[str, int] = defaultdict(int)
-    for at_us, events in groupby(facts.events, key=lambda event: event.at_us):
+    for at_us, events in groupby(database.events, key=lambda event: event.at_us):
         touched: set[str] = set()
         for event in events:
             account_id, hold_id = str(event.data.get("account_id")), str(event.data.get("hold_id"))
@@ -63,14 +63,14 @@ def _promises(facts: DatabaseState, builder: CheckResultBuilder) -> None:
                     touched.add(account_id)
                 case "HoldCapturedEvent" | "HoldReleasedEvent" | "HoldExpiredEvent":
                     held[account_id] -= holds.pop(hold_id, 0)
-        for account_id in sorted(touched & facts.accounts.keys()):
-            account = facts.accounts[account_id]
+        for account_id in sorted(touched & database.accounts.keys()):
+            account = database.accounts[account_id]
             if account.kind != "CUSTOMER" or not held[account_id]:
                 continue
-            builder.look()
+            builder.examine()
             if balances[account_id] < held[account_id]:
                 text = f"account {account.number} is at {reais(balances[account_id])} and {reais(held[account_id])} are"
-                builder.broke(f"{text} held on it, {at_us / 1e6:.6f} s after the epoch", held[account_id])
+                builder.add_violation(f"{text} held on it, {at_us / 1e6:.6f} s after the epoch", held[account_id])
 
 
 def _shown(attempt: Attempt) -> Iterator[int]:

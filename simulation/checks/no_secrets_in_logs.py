@@ -6,18 +6,18 @@ from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "no_secrets_in_logs"
-TITLE = "No password, token, CPF, name or e-mail address in any log line"
+TITLE = "No log line holds a password, token, CPF, name or e-mail address"
 
 
 def check(evidence: Evidence) -> CheckResult:
     """Search every log of the bank for every secret of the run."""
     builder = CheckResultBuilder(NAME, TITLE)
     if not evidence.secrets:
-        builder.left_open("no secret is known to search for")
+        builder.leave_open("no secret is known to search for")
     for path, text in log_texts(evidence, builder):
-        builder.look(text.count("\n"))
+        builder.examine(text.count("\n"))
         for secret in evidence.secrets:
             place = text.find(secret.text)
             if place >= 0:
-                builder.broke(f"{path.name}, line {text.count(chr(10), 0, place) + 1}: holds {secret.label}")
+                builder.add_violation(f"{path.name}, line {text.count(chr(10), 0, place) + 1}: holds {secret.label}")
     return builder.result()

@@ -4,14 +4,14 @@ Judged where it is certain: a look that began after the answer, against the acco
 account also had later cannot be told apart and counts as right.
 """
 
-from simulation.checks.displayed_balances import balances_shown
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
+from simulation.judge.displayed_balances import balances_shown
 from simulation.judge.evidence import Evidence
 from simulation.model.numbers import reais
 from simulation.model.result import CheckResult
 
 NAME = "read_your_writes"
-TITLE = "Who was told that money moved sees it from then on"
+TITLE = "Everybody who was told that money moved sees it from then on"
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -19,7 +19,7 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
-        builder.left_open(NO_FACTS)
+        builder.leave_open(NO_DATABASE)
         return builder.result()
     for attempt in evidence.attempts:
         for account_id, balance_minor in balances_shown(attempt):
@@ -29,14 +29,14 @@ def check(evidence: Evidence) -> CheckResult:
             told = timeline.newest_told(attempt.invoked_ns, person=attempt.operation.person)
             if told == 0:
                 continue
-            builder.look()
+            builder.examine()
             # Only a balance that the account did have before counts as stale; any other is another check's matter.
             newest = len(timeline.balances) - 1
             if timeline.versions_with(balance_minor, told, newest):
                 continue
             seen = timeline.versions_with(balance_minor, 0, told - 1)
             if seen:
-                builder.broke(
+                builder.add_violation(
                     f"{attempt}: sees {reais(balance_minor)} in account {account_id}, its version {seen[-1]}, after "
                     f"the same person was told of version {told}",
                     told - seen[-1],

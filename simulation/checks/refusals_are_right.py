@@ -8,9 +8,9 @@ debited, and a closed session's token opens nothing.
 
 from collections.abc import Mapping
 
-from simulation.checks.idempotency_rules import REUSED, may_stand_for_another
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.evidence import Evidence
+from simulation.judge.idempotency_rules import REUSED, may_stand_for_another
 from simulation.judge.refusal_reasons import asked, unjustified, wrong_refusal
 from simulation.model.answers import Balance, Page
 from simulation.model.attempts import Attempt
@@ -19,7 +19,7 @@ from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.result import CheckResult
 
 NAME = "refusals_are_right"
-TITLE = "What must be refused is, and nothing else"
+TITLE = "Every request that must be refused is refused, and no other"
 
 MUST_BE_REFUSED: Mapping[Intent, frozenset[str]] = {
     Intent.ZERO_AMOUNT: frozenset({"INVALID_AMOUNT"}),
@@ -79,28 +79,28 @@ def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
 def check(evidence: Evidence) -> CheckResult:
     """Hold every refusal, and every success that should have been one, against the plan and what can have been true."""
     builder = CheckResultBuilder(NAME, TITLE)
-    if evidence.facts is None:
-        builder.left_open(NO_FACTS)
+    if evidence.database is None:
+        builder.leave_open(NO_DATABASE)
     for attempt in evidence.attempts:
         operation = attempt.operation
         origin = evidence.origin(operation)
         must = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
         if attempt.outcome == "ok":
-            builder.look()
+            builder.examine()
             if must is not None and attempt.answer not in NOTHING_SHOWN:
-                builder.broke(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
+                builder.add_violation(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
         elif attempt.outcome == "refused" and attempt.code is not None:
-            builder.look()
+            builder.examine()
             too_late = frozenset({"INVALID_INPUT"}) if attempt.sent.expires_at is not None else frozenset[str]()
             if not (attempt.code == REUSED and _may_be_reused(evidence, attempt)):
                 _code(attempt, attempt.code, allowed_codes(origin, operation) | too_late, builder)
-        if attempt.outcome in {"ok", "refused"} and evidence.facts is not None:
+        if attempt.outcome in {"ok", "refused"} and evidence.database is not None:
             _reasons(evidence, attempt, builder)
     for original, last, taken_minor in evidence.possible_states.reversals_told():
-        builder.look()
+        builder.examine()
         if taken_minor > original.amount_minor:
             text = f"of {reais(original.amount_minor)} a total of {reais(taken_minor)} was taken back"
-            builder.broke(f"{last}: {text}", taken_minor - original.amount_minor)
+            builder.add_violation(f"{last}: {text}", taken_minor - original.amount_minor)
     return builder.result()
 
 
@@ -114,7 +114,7 @@ def _code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckRe
     retried = attempt.number > 1 and attempt.operation.kind is Kind.REGISTER and code in {"EMAIL_TAKEN", "CPF_TAKEN"}
     if code not in allowed | ALWAYS_ALLOWED and not retried:
         expected = " or ".join(sorted(allowed)) or "a success"
-        builder.broke(f"{attempt}: refused with {code} where {expected} was due")
+        builder.add_violation(f"{attempt}: refused with {code} where {expected} was due")
 
 
 def _reasons(evidence: Evidence, attempt: Attempt, builder: CheckResultBuilder) -> None:
@@ -122,4 +122,4 @@ def _reasons(evidence: Evidence, attempt: Attempt, builder: CheckResultBuilder) 
     for one in asked(evidence, attempt):
         wrong = (unjustified if one.code is None else wrong_refusal)(evidence, attempt, one)
         if wrong is not None:
-            builder.broke(f"{attempt}: {wrong}", one.need_minor)
+            builder.add_violation(f"{attempt}: {wrong}", one.need_minor)

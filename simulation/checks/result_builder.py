@@ -17,11 +17,11 @@ class CheckResultBuilder:
         self._open: list[str] = []
         self._notes: list[str] = []
 
-    def look(self, things: int = 1) -> None:
+    def examine(self, things: int = 1) -> None:
         """Count what has been looked at."""
         self.examined += things
 
-    def broke(self, text: str, size: float = 0.0) -> None:
+    def add_violation(self, text: str, size: float = 0.0) -> None:
         """Count a violation; `size` says how bad it is, in the check's own measure."""
         self._count += 1
         self._first = self._first or text
@@ -29,7 +29,7 @@ class CheckResultBuilder:
         if size > self._worst[1]:
             self._worst = (text, size)
 
-    def left_open(self, text: str) -> None:
+    def leave_open(self, text: str) -> None:
         """Say that something could not be told, so that the check cannot pass."""
         self._open.append(text)
 
@@ -71,4 +71,4 @@ class CheckResultBuilder:
         return (*texts, f"last: {self._last}")
 
 
-NO_FACTS = "the database could not be read at the end"
+NO_DATABASE = "the database could not be read at the end"

@@ -23,10 +23,10 @@ def check(evidence: Evidence) -> CheckResult:
     """Look for the first answers after each fault."""
     builder = CheckResultBuilder(NAME, TITLE)
     for run in evidence.faults:
-        builder.look()
+        builder.examine()
         recovery = recovery_from(run, evidence.attempts, workers=evidence.plan.workers)
         if recovery.verdict is Verdict.FAIL:
-            builder.broke(recovery.sentence, float("inf") if recovery.back_s is None else recovery.back_s)
+            builder.add_violation(recovery.sentence, float("inf") if recovery.back_s is None else recovery.back_s)
         elif recovery.verdict is Verdict.UNKNOWN:
-            builder.left_open(recovery.sentence)
+            builder.leave_open(recovery.sentence)
     return builder.result()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.model.answers import Balances
 from simulation.model.result import CheckResult
@@ -18,7 +18,7 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
-        builder.left_open(NO_FACTS)
+        builder.leave_open(NO_DATABASE)
         return builder.result()
     for attempt in evidence.attempts:
         if not isinstance(attempt.answer, Balances) or len(attempt.answer.balances) < 2:
@@ -34,10 +34,10 @@ def check(evidence: Evidence) -> CheckResult:
             common = overlap(common, spans)
         if common is None:
             continue
-        builder.look()
+        builder.examine()
         if not common:
             shown = ", ".join(f"{id_[-6:]}: {minor / 100:.2f}" for id_, minor in attempt.answer.balances.items())
-            builder.broke(f"{attempt}: the accounts never held these balances at the same moment ({shown})")
+            builder.add_violation(f"{attempt}: the accounts never held these balances at the same moment ({shown})")
     return builder.result()
 
 

@@ -43,7 +43,7 @@ def _captured_in_part(evidence: Evidence) -> int:
 
 
 def _expired(evidence: Evidence) -> int:
-    return sum(hold.status == "EXPIRED" for hold in evidence.facts.holds.values()) if evidence.facts else 0
+    return sum(hold.status == "EXPIRED" for hold in evidence.database.holds.values()) if evidence.database else 0
 
 
 def _promised(evidence: Evidence) -> int:

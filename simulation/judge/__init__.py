@@ -1,1 +1,1 @@
-"""The judge: responses to people, facts of the database, and what the oracle concludes from them."""
+"""The judge: responses to people, the state of the database, and what the oracle concludes from them."""

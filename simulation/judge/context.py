@@ -41,11 +41,11 @@ def _attempts(evidence: Evidence, text: str) -> list[Attempt]:
 
 def _accounts(evidence: Evidence, text: str) -> set[str]:
     """Return the ids of the accounts that a violation is about: named in it, or by the operations named in it."""
-    ids, facts = set(UUID.findall(text)), evidence.facts
-    accounts = set() if facts is None else {id_ for id_ in ids if id_ in facts.accounts}
-    if facts is not None:
-        for id_ in ids & facts.transactions.keys():
-            row = facts.transactions[id_]
+    ids, database = set(UUID.findall(text)), evidence.database
+    accounts = set() if database is None else {id_ for id_ in ids if id_ in database.accounts}
+    if database is not None:
+        for id_ in ids & database.transactions.keys():
+            row = database.transactions[id_]
             accounts |= {row.debit_account_id, row.credit_account_id}
     for attempt in _attempts(evidence, text):
         accounts |= _named(evidence, attempt.sent)
@@ -79,14 +79,14 @@ def _operation(attempt: Attempt) -> str:
 
 
 def _entries(evidence: Evidence, accounts: set[str]) -> tuple[str, ...]:
-    if evidence.facts is None:
+    if evidence.database is None:
         return ()
     lines = []
     for account_id in sorted(accounts):
         lines += [
             f"account {account_id}, entry {entry.version}: {entry.amount_minor:+d}, then {entry.balance_after_minor} "
             f"(transaction {entry.transaction_id})"
-            for entry in evidence.facts.entries.get(account_id, ())
+            for entry in evidence.database.entries.get(account_id, ())
         ]
     return tuple(lines[-LINES_MAX:])
 

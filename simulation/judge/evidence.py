@@ -30,14 +30,14 @@ class Secret:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run, as its judge sees it. `facts` is None where the database could not be read at the end.
+    """A run, as its judge sees it. `database` is None where the database could not be read at the end.
 
     `epoch_ns` is the moment of the Unix epoch on the clock of the attempts: what the bank's own times mean on it.
     """
 
     plan: Plan
     attempts: Sequence[Attempt]
-    facts: DatabaseState | None
+    database: DatabaseState | None
     snapshots: Sequence[LedgerSnapshot] = ()
     logs: Sequence[Path] = ()
     secrets: Sequence[Secret] = ()
@@ -64,9 +64,9 @@ class Evidence:
     @cached_property
     def user_ids(self) -> Mapping[int, str]:
         """The id of each person that the database knows, by the person's number in the plan."""
-        if self.facts is None:
+        if self.database is None:
             return {}
-        by_email = {user.email: user.id for user in self.facts.users}
+        by_email = {user.email: user.id for user in self.database.users}
         return {person.index: by_email[person.email] for person in self.plan.people if person.email in by_email}
 
     @cached_property
@@ -87,7 +87,7 @@ class Evidence:
         """The expected books."""
         return resolve(
             self.by_key,
-            facts=self.facts,
+            database=self.database,
             user_ids=self.user_ids,
             ids_by_number=self.ids_by_number,
             terms=self.plan.terms,
@@ -100,12 +100,12 @@ class Evidence:
             self.attempts,
             self.by_key,
             oracle=self.oracle,
-            facts=self.facts,
+            database=self.database,
             timelines=self.timelines,
             epoch_ns=self.epoch_ns,
         )
 
     @cached_property
     def timelines(self) -> Timelines | None:
-        """The versions of every account and when they can have been seen; None without the database's facts."""
-        return None if self.facts is None else Timelines(self.facts, self.by_key, self.user_ids)
+        """The versions of every account and when they can have been seen; None without the state of the database."""
+        return None if self.database is None else Timelines(self.database, self.by_key, self.user_ids)

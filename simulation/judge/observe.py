@@ -1,4 +1,4 @@
-"""Reading the evidence in the database: snapshots of the ledger while the bank runs, and all facts once it rests.
+"""Reading the evidence in the database: snapshots of the ledger while the bank runs, and its whole state once it rests.
 
 Every statement about the books is in this file, so that a changed column is one edit.
 """
@@ -131,7 +131,7 @@ async def watch_ledger(database: BankDatabase, clock_s: Callable[[], float], int
         await asyncio.sleep(SNAPSHOT_EVERY_S)
 
 
-async def read_facts(database: BankDatabase) -> DatabaseState:
+async def read_database(database: BankDatabase) -> DatabaseState:
     """Read everything the checks look at, all of one moment."""
     async with database.snapshot() as connection:
         entries = [EntryRow(*row) for row in await connection.fetch(ENTRIES)]

@@ -32,7 +32,7 @@ class _Happened:
 class _Resolving:
     """The intermediate results of the resolution."""
 
-    facts: DatabaseState | None
+    database: DatabaseState | None
     user_ids: Mapping[int, str]
     ids_by_number: Mapping[str, str]
     terms: Terms
@@ -46,7 +46,7 @@ class _Resolving:
 def resolve(
     by_key: Mapping[Caller, Sequence[Attempt]],
     *,
-    facts: DatabaseState | None,
+    database: DatabaseState | None,
     user_ids: Mapping[int, str],
     ids_by_number: Mapping[str, str],
     terms: Terms,
@@ -56,7 +56,7 @@ def resolve(
     What ends a hold comes after the hold, and a reversal after its original; the reversal of all that is left comes
     after those that say how much.
     """
-    found = _Resolving(facts, user_ids, ids_by_number, terms)
+    found = _Resolving(database, user_ids, ids_by_number, terms)
     turns: list[list[tuple[Caller, list[Attempt]]]] = [[], [], [], []]
     for caller, sent in by_key.items():
         attempts = [attempt for attempt in sent if attempt.operation.kind in MONEY_KINDS]
@@ -94,10 +94,10 @@ def _happened(found: _Resolving, caller: Caller, attempts: Sequence[Attempt]) ->
     if not any(attempt.outcome in {"unknown", "error"} for attempt in attempts):
         return None
     found.unknown += all(attempt.outcome in {"unknown", "error"} for attempt in attempts)
-    if found.facts is None:
+    if found.database is None:
         found.unresolved.append(f"whether {attempts[0]} happened, since the database could not be read")
         return None
-    row = found.facts.keys.get((found.user_ids.get(caller[0], ""), caller[1]))
+    row = found.database.keys.get((found.user_ids.get(caller[0], ""), caller[1]))
     return None if row is None else _booked(row)
 
 
@@ -156,10 +156,10 @@ def _asked(found: _Resolving, attempts: Sequence[Attempt], happened: _Happened) 
     if happened.acknowledged:
         return next(attempt for attempt in attempts if attempt.answer is not None)
     id_ = happened.transaction_ids[0]
-    if attempts[0].operation.kind not in {Kind.TRANSFER, Kind.DEPOSIT} or id_ is None or found.facts is None:
+    if attempts[0].operation.kind not in {Kind.TRANSFER, Kind.DEPOSIT} or id_ is None or found.database is None:
         return attempts[0]
     missing = TransactionRow(id_, "?", 0, "?", "?", "?")
-    return next(_asked_for(attempts, found.facts.transactions.get(id_, missing), found.ids_by_number), None)
+    return next(_asked_for(attempts, found.database.transactions.get(id_, missing), found.ids_by_number), None)
 
 
 def _asked_for(attempts: Sequence[Attempt], row: TransactionRow, ids_by_number: Mapping[str, str]) -> Iterator[Attempt]:

@@ -67,14 +67,14 @@ class PossibleStates:
         by_key: Mapping[Caller, Sequence[Attempt]],
         *,
         oracle: Oracle,
-        facts: DatabaseState | None,
+        database: DatabaseState | None,
         timelines: Timelines | None,
         epoch_ns: int,
     ) -> None:
         self._attempts = attempts
         self._by_key = by_key
         self._oracle = oracle
-        self._facts = facts
+        self._database = database
         self._timelines = timelines
         self._epoch_ns = epoch_ns
 
@@ -192,8 +192,8 @@ class PossibleStates:
     def _may_have_ended_ns(self, expected_hold: ExpectedHold) -> float:
         """Return the first moment at which the hold can have ended: of its time, by the books' own clock."""
         asked = [attempt.invoked_ns for attempt in self._ends.get(expected_hold.hold_id, ())]
-        facts = self._facts
-        row = None if facts is None else facts.holds.get(expected_hold.hold_id)
+        database = self._database
+        row = None if database is None else database.holds.get(expected_hold.hold_id)
         over = NEVER if row is None else row.expires_at_s * 1e9 + self._epoch_ns
         return min([*asked, over])
 
@@ -213,7 +213,7 @@ class PossibleStates:
     @cached_property
     def _expiry_positions(self) -> Mapping[str, int]:
         """The position in the log at which each expired hold ended, by the hold's id."""
-        events = () if self._facts is None else self._facts.events
+        events = () if self._database is None else self._database.events
         return {str(e.data.get("hold_id")): e.position for e in events if e.event_type == "HoldExpiredEvent"}
 
     @cached_property
@@ -222,7 +222,7 @@ class PossibleStates:
 
         Positions are in the order of the commits, and nobody is answered before the commit.
         """
-        events = () if self._facts is None else self._facts.events
+        events = () if self._database is None else self._database.events
         told: list[tuple[int, float]] = []
         for event in events:
             if event.event_type == "TransactionCompletedEvent":

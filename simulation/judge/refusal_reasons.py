@@ -34,7 +34,7 @@ class Asked:
 
 def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
     """Yield the decisions of an answered request: one, or one for each item of a list."""
-    sent, reasons = attempt.sent, evidence.possible_states
+    sent, possible = attempt.sent, evidence.possible_states
     match attempt.operation.kind:
         case Kind.TRANSFER | Kind.DEPOSIT | Kind.WITHDRAW | Kind.AUTHORIZE:
             yield from _moving(evidence, attempt, [sent], attempt.code)
@@ -45,12 +45,12 @@ def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
             else:
                 yield from _moving(evidence, attempt, list(sent.items), attempt.code)
         case Kind.CAPTURE:
-            if (expected_hold := reasons.expected_hold(sent)) is not None:
+            if (expected_hold := possible.expected_hold(sent)) is not None:
                 yield Asked(attempt.code, (expected_hold.account_id, expected_hold.to_account_id), None, 0)
         case Kind.RELEASE:
             yield Asked(attempt.code, (), None, 0)
         case Kind.REVERSE:
-            if (original := reasons.original(sent)) is not None:
+            if (original := possible.original(sent)) is not None:
                 ids = tuple(id_ for id_ in (original.credit_id, original.debit_id) if id_ != OUTSIDE)
                 need_minor = original.amount_minor if sent.amount is None else minor(sent.amount)
                 yield Asked(attempt.code, ids, original.credit_id, need_minor)
@@ -74,50 +74,50 @@ def _moving(evidence: Evidence, attempt: Attempt, items: list[Sent], code: str |
 
 def wrong_refusal(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
     """Return what speaks against a refusal, or None where its reason can have held."""
-    reasons, window = evidence.possible_states, evidence.possible_states.window(attempt)
+    possible, window = evidence.possible_states, evidence.possible_states.window(attempt)
     match one.code:
         case "INSUFFICIENT_FUNDS" if one.debit_id is not None:
-            least = reasons.available_at_least(one.debit_id, window)
+            least = possible.available_at_least(one.debit_id, window)
             if least >= one.need_minor:
                 need = reais(one.need_minor)
                 return f"{need} refused for want of money; the account had {reais(least)} or more to spend"
         case "LIMIT_EXCEEDED" if one.debit_id is not None:
-            limits = reasons.limits(one.debit_id, window)
-            spent = reasons.spent_at_most(one.debit_id, window) + one.counts_minor
+            limits = possible.limits(one.debit_id, window)
+            spent = possible.spent_at_most(one.debit_id, window) + one.counts_minor
             if not any(one.largest_minor > once or spent > a_day for once, a_day in limits):
                 return f"{reais(one.largest_minor)} refused as beyond a limit, and no limit can have been so low"
         case "ACCOUNT_FROZEN" | "ACCOUNT_CLOSED" as code:
             ids = (one.debit_id,) if attempt.operation.kind in STATE_KINDS else one.account_ids
             state = code.removeprefix("ACCOUNT_")
-            if not any(state in reasons.statuses(id_, window) for id_ in ids if id_ is not None):
+            if not any(state in possible.statuses(id_, window) for id_ in ids if id_ is not None):
                 return f"refused with {code}, and no account in it can have been {state.lower()}"
         case "INVALID_INPUT" if attempt.sent.expires_at is not None:
-            if reasons.moment_ns(attempt.sent.expires_at) > window.end_ns:
+            if possible.moment_ns(attempt.sent.expires_at) > window.end_ns:
                 return "refused as too late, and the time of the hold was not over"
         case "ACCOUNT_NOT_EMPTY" if one.debit_id is not None:
-            if not any(reasons.balances(one.debit_id, window)):
+            if not any(possible.balances(one.debit_id, window)):
                 return "refused as not empty, and the account can have held nothing"
         case "HOLD_ENDED" | "CAPTURE_EXCEEDS_HOLD" | "NOT_REVERSIBLE" | "REVERSAL_EXCEEDS_ORIGINAL":
-            return _unfounded_end(evidence, attempt, window)
+            return _wrong_end(evidence, attempt, window)
     return None
 
 
-def _unfounded_end(evidence: Evidence, attempt: Attempt, window: Window) -> str | None:
-    reasons, sent = evidence.possible_states, attempt.sent
+def _wrong_end(evidence: Evidence, attempt: Attempt, window: Window) -> str | None:
+    possible, sent = evidence.possible_states, attempt.sent
     amount_minor = 0 if sent.amount is None else minor(sent.amount)
-    expected_hold, original = reasons.expected_hold(sent), reasons.original(sent)
+    expected_hold, original = possible.expected_hold(sent), possible.original(sent)
     match attempt.code:
         case "HOLD_ENDED":
-            is_over = reasons.expires_ns(sent.about_id or "") <= window.end_ns
-            if not is_over and not reasons.others_may_have_ended(attempt, window):
+            is_over = possible.expires_ns(sent.about_id or "") <= window.end_ns
+            if not is_over and not possible.others_may_have_ended(attempt, window):
                 return "refused as ended, and nothing can have ended the hold"
         case "CAPTURE_EXCEEDS_HOLD" if expected_hold is not None and amount_minor <= expected_hold.amount_minor:
             return f"{reais(amount_minor)} refused as more than the {reais(expected_hold.amount_minor)} that are held"
         case "NOT_REVERSIBLE" if original is not None and original.kind != "REVERSAL":
-            if reasons.reversed_at_most(attempt, window) < original.amount_minor:
+            if possible.reversed_at_most(attempt, window) < original.amount_minor:
                 return "refused as reversed already, and there must be something left"
         case "REVERSAL_EXCEEDS_ORIGINAL" if original is not None:
-            left = original.amount_minor - reasons.reversed_at_most(attempt, window)
+            left = original.amount_minor - possible.reversed_at_most(attempt, window)
             if amount_minor <= left:
                 return f"{reais(amount_minor)} refused as more than is left, which is {reais(left)} or more"
     return None
@@ -125,13 +125,13 @@ def _unfounded_end(evidence: Evidence, attempt: Attempt, window: Window) -> str 
 
 def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
     """Return why what was done should have been refused, or None where it may have been right."""
-    reasons, window = evidence.possible_states, evidence.possible_states.window(attempt)
+    possible, window = evidence.possible_states, evidence.possible_states.window(attempt)
     for id_ in one.account_ids:
-        states = reasons.statuses(id_, window)
+        states = possible.statuses(id_, window)
         if "ACTIVE" not in states:
             return f"money moved, and account {id_} was {' or '.join(sorted(map(str, states))).lower()} all along"
     if one.debit_id is not None and one.counts_minor:
-        limits, spent = reasons.limits(one.debit_id, window), reasons.spent_at_least(one.debit_id, window)
+        limits, spent = possible.limits(one.debit_id, window), possible.spent_at_least(one.debit_id, window)
         if all(one.largest_minor > once for once, _ in limits):
             return f"{reais(one.largest_minor)} left the account, and its limit was lower all along"
         if all(spent + one.counts_minor > a_day for _, a_day in limits):
@@ -139,15 +139,15 @@ def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
     if attempt.operation.kind in {Kind.FREEZE, Kind.UNFREEZE} and one.debit_id is not None:
         # What it has done itself is among what can have been true; before it, the account was closed for good.
         before = Window(window.begin_ns, window.begin_ns)
-        if reasons.statuses(one.debit_id, before) == {"CLOSED"}:
+        if possible.statuses(one.debit_id, before) == {"CLOSED"}:
             return "the account was closed, and has another state now"
     if attempt.operation.kind is Kind.CLOSE and one.debit_id is not None:
-        balances = reasons.balances(one.debit_id, window)
+        balances = possible.balances(one.debit_id, window)
         if balances and all(balances):
             return "the account was closed, and held money all along"
     if attempt.operation.kind in {Kind.CAPTURE, Kind.RELEASE}:
-        if reasons.expires_ns(attempt.sent.about_id or "") <= window.begin_ns:
+        if possible.expires_ns(attempt.sent.about_id or "") <= window.begin_ns:
             return "the hold was ended by a request that was sent after its time was over"
-    elif attempt.sent.expires_at is not None and reasons.moment_ns(attempt.sent.expires_at) <= window.begin_ns:
+    elif attempt.sent.expires_at is not None and possible.moment_ns(attempt.sent.expires_at) <= window.begin_ns:
         return "money was held until a moment that was over when it was asked for"
     return None

@@ -85,12 +85,12 @@ class Timelines:
     """The timelines of every account, and the order of all transactions in the log."""
 
     def __init__(
-        self, facts: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
+        self, database: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
     ) -> None:
-        self.moments = moments_of(facts, by_key, user_ids)
-        self.accounts = {id_: AccountTimeline(facts.entries.get(id_, ()), self.moments) for id_ in facts.accounts}
+        self.moments = moments_of(database, by_key, user_ids)
+        self.accounts = {id_: AccountTimeline(database.entries.get(id_, ()), self.moments) for id_ in database.accounts}
         self.positions: dict[str, int] = {}
-        for event in facts.events:
+        for event in database.events:
             if event.event_type == "TransactionInitiatedEvent":
                 self.positions.setdefault(event.aggregate_id, event.position)
 
@@ -112,7 +112,7 @@ class Timelines:
 
 
 def moments_of(
-    facts: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
+    database: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
 ) -> dict[str, Moments]:
     """Return the moments of each transaction that somebody in the plan asked for."""
     told: dict[str, int] = {}
@@ -123,7 +123,7 @@ def moments_of(
         if not attempts:
             continue
         asked[caller] = min(attempt.invoked_ns for attempt in attempts)
-        row = facts.keys.get((user_ids.get(caller[0], ""), caller[1]))
+        row = database.keys.get((user_ids.get(caller[0], ""), caller[1]))
         caller_of.update(dict.fromkeys(row.transaction_ids if row is not None else (), caller))
         for attempt in attempts:
             for move in moves_in(attempt.answer):
@@ -134,5 +134,5 @@ def moments_of(
         for transaction, caller in caller_of.items()
     }
     # A fee is asked for and told of together with what it is for.
-    fees = [row for row in facts.transactions.values() if row.kind == "FEE" and row.related_id in moments]
+    fees = [row for row in database.transactions.values() if row.kind == "FEE" and row.related_id in moments]
     return moments | {fee.id: moments[fee.related_id] for fee in fees if fee.related_id is not None}

@@ -49,6 +49,6 @@ def plant() -> None:
 MUTANT = Mutant(
     name="cursor_skips",
     explanation=__doc__ or "",
-    caught_by=("audit_complete", "days_are_true"),
+    caught_by=("audit_complete", "days_match_entries"),
     plant=plant,
 )

@@ -20,6 +20,6 @@ def plant() -> None:
 MUTANT = Mutant(
     name="history_line_lost",
     explanation=__doc__ or "",
-    caught_by=("reads_are_true",),
+    caught_by=("reads_match_entries",),
     plant=plant,
 )

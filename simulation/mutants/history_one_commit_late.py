@@ -18,6 +18,6 @@ def plant() -> None:
 MUTANT = Mutant(
     name="history_one_commit_late",
     explanation=__doc__ or "",
-    caught_by=("fields_are_true",),
+    caught_by=("fields_match_rows",),
     plant=plant,
 )

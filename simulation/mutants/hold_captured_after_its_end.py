@@ -24,7 +24,7 @@ def plant() -> None:
 MUTANT = Mutant(
     name="hold_captured_after_its_end",
     explanation=__doc__ or "",
-    caught_by=("rows_are_true",),
+    caught_by=("rows_match_requests",),
     plant=plant,
     warm_up=True,
 )

@@ -19,7 +19,7 @@ def plant() -> None:
 MUTANT = Mutant(
     name="hold_life_ignored",
     explanation=__doc__ or "",
-    caught_by=("rows_are_true",),
+    caught_by=("rows_match_requests",),
     plant=plant,
     scenario="payday",
 )

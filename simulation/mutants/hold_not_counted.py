@@ -12,7 +12,7 @@ def plant() -> None:
 MUTANT = Mutant(
     name="hold_not_counted",
     explanation=__doc__ or "",
-    caught_by=("no_overdraft", "reads_are_true"),
+    caught_by=("no_overdraft", "reads_match_entries"),
     plant=plant,
     unguard=("alter table accounts drop constraint if exists customers_do_not_overdraw",),
     scenario="payday",

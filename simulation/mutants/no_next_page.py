@@ -19,7 +19,7 @@ def plant() -> None:
 MUTANT = Mutant(
     name="no_next_page",
     explanation=__doc__ or "",
-    caught_by=("fields_are_true",),
+    caught_by=("fields_match_rows",),
     plant=plant,
     scenario="hot_account",
 )

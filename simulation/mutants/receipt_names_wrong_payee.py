@@ -21,6 +21,6 @@ def plant() -> None:
 MUTANT = Mutant(
     name="receipt_names_wrong_payee",
     explanation=__doc__ or "",
-    caught_by=("fields_are_true",),
+    caught_by=("fields_match_rows",),
     plant=plant,
 )

@@ -7,7 +7,7 @@ from time import monotonic_ns
 from fixtures.backends import Backend
 from simulation.faults.inject import Injector
 from simulation.judge.database_state import DatabaseState, LedgerSnapshot
-from simulation.judge.observe import read_facts, read_ledger, watch_ledger
+from simulation.judge.observe import read_database, read_ledger, watch_ledger
 from simulation.metrics.scrape import Scraper
 from simulation.model.progress import Progress
 from simulation.stack.bank_check import BankCheck
@@ -24,7 +24,7 @@ class Observations:
     began_ns: int = field(default_factory=monotonic_ns)
     drive_began_ns: int | None = None
     snapshots: list[LedgerSnapshot] = field(default_factory=list)
-    facts: DatabaseState | None = None
+    database: DatabaseState | None = None
     drained: bool = False
     overtime_s: float = 0.0
     bank_check: BankCheck | None = None
@@ -59,7 +59,7 @@ async def come_to_rest(
                 seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
             progress.step("Reading the books")
             seen.snapshots.append(await read_ledger(database, seen.clock_s()))
-            seen.facts = await read_facts(database)
+            seen.database = await read_database(database)
     except DATABASE_ERRORS as error:
         seen.notes.append(f"the database could not be read at the end: {type(error).__name__}")
     await scraper.run_once()

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic_ns, time_ns
 
 from fixtures.backends import Backend
-from simulation.checks import judge
+from simulation.checks import run_checks
 from simulation.client.history import History
 from simulation.client.send import BankClient
 from simulation.coverage.count import coverage
@@ -114,7 +114,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
     evidence = Evidence(
         plan=plan,
         attempts=history.attempts,
-        facts=seen.facts,
+        database=seen.database,
         snapshots=seen.snapshots,
         logs=stack.logs,
         secrets=_secrets(plan, driver, stack.token_secret),
@@ -126,7 +126,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         epoch_ns=monotonic_ns() - time_ns(),
     )
     totals, samples = scraper.totals(), driver.samples()
-    checks = judge(evidence)
+    checks = run_checks(evidence)
     return RunResult(
         scenario=plan.scenario,
         seed=plan.seed,

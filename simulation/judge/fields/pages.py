@@ -4,24 +4,24 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simulation.judge.fields.books import us_of
 from simulation.judge.fields.place import Place, Sentences
-from simulation.judge.fields.truth import us_of
 
 
 def connection(place: Place) -> Sentences:
     """Look at a page of an account's history, or of a statement of it."""
     edges = place.shown.get("edges", ())
     account_id = place.account_id
-    entries = [place.truth.entries.get((account_id, edge["node"]["id"])) for edge in edges]
+    entries = [place.books.entries.get((account_id, edge["node"]["id"])) for edge in edges]
     if not all(entries):
-        return  # `reads_are_true` names the line
+        return  # `reads_match_entries` names the line
     versions = [entry.version for entry in entries if entry is not None]
     yield from nodes(place)
     yield from _cursors(place, edges, versions)
     oldest, newest = _ends(place)
     info = place.shown.get("pageInfo", {})
     after = place.attempt.sent.after
-    if after is not None and (known := place.truth.cursors.get((account_id, after))) is not None:
+    if after is not None and (known := place.books.cursors.get((account_id, after))) is not None:
         newest = known - 1
         if versions and versions[0] != newest:
             yield f"the page after line {known} begins with line {versions[0]}"
@@ -46,7 +46,7 @@ def _ends(place: Place) -> tuple[int, int | None]:
     """Return the line before the oldest that can be shown, and the newest; None for the newest of a moving history."""
     if place.parent is None or place.parent.type_name != "AccountStatement":
         return 0, None
-    sent, rows = place.attempt.sent, place.truth.facts.entries.get(place.account_id, ())
+    sent, rows = place.attempt.sent, place.books.database.entries.get(place.account_id, ())
     assert sent.since is not None
     assert sent.until is not None
     before, until = (sum(row.at_us < us_of(moment) for row in rows) for moment in (sent.since, sent.until))
@@ -55,7 +55,7 @@ def _ends(place: Place) -> tuple[int, int | None]:
 
 def _fresh(place: Place, versions: Sequence[int]) -> Sentences:
     """Look for lines that a first page leaves out, though the same person had been told of them."""
-    timeline = place.truth.timeline(place.account_id)
+    timeline = place.books.timeline(place.account_id)
     if timeline is None:
         return
     newest = versions[0] if versions else 0
@@ -68,7 +68,7 @@ def _cursors(place: Place, edges: Sequence[Mapping[str, Any]], versions: Sequenc
     for edge, version in zip(edges, versions, strict=True):
         if "cursor" not in edge:
             continue
-        known = place.truth.cursors.setdefault((place.account_id, edge["cursor"]), version)
+        known = place.books.cursors.setdefault((place.account_id, edge["cursor"]), version)
         if known != version:
             yield f"the cursor {edge['cursor']} stands for line {version}, and stood for line {known}"
 
@@ -95,7 +95,7 @@ def page_info(info: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], after
 
 def audit_page(place: Place) -> Sentences:
     """Look at a page of the audit trail: the latest first, none left out."""
-    rows = place.truth.rows["audit_logs"]
+    rows = place.books.rows["audit_logs"]
     edges = place.shown.get("edges", ())
     shown = [rows[edge["node"]["id"]] for edge in edges if edge["node"]["id"] in rows]
     yield from nodes(place)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulation.judge.database_state import Row
-from simulation.judge.fields.truth import Object, Truth
+from simulation.judge.fields.books import Books, Object
 from simulation.model.attempts import Attempt
 
 TABLES = {
@@ -25,7 +25,7 @@ class NoSuchRowError(LookupError):
 class Place:
     """An object of an answer. `name` is the field that shows it."""
 
-    truth: Truth
+    books: Books
     attempt: Attempt
     type_name: str
     name: str
@@ -40,7 +40,7 @@ class Place:
             place = place.parent
         assert place is not None, "only what is within an object that has a row is asked for one"
         id_ = place.shown.get("id")
-        row = self.truth.row(TABLES[place.type_name], id_)
+        row = self.books.row(TABLES[place.type_name], id_)
         if row is None:
             raise NoSuchRowError(f"shows {place.type_name} {id_}, and there is none")
         return row
@@ -56,7 +56,7 @@ class Place:
 
     def within(self, name: str, shown: Object, type_name: str) -> "Place":
         """Return an object that this one shows."""
-        return Place(self.truth, self.attempt, type_name, name, shown, self)
+        return Place(self.books, self.attempt, type_name, name, shown, self)
 
     @property
     def path(self) -> str:

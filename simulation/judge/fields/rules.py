@@ -6,8 +6,8 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from simulation.judge.fields.books import Between, Instant, Money, OneOf, instant
 from simulation.judge.fields.place import Place
-from simulation.judge.fields.truth import Between, Instant, Money, OneOf, instant
 from simulation.model.operations import Kind
 from simulation.model.people import punctuated
 
@@ -27,26 +27,26 @@ def _money(name: str) -> Rule:
 
 
 def _number(name: str) -> Rule:
-    return lambda place: place.truth.number(place.row[name])
+    return lambda place: place.books.number(place.row[name])
 
 
 def _status(place: Place) -> object:
     kind = place.attempt.operation.kind
     if kind is Kind.OPEN_ACCOUNT:
         return "ACTIVE"
-    reasons = place.truth.evidence.possible_states
-    return OneOf(frozenset(reasons.statuses(place.shown["id"], place.truth.window(place.attempt))))
+    possible = place.books.evidence.possible_states
+    return OneOf(frozenset(possible.statuses(place.shown["id"], place.books.window(place.attempt))))
 
 
 def _balance(place: Place) -> object:
     if place.attempt.operation.kind is Kind.OPEN_ACCOUNT:
         return Money(0)
-    balances = place.truth.evidence.possible_states.balances(place.shown["id"], place.truth.window(place.attempt))
+    balances = place.books.evidence.possible_states.balances(place.shown["id"], place.books.window(place.attempt))
     return OneOf(frozenset(Money(balance) for balance in balances))
 
 
 def _held(place: Place) -> object:
-    return place.truth.held_bounds(place.shown["id"], place.truth.window(place.attempt))
+    return place.books.held_bounds(place.shown["id"], place.books.window(place.attempt))
 
 
 def _available(place: Place) -> object:
@@ -71,35 +71,35 @@ def _captured(place: Place) -> object:
 
 def _limit(which: int) -> Rule:
     def rule(place: Place) -> object:
-        limits = place.truth.evidence.possible_states.limits(place.account_id, place.truth.window(place.attempt))
+        limits = place.books.evidence.possible_states.limits(place.account_id, place.books.window(place.attempt))
         return OneOf(frozenset(Money(pair[which]) for pair in limits))
 
     return rule
 
 
 def _left_today(place: Place) -> object:
-    reasons, window = place.truth.evidence.possible_states, place.truth.window(place.attempt)
+    possible, window = place.books.evidence.possible_states, place.books.window(place.attempt)
     a_day = minor_of(place.shown["perDay"])
-    least = a_day - reasons.spent_at_most(place.account_id, window)
-    return Between(max(0, least), max(0, a_day - reasons.spent_at_least(place.account_id, window)))
+    least = a_day - possible.spent_at_most(place.account_id, window)
+    return Between(max(0, least), max(0, a_day - possible.spent_at_least(place.account_id, window)))
 
 
 def _fee(place: Place) -> object:
     if place.shown.get("transaction") is None:
         return None
     kind = {"WithdrawPayload": "WITHDRAWAL"}.get(place.type_name, "TRANSFER")
-    return Money(place.truth.evidence.plan.terms.fee_minor(kind))
+    return Money(place.books.evidence.plan.terms.fee_minor(kind))
 
 
 def _available_after(place: Place) -> object:
     """Return what the batch that decided it can have left to be spent: a balance without what was held."""
     hold = place.shown.get("hold")
-    row = None if hold is None else place.truth.row("holds", hold["id"])
+    row = None if hold is None else place.books.row("holds", hold["id"])
     if row is None:
         return None
     made = place.attempt.operation.kind is Kind.AUTHORIZE
     at = instant(row["created_at" if made else "ended_at"])
-    balances, held = place.truth.standings(str(row["account_id"]), round(at.timestamp() * 1e6))
+    balances, held = place.books.standings(str(row["account_id"]), round(at.timestamp() * 1e6))
     return OneOf(frozenset(Money(balance - some) for balance in balances for some in held))
 
 
@@ -142,7 +142,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Account.availableBalance": _available,
         "Account.heldBalance": _held,
         "Account.createdAt": _moment("created_at"),
-        "Account.balanceAt": _anything,  # `reads_are_true` holds looks into the past against the entries
+        "Account.balanceAt": _anything,  # `reads_match_entries` holds looks into the past against the entries
         "AccountLimits.perTransfer": _limit(0),
         "AccountLimits.perDay": _limit(1),
         "AccountLimits.leftToday": _left_today,

@@ -8,9 +8,9 @@ from typing import Any
 
 from simulation.judge.database_state import EntryRow
 from simulation.judge.fields import pages
+from simulation.judge.fields.books import instant
 from simulation.judge.fields.place import Place, Sentences
 from simulation.judge.fields.rules import minor_of
-from simulation.judge.fields.truth import instant
 from simulation.model.answers import Opened
 from simulation.model.operations import Kind
 
@@ -45,11 +45,11 @@ def user(place: Place) -> Sentences:
     """Require every account that the person was told of, and only theirs, oldest first."""
     if "accounts" not in place.shown:
         return
-    evidence, shown = place.truth.evidence, [account["id"] for account in place.shown["accounts"]]
+    evidence, shown = place.books.evidence, [account["id"] for account in place.shown["accounts"]]
     if shown != sorted(shown):
         yield "the accounts are not in the order of their opening"
     for id_ in shown:
-        account = place.truth.row("accounts", id_)
+        account = place.books.row("accounts", id_)
         if account is not None and account["user_id"] != place.shown.get("id"):
             yield f"account {id_} is listed, and is somebody else's"
     told = {
@@ -76,21 +76,21 @@ def account(place: Place) -> Sentences:
 
 def _holds(place: Place) -> Sentences:
     shown = [hold["id"] for hold in place.shown["holds"]]
-    on = [h for h in place.truth.facts.holds.values() if h.account_id == place.shown["id"]]
+    on = [h for h in place.books.database.holds.values() if h.account_id == place.shown["id"]]
     if shown != sorted(shown, reverse=True):
         yield "the holds are not the latest first"
     if unknown := set(shown) - {hold.id for hold in on}:
         yield f"hold {min(unknown)} is shown, and is none of the account's"
-    told = place.truth.evidence.possible_states.holds_told_before(place.shown["id"], place.attempt.invoked_ns)
+    told = place.books.evidence.possible_states.holds_told_before(place.shown["id"], place.attempt.invoked_ns)
     if len(shown) < HOLDS_SHOWN and (missing := told - set(shown)):
         yield f"hold {min(missing)} is not shown, and was made before"
 
 
 def _days(place: Place) -> Sentences:
     """Compare the days with what the entries until one of them add up to, since a summary may be behind."""
-    entries = place.truth.facts.entries.get(place.shown["id"], ())
+    entries = place.books.database.entries.get(place.shown["id"], ())
     newest = len(entries)
-    if (timeline := place.truth.timeline(place.shown["id"])) is not None:
+    if (timeline := place.books.timeline(place.shown["id"])) is not None:
         newest = min(newest, timeline.newest_possible(place.attempt.ended_ns))
     shown = [_day(day) for day in place.shown["days"]]
     if not any(shown == _added_up(entries[:count]) for count in range(newest, -1, -1)):
@@ -117,22 +117,22 @@ def _added_up(entries: Any) -> list[tuple[object, ...]]:
 
 def tokens(place: Place) -> Sentences:
     """Require that tokens end when the settings say, and that the access token says the same."""
-    ended_us = place.truth.moment_us(place.attempt.ended_ns)
-    began_us = place.truth.moment_us(place.attempt.invoked_ns)
+    ended_us = place.books.moment_us(place.attempt.ended_ns)
+    began_us = place.books.moment_us(place.attempt.invoked_ns)
     for name, life_s in (("access", ACCESS_MINUTES * 60), ("refresh", REFRESH_DAYS * 86_400)):
         ends_us = instant(place.shown[f"{name}TokenExpiresAt"]).timestamp() * 1e6 - life_s * 1e6
         if not began_us - SLACK_US <= ends_us <= ended_us + SLACK_US:
             yield f"the {name} token does not end {life_s} seconds after it was given"
     claims = _claims(place.shown["accessToken"])
-    owner = place.truth.evidence.user_ids.get(place.attempt.operation.person)
+    owner = place.books.evidence.user_ids.get(place.attempt.operation.person)
     if owner is not None and claims.get("sub") != owner:
         yield "the access token is somebody else's"
     if claims.get("exp") != int(instant(place.shown["accessTokenExpiresAt"]).timestamp()):
         yield "the access token does not end when the answer says"
-    role = (place.truth.row("users", owner) or {}).get("role")
+    role = (place.books.row("users", owner) or {}).get("role")
     if role is not None and claims.get("role", role) != role:
         yield f"the access token is a {claims.get('role')}'s, and the person is a {role}"
-    if (place.truth.row("sessions", claims.get("sid")) or {}).get("user_id") != claims.get("sub"):
+    if (place.books.row("sessions", claims.get("sid")) or {}).get("user_id") != claims.get("sub"):
         yield "the access token is of no session of its owner's"
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from simulation.client.payloads import FIELDS
+from simulation.judge.fields.books import Between, Books, Instant, Money, Object, OneOf, instant
 from simulation.judge.fields.contract import leaves, types
 from simulation.judge.fields.place import NoSuchRowError, Place
 from simulation.judge.fields.rules import ANYTHING, RULES
 from simulation.judge.fields.shapes import SHAPES
-from simulation.judge.fields.truth import Between, Instant, Money, Object, OneOf, Truth, instant
 from simulation.model.attempts import Attempt
 from simulation.model.operations import READ_KINDS, Intent
 
@@ -19,14 +19,14 @@ RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[
 """The form of a moment in answers: always with microseconds, so that texts sort as moments do."""
 
 
-def wrong_fields(truth: Truth, attempt: Attempt) -> Iterator[tuple[str, str]]:
+def wrong_fields(books: Books, attempt: Attempt) -> Iterator[tuple[str, str]]:
     """Yield (field, sentence) for each field of an answer that does not show what the books say."""
     shown = _root(attempt)
     if shown is None:
         return
     root = "Query" if attempt.operation.kind in READ_KINDS else "Mutation"
     field = FIELDS[attempt.operation.kind]
-    yield from _object(Place(truth, attempt, types()[root][field], field, shown))
+    yield from _object(Place(books, attempt, types()[root][field], field, shown))
 
 
 def _root(attempt: Attempt) -> Object | None:

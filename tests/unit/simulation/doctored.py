@@ -17,9 +17,9 @@ def verdict(name: str, evidence: Evidence) -> Verdict:
     return CHECKS[name].check(evidence).verdict
 
 
-def with_facts(evidence: Evidence, **changes: Any) -> Evidence:
-    assert evidence.facts is not None
-    return replace(evidence, facts=replace(evidence.facts, **changes))
+def with_database(evidence: Evidence, **changes: Any) -> Evidence:
+    assert evidence.database is not None
+    return replace(evidence, database=replace(evidence.database, **changes))
 
 
 def with_attempt(evidence: Evidence, attempt: Attempt, **changes: Any) -> Evidence:
@@ -35,6 +35,6 @@ def transfer(evidence: Evidence) -> Attempt:
     return first(evidence, lambda a: a.operation.kind is Kind.TRANSFER and isinstance(a.answer, Moved))
 
 
-def facts_of(evidence: Evidence) -> DatabaseState:
-    assert evidence.facts is not None
-    return evidence.facts
+def database_of(evidence: Evidence) -> DatabaseState:
+    assert evidence.database is not None
+    return evidence.database

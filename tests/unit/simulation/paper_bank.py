@@ -100,7 +100,7 @@ class PaperBank:
         """Register the administrator, as the command line does."""
         self._register(email, password, "ADMIN")
 
-    def facts(self) -> DatabaseState:
+    def database(self) -> DatabaseState:
         """Return the books as an observer would read them."""
         return DatabaseState(
             users=list(self.users.values()),

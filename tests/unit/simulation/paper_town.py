@@ -69,8 +69,8 @@ class PaperTown(PaperBank):
         super().__post_init__()
         self.accounts[FEES] = AccountRow(FEES, None, "FEES", "FEES-BRL", "BRL", 0, 0)
 
-    def facts(self) -> DatabaseState:
-        return replace(super().facts(), holds=dict(self.holds))
+    def database(self) -> DatabaseState:
+        return replace(super().database(), holds=dict(self.holds))
 
     def act(self, name: str, variables: dict[str, Any], token: str) -> Reply:
         # What one request does has one moment, later than all before it.

@@ -1,11 +1,13 @@
 """Each check passes what is right and fails what was doctored; what it could not look at it never passes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulation.checks import CHECKS, judge
+from simulation import checks
+from simulation.checks import CHECKS, run_checks
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.database_state import EntryRow, LedgerSnapshot
 from simulation.judge.evidence import Evidence
@@ -14,20 +16,20 @@ from simulation.model.people import Role
 from simulation.model.result import Verdict
 from simulation.stack.bank_check import BankCheck
 from tests.unit.simulation.conftest import Play, short_plan
-from tests.unit.simulation.doctored import facts_of, first, verdict, with_attempt, with_facts
+from tests.unit.simulation.doctored import database_of, first, verdict, with_attempt, with_database
 from tests.unit.simulation.paper_bank import CASH
 
 
 @pytest.mark.parametrize("scenario", ["first_day", "double_click", "hot_account", "retries"])
 async def test_a_bank_that_is_right_passes_every_check(play: Play, scenario: str) -> None:
     _, evidence = await play(plan=short_plan(scenario))
-    wrong = [result for result in judge(evidence) if result.verdict is not Verdict.PASS]
+    wrong = [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS]
     assert wrong == []
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_that_has_looked_at_nothing_does_not_pass(name: str) -> None:
-    nothing = Evidence(plan=short_plan(), attempts=[], facts=None)
+    nothing = Evidence(plan=short_plan(), attempts=[], database=None)
     assert verdict(name, nothing) is Verdict.UNKNOWN
 
 
@@ -36,17 +38,17 @@ def test_a_check_that_has_looked_at_nothing_does_not_pass(name: str) -> None:
     [
         "acknowledged_is_durable",
         "read_your_writes",
-        "reads_are_true",
+        "reads_match_entries",
         "snapshot_reads",
         "balances_match_oracle",
         "events_complete",
         "audit_complete",
-        "days_are_true",
+        "days_match_entries",
         "no_deadlocks",
     ],
 )
 def test_without_the_database_a_check_that_needs_it_is_unknown(name: str, evidence: Evidence) -> None:
-    assert verdict(name, replace(evidence, facts=None)) is Verdict.UNKNOWN
+    assert verdict(name, replace(evidence, database=None)) is Verdict.UNKNOWN
 
 
 def test_a_sentence_of_the_banks_own_check_is_a_violation(evidence: Evidence) -> None:
@@ -97,12 +99,12 @@ def test_a_negative_balance_in_an_answer_is_an_overdraft(evidence: Evidence) -> 
 
 
 def test_a_negative_entry_of_a_customer_is_an_overdraft_and_one_of_the_bank_is_not(evidence: Evidence) -> None:
-    facts = facts_of(evidence)
-    assert facts.entries[CASH][0].balance_after_minor < 0
+    database = database_of(evidence)
+    assert database.entries[CASH][0].balance_after_minor < 0
     assert verdict("no_overdraft", evidence) is Verdict.PASS
-    account = next(id_ for id_ in facts.entries if id_ != CASH)
-    rows = [replace(facts.entries[account][0], balance_after_minor=-1)]
-    assert verdict("no_overdraft", with_facts(evidence, entries={**facts.entries, account: rows})) is Verdict.FAIL
+    account = next(id_ for id_ in database.entries if id_ != CASH)
+    rows = [replace(database.entries[account][0], balance_after_minor=-1)]
+    assert verdict("no_overdraft", with_database(evidence, entries={**database.entries, account: rows})) is Verdict.FAIL
 
 
 def test_a_snapshot_with_an_overdrawn_account_is_an_overdraft(evidence: Evidence) -> None:
@@ -118,27 +120,36 @@ def test_an_answer_outside_of_the_contract_is_noticed(evidence: Evidence) -> Non
 
 def test_violations_are_told_by_count_first_worst_and_last() -> None:
     builder = CheckResultBuilder("name", "title")
-    builder.look(4)
+    builder.examine(4)
     for text, size in (("a", 1), ("b", 9), ("c", 2)):
-        builder.broke(text, size)
+        builder.add_violation(text, size)
     result = builder.result()
     assert (result.count, result.violations) == (3, ("first: a", "worst: b", "last: c"))
 
 
 def test_one_violation_is_told_once() -> None:
     builder = CheckResultBuilder("name", "title")
-    builder.look()
-    builder.broke("a", 1)
+    builder.examine()
+    builder.add_violation("a", 1)
     assert builder.result().violations == ("a",)
 
 
 def test_an_entry_is_what_the_timeline_is_made_of(evidence: Evidence) -> None:
     timelines = evidence.timelines
     assert timelines is not None
-    rows: list[EntryRow] = list(facts_of(evidence).entries[CASH])
+    rows: list[EntryRow] = list(database_of(evidence).entries[CASH])
     assert timelines.accounts[CASH].balances == [0, *(row.balance_after_minor for row in rows)]
 
 
 def test_a_snapshot_counts_as_looked_at(evidence: Evidence) -> None:
     more = replace(evidence, snapshots=[*evidence.snapshots, LedgerSnapshot(1.0, 0, {"BRL": 0}, {"BRL": 0}, [], [])])
     assert CHECKS["conservation"].check(more).examined == CHECKS["conservation"].check(evidence).examined + 1
+
+
+SHARED = {"__init__", "log_texts", "result_builder", "whole_rows"}
+"""The files of `simulation/checks/` that several checks share."""
+
+
+def test_every_check_has_a_file_of_its_name() -> None:
+    files = {path.stem for path in Path(checks.__file__).parent.glob("*.py")}
+    assert files - SHARED == set(CHECKS)

@@ -12,16 +12,16 @@ from simulation.judge.evidence import Evidence
 from simulation.model.answers import Moved
 from simulation.model.result import Verdict
 from tests.unit.simulation.conftest import Play, short_plan
-from tests.unit.simulation.doctored import facts_of, transfer, verdict, with_facts
+from tests.unit.simulation.doctored import database_of, transfer, verdict, with_database
 from tests.unit.simulation.paper_bank import CASH, HideAnswer, PaperBank
 
 
 def test_a_balance_other_than_what_requests_add_up_to_is_noticed(evidence: Evidence) -> None:
-    facts = facts_of(evidence)
-    for id_ in (CASH, next(id_ for id_ in facts.entries if id_ != CASH)):
-        account = facts.accounts[id_]
-        wrong = {**facts.accounts, id_: replace(account, balance_minor=account.balance_minor + 1)}
-        assert verdict("balances_match_oracle", with_facts(evidence, accounts=wrong)) is Verdict.FAIL
+    database = database_of(evidence)
+    for id_ in (CASH, next(id_ for id_ in database.entries if id_ != CASH)):
+        account = database.accounts[id_]
+        wrong = {**database.accounts, id_: replace(account, balance_minor=account.balance_minor + 1)}
+        assert verdict("balances_match_oracle", with_database(evidence, accounts=wrong)) is Verdict.FAIL
 
 
 async def test_an_unknown_outcome_is_resolved_by_the_books_whichever_way_it_went(
@@ -49,21 +49,21 @@ async def test_an_unknown_outcome_is_resolved_by_the_books_whichever_way_it_went
     assert result.verdict is Verdict.PASS
     assert "were resolved by the books" in result.note
     assert verdict("exactly_once", evidence) is Verdict.PASS
-    unresolved = CHECKS["balances_match_oracle"].check(replace(evidence, facts=None))
+    unresolved = CHECKS["balances_match_oracle"].check(replace(evidence, database=None))
     assert unresolved.verdict is Verdict.UNKNOWN
 
 
 def test_books_that_contradict_an_unknown_outcome_fail(evidence: Evidence) -> None:
     paid = transfer(evidence)
     assert isinstance(paid.answer, Moved)
-    facts, id_ = facts_of(evidence), paid.answer.transaction_id
+    database, id_ = database_of(evidence), paid.answer.transaction_id
     same_key = evidence.by_key[(paid.operation.person, paid.operation.key or "")]
     forgotten = [
         replace(a, outcome="unknown", answer=None, code=None) if a in same_key else a for a in evidence.attempts
     ]
-    doctored = with_facts(
+    doctored = with_database(
         replace(evidence, attempts=forgotten),
-        transactions={**facts.transactions, id_: replace(facts.transactions[id_], amount_minor=1)},
+        transactions={**database.transactions, id_: replace(database.transactions[id_], amount_minor=1)},
     )
     assert verdict("balances_match_oracle", replace(evidence, attempts=forgotten)) is Verdict.PASS
     assert verdict("balances_match_oracle", doctored) is Verdict.FAIL
@@ -72,24 +72,26 @@ def test_books_that_contradict_an_unknown_outcome_fail(evidence: Evidence) -> No
 @pytest.mark.parametrize(
     "doctor",
     [
-        lambda facts: {"events": facts.events[:-1]},
-        lambda facts: {"events": [*facts.events, replace(facts.events[-1], position=len(facts.events) + 1)]},
-        lambda facts: {"events": swapped(facts)},
-        lambda facts: {"head": facts.head + 1},
-        lambda facts: {"positions": {"audit": facts.head, "cache": facts.head - 1}},
-        lambda facts: {"dead_letters": ["cache at position 3: KeyError"]},
-        lambda facts: {"users": facts.users[:-1]},
+        lambda database: {"events": database.events[:-1]},
+        lambda database: {
+            "events": [*database.events, replace(database.events[-1], position=len(database.events) + 1)]
+        },
+        lambda database: {"events": swapped(database)},
+        lambda database: {"head": database.head + 1},
+        lambda database: {"positions": {"audit": database.head, "cache": database.head - 1}},
+        lambda database: {"dead_letters": ["cache at position 3: KeyError"]},
+        lambda database: {"users": database.users[:-1]},
     ],
     ids=["lost", "doubled", "out of order", "head ahead", "not handled", "dead letter", "of nobody"],
 )
 def test_a_log_that_does_not_tell_what_happened_once_and_in_order_is_noticed(evidence: Evidence, doctor: Any) -> None:
-    assert verdict("events_complete", with_facts(evidence, **doctor(facts_of(evidence)))) is Verdict.FAIL
+    assert verdict("events_complete", with_database(evidence, **doctor(database_of(evidence)))) is Verdict.FAIL
 
 
-def swapped(facts: DatabaseState) -> list[Any]:
+def swapped(database: DatabaseState) -> list[Any]:
     """Exchange what two neighbouring events tell, and keep the positions."""
-    a, b = facts.events[-2], facts.events[-1]
-    return [*facts.events[:-2], replace(b, position=a.position), replace(a, position=b.position)]
+    a, b = database.events[-2], database.events[-1]
+    return [*database.events[:-2], replace(b, position=a.position), replace(a, position=b.position)]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,9 @@ def swapped(facts: DatabaseState) -> list[Any]:
     ],
 )
 def test_an_audit_log_that_is_not_the_events_is_noticed(evidence: Evidence, doctor: Any) -> None:
-    assert verdict("audit_complete", with_facts(evidence, audits=doctor(facts_of(evidence).audits))) is Verdict.FAIL
+    assert (
+        verdict("audit_complete", with_database(evidence, audits=doctor(database_of(evidence).audits))) is Verdict.FAIL
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,4 +141,6 @@ def test_an_audit_log_that_is_not_the_events_is_noticed(evidence: Evidence, doct
     ids=["lost", "twice", "debits", "debited", "credits", "credited", "closing balance", "day", "of nobody"],
 )
 def test_days_that_are_not_the_entries_are_noticed(evidence: Evidence, doctor: Any) -> None:
-    assert verdict("days_are_true", with_facts(evidence, days=doctor(facts_of(evidence).days))) is Verdict.FAIL
+    assert (
+        verdict("days_match_entries", with_database(evidence, days=doctor(database_of(evidence).days))) is Verdict.FAIL
+    )

@@ -11,7 +11,7 @@ from simulation.model.answers import Moved
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Kind
 from simulation.model.result import Verdict
-from tests.unit.simulation.doctored import facts_of, first, transfer, verdict, with_attempt, with_facts
+from tests.unit.simulation.doctored import database_of, first, transfer, verdict, with_attempt, with_database
 
 
 def replay_of(evidence: Evidence) -> Attempt:
@@ -45,34 +45,34 @@ def test_a_repetition_refused_as_a_conflict_is_noticed(evidence: Evidence) -> No
 
 
 def test_a_transaction_without_a_key_is_a_second_effect(evidence: Evidence) -> None:
-    facts = facts_of(evidence)
-    extra = replace(next(iter(facts.transactions.values())), id="extra")
-    doctored = with_facts(evidence, transactions={**facts.transactions, "extra": extra})
+    database = database_of(evidence)
+    extra = replace(next(iter(database.transactions.values())), id="extra")
+    doctored = with_database(evidence, transactions={**database.transactions, "extra": extra})
     assert verdict("exactly_once", doctored) is Verdict.FAIL
     assert verdict("balances_match_oracle", doctored) is Verdict.FAIL
 
 
 def test_an_acknowledged_transaction_that_is_not_there_is_lost(evidence: Evidence) -> None:
-    facts, moved = facts_of(evidence), transfer(evidence).answer
+    database, moved = database_of(evidence), transfer(evidence).answer
     assert isinstance(moved, Moved)
-    left = {id_: row for id_, row in facts.transactions.items() if id_ != moved.transaction_id}
-    assert verdict("acknowledged_is_durable", with_facts(evidence, transactions=left)) is Verdict.FAIL
+    left = {id_: row for id_, row in database.transactions.items() if id_ != moved.transaction_id}
+    assert verdict("acknowledged_is_durable", with_database(evidence, transactions=left)) is Verdict.FAIL
 
 
 def test_an_acknowledged_transaction_without_one_of_its_entries_is_half_lost(evidence: Evidence) -> None:
-    facts, moved = facts_of(evidence), transfer(evidence).answer
+    database, moved = database_of(evidence), transfer(evidence).answer
     assert isinstance(moved, Moved)
-    credited = facts.transactions[moved.transaction_id].credit_account_id
-    rows = [row for row in facts.entries[credited] if row.transaction_id != moved.transaction_id]
-    doctored = with_facts(evidence, entries={**facts.entries, credited: rows})
+    credited = database.transactions[moved.transaction_id].credit_account_id
+    rows = [row for row in database.entries[credited] if row.transaction_id != moved.transaction_id]
+    doctored = with_database(evidence, entries={**database.entries, credited: rows})
     assert verdict("acknowledged_is_durable", doctored) is Verdict.FAIL
 
 
 def test_an_acknowledged_user_or_account_that_is_not_there_is_lost(evidence: Evidence) -> None:
-    facts = facts_of(evidence)
-    assert verdict("acknowledged_is_durable", with_facts(evidence, users=facts.users[:-1])) is Verdict.FAIL
-    accounts = dict(list(facts.accounts.items())[:-1])
-    assert verdict("acknowledged_is_durable", with_facts(evidence, accounts=accounts)) is Verdict.FAIL
+    database = database_of(evidence)
+    assert verdict("acknowledged_is_durable", with_database(evidence, users=database.users[:-1])) is Verdict.FAIL
+    accounts = dict(list(database.accounts.items())[:-1])
+    assert verdict("acknowledged_is_durable", with_database(evidence, accounts=accounts)) is Verdict.FAIL
 
 
 def late_hold(evidence: Evidence, expires_at: str | None, *, kept: bool = False) -> Evidence:
@@ -85,7 +85,7 @@ def late_hold(evidence: Evidence, expires_at: str | None, *, kept: bool = False)
     )
     row = KeyRow(evidence.user_ids[operation.person], "a hold", "authorizeHold", None)
     if kept:
-        evidence = with_facts(evidence, keys={**facts_of(evidence).keys, (row.caller_id, row.key): row})
+        evidence = with_database(evidence, keys={**database_of(evidence).keys, (row.caller_id, row.key): row})
     return replace(evidence, attempts=sorted([*evidence.attempts, hold], key=lambda a: a.invoked_ns))
 
 

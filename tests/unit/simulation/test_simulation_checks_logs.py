@@ -12,11 +12,11 @@ from simulation.model.faults import FaultName
 from simulation.model.result import Verdict
 from simulation.plan.draw import draw_plan
 from simulation.scenarios import SCENARIOS
-from tests.unit.simulation.doctored import transfer, verdict, with_attempt, with_facts
+from tests.unit.simulation.doctored import transfer, verdict, with_attempt, with_database
 
 
 def test_a_deadlock_is_noticed_by_the_count_and_by_the_log(evidence: Evidence) -> None:
-    assert verdict("no_deadlocks", with_facts(evidence, deadlocks=1)) is Verdict.FAIL
+    assert verdict("no_deadlocks", with_database(evidence, deadlocks=1)) is Verdict.FAIL
     assert verdict("no_deadlocks", replace(evidence, postgres_log="ERROR:  deadlock detected\n")) is Verdict.FAIL
     assert verdict("no_deadlocks", replace(evidence, postgres_log=None)) is Verdict.PASS
 

@@ -33,13 +33,15 @@ def test_a_look_that_misses_the_own_acknowledged_transfer_breaks_read_your_write
     look, before = stale_look(evidence)
     doctored = with_attempt(evidence, look, answer=Balance(look.sent.account_id, before))
     assert verdict("read_your_writes", doctored) is Verdict.FAIL
-    assert verdict("reads_are_true", doctored) is Verdict.PASS, "the balance was there once; it is stale, not invented"
+    assert verdict("reads_match_entries", doctored) is Verdict.PASS, (
+        "the balance was there once; it is stale, not invented"
+    )
 
 
 def test_a_balance_that_never_was_is_not_true(evidence: Evidence) -> None:
     look = first(evidence, lambda a: isinstance(a.answer, Balance) and a.answer.account_id is not None)
     doctored = with_attempt(evidence, look, answer=Balance(look.sent.account_id, 123_456_789))
-    assert verdict("reads_are_true", doctored) is Verdict.FAIL
+    assert verdict("reads_match_entries", doctored) is Verdict.FAIL
     assert verdict("read_your_writes", doctored) is Verdict.PASS, "it is invented, not stale"
 
 
@@ -54,7 +56,7 @@ def test_a_balance_from_the_future_is_not_true(evidence: Evidence) -> None:
         later = [b for b in timeline.balances[newest + 1 :] if b not in timeline.balances[: newest + 1]]
         if later:
             doctored = with_attempt(evidence, look, answer=Balance(look.answer.account_id, later[-1]))
-            assert verdict("reads_are_true", doctored) is Verdict.FAIL
+            assert verdict("reads_match_entries", doctored) is Verdict.FAIL
             return
     pytest.fail("nobody looked at an account that changed later")
 
@@ -82,7 +84,7 @@ def test_a_page_of_history_that_is_not_the_entries_is_not_true(evidence: Evidenc
     look = page(evidence)
     assert isinstance(look.answer, Page)
     doctored = with_attempt(evidence, look, answer=replace(look.answer, edges=tuple(doctor(look.answer.edges))))
-    assert verdict("reads_are_true", doctored) is Verdict.FAIL
+    assert verdict("reads_match_entries", doctored) is Verdict.FAIL
 
 
 def test_balances_of_two_moments_in_one_answer_are_not_of_one_instant(evidence: Evidence) -> None:
@@ -145,4 +147,4 @@ def test_somebody_elses_account_that_was_shown_is_noticed(evidence: Evidence) ->
     assert thief.answer == Balance(None, None)
     seen = with_attempt(evidence, thief, answer=Balance(thief.sent.account_id, 0))
     assert verdict("refusals_are_right", seen) is Verdict.FAIL
-    assert verdict("reads_are_true", seen) is Verdict.FAIL
+    assert verdict("reads_match_entries", seen) is Verdict.FAIL

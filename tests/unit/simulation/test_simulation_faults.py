@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from simulation.checks import CHECKS, judge
-from simulation.checks.rows_are_true import sessions_left
+from simulation.checks import CHECKS, run_checks
+from simulation.checks.rows_match_requests import sessions_left
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
 from simulation.faults.recovery import back_ns, fault_coverage, fault_results, recovery_from
 from simulation.judge.evidence import Evidence
@@ -334,8 +334,8 @@ def test_a_fault_that_never_came_is_unknown_and_one_that_was_not_there_was_never
 
 def test_a_run_without_faults_is_not_asked_whether_it_came_back() -> None:
     evidence = Evidence(plan(), [], None)
-    assert "service_comes_back" not in {result.name for result in judge(evidence)}
-    assert "service_comes_back" in {result.name for result in judge(replace(evidence, faults=[run()]))}
+    assert "service_comes_back" not in {result.name for result in run_checks(evidence)}
+    assert "service_comes_back" in {result.name for result in run_checks(replace(evidence, faults=[run()]))}
 
 
 def test_the_report_tells_when_a_fault_was_what_it_hurt_and_when_it_was_over() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from simulation.checks import CHECKS, judge
+from simulation.checks import CHECKS, run_checks
 from simulation.coverage.count import COVERAGE
 from simulation.coverage.moves import MOVE_COVERAGE
 from simulation.judge.database_state import DatabaseState
@@ -64,17 +64,17 @@ def refused_with(code: str) -> dict[str, Any]:
     return {"outcome": "refused", "code": code, "answer": None}
 
 
-def facts_of(evidence: Evidence) -> DatabaseState:
-    assert evidence.facts is not None
-    return evidence.facts
+def database_of(evidence: Evidence) -> DatabaseState:
+    assert evidence.database is not None
+    return evidence.database
 
 
-def with_facts(evidence: Evidence, **changes: Any) -> Evidence:
-    return replace(evidence, facts=replace(facts_of(evidence), **changes))
+def with_database(evidence: Evidence, **changes: Any) -> Evidence:
+    return replace(evidence, database=replace(database_of(evidence), **changes))
 
 
 def test_a_bank_that_is_right_passes_every_check(evidence: Evidence) -> None:
-    assert [result for result in judge(evidence) if result.verdict is not Verdict.PASS] == []
+    assert [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS] == []
 
 
 def test_no_household_pays_a_fee_so_that_its_sum_may_never_change() -> None:
@@ -113,7 +113,7 @@ async def test_answers_that_are_lost_are_found_out_with_the_same_key(tmp_path: P
     _, evidence = await played(PaperTown(terms=PAYDAY.terms, trouble=hide_one_each), plan_of(4), tmp_path)
     assert hidden == set(KEYED)
     assert sum(attempt.outcome == "unknown" for attempt in evidence.attempts) == len(KEYED)
-    assert [result for result in judge(evidence) if result.verdict is not Verdict.PASS] == []
+    assert [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS] == []
 
 
 @pytest.mark.parametrize(
@@ -131,14 +131,14 @@ def test_what_nobody_was_told_of_is_found_in_the_books(evidence: Evidence, kind:
     untold = replace(evidence, attempts=silent)
     assert untold.oracle.unknown_outcomes == 1
     assert verdict("balances_match_oracle", untold) is Verdict.PASS
-    assert verdict("balances_match_oracle", replace(untold, facts=None)) is Verdict.UNKNOWN
+    assert verdict("balances_match_oracle", replace(untold, database=None)) is Verdict.UNKNOWN
 
 
 def test_money_that_is_held_and_shown_as_available_is_noticed(evidence: Evidence) -> None:
     look = first(evidence, lambda a: isinstance(a.answer, Holdings))
     assert isinstance(look.answer, Holdings)
     shown = replace(look.answer, held_minor=look.answer.held_minor or 100, available_minor=look.answer.balance_minor)
-    assert verdict("reads_are_true", doctored(evidence, look, answer=shown)) is Verdict.FAIL
+    assert verdict("reads_match_entries", doctored(evidence, look, answer=shown)) is Verdict.FAIL
 
 
 def test_holds_that_do_not_add_up_to_what_is_held_are_noticed(evidence: Evidence) -> None:
@@ -148,7 +148,7 @@ def test_holds_that_do_not_add_up_to_what_is_held_are_noticed(evidence: Evidence
     shown = replace(
         look.answer, held_minor=held_minor, available_minor=look.answer.balance_minor - held_minor, holds=()
     )
-    assert verdict("reads_are_true", doctored(evidence, look, answer=shown)) is Verdict.FAIL
+    assert verdict("reads_match_entries", doctored(evidence, look, answer=shown)) is Verdict.FAIL
 
 
 def test_less_than_nothing_to_spend_is_noticed(evidence: Evidence) -> None:
@@ -164,7 +164,7 @@ def test_a_balance_below_what_is_held_is_noticed_in_the_events(evidence: Evidenc
             return event
         return replace(event, data={**event.data, "amount_minor": 10**12})
 
-    wrong = with_facts(evidence, events=[more(event) for event in facts_of(evidence).events])
+    wrong = with_database(evidence, events=[more(event) for event in database_of(evidence).events])
     assert verdict("no_overdraft", wrong) is Verdict.FAIL
 
 
@@ -173,7 +173,7 @@ def test_a_past_that_changes_is_noticed(evidence: Evidence, field: str) -> None:
     look = first(evidence, of_kind(Kind.STATEMENT))
     assert isinstance(look.answer, Statement)
     wrong: Any = {field: getattr(look.answer, field) + 1}
-    result = CHECKS["reads_are_true"].check(doctored(evidence, look, answer=replace(look.answer, **wrong)))
+    result = CHECKS["reads_match_entries"].check(doctored(evidence, look, answer=replace(look.answer, **wrong)))
     assert "in the end" in result.violations[0]
 
 
@@ -181,7 +181,7 @@ def test_a_statement_without_one_of_its_lines_is_noticed(evidence: Evidence) -> 
     look = first(evidence, lambda a: isinstance(a.answer, Statement) and len(a.answer.edges) > 0)
     assert isinstance(look.answer, Statement)
     wrong = doctored(evidence, look, answer=replace(look.answer, edges=look.answer.edges[1:]))
-    assert verdict("reads_are_true", wrong) is Verdict.FAIL
+    assert verdict("reads_match_entries", wrong) is Verdict.FAIL
 
 
 def test_reversals_that_exceed_their_original_together_are_noticed(evidence: Evidence) -> None:
@@ -255,7 +255,7 @@ def test_a_hold_that_comes_too_late_is_refused_and_that_is_remembered(tmp_path: 
     _, evidence = asyncio.run(played(PaperTown(terms=PAYDAY.terms, trouble=dawdle), plan_of(), tmp_path))
     late = [a for a in evidence.attempts if a.code == "INVALID_INPUT" and a.operation.kind is Kind.AUTHORIZE]
     assert late
-    assert [result for result in judge(evidence) if result.verdict is not Verdict.PASS] == []
+    assert [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS] == []
     held = first(evidence, of_kind(Kind.AUTHORIZE))
     done = doctored(evidence, late[0], outcome="ok", code=None, answer=held.answer, invoked_ns=late[0].ended_ns)
     assert verdict("refusals_are_right", done) is Verdict.FAIL
@@ -279,45 +279,45 @@ def test_a_list_of_which_less_was_done_than_was_said_is_noticed(evidence: Eviden
 
 
 def test_a_fee_that_is_missing_or_wrong_is_noticed(evidence: Evidence) -> None:
-    transactions = facts_of(evidence).transactions
+    transactions = database_of(evidence).transactions
     fee = next(row for row in transactions.values() if row.kind == "FEE")
     without = {id_: row for id_, row in transactions.items() if row is not fee}
-    assert verdict("exactly_once", with_facts(evidence, transactions=without)) is Verdict.FAIL
+    assert verdict("exactly_once", with_database(evidence, transactions=without)) is Verdict.FAIL
     dearer = {**transactions, fee.id: replace(fee, amount_minor=fee.amount_minor + 1)}
-    assert verdict("balances_match_oracle", with_facts(evidence, transactions=dearer)) is Verdict.FAIL
+    assert verdict("balances_match_oracle", with_database(evidence, transactions=dearer)) is Verdict.FAIL
 
 
 @pytest.mark.parametrize("check", ["balances_match_oracle", "events_complete"])
 @pytest.mark.parametrize("status", ["CAPTURED", "RELEASED"])
 def test_a_hold_that_ended_otherwise_is_noticed(evidence: Evidence, check: str, status: str) -> None:
-    holds = facts_of(evidence).holds
+    holds = database_of(evidence).holds
     hold = next(row for row in holds.values() if row.status == status)
     other = replace(hold, status="RELEASED" if status == "CAPTURED" else "CAPTURED", captured_minor=0)
-    assert verdict(check, with_facts(evidence, holds={**holds, hold.id: other})) is Verdict.FAIL
+    assert verdict(check, with_database(evidence, holds={**holds, hold.id: other})) is Verdict.FAIL
 
 
 def test_a_hold_that_is_gone_is_noticed(evidence: Evidence) -> None:
     made = first(evidence, of_kind(Kind.AUTHORIZE))
     assert isinstance(made.answer, Held)
-    holds = {id_: row for id_, row in facts_of(evidence).holds.items() if id_ != made.answer.hold.hold_id}
-    assert verdict("acknowledged_is_durable", with_facts(evidence, holds=holds)) is Verdict.FAIL
+    holds = {id_: row for id_, row in database_of(evidence).holds.items() if id_ != made.answer.hold.hold_id}
+    assert verdict("acknowledged_is_durable", with_database(evidence, holds=holds)) is Verdict.FAIL
 
 
 def test_a_hold_that_does_not_expire_and_one_that_does_too_early_are_noticed(evidence: Evidence) -> None:
-    holds = facts_of(evidence).holds
+    holds = database_of(evidence).holds
     waiting = next(row for row in holds.values() if row.status == "AUTHORIZED")
-    late = with_facts(evidence, holds={**holds, waiting.id: replace(waiting, expires_at_s=0.0)})
+    late = with_database(evidence, holds={**holds, waiting.id: replace(waiting, expires_at_s=0.0)})
     assert verdict("balances_match_oracle", late) is Verdict.FAIL
     expired = next(row for row in holds.values() if row.status == "EXPIRED")
-    early = with_facts(evidence, holds={**holds, expired.id: replace(expired, ended_at_s=0.0)})
+    early = with_database(evidence, holds={**holds, expired.id: replace(expired, ended_at_s=0.0)})
     assert verdict("balances_match_oracle", early) is Verdict.FAIL
 
 
 def test_what_is_held_on_an_account_must_be_what_was_promised(evidence: Evidence) -> None:
-    accounts = facts_of(evidence).accounts
+    accounts = database_of(evidence).accounts
     account = next(row for row in accounts.values() if row.held_minor)
     wrong = {**accounts, account.id: replace(account, held_minor=0)}
-    assert verdict("balances_match_oracle", with_facts(evidence, accounts=wrong)) is Verdict.FAIL
+    assert verdict("balances_match_oracle", with_database(evidence, accounts=wrong)) is Verdict.FAIL
 
 
 def test_a_hold_that_two_keys_have_ended_is_noticed(evidence: Evidence) -> None:
@@ -328,10 +328,10 @@ def test_a_hold_that_two_keys_have_ended_is_noticed(evidence: Evidence) -> None:
 
 
 def test_an_account_whose_state_its_events_do_not_tell_is_noticed(evidence: Evidence) -> None:
-    accounts = facts_of(evidence).accounts
+    accounts = database_of(evidence).accounts
     account = next(row for row in accounts.values() if row.status == "CLOSED")
     wrong = {**accounts, account.id: replace(account, status="FROZEN")}
-    assert verdict("events_complete", with_facts(evidence, accounts=wrong)) is Verdict.FAIL
+    assert verdict("events_complete", with_database(evidence, accounts=wrong)) is Verdict.FAIL
 
 
 def test_states_and_limits_are_read_from_the_answers(evidence: Evidence) -> None:
@@ -344,14 +344,14 @@ def test_states_and_limits_are_read_from_the_answers(evidence: Evidence) -> None
 
 def test_an_expired_hold_may_be_shown_until_an_answer_shows_that_its_end_is_committed(evidence: Evidence) -> None:
     """The bank's clock says when an expiry was decided; on a busy machine its commit can follow seconds later."""
-    facts = facts_of(evidence)
-    expiry = next(event for event in facts.events if event.event_type == "HoldExpiredEvent")
-    hold = facts.holds[str(expiry.data["hold_id"])]
+    database = database_of(evidence)
+    expiry = next(event for event in database.events if event.event_type == "HoldExpiredEvent")
+    hold = database.holds[str(expiry.data["hold_id"])]
     end_ns = max(attempt.ended_ns for attempt in evidence.attempts) + 3_600 * 10**9
 
     def held_much_later(position: int) -> int:
-        events = [replace(event, position=position) if event is expiry else event for event in facts.events]
-        moved = with_facts(evidence, events=events)
+        events = [replace(event, position=position) if event is expiry else event for event in database.events]
+        moved = with_database(evidence, events=events)
         return moved.possible_states.held_at_most(hold.account_id, Window(end_ns, end_ns + 1))
 
     # Before everything that was answered, and after it: then nobody can tell that the expiry is committed.

@@ -249,27 +249,27 @@ def test_what_had_to_be_refused_and_was_done_is_noticed(evidence: Evidence, inte
 
 
 def with_keys(evidence: Evidence, keys: dict[tuple[str, str], KeyRow]) -> Evidence:
-    assert evidence.facts is not None
-    return replace(evidence, facts=replace(evidence.facts, keys=keys))
+    assert evidence.database is not None
+    return replace(evidence, database=replace(evidence.database, keys=keys))
 
 
 @pytest.mark.parametrize("code", ["INSUFFICIENT_FUNDS", None])
 def test_a_decision_whose_key_is_not_remembered_is_noticed(evidence: Evidence, code: str | None) -> None:
-    assert evidence.facts is not None
+    assert evidence.database is not None
     decided = next(a for a in evidence.attempts if a.operation.kind is Kind.TRANSFER and a.code == code)
     forgotten = (evidence.user_ids[decided.operation.person], decided.operation.key or "")
-    keys = {identity: row for identity, row in evidence.facts.keys.items() if identity != forgotten}
+    keys = {identity: row for identity, row in evidence.database.keys.items() if identity != forgotten}
     result = CHECKS["exactly_once"].check(with_keys(evidence, keys))
     assert any("its key is not remembered" in violation for violation in result.violations)
 
 
 @pytest.mark.parametrize("intent", [Intent.KEY_TOO_LONG, Intent.KEY_EMPTY])
 def test_a_key_that_nothing_was_decided_about_and_is_remembered_is_noticed(evidence: Evidence, intent: Intent) -> None:
-    assert evidence.facts is not None
+    assert evidence.database is not None
     wrong = next(a.operation for a in evidence.attempts if a.operation.intent is intent)
     owner, key = evidence.user_ids[wrong.person], wrong.key or ""
     row = KeyRow(owner, key, "transfer", None)
-    result = CHECKS["exactly_once"].check(with_keys(evidence, {**evidence.facts.keys, (owner, key): row}))
+    result = CHECKS["exactly_once"].check(with_keys(evidence, {**evidence.database.keys, (owner, key): row}))
     assert [violation for violation in result.violations if "its key is remembered" in violation]
 
 

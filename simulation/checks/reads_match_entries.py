@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from simulation.checks.displayed_balances import balances_shown, is_first_page
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState, EntryRow
+from simulation.judge.displayed_balances import balances_shown, is_first_page
 from simulation.judge.evidence import Evidence
 from simulation.model.answers import Edge, Holdings, Page, Statement
 from simulation.model.attempts import Attempt
@@ -18,7 +18,7 @@ from simulation.model.numbers import reais
 from simulation.model.people import Role
 from simulation.model.result import CheckResult
 
-NAME = "reads_are_true"
+NAME = "reads_match_entries"
 TITLE = "Every balance and history shown was the account's at that moment"
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -30,53 +30,58 @@ HOLDS_SHOWN = 100
 def check(evidence: Evidence) -> CheckResult:
     """Look up every balance and every line of history in the account's entries."""
     builder = CheckResultBuilder(NAME, TITLE)
-    facts, timelines = evidence.facts, evidence.timelines
-    if facts is None or timelines is None:
-        builder.left_open(NO_FACTS)
+    database, timelines = evidence.database, evidence.timelines
+    if database is None or timelines is None:
+        builder.leave_open(NO_DATABASE)
         return builder.result()
     places = {
-        account_id: {entry.transaction_id: entry for entry in entries} for account_id, entries in facts.entries.items()
+        account_id: {entry.transaction_id: entry for entry in entries}
+        for account_id, entries in database.entries.items()
     }
     for attempt in evidence.attempts:
         for account_id, balance_minor in balances_shown(attempt):
-            builder.look()
+            builder.examine()
             timeline = timelines.accounts.get(account_id)
             if timeline is None:
-                builder.broke(f"{attempt}: shows account {account_id}, and there is none")
+                builder.add_violation(f"{attempt}: shows account {account_id}, and there is none")
                 continue
             newest = timeline.newest_possible(attempt.ended_ns)
             if not timeline.versions_with(balance_minor, 0, newest):
                 later = " yet" if balance_minor in timeline.balances else ""
-                builder.broke(f"{attempt}: shows {reais(balance_minor)}, which account {account_id} never had{later}")
+                builder.add_violation(
+                    f"{attempt}: shows {reais(balance_minor)}, which account {account_id} never had{later}"
+                )
         if isinstance(attempt.answer, Page) and attempt.answer.account_id is not None:
             _page(attempt, attempt.answer, places.get(attempt.answer.account_id, {}), builder)
         if isinstance(attempt.answer, Statement):
-            _statement(attempt, attempt.answer, facts.entries.get(attempt.answer.account_id, ()), builder)
+            _statement(attempt, attempt.answer, database.entries.get(attempt.answer.account_id, ()), builder)
         if isinstance(attempt.answer, Holdings):
             _holdings(attempt, attempt.answer, builder)
-    _nobody_elses(evidence, facts, builder)
+    _nobody_elses(evidence, database, builder)
     return builder.result()
 
 
 def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], builder: CheckResultBuilder) -> None:
     versions: list[int] = []
     for edge in page.edges:
-        builder.look()
+        builder.examine()
         entry = entries.get(edge.transaction_id)
         if entry is None or edge != Edge(entry.transaction_id, entry.amount_minor, entry.balance_after_minor):
-            builder.broke(f"{attempt}: shows a line that the account's entries do not have: {edge}")
+            builder.add_violation(f"{attempt}: shows a line that the account's entries do not have: {edge}")
             return
         versions.append(entry.version)
     if any(newer != older + 1 for newer, older in pairwise(versions)):
-        builder.broke(f"{attempt}: the lines are not the account's entries in order, but its versions {versions}")
+        builder.add_violation(
+            f"{attempt}: the lines are not the account's entries in order, but its versions {versions}"
+        )
     elif is_first_page(attempt) and page.edges and page.edges[0].balance_after_minor != page.balance_minor:
         text = f"{attempt}: the balance is {reais(page.balance_minor or 0)} and the newest line says"
-        builder.broke(f"{text} {reais(page.edges[0].balance_after_minor)}: not of one instant")
+        builder.add_violation(f"{text} {reais(page.edges[0].balance_after_minor)}: not of one instant")
 
 
 def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], builder: CheckResultBuilder) -> None:
     """Hold a look into the past against the entries as they are in the end: the past never changes."""
-    builder.look()
+    builder.examine()
     since, until = (_us(moment) for moment in (attempt.sent.since, attempt.sent.until))
     opening = [entry for entry in entries if entry.at_us < since]
     closing = [entry for entry in entries if entry.at_us < until]
@@ -89,10 +94,10 @@ def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], b
         right = due[-1].balance_after_minor if due else 0
         if shown != right:
             text = f"{attempt}: the {name} was said to be {reais(shown)}"
-            builder.broke(f"{text}, and is {reais(right)} in the end", abs(shown - right))
+            builder.add_violation(f"{text}, and is {reais(right)} in the end", abs(shown - right))
     lines = [Edge(e.transaction_id, e.amount_minor, e.balance_after_minor) for e in reversed(closing[len(opening) :])]
     if attempt.sent.after is None and list(seen.edges) != (lines if seen.is_whole else lines[: len(seen.edges)]):
-        builder.broke(
+        builder.add_violation(
             f"{attempt}: the statement shows {len(seen.edges)} lines that are not the {len(lines)} of its time"
         )
     if (
@@ -100,7 +105,7 @@ def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], b
         and seen.is_whole
         and seen.opening_minor + sum(edge.change_minor for edge in seen.edges) != seen.closing_minor
     ):
-        builder.broke(f"{attempt}: opening balance and changes do not add up to the closing balance")
+        builder.add_violation(f"{attempt}: opening balance and changes do not add up to the closing balance")
 
 
 def _us(moment: str | None) -> int:
@@ -110,23 +115,23 @@ def _us(moment: str | None) -> int:
 
 def _holdings(attempt: Attempt, seen: Holdings, builder: CheckResultBuilder) -> None:
     """All of one instant: what may be spent is the balance without what is held, which is the sum of the holds."""
-    builder.look()
+    builder.examine()
     if seen.available_minor != seen.balance_minor - seen.held_minor:
         text = f"{attempt}: of {reais(seen.balance_minor)} with {reais(seen.held_minor)} held"
-        builder.broke(f"{text}, {reais(seen.available_minor)} are said to be available")
+        builder.add_violation(f"{text}, {reais(seen.available_minor)} are said to be available")
     held_minor = sum(hold.amount_minor for hold in seen.holds if hold.status == "AUTHORIZED")
     if len(seen.holds) < HOLDS_SHOWN and held_minor != seen.held_minor:
         text = f"{attempt}: {reais(seen.held_minor)} are said to be held, and the holds add up to {reais(held_minor)}"
-        builder.broke(text, abs(held_minor - seen.held_minor))
+        builder.add_violation(text, abs(held_minor - seen.held_minor))
 
 
-def _nobody_elses(evidence: Evidence, facts: DatabaseState, builder: CheckResultBuilder) -> None:
+def _nobody_elses(evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Nobody but the bank's own people is shown somebody else's account."""
     for attempt in evidence.attempts:
         if evidence.plan.people[attempt.operation.person].role is Role.TELLER:
             continue
         mine = evidence.user_ids.get(attempt.operation.person)
         for account_id, _ in balances_shown(attempt):
-            account = facts.accounts.get(account_id)
+            account = database.accounts.get(account_id)
             if account is not None and mine is not None and account.user_id != mine:
-                builder.broke(f"{attempt}: shows account {account_id}, which is somebody else's")
+                builder.add_violation(f"{attempt}: shows account {account_id}, which is somebody else's")

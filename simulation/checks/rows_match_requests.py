@@ -8,18 +8,18 @@ program, each refusal among them.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from simulation.checks.idempotency_rules import REUSED
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.checks.whole_rows import check_rows, have_rows
 from simulation.judge.database_state import Row
 from simulation.judge.evidence import Evidence
-from simulation.judge.fields.truth import Truth, instant, us_of
+from simulation.judge.fields.books import Books, instant, us_of
+from simulation.judge.idempotency_rules import REUSED
 from simulation.model.attempts import Attempt
 from simulation.model.operations import KEYED_KINDS, STATE_KINDS, Kind
 from simulation.model.result import CheckResult
 
-NAME = "rows_are_true"
-TITLE = "Every row says what was asked for, by whom and when"
+NAME = "rows_match_requests"
+TITLE = "Every row says what was requested, by whom and when"
 
 SLACK_US = 50_000
 """Two clocks of one machine, read at the end of the run, may have drifted apart by so much."""
@@ -48,10 +48,10 @@ def check(evidence: Evidence) -> CheckResult:
     return check_rows(NAME, TITLE, evidence, _look)
 
 
-def _look(truth: Truth, builder: CheckResultBuilder) -> None:
+def _look(books: Books, builder: CheckResultBuilder) -> None:
     for looks in (_people, _accounts, _transactions, _holds, _sessions, _events, _audits):
-        for sentence in looks(truth, builder):
-            builder.broke(sentence)
+        for sentence in looks(books, builder):
+            builder.add_violation(sentence)
 
 
 def _differ(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
@@ -60,76 +60,76 @@ def _differ(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
             yield f"{what}: {name} is {row[name]!r}, not {right!r}"
 
 
-def _people(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
-    evidence = truth.evidence
+def _people(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
+    evidence = books.evidence
     for person in evidence.plan.people[1:]:
-        row = truth.row("users", evidence.user_ids.get(person.index))
+        row = books.row("users", evidence.user_ids.get(person.index))
         if row is None:
             continue
-        builder.look()
+        builder.examine()
         due = {"email": person.email, "full_name": " ".join(person.full_name.split()), "cpf": person.cpf}
         yield from _differ(f"person {person.index}", row, {**due, "role": "CUSTOMER"})
         if not str(row["password_hash"]).startswith("$argon2id$") or person.password in str(row["password_hash"]):
             yield f"person {person.index}: the password is not kept as a hash of argon2id"
 
 
-def _accounts(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
-    evidence = truth.evidence
+def _accounts(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
+    evidence = books.evidence
     for index, opened in evidence.opened.items():
-        row = truth.row("accounts", opened.account_id)
+        row = books.row("accounts", opened.account_id)
         if row is None:
             continue
-        builder.look()
+        builder.examine()
         owner = evidence.user_ids.get(evidence.plan.accounts[index].person)
         due: dict[str, object] = {"user_id": owner, "kind": "CUSTOMER", "number": opened.number, "currency": "BRL"}
-        due["version"] = len(truth.facts.entries.get(opened.account_id, ()))
+        due["version"] = len(books.database.entries.get(opened.account_id, ()))
         yield from _differ(f"account {opened.number}", row, due)
         limits = (row["transfer_limit_minor"], row["daily_limit_minor"])
         if limits not in evidence.possible_states.own_limits(opened.account_id):
             yield f"account {opened.number}: its limits are {limits}, which nobody has set last"
 
 
-def _asked(truth: Truth, caller: tuple[int, str]) -> Sequence[Attempt]:
-    return truth.evidence.by_key.get(caller, ())
+def _asked(books: Books, caller: tuple[int, str]) -> Sequence[Attempt]:
+    return books.evidence.by_key.get(caller, ())
 
 
-def _is_within(truth: Truth, attempts: Sequence[Attempt], moment: object) -> bool:
+def _is_within(books: Books, attempts: Sequence[Attempt], moment: object) -> bool:
     """Return whether a moment is between the first request and the first answer, if there was one."""
-    begin = min(truth.moment_us(a.invoked_ns) for a in attempts) - SLACK_US
-    told = [truth.moment_us(a.ended_ns) for a in attempts if a.outcome == "ok"]
+    begin = min(books.moment_us(a.invoked_ns) for a in attempts) - SLACK_US
+    told = [books.moment_us(a.ended_ns) for a in attempts if a.outcome == "ok"]
     return begin <= us_of(moment) <= min(told, default=float("inf")) + SLACK_US
 
 
-def _transactions(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
-    evidence = truth.evidence
-    for row in truth.rows["transactions"].values():
+def _transactions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
+    evidence = books.evidence
+    for row in books.rows["transactions"].values():
         is_fee = row["kind"] == "FEE"
         effect = evidence.oracle.effects.get(row["related_id"] if is_fee else row["id"])
         if effect is None:
             continue  # `balances_match_oracle` says that nobody has asked for it
-        builder.look()
+        builder.examine()
         what = f"transaction {row['id']} of person {effect.caller[0]}"
         due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(effect.caller[0])}
         due["description"] = None if is_fee else effect.description
         due["hold_id"] = effect.related_id if row["kind"] == "CAPTURE" else None
         yield from _differ(what, row, due)
-        if not _is_within(truth, _asked(truth, effect.caller), row["created_at"]):
+        if not _is_within(books, _asked(books, effect.caller), row["created_at"]):
             yield f"{what}: it was created at {row['created_at']}, not between its request and the answer"
         for side in ("debit", "credit"):
-            entry = truth.entries.get((row[f"{side}_account_id"], row["id"]))
+            entry = books.entries.get((row[f"{side}_account_id"], row["id"]))
             if entry is None:
                 continue
             if entry.version != row[f"{side}_version"] or entry.at_us != us_of(row["created_at"]):
                 yield f"{what}: its entry in the {side}ed account is of another version or moment"
 
 
-def _holds(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
-    evidence = truth.evidence
-    for row in truth.rows["holds"].values():
+def _holds(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
+    evidence = books.evidence
+    for row in books.rows["holds"].values():
         expected_hold = evidence.oracle.expected_holds.get(row["id"])
         if expected_hold is None:
             continue
-        builder.look()
+        builder.examine()
         what = f"hold {row['id']} of person {expected_hold.caller[0]}"
         due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(expected_hold.caller[0])}
         due["description"] = expected_hold.description
@@ -141,22 +141,22 @@ def _holds(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
         if us_of(row["expires_at"]) != ends_us:
             asked = expected_hold.expires_at or "the usual"
             yield f"{what}: it expires at {row['expires_at']}, and {asked} was asked for"
-        if not _is_within(truth, _asked(truth, expected_hold.caller), row["created_at"]):
+        if not _is_within(books, _asked(books, expected_hold.caller), row["created_at"]):
             yield f"{what}: it was created at {row['created_at']}, not between its request and the answer"
         if expected_hold.ended_by is not None and row["ended_at"] is not None:
-            if not _is_within(truth, _asked(truth, expected_hold.ended_by), row["ended_at"]):
+            if not _is_within(books, _asked(books, expected_hold.ended_by), row["ended_at"]):
                 yield f"{what}: it ended at {row['ended_at']}, not between the request for that and the answer"
             if us_of(row["ended_at"]) >= us_of(row["expires_at"]):
                 yield f"{what}: somebody ended it at {row['ended_at']}, after its own end at {row['expires_at']}"
 
 
-def _sessions(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
+def _sessions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
     """Each session is a person's of the plan, began where the requests came from, and is closed if it was left."""
-    people = set(truth.evidence.user_ids.values())
-    closed = sum(row["closed_at"] is not None for row in truth.rows["sessions"].values())
-    logouts = [a for a in truth.evidence.attempts if a.operation.kind is Kind.LOGOUT and a.outcome == "ok"]
-    for row in truth.rows["sessions"].values():
-        builder.look()
+    people = set(books.evidence.user_ids.values())
+    closed = sum(row["closed_at"] is not None for row in books.rows["sessions"].values())
+    logouts = [a for a in books.evidence.attempts if a.operation.kind is Kind.LOGOUT and a.outcome == "ok"]
+    for row in books.rows["sessions"].values():
+        builder.examine()
         yield from _differ(f"session {row['id']}", row, {"ip_address": SENDER, "user_agent": PROGRAM})
         if row["user_id"] not in people:
             yield f"session {row['id']} is nobody's"
@@ -178,24 +178,24 @@ def sessions_left(logouts: Sequence[Attempt]) -> int:
     return left
 
 
-def _events(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
+def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
     """Hold the events of each request, found by its correlation id, against what was asked and answered."""
-    data = {event.position: event for event in truth.facts.events}
+    data = {event.position: event for event in books.database.events}
     by_request: dict[str, list[Row]] = defaultdict(list)
-    for row in truth.rows["event_store"].values():
+    for row in books.rows["event_store"].values():
         by_request[str(row["metadata"].get("correlation_id"))].append(row)
     have_left: set[int] = set()
-    for attempt in truth.evidence.attempts:
+    for attempt in books.evidence.attempts:
         if attempt.operation.kind is Kind.LOGOUT:
             have_left.add(attempt.operation.person)
         if attempt.correlation_id is None or attempt.outcome not in {"ok", "refused"}:
             continue
-        builder.look()
+        builder.examine()
         rows = by_request.get(attempt.correlation_id, [])
         # Between logging out and in again, a request has no token; its form is looked at first.
         is_known = attempt.code != "BAD_INPUT" or attempt.operation.person not in have_left
         for row in rows:
-            yield from _event(truth, attempt, row, is_known=is_known)
+            yield from _event(books, attempt, row, is_known=is_known)
         kind = attempt.operation.kind
         is_change = attempt.outcome == "ok" and (kind in KEYED_KINDS or kind in {Kind.REGISTER, Kind.LOGOUT})
         if is_change and not attempt.replayed and not rows:
@@ -206,9 +206,9 @@ def _events(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
                 yield f"{attempt}: it was refused with {attempt.code}, and no event of it says so"
 
 
-def _event(truth: Truth, attempt: Attempt, row: Row, *, is_known: bool) -> Iterator[str]:
+def _event(books: Books, attempt: Attempt, row: Row, *, is_known: bool) -> Iterator[str]:
     what = f"{attempt}: its {row['event_type']}"
-    metadata, mine = row["metadata"], truth.evidence.user_ids.get(attempt.operation.person)
+    metadata, mine = row["metadata"], books.evidence.user_ids.get(attempt.operation.person)
     if (metadata.get("ip_address"), metadata.get("user_agent")) != (SENDER, PROGRAM):
         yield f"{what} comes from {metadata.get('ip_address')} and {metadata.get('user_agent')}"
     if metadata.get("actor_id") not in {None, mine}:
@@ -219,19 +219,19 @@ def _event(truth: Truth, attempt: Attempt, row: Row, *, is_known: bool) -> Itera
     if is_keyed and is_known and row["user_id"] is None:
         yield f"{what} is said to be nobody's doing"
     at_us = us_of(row["created_at"])
-    begin, end = truth.moment_us(attempt.invoked_ns), truth.moment_us(attempt.ended_ns)
+    begin, end = books.moment_us(attempt.invoked_ns), books.moment_us(attempt.ended_ns)
     if not begin - SLACK_US <= at_us <= end + SLACK_US:
         yield f"{what} is of {row['created_at']}, not between the request and the answer"
 
 
-def _audits(truth: Truth, builder: CheckResultBuilder) -> Iterator[str]:
+def _audits(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
     """Each audit row has its event's person, sender, program and moment."""
-    events = {row["position"]: row for row in truth.rows["event_store"].values()}
-    for row in truth.rows["audit_logs"].values():
+    events = {row["position"]: row for row in books.rows["event_store"].values()}
+    for row in books.rows["audit_logs"].values():
         event = events.get(row["event_position"])
         if event is None:
             continue  # `audit_complete` names it
-        builder.look()
+        builder.examine()
         metadata = event["metadata"]
         due = {"user_id": event["user_id"], "created_at": event["created_at"]}
         due |= {name: metadata.get(name) for name in ("ip_address", "user_agent")}

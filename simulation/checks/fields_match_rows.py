@@ -1,7 +1,7 @@
 """Every field of every answer shows what the books say of what it names, or can have said at that moment.
 
 Numbers of accounts, descriptions, moments, fees, states, limits, profiles, cursors, flags of pages, rows of the audit
-trail: each field of the contract has a rule (`simulation/fields/rules.py`), and every answer is looked at.
+trail: each field of the contract has a rule (`simulation/judge/fields/rules.py`), and every answer is looked at.
 """
 
 from collections import Counter
@@ -9,12 +9,12 @@ from collections import Counter
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.checks.whole_rows import check_rows, have_rows
 from simulation.judge.evidence import Evidence
-from simulation.judge.fields.truth import Truth
+from simulation.judge.fields.books import Books
 from simulation.judge.fields.walk import wrong_fields
 from simulation.model.result import CheckResult
 
-NAME = "fields_are_true"
-TITLE = "Every field of every answer is what the books say"
+NAME = "fields_match_rows"
+TITLE = "Every field of every answer shows what the rows of the books say"
 
 
 applies = have_rows
@@ -25,14 +25,14 @@ def check(evidence: Evidence) -> CheckResult:
     return check_rows(NAME, TITLE, evidence, _look)
 
 
-def _look(truth: Truth, builder: CheckResultBuilder) -> None:
+def _look(books: Books, builder: CheckResultBuilder) -> None:
     broken: Counter[str] = Counter()
-    for attempt in truth.evidence.attempts:
+    for attempt in books.evidence.attempts:
         if attempt.body is None:
             continue
-        builder.look()
-        for field, sentence in wrong_fields(truth, attempt):
+        builder.examine()
+        for field, sentence in wrong_fields(books, attempt):
             broken[field] += 1
-            builder.broke(f"{attempt}: {field}: {sentence}")
+            builder.add_violation(f"{attempt}: {field}: {sentence}")
     if broken:
         builder.note(", ".join(f"{field} {count} times" for field, count in broken.most_common(5)))

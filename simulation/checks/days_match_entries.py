@@ -5,38 +5,38 @@ Subscribers make it from events alone. So this also notices an event that a subs
 
 from collections import defaultdict
 
-from simulation.checks.result_builder import NO_FACTS, CheckResultBuilder
+from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DayRow, EntryRow
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
-NAME = "days_are_true"
-TITLE = "Every account's days are what its entries add up to"
+NAME = "days_match_entries"
+TITLE = "Every account's days hold what its entries add up to"
 
 
 def check(evidence: Evidence) -> CheckResult:
     """Add the entries up by account and day, and hold the projection against it."""
     builder = CheckResultBuilder(NAME, TITLE)
-    facts = evidence.facts
-    if facts is None:
-        builder.left_open(NO_FACTS)
+    database = evidence.database
+    if database is None:
+        builder.leave_open(NO_DATABASE)
         return builder.result()
     entries: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
-    for account_id, rows in facts.entries.items():
+    for account_id, rows in database.entries.items():
         for entry in rows:
             entries[account_id, entry.day].append(entry)
-    told = {(day.account_id, day.day): day for day in facts.days}
+    told = {(day.account_id, day.day): day for day in database.days}
     for place in sorted(entries.keys() | told.keys()):
-        builder.look()
+        builder.examine()
         due = _added_up(*place, entries.get(place, []))
         found = told.get(place, DayRow(*place, 0, 0, 0, 0, 0))
         if found != due:
-            builder.broke(
+            builder.add_violation(
                 f"account {place[0]} on {place[1]}: the projection says {_words(found)}, the entries {_words(due)}",
                 abs(found.debited_minor - due.debited_minor) + abs(found.credited_minor - due.credited_minor),
             )
-    if len(told) != len(facts.days):
-        builder.broke(f"there are {len(facts.days)} days of accounts, {len(told)} different ones")
+    if len(told) != len(database.days):
+        builder.add_violation(f"there are {len(database.days)} days of accounts, {len(told)} different ones")
     return builder.result()
 
 

@@ -50,17 +50,17 @@ class Instant:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Books:
     """The books of a run, ready to be asked about what answers show."""
 
     evidence: Evidence
-    facts: DatabaseState
+    database: DatabaseState
     cursors: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> Mapping[str, Mapping[str, Row]]:
         """Every whole row by table and id."""
-        return {table: {str(row["id"]): row for row in rows} for table, rows in self.facts.rows.items()}
+        return {table: {str(row["id"]): row for row in rows} for table, rows in self.database.rows.items()}
 
     def row(self, table: str, id_: object) -> Row | None:
         """Return a row, or None where there is none with this id."""
@@ -74,7 +74,7 @@ class Truth:
     @cached_property
     def entries(self) -> Mapping[tuple[str, str], EntryRow]:
         """Every entry by account and transaction."""
-        return {(row.account_id, row.transaction_id): row for rows in self.facts.entries.values() for row in rows}
+        return {(row.account_id, row.transaction_id): row for rows in self.database.entries.values() for row in rows}
 
     def window(self, attempt: Attempt) -> Window:
         """Return the stretch in which a read was made, or a mutation decided."""
@@ -92,7 +92,7 @@ class Truth:
         held: dict[str, int] = defaultdict(int)
         on: dict[str, tuple[str, int]] = {}
         found: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        for event in self.facts.events:
+        for event in self.database.events:
             data, hold_id = event.data, str(event.data.get("hold_id"))
             match event.event_type:
                 case "BalanceUpdatedEvent":
@@ -124,8 +124,8 @@ class Truth:
 
     def held_bounds(self, account_id: str, window: Window) -> Between:
         """Return how much can have been held on an account."""
-        reasons = self.evidence.possible_states
-        return Between(reasons.held_at_least(account_id, window), reasons.held_at_most(account_id, window))
+        possible = self.evidence.possible_states
+        return Between(possible.held_at_least(account_id, window), possible.held_at_most(account_id, window))
 
     def moment_us(self, moment_ns: float) -> float:
         """Return a moment of the attempts' clock in microseconds since the epoch."""
