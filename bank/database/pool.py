@@ -39,7 +39,7 @@ RENEW_S = 1.0
 # it up for 100 or 200. One that says nothing for longer is stopped, and everybody waits for what it has locked: its
 # batch, its subscriber, the log. PostgreSQL undoes what it has begun; who was only slow does it again (`Undone`).
 IDLE_IN_TRANSACTION_MS = 500
-_BOUND = f"set local idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}"
+IDLE_BOUND = f"set local idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}"
 
 
 class WrongRole(Exception):
@@ -166,7 +166,7 @@ class Database:
 async def _begin(connection: Any, begin: str) -> None:
     """Begin a transaction. Raises `Undone` where the connection has ended while nobody used it: the next one is new."""
     try:
-        await connection.execute(f"{begin}; {_BOUND}")
+        await connection.execute(f"{begin}; {IDLE_BOUND}")
     except Exception as error:
         if not ends_connection(error):
             raise

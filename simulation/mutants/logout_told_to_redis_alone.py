@@ -1,8 +1,10 @@
 """A logout is written down and told to Redis, and no other worker hears of it where Redis cannot be told."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from bank.cache.session_marks import SessionMarks
+from bank.cache.notices import InvalidationBroadcast
+from bank.cache.values import Tag, ValueCache
 from bank.identity import sessions
 from simulation.mutants.mutant import Mutant, patch, reached
 
@@ -10,16 +12,16 @@ from simulation.mutants.mutant import Mutant, patch, reached
 def plant() -> None:
     """Leave out both ways past Redis."""
 
-    async def _close(marks: SessionMarks, session_id: Any) -> None:
-        async def nobody(_closures: Any) -> None:
-            if await marks._values.session_mark(session_id) is None:  # noqa: SLF001 - a mutant reaches inside
-                reached()
+    async def mark_session(values: ValueCache, session_id: Any, mark: str) -> None:
+        await right_mark(values, session_id, mark)
+        if mark.startswith("closed") and await values.session_mark(session_id) is None:
+            reached()
 
-        broadcast, marks._broadcast = marks._broadcast, nobody  # noqa: SLF001 - as above
-        await right(marks, session_id)
-        marks._broadcast = broadcast  # noqa: SLF001 - as above
+    async def tell(broadcast: InvalidationBroadcast, tags: Sequence[Tag]) -> None:
+        await right_tell(broadcast, [tag for tag in tags if not tag.key.startswith("session:")])
 
-    right = patch(SessionMarks, "close", _close, noted=False)
+    right_mark = patch(ValueCache, "mark_session", mark_session, noted=False)
+    right_tell = patch(InvalidationBroadcast, "tell", tell, noted=False)
     patch(sessions, "tell_of_closed", lambda *_what: None, noted=False)
 
 

@@ -9,11 +9,10 @@ from simulation.mutants.mutant import Mutant, patch
 def plant() -> None:
     """Let the resolver shape pages this way."""
 
-    def _serialize_page(*what: Any, **how: Any) -> Any:
-        page = right(*what, **how)
-        return {**page, "pageInfo": {**page["pageInfo"], "hasNextPage": False}}
+    def serialize_page(edges: Any, *, has_next: bool, is_first: bool) -> Any:
+        return right(edges, has_next=False, is_first=is_first)
 
-    right = patch(accounts, "_serialize_page", _serialize_page)
+    right = patch(accounts, "serialize_page", serialize_page)
 
 
 MUTANT = Mutant(

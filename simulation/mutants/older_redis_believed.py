@@ -1,29 +1,35 @@
 """Redis always counts as the one that was written to last, also when it comes back with an older state."""
 
+import re
 from typing import Any
 
-from bank.cache import epoch
-from bank.cache.redis import CacheServer
+from redis.asyncio import Redis
+
+from bank.cache.epoch import Epoch
 from simulation.mutants.mutant import Mutant, patch, reached
 
-LOST, BELIEVED = "return {'lost'}", "return {'older', @NAME@(KEYS, ARGV)}"
+LOST = re.compile(r"return \{'lost'\}\n  end\n  return \{'whole', (\w+)\(KEYS, ARGV\)\}")
+ANSWERED = r"return {'older', \1(KEYS, ARGV)}\n  end\n  return {'whole', \1(KEYS, ARGV)}"
 
 
 def plant() -> None:
     """Let the functions in Redis answer all the same."""
 
-    async def _ask(server: CacheServer, call: Any) -> Any:
-        state, *rest = await right(server, call)
-        if state == b"older":
-            reached()
-            return [b"whole", *rest]
-        return [state, *rest]
+    def library(epoch: Epoch) -> str:
+        text, changed = LOST.subn(ANSWERED, right_library.fget(epoch))
+        if not changed:
+            raise ValueError(f"the functions to patch do not say {LOST.pattern}")
+        return text
 
-    right = patch(CacheServer, "_ask", _ask, noted=False)
-    functions = epoch._FUNCTION  # noqa: SLF001 - a mutant reaches inside
-    if LOST not in functions:
-        raise ValueError(f"the functions to patch do not say {LOST!r}")
-    patch(epoch, "_FUNCTION", functions.replace(LOST, BELIEVED))
+    async def fcall(client: Redis, *arguments: Any) -> Any:
+        reply = await right_fcall(client, *arguments)
+        if isinstance(reply, list) and reply[0] == b"older":
+            reached()
+            return [b"whole", *reply[1:]]
+        return reply
+
+    right_library = patch(Epoch, "library", property(library), noted=False)
+    right_fcall = patch(Redis, "fcall", fcall, noted=False)
 
 
 MUTANT = Mutant(

@@ -6,7 +6,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 def plant() -> None:
     """Leave out the bound of such a transaction."""
-    patch(pool, "_BOUND", "select 1")
+    patch(pool, "IDLE_BOUND", "select 1")
     # Reached by every transaction; what the bound is for is seen by the fault.
     patch(pool.Database, "transaction", pool.Database.transaction)
 
