@@ -96,7 +96,7 @@ class Orders:
     def _after(self, operation: Operation) -> str | None:
         if operation.intent is not Intent.NEXT_PAGE or operation.follows is None:
             return None
-        cursor = self._given.cursors.get(operation.follows)
+        cursor = self._given.cursors.get(operation.follows.index)
         if cursor is None:
             raise NoNextPageError
         return cursor
@@ -162,7 +162,7 @@ class Orders:
         raise NotSendableError("the hold never came about")
 
     def _about(self, operation: Operation) -> Answer | None:
-        return None if operation.about is None else self._given.answers.get(operation.about)
+        return None if operation.about is None else self._given.answers.get(operation.about.index)
 
     def _statement(self, operation: Operation) -> Composed:
         account_id = self._given.account(operation.account).account_id
@@ -171,7 +171,7 @@ class Orders:
         after = self._after(operation)
         # A next page is one of the same statement.
         usual = _instant(begin), _instant(end)
-        since, at = usual if operation.follows is None else self._spans.get(operation.follows, usual)
+        since, at = usual if operation.follows is None else self._spans.get(operation.follows.index, usual)
         self._spans[operation.index] = since, at
         first = operation.page_size or STATEMENT_PAGE
         variables = {"id": account_id, "at": at, "from": since, "to": at, "first": first, "after": after}

@@ -99,7 +99,7 @@ class Requests:
         account = self._account(operation.account)
         after = None
         if operation.intent is Intent.NEXT_PAGE and operation.follows is not None:
-            after = self.cursors.get(operation.follows)
+            after = self.cursors.get(operation.follows.index)
             if after is None and operation.phase == "warmup":
                 raise NoNextPageError
         variables = {"id": account.account_id, "first": operation.page_size, "after": after}
@@ -120,7 +120,7 @@ class Requests:
     def _transfer(self, operation: Operation) -> Request:
         source = self._account(operation.account).account_id
         target = self._account(operation.target).number
-        first = operation if operation.follows is None else self._plan.operations[operation.follows]
+        first = operation.follows or operation
         if first.intent is Intent.UNKNOWN_ACCOUNT:
             source = NOBODYS_ACCOUNT
         if first.intent is Intent.MISTYPED_NUMBER:

@@ -36,7 +36,7 @@ def _free_after(*codes: str) -> Count:
         for attempts in evidence.by_key.values():
             in_vain = [a for a in attempts if a.code in codes and a.outcome == "refused"]
             first = [a for a in attempts if a.operation.after is not None and a.outcome == "ok" and a.replayed is False]
-            found += any(a.operation.index == b.operation.after for a in in_vain for b in first)
+            found += any(a.operation is b.operation.after for a in in_vain for b in first)
         return found
 
     return count
@@ -46,7 +46,7 @@ def _after(kind: Kind, code: str | None) -> Count:
     """Count the replays that were sent after something of this kind had been done."""
 
     def count(evidence: Evidence) -> int:
-        done = {a.operation.index for a in evidence.attempts if a.operation.kind is kind and a.outcome == "ok"}
+        done = {a.operation for a in evidence.attempts if a.operation.kind is kind and a.outcome == "ok"}
         replays = [a for a in evidence.attempts if a.replayed is True and a.operation.after in done]
         return sum(attempt.code == code for attempt in replays)
 

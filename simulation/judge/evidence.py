@@ -50,7 +50,7 @@ class Evidence:
 
     def origin(self, operation: Operation) -> Operation:
         """Return the operation that this one repeats, or itself."""
-        return operation if operation.follows is None else self.plan.operations[operation.follows]
+        return operation.follows or operation
 
     @cached_property
     def by_key(self) -> Mapping[Caller, Sequence[Attempt]]:

@@ -87,7 +87,7 @@ class Intent(StrEnum):
 KEY_INTENTS = frozenset({Intent.KEY_MISSING, Intent.KEY_EMPTY, Intent.KEY_TOO_LONG, Intent.KEY_MALFORMED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
     """One request that somebody means to make, `at_ns` nanoseconds after its phase (setup, warmup, drive, heal) began.
 
@@ -101,9 +101,10 @@ class Operation:
     A list of transfers has `items`, a target and an amount each; a hold ends after `life_ms`, and what has
     one and ends a hold is sent so long after its end; of a statement `age_ms`
     says how long before the request it looks back. `text` is a description or a reason.
+
+    `index` is its number in the plan, given once the plan is drawn; from then on nothing changes any more.
     """
 
-    index: int
     phase: str
     at_ns: int
     kind: Kind
@@ -117,18 +118,23 @@ class Operation:
     currency: str = CURRENCY
     arm: Arm | None = None
     page_size: int | None = None
-    follows: int | None = None
+    follows: "Operation | None" = None
     waits: bool = False
-    after: int | None = None
-    about: int | None = None
+    after: "Operation | None" = None
+    about: "Operation | None" = None
     items: tuple[tuple[int, str], ...] = ()
     atomic: bool = True
     life_ms: int | None = None
     age_ms: int = 0
     text: str | None = None
+    index: int = -1
+
+    def __hash__(self) -> int:
+        """Return the number in the plan, which no other operation of it has."""
+        return self.index
 
     @property
-    def awaited(self) -> tuple[int, ...]:
+    def awaited(self) -> tuple["Operation", ...]:
         """The operations that must have their answer before this one is sent."""
         awaited = (self.follows if self.waits else None, self.after, self.about)
-        return tuple(index for index in awaited if index is not None)
+        return tuple(operation for operation in awaited if operation is not None)

@@ -123,13 +123,17 @@ def _canonical(o: Operation) -> list[object]:
         o.currency,
         o.arm,
         o.page_size,
-        o.follows,
+        _index(o.follows),
         o.waits,
-        o.after,
-        o.about,
+        _index(o.after),
+        _index(o.about),
         [list(item) for item in o.items],
         o.atomic,
         o.life_ms,
         o.age_ms,
         o.text,
     ]
+
+
+def _index(operation: Operation | None) -> int | None:
+    return None if operation is None else operation.index

@@ -9,10 +9,11 @@ from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.people import Person, Role
 from simulation.model.plan import Plan, PlanError, PlannedAccount
 from simulation.model.scenario import Scenario
+from simulation.plan.clicks import clicked
 from simulation.plan.mix import TELLER, Drawer
-from simulation.plan.operation_draft import Draft, clicked, key, reais
 from simulation.plan.people import make_people
 from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, draw_probes
+from simulation.plan.values import decimal, draw_key
 from simulation.plan.warmup import draw_warmup
 
 CUSTOMERS = range(4, 2_001)  # two households and two others at least; beyond 2,000 the setup alone takes minutes
@@ -53,8 +54,8 @@ def draw_plan(
     drive = drawer.draw(duration_ns=round(duration_s * 1e9), rate=rate)
     warmup = draw_warmup(Random(f"{seed} warmup"), drawer, people) if warm_up else []
     overtime = drawer.draw(duration_ns=round(overtime_s * 1e9), rate=rate, from_ns=round(duration_s * 1e9))
-    for draft in overtime:
-        draft.phase = "overtime"
+    for operation in overtime:
+        operation.phase = "overtime"
     drive += overtime
     planned = draw_faults(Random(f"{seed} faults"), faults, duration_s=duration_s, workers=workers)
     if planned:
@@ -118,7 +119,9 @@ def _setup_accounts(random: Random, people: Sequence[Person]) -> list[PlannedAcc
     for person in people:
         few = {Role.TELLER: 0, Role.MERCHANT: 1, Role.EMPLOYER: 1, Role.HOUSEHOLD: random.randint(2, 3)}
         count = few.get(person.role, random.randint(1, 3))
-        accounts += [PlannedAccount(len(accounts) + i, person.index, key(random), in_setup=True) for i in range(count)]
+        accounts += [
+            PlannedAccount(len(accounts) + i, person.index, draw_key(random), in_setup=True) for i in range(count)
+        ]
     return accounts
 
 
@@ -139,20 +142,22 @@ def _funding(random: Random, scenario: Scenario, role: Role) -> int:
 
 def _setup_operations(
     random: Random, scenario: Scenario, people: Sequence[Person], accounts: Sequence[PlannedAccount]
-) -> list[Draft]:
-    drafts = [Draft("setup", 0, Kind.LOGIN, Intent.PLAIN, TELLER, 0)]
+) -> list[Operation]:
+    operations = [Operation("setup", 0, Kind.LOGIN, Intent.PLAIN, TELLER, 0)]
     for person in people[1:]:
         slot = random.randrange(1_000)
-        chain = [Draft("setup", 0, kind, Intent.PLAIN, person.index, slot) for kind in (Kind.REGISTER, Kind.LOGIN)]
+        chain = [Operation("setup", 0, kind, Intent.PLAIN, person.index, slot) for kind in (Kind.REGISTER, Kind.LOGIN)]
         mine = [account for account in accounts if account.person == person.index]
         chain += [replace(chain[0], kind=Kind.OPEN_ACCOUNT, key=account.key, account=account.index) for account in mine]
         for account in mine:
-            amount = reais(_funding(random, scenario, person.role))
-            deposit = Draft("setup", 0, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=key(random), amount=amount)
+            amount = decimal(_funding(random, scenario, person.role))
+            deposit = Operation(
+                "setup", 0, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=draw_key(random), amount=amount
+            )
             chain.append(replace(deposit, account=account.index))
-        for draft in chain:
-            drafts += clicked(random, scenario, draft)
-    return drafts
+        for operation in chain:
+            operations += clicked(random, scenario, operation)
+    return operations
 
 
 TEXTS = (
@@ -172,46 +177,20 @@ PHASES = ("setup", "warmup", "drive", "heal", "overtime", "rest")
 DESCRIBED = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE})
 
 
-def _describe(random: Random, drafts: Sequence[Draft]) -> None:
+def _describe(random: Random, operations: Sequence[Operation]) -> None:
     """Let everything that may have a description have one, or none; what repeats something says the same."""
-    for draft in drafts:
-        if draft.text is None and draft.follows is None and draft.kind in DESCRIBED:
-            draft.text = random.choice(TEXTS)
-    for draft in drafts:
-        if draft.text is None and draft.follows is not None and draft.kind in DESCRIBED:
-            draft.text = draft.follows.text
+    for operation in operations:
+        if operation.text is None and operation.follows is None and operation.kind in DESCRIBED:
+            operation.text = random.choice(TEXTS)
+    for operation in operations:
+        if operation.text is None and operation.follows is not None and operation.kind in DESCRIBED:
+            operation.text = operation.follows.text
 
 
-def _numbered(seed: int, setup: Sequence[Draft], drive: Sequence[Draft]) -> tuple[Operation, ...]:
-    drafts = [*setup, *sorted(drive, key=lambda draft: (draft.phase, draft.at_ns))]
+def _numbered(seed: int, setup: Sequence[Operation], drive: Sequence[Operation]) -> tuple[Operation, ...]:
+    operations = [*setup, *sorted(drive, key=lambda operation: (operation.phase, operation.at_ns))]
     for phase in PHASES:
-        _describe(Random(f"{seed} texts {phase}"), [draft for draft in drafts if draft.phase == phase])
-    number = {id(draft): index for index, draft in enumerate(drafts)}
-    return tuple(
-        Operation(
-            index=index,
-            phase=draft.phase,
-            at_ns=draft.at_ns,
-            kind=draft.kind,
-            intent=draft.intent,
-            person=draft.person,
-            slot=draft.slot,
-            key=draft.key,
-            account=draft.account,
-            target=draft.target,
-            amount=draft.amount,
-            currency=draft.currency,
-            arm=draft.arm,
-            page_size=draft.page_size,
-            follows=None if draft.follows is None else number[id(draft.follows)],
-            waits=draft.waits,
-            after=None if draft.after is None else number[id(draft.after)],
-            about=None if draft.about is None else number[id(draft.about)],
-            items=draft.items,
-            atomic=draft.atomic,
-            life_ms=draft.life_ms,
-            age_ms=draft.age_ms,
-            text=draft.text,
-        )
-        for index, draft in enumerate(drafts)
-    )
+        _describe(Random(f"{seed} texts {phase}"), [operation for operation in operations if operation.phase == phase])
+    for index, operation in enumerate(operations):
+        operation.index = index
+    return tuple(operations)

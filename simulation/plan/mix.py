@@ -6,13 +6,14 @@ from dataclasses import replace
 from itertools import accumulate
 from random import Random
 
-from simulation.model.operations import Arm, Intent, Kind
+from simulation.model.operations import Arm, Intent, Kind, Operation
 from simulation.model.people import Person, Role
 from simulation.model.plan import PlannedAccount
 from simulation.model.scenario import Scenario
-from simulation.plan.operation_draft import Draft, clicked, key, reais
+from simulation.plan.clicks import clicked
 from simulation.plan.payday import Payday
 from simulation.plan.retries import Retries
+from simulation.plan.values import decimal, draw_key
 
 TELLER = 0
 """The number of the bank's own person, who pays money in."""
@@ -59,15 +60,15 @@ class Drawer:
         self._payees = _Zipf(random, [account for p in payees for account in self._accounts_of[p]])
         self._traders = of_role[Role.TRADER]
         self._employers = [account for p in of_role[Role.EMPLOYER] for account in self._accounts_of[p]]
-        self._transfers: list[Draft] = []
-        self._pages: list[Draft] = []
+        self._transfers: list[Operation] = []
+        self._pages: list[Operation] = []
 
-    def draw(self, *, duration_ns: int, rate: float, from_ns: int = 0) -> list[Draft]:
+    def draw(self, *, duration_ns: int, rate: float, from_ns: int = 0) -> list[Operation]:
         """Draw arrivals as a Poisson process, so that nobody's start waits for anybody's answer.
 
         Begin at `from_ns`, which a second drawing uses to go on where the first has ended.
         """
-        entries: dict[str, Callable[[int], list[Draft]]] = {
+        entries: dict[str, Callable[[int], list[Operation]]] = {
             "me": self._me,
             "balance": self._balance,
             "history": self._history,
@@ -87,22 +88,22 @@ class Drawer:
             **Payday(self._random, self, teller=TELLER, employers=self._employers).entries(),
         }
         names, weights = list(self._scenario.mix), list(self._scenario.mix.values())
-        drafts: list[Draft] = []
+        operations: list[Operation] = []
         at_us = from_ns // 1_000
         while True:
             # Whole microseconds: the last digit of a logarithm differs between C libraries.
             at_us += max(1, round(self._random.expovariate(rate) * 1e6))
             if at_us * 1_000 >= from_ns + duration_ns:
-                return drafts
+                return operations
             [name] = self._random.choices(names, weights)
-            for draft in entries[name](at_us * 1_000):
-                drafts += self._clicks(draft)
+            for operation in entries[name](at_us * 1_000):
+                operations += self._clicks(operation)
 
-    def _clicks(self, draft: Draft) -> list[Draft]:
-        return [draft] if draft.follows is not None else clicked(self._random, self._scenario, draft)
+    def _clicks(self, operation: Operation) -> list[Operation]:
+        return [operation] if operation.follows is not None else clicked(self._random, self._scenario, operation)
 
-    def _draft(self, at_ns: int, kind: Kind, person: int, intent: Intent = Intent.PLAIN) -> Draft:
-        return Draft("drive", at_ns, kind, intent, person, self._random.randrange(1_000))
+    def _operation(self, at_ns: int, kind: Kind, person: int, intent: Intent = Intent.PLAIN) -> Operation:
+        return Operation("drive", at_ns, kind, intent, person, self._random.randrange(1_000))
 
     def _arm(self) -> Arm:
         return "uncached" if self._random.randrange(UNCACHED_EVERY) == 0 else "cached"
@@ -111,51 +112,53 @@ class Drawer:
         """Every fourth look is a household's: their sums are the sharpest test of a consistent answer."""
         return self._households.draw() if self._random.randrange(4) == 0 else self._customers.draw()
 
-    def _me(self, at_ns: int) -> list[Draft]:
-        draft = self._draft(at_ns, Kind.ME, self._reader())
-        draft.arm = self._arm()
-        return [draft]
+    def _me(self, at_ns: int) -> list[Operation]:
+        operation = self._operation(at_ns, Kind.ME, self._reader())
+        operation.arm = self._arm()
+        return [operation]
 
-    def _balance(self, at_ns: int) -> list[Draft]:
-        draft = self._draft(at_ns, Kind.BALANCE, self._reader())
-        draft.account, draft.arm = self._looked_at(draft.person), self._arm()
-        return [draft]
+    def _balance(self, at_ns: int) -> list[Operation]:
+        operation = self._operation(at_ns, Kind.BALANCE, self._reader())
+        operation.account, operation.arm = self._looked_at(operation.person), self._arm()
+        return [operation]
 
     def _looked_at(self, person: int) -> int:
         """Choose the account that somebody looks at: mostly the first, where the wages come in."""
         accounts = self._accounts_of[person]
         return accounts[0] if self._random.randrange(3) else self._random.choice(accounts)
 
-    def _history(self, at_ns: int) -> list[Draft]:
-        draft = self._draft(at_ns, Kind.HISTORY, self._reader())
-        draft.account, draft.arm = self._looked_at(draft.person), self._arm()
-        draft.page_size = PAGE_SIZE
-        self._pages.append(draft)
-        return [draft]
+    def _history(self, at_ns: int) -> list[Operation]:
+        operation = self._operation(at_ns, Kind.HISTORY, self._reader())
+        operation.account, operation.arm = self._looked_at(operation.person), self._arm()
+        operation.page_size = PAGE_SIZE
+        self._pages.append(operation)
+        return [operation]
 
-    def _recent(self, drafts: Sequence[Draft], at_ns: int) -> Draft | None:
-        newest, oldest = (bisect_left(drafts, at_ns - ago, key=lambda draft: draft.at_ns) for ago in RECENT_NS)
-        return self._random.choice(drafts[oldest:newest]) if oldest < newest else None
+    def _recent(self, operations: Sequence[Operation], at_ns: int) -> Operation | None:
+        newest, oldest = (
+            bisect_left(operations, at_ns - ago, key=lambda operation: operation.at_ns) for ago in RECENT_NS
+        )
+        return self._random.choice(operations[oldest:newest]) if oldest < newest else None
 
-    def recent_transfer(self, at_ns: int) -> Draft | None:
+    def recent_transfer(self, at_ns: int) -> Operation | None:
         """Draw one of the transfers of the last seconds, if there are any."""
         return self._recent(self._transfers, at_ns)
 
-    def _next_page(self, at_ns: int) -> list[Draft]:
+    def _next_page(self, at_ns: int) -> list[Operation]:
         before = self._recent(self._pages, at_ns)
         if before is None:
             return self._history(at_ns)
         page = replace(before, at_ns=at_ns, intent=Intent.NEXT_PAGE, arm=self._arm(), follows=before, waits=True)
         return [page]
 
-    def _transfer(self, at_ns: int) -> list[Draft]:
+    def _transfer(self, at_ns: int) -> list[Operation]:
         # A fee would make a household poorer, whose accounts are to add up to what was paid in.
         household = self._random.randrange(3) == 0 and not self._scenario.terms.transfer_fee_minor
-        draft = self.inside_household(at_ns) if household else self.payment(at_ns)
-        self._transfers.append(draft)
-        return [draft]
+        operation = self.inside_household(at_ns) if household else self.payment(at_ns)
+        self._transfers.append(operation)
+        return [operation]
 
-    def _payment(self, at_ns: int) -> list[Draft]:
+    def _payment(self, at_ns: int) -> list[Operation]:
         """Pay somebody; nothing moves inside of households, which a fee would make poorer."""
         self._transfers.append(self.payment(at_ns))
         return [self._transfers[-1]]
@@ -164,22 +167,25 @@ class Drawer:
         """Return the person whose account it is."""
         return self.accounts[account].person
 
-    def inside_household(self, at_ns: int) -> Draft:
+    def inside_household(self, at_ns: int) -> Operation:
         """Draw large sums to and fro, so that a half-seen transfer changes the sum by a lot."""
-        draft = self._draft(at_ns, Kind.TRANSFER, self._households.draw())
-        draft.account, draft.target = self._random.sample(self._accounts_of[draft.person], 2)
-        draft.key, draft.amount = key(self._random), reais(self._random.randint(1, 60_000))
-        return draft
+        operation = self._operation(at_ns, Kind.TRANSFER, self._households.draw())
+        operation.account, operation.target = self._random.sample(self._accounts_of[operation.person], 2)
+        operation.key, operation.amount = draw_key(self._random), decimal(self._random.randint(1, 60_000))
+        return operation
 
-    def payment(self, at_ns: int) -> Draft:
+    def payment(self, at_ns: int) -> Operation:
         """Draw a transfer from a trader to somebody who is paid."""
-        draft = self._draft(at_ns, Kind.TRANSFER, self._payers.draw())
-        draft.account, draft.target = self._source(draft.person), self._payees.draw()
-        while draft.target == draft.account:
-            draft.person = self._random.choice(self._traders)
-            draft.account = self._source(draft.person)
-        draft.key, draft.amount = key(self._random), reais(self._random.choice((100, 1_000, 5_000)) + self._cents())
-        return draft
+        operation = self._operation(at_ns, Kind.TRANSFER, self._payers.draw())
+        operation.account, operation.target = self._source(operation.person), self._payees.draw()
+        while operation.target == operation.account:
+            operation.person = self._random.choice(self._traders)
+            operation.account = self._source(operation.person)
+        operation.key, operation.amount = (
+            draw_key(self._random),
+            decimal(self._random.choice((100, 1_000, 5_000)) + self._cents()),
+        )
+        return operation
 
     def _cents(self) -> int:
         return self._random.randrange(100)
@@ -187,15 +193,15 @@ class Drawer:
     def _source(self, person: int) -> int:
         return self._random.choice(self._accounts_of[person])
 
-    def _overdraft(self, at_ns: int) -> list[Draft]:
-        draft = self.payment(at_ns)
-        draft.intent, draft.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
-        self._transfers.append(draft)
-        return [draft]
+    def _overdraft(self, at_ns: int) -> list[Operation]:
+        operation = self.payment(at_ns)
+        operation.intent, operation.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
+        self._transfers.append(operation)
+        return [operation]
 
-    def _wrong(self, at_ns: int) -> list[Draft]:
-        draft = self.payment(at_ns)
-        draft.intent = self._random.choice(
+    def _wrong(self, at_ns: int) -> list[Operation]:
+        operation = self.payment(at_ns)
+        operation.intent = self._random.choice(
             (
                 Intent.ZERO_AMOUNT,
                 Intent.NEGATIVE_AMOUNT,
@@ -206,36 +212,36 @@ class Drawer:
                 Intent.OTHER_CURRENCY,
             )
         )
-        if draft.intent is Intent.SAME_ACCOUNT:
-            draft.target = draft.account
-        if draft.intent is Intent.OTHER_CURRENCY:
-            draft.currency = "USD"
+        if operation.intent is Intent.SAME_ACCOUNT:
+            operation.target = operation.account
+        if operation.intent is Intent.OTHER_CURRENCY:
+            operation.currency = "USD"
         wrong_amounts = {Intent.ZERO_AMOUNT: "0.00", Intent.NEGATIVE_AMOUNT: "-5.00", Intent.TOO_PRECISE: "10.005"}
-        draft.amount = wrong_amounts.get(draft.intent, draft.amount)
-        return [draft]
+        operation.amount = wrong_amounts.get(operation.intent, operation.amount)
+        return [operation]
 
-    def _not_mine(self, at_ns: int) -> list[Draft]:
+    def _not_mine(self, at_ns: int) -> list[Operation]:
         """Look into somebody else's account, or try to pay out of it."""
         thief = self._payers.draw()
         others = [p for p in self._accounts_of if p != thief and self._accounts_of[p]]
         victim = self._source(self._random.choice(others))
         if self._random.randrange(2):
-            draft = self._draft(at_ns, Kind.BALANCE, thief, Intent.NOT_MINE)
-            draft.account = victim
-            return [draft]
-        draft = self._draft(at_ns, Kind.TRANSFER, thief, Intent.NOT_MINE)
-        draft.account, draft.target = victim, self._source(thief)
-        draft.key, draft.amount = key(self._random), reais(1_000 + self._cents())
-        return [draft]
+            operation = self._operation(at_ns, Kind.BALANCE, thief, Intent.NOT_MINE)
+            operation.account = victim
+            return [operation]
+        operation = self._operation(at_ns, Kind.TRANSFER, thief, Intent.NOT_MINE)
+        operation.account, operation.target = victim, self._source(thief)
+        operation.key, operation.amount = draw_key(self._random), decimal(1_000 + self._cents())
+        return [operation]
 
-    def _retry(self, at_ns: int) -> list[Draft]:
+    def _retry(self, at_ns: int) -> list[Operation]:
         before = self.recent_transfer(at_ns)
         if before is None:
             return self._transfer(at_ns)
         slot = before.slot + 1
         return [replace(before, at_ns=at_ns, intent=Intent.REPLAY, slot=slot, follows=before, waits=True)]
 
-    def _conflict(self, at_ns: int) -> list[Draft]:
+    def _conflict(self, at_ns: int) -> list[Operation]:
         before = self.recent_transfer(at_ns)
         if before is None:
             return self._transfer(at_ns)
@@ -243,7 +249,7 @@ class Drawer:
         changed = replace(before, at_ns=at_ns, intent=Intent.CONFLICT, slot=slot, follows=before, waits=True)
         match self._random.randrange(4):
             case 0 | 1:
-                changed.amount = reais(7_777_700 + self._cents())  # more than any plan moves otherwise
+                changed.amount = decimal(7_777_700 + self._cents())  # more than any plan moves otherwise
             case 2:
                 changed.text = "something else"
             case _:
@@ -256,34 +262,34 @@ class Drawer:
                     changed.target = other
         return [changed]
 
-    def _deposit(self, at_ns: int) -> list[Draft]:
-        draft = self._draft(at_ns, Kind.DEPOSIT, TELLER)
-        draft.account = self._payees.draw() if self._random.randrange(2) else self._source(self._payers.draw())
-        draft.key, draft.amount = key(self._random), reais(self._random.randint(1_000, 50_000))
-        return [draft]
+    def _deposit(self, at_ns: int) -> list[Operation]:
+        operation = self._operation(at_ns, Kind.DEPOSIT, TELLER)
+        operation.account = self._payees.draw() if self._random.randrange(2) else self._source(self._payers.draw())
+        operation.key, operation.amount = draw_key(self._random), decimal(self._random.randint(1_000, 50_000))
+        return [operation]
 
-    def _open_account(self, at_ns: int) -> list[Draft]:
-        return [self.opening(at_ns, self._random.choice(self._traders), key(self._random))]
+    def _open_account(self, at_ns: int) -> list[Operation]:
+        return [self.opening(at_ns, self._random.choice(self._traders), draw_key(self._random))]
 
-    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Operation:
         """Draw the opening of one more account."""
-        draft = self._draft(at_ns, Kind.OPEN_ACCOUNT, person, intent)
+        operation = self._operation(at_ns, Kind.OPEN_ACCOUNT, person, intent)
         account = PlannedAccount(len(self.accounts), person, with_key, in_setup=False)
         self.accounts.append(account)
-        draft.account, draft.key = account.index, account.key
-        return draft
+        operation.account, operation.key = account.index, account.key
+        return operation
 
-    def _refresh(self, at_ns: int) -> list[Draft]:
-        return [self._draft(at_ns, Kind.REFRESH, self._customers.draw())]
+    def _refresh(self, at_ns: int) -> list[Operation]:
+        return [self._operation(at_ns, Kind.REFRESH, self._customers.draw())]
 
-    def _relogin(self, at_ns: int) -> list[Draft]:
+    def _relogin(self, at_ns: int) -> list[Operation]:
         """Log out, try the closed session's token, log in again."""
-        logout = self._draft(at_ns, Kind.LOGOUT, self._customers.draw())
+        logout = self._operation(at_ns, Kind.LOGOUT, self._customers.draw())
         steps = ((Kind.ME, Intent.CLOSED_TOKEN, 30_000_000), (Kind.LOGIN, Intent.PLAIN, 60_000_000))
         return [
             logout,
             *(
-                Draft("drive", at_ns + ns, kind, intent, logout.person, logout.slot, follows=logout, waits=True)
+                Operation("drive", at_ns + ns, kind, intent, logout.person, logout.slot, follows=logout, waits=True)
                 for kind, intent, ns in steps
             ),
         ]

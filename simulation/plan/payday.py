@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from simulation.model.operations import Intent, Kind
-from simulation.plan.operation_draft import Draft, key, reais
+from simulation.model.operations import Intent, Kind, Operation
+from simulation.plan.values import decimal, draw_key
 
 SOON_NS = (60_000_000, 900_000_000)
 """How much later somebody answers to what somebody else has done."""
@@ -28,13 +28,13 @@ MANY = 12
 class Bankers(Protocol):
     """The people and operations drawn so far, which the warm-up goes on with."""
 
-    def payment(self, at_ns: int) -> Draft:
+    def payment(self, at_ns: int) -> Operation:
         """Draw a transfer from a trader to somebody who is paid."""
 
-    def inside_household(self, at_ns: int) -> Draft:
+    def inside_household(self, at_ns: int) -> Operation:
         """Draw a transfer between accounts of one household."""
 
-    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Operation:
         """Draw the opening of one more account."""
 
     def owner_of(self, account: int) -> int:
@@ -49,9 +49,9 @@ class Payday:
         self._bankers = bankers
         self._teller = teller
         self._employers = list(employers)
-        self._keyed: list[Draft] = []
+        self._keyed: list[Operation] = []
 
-    def entries(self) -> Mapping[str, Callable[[int], list[Draft]]]:
+    def entries(self) -> Mapping[str, Callable[[int], list[Operation]]]:
         """Return the entries by name."""
         return {
             "salaries": self._salaries,
@@ -72,61 +72,61 @@ class Payday:
         return self._random.randrange(*SOON_NS)
 
     def _key(self) -> str:
-        return key(self._random)
+        return draw_key(self._random)
 
-    def _note(self, draft: Draft) -> Draft:
-        """Remember a draft as one whose key may be sent again."""
-        self._keyed.append(draft)
-        return draft
+    def _note(self, operation: Operation) -> Operation:
+        """Remember a operation as one whose key may be sent again."""
+        self._keyed.append(operation)
+        return operation
 
-    def _salaries(self, at_ns: int) -> list[Draft]:
+    def _salaries(self, at_ns: int) -> list[Operation]:
         """Pay several people at once, all or none or each by itself; now and then there is one salary too many."""
         # Where so few people bank that nobody is an employer, somebody else pays.
         account = self._random.choice(self._employers or [self._bankers.payment(at_ns).account or 0])
-        draft = Draft("drive", at_ns, Kind.BATCH, Intent.PLAIN, self._bankers.owner_of(account), self._slot())
+        operation = Operation("drive", at_ns, Kind.BATCH, Intent.PLAIN, self._bankers.owner_of(account), self._slot())
         targets = [self._bankers.payment(at_ns).target for _ in range(self._random.randint(*LIST_OF))]
-        items = [(target, reais(self._random.randint(5_000, 90_000))) for target in targets if target is not None]
-        draft.account, draft.key, draft.atomic = account, self._key(), self._random.randrange(2) == 0
+        items = [(target, decimal(self._random.randint(5_000, 90_000))) for target in targets if target is not None]
+        operation.account, operation.key, operation.atomic = account, self._key(), self._random.randrange(2) == 0
         if self._random.randrange(4) == 0:
-            draft.intent = Intent.OVERDRAFT
+            operation.intent = Intent.OVERDRAFT
             place = self._random.randrange(len(items))
-            items[place] = (items[place][0], reais(self._random.randint(80_000_000, 99_000_000)))
-        draft.items = tuple(items)
-        return [self._note(draft)]
+            items[place] = (items[place][0], decimal(self._random.randint(80_000_000, 99_000_000)))
+        operation.items = tuple(items)
+        return [self._note(operation)]
 
     def _slot(self) -> int:
         return self._random.randrange(1_000)
 
-    def _withdrawal(self, at_ns: int) -> list[Draft]:
+    def _withdrawal(self, at_ns: int) -> list[Operation]:
         payment = self._bankers.payment(at_ns)
-        draft = replace(payment, kind=Kind.WITHDRAW, target=None)
+        operation = replace(payment, kind=Kind.WITHDRAW, target=None)
         if self._random.randrange(6) == 0:
-            draft.intent, draft.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
-        return [self._note(draft)]
+            operation.intent, operation.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
+        return [self._note(operation)]
 
-    def _hold(self, payment: Draft, life_ms: int) -> Draft:
+    def _hold(self, payment: Operation, life_ms: int) -> Operation:
         return self._note(replace(payment, kind=Kind.AUTHORIZE, life_ms=life_ms))
 
-    def _end(self, hold: Draft, kind: Kind, *, amount: str | None = None, later_ns: int | None = None) -> Draft:
+    def _end(self, hold: Operation, kind: Kind, *, amount: str | None = None, later_ns: int | None = None) -> Operation:
         """Return what ends a hold, by the owner of the account that it is for."""
         assert hold.target is not None
         at_ns = hold.at_ns + (self._soon() if later_ns is None else later_ns)
         person = self._bankers.owner_of(hold.target)
-        draft = Draft("drive", at_ns, kind, Intent.PLAIN, person, self._slot(), key=self._key(), amount=amount)
-        draft.about = hold
-        return self._note(draft)
+        operation = Operation("drive", at_ns, kind, Intent.PLAIN, person, self._slot(), key=self._key(), amount=amount)
+        operation.about = hold
+        return self._note(operation)
 
     def _part_of(self, amount: str | None, percent: int) -> str:
         assert amount is not None
         minor = int(amount.replace(".", ""))
-        return reais(max(1, minor * percent // 100))
+        return decimal(max(1, minor * percent // 100))
 
-    def _purchase(self, at_ns: int) -> list[Draft]:
+    def _purchase(self, at_ns: int) -> list[Operation]:
         """Pay in a shop: money is held, and captured whole or in part, released, left to expire, or asked for twice."""
         payment = self._bankers.payment(at_ns)
         assert payment.amount is not None
         if self._random.randrange(8) == 0:
-            payment.intent, payment.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
+            payment.intent, payment.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
         hold = self._hold(payment, LONG_MS)
         match self._random.randrange(8):
             case 0 | 1:
@@ -149,14 +149,14 @@ class Payday:
                 right = self._end(hold, Kind.CAPTURE, later_ns=too_much.at_ns - hold.at_ns + self._soon())
                 return [hold, too_much, right]
 
-    def _promised(self, at_ns: int) -> list[Draft]:
+    def _promised(self, at_ns: int) -> list[Operation]:
         """Hold most of what is on a new account, try to spend it all the same, and spend it when it is released."""
         payment = self._bankers.payment(at_ns)
         opening = self._bankers.opening(at_ns, payment.person, self._key())
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
-        money.key, money.amount, money.after = self._key(), reais(10_000 + self._random.randrange(100)), opening
-        spent = replace(payment, account=opening.account, amount=reais(5_000 + self._random.randrange(1_000)))
-        hold = replace(spent, kind=Kind.AUTHORIZE, life_ms=LONG_MS, amount=reais(8_000), key=self._key(), after=money)
+        money.key, money.amount, money.after = self._key(), decimal(10_000 + self._random.randrange(100)), opening
+        spent = replace(payment, account=opening.account, amount=decimal(5_000 + self._random.randrange(1_000)))
+        hold = replace(spent, kind=Kind.AUTHORIZE, life_ms=LONG_MS, amount=decimal(8_000), key=self._key(), after=money)
         hold.at_ns = money.at_ns + self._soon()
         spent.at_ns, spent.after = hold.at_ns + self._soon(), hold
         release = self._end(hold, Kind.RELEASE, later_ns=spent.at_ns - hold.at_ns + self._soon())
@@ -164,7 +164,7 @@ class Payday:
         again = replace(spent, at_ns=release.at_ns + self._soon(), key=self._key(), after=release)
         return [opening, money, self._note(hold), self._note(spent), release, again]
 
-    def _household_purchase(self, at_ns: int) -> list[Draft]:
+    def _household_purchase(self, at_ns: int) -> list[Operation]:
         """Move money within a household by a hold, which costs nothing: the sum of its accounts may never change."""
         hold = self._hold(self._bankers.inside_household(at_ns), LONG_MS)
         amount = None if self._random.randrange(2) else self._part_of(hold.amount, 30)
@@ -173,13 +173,15 @@ class Payday:
             return [hold, capture]
         return [hold, capture, self._reversal(capture, None, capture.person)]
 
-    def _reversal(self, about: Draft, amount: str | None, person: int, intent: Intent = Intent.PLAIN) -> Draft:
+    def _reversal(self, about: Operation, amount: str | None, person: int, intent: Intent = Intent.PLAIN) -> Operation:
         at_ns = about.at_ns + self._soon()
-        draft = Draft("drive", at_ns, Kind.REVERSE, intent, person, self._slot(), key=self._key(), amount=amount)
-        draft.about = about
-        return self._note(draft)
+        operation = Operation(
+            "drive", at_ns, Kind.REVERSE, intent, person, self._slot(), key=self._key(), amount=amount
+        )
+        operation.about = about
+        return self._note(operation)
 
-    def _refund(self, at_ns: int) -> list[Draft]:
+    def _refund(self, at_ns: int) -> list[Operation]:
         """Give back a payment: whole, in part, more than there was, or too much in two parts, one after the other."""
         payment = self._note(self._bankers.payment(at_ns))
         assert payment.target is not None
@@ -201,10 +203,10 @@ class Payday:
                 part = self._reversal(payment, self._part_of(payment.amount, 40), who)
                 return [payment, part, *(self._reversal(payment, None, by) for by in (owner, self._teller))]
 
-    def _by_staff(self, kind: Kind, at_ns: int, account: int | None) -> Draft:
-        return Draft("drive", at_ns, kind, Intent.PLAIN, self._teller, self._slot(), account=account)
+    def _by_staff(self, kind: Kind, at_ns: int, account: int | None) -> Operation:
+        return Operation("drive", at_ns, kind, Intent.PLAIN, self._teller, self._slot(), account=account)
 
-    def _freeze(self, at_ns: int) -> list[Draft]:
+    def _freeze(self, at_ns: int) -> list[Operation]:
         """Freeze an account whose owner goes on paying, then unfreeze it."""
         payment = self._bankers.payment(at_ns)
         frozen = self._by_staff(Kind.FREEZE, at_ns, payment.account)
@@ -213,7 +215,7 @@ class Payday:
         thawed.after = payment
         return [frozen, self._note(payment), thawed]
 
-    def _limit(self, at_ns: int) -> list[Draft]:
+    def _limit(self, at_ns: int) -> list[Operation]:
         """Limit what may leave an account, let its owner pay more and less, then lift the limit."""
         more = self._bankers.payment(at_ns)
         limit = self._by_staff(Kind.LIMIT, at_ns, more.account)
@@ -230,35 +232,37 @@ class Payday:
         lifted.after = many[-1]
         return [limit, self._note(more), *many, lifted]
 
-    def _close(self, at_ns: int) -> list[Draft]:
+    def _close(self, at_ns: int) -> list[Operation]:
         """Open one more account, close it, and pay money in; or the other way round, and it cannot be closed."""
         payment = self._bankers.payment(at_ns)
         opening = self._bankers.opening(at_ns, payment.person, self._key())
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
-        money.key, money.amount = self._key(), reais(self._random.randint(100, 10_000))
-        closing = Draft("drive", at_ns, Kind.CLOSE, Intent.PLAIN, payment.person, self._slot(), account=opening.account)
+        money.key, money.amount = self._key(), decimal(self._random.randint(100, 10_000))
+        closing = Operation(
+            "drive", at_ns, Kind.CLOSE, Intent.PLAIN, payment.person, self._slot(), account=opening.account
+        )
         first, second = (money, closing) if self._random.randrange(2) else (closing, money)
         first.at_ns, first.after = at_ns + self._soon(), opening
         second.at_ns, second.after = first.at_ns + self._soon(), first
         return [opening, first, second]
 
-    def _statement(self, at_ns: int) -> list[Draft]:
+    def _statement(self, at_ns: int) -> list[Operation]:
         """Look at the past: seconds ago, or this very moment."""
         payment = self._bankers.payment(at_ns)
-        draft = Draft("drive", at_ns, Kind.STATEMENT, Intent.PLAIN, payment.person, self._slot())
-        draft.account, draft.age_ms = payment.account, self._random.choice((0, 0, 20, 500, 3_000))
-        return [draft]
+        operation = Operation("drive", at_ns, Kind.STATEMENT, Intent.PLAIN, payment.person, self._slot())
+        operation.account, operation.age_ms = payment.account, self._random.choice((0, 0, 20, 500, 3_000))
+        return [operation]
 
-    def _holds(self, at_ns: int) -> list[Draft]:
+    def _holds(self, at_ns: int) -> list[Operation]:
         payment = self._bankers.payment(at_ns)
-        draft = Draft("drive", at_ns, Kind.HOLDS, Intent.PLAIN, payment.person, self._slot())
-        draft.account = payment.account
-        return [draft]
+        operation = Operation("drive", at_ns, Kind.HOLDS, Intent.PLAIN, payment.person, self._slot())
+        operation.account = payment.account
+        return [operation]
 
-    def _again(self, at_ns: int) -> list[Draft]:
+    def _again(self, at_ns: int) -> list[Operation]:
         """Send a key of the last seconds once more."""
-        recent = sorted(self._keyed[-50:], key=lambda draft: draft.at_ns)
-        newest, oldest = (bisect_left(recent, at_ns - ago, key=lambda draft: draft.at_ns) for ago in AGAIN_NS)
+        recent = sorted(self._keyed[-50:], key=lambda operation: operation.at_ns)
+        newest, oldest = (bisect_left(recent, at_ns - ago, key=lambda operation: operation.at_ns) for ago in AGAIN_NS)
         if oldest >= newest:
             return self._holds(at_ns)
         before = self._random.choice(recent[oldest:newest])

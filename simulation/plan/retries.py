@@ -5,8 +5,8 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from simulation.model.operations import Intent, Kind
-from simulation.plan.operation_draft import Draft, key, reais
+from simulation.model.operations import Intent, Kind, Operation
+from simulation.plan.values import decimal, draw_key
 
 BURST = 50
 """So many at once send the same key: more than one batch takes in while another is written."""
@@ -21,16 +21,16 @@ TOO_LONG = 256
 class Bankers(Protocol):
     """The drawn operations of others that are sent again here."""
 
-    def payment(self, at_ns: int) -> Draft:
+    def payment(self, at_ns: int) -> Operation:
         """Draw a transfer from a trader to somebody who is paid."""
 
-    def inside_household(self, at_ns: int) -> Draft:
+    def inside_household(self, at_ns: int) -> Operation:
         """Draw a transfer between accounts of one household."""
 
-    def recent_transfer(self, at_ns: int) -> Draft | None:
+    def recent_transfer(self, at_ns: int) -> Operation | None:
         """Draw one of the transfers of the last seconds, if there are any."""
 
-    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Operation:
         """Draw the opening of one more account."""
 
 
@@ -43,7 +43,7 @@ class Retries:
         self._teller = teller
         self._borrowed: set[str | None] = set()
 
-    def entries(self) -> Mapping[str, Callable[[int], list[Draft]]]:
+    def entries(self) -> Mapping[str, Callable[[int], list[Operation]]]:
         """Return the entries by name."""
         return {
             "respelled": self._respelled,
@@ -58,31 +58,31 @@ class Retries:
             "burst": self._burst,
         }
 
-    def _later(self, draft: Draft, intent: Intent) -> Draft:
-        """Return the draft once more, after its answer, through the next worker."""
-        at_ns = draft.at_ns + self._random.randrange(*LATER_NS)
-        return replace(draft, at_ns=at_ns, intent=intent, slot=draft.slot + 1, follows=draft, waits=True)
+    def _later(self, operation: Operation, intent: Intent) -> Operation:
+        """Return the operation once more, after its answer, through the next worker."""
+        at_ns = operation.at_ns + self._random.randrange(*LATER_NS)
+        return replace(operation, at_ns=at_ns, intent=intent, slot=operation.slot + 1, follows=operation, waits=True)
 
-    def _then(self, draft: Draft, after: Draft, **changes: object) -> Draft:
+    def _then(self, operation: Operation, after: Operation, **changes: object) -> Operation:
         """Return a request that comes after another one's answer and repeats nothing."""
-        at_ns = max(draft.at_ns, after.at_ns) + self._random.randrange(*LATER_NS)
-        changed: Draft = replace(draft, at_ns=at_ns, after=after, **changes)  # type: ignore[arg-type]  # fields of Draft
+        at_ns = max(operation.at_ns, after.at_ns) + self._random.randrange(*LATER_NS)
+        changed: Operation = replace(operation, at_ns=at_ns, after=after, **changes)  # type: ignore[arg-type]  # fields of Operation
         return changed
 
-    def _respelled(self, at_ns: int) -> list[Draft]:
+    def _respelled(self, at_ns: int) -> list[Operation]:
         first = self._bankers.payment(at_ns)
-        first.amount = reais(10 * self._random.randint(10, 500))  # whole tens of cents have two spellings
+        first.amount = decimal(10 * self._random.randint(10, 500))  # whole tens of cents have two spellings
         return [first, self._later(first, Intent.RESPELLED)]
 
-    def _aliases(self, at_ns: int) -> list[Draft]:
+    def _aliases(self, at_ns: int) -> list[Operation]:
         """One document with the same transfer twice; every other time the second is for another amount."""
         first = self._bankers.payment(at_ns)
         second = replace(first, intent=Intent.ALIAS, follows=first)
         if self._random.randrange(2):
-            second.amount = reais(6_666_600 + self._random.randrange(100))  # more than any plan moves otherwise
+            second.amount = decimal(6_666_600 + self._random.randrange(100))  # more than any plan moves otherwise
         return [first, second]
 
-    def _other_mutation(self, at_ns: int) -> list[Draft]:
+    def _other_mutation(self, at_ns: int) -> list[Operation]:
         """Open an account with the key of a transfer, or transfer with the key of an opening."""
         payment = self._bankers.payment(at_ns)
         assert payment.key is not None
@@ -92,7 +92,7 @@ class Retries:
         second.intent, second.follows, second.waits = Intent.OTHER_MUTATION, first, True
         return [first, second]
 
-    def _other_caller(self, at_ns: int) -> list[Draft]:
+    def _other_caller(self, at_ns: int) -> list[Operation]:
         """Use a key that somebody else has used; never the same one twice, for then it is one's own."""
         recent = self._bankers.recent_transfer(at_ns)
         theirs = recent if recent is not None and recent.key not in self._borrowed else self._bankers.payment(at_ns)
@@ -103,29 +103,29 @@ class Retries:
         then = self._then(mine, theirs, key=theirs.key, intent=Intent.OTHER_CALLER)
         return [then] if theirs is recent else [theirs, then]
 
-    def _wrong_key(self, at_ns: int) -> list[Draft]:
-        draft = self._bankers.payment(at_ns)
-        right = key(self._random)
+    def _wrong_key(self, at_ns: int) -> list[Operation]:
+        operation = self._bankers.payment(at_ns)
+        right = draw_key(self._random)
         wrong = {
             Intent.KEY_MISSING: None,
             Intent.KEY_EMPTY: "",
             Intent.KEY_TOO_LONG: (right * 8)[:TOO_LONG],
             Intent.KEY_MALFORMED: f"{right}\t",
         }
-        draft.intent = self._random.choice(list(wrong))
-        draft.key = wrong[draft.intent]
+        operation.intent = self._random.choice(list(wrong))
+        operation.key = wrong[operation.intent]
         if self._random.randrange(3) == 0:
-            draft = replace(draft, kind=Kind.OPEN_ACCOUNT, account=None, target=None, amount=None)
-        return [draft]
+            operation = replace(operation, kind=Kind.OPEN_ACCOUNT, account=None, target=None, amount=None)
+        return [operation]
 
-    def _corrected(self, at_ns: int) -> list[Draft]:
+    def _corrected(self, at_ns: int) -> list[Operation]:
         """Mistype the amount, then put it right under the same key."""
         right = self._bankers.payment(at_ns)
         intent, amount = self._random.choice(((Intent.ZERO_AMOUNT, "0.00"), (Intent.TOO_PRECISE, "10.005")))
         wrong = replace(right, intent=intent, amount=amount)
         return [wrong, self._then(right, wrong)]
 
-    def _unauthorised(self, at_ns: int) -> list[Draft]:
+    def _unauthorised(self, at_ns: int) -> list[Operation]:
         """Ask without having logged in, or for what only the bank's people may do; then properly, with the same key."""
         right = self._bankers.payment(at_ns)
         wrong = replace(right, intent=Intent.NO_TOKEN)
@@ -133,29 +133,31 @@ class Retries:
             wrong = replace(right, kind=Kind.DEPOSIT, intent=Intent.FORBIDDEN, target=None)
         return [wrong, self._then(right, wrong)]
 
-    def _refreshed(self, at_ns: int) -> list[Draft]:
+    def _refreshed(self, at_ns: int) -> list[Operation]:
         """Send it again after the person has traded the token for another."""
         first = self._bankers.payment(at_ns)
-        refresh = self._then(Draft("drive", at_ns, Kind.REFRESH, Intent.PLAIN, first.person, first.slot), first)
+        refresh = self._then(Operation("drive", at_ns, Kind.REFRESH, Intent.PLAIN, first.person, first.slot), first)
         again = self._later(first, Intent.REPLAY)
         again.at_ns, again.after = max(again.at_ns, refresh.at_ns), refresh
         return [first, refresh, again]
 
-    def _refused_then_funded(self, at_ns: int) -> list[Draft]:
+    def _refused_then_funded(self, at_ns: int) -> list[Operation]:
         """Try to pay more than there is, receive just that, and send the first request again: it stays refused."""
         first = self._bankers.payment(at_ns)
-        first.intent, first.amount = Intent.OVERDRAFT, reais(self._random.randint(3_000_000, 9_000_000))
-        money = Draft("drive", at_ns, Kind.DEPOSIT, Intent.PLAIN, self._teller, first.slot, key=key(self._random))
+        first.intent, first.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
+        money = Operation(
+            "drive", at_ns, Kind.DEPOSIT, Intent.PLAIN, self._teller, first.slot, key=draw_key(self._random)
+        )
         money.account, money.amount = first.account, first.amount
         money = self._then(money, first)
         again = self._later(first, Intent.REPLAY)
         again.at_ns, again.after = max(again.at_ns, money.at_ns), money
         return [first, money, again]
 
-    def _burst(self, at_ns: int) -> list[Draft]:
+    def _burst(self, at_ns: int) -> list[Operation]:
         """Fifty requests with one key at the same moment, over all workers; one in four opens an account."""
         first = self._bankers.payment(at_ns)
         if self._random.randrange(4) == 0:
-            first = self._bankers.opening(at_ns, first.person, key(self._random))
+            first = self._bankers.opening(at_ns, first.person, draw_key(self._random))
         others = range(first.slot + 1, first.slot + BURST)
         return [first, *(replace(first, intent=Intent.DUPLICATE, slot=slot, follows=first) for slot in others)]

@@ -5,12 +5,12 @@ from dataclasses import replace
 from random import Random
 
 from simulation.model.faults import BACK_S, FAULTS, FaultName, PlannedFault
-from simulation.model.operations import Intent, Kind
+from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.people import Person, Role
 from simulation.model.plan import PlanError, PlannedAccount
 from simulation.model.terms import Terms
 from simulation.plan.mix import TELLER
-from simulation.plan.operation_draft import Draft, key
+from simulation.plan.values import draw_key
 
 LEAD_S = 1.0
 """People bank undisturbed for a moment first, so that there is something to break."""
@@ -88,7 +88,7 @@ def draw_probes(
     duration_s: float,
     workers: int,
     terms: Terms,
-) -> list[Draft]:
+) -> list[Operation]:
     """Draw one read past the cache and one small transfer for each worker, over and over, by people of households.
 
     Where the bank charges for transfers, which would make households poorer, staff pay a cent in for others.
@@ -99,22 +99,24 @@ def draw_probes(
     households = [person.index for person in people if person.role is Role.HOUSEHOLD]
     others = _payees(people, accounts)
     every_ns = max(LOOKOUT_EVERY_NS, round(2 * workers * 1e9 / LOOKOUTS_PER_S))
-    drafts: list[Draft] = []
+    operations: list[Operation] = []
     for phase, end_s in (("drive", duration_s), ("heal", BACK_S)):
         for at_ns in range(0, round(end_s * 1e9), every_ns):
             for worker in range(workers):
                 # Next to each other and not all at once: half of a round's time is spread over the workers.
                 moment_ns = at_ns + worker * every_ns // (2 * workers)
                 person = random.choice(households)
-                read = Draft(phase, moment_ns, Kind.BALANCE, Intent.PLAIN, person, slot=worker, arm="uncached")
-                move = Draft(phase, moment_ns, Kind.TRANSFER, Intent.PLAIN, person, slot=worker, key=key(random))
+                read = Operation(phase, moment_ns, Kind.BALANCE, Intent.PLAIN, person, slot=worker, arm="uncached")
+                move = Operation(
+                    phase, moment_ns, Kind.TRANSFER, Intent.PLAIN, person, slot=worker, key=draw_key(random)
+                )
                 move.account, move.target = random.sample(homes[person], 2)
                 read.account, move.amount = move.account, "0.01"
                 if terms.transfer_fee_minor:
                     move.kind, move.person = Kind.DEPOSIT, TELLER
                     move.account, move.target = random.choice(others), None
-                drafts += [read, move]
-    return drafts
+                operations += [read, move]
+    return operations
 
 
 def _payees(people: Sequence[Person], accounts: Sequence[PlannedAccount]) -> list[int]:
@@ -130,20 +132,22 @@ def draw_bursts(
     faults: Sequence[PlannedFault],
     *,
     workers: int,
-) -> list[Draft]:
+) -> list[Operation]:
     """Draw what is posted for the last times, where there are faults at rest: a few payments into accounts at once.
 
     `at_ns` is the number of the burst.
     """
     if not any(FAULTS[fault.name].at_rest for fault in faults):
         return []
-    drafts: list[Draft] = []
+    operations: list[Operation] = []
     for number in range(BURSTS * BURST):
         slot = number % workers
-        draft = Draft("rest", number // BURST, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=key(random), amount="0.01")
-        draft.account = random.choice(_payees(people, accounts))
-        drafts.append(draft)
-    return drafts
+        operation = Operation(
+            "rest", number // BURST, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=draw_key(random), amount="0.01"
+        )
+        operation.account = random.choice(_payees(people, accounts))
+        operations.append(operation)
+    return operations
 
 
 def draw_leavers(
@@ -154,7 +158,7 @@ def draw_leavers(
     *,
     duration_s: float,
     workers: int,
-) -> list[Draft]:
+) -> list[Operation]:
     """Draw people who log out and whose tokens are then tried on every worker, all of which know the session.
 
     They come with the faults that keep a worker from telling Redis of it. Households do not: the probes are theirs.
@@ -163,20 +167,22 @@ def draw_leavers(
         return []
     homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
     leavers = [p.index for p in people if p.role not in {Role.HOUSEHOLD, Role.TELLER} and homes[p.index]]
-    drafts: list[Draft] = []
+    operations: list[Operation] = []
     for number, at_ns in enumerate(range(0, round(duration_s * 1e9), LEAVE_EVERY_NS)):
         person = random.choice(leavers)
         others = [account.index for account in accounts if account.person not in {person, TELLER}]
-        known: Draft | None = None
+        known: Operation | None = None
         for slot in range(workers):
-            known = Draft("drive", at_ns, Kind.ME, Intent.PLAIN, person, slot, after=known)
-            drafts.append(known)
-        left = Draft("drive", at_ns, Kind.LOGOUT, Intent.PLAIN, person, number % workers, after=known)
-        drafts.append(left)
+            known = Operation("drive", at_ns, Kind.ME, Intent.PLAIN, person, slot, after=known)
+            operations.append(known)
+        left = Operation("drive", at_ns, Kind.LOGOUT, Intent.PLAIN, person, number % workers, after=known)
+        operations.append(left)
         for slot in range(workers):
-            tried = Draft("drive", at_ns, Kind.ME, Intent.CLOSED_TOKEN, person, slot, after=left)
-            paid = replace(tried, kind=Kind.TRANSFER, key=key(random), amount="1.00")
+            tried = Operation("drive", at_ns, Kind.ME, Intent.CLOSED_TOKEN, person, slot, after=left)
+            paid = replace(tried, kind=Kind.TRANSFER, key=draw_key(random), amount="1.00")
             paid.account, paid.target = homes[person][0], random.choice(others)
-            drafts += [tried, paid]
-        drafts.append(Draft("drive", at_ns + LEAVE_EVERY_NS // 4, Kind.LOGIN, Intent.PLAIN, person, number, after=left))
-    return drafts
+            operations += [tried, paid]
+        operations.append(
+            Operation("drive", at_ns + LEAVE_EVERY_NS // 4, Kind.LOGIN, Intent.PLAIN, person, number, after=left)
+        )
+    return operations

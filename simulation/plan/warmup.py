@@ -10,9 +10,9 @@ from itertools import pairwise
 from random import Random
 from typing import Protocol
 
-from simulation.model.operations import MONEY_KINDS, Intent, Kind
+from simulation.model.operations import MONEY_KINDS, Intent, Kind, Operation
 from simulation.model.people import Person, Role
-from simulation.plan.operation_draft import Draft, key, reais
+from simulation.plan.values import decimal, draw_key
 
 TELLER = 0
 MS = 1_000_000
@@ -40,11 +40,11 @@ QUIET_MS = 350
 class Bankers(Protocol):
     """The people and operations drawn so far, which the warm-up goes on with."""
 
-    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Draft:
+    def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Operation:
         """Draw the opening of one more account."""
 
 
-def draw_warmup(random: Random, bankers: Bankers, people: Sequence[Person]) -> list[Draft]:
+def draw_warmup(random: Random, bankers: Bankers, people: Sequence[Person]) -> list[Operation]:
     """Draw everything that is tried once in every run."""
     ana = next(person.index for person in people if person.role is Role.TRADER)
     bia = next(p.index for p in people if p.index not in {TELLER, ana} and p.role is not Role.HOUSEHOLD)
@@ -59,10 +59,10 @@ class _Warmup:
         self._bankers = bankers
         self._ana = ana
         self._bia = bia
-        self._drafts: list[Draft] = []
-        self._funded: Draft | None = None
+        self._operations: list[Operation] = []
+        self._funded: Operation | None = None
 
-    def draw(self) -> list[Draft]:
+    def draw(self) -> list[Operation]:
         a, b = self._account(self._ana, "900.00"), self._account(self._ana, "90.00")
         c = self._account(self._bia, "200.00")
         self._keys(200, a, b, c)
@@ -76,37 +76,37 @@ class _Warmup:
         self._pages(3_300, a)
         self._looks(3_500, a, b)
         self._left(3_700, a, c)
-        return self._drafts
+        return self._operations
 
-    def _do(self, at_ms: int, kind: Kind, person: int, **more: object) -> Draft:
+    def _do(self, at_ms: int, kind: Kind, person: int, **more: object) -> Operation:
         """Draw one request, after all that it needs has been answered."""
         fields: dict[str, object] = {"after": self._funded, "slot": self._random.randrange(1_000), **more}
-        draft = Draft("warmup", at_ms * MS, kind, Intent.PLAIN, person, 0)
+        operation = Operation("warmup", at_ms * MS, kind, Intent.PLAIN, person, 0)
         if kind in MONEY_KINDS:
-            draft.key = key(self._random)
-        draft = replace(draft, **fields)  # type: ignore[arg-type]  # fields of Draft
-        self._drafts.append(draft)
-        return draft
+            operation.key = draw_key(self._random)
+        operation = replace(operation, **fields)  # type: ignore[arg-type]  # fields of Operation
+        self._operations.append(operation)
+        return operation
 
-    def _once_more(self, first: Draft, at_ms: int, intent: Intent, **changes: object) -> Draft:
-        draft = replace(first, at_ns=at_ms * MS, intent=intent, follows=first, waits=True, slot=first.slot + 1)
-        draft = replace(draft, **changes)  # type: ignore[arg-type]  # fields of Draft
-        self._drafts.append(draft)
-        return draft
+    def _once_more(self, first: Operation, at_ms: int, intent: Intent, **changes: object) -> Operation:
+        operation = replace(first, at_ns=at_ms * MS, intent=intent, follows=first, waits=True, slot=first.slot + 1)
+        operation = replace(operation, **changes)  # type: ignore[arg-type]  # fields of Operation
+        self._operations.append(operation)
+        return operation
 
     def _account(self, person: int, amount: str, at_ms: int = 0) -> int:
-        opening = self._bankers.opening(at_ms * MS, person, key(self._random))
+        opening = self._bankers.opening(at_ms * MS, person, draw_key(self._random))
         opening.phase = "warmup"
-        self._drafts.append(opening)
+        self._operations.append(opening)
         assert opening.account is not None
         self._funded = None
         self._funded = self._do(at_ms, Kind.DEPOSIT, TELLER, account=opening.account, amount=amount, after=opening)
         return opening.account
 
-    def _pay(self, at_ms: int, source: int, target: int, amount: str = "1.00", **more: object) -> Draft:
+    def _pay(self, at_ms: int, source: int, target: int, amount: str = "1.00", **more: object) -> Operation:
         return self._do(at_ms, Kind.TRANSFER, self._ana, account=source, target=target, amount=amount, **more)
 
-    def _hold(self, at_ms: int, source: int, target: int, **more: object) -> Draft:
+    def _hold(self, at_ms: int, source: int, target: int, **more: object) -> Operation:
         fields: dict[str, object] = {"amount": "3.00", "life_ms": LONG_MS, **more}
         return self._do(at_ms, Kind.AUTHORIZE, self._ana, account=source, target=target, **fields)
 
@@ -132,7 +132,7 @@ class _Warmup:
         back = self._do(at_ms + 150, Kind.REVERSE, self._bia, amount="4.00", about=paid)
         self._changed(back, {"amount": "4.01"}, {"amount": None}, {"about": self._pay(at_ms, a, c, "6.00")}, text)
 
-    def _changed(self, first: Draft, *changes: Mapping[str, object]) -> None:
+    def _changed(self, first: Operation, *changes: Mapping[str, object]) -> None:
         at_ms = first.at_ns // MS + 20
         for change in changes:
             self._once_more(first, at_ms, Intent.CONFLICT, **change)
@@ -186,7 +186,7 @@ class _Warmup:
         ]
         self._in_turn(steps)
 
-    def _in_turn(self, steps: Sequence[Draft]) -> None:
+    def _in_turn(self, steps: Sequence[Operation]) -> None:
         for earlier, later in pairwise(steps):
             later.after = earlier
 
@@ -213,9 +213,9 @@ class _Warmup:
             self._do(at_ms, Kind.ME, self._ana),
         ]
         self._in_turn(steps)
-        opening = self._bankers.opening(at_ms * MS, self._ana, key(self._random))
+        opening = self._bankers.opening(at_ms * MS, self._ana, draw_key(self._random))
         opening.phase = "warmup"
-        self._drafts.append(opening)
+        self._operations.append(opening)
         closing = [
             opening,
             self._do(at_ms, Kind.CLOSE, self._ana, account=opening.account),
@@ -238,7 +238,7 @@ class _Warmup:
         """Look at accounts from all sides while money moves on them, and again once that is done."""
         for number in range(ROUNDS):
             start_ms = at_ms + number * 110
-            moves = [self._pay(start_ms + ms, a, b, reais(100 + number), slot=ms) for ms in (0, 3, 7)]
+            moves = [self._pay(start_ms + ms, a, b, decimal(100 + number), slot=ms) for ms in (0, 3, 7)]
             for ms in RACES_MS:
                 kind = (Kind.ME, Kind.BALANCE, Kind.HISTORY, Kind.HOLDS)[(number + ms) % 4]
                 self._see(kind, start_ms + ms, (a, b)[ms % 2], slot=number + ms)
@@ -260,7 +260,7 @@ class _Warmup:
         for number in range(CROSSINGS):
             start_ms = at_ms + number * QUIET_MS
             self._looked_at(start_ms, one, two)
-            paid = [self._pay(start_ms + ms, one, two, reais(100 + number), slot=ms) for ms in (5, 14)]
+            paid = [self._pay(start_ms + ms, one, two, decimal(100 + number), slot=ms) for ms in (5, 14)]
             for after in paid:
                 self._looked_at(start_ms, one, two, after=after)
             self._looked_at(start_ms + QUIET_MS - 100, one, two, after=paid[1])
@@ -300,7 +300,7 @@ class _Warmup:
 
     def _left(self, at_ms: int, a: int, c: int) -> None:
         """Log out while every worker knows the session, and use its token at once through each of them."""
-        seen: Draft | None = None
+        seen: Operation | None = None
         for slot in range(4):
             seen = self._do(at_ms, Kind.ME, self._bia, slot=slot, after=seen or self._funded)
         left = self._do(at_ms, Kind.LOGOUT, self._bia, slot=0, after=seen)

@@ -60,7 +60,7 @@ class Driver:
         self._progress = progress or Progress()
         self._random = Random(f"{plan.seed} backoff")
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._ended = {index: asyncio.Event() for operation in plan.operations for index in operation.awaited}
+        self._ended = {needed.index: asyncio.Event() for operation in plan.operations for needed in operation.awaited}
         self._aliases = {o.follows: o for o in plan.operations if o.intent is Intent.ALIAS}
         self._asked_about = {operation.about for operation in plan.operations}
         self._timings: list[_Timing] = []
@@ -178,8 +178,8 @@ class Driver:
         )
 
     async def _perform(self, operation: Operation, intended_ns: int) -> None:
-        for index in operation.awaited:
-            await self._ended[index].wait()
+        for needed in operation.awaited:
+            await self._ended[needed.index].wait()
         if operation.life_ms is not None and operation.kind in {Kind.CAPTURE, Kind.RELEASE}:
             await self._until_after_its_end(operation, operation.life_ms)
         try:
@@ -201,7 +201,7 @@ class Driver:
 
     async def _until_after_its_end(self, operation: Operation, later_ms: int) -> None:
         """Wait until so long after the end of the hold that an operation is about, however late that was made."""
-        held = None if operation.about is None else self.requests.answers.get(operation.about)
+        held = None if operation.about is None else self.requests.answers.get(operation.about.index)
         if isinstance(held, Held):
             left = datetime.fromisoformat(held.hold.expires_at) - datetime.now(UTC)
             await asyncio.sleep(max(0.0, left.total_seconds() + later_ms / 1000))
@@ -224,7 +224,7 @@ class Driver:
         refresh_token = self.access.refresh_token(operation.person)
         request, alias = (
             self.requests.compose(operation, refresh_token=refresh_token),
-            self._aliases.get(operation.index),
+            self._aliases.get(operation),
         )
         token = self._token(operation)
         attempts = [self._history.invoke(operation, number=number, worker=worker, sent=request.sent)]
@@ -278,7 +278,7 @@ class Driver:
             self.requests.accounts.setdefault(operation.account, answer)
         elif isinstance(answer, Page | Statement | Seen) and answer.end_cursor is not None:
             self.requests.cursors[operation.index] = answer.end_cursor
-        elif answer is not None and operation.index in self._asked_about:
+        elif answer is not None and operation in self._asked_about:
             self.requests.answers[operation.index] = answer
         closed = ending.outcome == "ok" or ending.code == "UNAUTHENTICATED"
         if operation.kind is Kind.LOGOUT and closed:

@@ -40,7 +40,7 @@ def injector(database_url: str, history: History) -> Injector:
 
 def overloaded() -> Attempt:
     now_ns = monotonic_ns()
-    operation = Operation(0, "drive", 0, Kind.BALANCE, Intent.PLAIN, 1, 0)
+    operation = Operation("drive", 0, Kind.BALANCE, Intent.PLAIN, 1, 0)
     return Attempt(operation, 1, 0, Sent(), now_ns, now_ns, "refused", "OVERLOADED")
 
 

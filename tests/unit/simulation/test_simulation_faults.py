@@ -110,13 +110,14 @@ def test_while_redis_is_away_people_log_out_and_their_tokens_are_tried_on_every_
     assert {o.slot % 3 for o in left} == {0, 1, 2}
     assert max(later.at_ns - earlier.at_ns for earlier, later in pairwise(left)) <= 0.5 * S
     for logout in left:
-        tried = [o for o in operations if o.after == logout.index and o.intent is Intent.CLOSED_TOKEN]
+        tried = [o for o in operations if o.after is logout and o.intent is Intent.CLOSED_TOKEN]
         assert {(o.kind, o.slot % 3) for o in tried} == {(k, w) for k in (Kind.ME, Kind.TRANSFER) for w in range(3)}
         assert {o.person for o in tried} == {logout.person}
-        before, known = operations[logout.after or 0], set()
-        while before.kind is Kind.ME and before.at_ns == logout.at_ns and before.person == logout.person:
+        before, known = logout.after, set()
+        whose = (Kind.ME, logout.at_ns, logout.person)
+        while before is not None and (before.kind, before.at_ns, before.person) == whose:
             known.add(before.slot % 3)
-            before = operations[before.after or 0]
+            before = before.after
         assert known == {0, 1, 2}
 
 
@@ -207,7 +208,7 @@ def attempt(
 ) -> Attempt:  # fmt: skip
     """Make an attempt that was sent `at_s` seconds after the fault's end."""
     arm = "uncached" if arm is None and kind is Kind.BALANCE else arm
-    operation = Operation(0, "drive", 0, kind, Intent.PLAIN, 1, worker, arm=arm)
+    operation = Operation("drive", 0, kind, Intent.PLAIN, 1, worker, arm=arm)
     invoked_ns = round((100 + at_s) * S)
     done = Attempt(operation, 1, worker, Sent(), invoked_ns, invoked_ns + round(took_s * S), outcome, code)
     done.replayed = replayed

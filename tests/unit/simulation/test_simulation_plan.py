@@ -139,7 +139,8 @@ def test_what_follows_comes_after_what_it_follows_and_repeats_its_key(scenario: 
     followers = [o for o in drawn.operations if o.follows is not None]
     assert followers
     for operation in followers:
-        first = drawn.operations[operation.follows or 0]
+        first = operation.follows
+        assert first is not None
         assert first.index < operation.index
         assert first.key == operation.key
         if operation.intent in {Intent.REPLAY, Intent.DUPLICATE}:
@@ -165,7 +166,8 @@ def test_what_is_tried_before_people_bank_is_the_same_in_every_run_and_touches_n
     changed = [o for o in drawn if o.intent is Intent.CONFLICT]
     same = ("amount", "target", "account", "text", "items", "atomic", "life_ms", "about")
     for operation in changed:
-        first = warmed.operations[operation.follows or 0]
+        first = operation.follows
+        assert first is not None
         assert (first.key, first.kind) == (operation.key, operation.kind)
         assert len([name for name in same if getattr(first, name) != getattr(operation, name)]) == 1
 
@@ -263,7 +265,7 @@ def test_people_do_in_the_time_added_what_they_did_before() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_nobody_waits_in_the_time_added_for_what_comes_later(seed: int) -> None:
     # A run may end before it has come to that.
-    assert all(index < o.index for o in drawn(30, seed).overtime for index in o.awaited)
+    assert all(needed.index < o.index for o in drawn(30, seed).overtime for needed in o.awaited)
 
 
 @pytest.mark.parametrize("overtime_s", [-1, 3_600])
