@@ -1,32 +1,54 @@
 """The answer goes out before the commit, and now and then there is no commit."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import Any
 
+from bank.database.pool import Database
 from bank.ledger import post
-from bank.ledger.model import Command
-from bank.ledger.write import write
-from simulation.mutants.mutant import Mutant, patch
+from bank.ledger.batch import Batch
+from simulation.mutants.mutant import Mutant, patch, reached
 
-_batches = count(1)
-
-
-async def _write(self: Any, commands: Sequence[Command], waiting: Sequence[Any]) -> None:
-    lost = next(_batches) % 10 == 0
-    async with self._database.connection() as connection:
-        await connection.execute(post.BEGIN_POSTING)
-        batch = await self._load(connection, commands)
-        outcomes = [batch.decide(command) for command in commands]
-        if batch.writes:
-            await write(connection, batch)
-        await self._tell(batch, waiting, outcomes, (), 0.0)
-        await connection.execute("rollback" if lost else "commit")
+LATER_S = 0.005
+"""Longer than it takes to answer."""
 
 
 def plant() -> None:
-    """Let the ledger write this way."""
-    patch(post.Ledger, "_write", _write)
+    """Let the ledger go on while its transaction is still open, and give every tenth one up."""
+    batches = count(1)
+    ending: set[asyncio.Task[None]] = set()
+
+    async def end(stack: AsyncExitStack, connection: Any, *, is_lost: bool) -> None:
+        await asyncio.sleep(LATER_S)
+        if is_lost:
+            await connection.execute("rollback")
+        await stack.aclose()
+
+    @asynccontextmanager
+    async def transaction(database: Database, begin: str) -> AsyncIterator[Any]:
+        stack = AsyncExitStack()
+        connection = await stack.enter_async_context(right_transaction(database, begin))
+        try:
+            yield connection
+        except BaseException as error:
+            await stack.__aexit__(type(error), error, error.__traceback__)
+            raise
+        if begin != post.BEGIN_POSTING:
+            await stack.aclose()
+            return
+        reached()
+        task = asyncio.create_task(end(stack, connection, is_lost=next(batches) % 10 == 0))
+        ending.add(task)
+        task.add_done_callback(ending.discard)
+
+    async def write(connection: Any, batch: Batch) -> Any:
+        await right_write(connection, batch)
+        return ()  # subscribers find in the log what is committed
+
+    right_transaction = patch(Database, "transaction", transaction, noted=False)
+    right_write = patch(post, "write", write, noted=False)
 
 
 MUTANT = Mutant(

@@ -1,30 +1,28 @@
-"""Every tenth batch with a transfer is given up unwritten: its callers hear that the outcome is unknown, for ever."""
+"""Every batch that comes to each tenth transfer is given up unwritten: its caller hears for ever that it is unknown."""
 
-from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
 from bank.errors import OutcomeUnknown
-from bank.ledger.post import Ledger
-from simulation.mutants.mutant import Mutant, patch
-
-_write_rightly = Ledger._write  # noqa: SLF001 - a mutant reaches inside
-_lost: set[tuple[Any, Any]] = set()
-_batches = count(1)
-
-
-async def _write(ledger: Ledger, commands: Sequence[Any], waiting: Sequence[Any]) -> None:
-    keys = {(command.caller_id, command.key) for command in commands}
-    if any(command.operation == "transfer" for command in commands) and next(_batches) % 10 == 0:
-        _lost.update(keys)
-    if keys & _lost:
-        raise OutcomeUnknown("The connection broke while committing; a retry finds out.")
-    await _write_rightly(ledger, commands, waiting)
+from bank.ledger.batch import Batch
+from simulation.mutants.mutant import Mutant, patch, reached
 
 
 def plant() -> None:
-    """Let the ledger write this way."""
-    patch(Ledger, "_write", _write)
+    """Let batches end where they come to such a transfer, or to its retry."""
+    lost: set[tuple[Any, Any]] = set()
+    transfers = count(1)
+
+    def decide(batch: Batch, command: Any) -> Any:
+        identity = (command.caller_id, command.key)
+        if command.operation == "transfer" and next(transfers) % 10 == 0:
+            lost.add(identity)
+        if identity in lost:
+            reached()
+            raise OutcomeUnknown("The connection broke while committing; a retry finds out.")
+        return right(batch, command)
+
+    right = patch(Batch, "decide", decide, noted=False)
 
 
 MUTANT = Mutant(

@@ -1,22 +1,22 @@
 """The decision about a transfer raises where the amount in cents is a multiple of seven: its caller gets no answer."""
 
+from datetime import date
 from typing import Any
 
-from bank.ledger.batch import Batch
+from bank.ledger import batch
+from bank.ledger.model import Accounts, Posting, apply_posting
 from simulation.mutants.mutant import Mutant, patch
 
-_post_rightly = Batch._post  # noqa: SLF001 - a mutant reaches inside
 
-
-def _post(batch: Batch, posting: Any, *rest: Any) -> None:
+def _apply_posting(posting: Posting, accounts: Accounts, today: date) -> Any:
     if posting.kind == "TRANSFER" and posting.amount_minor % 7 == 0:
         raise KeyError("my bug")
-    _post_rightly(batch, posting, *rest)
+    return apply_posting(posting, accounts, today)
 
 
 def plant() -> None:
-    """Let batches post this way."""
-    patch(Batch, "_post", _post)
+    """Let batches apply postings this way."""
+    patch(batch, "apply_posting", _apply_posting)
 
 
 MUTANT = Mutant(

@@ -1,12 +1,13 @@
 """The events of postings are appended in a transaction of their own, after the one that moved the money."""
 
-from collections.abc import Sequence
 from typing import Any
 
+from bank.database.pool import Database
 from bank.events.log import append
 from bank.ledger import post
-from bank.ledger.model import Command
+from bank.ledger.batch import Batch
 from simulation.mutants.mutant import Mutant, patch
+from simulation.mutants.patched_commit import follow_commit
 from simulation.mutants.patched_sql import patch_write_batch
 
 
@@ -16,18 +17,20 @@ def plant() -> None:
         ("position + 4 * (select count(*) from posted) returning", "position returning"),
         ("metadata, :now\n    from events, head", "metadata, :now\n    from events, head where false"),
     )
-    commit = post.Ledger._commit  # noqa: SLF001 - to patch is to know the inside
 
-    async def _commit(self: Any, commands: Sequence[Command]) -> Any:
-        batch, outcomes, _ = await commit(self, commands)
+    async def write(connection: Any, batch: Batch) -> Any:
+        await right(connection, batch)
+        return ()  # none of them is in the log yet
+
+    async def append_events(database: Database, batch: Batch) -> None:
         told = [(event, posted.metadata) for posted in batch.posted for event in posted.events()]
         if told:
             events, metadata = zip(*told, strict=True)
-            async with self._database.transaction("begin") as connection:
+            async with database.transaction("begin") as connection:
                 await append(connection, events, now=batch.now, metadata=metadata)
-        return batch, outcomes, []
 
-    patch(post.Ledger, "_commit", _commit)
+    right = patch(post, "write", write)
+    follow_commit(append_events)
 
 
 MUTANT = Mutant(

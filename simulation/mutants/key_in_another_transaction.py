@@ -1,13 +1,13 @@
 """Idempotency keys are stored once everything else is committed: in between, the same key has a second effect."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
-from bank.ledger import post, write
+from bank.database.pool import Database
+from bank.ledger import write
 from bank.ledger.batch import Batch
-from bank.ledger.model import Command
 from simulation.mutants.mutant import Mutant, patch
+from simulation.mutants.patched_commit import follow_commit
 
 KEY_COLUMNS = ("callers", "keys", "operations", "digests", "outcomes", "key_transactions", "key_salts")
 STORE = """
@@ -20,19 +20,17 @@ def plant() -> None:
     """Let the ledger leave the keys out, and store them afterwards."""
 
     def columns(batch: Batch) -> dict[str, Any]:
-        right: dict[str, Any] = columns_of(batch)
-        assert right.keys() >= set(KEY_COLUMNS)
-        return {**right, **dict.fromkeys(KEY_COLUMNS, ())}
+        columns: dict[str, Any] = right(batch)
+        assert columns.keys() >= set(KEY_COLUMNS)
+        return {**columns, **dict.fromkeys(KEY_COLUMNS, ())}
 
-    async def commit(self: Any, commands: Sequence[Command]) -> Any:
-        committed = await commit_rightly(self, commands)
+    async def store(database: Database, batch: Batch) -> None:
         await asyncio.sleep(0.02)  # a slow network, so that a short run meets it
-        async with self._database.connection() as connection:
-            await connection.executemany(STORE, committed[0].keys)
-        return committed
+        async with database.connection() as connection:
+            await connection.executemany(STORE, batch.keys)
 
-    columns_of = patch(write, "columns", columns)
-    commit_rightly = patch(post.Ledger, "_commit", commit)
+    right = patch(write, "columns", columns)
+    follow_commit(store)
 
 
 MUTANT = Mutant(

@@ -1,36 +1,33 @@
 """Batches take no common lock, and lock their accounts in the order in which their commands came."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 
 from bank.ledger import post
-from bank.ledger.batch import Batch
 from bank.ledger.model import Command
 from simulation.mutants.mutant import Mutant, patch
 
-_arrived: ContextVar[list[Any]] = ContextVar("arrived")
-
 
 def plant() -> None:
-    """Let the ledger load batches this way."""
-    lock_accounts = post.queries.lock_accounts
-    patch(post, "BEGIN_POSTING", "begin")
+    """Let the ledger lock accounts this way."""
+    arrived: dict[Any, int] = {}
+    places = count()
 
-    async def noting_arrival(self: Any, connection: Any, commands: Sequence[Command]) -> Batch:
-        _arrived.set(list(dict.fromkeys(id_ for command in commands for id_ in command.account_ids)))
-        batch: Batch = await load(self, connection, commands)
-        return batch
+    async def noting_arrival(ledger: post.Ledger, command: Command) -> Any:
+        arrived.update((id_, next(places)) for id_ in command.account_ids)
+        return await right_post(ledger, command)
 
     async def one_by_one(connection: Any, ids: list[Any]) -> AsyncIterator[Any]:
-        for id_ in sorted(ids, key=_arrived.get().index):
+        for id_ in sorted(ids, key=lambda id_: arrived[id_]):
             async for row in lock_accounts(connection, ids=[id_]):
                 yield row
             await asyncio.sleep(0.05)  # a slow network, so that a short run meets it
 
-    load = patch(post.Ledger, "_load", noting_arrival)
-    patch(post.queries, "lock_accounts", one_by_one)
+    patch(post, "BEGIN_POSTING", "begin")
+    right_post = patch(post.Ledger, "post", noting_arrival, noted=False)
+    lock_accounts = patch(post.queries, "lock_accounts", one_by_one)
 
 
 MUTANT = Mutant(

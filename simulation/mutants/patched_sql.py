@@ -25,6 +25,11 @@ def patch_find_keys(*changes: tuple[str, str]) -> None:
     _patch(keys, "find_keys", changes)
 
 
+def patch_find_originals(*changes: tuple[str, str]) -> None:
+    """Let batches find the originals of reversals with another text, as `patch_write_batch` does."""
+    _patch(write, "find_originals", changes)
+
+
 def patch_insert_audit_rows(*changes: tuple[str, str]) -> None:
     """Let the audit write its rows with another text, as `patch_write_batch` does."""
     _patch(record, "insert_audit_rows", changes)

@@ -1,28 +1,40 @@
 """A subscriber's position is moved first, and the effect of the events follows in a transaction of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from bank.events.delivery import Delivery
-from bank.events.log import EventRange
+from bank import event_handlers
+from bank.audit.record import record_events
+from bank.database.pool import Database
+from bank.events.event import RecordedEvent
 from simulation.mutants.mutant import Mutant, patch
 
+_postponed: ContextVar[Sequence[RecordedEvent]] = ContextVar("postponed", default=())
 
-@asynccontextmanager
-async def _scope(self: Any, event_range: EventRange, **_: bool) -> AsyncIterator[Any]:
-    async with self._database.transaction("begin") as connection:
-        await self._move(connection, event_range)
-    self._moved(event_range)
-    async with self._database.transaction("begin") as connection:
-        await asyncio.sleep(0.3)  # a slow network, so that every cut meets it
-        yield connection
+
+async def _record_events(_connection: Any, events: Sequence[RecordedEvent]) -> None:
+    _postponed.set(events)
 
 
 def plant() -> None:
-    """Let deliveries open this scope."""
-    patch(Delivery, "scope", _scope)
+    """Let the audit's rows follow the transaction that moves its position."""
+
+    @asynccontextmanager
+    async def transaction(database: Database, begin: str) -> AsyncIterator[Any]:
+        _postponed.set(())
+        async with right(database, begin) as connection:
+            yield connection
+        if events := _postponed.get():
+            _postponed.set(())
+            async with right(database, "begin") as connection:
+                await asyncio.sleep(0.3)  # a slow network, so that every cut meets it
+                await record_events(connection, events)
+
+    patch(event_handlers, "record_events", _record_events)
+    right = patch(Database, "transaction", transaction, noted=False)
 
 
 MUTANT = Mutant(

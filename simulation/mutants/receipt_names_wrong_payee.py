@@ -4,18 +4,34 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bank.ledger.batch import Batch
+from bank.idempotency.outcomes import HoldReceipt, Receipt
+from bank.ledger import batch
 from simulation.mutants.mutant import Mutant, patch
 
 
+def _wrong(result: Any) -> Any:
+    match result:
+        case Receipt():
+            return replace(result, credit_number=result.debit_number)
+        case HoldReceipt(receipt=Receipt() as receipt):
+            return replace(result, receipt=_wrong(receipt))
+        case _:
+            return result
+
+
 def plant() -> None:
-    """Let the batch write receipts this way."""
+    """Let the batch answer and store receipts this way."""
 
-    def _receipt(self: Any, main: Any, fees: Any) -> Any:
-        receipt = right(self, main, fees)
-        return replace(receipt, credit_number=receipt.debit_number)
+    def encode_outcome(result: Any) -> str:
+        return str(right_encode(_wrong(result)))
 
-    right = patch(Batch, "_receipt", _receipt)
+    def decide(decided: batch.Batch, command: Any) -> Any:
+        outcome = right_decide(decided, command)
+        result = getattr(outcome, "result", None)
+        return outcome if result is None else replace(outcome, result=_wrong(result))
+
+    right_encode = patch(batch, "encode_outcome", encode_outcome)
+    right_decide = patch(batch.Batch, "decide", decide)
 
 
 MUTANT = Mutant(

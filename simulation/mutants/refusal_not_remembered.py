@@ -1,25 +1,23 @@
 """A refusal leaves no idempotency key behind: who asks again when money has come in pays after all."""
 
-from bank.idempotency.outcomes import Outcome
+from typing import Any
+
 from bank.ledger.batch import Batch
-from bank.ledger.model import Command
 from bank.refusal import Refusal
 from simulation.mutants.mutant import Mutant, patch
 
-_decide_rightly = Batch._decide  # noqa: SLF001 - a mutant reaches inside
-
-
-def _decide(self: Batch, command: Command) -> Outcome:
-    remembered = len(self.keys)
-    outcome = _decide_rightly(self, command)
-    if isinstance(outcome.result, Refusal):
-        del self.keys[remembered:]
-    return outcome
-
 
 def plant() -> None:
-    """Let batches decide this way."""
-    patch(Batch, "_decide", _decide)
+    """Let batches drop the keys of what they refuse."""
+
+    def decide(batch: Batch, command: Any) -> Any:
+        remembered = len(batch.keys)
+        outcome = right(batch, command)
+        if isinstance(getattr(outcome, "result", None), Refusal):
+            del batch.keys[remembered:]
+        return outcome
+
+    right = patch(Batch, "decide", decide)
 
 
 MUTANT = Mutant(

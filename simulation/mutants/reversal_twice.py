@@ -1,23 +1,16 @@
 """Nobody looks at what has been taken back of a transaction already."""
 
-from typing import Any
-from uuid import UUID
+from simulation.mutants.mutant import Mutant
+from simulation.mutants.patched_sql import patch_find_originals
 
-from msgspec.structs import replace
-
-from bank.ledger import post
-from bank.ledger.model import Original
-from simulation.mutants.mutant import Mutant, patch
+REVERSED = (
+    "coalesce(sum(r.amount_minor), 0)::bigint from transactions r where r.related_id = o.id and r.kind = 'REVERSAL'"
+)
 
 
 def plant() -> None:
     """Let each batch find originals of which nothing was taken back."""
-
-    async def untouched(connection: Any, ids: list[UUID]) -> dict[UUID, Original]:
-        found: dict[UUID, Original] = await originals(connection, ids)
-        return {id_: replace(original, reversed_minor=0) for id_, original in found.items()}
-
-    originals = patch(post, "_originals", untouched)
+    patch_find_originals((REVERSED, "0::bigint"))
 
 
 MUTANT = Mutant(

@@ -29,8 +29,8 @@ from simulation.metrics.scrape import Scraper
 from simulation.model.people import punctuated
 from simulation.model.plan import Plan
 from simulation.model.progress import Progress
-from simulation.model.result import CoverageItem, CriterionResult, RunResult, Verdict, WorkerRestart
-from simulation.mutants import MARKER
+from simulation.model.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict, WorkerRestart
+from simulation.mutants import MARKER, load
 from simulation.run.drive import Driver
 from simulation.run.observations import Observations, come_to_rest, keep_watching_ledger
 from simulation.run.settings import RunSettings
@@ -126,7 +126,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         epoch_ns=monotonic_ns() - time_ns(),
     )
     totals, samples = scraper.totals(), driver.samples()
-    checks = run_checks(evidence)
+    checks, criteria = run_checks(evidence), _hold_against_criteria(run, driver, scraper)
     return RunResult(
         scenario=plan.scenario,
         seed=plan.seed,
@@ -142,10 +142,10 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         started_at=started_at,
         finished_at=datetime.now(UTC),
         replay_command=run.replay_command(),
-        criteria=_hold_against_criteria(run, driver, scraper),
+        criteria=criteria,
         checks=checks,
         first_violation=violation_context(evidence, checks),
-        coverage=(*coverage(run.scenario, evidence, totals), *_mutant_reached(run)),
+        coverage=(*coverage(run.scenario, evidence, totals), *_mutant_coverage(run, checks, criteria)),
         samples=samples,
         metrics=tuple(scraper.samples),
         totals=totals,
@@ -155,15 +155,25 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
     )
 
 
-def _mutant_reached(run: RunSettings) -> tuple[CoverageItem, ...]:
-    """Tell of a planted bug whether it ever ran: what fails otherwise has another reason."""
+def _mutant_coverage(
+    run: RunSettings, checks: Sequence[CheckResult], criteria: Sequence[CriterionResult]
+) -> tuple[CoverageItem, ...]:
+    """Tell of a planted bug whether it ever ran, and whether what is meant to catch it did.
+
+    What fails while it never ran has another reason; what it names and does not fail has missed it.
+    """
     if run.mutant is None:
         return ()
     was_reached = (run.out / "logs" / MARKER).exists()
+    mutant = load(run.mutant)
+    verdicts = {check.name: check.verdict for check in checks} | {one.id: one.verdict for one in criteria}
+    named = (*mutant.caught_by, *mutant.misses)
+    caught = was_reached and all(verdicts.get(name) is Verdict.FAIL for name in named)
     return (
         CoverageItem(
             "mutant_reached", f"Times that a worker was seen to run the planted {run.mutant}", int(was_reached)
         ),
+        CoverageItem("mutant_caught", f"Times that it was caught by {' and '.join(named)}", int(caught)),
     )
 
 

@@ -70,8 +70,10 @@ def test_a_mutant_is_caught_by_the_checks_it_names(
     verdicts = {check.name: check.verdict for check in result.checks}
     missed = [name for name in load(mutant).caught_by if verdicts[name] is not Verdict.FAIL]
     assert not missed, f"{mutant} got past {', '.join(missed)}: {_account_of(result)}"
-    [reached] = [coverage_item for coverage_item in result.coverage if coverage_item.name == "mutant_reached"]
-    assert reached.seen, f"{mutant} never ran: what failed has another reason"
+    seen = {coverage_item.name: coverage_item.seen for coverage_item in result.coverage}
+    assert seen["mutant_reached"], f"{mutant} never ran: what failed has another reason"
+    if not load(mutant).misses:
+        assert seen["mutant_caught"]
     if load(mutant).caught_by:
         assert result.verdict is Verdict.FAIL
         assert result.exit_code == 1
@@ -90,7 +92,9 @@ def test_a_mutant_that_never_runs_is_not_credited_with_what_fails(shared_servers
     shape = SCENARIOS["first_day"]
     plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1, warm_up=False)
     result = play(RunSettings(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
-    assert not {s.name: s.seen for s in result.coverage}["mutant_reached"]
+    seen = {s.name: s.seen for s in result.coverage}
+    assert not seen["mutant_reached"]
+    assert not seen["mutant_caught"]
     assert result.verdict is Verdict.UNKNOWN
 
 

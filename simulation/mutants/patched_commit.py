@@ -1,0 +1,30 @@
+"""For mutants whose bug is in what commits with a batch of the ledger: part of it follows in another transaction."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bank.database.pool import Database
+from bank.ledger import post
+from bank.ledger.batch import Batch
+from simulation.mutants.mutant import patch, reached
+
+
+def follow_commit(with_what: Callable[[Database, Batch], Awaitable[None]]) -> None:
+    """Let something follow each commit of a batch, before anybody is answered."""
+    written: list[Batch] = []  # a process writes one batch at a time
+
+    async def write(connection: Any, batch: Batch) -> Any:
+        written[:] = [batch]
+        return await right_write(connection, batch)
+
+    @asynccontextmanager
+    async def transaction(database: Database, begin: str) -> AsyncIterator[Any]:
+        async with right_transaction(database, begin) as connection:
+            yield connection
+        if begin == post.BEGIN_POSTING and written:
+            reached()
+            await with_what(database, written.pop())
+
+    right_write = patch(post, "write", write, noted=False)
+    right_transaction = patch(Database, "transaction", transaction, noted=False)
