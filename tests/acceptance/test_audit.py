@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -29,7 +30,7 @@ def test_a_bank_signs_when_it_stops_and_its_trail_verifies_until_somebody_touche
 ) -> None:
     made = _bank("audit", "keygen", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    files = {
+    files: dict[str, Any] = {
         "BANK_AUDIT_KEY_FILE": str(tmp_path / "audit-key.pem"),
         "BANK_AUDIT_HEADS_FILE": str(tmp_path / "heads.jsonl"),
         "BANK_AUDIT_PUBLIC_KEY_FILE": str(tmp_path / "audit-key.pub.pem"),

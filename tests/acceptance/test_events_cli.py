@@ -32,7 +32,7 @@ class Stand:
     """A database with a log, and the command line beside it."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
-        self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+        self.environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
         self.database_url = database_url
 
     def bank(self, *arguments: str) -> subprocess.CompletedProcess[str]:

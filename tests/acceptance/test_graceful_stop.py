@@ -72,7 +72,7 @@ async def _refuses(url: str) -> None:
 def test_what_is_under_way_is_finished_and_answered_before_the_bank_stops(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     log = tmp_path / "log"
     with serving(log, **environment) as server:
         transfer, read = asyncio.run(_stop_in_the_middle(server, database_url, log))
@@ -95,7 +95,7 @@ async def _leases(database_url: str) -> int:
 def test_a_bank_that_is_stopped_gives_back_every_lease(
     database_url: str, redis_url: str, tmp_path: Path, how: signal.Signals
 ) -> None:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     with serving(tmp_path / "log", **environment) as server:
         asyncio.run(_served(database_url))
         server.process.send_signal(how)

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -65,7 +66,7 @@ async def _kill_the_one_that_serves(victim: Server, database_url: str) -> tuple[
 def test_a_killed_process_hands_its_subscribers_over_within_two_seconds(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     asyncio.run(_append(database_url))
     with serving(tmp_path / "first.log", **environment) as first, serving(tmp_path / "second.log", **environment):
         seconds, stood_still_s = asyncio.run(_kill_the_one_that_serves(first, database_url))

@@ -92,7 +92,7 @@ def test_a_transfer_whose_bank_is_killed_around_the_commit_is_found_out_by_its_k
     durable_backend: Backend, tmp_path: Path, kill: Kill, took_effect: bool
 ) -> None:
     upgrade(durable_backend.database_url)
-    environment = {
+    environment: dict[str, Any] = {
         "DATABASE_URL": durable_backend.database_url,
         "REDIS_URL": durable_backend.redis_url,
         "BANK_REDIS_TIMEOUT_MS": REDIS_TIMEOUT_MS,

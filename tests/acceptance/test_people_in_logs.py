@@ -33,10 +33,10 @@ async def _everything(server: Server, database_url: str) -> None:
         reply = await nobody.run("Login", input={"email": ANA["email"], "password": PASSWORD})
         staff = Client(http, server.url, reply.data["login"]["tokens"]["accessToken"])
         await staff.deposit(account["number"], "1.00", "d")
-        given: dict[str, Any] = {"fromAccountId": account["id"], "toAccountNumber": account["number"]}
+        order: dict[str, Any] = {"fromAccountId": account["id"], "toAccountNumber": account["number"]}
         for more in ({}, {"description": 7}, {"nonsense": DESCRIPTION}):
             money = {"amount": "1.00", "currency": "BRL"}
-            sent = {"idempotencyKey": "t", "amount": money, "description": DESCRIPTION, **given, **more}
+            sent = {"idempotencyKey": "t", "amount": money, "description": DESCRIPTION, **order, **more}
             await ana.run("Transfer", input=sent)
         await staff.run("FreezeAccount", input={"accountNumber": account["number"], "reason": REASON})
         await ana.run("Me")
@@ -48,7 +48,8 @@ async def _everything(server: Server, database_url: str) -> None:
 def test_no_line_of_the_log_says_who_somebody_is_or_what_they_wrote(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "BANK_LOG_LEVEL": "debug", **ENVIRONMENT}
+    urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    environment: dict[str, Any] = {**urls, "BANK_LOG_LEVEL": "debug", **ENVIRONMENT}
     log = tmp_path / "log"
     with serving(log, **environment) as server:
         asyncio.run(_everything(server, database_url))

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import aiohttp
 import asyncpg
@@ -21,7 +22,10 @@ import pytest
 from bank.database.migrate import expected_level
 from tests.integration.api import Client
 
-ENVIRONMENT = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4}
+Environment: TypeAlias = dict[str, Any]
+"""Variables for `**`: of values that are Any, mypy does not ask whether one is for a parameter of another type."""
+
+ENVIRONMENT: Environment = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4}
 
 
 def _environment(**given: str) -> dict[str, str]:
@@ -146,7 +150,7 @@ def _without_logs(stderr: str) -> str:
          " commas."),
     ],
 )  # fmt: skip
-def test_a_wrong_setting_is_named_with_what_would_be_right(environment: dict[str, str], sentence: str) -> None:
+def test_a_wrong_setting_is_named_with_what_would_be_right(environment: Environment, sentence: str) -> None:
     assert _sentence(_bank("serve", "--port", "0", **environment)) == sentence
 
 
@@ -230,7 +234,7 @@ async def _transfer_until_stopped(
 def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
     database_url: str, redis_url: str, tmp_path: Path, how: signal.Signals
 ) -> None:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     log, port = tmp_path / "log", _free_port()
 
     async def bank_and_stop(server: Server) -> tuple[list[str], dict[str, str]]:
@@ -259,7 +263,7 @@ def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
         ]
 
 
-def _sourced(path: Path) -> dict[str, str]:
+def _sourced(path: Path) -> Environment:
     """Return what a shell has in its environment after it has read a file of exports."""
     script = f". '{path}'; env -0"
     printed = subprocess.run(["bash", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
@@ -339,7 +343,7 @@ async def _audited(database_url: str) -> list[tuple[str, str, str]]:
 def test_a_role_that_was_changed_shows_in_answers_that_were_cached_and_is_on_record(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     with serving(tmp_path / "log", **environment) as server:
         asyncio.run(_role_and_cache(server.url, database_url))
         # The same once more changes nothing, and is not told.
@@ -375,7 +379,7 @@ def test_many_idle_connections_keep_nobody_out_and_every_line_of_the_log_is_json
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     log, port = tmp_path / "log", _free_port()
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     environment["BANK_METRICS_ADDRESS"] = f"127.0.0.1:{port}"
     with serving(log, before=WITH_FEW_FILES, **environment) as server:
         assert asyncio.run(_attack(server.url)) == [200, 200, 200, 404]

@@ -119,7 +119,7 @@ async def _stop_one_and_write_through_the_other(
 def test_a_stopped_worker_holds_the_others_up_for_a_moment_and_decides_its_batch_again(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    urls: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
     with (
         serving(tmp_path / "stopped.log", **urls, **ENVIRONMENT) as stopped,
         serving(tmp_path / "other.log", **urls, **ENVIRONMENT) as other,

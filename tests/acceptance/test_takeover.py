@@ -53,7 +53,7 @@ async def _kill_and_watch(first: Server, second: Server, database_url: str) -> t
 def test_another_process_serves_the_subscribers_two_seconds_after_the_first_was_killed(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
+    environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     with serving(tmp_path / "first", **environment) as first, serving(tmp_path / "second", **environment) as second:
         taken_over, caught_up = asyncio.run(_kill_and_watch(first, second, database_url))
     assert taken_over < TAKEOVER_S + BUSY_S

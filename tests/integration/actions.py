@@ -259,6 +259,7 @@ QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
 
 def document(mutation: str) -> str:
     """Return a document that runs a mutation with one input."""
+    assert SCHEMA.mutation_type is not None
     field = SCHEMA.mutation_type.fields[mutation]
     if not field.args:
         return f"mutation {{ {mutation} {{ __typename }} }}"

@@ -137,7 +137,7 @@ class RunningBank:
 def settings_for(database_url: str, redis_url: str, **more: Any) -> Settings:
     return Settings(
         database_url=database_url, redis_url=redis_url, token_secret=SecretStr("0123456789abcdef" * 4), **more
-    )  # type: ignore[call-arg]  # populated by field name
+    )
 
 
 @contextlib.asynccontextmanager

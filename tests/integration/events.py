@@ -1,6 +1,7 @@
 """One event of every type, as the bank could tell it."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from bank.events.event import DomainEvent
@@ -32,12 +33,12 @@ _CURRENCY = "BRL"
 def one_of_each() -> list[DomainEvent]:
     """Return an event of every type, all about one user, one account, one transaction and one hold."""
     user, account, other, transaction, hold = uuid7(), uuid7(), uuid7(), uuid7(), uuid7()
-    moved = {
+    moved: dict[str, Any] = {
         "transaction_id": transaction, "kind": "CAPTURE", "amount_minor": 700, "currency": _CURRENCY,
         "debit_account_id": account, "credit_account_id": other, "initiated_by": user,
         "related_transaction_id": uuid7(), "hold_id": hold,
     }  # fmt: skip
-    held = {"hold_id": hold, "account_id": account, "currency": _CURRENCY}
+    held: dict[str, Any] = {"hold_id": hold, "account_id": account, "currency": _CURRENCY}
     return [
         UserRegisteredEvent(id=user, role="CUSTOMER"),
         AccountCreatedEvent(account_id=account, owner_id=user, number="0001/00000001-9", currency=_CURRENCY),

@@ -10,7 +10,8 @@ from uuid import uuid4
 import asyncpg
 
 from bank.clock import SystemClock
-from bank.database.pool import ROLE, Database
+from bank.database.connection import ROLE
+from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery
 from bank.events.dispatch import Subscriber

@@ -170,7 +170,7 @@ async def test_limits_are_set_left_and_taken_away_and_the_event_tells_both_sides
             ({"transfer_minor": 0, "daily_minor": 9}, (0, 9, 5, 9)),
             ({"transfer_minor": None, "daily_minor": UNSET}, (None, 9, 0, 9)),
         ):
-            limited = await states.limit(account_id, **given, by=STAFF)  # type: ignore[arg-type]  # as named
+            limited = await states.limit(account_id, **given, by=STAFF)
             assert isinstance(limited, Account)
             assert (limited.transfer_limit_minor, limited.daily_limit_minor) == expected[:2]
             [(event_type, about, data)] = await states.told()

@@ -93,7 +93,8 @@ async def test_what_no_type_is_called_is_refused_and_not_put_on_record(stage: St
     "entity_id", ["no id at all", "", "0001/00000042-4", "1", "g1890000-0000-7000-8000-00000000000"]
 )
 async def test_what_cannot_be_an_id_is_refused(stage: Stage, entity_id: str) -> None:
-    for more in ({}, {"entityType": "Account"}):
+    given: tuple[dict[str, Any], ...] = ({}, {"entityType": "Account"})
+    for more in given:
         reply = await stage.clients["admin"].run("AuditLogs", entityId=entity_id, **more)
         message = "entityId is not an id: the bank's are UUIDs."
         assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)

@@ -148,6 +148,7 @@ def test_a_postgres_killed_under_a_long_statement_comes_back(durable_backend: Ba
 
 def test_valkey_takes_no_command_without_its_password(servers_folder: Path) -> None:
     with EmbeddedValkey(servers_folder, keep=False) as valkey:
+        assert valkey.port is not None
         with redis.Redis(port=valkey.port) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.set("session:1", "open")
         readable = [path.name for path in servers_folder.rglob("valkey.conf") if path.stat().st_mode & 0o077]

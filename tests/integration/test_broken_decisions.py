@@ -9,7 +9,7 @@ import structlog
 
 from bank.errors import BankError
 from bank.idempotency.outcomes import Outcome, Receipt
-from bank.ledger import post
+from bank.ledger import write
 from bank.ledger.batch import Batch
 from bank.ledger.model import Account
 from tests.integration.books import Books
@@ -20,7 +20,7 @@ KEYS = "select key from idempotency_keys where operation = 'transfer' order by 1
 @pytest.fixture
 def sevens_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plant a bug: a transfer of a multiple of seven cents raises while it is decided, after it has been entered."""
-    entered = post.Batch._post
+    entered = Batch._post
 
     def broken(batch: Batch, posting: Any, *rest: Any) -> None:
         entered(batch, posting, *rest)
@@ -65,7 +65,7 @@ async def test_a_bug_that_the_database_s_guards_refuse_fails_alone(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
-    columns = post.write.__globals__["columns"]
+    columns = write.columns
 
     def unbalanced(batch: Batch) -> dict[str, Any]:
         made = columns(batch)
@@ -74,7 +74,7 @@ async def test_a_bug_that_the_database_s_guards_refuse_fails_alone(
         )
         return dict(made)
 
-    monkeypatch.setitem(post.write.__globals__, "columns", unbalanced)
+    monkeypatch.setattr(write, "columns", unbalanced)
     found = await outcomes(*[books.transfer(ana, bia, amount, key=amount) for amount in ("1.00", "0.07", "2.00")])
     assert [type(one) for one in found] == [Outcome, BankError, Outcome]
     assert found[1].code == "INTERNAL"
@@ -104,7 +104,7 @@ async def test_a_value_that_the_database_does_not_take_fails_alone(
     books: Books, monkeypatch: pytest.MonkeyPatch, broken: object
 ) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
-    columns = post.write.__globals__["columns"]
+    columns = write.columns
 
     def spoilt(batch: Batch) -> dict[str, Any]:
         made = dict(columns(batch))
@@ -114,7 +114,7 @@ async def test_a_value_that_the_database_does_not_take_fails_alone(
         )
         return made
 
-    monkeypatch.setitem(post.write.__globals__, "columns", spoilt)
+    monkeypatch.setattr(write, "columns", spoilt)
     found = await outcomes(*[books.transfer(ana, bia, amount, key=amount) for amount in ("1.00", "0.07", "2.00")])
     assert [type(one) for one in found] == [Outcome, BankError, Outcome]
     assert found[1].code == "INTERNAL"

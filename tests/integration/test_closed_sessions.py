@@ -44,6 +44,7 @@ async def test_redis_that_forgets_or_makes_up_what_it_knew_of_a_session_opens_no
         redis = first.bank.cache_server.client
         [key] = [key async for key in redis.scan_iter("*session:*")]
         was = await redis.get(key)
+        assert isinstance(was, bytes)
         assert was.startswith(b"open ")
         assert (await person.run("Logout")).data["logout"]["closed"]
         async with serving(settings) as started_later:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from bank.database.pool import ROLE
+from bank.database.connection import ROLE
 from tests.integration.books import Books
 from tests.integration.test_ledger import GUARDED
 

@@ -72,7 +72,7 @@ async def test_a_snapshot_whose_connection_breaks_is_the_database_being_away_and
     database = Database(database_url, pool_size=2, pool_timeout_ms=1_000, statement_timeout_ms=5_000)
     await database.open()
     snapshot = ReadSnapshot(database)
-    pid = (await snapshot.fetch_row("select pg_backend_pid()"))[0]
+    [[pid]] = await snapshot.fetch("select pg_backend_pid()")
     run_sql(database_url, f"select pg_terminate_backend({pid})")
     for _ in range(2):
         with pytest.raises(Unavailable):

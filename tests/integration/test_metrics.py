@@ -59,10 +59,10 @@ async def test_a_forbidden_request_is_counted_and_a_right_one_is_not(running_ban
     assert await _counted(lambda: stranger.run("Me")) == {"UNAUTHENTICATED": 1.0}
 
 
-def _series() -> set[tuple[str, ...]]:
+def _series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
     """Return every series of the bank's: its name and its labels."""
     return {
-        (sample.name, *sorted(sample.labels.items()))
+        (sample.name, tuple(sorted(sample.labels.items())))
         for metric in REGISTRY.collect()
         if metric.name.startswith("bank_")
         for sample in metric.samples
@@ -70,7 +70,7 @@ def _series() -> set[tuple[str, ...]]:
 
 
 def _operations() -> set[str]:
-    return {str(value) for name, *labels in _series() for label, value in labels if label == "operation"}
+    return {str(value) for _, labels in _series() for label, value in labels if label == "operation"}
 
 
 async def test_the_operations_of_the_metrics_are_a_fixed_set_whatever_clients_send(running_bank: RunningBank) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -38,7 +39,8 @@ async def pair(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[Twins
 
 
 async def copy_of(client: Redis) -> dict[bytes, tuple[bytes, int]]:
-    return {key: (await client.dump(key), max(0, await client.pexpiretime(key))) for key in await client.keys("*")}
+    keys: list[Any] = await client.keys("*")
+    return {key: (await client.dump(key) or b"", max(0, await client.pexpiretime(key))) for key in keys}
 
 
 async def put_back(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
@@ -49,7 +51,7 @@ async def put_back(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
 
 async def follow(client: Redis, leader: EmbeddedValkey) -> None:
     """Let a server replicate another one, which asks for its password."""
-    await client.config_set("masterauth", urlsplit(leader.url()).password)
+    await client.config_set("masterauth", urlsplit(leader.url()).password or "")
     await client.replicaof("127.0.0.1", leader.port)
 
 
@@ -102,7 +104,7 @@ async def test_a_replica_that_was_behind_and_is_promoted_is_not_believed(
                 await asyncio.sleep(0.01)
         await behind.replicaof("NO", "ONE")
         assert await behind.dbsize() > 0
-        await behind.config_set("requirepass", urlsplit(valkey.url()).password)
+        await behind.config_set("requirepass", urlsplit(valkey.url()).password or "")
         # The first worker is led to it while the second one still speaks with the old one.
         await pair.move()
         assert replica.port is not None

@@ -1,6 +1,7 @@
 """An event that a process publishes in memory is the event that the log has, whichever of SQL and Python made it."""
 
 from bank.events.log import read
+from bank.events.types.transactions import TransactionCompletedEvent
 from tests.integration.api import serving, settings_for
 from tests.integration.everything import Everything
 
@@ -23,6 +24,6 @@ async def test_every_event_on_the_bus_is_to_the_letter_the_event_in_the_log(data
             stored = (await read(connection, after=0, most=EVENTS_MAX)).events
     assert [event.position for event in published] == list(range(1, len(stored) + 1))
     assert published == list(stored)
-    kinds = {event.event.kind for event in stored if event.event_type == "TransactionCompletedEvent"}
+    kinds = {event.event.kind for event in stored if isinstance(event.event, TransactionCompletedEvent)}
     assert kinds == {"DEPOSIT", "WITHDRAWAL", "TRANSFER", "FEE", "CAPTURE", "REVERSAL"}
     assert any(event.metadata.key_digest for event in stored)

@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 
 from bank.database import pool
+from bank.database.connection import ROLE
 from bank.database.migrate import MissingPrivilege, upgrade
-from bank.database.pool import ROLE, Database, WrongRole
+from bank.database.pool import Database, WrongRole
 from bank.errors import Unavailable
 from bank.events.leases import Leases, LogListener
 from bank.invariants.verify import verify

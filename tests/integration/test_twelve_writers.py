@@ -75,7 +75,7 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
         async def caught_up() -> bool:
             async with log.database.connection() as connection:
                 behind = "select count(*) from subscriber_positions s, event_log_head h where s.position < h.position"
-                return await connection.fetchval(behind) == 0
+                return bool(await connection.fetchval(behind) == 0)
 
         await log.until(caught_up)
     async with log.database.connection() as connection:

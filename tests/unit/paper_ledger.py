@@ -42,7 +42,13 @@ WRONG_IN_ITSELF = [
 
 def account(id_: UUID, user_id: UUID | None, balance_minor: int, **more: Any) -> Account:
     """Return an account whose number tells whose it is."""
-    given = {"kind": "CUSTOMER", "currency": "BRL", "status": "ACTIVE", "version": 5, "revision": 7} | more
+    given: dict[str, Any] = {
+        "kind": "CUSTOMER",
+        "currency": "BRL",
+        "status": "ACTIVE",
+        "version": 5,
+        "revision": 7,
+    } | more
     return Account(
         id=id_, user_id=user_id, number=f"number-{id_.int}", balance_minor=balance_minor, created_at=NOW, **given
     )

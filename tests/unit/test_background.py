@@ -66,7 +66,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         await real_sleep(0)
 
     real_sleep = asyncio.sleep
-    monkeypatch.setattr(background.asyncio, "sleep", note)
+    monkeypatch.setattr(asyncio, "sleep", note)
     return slept
 
 

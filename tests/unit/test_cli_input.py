@@ -75,5 +75,7 @@ def test_an_environment_file_is_read_and_nothing_of_it_is_executed() -> None:
 
 
 def test_the_last_bucket_of_batch_sizes_is_a_full_batch() -> None:
-    bounds = [sample.labels["le"] for sample in BATCH_SIZE.collect()[0].samples if sample.name.endswith("_bucket")]
+    bounds = [
+        sample.labels["le"] for sample in next(iter(BATCH_SIZE.collect())).samples if sample.name.endswith("_bucket")
+    ]
     assert bounds[-2:] == [f"{BATCH_MAX}.0", "+Inf"]

@@ -36,6 +36,10 @@ def _ledger() -> Any:
     return PaperLedger(*people, originals=originals, holds=holds)
 
 
+def _code(outcome: Outcome) -> str | None:
+    return outcome.result.code if isinstance(outcome.result, Refusal) else None
+
+
 async def _transfer(ledger: Any, **more: Any) -> Outcome:
     return await submit_transfer(ledger, TERMS, transfer(**more))
 
@@ -117,7 +121,7 @@ async def test_a_key_with_another_content_is_refused(send: Send, change: dict[st
     assert not isinstance(first.result, Refusal), first.result
     before = dict(ledger.accounts)
     other = await send(ledger, key="k", **change)
-    assert (other.result.code, other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
+    assert (_code(other), other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
     assert ledger.accounts == before
     assert [told.code for told in ledger.told] == ["IDEMPOTENCY_KEY_REUSED"]
     assert (await send(ledger, key="k")) == Outcome(first.result, replayed=True)
@@ -129,7 +133,7 @@ async def test_an_end_of_a_hold_that_was_asked_for_is_another_one_than_the_usual
     ledger = _ledger()
     await _authorize(ledger, key="k", expires_at=SOON)
     for change in ({}, {"expires_at": LATER}):
-        assert (await _authorize(ledger, key="k", **change)).result.code == "IDEMPOTENCY_KEY_REUSED"
+        assert _code(await _authorize(ledger, key="k", **change)) == "IDEMPOTENCY_KEY_REUSED"
 
 
 @pytest.mark.parametrize("first", CHANGES)
@@ -139,7 +143,7 @@ async def test_a_key_stands_for_one_kind_of_request(first: Send) -> None:
     for send in CHANGES:
         if send is not first:
             other = await send(ledger, key="k", caller_id=ANA)
-            assert (other.result.code, other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
+            assert (_code(other), other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ async def put_in(ledger: PaperLedger, **more: Any) -> Outcome:
 
 async def take_out(ledger: PaperLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
     given = {"caller_id": ANA, "owner_id": ANA, "key": "k", "from_number": "number-11", "from_id": ANAS}
-    command = SubmitWithdrawal(**{**given, "amount": "10.00", "currency": "BRL", **more})  # type: ignore[arg-type]
+    command = SubmitWithdrawal(**{**given, "amount": "10.00", "currency": "BRL", **more})
     return await submit_withdrawal(ledger, terms, command)  # type: ignore[arg-type]  # a ledger on paper
 
 

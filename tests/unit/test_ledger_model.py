@@ -70,6 +70,7 @@ def test_one_batch_gives_each_key_one_effect_and_one_answer(drawn: list[tuple[st
     for key, (debit, credit, amount_minor) in drawn:
         digest = f"{debit}{credit}{amount_minor}".encode()
         outcome = batch.decide(_command(key, post(debit, credit, amount_minor), digest))
+        assert isinstance(outcome, Outcome)
         if key not in first:
             first[key] = (digest, outcome.result)
             assert not outcome.replayed

@@ -59,7 +59,7 @@ def test_a_token_of_another_secret_opens_nothing() -> None:
         AccessTokens(SECRET, SystemClock()).verify(token)
 
 
-CLAIMS = {
+CLAIMS: dict[str, Any] = {
     "iss": "event-driven-bank",
     "aud": "event-driven-bank/graphql",
     "sub": "01930000-0000-7000-8000-000000000001",

@@ -9,7 +9,8 @@ import contracts
 from bank.api.scalars import SCALARS
 from bank.api.schema import load_sdl
 from bank.graphql.validation.errors import DocumentError
-from bank.graphql.validation.validator import DocumentLimits, DocumentValidator, Operation
+from bank.graphql.validation.limits import DocumentLimits
+from bank.graphql.validation.validator import DocumentValidator, Operation
 from bank.telemetry.context import RequestContext, enter_context
 
 VALIDATOR = DocumentValidator(load_sdl(), codecs=SCALARS)

@@ -289,7 +289,7 @@ async def test_a_failed_mutation_leaves_the_others_done_one_after_the_other(benc
 
 
 async def test_cancelled_error_out_of_a_resolver_is_never_data(bench: Bench, compiled: bool) -> None:
-    bench.error = asyncio.CancelledError
+    bench.error = asyncio.CancelledError()
     with pytest.raises(asyncio.CancelledError):
         await run('{ fail { name } say(text: "x") }', compiled=compiled)
 

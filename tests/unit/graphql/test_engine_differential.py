@@ -74,6 +74,12 @@ SCHEMA = graphql.build_schema(SDL)
 VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 
 
+def fields_of(type_name: str) -> dict[str, graphql.GraphQLField]:
+    """Return the fields of an object type, of an interface or of an input."""
+    fields: dict[str, graphql.GraphQLField] = SCHEMA.type_map[type_name].fields  # type: ignore[attr-defined]  # it has some
+    return fields
+
+
 class Made(Mapping[str, Any]):
     """An object whose members follow from a seed, so that every engine sees the same, wrong ones included."""
 
@@ -83,13 +89,13 @@ class Made(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name == "_typename":  # Tartiflette's name for it
             return self._type_name
-        return made(f"{self._seed}.{name}", SCHEMA.type_map[self._type_name].fields[name].type, self._wrong)
+        return made(f"{self._seed}.{name}", fields_of(self._type_name)[name].type, self._wrong)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(SCHEMA.type_map[self._type_name].fields)
+        return iter(fields_of(self._type_name))
 
     def __len__(self) -> int:
-        return len(SCHEMA.type_map[self._type_name].fields)
+        return len(fields_of(self._type_name))
 
 
 def made(seed: str, of: Any, wrong: float) -> Any:
@@ -126,7 +132,7 @@ async def member(parent: Any, arguments: Any, context: Any, info: Any) -> Any:
 
 
 LAZY = ["Thing.lazy", "Thing.lazySure", "Thing.lazyMany", "Thing.lazyText"]
-RESOLVERS = dict.fromkeys([*LAZY, *(f"Query.{name}" for name in SCHEMA.query_type.fields)], member)
+RESOLVERS = dict.fromkeys([*LAZY, *(f"Query.{name}" for name in fields_of("Query"))], member)
 ENGINES: dict[str, GraphQLEngine] = {}
 
 
@@ -153,7 +159,7 @@ def reference_resolver(coordinate: str) -> Any:
 
 for _coordinate in RESOLVERS:
     _type, _field = _coordinate.split(".")
-    SCHEMA.type_map[_type].fields[_field].resolve = reference_resolver(_coordinate)
+    fields_of(_type)[_field].resolve = reference_resolver(_coordinate)
 
 
 def reference_member(parent: Any, info: Any, **_arguments: Any) -> Any:
@@ -171,7 +177,7 @@ async def reference(source: str, variables: dict[str, Any], context: dict[str, A
     )
     if isawaitable(result):
         result = await result
-    return result.data, [error.path for error in result.errors or ()]
+    return result.data, [error.path or [] for error in result.errors or ()]
 
 
 async def compare(source: str, variables: dict[str, Any], seed: str, *, wrong: float = 0.0, slow: bool = False) -> Any:

@@ -47,13 +47,13 @@ def crossed(fragments: int) -> str:
 
 
 # Values for the contract's scalars: some that are, and some that are not.
-SCALARS = {
+SCALAR_VALUES = {
     name: st.sampled_from(
         ["0001/00000042-4", "529.982.247-25", "BRL", "10.50", "2026-11-22T16:03:00Z", "2026-11-22", "x"]
     ).map(nodes.String)
     for name in ("AccountNumber", "CPF", "CurrencyCode", "Decimal", "Date", "DateTime")
 }
-DOCUMENTS = from_schema(SDL, custom_scalars=SCALARS)
+DOCUMENTS = from_schema(SDL, custom_scalars=SCALAR_VALUES)
 
 ACCOUNT = "id number currency status createdAt balance { amount currency }"
 

@@ -256,8 +256,8 @@ class PaperBank:
         if given["amount"]["currency"] != "BRL":
             raise Refuse("CURRENCY_MISMATCH")
         minor = int(whole) * 100 + int(cents.ljust(2, "0"))
-        content = (given.get("fromAccountId"), given.get("toAccountNumber"), given.get("accountNumber"), minor)
-        content = (*content, given.get("description"))
+        names = ("fromAccountId", "toAccountNumber", "accountNumber", "description")
+        content = (*map(given.get, names), minor)
         return self._once(
             caller, kind.lower(), given, content, lambda: self._move(caller, given, debit_id, kind, minor)
         )

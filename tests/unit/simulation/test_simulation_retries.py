@@ -93,7 +93,10 @@ def test_wrong_keys_are_missing_empty_too_long_or_malformed() -> None:
 
 
 def test_a_respelled_request_means_the_same_and_looks_different() -> None:
-    content = {"query": "q", "variables": {"input": {"amount": {"amount": "10.5", "currency": "BRL"}}}}
+    content: dict[str, object] = {
+        "query": "q",
+        "variables": {"input": {"amount": {"amount": "10.5", "currency": "BRL"}}},
+    }
     usual, other = body_of(content, respelled=False), body_of(content, respelled=True)
     assert msgspec.json.decode(usual) == msgspec.json.decode(other) == content
     assert usual != other
@@ -139,7 +142,7 @@ def test_two_aliases_are_one_request_with_two_answers(evidence: Evidence) -> Non
 
 
 async def test_two_aliases_without_an_answer_are_both_unknown_and_sent_again_together(play: Play) -> None:
-    hidden = []
+    hidden: list[str] = []
 
     async def hide_the_first(name: str, _variables: dict[str, Any], _before: int) -> None:
         if name == "TransferTwice" and not hidden:
