@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 import redis
 
+from bank.api import connection_limits, connections, http_request
 from fixtures.backends.reach import run_sql
 from tests.conftest import Servers, fresh_database, with_database
 from tests.integration.api import RunningBank, serving, settings_for
@@ -70,3 +71,19 @@ async def superuser(books_url: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(books_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds become tenths."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connection_limits, "_SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(http_request, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.1)
+
+
+@pytest.fixture
+async def small_bank(database_url: str, redis_url: str, impatient: None) -> AsyncIterator[RunningBank]:
+    """A bank with room for twelve connections, six from one address."""
+    async with serving(settings_for(database_url, redis_url), connections_max=12) as bank:
+        yield bank

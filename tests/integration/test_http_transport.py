@@ -1,27 +1,22 @@
-"""HTTP below GraphQL, over real sockets: time, connections, methods, headers, compression, what is not HTTP."""
+"""HTTP below GraphQL, over real sockets: methods, headers, compression, media types, what is not HTTP."""
 
 import asyncio
-import contextlib
 import gzip
 import json
 import re
-import socket
 import zlib
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import web
-from graphql import get_introspection_query
 
-from bank.api import connection_limits, connections, http_request
 from bank.api.connection_limits import ConnectionLimits, Connections
 from bank.api.connections import ClientConnection
 from bank.errors import BadInput
-from bank.telemetry import metrics
 from bank.telemetry.context import RequestContext, correlation_id, enter_context
-from tests.integration.api import RunningBank, serving, settings_for
+from tests.integration.api import RunningBank
+from tests.integration.wire import ALWAYS, BODY, POST, Wire
 
 
 def _gzip(data: bytes) -> bytes:
@@ -31,202 +26,6 @@ def _gzip(data: bytes) -> bytes:
 def _deflated(data: bytes, *, bare: bool = False) -> bytes:
     engine = zlib.compressobj(wbits=-15 if bare else 15)
     return engine.compress(data) + engine.flush()
-
-
-BODY = json.dumps({"query": "{ __typename }"}).encode()
-POST = b"POST /graphql HTTP/1.1\r\nHost: bank\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
-    BODY
-)
-ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "bank"}
-
-
-class Wire:
-    """One TCP connection, by hand."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    @classmethod
-    async def open(cls, bank: RunningBank, sent: bytes = b"", *, source: str = "127.0.0.1") -> "Wire":
-        port = int(bank.client.url.rpartition(":")[2])
-        wire = cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0)))
-        await wire.send(sent)
-        return wire
-
-    async def send(self, sent: bytes) -> None:
-        self._writer.write(sent)
-        await self._writer.drain()
-
-    async def drip(self, sent: bytes, pause_s: float) -> None:
-        for byte in sent:
-            await self.send(bytes([byte]))
-            await asyncio.sleep(pause_s)
-
-    async def until_closed(self) -> bytes:
-        answer = b""
-        async with asyncio.timeout(10):
-            try:
-                # What came before a reset counts.
-                while some := await self._reader.read(65_536):
-                    answer += some
-            except ConnectionError:
-                pass
-            finally:
-                self._writer.close()
-        return answer
-
-    async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        async with asyncio.timeout(10):
-            status, headers = read_head(await self._reader.readuntil(b"\r\n\r\n"))
-            return status, headers, await self._reader.readexactly(int(headers.get("Content-Length", 0)))
-
-    async def close(self) -> None:
-        self._writer.close()
-
-
-def read_head(head: bytes) -> tuple[int, dict[str, str]]:
-    first, *lines = head.decode().strip().split("\r\n")
-    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines)
-
-
-def read_all(answer: bytes) -> tuple[int, dict[str, str], Any]:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status, headers = read_head(head)
-    return status, headers, json.loads(body)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seconds become tenths."""
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
-    monkeypatch.setattr(connection_limits, "_SWEEP_SECONDS", 0.05)
-    monkeypatch.setattr(http_request, "BODY_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.1)
-
-
-@pytest.fixture
-async def small_bank(database_url: str, redis_url: str, impatient: None) -> AsyncIterator[RunningBank]:
-    """A bank with room for twelve connections, six from one address."""
-    async with serving(settings_for(database_url, redis_url), connections_max=12) as bank:
-        yield bank
-
-
-def test_a_request_has_ten_to_twenty_seconds_for_each_of_its_parts() -> None:
-    assert 10 <= connections.HEAD_SECONDS + connection_limits._SWEEP_SECONDS <= 20
-    assert 10 <= http_request.BODY_SECONDS + connections.LINGER_SECONDS <= 20
-
-
-def test_an_answer_has_half_a_minute_to_be_read() -> None:
-    assert connections.UNSENT_SECONDS == 30
-
-
-HALF = [
-    (b"", None),
-    (b"POST /gra", 408),
-    (b"POST /graphql HTTP/1.1\r\nHost: ba", 408),
-    (b"POST /graphql HTTP/1.1\r\nHost: bank\r\n", 408),
-    (POST, 408),
-    (POST + BODY[:5], 408),
-    (POST.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked") + b"5\r\n" + BODY[:5], 408),
-]
-
-
-async def test_what_stays_half_is_closed(small_bank: RunningBank) -> None:
-    for sent, status in HALF:
-        answer = await (await Wire.open(small_bank, sent)).until_closed()
-        if status is None:
-            assert answer == b""
-            continue
-        found, headers, body = read_all(answer)
-        assert (found, headers["Connection"], body["errors"][0]["extensions"]["code"]) == (status, "close", "BAD_INPUT")
-        assert headers["X-Correlation-ID"] == body["errors"][0]["extensions"]["correlationId"]
-        assert ALWAYS.items() <= headers.items()
-
-
-@pytest.mark.parametrize("whole", [0, len(POST)])
-async def test_what_drips_is_closed_too_as_the_time_is_for_all_of_it(small_bank: RunningBank, whole: int) -> None:
-    wire = await Wire.open(small_bank, (POST + BODY)[:whole])
-    dripping = asyncio.create_task(wire.drip((POST + BODY)[whole:], 0.1))
-    assert read_all(await wire.until_closed())[0] == 408
-    dripping.cancel()
-    with pytest.raises((asyncio.CancelledError, ConnectionError)):
-        await dripping
-
-
-@pytest.mark.parametrize("next_request", [b"", b"POST /graphql HTT", POST[:-2]])
-@pytest.mark.parametrize("together", [True, False])
-async def test_an_idle_connection_is_kept_and_half_a_next_request_is_not(
-    small_bank: RunningBank, next_request: bytes, together: bool
-) -> None:
-    wire = await Wire.open(small_bank, POST + BODY + (next_request if together else b""))
-    assert (await wire.answer())[0] == 200
-    if not together:
-        await wire.send(next_request)
-    if next_request:
-        await wire.until_closed()
-    else:
-        await asyncio.sleep(1.0)
-        await wire.send(POST + BODY)
-        assert (await wire.answer())[0] == 200
-        await wire.close()
-
-
-@pytest.mark.parametrize("cut", [10, len(POST) - 1, len(POST), len(POST) + 5])
-async def test_a_connection_that_sent_its_request_in_two_parts_is_kept_as_well(
-    small_bank: RunningBank, cut: int
-) -> None:
-    wire = await Wire.open(small_bank)
-    for _ in range(2):
-        await wire.send((POST + BODY)[:cut])
-        await asyncio.sleep(0.05)
-        await wire.send((POST + BODY)[cut:])
-        assert (await wire.answer())[0] == 200
-    if cut >= len(POST):
-        await asyncio.sleep(0.8)
-        await wire.send(POST + BODY)
-        assert (await wire.answer())[0] == 200
-    await wire.close()
-
-
-async def test_one_address_with_too_many_idle_connections_keeps_nobody_out(small_bank: RunningBank) -> None:
-    used = await Wire.open(small_bank, POST + BODY)
-    assert (await used.answer())[0] == 200
-    idle = [await Wire.open(small_bank) for _ in range(30)]
-    for source in ("127.0.0.1", "127.0.0.2"):
-        wire = await Wire.open(small_bank, POST + BODY, source=source)
-        assert (await wire.answer())[0] == 200
-        await wire.close()
-    # Who has already sent a request stays, the oldest of the others give way.
-    await used.send(POST + BODY)
-    assert (await used.answer())[0] == 200
-    assert await idle[0].until_closed() == b""
-    for wire in [used, *idle]:
-        await wire.close()
-
-
-async def test_many_addresses_with_idle_connections_keep_nobody_out(small_bank: RunningBank) -> None:
-    idle = [await Wire.open(small_bank, source=f"127.0.0.{10 + number}") for number in range(30)]
-    wire = await Wire.open(small_bank, POST + BODY)
-    assert (await wire.answer())[0] == 200
-    for other in [wire, *idle]:
-        await other.close()
-
-
-async def test_where_all_connections_are_busy_a_new_one_is_told_to_come_again(small_bank: RunningBank) -> None:
-    busy = [await Wire.open(small_bank, POST + BODY[:5]) for _ in range(6)]
-    async with asyncio.timeout(5):
-        while True:
-            status, headers, body = read_all(
-                await (await Wire.open(small_bank)).until_closed() or b"HTTP/1.1 0\r\n\r\n0"
-            )
-            if status:
-                break
-    assert (status, headers["Retry-After"]) == (503, "1")
-    assert body["errors"][0]["extensions"]["code"] == "OVERLOADED"
-    other = await Wire.open(small_bank, POST + BODY, source="127.0.0.2")
-    assert (await other.answer())[0] == 200
-    for wire in [other, *busy]:
-        await wire.close()
 
 
 async def _send(bank: RunningBank, method: str, path: str, **more: Any) -> tuple[int, Any, bytes]:
@@ -408,47 +207,6 @@ async def test_401_says_how_to_log_in(running_bank: RunningBank) -> None:
 async def test_metrics_are_for_this_machine_and_not_for_whom_a_proxy_brings(running_bank: RunningBank) -> None:
     assert (await _send(running_bank, "GET", "/metrics"))[0] == 200
     assert (await _send(running_bank, "GET", "/metrics", headers={"X-Forwarded-For": "203.0.113.7"}))[0] == 404
-
-
-async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
-    running_bank: RunningBank, caplog: pytest.LogCaptureFixture
-) -> None:
-    wire = await Wire.open(running_bank, POST + BODY[:5])
-    await asyncio.sleep(0.05)
-    await wire.close()
-    assert (await running_bank.client.send("{ __typename }")).status == 200
-    assert not caplog.records
-
-
-async def test_an_answer_that_is_not_read_is_dropped_and_its_memory_with_it(
-    small_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "UNSENT_SECONDS", 0.5)
-    question = json.dumps({"query": get_introspection_query()}).encode()
-    request = POST.replace(b"Content-Length: %d" % len(BODY), b"Content-Length: %d" % len(question)) + question
-    # One after the other, all of them together are more than the buffers of both sockets take.
-    asked = 80
-    loop, timed_out = asyncio.get_running_loop(), metrics.CONNECTIONS_CLOSED.labels("timed_out")._value
-    before = timed_out.get()
-    with socket.socket() as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        deaf.setblocking(False)
-        await loop.sock_connect(deaf, ("127.0.0.1", int(small_bank.client.url.rpartition(":")[2])))
-        asking = asyncio.create_task(loop.sock_sendall(deaf, request * asked))
-        async with asyncio.timeout(20):
-            while timed_out.get() == before:
-                # Others are served meanwhile.
-                other = await Wire.open(small_bank, POST + BODY)
-                assert (await other.answer())[0] == 200
-                await other.close()
-        asking.cancel()
-        # The connection has ended, in the middle of an answer.
-        received = b""
-        with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(10):
-                while some := await loop.sock_recv(deaf, 1_000_000):
-                    received += some
-        assert 0 < received.count(b"HTTP/1.1 200 OK") < asked
 
 
 @pytest.mark.parametrize(
