@@ -11,11 +11,13 @@ import itertools
 import os
 import sys
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+
+from cachetools import FIFOCache
 
 from bank.errors import Overloaded
 from bank.telemetry.context import current_context
@@ -49,7 +51,7 @@ class HashingThreads:
         self._free = THREADS
         self._waiting: list[_Waiting] = []
         self._numbers = itertools.count(1)
-        self._turns: OrderedDict[str, int] = OrderedDict()
+        self._turns: FIFOCache[str, int] = FIFOCache(TURNS_REMEMBERED)
 
     async def run(self, prepare: Callable[[], Awaitable[Callable[[], Any]]], *, account: str) -> Any:
         """Return what the function that `prepare` returns returns, for an account from the address of the request.
@@ -110,9 +112,6 @@ class HashingThreads:
                 continue
             for party in chosen.parties:
                 self._turns[party] = next(self._numbers)
-                self._turns.move_to_end(party)
-            while len(self._turns) > TURNS_REMEMBERED:
-                self._turns.popitem(last=False)
             self._free -= 1
             chosen.turn.set_result(None)
 

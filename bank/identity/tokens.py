@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from cachetools import LRUCache
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
@@ -52,7 +53,7 @@ class AccessTokens:
     def __init__(self, secret: str, clock: Clock) -> None:
         self._key = OctKey.import_key(secret)
         self._clock = clock
-        self._verified: dict[str, tuple[Caller, int]] = {}
+        self._verified: LRUCache[str, tuple[Caller, int]] = LRUCache(_REMEMBERED_MAX)
 
     def issue(self, caller: Caller, *, expires_at: datetime) -> str:
         """Return a signed token for a session, good until `expires_at`."""
@@ -73,8 +74,6 @@ class AccessTokens:
         known = self._verified.get(token)
         if known is None:
             known = self._read(token, now_s)
-            if len(self._verified) >= _REMEMBERED_MAX:
-                self._verified.clear()
             self._verified[token] = known
         caller, expires_at_s = known
         if expires_at_s <= now_s:

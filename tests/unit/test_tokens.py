@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from freezegun import freeze_time
+from joserfc import jwt
 
 from bank.clock import SystemClock
 from bank.errors import Unauthenticated
@@ -146,3 +147,25 @@ def test_a_long_token_is_refused_and_not_cut() -> None:
     for long in (token + "x" * 2_000, signed(HEADER, {**CLAIMS, "more": "x" * 1_000})):
         with pytest.raises(Unauthenticated):
             AccessTokens(SECRET, SystemClock()).verify(long)
+
+
+def test_of_more_tokens_than_are_remembered_only_the_one_used_longest_ago_is_verified_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bank.identity.tokens._REMEMBERED_MAX", 2)
+    tokens = AccessTokens(SECRET, SystemClock())
+    verified = []
+
+    decode_rightly = jwt.decode
+
+    def decode(token: str, *arguments: Any, **options: Any) -> Any:
+        verified.append(token)
+        return decode_rightly(token, *arguments, **options)
+
+    monkeypatch.setattr("bank.identity.tokens.jwt.decode", decode)
+    first, second, third = [
+        tokens.issue(caller(), expires_at=datetime.now(UTC) + timedelta(minutes=1)) for _ in range(3)
+    ]
+    for token in (first, second, first, third, first, second):
+        tokens.verify(token)
+    assert verified == [first, second, third, second]

@@ -1,0 +1,44 @@
+"""The look-up of accounts by number: what was found is remembered, and what was used longest ago is forgotten first."""
+
+from typing import Any
+
+import pytest
+
+from bank.accounts import reads
+from bank.accounts.reads import AccountDirectory
+from tests.integration.books import Books
+
+
+@pytest.fixture
+def asked(books: Books, monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Every time that the database was asked."""
+    times: list[None] = []
+    connection = books.database.connection
+
+    def counted() -> Any:
+        times.append(None)
+        return connection()
+
+    monkeypatch.setattr(books.database, "connection", counted)
+    return times
+
+
+async def test_numbers_are_asked_for_once_until_there_are_too_many(
+    books: Books, asked: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "NUMBERS_MAX", 2)
+    ids = {name: await books.open_account() for name in "abc"}
+    directory = AccountDirectory(books.database)
+    seen = []
+    for name in "abacab":
+        asked.clear()
+        assert await directory.id_of(books.numbers[ids[name]]) == ids[name]
+        seen.append(len(asked))
+    assert seen == [1, 1, 0, 1, 0, 1]
+
+
+async def test_a_number_that_nobody_has_is_asked_for_each_time(books: Books, asked: list[None]) -> None:
+    directory = AccountDirectory(books.database)
+    asked.clear()
+    assert [await directory.id_of("0001/99999999-9") for _ in range(2)] == [None, None]
+    assert len(asked) == 2
