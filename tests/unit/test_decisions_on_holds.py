@@ -319,3 +319,16 @@ async def test_what_has_expired_is_freed_by_nobody_and_once(monkeypatch: pytest.
     # Another process was first: nobody asked, so that no refusal is on record.
     assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # on paper
     assert (ledger.told, ledger.known, ledger.accounts[ANAS].held_minor) == ([], {}, 0)
+
+
+async def test_a_refused_capture_leaves_nothing_to_a_release_in_the_same_batch() -> None:
+    ledger = with_hold(account(BIAS, BIA, 0, status="FROZEN"))
+    releasing = with_hold()
+    await release(releasing, key="r")
+    assert refused(await capture(ledger)) == ("ACCOUNT_FROZEN", ("holdId",))
+    outcome = ledger.batch.decide(releasing.command)
+    assert isinstance(outcome, Outcome)
+    assert hold_of(outcome).status == "RELEASED"
+    [ended] = ledger.batch.holds
+    assert (ended.status, ended.transaction_id, ended.captured_minor) == ("RELEASED", None, 0)
+    assert ledger.batch.posted == []

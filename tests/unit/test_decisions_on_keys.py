@@ -1,5 +1,6 @@
 """A key stands for one caller's one request: whatever else is sent with it is refused, and nothing is done."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -171,6 +172,26 @@ async def test_a_key_is_kept_with_the_transaction_that_it_stands_for(send: Send)
     [row] = ledger.batch.keys
     assert (row[:2], row[5]) == ((ANA, "k"), ledger.batch.posted[0].transaction_id)
     assert ledger.batch.posted[0].key_digest
+
+
+@pytest.mark.parametrize("send", CHANGES)
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_the_first_event_of_an_outcome_carries_the_digest_of_its_row(send: Send, is_refused: bool) -> None:
+    ledger = _ledger()
+    if is_refused:
+        ledger.accounts |= {id_: account(id_, None, 0, status="FROZEN") for id_ in (ANAS, BIAS)}
+        ledger.holds, ledger.originals = {}, {}
+    outcome = await send(ledger, key="k", caller_id=ANA)
+    assert isinstance(outcome.result, Refusal) == is_refused
+    [(caller_id, key, operation, digest, stored, transaction_id, salt)] = ledger.batch.keys
+    ids = caller_id.bytes + (transaction_id.bytes if transaction_id else bytes(16))
+    texts = b"\0".join([operation.encode(), key.encode(), stored.encode(), b""])
+    row_digest = hashlib.sha256(salt + ids + texts + digest).hexdigest()
+    posted = [one.first_metadata.key_digest for one in ledger.batch.posted]
+    told = [metadata.key_digest for _, metadata in ledger.batch.told]
+    # The capture of a hold posts as well, and its posting is the one.
+    assert [one for one in (*posted, *told) if one is not None] == [row_digest]
+    assert (posted or told)[0] == row_digest
 
 
 @pytest.mark.parametrize("spelling", ["10.0", "10"])

@@ -14,7 +14,7 @@ from joserfc import jwt
 
 from bank.clock import SystemClock
 from bank.errors import Unauthenticated
-from bank.identity.tokens import AccessTokens, Caller
+from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, new_refresh_token
 
 SECRET = "0123456789abcdef" * 4
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -169,3 +169,46 @@ def test_of_more_tokens_than_are_remembered_only_the_one_used_longest_ago_is_ver
     for token in (first, second, first, third, first, second):
         tokens.verify(token)
     assert verified == [first, second, third, second]
+
+
+SOON = int(NOON.timestamp()) + 60
+
+
+@freeze_time(NOON)
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+@pytest.mark.parametrize(("starts", "ends", "is_good"), [(0, 900, True), (1, 900, False), (0, 1, True), (0, 0, False)])
+def test_clocks_may_differ_by_a_minute_and_a_token_ends_after_it_begins(
+    claim: str, starts: int, ends: int, is_good: bool
+) -> None:
+    tokens = AccessTokens(SECRET, SystemClock())
+    token = signed(HEADER, {**CLAIMS, claim: SOON + starts, "exp": SOON + ends})
+    if is_good:
+        assert tokens.verify(token).role == "CUSTOMER"
+    else:
+        with pytest.raises(Unauthenticated, match="not one of this bank's"):
+            tokens.verify(token)
+
+
+@freeze_time(NOON)
+def test_a_token_of_1024_characters_is_read_and_one_of_1025_is_not() -> None:
+    tokens = AccessTokens(SECRET, SystemClock())
+    padded = [signed(HEADER, {**CLAIMS, "more": "x" * count}) for count in range(300, 500)]
+    assert {1024, 1025} < {len(token) for token in padded}
+    for token in padded:
+        if len(token) <= 1024:
+            assert tokens.verify(token).role == "CUSTOMER"
+        else:
+            with pytest.raises(Unauthenticated, match="not one of this bank's"):
+                tokens.verify(token)
+
+
+def test_refresh_tokens_are_random_and_stored_as_their_sha256() -> None:
+    made = {new_refresh_token() for _ in range(1_000)}
+    assert len(made) == 1_000
+    assert {len(token) for token in made} == {43}, "256 bits in base64"
+    assert digest_of("a token") == hashlib.sha256(b"a token").digest()
+
+
+def test_a_keyed_digest_is_half_of_the_hmac_of_the_text_under_the_secret() -> None:
+    digest = hmac.new(b"the secret", b"ana@example.com", hashlib.sha256).hexdigest()
+    assert keyed_digest("the secret", "ana@example.com") == digest[:32]

@@ -80,6 +80,9 @@ def test_values_of_version_1_are_of_their_types() -> None:
     listed = by_name["a list, each by itself, with a refused item"]
     assert isinstance(listed, Results)
     assert [type(item) for item in listed.items] == [Receipt, Refusal]
+    moved = by_name["a transfer"]
+    assert isinstance(moved, Receipt)
+    assert (moved.fee_minor, moved.related_id, moved.hold_id) == (0, None, None)
     before_0002 = by_name["an account opened before migration 0002, which wrote its outcome"]
     assert isinstance(before_0002, OpenedAccount)
     assert before_0002.created_at == datetime(2026, 3, 1, 15, 0, 0, 123456, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from bank.holds.authorize import AuthorizeHold, authorize_hold
 from bank.holds.capture import CaptureHold, capture_hold
 from bank.holds.release import ReleaseHold, release_hold
-from bank.idempotency.digests import SALT_BYTES, request_digest, salted_row_digest
+from bank.idempotency.digests import request_digest, salted_row_digest, salted_text_digest
 from bank.idempotency.outcomes import Outcome, Results
 from bank.ledger.model import Command
 from bank.money import CURRENCIES, Currency
@@ -242,7 +243,21 @@ def test_every_column_of_a_row_is_in_its_digest(one: dict[str, Any], two: dict[s
 @given(rows)
 def test_a_row_has_a_new_salt_each_time(row: dict[str, Any]) -> None:
     (salt, digest), (other_salt, other_digest) = salted_row_digest(**row), salted_row_digest(**row)
-    assert (len(salt), len(digest)) == (SALT_BYTES, 64)
+    assert (len(salt), len(digest)) == (16, 64), "128 bits of salt, 256 of digest"
     assert (salt, digest) != (other_salt, other_digest)
     assert salt != other_salt
     assert digest != other_digest
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_a_text_has_the_sha256_of_salt_and_text_and_a_new_salt_each_time(text: str) -> None:
+    (salt, digest), (other_salt, other_digest) = salted_text_digest(text), salted_text_digest(text)
+    assert salt is not None
+    assert len(salt) == 16
+    assert digest == hashlib.sha256(salt + text.encode()).hexdigest()
+    assert salt != other_salt
+    assert digest != other_digest
+
+
+def test_no_text_has_neither_salt_nor_digest() -> None:
+    assert salted_text_digest(None) == (None, None)
