@@ -7,8 +7,12 @@ from random import Random
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from bank.database.pool import Database
+from bank.events.log import read
+from bank.events.types.idempotency import KeysForgottenEvent
 from bank.idempotency import retention
 from bank.idempotency.retention import KeyRetention
 from bank.identifiers import uuid7
@@ -97,6 +101,29 @@ async def test_two_processes_that_pass_at_once_forget_everything_once(database: 
     passes = await asyncio.gather(*[retained(database, clock).run_once() for _ in range(4)])
     assert sum(passes) == 1_000
     assert await ages(database, clock) == []
+
+
+@pytest.mark.usefixtures("small_stretches")
+async def test_a_pass_counts_what_it_forgets_and_tells_the_log_once(database: Database) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("bank_idempotency_keys_forgotten_total") or 0.0
+
+    clock, before = SetClock(), counted()
+    await insert_keys(database, clock, days=8)
+    with capture_logs() as lines:
+        await retained(database, clock).run_once()
+        await retained(database, clock).run_once()
+    assert counted() - before == 1_000
+    assert lines == [{"event": "keys_forgotten", "keys": 1_000, "log_level": "info"}]
+    async with database.connection() as connection:
+        [told] = (await read(connection, after=0, most=10)).events
+    assert told.event == KeysForgottenEvent(used_before=clock.now() - timedelta(days=7))
+    assert told.created_at == clock.now()
+
+
+def test_workers_pass_about_once_an_hour_and_not_together(database: Database) -> None:
+    loop = retained(database, SetClock()).loop
+    assert (loop.interval_s, loop.jitter, loop.begins_with_pause) == (3_600.0, 0.5, True)
 
 
 async def test_a_process_that_finds_another_at_it_leaves_it_to_that_one(database: Database, database_url: str) -> None:

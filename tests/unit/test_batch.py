@@ -1,0 +1,127 @@
+"""A batch of commands in memory: replays within it, decisions that break, and what there is to write."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bank.errors import BankError
+from bank.events.types.accounts import BalanceUpdatedEvent
+from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord
+from bank.idempotency.outcomes import Outcome, Receipt, UnknownOutcomeVersion
+from bank.ledger.batch import Batch
+from bank.ledger.model import Authorize, Command, Hold, LedgerView, Posting
+from bank.refusal import Refusal
+from tests.unit.paper_ledger import ANA, ANAS, BIAS, NOW, TODAY, account
+
+NEW_HOLD = Hold(
+    id=UUID(int=71), account_id=ANAS, to_account_id=BIAS, amount_minor=300, currency="BRL", description=None,
+    status="AUTHORIZED", captured_minor=0, transaction_id=None, initiated_by=ANA, expires_at=NOW, created_at=NOW,
+)  # fmt: skip
+REFUSAL = Refusal(code="LIMIT_EXCEEDED", message="At most 1.00.")
+
+
+def posting(amount_minor: int = 100, **more: Any) -> Posting:
+    given = {"kind": "TRANSFER", "debit_id": ANAS, "credit_id": BIAS, "currency": "BRL", **more}
+    return Posting(amount_minor=amount_minor, **given)
+
+
+def breaks(_view: LedgerView) -> Posting:
+    raise ZeroDivisionError
+
+
+def command(key: str | None, *decide: Callable[[LedgerView], Any], digest: bytes = b"1", **more: Any) -> Command:
+    return Command(
+        caller_id=ANA, key=key, operation="transfer", digest=digest, account_ids=(ANAS, BIAS), decide=decide, **more
+    )
+
+
+def pays(_view: LedgerView) -> Posting:
+    return posting()
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return Batch({ANAS: account(ANAS, ANA, 1_000), BIAS: account(BIAS, None, 0)}, {}, NOW)
+
+
+def state_of(batch: Batch) -> Any:
+    return batch.changed, batch.holds, list(batch.posted), list(batch.keys), list(batch.told)
+
+
+BREAKING: dict[str, tuple[Any, ...]] = {
+    "at once": (breaks,),
+    "after a posting": (pays, breaks),
+    "in its second step, after a new hold": (lambda _view: (Authorize(NEW_HOLD), posting(0)),),
+    "in its second step, after a posting": (lambda _view: (posting(), posting(0)),),
+}
+
+
+@pytest.mark.parametrize("decide", BREAKING.values(), ids=BREAKING)
+def test_a_decision_that_breaks_leaves_nothing_and_harms_no_neighbour(batch: Batch, decide: tuple[Any, ...]) -> None:
+    assert isinstance(batch.decide(command("before", pays)), Outcome)
+    before = state_of(batch)
+    broken = command("broken", *decide, is_list=len(decide) > 1, all_or_none=False)
+    outcome = batch.decide(broken)
+    assert isinstance(outcome, BankError)
+    assert (outcome.code, outcome.message) == ("INTERNAL", "Internal error")
+    [(of, error)] = batch.broken
+    assert of is broken
+    assert isinstance(error, ZeroDivisionError | AssertionError)
+    assert state_of(batch) == before
+    again = batch.decide(command("broken", pays))
+    assert isinstance(again, Outcome)
+    assert isinstance(again.result, Receipt)
+    assert (again.replayed, again.result.debit_balance_after_minor) == (False, 800)
+
+
+def test_the_second_command_with_a_key_in_one_batch_is_a_replay_or_a_key_conflict(batch: Batch) -> None:
+    first = batch.decide(command("k", pays))
+    before = state_of(batch)
+    assert isinstance(first, Outcome)
+    assert batch.decide(command("k", pays)) == Outcome(first.result, replayed=True)
+    assert state_of(batch) == before
+    assert batch.decide(command("k", pays, digest=b"2")) == Outcome(KEY_REUSED)
+    assert len(batch.posted) == 1
+
+
+def test_an_outcome_that_only_a_newer_worker_reads_is_unknown_here(batch: Batch) -> None:
+    known: Any = {(ANA, "k"): IdempotencyRecord("transfer", b"1", '{"version":3,"new":1}')}
+    batch = Batch({ANAS: account(ANAS, ANA, 1_000)}, known, NOW)
+    outcome = batch.decide(command("k", pays))
+    assert isinstance(outcome, UnknownOutcomeVersion)
+    assert [error for _, error in batch.broken] == [outcome]
+    assert not batch.writes
+
+
+def test_a_refusal_is_written_though_nothing_moves_and_it_has_no_key(batch: Batch) -> None:
+    assert not batch.writes
+    assert batch.decide(command(None, lambda _view: REFUSAL)) == Outcome(REFUSAL)
+    assert (batch.writes, batch.keys, batch.changed) == (True, [], [])
+    [(event, _)] = batch.told
+    assert (event.user_id, event.aggregate_id) == (ANA, ANAS)
+
+
+def test_everything_in_a_batch_has_its_moment_and_its_day() -> None:
+    seen: list[LedgerView] = []
+
+    def looks(view: LedgerView) -> Posting:
+        seen.append(view)
+        return posting()
+
+    batch = Batch({ANAS: account(ANAS, ANA, 1_000), BIAS: account(BIAS, None, 0)}, {}, NOW)
+    outcome = batch.decide(command("k", looks))
+    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome.result, Receipt)
+    assert (batch.now, outcome.result.created_at, seen[0].now, seen[0].today) == (NOW, NOW, NOW, TODAY)
+
+
+def test_a_posting_tells_of_the_debited_and_then_of_the_credited_account(batch: Batch) -> None:
+    batch.decide(command("k", pays))
+    [posted] = batch.posted
+    told = [event for event in posted.events() if isinstance(event, BalanceUpdatedEvent)]
+    assert [(one.account_id, one.change_minor, one.balance_minor) for one in told] == [
+        (ANAS, -100, 900),
+        (BIAS, 100, 100),
+    ]
