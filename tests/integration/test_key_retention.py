@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from math import ceil
 from random import Random
 
 import asyncpg
@@ -11,6 +12,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from bank.database.pool import Database
+from bank.events.leases import CHANNEL
 from bank.events.log import read
 from bank.events.types.idempotency import KeysForgottenEvent
 from bank.idempotency import retention
@@ -119,6 +121,32 @@ async def test_a_pass_counts_what_it_forgets_and_tells_the_log_once(database: Da
         [told] = (await read(connection, after=0, most=10)).events
     assert told.event == KeysForgottenEvent(used_before=clock.now() - timedelta(days=7))
     assert told.created_at == clock.now()
+
+
+async def test_other_workers_hear_at_once_of_keys_that_were_forgotten(database: Database, database_url: str) -> None:
+    clock, heard = SetClock(), asyncio.Event()
+    await insert_keys(database, clock, days=8)
+    async with connected(database_url) as listener:
+        await listener.add_listener(CHANNEL, lambda *_: heard.set())
+        await retained(database, clock).run_once()
+        async with asyncio.timeout(5):
+            await heard.wait()
+
+
+async def test_a_pass_rests_after_each_stretch(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pauses = SetClock(), []
+    await insert_keys(database, clock, days=8)
+    async with database.connection() as connection:
+        pages = await retention.queries.count_key_pages(connection)
+
+    async def rest(pause_s: float) -> None:
+        pauses.append(pause_s)
+
+    monkeypatch.setattr(retention, "STRETCH_PAGES", 2)
+    monkeypatch.setattr("bank.idempotency.retention.asyncio.sleep", rest)
+    await retained(database, clock).run_once()
+    assert pauses == [retention.PAUSE_S] * ceil(pages / 2)
+    assert len(pauses) > 1
 
 
 def test_workers_pass_about_once_an_hour_and_not_together(database: Database) -> None:
