@@ -54,11 +54,11 @@ def catalogue() -> dict[str, Chapter]:
 
 HEADINGS = {
     "scenarios": "Scenarios (--scenario)",
-    "checks": "Checks: what may never be seen",
+    "checks": "Checks: properties that every run must have",
     "criteria": "Success criteria",
-    "faults": "Faults (--faults): what can be broken while people bank",
-    "coverage": "Coverage: what a run must have seen, where its scenario says so",
-    "mutants": "Mutants (--mutant): planted bugs, each caught by the check or criterion it names",
+    "faults": "Faults (--faults): failures that the simulation can cause",
+    "coverage": "Coverage: situations that must occur in a run, if its scenario requires them",
+    "mutants": "Mutants (--mutant): planted bugs, each with the check or criterion that catches it",
 }
 
 

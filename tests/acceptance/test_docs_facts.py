@@ -107,4 +107,4 @@ def test_every_metric_is_explained() -> None:
     ],
 )
 def test_the_page_about_the_simulation_names_every(kind: str, names: list[str]) -> None:
-    assert [name for name in names if f"`{name}`" not in page("simulation.md")] == [], f"of these, every {kind}"
+    assert [name for name in names if f"`{name}`" not in page("simulation-reference.md")] == [], f"of these, every {kind}"
