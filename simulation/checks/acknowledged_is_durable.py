@@ -1,4 +1,4 @@
-"""Everything that the bank has confirmed exists in the end: users, accounts, holds, transactions with entries."""
+"""Everything that the bank has acknowledged exists at the end: users, accounts, holds and transactions."""
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
@@ -10,7 +10,7 @@ from simulation.model.operations import Kind
 from simulation.model.result import CheckResult
 
 NAME = "acknowledged_is_durable"
-TITLE = "Everything acknowledged is in the books, as it was answered"
+TITLE = "Every acknowledged write is in the books, as it was answered"
 
 
 def check(evidence: Evidence) -> CheckResult:

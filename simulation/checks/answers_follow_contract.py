@@ -1,11 +1,11 @@
-"""Every answer is one that the contract allows: no internal error, nothing malformed, nothing that is not GraphQL."""
+"""Every answer is allowed by the contract: no internal error, no malformed JSON, only GraphQL."""
 
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "answers_follow_contract"
-TITLE = "Every answer is of the form that the contract promises"
+TITLE = "Every answer has the form of the contract"
 
 
 def check(evidence: Evidence) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Every event has exactly one audit row, about the same thing, in the order of the events, and all are one chain."""
+"""Every event has exactly one audit row, about the same entity and in the order of the events, in one chain."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "audit_complete"
-TITLE = "Every event has exactly one audit row, in the same order, chained to the one before"
+TITLE = "Every event has exactly one audit row, in the same order, chained to the previous row"
 
 
 def check(evidence: Evidence) -> CheckResult:

@@ -1,8 +1,7 @@
-"""The books say what the oracle says: each account holds what the people's requests and the bank's answers add up to.
+"""Every account has the balance that the oracle calculates from the requests and answers.
 
-So does what is held on it, and each transaction moved what was asked for, its fee on top.
-
-Outcomes of which nobody was told are taken from the books; amounts never are.
+The same is true for the amount held. Each transaction moved the requested amount, plus its fee. If a request had no
+answer, its outcome is read from the books, but never its amount.
 """
 
 from collections import defaultdict
@@ -16,7 +15,7 @@ from simulation.model.numbers import reais
 from simulation.model.result import CheckResult
 
 NAME = "balances_match_oracle"
-TITLE = "Every account holds what requests and answers add up to"
+TITLE = "Every account has the balance of its requests and answers"
 
 
 def check(evidence: Evidence) -> CheckResult:

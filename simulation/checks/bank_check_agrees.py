@@ -1,6 +1,6 @@
-"""The bank's own `bank check` finds its books sound, once the last event is handled.
+"""The bank's own `bank check` finds the books sound, after the last event is handled.
 
-It looks at what nobody's answers show: running balances, versions, the events of entries, the audit chain, the guards.
+It examines what no answer shows: running balances, versions, the events of entries, the audit chain, the guards.
 """
 
 from simulation.checks.result_builder import CheckResultBuilder

@@ -1,7 +1,8 @@
-"""Money is neither made nor lost, at every moment at which somebody looked.
+"""Money is neither created nor lost, at every moment at which somebody read it.
 
-A household's accounts trade with each other only, so their sum in one answer is what was paid in, cached or not and
-however much is moving. All accounts of the bank with its own, added up in one snapshot of the database, are zero.
+The accounts of a household only trade with each other. So their sum in one answer is always the money that was paid
+in, from the cache or not, and during any number of transfers. All accounts, with those of the bank itself, sum to
+zero in each snapshot of the database.
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from simulation.model.people import Role
 from simulation.model.result import CheckResult
 
 NAME = "conservation"
-TITLE = "Money is neither made nor lost, in any answer or snapshot"
+TITLE = "Money is neither created nor lost, in any answer or snapshot"
 
 
 def check(evidence: Evidence) -> CheckResult:

@@ -1,6 +1,7 @@
-"""The projection of accounts' days is what the entries add up to, day by day.
+"""The days of every account are the sums of its entries.
 
-Subscribers make it from events alone. So this also notices an event that a subscriber has missed, or counted twice.
+A subscriber makes them from events only. So this check also finds an event that the subscriber has missed or counted
+twice.
 """
 
 from collections import defaultdict
@@ -11,7 +12,7 @@ from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "days_match_entries"
-TITLE = "Every account's days hold what its entries add up to"
+TITLE = "The days of every account are the sums of its entries"
 
 
 def check(evidence: Evidence) -> CheckResult:

@@ -1,8 +1,8 @@
-"""The event store tells everything that happened, once, in order, and every subscriber has heard all of it.
+"""Every fact has its event once, in order, and every subscriber has handled it.
 
-Per transaction one Initiated, one BalanceUpdated for each entry and one Completed; per user one UserRegistered, per
-account one AccountCreated; per hold one HoldAuthorized and one of its end; the states of an account one after the
-other. Positions are dense; an account's versions follow one another without a gap.
+A transaction has one Initiated event, one BalanceUpdated event for each entry and one Completed event. A user has one
+UserRegistered, and an account one AccountCreated. A hold has one HoldAuthorized and one event of its end. The states
+of an account follow each other. Positions are dense, and the versions of an account have no gaps.
 """
 
 from collections import Counter, defaultdict

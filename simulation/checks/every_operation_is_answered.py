@@ -1,7 +1,7 @@
-"""While nothing is broken on purpose, whoever tries again gets an answer.
+"""In a run without faults, every operation has an answer after its retries.
 
-An outcome that stays unknown after every retry is forgiven only to a bank that was hit by a fault. What people do not
-try again (a refresh token works once) counts where the bank itself said that it does not know.
+If the bank was hit by a fault, an outcome may stay unknown. Some operations are not retried, because a refresh token
+works once. They count if the bank itself answered that the outcome is unknown.
 """
 
 from simulation.checks.result_builder import CheckResultBuilder
@@ -11,7 +11,7 @@ from simulation.model.operations import Intent, Kind
 from simulation.model.result import CheckResult
 
 NAME = "every_operation_is_answered"
-TITLE = "Without faults, every operation is answered in the end"
+TITLE = "Without faults, every operation is answered"
 
 SAID_BY_THE_BANK = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
 

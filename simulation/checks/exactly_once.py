@@ -1,8 +1,8 @@
-"""A key has one effect: the first answer is the only one, repeated to whoever asks again, and marked as a replay.
+"""Every idempotency key has exactly one effect and one answer.
 
-The same key with another content, or with another mutation, is refused. What was decided is remembered, refusals
-included; what was not decided (no token, no permission, wrong in itself) leaves the key free. No transaction is there
-without a key that stands for it.
+Every further request with the key gets the first answer, marked as a replay. The same key with other content, or for
+another mutation, is refused. A decided outcome is stored, also a refusal. A request that was not decided (no token,
+no permission, invalid in itself) does not use up its key. Every transaction has a key.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
-"""Every field of every answer shows what the books say of what it names, or can have said at that moment.
+"""Every field of every answer agrees with the books, as they are or as they can have been at that moment.
 
-Numbers of accounts, descriptions, moments, fees, states, limits, profiles, cursors, flags of pages, rows of the audit
-trail: each field of the contract has a rule (`simulation/judge/fields/rules.py`), and every answer is looked at.
+This includes account numbers, descriptions, times, fees, states, limits, profiles, cursors, page flags and audit
+rows. Each field of the contract has a rule (`simulation/judge/fields/rules.py`), and every answer is examined.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from simulation.judge.fields.walk import wrong_fields
 from simulation.model.result import CheckResult
 
 NAME = "fields_match_rows"
-TITLE = "Every field of every answer shows what the rows of the books say"
+TITLE = "Every field of every answer agrees with the books"
 
 
 applies = have_rows

@@ -1,4 +1,4 @@
-"""PostgreSQL broke no deadlock: neither its own count nor its log, where that can be read, knows of one."""
+"""PostgreSQL met no deadlock, by its own count and by its log, if the log can be read."""
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.evidence import Evidence

@@ -1,9 +1,9 @@
-"""The bank logs no error: no line of level error or critical, no traceback, nothing that is not one JSON object.
+"""The logs of the bank have no line of level error or critical, no traceback, and only JSON objects.
 
-What goes wrong for a reason outside of the bank (a connection that broke, a server that is away) is logged as a
-warning; an error is a bug of the bank, whatever is broken meanwhile. A library may add a traceback to a warning: that
-is a fault of the bank only where nothing is broken on purpose. There, too, `bank serve` may say in its sentence for
-operators that it could not start, since a server was away.
+A problem outside the bank (a broken connection, a server that is away) is a warning. An error is a bug of the bank,
+also during faults. A library may add a traceback to a warning. This counts as a violation only in a run without
+faults. In a run with faults, `bank serve` may also say in one sentence that it could not start because a server was
+away.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "no_errors_in_logs"
-TITLE = "The bank's logs hold no error, no traceback and nothing unreadable"
+TITLE = "The logs of the bank have no error, no traceback and only JSON lines"
 
 ERROR_LEVELS = frozenset({"error", "critical"})
 NOT_STARTED = "bank: The database does not answer"

@@ -1,6 +1,7 @@
-"""No customer's account is ever below zero, or below what is held on it: in no answer, history, snapshot or entry.
+"""No account of a customer is ever below zero or below the amount held on it.
 
-The events tell what was held when: after everything that was written together, the balance covers it.
+This is checked in every answer, history, snapshot and entry. The events say which amount was held at which time:
+after all changes of one transaction, the balance covers it.
 """
 
 from collections import defaultdict
@@ -16,7 +17,7 @@ from simulation.model.numbers import reais
 from simulation.model.result import CheckResult
 
 NAME = "no_overdraft"
-TITLE = "No customer's account is ever below zero, or below what is held on it"
+TITLE = "No account of a customer is ever below zero, or below the amount held on it"
 
 
 def check(evidence: Evidence) -> CheckResult:

@@ -1,4 +1,4 @@
-"""No line that the bank logged holds a password, a token, a CPF, a name or an address of anybody in the run."""
+"""No log line of the bank has a password, token, CPF, name or e-mail address of anybody in the run."""
 
 from simulation.checks.log_texts import log_texts
 from simulation.checks.result_builder import CheckResultBuilder
@@ -6,7 +6,7 @@ from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "no_secrets_in_logs"
-TITLE = "No log line holds a password, token, CPF, name or e-mail address"
+TITLE = "No log line has a password, token, CPF, name or e-mail address"
 
 
 def check(evidence: Evidence) -> CheckResult:

@@ -1,7 +1,7 @@
-"""A person who was told that their money moved sees it in every later read, cached or not.
+"""A person who got the answer to a posting sees the posting in every later read, from the cache or not.
 
-Judged where it is certain: a look that began after the answer, against the account's entries. A balance that the
-account also had later cannot be told apart and counts as right.
+A read that began after the answer is compared with the entries of the account. If the account also had the balance
+later, the check cannot distinguish the two and counts the read as right.
 """
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
@@ -11,7 +11,7 @@ from simulation.model.numbers import reais
 from simulation.model.result import CheckResult
 
 NAME = "read_your_writes"
-TITLE = "Everybody who was told that money moved sees it from then on"
+TITLE = "Every person sees a posting in all reads after its answer"
 
 
 def check(evidence: Evidence) -> CheckResult:

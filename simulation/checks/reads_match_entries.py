@@ -1,7 +1,7 @@
-"""Every balance that was shown was the account's, at a moment at which it can have been seen.
+"""Every balance in an answer was a balance of the account, at a possible moment.
 
-And every page of history shows the account's entries as they are: newest first, none left out, none doubled, with the
-balance of the same moment. What a look into the past shows is what the entries say in the end: it never changes.
+Every page of history has the entries of the account: newest first, complete, each once, with the balance of the same
+moment. An answer about the past agrees with the entries at the end of the run, so the past never changes.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from simulation.model.people import Role
 from simulation.model.result import CheckResult
 
 NAME = "reads_match_entries"
-TITLE = "Every balance and history shown was the account's at that moment"
+TITLE = "Every balance and history in an answer was true at that moment"
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 

@@ -1,9 +1,9 @@
-"""Invalid requests are refused for the right reason; requests refused for want of money did lack it.
+"""Every invalid request is refused for its reason, and no other request is refused.
 
-A refusal is right if its reason can have held at some moment between the request and the answer: less to spend than
-the amount, a lower limit, a frozen account, a hold that has ended. What is done while a reason against it held all
-along is wrong, and so are reversals that exceed their original together. Somebody else's account cannot be seen or
-debited, and a closed session's token opens nothing.
+A refusal is right if its reason can have been true at some moment between the request and the answer: a too small
+available balance, a lower limit, a frozen account, an ended hold. A success is wrong if a reason against it was true
+during the whole time. Reversals must not exceed their original together. A person cannot read or debit the account of
+another person, and the token of a closed session is refused.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.result import CheckResult
 
 NAME = "refusals_are_right"
-TITLE = "Every request that must be refused is refused, and no other"
+TITLE = "Every invalid request is refused, and no other request"
 
 MUST_BE_REFUSED: Mapping[Intent, frozenset[str]] = {
     Intent.ZERO_AMOUNT: frozenset({"INVALID_AMOUNT"}),

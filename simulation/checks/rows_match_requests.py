@@ -1,8 +1,8 @@
-"""The rows that requests have left say what was asked for, by whom and when: every column that amounts do not decide.
+"""Every row agrees with its request, in each column that does not follow from amounts.
 
-Profiles as registered, accounts with their owner and limits, descriptions, who initiated it, moments between the
-request and its answer, ends of holds; and of every request its events, with its correlation id, its sender and its
-program, each refusal among them.
+This includes profiles, owners and limits of accounts, descriptions, initiators, times between the request and its
+answer, and ends of holds. Each request has its events, with its correlation id, address and user agent, and each
+refusal has its event.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from simulation.model.operations import KEYED_KINDS, STATE_KINDS, Kind
 from simulation.model.result import CheckResult
 
 NAME = "rows_match_requests"
-TITLE = "Every row says what was requested, by whom and when"
+TITLE = "Every row agrees with its request: content, user and time"
 
 SLACK_US = 50_000
 """Two clocks of one machine, read at the end of the run, may have drifted apart by so much."""

@@ -1,8 +1,8 @@
-"""After each fault the service is back by itself, within 15 seconds of the fault's end.
+"""After each fault, the service is back without help within 15 seconds of the end of the fault.
 
-Back is when every worker has moved money, and answered a read past the cache, that was asked for after the end. Where
-one of several workers was killed, its subscribers were served by another within two seconds of its death. While one
-stood still, the others moved money. A run without faults is not looked at.
+The service is back when every worker has moved money and answered a read that bypasses the cache, both requested
+after the end. If one of several workers was killed, another one served its subscribers within two seconds. While a
+worker was stopped, the others moved money. A run without faults is not examined.
 """
 
 from simulation.checks.result_builder import CheckResultBuilder
@@ -11,7 +11,7 @@ from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult, Verdict
 
 NAME = "service_comes_back"
-TITLE = "After each fault the service is back within 15 seconds, without a human"
+TITLE = "After each fault, the service is back within 15 seconds, without help"
 
 
 def applies(evidence: Evidence) -> bool:

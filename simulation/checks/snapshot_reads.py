@@ -1,4 +1,7 @@
-"""All balances in one answer belong to one moment: some place in the log of transactions at which all of them held."""
+"""All balances in one answer are from one instant.
+
+This instant is a position in the log of transactions at which all of the balances were true.
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +11,7 @@ from simulation.model.answers import Balances
 from simulation.model.result import CheckResult
 
 NAME = "snapshot_reads"
-TITLE = "All balances in one answer belong to one moment"
+TITLE = "All balances in one answer are from one instant"
 
 Spans = Sequence[tuple[float, float]]
 

@@ -1,4 +1,4 @@
-"""`simulation list`: what there is to play, what is looked for, and how each name is meant."""
+"""`simulation list`: the scenarios, checks, criteria, faults, coverage and mutants, with their explanations."""
 
 from collections.abc import Mapping, Sequence
 

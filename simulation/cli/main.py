@@ -44,8 +44,8 @@ RANDOM_SEEDS = 1_000_000
 """A drawn seed is short enough to be read aloud; any other can be given."""
 
 TIMES_UNDECIDED = (
-    "simulation: WARNING: every check held, but times could not be told on this machine; "
-    "exit code 0 only because of --undecided-timing=pass"
+    "simulation: WARNING: every check passed, but times are undecided on this machine; "
+    "the exit code is 0 only because of --undecided-timing=pass"
 )
 
 PATIENCE = 3
@@ -58,46 +58,50 @@ PATIENCE_MAX_S = 180.0
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="event-driven-bank", prog_name="simulation")
 def cli() -> None:
-    """Let synthetic people bank over HTTP, and judge what they saw."""
+    """Test the bank: synthetic people use it over HTTP, and checks examine every answer."""
 
 
 @cli.command()
-@click.option("--seed", type=int, help="Plays the same plan again. Drawn and shown where it is not given.")
+@click.option(
+    "--seed", type=int, help="The seed of the plan; the same seed gives the same plan. By default, a random one."
+)
 @click.option("--scenario", type=click.Choice(list(SCENARIOS)), default="first_day", show_default=True)
-@click.option("--people", type=int, help="How many customers. The scenario has a default for this and the next three.")
-@click.option("--duration", type=float, help="How many seconds people bank, after everything is set up.")
-@click.option("--rate", type=float, help="Operations a second that people set out to do, on average.")
-@click.option("--workers", type=int, help="How many processes of the bank.")
+@click.option(
+    "--people", type=int, help="Number of customers. The scenario has defaults for this and the next three options."
+)
+@click.option("--duration", type=float, help="Seconds of the drive, after setup and warm-up.")
+@click.option("--rate", type=float, help="Planned operations per second, on average.")
+@click.option("--workers", type=int, help="Number of workers of the bank.")
 @click.option(
     "--backend",
     type=click.Choice(["embedded", "containers", "external"]),
     default="embedded",
     show_default=True,
-    help="Where PostgreSQL and Redis come from: wheels, a container engine, or the two URLs.",
+    help="PostgreSQL and Redis come from wheels, from containers, or from the two URLs.",
 )
-@click.option("--database-url", envvar="DATABASE_URL", help="For the external back end; an empty database.")
-@click.option("--redis-url", envvar="REDIS_URL", help="For the external back end.")
+@click.option("--database-url", envvar="DATABASE_URL", help="For the external backend: an empty database.")
+@click.option("--redis-url", envvar="REDIS_URL", help="For the external backend.")
 @click.option(
     "--faults",
     default="none",
     show_default=True,
     metavar="[NAMES|all|none]",
-    help="What to break while people bank, names separated by commas; `simulation list` explains them.",
+    help="Faults to cause during the drive, separated by commas; `simulation list` explains them.",
 )
 @click.option(
     "--patience",
     type=float,
-    help="For how many seconds more people bank at most, where a success criterion is undecided. Three times the "
-    "duration, where it is not given.",
+    help="The most seconds by which the drive is longer if a success criterion is undecided. By default, three times "
+    "the duration.",
 )
 @click.option(
     "--undecided-timing",
     type=click.Choice(["unknown", "pass"]),
     default="unknown",
     show_default=True,
-    help="What to exit with where everything is right and only times could not be told: 3, or 0 with a warning.",
+    help="The exit code if every check passed and only times are undecided: 3, or 0 with a warning.",
 )
-@click.option("--mutant", help="Plant a bug in the bank, to see a check catch it; `simulation list` names them.")
+@click.option("--mutant", help="Plant a bug in the bank, which a check must catch; `simulation list` names them.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -108,9 +112,14 @@ def cli() -> None:
 @click.option(
     "--keep/--no-keep",
     default=None,
-    help="Keep the embedded database after the run, or never. It is kept after a failure, where neither is given.",
+    help="Keep the embedded database after the run, or never. By default, it is kept after a failure.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output, all else on error.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the report as JSON to standard output, and everything else to standard error.",
+)
 def run(
     *,
     seed: int | None,
@@ -130,10 +139,9 @@ def run(
     keep: bool | None,
     as_json: bool,
 ) -> None:
-    """Start everything, let people bank, and give a verdict.
+    """Start the bank and its servers, run a scenario, and give a verdict.
 
-    Exit code: 0 passed, 1 failed, 2 could not run or was interrupted, 3 could not be told. In each case the report is
-    written.
+    Exit code: 0 passed, 1 failed, 2 could not run or was interrupted, 3 undecided. The report is written in each case.
     """
     shape = SCENARIOS[scenario]
     names, left_out = choose_faults(faults, backend)
@@ -168,7 +176,7 @@ def run(
 
 
 @cli.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
     """Explain the scenarios, checks, criteria, coverage, faults and mutants."""
     # This loads the mutants, and with them the bank, which an ordinary run never does.
@@ -179,9 +187,9 @@ def list_(*, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--sql", help="RunSettings this statement, print its rows, and stop again.")
+@click.option("--sql", help="Execute this statement, print its rows, and stop.")
 def inspect(folder: Path, sql: str | None) -> None:
-    """Start the database that a failed run has kept in FOLDER, until interrupted. Delete the folder afterwards."""
+    """Start the database that a failed run kept in FOLDER, until interrupted. Delete the folder afterwards."""
     with EmbeddedPostgres(folder) as postgres:
         if sql is not None:
             for row in run_sql(postgres.url(DATABASE), sql):
@@ -255,7 +263,7 @@ def _require_mutant(name: str | None) -> None:
 
 
 def main() -> NoReturn:
-    """RunSettings the command line. What the caller can mend is one sentence and exit code 2."""
+    """Run the command line. An error that the caller can correct is one sentence and exit code 2."""
     # Both end in the same way, also where a shell that put us into the background lets SIGINT be ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)

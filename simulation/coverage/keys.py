@@ -71,28 +71,34 @@ REUSED = "IDEMPOTENCY_KEY_REUSED"
 
 KEY_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
-        "key_bursts": (f"Keys sent by {BURST_AT_ONCE} requests and more at the same moment", _bursts),
+        "key_bursts": (f"Keys sent by {BURST_AT_ONCE} or more requests at the same moment", _bursts),
         "keys_for_another_mutation": (
             "Keys refused for another mutation",
             _intended(Intent.OTHER_MUTATION, code=REUSED),
         ),
         "keys_of_other_callers": (
-            "Keys that somebody else had used, accepted",
+            "Keys of another person accepted",
             _intended(Intent.OTHER_CALLER, replayed=False),
         ),
-        "respelled_replays": ("Replays of the same in other words", _intended(Intent.RESPELLED, replayed=True)),
+        "respelled_replays": (
+            "Replays with another spelling of the request",
+            _intended(Intent.RESPELLED, replayed=True),
+        ),
         "aliased_replays": ("Replays within one document", _intended(Intent.ALIAS, replayed=True)),
-        "aliased_conflicts": ("Keys refused for another content in one document", _intended(Intent.ALIAS, code=REUSED)),
-        "replays_with_a_new_token": ("Replays to somebody with a new token", _after(Kind.REFRESH, None)),
+        "aliased_conflicts": (
+            "Keys refused because of other content in one document",
+            _intended(Intent.ALIAS, code=REUSED),
+        ),
+        "replays_with_a_new_token": ("Replays with a new token", _after(Kind.REFRESH, None)),
         "replayed_refusals_despite_money": (
-            "Refusals for want of money, replayed after money came in",
+            "Refusals for insufficient funds, replayed after money has arrived",
             _after(Kind.DEPOSIT, "INSUFFICIENT_FUNDS"),
         ),
         "keys_missing": ("Requests without a key refused", _intended(Intent.KEY_MISSING, code="BAD_INPUT")),
         "keys_empty": ("Empty keys refused", _intended(Intent.KEY_EMPTY, code="INVALID_INPUT")),
         "keys_too_long": ("Keys that are too long refused", _intended(Intent.KEY_TOO_LONG, code="INVALID_INPUT")),
         "keys_malformed": ("Malformed keys refused", _intended(Intent.KEY_MALFORMED, code="INVALID_INPUT")),
-        "keys_free_after_wrong_input": ("Keys used after wrong input", _free_after("INVALID_AMOUNT")),
+        "keys_free_after_wrong_input": ("Keys used after invalid input", _free_after("INVALID_AMOUNT")),
         "keys_free_without_a_token": ("Keys used after a request without a token", _free_after("UNAUTHENTICATED")),
         "keys_free_when_forbidden": ("Keys used after a forbidden request", _free_after("FORBIDDEN")),
     }

@@ -48,29 +48,29 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
     {
         FaultName.WORKER_KILL: FaultKind(
             title="A worker of the bank is killed",
-            explanation="SIGKILL to one worker, the first time to the one that serves the subscribers; a supervisor "
+            explanation="SIGKILL to one worker, the first time to the worker that serves the subscribers; a supervisor "
             "starts it again.",
             seen_as="workers killed and started again",
             lasts_s=(0.0, 0.0),
         ),
         FaultName.DATABASE_KILL: FaultKind(
             title="PostgreSQL is killed",
-            explanation="SIGKILL to PostgreSQL; after a while it is started again and recovers.",
+            explanation="SIGKILL to PostgreSQL; a moment later it is started again and recovers.",
             seen_as="times killed and started again",
             lasts_s=(0.2, 1.5),
             own_database=True,
         ),
         FaultName.CONNECTIONS_CUT: FaultKind(
             title="Connections to PostgreSQL are cut",
-            explanation="Some or all connections are reset in the middle of what they do, four times a second, while "
-            "everything takes 20 ms longer each way.",
+            explanation="Some or all connections are reset during their work, four times a second, while each message "
+            "takes 20 ms longer.",
             seen_as="connections cut",
             lasts_s=(1.0, 2.0),
             by_proxy=True,
         ),
         FaultName.COMMIT_REPLY_CUT: FaultKind(
             title="Replies to COMMIT are lost",
-            explanation="PostgreSQL commits, and the connection is cut before the bank hears of it.",
+            explanation="PostgreSQL commits, and the connection is cut before the bank receives the reply.",
             seen_as="replies cut",
             lasts_s=(1.0, 2.0),
             by_proxy=True,
@@ -78,14 +78,14 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
         # Longer than the second that a request waits for a connection, shorter than the five of a statement.
         FaultName.POOL_EXHAUSTED: FaultKind(
             title="Every connection of the pools is busy",
-            explanation="Another client locks the table of accounts; whoever reads or moves money waits for it with a "
-            "connection in hand, until there is none left.",
-            seen_as="requests answered OVERLOADED",
+            explanation="Another client locks the table of accounts; requests wait for it with their connections "
+            "until no connection is free.",
+            seen_as="requests with the answer OVERLOADED",
             lasts_s=(2.5, 3.5),
         ),
         FaultName.DATABASE_SLOW: FaultKind(
             title="PostgreSQL is slow",
-            explanation="Everything to and from PostgreSQL takes 40 to 120 ms longer, each way.",
+            explanation="Each message to and from PostgreSQL takes 40 to 120 ms longer.",
             seen_as="messages delayed",
             lasts_s=(2.0, 3.0),
             by_proxy=True,
@@ -93,48 +93,48 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
         # Longer than the six seconds after which a worker gives up on a statement.
         FaultName.DATABASE_SILENT: FaultKind(
             title="PostgreSQL is silent",
-            explanation="Connections are accepted and stay open, and nothing comes through them.",
+            explanation="Connections are accepted and stay open, but carry no data.",
             seen_as="messages withheld",
             lasts_s=(6.5, 7.5),
             by_proxy=True,
         ),
         # Whoever is deaf is waited for at first; then there must be time for it to show something old.
         FaultName.LISTENERS_ENDED: FaultKind(
-            title="Workers are made deaf while one has no Redis",
-            explanation="PostgreSQL ends the connections on which workers hear of one another, again and again, while "
-            "one worker cannot reach Redis and has to tell the others what it could not write there.",
+            title="Workers lose their listening connections while one has no Redis",
+            explanation="PostgreSQL ends the listening connections of workers, repeatedly, while one worker cannot "
+            "reach Redis and has to notify the others of its changes.",
             seen_as="listening connections ended",
             lasts_s=(4.0, 5.0),
             by_redis_proxy=True,
         ),
         FaultName.REDIS_SET_BACK: FaultKind(
             title="Redis goes back to an older state",
-            explanation="All keys are copied, and a second later the copy is put back, over and over, as when a "
-            "replica that was behind is promoted or a snapshot is restored.",
-            seen_as="keys put back",
+            explanation="All keys are copied, and a second later the copy is restored, repeatedly, as when a replica "
+            "that was behind is promoted.",
+            seen_as="keys restored",
             lasts_s=(2.0, 3.0),
             own_redis=True,
         ),
         FaultName.REDIS_AWAY: FaultKind(
             title="One worker has no Redis",
-            explanation="Connections of one worker to Redis stay open, and nothing comes through, while people log out "
-            "and others try their tokens on every worker.",
+            explanation="The connections of one worker to Redis stay open, but carry no data, while people log out and "
+            "their tokens are tried on every worker.",
             seen_as="messages withheld",
             lasts_s=(2.0, 3.0),
             by_redis_proxy=True,
         ),
         # Several times as long as the others wait for it.
         FaultName.WORKER_STOPPED: FaultKind(
-            title="A worker stands still in the middle of a batch",
-            explanation="SIGSTOP to a worker while it posts, and SIGCONT a while later; the others are to move money "
+            title="A worker is stopped in the middle of a batch",
+            explanation="SIGSTOP to a worker during a batch, and SIGCONT a while later; the others must move money "
             "meanwhile.",
             seen_as="batches stopped",
             lasts_s=(2.0, 3.0),
         ),
         FaultName.DATABASE_KILL_AT_REST: FaultKind(
-            title="PostgreSQL is killed when everybody has stopped",
-            explanation="SIGKILL to PostgreSQL as soon as every event has been handled and before that is on the disk; "
-            "it is started again at once, and nothing is posted any more.",
+            title="PostgreSQL is killed after the last request",
+            explanation="SIGKILL to PostgreSQL after every event has been handled and before this is on the disk; it "
+            "is started again at once, and no more postings follow.",
             seen_as="times killed with deliveries that were not on the disk",
             lasts_s=(0.0, 0.0),
             own_database=True,

@@ -1,4 +1,4 @@
-"""A person's accounts are read one after the other, each at its own moment: money on its way is seen twice, or not."""
+"""The accounts of a user are read one by one, at different instants, so moving money is seen twice or never."""
 
 import asyncio
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The answer goes out before the commit, and now and then there is no commit."""
+"""The answer is sent before the commit, and sometimes the commit does not happen."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""No answer is kept in the cache: every read makes its answer anew."""
+"""No response is stored in the cache, so every read makes its response again."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Each delivery begins the audit chain anew: what was written before it can be changed unseen."""
+"""Each delivery begins a new audit chain, so earlier rows can be changed without detection."""
 
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_sql import patch_insert_audit_rows

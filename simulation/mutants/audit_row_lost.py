@@ -1,4 +1,4 @@
-"""Every tenth event leaves no trace in the audit log."""
+"""Every tenth event has no audit row."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nobody looks whether the balance covers the amount."""
+"""The bank does not check whether the balance covers the amount."""
 
 from datetime import date
 

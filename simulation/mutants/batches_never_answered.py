@@ -1,4 +1,4 @@
-"""Every batch that comes to each tenth transfer is given up unwritten: its caller hears for ever that it is unknown."""
+"""Every batch with a tenth transfer is discarded, and its callers always get the answer that the outcome is unknown."""
 
 from itertools import count
 from typing import Any

@@ -1,4 +1,4 @@
-"""An idempotency key is looked up without regard to whose it is."""
+"""An idempotency key is looked up without its caller."""
 
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_sql import patch_find_keys

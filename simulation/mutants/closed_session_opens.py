@@ -1,4 +1,4 @@
-"""Nobody looks whether a session has been closed: its token goes on opening everything."""
+"""The bank does not check whether a session is closed, so its token stays valid."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A transfer credits twice what it debits: money out of nothing."""
+"""A transfer credits twice the amount that it debits."""
 
 from datetime import date
 

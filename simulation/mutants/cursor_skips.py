@@ -1,4 +1,4 @@
-"""Subscribers read on from the newest event id they have seen: who got an id first and commits last is passed by."""
+"""Subscribers read the log in the order of event ids, so an event with an early id and a late commit is skipped."""
 
 import asyncio
 from typing import Any

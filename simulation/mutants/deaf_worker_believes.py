@@ -1,4 +1,4 @@
-"""A worker whose listening connection has ended does not listen again, and goes on believing the cache."""
+"""A worker whose listening connection has ended does not listen again, and still trusts the cache."""
 
 import asyncio
 import math

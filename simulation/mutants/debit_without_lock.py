@@ -1,4 +1,4 @@
-"""Batches take no common lock and lock no rows: two of them debit the same balance, and one debit is lost."""
+"""Batches take no advisory lock and no row locks, so two of them debit the same balance, and one debit is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The decision about a transfer raises where the amount in cents is a multiple of seven: its caller gets no answer."""
+"""The decision on a transfer raises if the amount in cents is a multiple of seven, so its caller gets no answer."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""A known idempotency key is answered from memory, whatever the content of the request."""
+"""A known idempotency key returns its stored outcome for any content of the request."""
 
 from bank.idempotency.keys import IdempotencyRecord
 from simulation.mutants.mutant import Mutant, patch

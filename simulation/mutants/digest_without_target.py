@@ -1,4 +1,4 @@
-"""A key stands for its request whoever is paid: the payee is not part of what is compared."""
+"""The digest of a transfer does not contain the payee."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The events of postings are appended in a transaction of their own, after the one that moved the money."""
+"""The events of postings are appended in a separate transaction, after the transaction that moves the money."""
 
 from typing import Any
 

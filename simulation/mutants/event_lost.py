@@ -1,4 +1,4 @@
-"""The event that tells of the credited account's new balance is never written."""
+"""The event with the new balance of the credited account is never written."""
 
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_sql import patch_write_batch

@@ -1,4 +1,4 @@
-"""A transaction is said to be completed before it is said to be initiated."""
+"""The Completed event of a transaction comes before its Initiated event."""
 
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_sql import patch_write_batch

@@ -1,4 +1,4 @@
-"""Whoever wants to spend more than half of what they have is refused for want of money."""
+"""A payment of more than half of the balance is refused for insufficient funds."""
 
 from datetime import date
 

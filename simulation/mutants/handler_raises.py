@@ -1,4 +1,4 @@
-"""The handler that counts the days of accounts raises for every tenth event, which becomes a dead letter."""
+"""The handler of `account_days` raises for every tenth event, and the event becomes a dead letter."""
 
 from collections.abc import Sequence
 from typing import Any

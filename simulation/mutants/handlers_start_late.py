@@ -1,4 +1,4 @@
-"""Every delivery waits for 20 ms before its handler begins, as one does that looks for news now and then."""
+"""Every delivery waits 20 ms before its handler starts, as if it polled for events."""
 
 import asyncio
 from typing import Any

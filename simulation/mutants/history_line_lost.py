@@ -1,4 +1,4 @@
-"""The second line of each page of history is left out."""
+"""Every page of history lacks its second entry."""
 
 from typing import Any
 

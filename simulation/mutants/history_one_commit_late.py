@@ -1,4 +1,4 @@
-"""A page of history ends before the newest entry."""
+"""A page of history lacks the newest entry."""
 
 from typing import Any
 

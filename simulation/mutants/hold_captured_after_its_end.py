@@ -1,4 +1,4 @@
-"""A hold whose time is over can be captured and released until the bank has come round to expiring it."""
+"""An expired hold can be captured and released until the bank has processed its expiry."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""A hold lasts as long as the bank likes, whatever end was asked for."""
+"""A hold has the default length, not the requested end."""
 
 from dataclasses import replace
 from typing import Any

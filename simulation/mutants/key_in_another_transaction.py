@@ -1,4 +1,4 @@
-"""Idempotency keys are stored once everything else is committed: in between, the same key has a second effect."""
+"""Idempotency keys are stored after the commit of the effect, and until then the same key has a second effect."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""A used idempotency key is not found again: a repeated request moves the money a second time."""
+"""A used idempotency key is not found, so a repeated request moves the money a second time."""
 
 from collections.abc import AsyncIterator
 from typing import Any

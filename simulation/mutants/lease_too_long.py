@@ -1,4 +1,4 @@
-"""A subscriber's lease outlives the process that holds it by far: when that is killed, nobody serves for a while."""
+"""The lease of a subscriber is much too long, so after the death of its worker nobody serves it for a while."""
 
 from datetime import timedelta
 from typing import Any

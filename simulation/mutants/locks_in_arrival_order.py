@@ -1,4 +1,4 @@
-"""Batches take no common lock, and lock their accounts in the order in which their commands came."""
+"""Batches take no advisory lock, and lock their accounts in the order of their commands."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A logout is written down, and neither the cache nor another worker hears of it."""
+"""A logout is stored, but neither the cache nor another worker is notified."""
 
 from typing import Any
 

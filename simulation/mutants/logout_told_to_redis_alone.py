@@ -1,4 +1,4 @@
-"""A logout is written down and told to Redis, and no other worker hears of it where Redis cannot be told."""
+"""A logout is stored and written to Redis, but no other worker is notified if Redis is away."""
 
 from collections.abc import Sequence
 from typing import Any

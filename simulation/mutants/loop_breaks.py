@@ -1,4 +1,4 @@
-"""The loop that ends the holds whose time is over raises in every round, so that held money never comes free."""
+"""The loop that expires holds raises in every iteration, so held money never becomes available."""
 
 from typing import Any
 

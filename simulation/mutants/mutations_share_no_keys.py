@@ -1,4 +1,4 @@
-"""Opening an account does not look whether its idempotency key has moved money before."""
+"""Opening an account does not check whether its idempotency key has moved money before."""
 
 from typing import Any
 

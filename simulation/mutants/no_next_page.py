@@ -1,4 +1,4 @@
-"""No page of history ever says that there is a next one."""
+"""Every page of history says that it is the last page."""
 
 from typing import Any
 

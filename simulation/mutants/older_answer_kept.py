@@ -1,4 +1,4 @@
-"""An answer that was made before a change is kept after it, and what it was made from with it."""
+"""A response from before a change is stored after the change, with the versions of its content."""
 
 from bank.cache.answers import ResponseCache
 from simulation.mutants.mutant import Mutant

@@ -1,4 +1,4 @@
-"""Redis always counts as the one that was written to last, also when it comes back with an older state."""
+"""Redis always counts as current, also if it comes back with an older state."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A value that is written through replaces what is there, whichever is newer."""
+"""A written-through value replaces the stored value, even if the stored value is newer."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Every posting moves one cent less than was asked for. The books agree with themselves; only the people would know."""
+"""Every posting moves one cent less than requested. The books are consistent, but differ from the requests."""
 
 from bank.ledger.policy import check_amount
 from bank.refusal import Refusal

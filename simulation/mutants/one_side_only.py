@@ -1,4 +1,4 @@
-"""A posting leaves an entry on the credited account only: the payer's history does not know of it."""
+"""A posting has only the entry of the credited account."""
 
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_sql import patch_write_batch

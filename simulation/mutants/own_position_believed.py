@@ -1,4 +1,4 @@
-"""A delivery believes how far it has come itself, also where a crash has taken that back."""
+"""A delivery uses the position in its memory, even if a crash of PostgreSQL has undone it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whoever registers is greeted by name, in the log."""
+"""The log has the name of every person who registers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A subscriber's position is moved first, and the effect of the events follows in a transaction of its own."""
+"""The position of a subscriber moves first, and the effect of the events follows in a separate transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

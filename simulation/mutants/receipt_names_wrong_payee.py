@@ -1,4 +1,4 @@
-"""A receipt names the payer as the one who was paid, in the first answer and in every retry's."""
+"""A receipt names the payer as the payee, in the first answer and in every replay."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A refusal leaves no idempotency key behind: who asks again when money has come in pays after all."""
+"""A refusal is not stored under its idempotency key, so a retry after money has arrived succeeds."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Somebody looks for another bug and logs what people register with."""
+"""The log has the registration requests, as if somebody had left a debugging line."""
 
 from typing import Any
 

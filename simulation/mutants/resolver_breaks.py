@@ -1,4 +1,4 @@
-"""Every tenth page of history meets a bug in its resolver."""
+"""The resolver of history raises for every tenth page."""
 
 from itertools import count
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nobody looks at what has been taken back of a transaction already."""
+"""The bank does not check how much of a transaction was reversed before."""
 
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_sql import patch_find_originals

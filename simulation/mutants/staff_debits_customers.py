@@ -1,4 +1,4 @@
-"""Staff may move money out of anybody's account, as if it were their own."""
+"""Staff may debit the account of any customer."""
 
 from typing import Any
 

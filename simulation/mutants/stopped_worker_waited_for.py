@@ -1,4 +1,4 @@
-"""A transaction of a worker that says nothing more is waited for as long as for any slow statement."""
+"""The transaction of a stopped worker holds its locks as long as any slow statement."""
 
 from bank.database import pool
 from simulation.mutants.mutant import Mutant, patch

@@ -1,4 +1,4 @@
-"""The cache is told nothing of new balances, neither after the commit nor by the event."""
+"""The cache does not get new balances, neither after the commit nor by the event."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An invalid request is stored under its key: a client that corrects the amount meets a key that was used before."""
+"""An invalid request is stored under its key, so a client that corrects the amount gets a key conflict."""
 
 from typing import Any
 

@@ -14,12 +14,12 @@ from simulation.model.result import OperationSample, RunResult
 OUTCOMES: tuple[Outcome, ...] = ("ok", "refused", "unknown", "error")
 
 CACHE_DID = {
-    "hit": "the whole answer was in the cache",
-    "write_through": "made of cached values alone",
-    "miss": "the cache did not have it",
-    "stale": "what the cache had was out of date",
-    "away": "the cache was away",
-    "bypass": "sent past the cache",
+    "hit": "the response was in the cache",
+    "write_through": "made of cached values only",
+    "miss": "the response was not in the cache",
+    "stale": "the response in the cache was out of date",
+    "away": "the cache did not answer",
+    "bypass": "the request bypassed the cache",
 }
 """What the bank's cache can do for a read, by its own name for it."""
 
@@ -156,22 +156,22 @@ def information(result: RunResult) -> tuple[Fact, ...]:
     misses = histogram_p99_ms(result.totals.histogram(DATABASE_TIME, cache="miss")).value
     per_second = len(requests) / result.driven_s if result.driven_s > 0 else None
     return (
-        Fact("requests", "Requests while driving", len(requests), ""),
+        Fact("requests", "Requests of the drive", len(requests), ""),
         Fact("requests_per_second", "Requests per second", per_second, "/s"),
         Fact("refused", "Refused by a rule of the bank", outcomes["refused"], ""),
-        Fact("unknown", "Without an answer, the outcome unknown at first", outcomes["unknown"], ""),
+        Fact("unknown", "Without an answer, the outcome unknown", outcomes["unknown"], ""),
         Fact("errors", "Errors", outcomes["error"], ""),
         Fact("improvement_from_intended_start", "Improvement by caching, from the intended start", from_intended, "%"),
         Fact("database_time_of_misses", "Database time of cache misses, p99", misses, "ms"),
         Fact(
             "events_through_memory",
-            "Events handled straight from memory",
+            "Events handled from memory",
             result.totals.histogram(EVENT_LATENCY, path="memory").count,
             "",
         ),
         Fact(
             "events_from_log",
-            "Events caught up from the log",
+            "Events handled from the log",
             result.totals.histogram(EVENT_LATENCY, path="log").count,
             "",
         ),

@@ -24,7 +24,7 @@ def render_junit(result: RunResult) -> str:
         ("faults", "Faults", map(_fault, result.faults)),
         (
             "coverage",
-            "Seen on the way",
+            "Coverage",
             [_coverage_item(coverage_item) for coverage_item in result.coverage if coverage_item.required],
         ),
     )
@@ -72,7 +72,7 @@ def _case(title: str, verdict: Verdict, message: str, details: Iterable[str] = (
 
 
 def _criterion(criterion: CriterionResult, aside: str) -> Element:
-    said = f"{measured(criterion)} measured, {criterion.target} wanted, {criterion.samples} samples"
+    said = f"{measured(criterion)} measured, target {criterion.target}, {criterion.samples} samples"
     details = [text for text in (span(criterion) and f"interval {span(criterion)}", criterion.note) if text]
     if not criterion.required and criterion.verdict is not Verdict.PASS:
         case = Element("testcase", name=xml_text(criterion.title), time="0")
@@ -107,16 +107,12 @@ def _fault(fault: FaultResult) -> Element:
 
 
 def _nothing_checked() -> Element:
-    return _case("Safety checks", Verdict.UNKNOWN, "no safety check looked at this run")
+    return _case("Safety checks", Verdict.UNKNOWN, "no safety check examined this run")
 
 
 def _coverage_item(coverage_item: CoverageItem) -> Element:
     verdict = Verdict.PASS if coverage_item.seen else Verdict.UNKNOWN
-    said = (
-        f"seen {coverage_item.seen} times"
-        if coverage_item.seen
-        else "never seen, so the run has not tested what it claims"
-    )
+    said = f"seen {coverage_item.seen} times" if coverage_item.seen else "not seen, so the run is not a valid test"
     return _case(coverage_item.title, verdict, said)
 
 

@@ -46,13 +46,13 @@ def draw_plots(result: RunResult) -> tuple[Plot, ...]:
         (
             "arms",
             "Cached and uncached",
-            "The same reads through the cache and past it, interleaved: sending to answer, 50th (number), 95th, 99th.",
+            "The same reads with and without the cache, interleaved: sending to answer, 50th (number), 95th, 99th.",
             _arms(by_arm(result.samples)),
         ),
         (
             "latency",
             "Latency over time",
-            f"Of requests meant to start in each {width}, logarithmic. A stall shows in every request it kept waiting.",
+            f"Of requests with an intended start in each {width}, logarithmic. A stall affects all waiting requests.",
             _latency(windows, result),
         ),
         (
@@ -64,7 +64,7 @@ def draw_plots(result: RunResult) -> tuple[Plot, ...]:
         (
             "hits",
             "Cache hit ratio over time",
-            "Hits in per cent of the reads allowed to use the cache, between two looks at the bank's metrics.",
+            "Hits in per cent of the reads that may use the cache, between two samples of the bank's metrics.",
             _hits(result),
         ),
         (
@@ -76,7 +76,7 @@ def draw_plots(result: RunResult) -> tuple[Plot, ...]:
         (
             "event_latency_over_time",
             "Event latency over time",
-            "Commit to handler start, between two looks at the bank's metrics.",
+            "Commit to handler start, between two samples of the bank's metrics.",
             _events(result),
         ),
         (
@@ -87,7 +87,7 @@ def draw_plots(result: RunResult) -> tuple[Plot, ...]:
                 {
                     "cache hit": result.totals.histogram(DATABASE_TIME, cache="hit"),
                     "miss": result.totals.histogram(DATABASE_TIME, cache="miss"),
-                    "past the cache": result.totals.histogram(DATABASE_TIME, cache="bypass"),
+                    "cache bypassed": result.totals.histogram(DATABASE_TIME, cache="bypass"),
                 },
                 50.0,
             ),

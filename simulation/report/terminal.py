@@ -72,7 +72,7 @@ def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = (
     console.print(Text.assemble(word(result.verdict), "  ", headline(result)))
     trouble = first_trouble(result)
     if trouble:
-        console.print(Text(f"First to look at: {trouble}"))
+        console.print(Text(f"First problem: {trouble}"))
     for excerpt in result.first_violation[1:]:
         console.print(Text(f"{excerpt.title}:", style="bold"))
         for line in excerpt.lines[:LINES_MAX]:
@@ -120,9 +120,9 @@ def _criteria(criteria: Sequence[CriterionResult], *, wide: bool) -> Table:
 
 
 def _checks(checks: Sequence[CheckResult]) -> Table:
-    table = _table("Safety checks", "", "Property", "Looked at", "Violations", right=("Looked at", "Violations"))
+    table = _table("Safety checks", "", "Property", "Examined", "Violations", right=("Examined", "Violations"))
     if not checks:
-        table.add_row(word(Verdict.UNKNOWN), "No safety check looked at this run", "0", "-")
+        table.add_row(word(Verdict.UNKNOWN), "No safety check examined this run", "0", "-")
     for check in checks:
         title = Text(check.title)
         if check.note:
@@ -134,8 +134,8 @@ def _checks(checks: Sequence[CheckResult]) -> Table:
 
 
 def _faults(faults: Sequence[FaultResult]) -> Table:
-    numbers = ("Hurt", "Takeover", "Back after")
-    table = _table("Faults, and how the service came back", "", "When", "What", *numbers, right=numbers)
+    numbers = ("Disturbed", "Takeover", "Back after")
+    table = _table("Faults and recovery", "", "When", "Fault", *numbers, right=numbers)
     for fault in faults:
         what = Text(f"{fault.title}: {fault.detail}")
         if fault.note:
@@ -146,7 +146,7 @@ def _faults(faults: Sequence[FaultResult]) -> Table:
 
 
 def _coverage(coverage: Sequence[CoverageItem]) -> Table:
-    table = _table("Seen on the way", "", "What", "Times", right=("Times",))
+    table = _table("Coverage", "", "Situation", "Times", right=("Times",))
     for coverage_item in coverage:
         if coverage_item.seen or coverage_item.required:
             mark = word(Verdict.PASS if coverage_item.seen else Verdict.UNKNOWN)

@@ -86,30 +86,36 @@ def headline(result: RunResult) -> str:
     if missed or broken:
         parts = []
         if broken:
-            parts.append(f"{broken} of {_many(len(checks), 'safety check')} broken")
+            parts.append(f"{broken} of {_many(len(checks), 'safety check')} failed")
         if missed:
             parts.append(f"{missed} of {_many(len(criteria), 'success criterion', 'success criteria')} missed")
         return f"{' and '.join(parts)}."
     if not checks:
-        return "Nothing wrong was seen, but no safety check looked."
+        return "Nothing failed, but no safety check examined the run."
     untold = sum(c.verdict is Verdict.UNKNOWN for c in checks)
     untold += sum(c.verdict is Verdict.UNKNOWN for c in criteria)
     unseen = sum(s.required and not s.seen for s in result.coverage)
     if untold or unseen:
         parts = []
         if untold:
-            parts.append(f"{_many(untold, 'thing')} could not be told")
+            parts.append(f"{_many(untold, 'result')} undecided")
         if unseen:
-            parts.append(f"{_many(unseen, 'thing')} that had to be seen never happened")
-        return f"Nothing wrong was seen, but {' and '.join(parts)}."
+            parts.append(f"{_many(unseen, 'required item')} of coverage not seen")
+        return f"Nothing failed, but: {', '.join(parts)}."
     if result.faults:
-        return f"Every safety check held, and the service came back after each of {_many(len(result.faults), 'fault')}."
+        return (
+            f"Every safety check passed, and the service recovered from each of {_many(len(result.faults), 'fault')}."
+        )
     if not criteria:
-        return "Every safety check held; the scenario sets out to measure no success criterion."
+        return "Every safety check passed. The scenario measures no success criterion."
     if len(criteria) < len(result.criteria):
-        count = "1 counts in this scenario, and was" if len(criteria) == 1 else f"{len(criteria)} count here, and were"
-        return f"Every safety check held; of the success criteria {count} met."
-    return "Every safety check held and every success criterion was met."
+        count = (
+            "1 counts in this scenario and was"
+            if len(criteria) == 1
+            else f"{len(criteria)} count in this scenario and were"
+        )
+        return f"Every safety check passed. Of the success criteria, {count} met."
+    return "Every safety check passed, and every success criterion was met."
 
 
 def _many(count: int, thing: str, things: str = "") -> str:
@@ -125,9 +131,9 @@ def first_trouble(result: RunResult) -> str:
                 return f"{check.title}: {why}" if why else check.title
         for criterion in result.criteria:
             if criterion.verdict is wanted and criterion.required:
-                why = f"{measured(criterion)} measured, {criterion.target} wanted"
+                why = f"{measured(criterion)} measured, target {criterion.target}"
                 return f"{criterion.title}: {'; '.join(text for text in (why, criterion.note) if text)}"
     for coverage_item in result.coverage:
         if coverage_item.required and not coverage_item.seen:
-            return f"{coverage_item.title}: never seen, so the run has not tested what it claims"
+            return f"{coverage_item.title}: not seen, so the run is not a valid test"
     return ""

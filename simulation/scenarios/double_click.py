@@ -1,7 +1,7 @@
-"""Everybody clicks twice: each request that moves money is sent twice at the same moment and once more later.
+"""Each request that moves money is sent twice at the same moment and once more later.
 
-The second and the third go to another worker than the first, so only the database can notice. Each intention may have
-one effect, and every answer after the first must be the first answer again.
+The second and third requests go to another worker than the first, so only the database can detect them. Each
+intention may have one effect, and every further answer must repeat the first one.
 """
 
 from simulation.model.scenario import Scenario

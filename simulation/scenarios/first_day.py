@@ -1,7 +1,7 @@
-"""The bank's first day: people look at their money, pay one another, retry, mistype, and pay more than they have.
+"""The first day of a bank: people read balances, pay each other, retry, mistype, and try to pay too much.
 
-Nine of ten requests read, as in any bank. Popularity is Zipf, so a few people and accounts are looked at and paid all
-the time. Households move money between their own accounts while they look at them.
+Nine of ten requests are reads, as in other banks. Popularity follows a Zipf distribution, so a few people and
+accounts get most of the reads and payments. Households move money between their own accounts while they read them.
 """
 
 from simulation.model.scenario import ALL_CRITERIA, Scenario

@@ -1,6 +1,6 @@
-"""One merchant receives everything: all payments meet in one account, at a high rate, while the merchant watches.
+"""One merchant receives all payments on one account, at a high rate, and reads it all the time.
 
-What waits for what shows here: lost updates, deadlocks, a queue that grows.
+This shows the effects of waiting: lost updates, deadlocks, a growing queue.
 """
 
 from simulation.model.scenario import Scenario

@@ -1,8 +1,8 @@
-"""Payday: salaries come as lists of transfers, and people spend them.
+"""Salaries are paid as transfer batches, and people spend them.
 
-Shops hold money and capture it whole or in part, release it or let it expire; people withdraw cash and get refunds,
-whole, in part, or not, since they would exceed the original; staff freeze accounts and limit them in the middle. The
-bank charges for transfers and withdrawals.
+Shops authorize holds and capture them whole or in part, release them or let them expire. People withdraw cash and get
+refunds, whole or in part, and are refused a refund that exceeds the original. Staff freeze and limit accounts in the
+middle. The bank charges fees for transfers and withdrawals.
 """
 
 from simulation.model.scenario import Scenario

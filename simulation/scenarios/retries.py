@@ -1,7 +1,8 @@
-"""Every way to retry, right and wrong: at once, later, through another worker, fifty at a time, in two aliases.
+"""Every way to retry, right and wrong: at once, later, on another worker, fifty at a time, in two aliases.
 
-In other words, with another token, after money came in; and with a key that is missing, malformed, somebody else's,
-used for something else, or was sent before by somebody who was not allowed to or mistyped. Each key has one effect.
+Retries also come in another spelling, with another token, and after money has arrived. Keys are missing, malformed,
+used by another person, or used for another request. Some keys were sent before in a request that was forbidden or
+mistyped. Each key has one effect.
 """
 
 from simulation.model.scenario import Scenario

@@ -95,7 +95,7 @@ async def open_stack(
         **terms.environment(),
     }
     if backend.kind == "external":
-        progress.step("Looking whether the servers are empty")
+        progress.step("Checking that the servers are empty")
         await require_empty(backend)
     progress.step("Migrating the database")
     await run_to_end([*BANK, "migrate"], environment, log=logs / "bank-migrate.log")

@@ -39,7 +39,7 @@ def test_a_run_without_faults_says_nothing_of_them(passed_run: RunResult) -> Non
 
 
 def test_the_verdict_is_about_coming_back_and_not_about_speed(shaken_run: RunResult) -> None:
-    assert headline(shaken_run) == "Every safety check held, and the service came back after each of 3 faults."
+    assert headline(shaken_run) == "Every safety check passed, and the service recovered from each of 3 faults."
     page = render_page(shaken_run)
     assert page.count("for information with faults") == len(shaken_run.criteria)
     assert "in this scenario" not in page
@@ -51,7 +51,7 @@ def test_the_page_has_a_row_for_each_fault(shaken_run: RunResult) -> None:
     for fault in shaken_run.faults:
         assert fault.title in page
     assert '<td class="n" data-label="When">24.0 to 26.0 s</td>' in page
-    assert '<td class="n" data-label="Taken over after">1.4 s</td>' in page
+    assert '<td class="n" data-label="Takeover">1.4 s</td>' in page
     assert '<td class="n" data-label="Back after">3.2 s</td>' in page
 
 

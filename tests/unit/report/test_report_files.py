@@ -39,7 +39,7 @@ def test_junit_fails_what_failed_and_errs_where_nobody_can_tell(failed_run: RunR
     assert found["A worker taken over by another"].find("error") is not None
     slow = found["Event processing latency, commit to handler start, p99"].find("failure")
     assert slow is not None
-    assert "below 10 ms wanted" in (slow.get("message") or "")
+    assert "target below 10 ms" in (slow.get("message") or "")
 
 
 def test_junit_counts_agree_with_its_cases(failed_run: RunResult) -> None:
@@ -68,7 +68,7 @@ def test_junit_skips_a_criterion_that_does_not_count_here(passed_run: RunResult,
     run = replace(passed_run, criteria=(aside, *passed_run.criteria[1:]))
     skipped = cases(run)[aside.title].find("skipped")
     assert skipped is not None
-    assert "69.8 % measured, at least 50 % wanted" in (skipped.get("message") or "")
+    assert "69.8 % measured, target at least 50 %" in (skipped.get("message") or "")
     assert run.exit_code == 0
 
 

@@ -45,16 +45,16 @@ def test_what_was_never_seen_is_unknown(failed_run: RunResult) -> None:
 
 def test_the_last_lines_are_verdict_trouble_replay_and_files(failed_run: RunResult) -> None:
     lines = printed(failed_run, 200, (Path("out/report.html"), Path("out/report.json"))).splitlines()[-4:]
-    assert lines[0] == "✗ FAIL  1 of 6 safety checks broken and 1 of 4 success criteria missed."
-    assert lines[1].startswith("First to look at: No money appears or vanishes: at 11.204 s")
+    assert lines[0] == "✗ FAIL  1 of 6 safety checks failed and 1 of 4 success criteria missed."
+    assert lines[1].startswith("First problem: No money appears or vanishes: at 11.204 s")
     assert lines[2] == f"Replay: {failed_run.replay_command}"
     assert lines[3] == "Report: out/report.html, out/report.json"
 
 
 def test_a_run_that_passed_names_no_trouble(passed_run: RunResult) -> None:
     text = printed(passed_run)
-    assert "First to look at" not in text
-    assert "✓ PASS  Every safety check held and every success criterion was met." in text
+    assert "First problem" not in text
+    assert "✓ PASS  Every safety check passed, and every success criterion was met." in text
 
 
 def test_the_replay_command_is_one_line_on_a_narrow_terminal(failed_run: RunResult) -> None:
@@ -80,7 +80,7 @@ def test_a_terminal_that_knows_only_ascii_still_gets_the_words(
         console = open_console()
     print_verdict(failed_run, console)
     console.file.flush()
-    assert b"FAIL  1 of 6 safety checks broken" in raw.getvalue()
+    assert b"FAIL  1 of 6 safety checks failed" in raw.getvalue()
 
 
 def criterion(verdict: Verdict, *, required: bool = True) -> CriterionResult:
@@ -90,17 +90,17 @@ def criterion(verdict: Verdict, *, required: bool = True) -> CriterionResult:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"checks": ()}, "Nothing wrong was seen, but no safety check looked."),
-        ({"coverage": (CoverageItem("x", "X", 0),)}, "1 thing that had to be seen never happened."),
-        ({"criteria": (criterion(Verdict.UNKNOWN),)}, "Nothing wrong was seen, but 1 thing could not be told."),
+        ({"checks": ()}, "Nothing failed, but no safety check examined the run."),
+        ({"coverage": (CoverageItem("x", "X", 0),)}, "1 required item of coverage not seen."),
+        ({"criteria": (criterion(Verdict.UNKNOWN),)}, "Nothing failed, but: 1 result undecided."),
         ({"criteria": (criterion(Verdict.FAIL),)}, "1 of 1 success criterion missed."),
         (
             {"criteria": (criterion(Verdict.UNKNOWN, required=False), criterion(Verdict.PASS))},
-            "Every safety check held; of the success criteria 1 counts in this scenario, and was met.",
+            "Every safety check passed. Of the success criteria, 1 counts in this scenario and was met.",
         ),
         (
             {"criteria": (criterion(Verdict.FAIL, required=False),)},
-            "Every safety check held; the scenario sets out to measure no success criterion.",
+            "Every safety check passed. The scenario measures no success criterion.",
         ),
     ],
 )
@@ -113,17 +113,17 @@ def test_a_criterion_that_does_not_count_is_shown_for_information(passed_run: Ru
     text = printed(replace(passed_run, criteria=(criterion(Verdict.FAIL, required=False),)))
     assert "- for information X below 10 ms 12 ms" in flat(text)
     assert "FAIL" not in text
-    assert "First to look at" not in text
+    assert "First problem" not in text
 
 
 def test_the_first_trouble_is_a_broken_check_before_a_missed_target_before_doubt(failed_run: RunResult) -> None:
     assert first_trouble(failed_run).startswith("No money appears")
     criteria_only = replace(failed_run, checks=failed_run.checks[1:])
-    assert "38.9 ms measured, below 10 ms wanted" in first_trouble(criteria_only)
+    assert "38.9 ms measured, target below 10 ms" in first_trouble(criteria_only)
     doubt = replace(criteria_only, criteria=())
     assert first_trouble(doubt) == "What was acknowledged is still there: nobody asked"
     unseen = replace(doubt, checks=failed_run.checks[1:3])
-    assert first_trouble(unseen).startswith("A worker taken over by another: never seen")
+    assert first_trouble(unseen).startswith("A worker taken over by another: not seen")
 
 
 @pytest.mark.parametrize(
