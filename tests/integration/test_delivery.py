@@ -166,6 +166,37 @@ async def test_a_process_that_lost_its_lease_changes_nothing(log: Log) -> None:
     assert await log.effects() == []
 
 
+async def test_a_process_whose_lease_is_another_s_stops_serving_at_once(log: Log) -> None:
+    process = log.process(Subscriber("s", write_effect))
+    await process.leases.register()
+    await process.leases.run_once()
+    await log.append(1)
+    async with log.database.connection() as connection:
+        await connection.execute("update subscriber_positions set owner = $1", uuid4())
+    delivery = process.deliveries[0]
+    assert delivery.position == 0
+    assert await delivery.loop.run_once()
+    assert (delivery.position, delivery.waiting) == (None, 0)
+
+
+async def test_what_is_in_memory_is_not_read_from_the_log_and_where_there_is_nothing_delivery_rests(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reads(*_: Any, **__: Any) -> EventRange:
+        raise AssertionError("the events are in memory")
+
+    process = log.process(Subscriber("s", write_effect))
+    await process.leases.register()
+    await process.leases.run_once()
+    await log.append(3)
+    delivery = process.deliveries[0]
+    with monkeypatch.context() as patched:
+        patched.setattr(dispatch, "read", reads)
+        assert await delivery.run_once() is True
+    assert (await log.effects(), delivery.position) == ([1, 2, 3], 3)
+    assert await delivery.run_once() is False
+
+
 async def test_a_full_inbox_falls_back_to_the_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus_module, "INBOX_MAX", 3)
     log.bus = Bus()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 
 from bank.idempotency.outcomes import Receipt
 from bank.ledger import post
+from bank.ledger.model import Account
 from bank.refusal import Refusal
 from tests.integration.books import Books, running_books
 
@@ -233,3 +235,25 @@ async def test_two_ledgers_on_one_database_spend_a_balance_once(books: Books, da
         )
     assert sum(isinstance(outcome.result, Receipt) for outcome in outcomes) == 33
     assert await books.balances_minor(ana, bia) == [100, 9_900]
+
+
+async def test_closing_waits_until_everybody_is_answered(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
+    told, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_accounts: Sequence[Account]) -> None:
+        told.set()
+        await may_go_on.wait()
+
+    monkeypatch.setattr(books.ledger, "_write_through", slow)
+    paying = asyncio.create_task(books.transfer(ana, bia, "1.00", key="k"))
+    await told.wait()
+    closing = asyncio.create_task(books.ledger.close())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    may_go_on.set()
+    await closing
+    await asyncio.sleep(0)
+    assert paying.done()
+    assert isinstance((await paying).result, Receipt)
