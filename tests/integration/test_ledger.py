@@ -8,10 +8,14 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
+from prometheus_client import REGISTRY
 
+from bank.clock import SystemClock
 from bank.idempotency.outcomes import Receipt
 from bank.ledger import post
 from bank.ledger.model import Account
+from bank.ledger.post import Ledger
 from bank.refusal import Refusal
 from tests.integration.books import Books, running_books
 
@@ -257,3 +261,39 @@ async def test_closing_waits_until_everybody_is_answered(books: Books, monkeypat
     await asyncio.sleep(0)
     assert paying.done()
     assert isinstance((await paying).result, Receipt)
+
+
+async def test_closing_writes_what_is_queued(books: Books) -> None:
+    ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
+    running, books.ledger = books.ledger, Ledger(books.database, books.bus, SystemClock(), _nobody)
+    paying = [asyncio.create_task(books.transfer(ana, bia, "1.00", key=key)) for key in ("a", "b")]
+    await asyncio.sleep(0)
+    await books.ledger.close()
+    assert [isinstance(outcome.result, Receipt) for outcome in await asyncio.gather(*paying)] == [True, True]
+    books.ledger = running
+    assert await books.balances_minor(ana, bia) == [800, 200]
+
+
+async def _nobody(_accounts: Sequence[Account]) -> None:
+    pass
+
+
+async def test_an_account_is_stored_as_the_batch_has_left_it(books: Books) -> None:
+    ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
+    await books.transfer(ana, bia, "1.00", key="a")
+    await books.transfer(ana, bia, "2.00", key="b")
+    left = {one.id: replace(one, updated_at=None) for one in books.written_through}
+    rows = post.queries.lock_accounts(books.connection, ids=[ana, bia])
+    stored = {row["id"]: replace(Account(*row), updated_at=None) async for row in rows}
+    assert stored == {id_: left[id_] for id_ in (ana, bia)}
+    assert (stored[ana].spent_minor, stored[ana].revision, stored[ana].version) == (300, 3, 3)
+
+
+async def test_the_size_of_a_batch_is_measured(books: Books) -> None:
+    def measured() -> float:
+        return REGISTRY.get_sample_value("bank_posting_batch_size_sum") or 0.0
+
+    ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
+    before = measured()
+    await asyncio.gather(*[books.transfer(ana, bia, "1.00", key=f"t{number}") for number in range(3)])
+    assert measured() == before + 3

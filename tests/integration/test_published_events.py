@@ -4,6 +4,7 @@ from bank.events.log import read
 from bank.events.types.transactions import TransactionCompletedEvent
 from tests.integration.api import serving, settings_for
 from tests.integration.everything import Everything
+from tests.integration.payers import payer_at
 
 # Everything that can be asked of the bank, once, writes fewer.
 EVENTS_MAX = 1_000
@@ -19,6 +20,10 @@ async def test_every_event_on_the_bus_is_to_the_letter_the_event_in_the_log(data
         for _ in range(2):
             for ask in (await everything.round()).values():
                 await ask()
+        # Descriptions are stored with a salt, and told of by a digest.
+        payer = await payer_at(running)
+        await payer.pay("described", "1.00", description="rent")
+        await payer.client.run("AuthorizeHold", input=payer.input("held", "1.00", description="hotel"))
         published = [event for event, _ in inbox.take(after=0, most=EVENTS_MAX)]
         async with bank.database.connection() as connection:
             stored = (await read(connection, after=0, most=EVENTS_MAX)).events
