@@ -81,6 +81,11 @@ class Plan:
                 found.setdefault(operation.at_ns, []).append(operation)
         return found
 
+    @property
+    def final_reads(self) -> Sequence[Operation]:
+        """Return the reads after everything else, when every event is handled and nothing moves any more."""
+        return [operation for operation in self.operations if operation.phase == "final"]
+
     def accounts_of(self, person: int) -> tuple[PlannedAccount, ...]:
         """Return the accounts that a person opens, oldest first."""
         return tuple(account for account in self.accounts if account.person == person)

@@ -7,8 +7,8 @@ from bank.ledger.model import Account
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_lua import delay, patch_function
 
-LATE_S = 0.25
-"""Later than the subscriber that tells the cache of the commit after this one, which would put it right."""
+LATE_S = 1.0
+"""Later than the subscriber that writes the value of the next commit to the cache, on a busy machine too."""
 
 
 def _pause_s(accounts: Sequence[Account]) -> float:

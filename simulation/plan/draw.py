@@ -10,6 +10,7 @@ from simulation.model.people import Person, Role
 from simulation.model.plan import Plan, PlanError, PlannedAccount
 from simulation.model.scenario import Scenario
 from simulation.plan.clicks import clicked
+from simulation.plan.final_reads import draw_final_reads
 from simulation.plan.mix import TELLER, Drawer
 from simulation.plan.people import make_people
 from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, draw_probes
@@ -64,6 +65,7 @@ def draw_plan(
         drive += draw_bursts(Random(f"{seed} bursts"), people, accounts, planned, workers=workers)
         chances = Random(f"{seed} leavers")
         drive += draw_leavers(chances, people, accounts, planned, duration_s=duration_s, workers=workers)
+    drive += draw_final_reads(Random(f"{seed} final reads"), people, workers=workers)
     return Plan(
         seed=seed,
         scenario=scenario.name,
@@ -171,7 +173,7 @@ TEXTS = (
 )
 """Texts that people write: none, plain words, other letters, and some that could be mistaken for markup."""
 
-PHASES = ("setup", "warmup", "drive", "heal", "overtime", "rest")
+PHASES = ("setup", "warmup", "drive", "heal", "overtime", "rest", "final")
 """In their order, but for `heal`, which comes after `overtime`; each draws by itself, so that none changes another."""
 
 DESCRIBED = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE})

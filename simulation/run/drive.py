@@ -153,6 +153,11 @@ class Driver:
             for operation in self.plan.bursts[number]:
                 group.create_task(self._perform(operation, monotonic_ns()))
 
+    async def read_finally(self) -> None:
+        """Let everybody look once more, all at once; return when all have their answer."""
+        self._progress.step("Looking for the last time", len(self.plan.final_reads))
+        await self._start(self.plan.final_reads, monotonic_ns())
+
     def samples(self) -> tuple[OperationSample, ...]:
         """Return one sample for each operation that was sent, in the order of their endings."""
         return tuple(self._sample(timing) for timing in self._timings)
@@ -164,7 +169,7 @@ class Driver:
             "setup"
             if operation.phase in {"setup", "warmup"}
             else "drain"
-            if operation.phase in {"heal", "rest"}
+            if operation.phase in {"heal", "rest", "final"}
             else "drive"
         )
         return OperationSample(
@@ -292,6 +297,8 @@ class Driver:
         if attempt.code == "UNAUTHENTICATED":
             if operation.intent is Intent.NO_TOKEN or operation.kind in {Kind.LOGOUT, Kind.LOGIN, Kind.REFRESH}:
                 return False
+            if operation.phase == "final":
+                return False  # the books have been read: a new session would not be in them
             if await self.access.renew(operation.person, token, worker=worker):
                 return True
         elif attempt.outcome == "refused" and attempt.code != "OVERLOADED":

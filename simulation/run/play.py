@@ -108,6 +108,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
                         is_decided=partial(_is_decided, run),
                     )
                 await come_to_rest(backend, scraper, injector, seen, progress)
+                await driver.read_finally()
                 progress.step("Asking the bank whether its books are right")
                 seen.bank_check = await run_bank_check(stack.environment)
     progress.step("Judging")

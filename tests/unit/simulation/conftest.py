@@ -54,6 +54,7 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 6
                 await driver.set_up()
                 await driver.drive()
                 await driver.go_on(is_decided)
+                await driver.read_finally()
     evidence = Evidence(
         plan=plan,
         attempts=history.attempts,

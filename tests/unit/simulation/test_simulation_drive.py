@@ -37,7 +37,7 @@ async def test_people_go_on_in_steps_for_as_long_as_it_is_undecided(
     sent = {attempt.operation.index for attempt in evidence.attempts}
     due = {o.index for o in plan.operations if o.phase != "overtime" or o.at_ns < 1.4e9}
     assert sent == due
-    assert {sample.phase for sample in driver.samples()} == {"setup", "drive"}
+    assert {sample.phase for sample in driver.samples()} == {"setup", "drive", "drain"}
 
 
 async def test_nobody_goes_on_where_all_is_decided(play: Play) -> None:

@@ -31,10 +31,10 @@ PAYDAY = SCENARIOS["payday"]
 
 
 def plan_of(seed: int = 8) -> Plan:
-    """Draw a plan of three seconds in which the rare is not rare; what comes of it takes a few seconds more."""
+    """Draw a plan of six seconds in which the rare happens a few times, on a busy machine too."""
     often = {"limit": 3, "close": 3, "freeze": 4, "refund": 14, "purchase": 20, "salaries": 7}
     shape = replace(PAYDAY, mix={**PAYDAY.mix, **often})
-    return draw_plan(seed=seed, scenario=shape, customers=10, duration_s=3, rate=130, workers=2, warm_up=False)
+    return draw_plan(seed=seed, scenario=shape, customers=10, duration_s=6, rate=110, workers=2, warm_up=False)
 
 
 @pytest.fixture(scope="module")

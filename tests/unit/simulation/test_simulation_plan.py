@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import pytest
 from validate_docbr import CPF
@@ -15,6 +16,7 @@ from simulation.model.people import Role, punctuated
 from simulation.model.plan import Plan, PlanError
 from simulation.model.scenario import Scenario
 from simulation.plan.draw import draw_plan, longest_overtime_s
+from simulation.plan.final_reads import FINAL_READS_MAX, draw_final_reads
 from simulation.scenarios import SCENARIOS
 
 SHAPE = Scenario(
@@ -39,7 +41,7 @@ SHAPE = Scenario(
     employers=1,
 )  # fmt: skip
 
-HASH_OF_SEED_7 = "a03f7be9c855d08381964c7d3f80e7c79598d91bc96a64fcc8b2a48329358ebb"
+HASH_OF_SEED_7 = "ea09367cff8de17868d66a357726ec1e71259a78c8c3bcc753ab52f8dfa0bcc6"
 """Fixed, so that a change of Python or of a library that would change the plan of a seed is noticed."""
 
 
@@ -277,3 +279,18 @@ def test_a_run_cannot_go_on_for_ever(overtime_s: float) -> None:
 def test_the_longest_run_has_no_time_to_add() -> None:
     assert longest_overtime_s(3_600, 10) == 0
     assert longest_overtime_s(100, 2_000) == 150
+
+
+def test_everybody_looks_through_every_worker_at_the_very_end() -> None:
+    plan = plan_of_everything()
+    customers = [person.index for person in plan.people if person.role is not Role.TELLER]
+    looks = [(o.person, o.slot) for o in plan.final_reads]
+    assert sorted(looks) == [(person, worker) for person in customers for worker in range(plan.workers)]
+    assert {(o.kind, o.arm) for o in plan.final_reads} == {(Kind.ME, "cached")}
+
+
+def test_a_very_large_town_looks_two_thousand_times_at_the_very_end() -> None:
+    people = plan_of_everything().people * 500
+    looks = draw_final_reads(Random(1), people, workers=16)
+    assert len(looks) == FINAL_READS_MAX == 2_000
+    assert len({o.slot for o in looks}) == 16
