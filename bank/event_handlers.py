@@ -1,7 +1,7 @@
 """The table of event handlers: which subscriber handles which events. What follows a commit is a row here."""
 
 from bank.accounts.cached import CHANGES, AccountCache
-from bank.accounts.days import count_days, forget_days
+from bank.accounts.days import count_days, delete_days
 from bank.audit.record import record_events
 from bank.events.dispatch import Subscriber
 from bank.events.types.accounts import BalanceUpdatedEvent
@@ -17,5 +17,5 @@ def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
     return (
         Subscriber("audit", record_events),
         Subscriber(CACHE_SUBSCRIBER, accounts.catch_up, events=CHANGES, outside=True),
-        Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=forget_days),
+        Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=delete_days),
     )

@@ -1,1 +1,1 @@
-"""Accounts: open them, read them, keep their balances in the cache."""
+"""Accounts: opening, reading, changing them, and their balances in the cache."""

@@ -1,4 +1,4 @@
-"""Accounts in the cache: balances written through with versions (S2), and what cached answers hang on."""
+"""Accounts in the cache: their write-through (S2), and the tags of cached responses."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,18 +32,18 @@ from bank.ledger.model import Account
 
 logger = structlog.get_logger(__name__)
 
-# The times to live of S2. Validity does not hang on them, versions see to that; they bound memory and forgotten bugs.
+# The times to live of S2. Versions keep cached values valid; the times only bound memory and the effect of bugs.
 BALANCE_TTL_S = 5 * 60
 PROFILE_TTL_S = 60 * 60
 
 
 def account_tag(account: Account) -> Tag:
-    """Return what an answer made from this account hangs on; its value is kept with it."""
+    """Return the tag of responses that depend on this account. It contains the account itself."""
     return Tag(_key(account.id), account.revision, BALANCE_TTL_S, msgspec.json.encode(account))
 
 
 def owner_tag(user_id: UUID, version: int) -> Tag:
-    """Return what an answer made from a user's profile or list of accounts hangs on."""
+    """Return the tag of responses that depend on a user's profile or list of accounts."""
     return Tag(f"user:{user_id}", version, PROFILE_TTL_S)
 
 
@@ -52,36 +52,37 @@ def _key(account_id: UUID) -> str:
 
 
 class AccountCache:
-    """The cached accounts. Debits never read it; the batch locks the rows."""
+    """The cached accounts. Debits never read them: the ledger's batch locks the rows instead (R11)."""
 
     def __init__(self, values: ValueCache) -> None:
         self._values = values
 
     async def write_through(self, accounts: Sequence[Account]) -> None:
-        """Put the accounts that a batch has changed, after its commit and before its callers are answered.
+        """Cache the accounts that a batch has changed, after its commit and before its responses.
 
-        Where Redis is away, `catch_up` does it as soon as Redis is back. Where a value cannot be made, which is a bug,
-        its version alone makes what is cached worthless.
+        If Redis is unavailable, `catch_up` does this as soon as Redis is available again. If a value cannot be encoded,
+        which is a bug, the new versions alone are written, so that older cached values become invalid.
         """
         try:
             tags = [account_tag(account) for account in accounts]
         except Exception:
             logger.exception("write_through_broken")
-            await self._values.invalidate([Tag(_key(one.id), one.revision, BALANCE_TTL_S) for one in accounts])
+            await self._values.invalidate(
+                [Tag(_key(account.id), account.revision, BALANCE_TTL_S) for account in accounts]
+            )
         else:
             await self._values.put(tags)
 
     async def find(self, account_id: UUID) -> Account | None:
-        """Return an account as it was last written through, or None."""
+        """Return the cached account, or None."""
         data = await self._values.data(_key(account_id))
         return msgspec.json.decode(data, type=Account) if data else None
 
     async def catch_up(self, connection: Any, events: Sequence[RecordedEvent]) -> None:
-        """Handle everything that changes an account, or an owner's list of them or their role.
+        """Invalidate the cached values that are older than these events.
 
-        See to it that the cache believes nothing older than these events. The write-through has usually been here
-        before; this covers a crash, or an absent Redis, in between.
-        Raises `RetryLater` while Redis is away.
+        Usually the write-through has done this already; the handler covers a crash or an outage of Redis in between.
+        Raises `RetryLater` while Redis is unavailable.
         """
         ids = {recorded.event.account_id for recorded in events if isinstance(recorded.event, AccountEvent | HoldEvent)}
         tags = [
@@ -96,10 +97,10 @@ class AccountCache:
                 async for row in queries.owner_versions(connection, ids=list(owners))
             ]
         if not await self._values.put(tags):
-            raise RetryLater("Redis is away.")
+            raise RetryLater("Redis is unavailable.")
 
 
-# What a subscriber asks for, so that `catch_up` hears of every change of an account's row, and of each new one.
+# The events that `catch_up` handles: each changes an account's row, an owner's list of accounts, or a role.
 CHANGES = (
     AccountCreatedEvent,
     BalanceUpdatedEvent,

@@ -1,7 +1,7 @@
-"""An account's days: how often and how much was debited and credited, and the balance at the end (a projection).
+"""Daily totals of accounts (a projection): number and sum of debits and credits, and the closing balance of each day.
 
-Made from BalanceUpdatedEvent alone. A row remembers the versions that it is made of, so that an event counts once,
-however often it is delivered, and in whatever order.
+The totals are made from BalanceUpdatedEvent alone. A row stores the entry versions that it includes, so that an event
+counts once, however often and in whatever order it is delivered.
 """
 
 from collections.abc import Sequence
@@ -20,26 +20,26 @@ _queries = load_statements(__file__)
 
 async def count_days(connection: Any, events: Sequence[RecordedEvent]) -> None:
     """Add balance updates to the days on which they happened; a repeated delivery changes nothing."""
-    told = [
+    updates = [
         (event, recorded.created_at) for recorded in events if isinstance(event := recorded.event, BalanceUpdatedEvent)
     ]
     await _queries.add_to_days(
         connection,
         zone=BANK_ZONE.key,
-        account_ids=[event.account_id for event, _ in told],
-        versions=[event.version for event, _ in told],
-        changes=[event.change_minor for event, _ in told],
-        balances=[event.balance_minor for event, _ in told],
-        currencies=[event.currency for event, _ in told],
-        moments=[moment for _, moment in told],
+        account_ids=[event.account_id for event, _ in updates],
+        versions=[event.version for event, _ in updates],
+        changes=[event.change_minor for event, _ in updates],
+        balances=[event.balance_minor for event, _ in updates],
+        currencies=[event.currency for event, _ in updates],
+        moments=[moment for _, moment in updates],
     )
 
 
-async def forget_days(connection: Any) -> None:
-    """Delete every day, to count them again from the beginning of the log."""
+async def delete_days(connection: Any) -> None:
+    """Delete every day, so that a replay can count them again from the beginning of the log."""
     await _queries.delete_days(connection)
 
 
 async def days_of(snapshot: ReadSnapshot, account_id: UUID, *, first: date, last: date) -> list[Any]:
-    """Return the rows of an account's days from one to another, both included, oldest first."""
+    """Return the rows of an account's days from `first` to `last`, both included, oldest first."""
     return await snapshot.fetch(_queries.days_of_account.sql, account_id, first, last)

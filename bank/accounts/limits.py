@@ -1,4 +1,4 @@
-"""Limits of an account, as clients give them."""
+"""Reading of an account's limits from a client's input."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,10 @@ from bank.refusal import Refusal
 
 
 def read_limit(given: Mapping[str, str] | None, name: str) -> int | Refusal | None:
-    """Return a limit in minor units, None if it is null, or the reason why it is invalid. Zero lets nothing leave."""
+    """Return a limit in minor units, None for null, or the refusal of an invalid limit.
+
+    Zero is valid: it stops all debits that the limit applies to.
+    """
     if given is None:
         return None
     try:

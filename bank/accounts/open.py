@@ -20,15 +20,15 @@ from bank.refusal import Refusal
 
 # The bank has one branch so far.
 BRANCH = 1
-# Nobody banks with more; a script that opens accounts by the thousand is stopped early.
+# More than any real customer needs; it stops scripts that open accounts by the thousand.
 ACCOUNTS_PER_USER_MAX = 20
 CURRENCIES = ("BRL",)
 OPERATION = "openAccount"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """The account as it was opened, or the refusal; `replayed`: an earlier call with the same key decided that."""
+class OpenAccountResult:
+    """The account as it was opened, or the refusal. `replayed`: it is the stored outcome of an earlier request."""
 
     result: Account | Refusal
     replayed: bool = False
@@ -36,31 +36,31 @@ class Opening:
 
 async def open_account(
     work: Work, recorder: EventRecorder, cache: ValueCache, *, user_id: UUID, key: str, currency: str
-) -> Opening:
+) -> OpenAccountResult:
     """Open an empty account for a user, once per idempotency key.
 
-    A currency in which no account is kept leaves the key unused; every other outcome is stored, the refusal of one
-    account too many as well. Raises what `Work.begin`, `EventRecorder.record` and `decode_outcome` raise.
+    The refusal of an unknown currency leaves the key unused. Every other outcome is stored under the key, the refusal
+    at the limit of accounts too. Raises the errors of `Work.begin`, `EventRecorder.record` and `decode_outcome`.
     """
     if currency not in CURRENCIES:
         message = f"Accounts are kept in {', '.join(CURRENCIES)}."
         await recorder.record(_refused(user_id, "CURRENCY_MISMATCH"))
-        return Opening(Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", "currency")))
+        return OpenAccountResult(Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", "currency")))
     try:
         outcome, version = await _open_once(work, user_id=user_id, key=key, currency=currency)
     except KeyTaken:
-        # A transfer has used the key after our look-up; now the look-up finds it.
+        # A transfer used the key after the look-up. The second look-up finds it.
         outcome, version = await _open_once(work, user_id=user_id, key=key, currency=currency)
-    # Before the answer, so that the owner's next read shows the account (R11).
+    # Before the response, so that the owner's next read shows the account (R11).
     await cache.put([owner_tag(user_id, version)])
-    return _opening(outcome)
+    return _result_of(outcome)
 
 
-def _opening(outcome: Outcome) -> Opening:
-    """Return an outcome with the account as it was opened."""
+def _result_of(outcome: Outcome) -> OpenAccountResult:
+    """Return the result of a stored outcome, with the account as it was opened."""
     match outcome.result:
         case Refusal() as refusal:
-            return Opening(refusal, outcome.replayed)
+            return OpenAccountResult(refusal, outcome.replayed)
         case OpenedAccount() as opened:
             account = Account(
                 id=opened.id,
@@ -73,7 +73,7 @@ def _opening(outcome: Outcome) -> Opening:
                 version=0,
                 created_at=opened.created_at,
             )
-            return Opening(account, outcome.replayed)
+            return OpenAccountResult(account, outcome.replayed)
         case other:
             raise AssertionError(f"openAccount stores no {type(other).__name__}")
 

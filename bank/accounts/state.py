@@ -1,4 +1,4 @@
-"""Changes of an account itself by staff and owners: freeze, unfreeze, close, limit. No money moves."""
+"""Changes of an account by staff or its owner in which no money moves: freeze, unfreeze, close, set limits."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -21,14 +21,14 @@ from bank.ledger.model import Account
 from bank.refusal import Refusal
 from bank.text import is_readable
 
-# A line that an auditor reads; the same as a posting's description.
+# A reason is one line for an auditor; it has the same limit as a posting's description.
 REASON_MAX = 140
 
 Change = tuple[Account, DomainEvent]
 
 
 class AccountStates:
-    """Changes accounts, one row at a time. Postings wait for the row, so that each sees the state before or after."""
+    """The use cases that change an account. Each locks the row, so that a posting sees the account before or after."""
 
     def __init__(self, work: Work, cache: AccountCache) -> None:
         self._work = work
@@ -45,7 +45,7 @@ class AccountStates:
         return await self._switch("unfreezeAccount", account_id, "ACTIVE", reason, event)
 
     async def close(self, account_id: UUID, *, owner_id: UUID | None, by: UUID) -> Account | Refusal:
-        """Close an empty account, for good. `owner_id` is None where staff asks. A closed one stays as it is."""
+        """Close an empty account for ever. `owner_id` is None for staff. Closing a closed one changes nothing."""
 
         def decide(account: Account) -> Change | Refusal | None:
             if owner_id is not None and account.user_id != owner_id:
@@ -66,7 +66,7 @@ class AccountStates:
     async def limit(
         self, account_id: UUID, *, transfer_minor: int | UnsetType | None, daily_minor: int | UnsetType | None, by: UUID
     ) -> Account | Refusal:
-        """Give an account limits of its own, in minor units. None is the bank's own; UNSET leaves it as it is."""
+        """Set the limits of an account, in minor units. None restores the bank's limit; UNSET changes nothing."""
 
         def decide(account: Account) -> Change | Refusal | None:
             limited = msgspec.structs.replace(
@@ -127,7 +127,7 @@ class AccountStates:
                 )
                 return decision
             if decision is None:
-                # Perhaps a retry of what was done, and could not be shown everywhere.
+                # This may be a retry after a write-through that failed, so the account is written to the cache again.
                 account = Account(*row)
             else:
                 changed, event = decision
@@ -142,7 +142,7 @@ class AccountStates:
                     )
                 )
                 uow.emit(event)
-        # Before the answer, so that the next read shows it (R11).
+        # Before the response, so that the next read shows the change (R11).
         await self._cache.write_through([account])
         return account
 

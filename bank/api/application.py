@@ -27,9 +27,9 @@ from bank.telemetry.context import RequestContext, correlation_id, enter_context
 
 logger = structlog.get_logger(__name__)
 
-# The responses that aiohttp makes before any handler is called: for a target that is no path (`CONNECT`, `OPTIONS *`),
-# and for another `Expect`.
-_SENTENCES_FOR_AIOHTTP = {
+# aiohttp makes these responses before it calls any handler: 404 for a request target that is not a path (`CONNECT`,
+# `OPTIONS *`), and 417 for an `Expect` that it does not know.
+_MESSAGES_FOR_AIOHTTP = {
     404: "There is nothing at this target: the API is at /graphql, health at /health/ready.",
     417: "Expect can be 100-continue.",
 }
@@ -38,7 +38,7 @@ _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def build_application(bank: Bank, handler: GraphQLRequestHandler, *, public_metrics: bool = True) -> web.Application:
-    """Return the application for clients; without `public_metrics` the metrics have an address of their own."""
+    """Return the application for clients. It serves the metrics too, unless they have an address of their own."""
     graphql, health = GraphQLOverHTTP(handler), HealthHandler(bank)
     paths: dict[str, dict[str, _Handler]] = {
         "/graphql": {"GET": graphql.get, "POST": graphql.post},
@@ -70,8 +70,8 @@ async def _add_headers(request: web.BaseRequest, response: web.StreamResponse) -
         enter_context(RequestContext(correlation_id=correlation_id_of(request)))
     if isinstance(response, web.HTTPException):
         # aiohttp's own text repeats what the client sent.
-        sentence = _SENTENCES_FOR_AIOHTTP.get(response.status, "The request cannot be answered.")
-        body = error_body(BadInput(sentence))
+        message = _MESSAGES_FOR_AIOHTTP.get(response.status, "The request cannot be answered.")
+        body = error_body(BadInput(message))
         response.body = body
         response.headers.update({**HEADERS, "Content-Length": str(len(body))})
     response.headers.update(ALWAYS)
@@ -99,7 +99,9 @@ async def _dispatch(handlers: Mapping[str, _Handler], request: web.Request) -> w
 
 async def _not_found(request: web.Request) -> web.Response:
     """Respond to a request for any other path with the path of the API."""
-    near = request.path.strip("/").lower() == "graphql"
-    reason = "The path ends with a slash too many or is spelt otherwise" if near else "There is nothing at this path"
-    sentence = f"{reason}: the API is at /graphql, health at /health/ready."
-    return invalid_request(InvalidRequestError(sentence, status=404))
+    is_misspelt = request.path.strip("/").lower() == "graphql"
+    reason = (
+        "The path ends with a slash too many or is spelt otherwise" if is_misspelt else "There is nothing at this path"
+    )
+    message = f"{reason}: the API is at /graphql, health at /health/ready."
+    return invalid_request(InvalidRequestError(message, status=404))

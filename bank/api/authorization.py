@@ -14,13 +14,13 @@ ResolverFunction = Callable[[Any, dict[str, Any], ResolverContext, Any], Awaitab
 
 
 class Access(Enum):
-    """The callers that may use a field. The resolver of an object decides which objects a caller may see."""
+    """The callers that may use a field. For a field that returns an object, the resolver also checks its owner."""
 
     ANYONE = "anyone"
     CALLER = "logged-in users"
     STAFF = "operators and administrators"
     ADMIN = "administrators"
-    PARENT = "whoever may see the parent object"
+    PARENT = "callers that may see the parent object"
 
 
 # The access of every field with a resolver, by its coordinate ("Mutation.deposit").
@@ -28,7 +28,7 @@ ACCESS: dict[str, Access] = {}
 
 
 def resolver(coordinate: str, access: Access) -> Callable[[ResolverFunction], ResolverFunction]:
-    """Register the resolver of a field, and let only those call it who have access."""
+    """Register the resolver of a field, and check before each call that the caller has access."""
 
     def register(function: ResolverFunction) -> ResolverFunction:
         async def authorized(parent: Any, arguments: dict[str, Any], context: ResolverContext, info: Any) -> Any:

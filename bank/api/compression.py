@@ -1,27 +1,30 @@
-"""Decompressing the body of a request."""
+"""Decompression of request bodies."""
 
 import zlib
 
-# What `Content-Encoding` may say, and which header zlib is to look for: gzip's, or its own. Brotli and Zstandard would
-# need a library each, and a body of 128 KiB needs no better compression.
+# The accepted values of `Content-Encoding`, each with the zlib window size for its format: gzip's header, or zlib's
+# own. Brotli and Zstandard would need a library each, and a body of 128 KiB needs no better compression.
 _FORMATS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 ACCEPTED_ENCODINGS = "gzip, deflate"
 
 
 class UnknownEncodingError(Exception):
-    """A compression that the bank does not know, or several one over the other."""
+    """The body has a compression that the bank does not support, or several compressions one over the other."""
 
 
 class BrokenEncodingError(Exception):
-    """The body is not what its Content-Encoding says: no such format, cut off, or followed by something else."""
+    """The body is not valid in its Content-Encoding: it has another format, is cut off, or has further bytes."""
 
 
 class TooLargeError(Exception):
-    """The body has more than the bytes allowed once it is decompressed."""
+    """The decompressed body is longer than allowed."""
 
 
-def decompress(raw: bytes, encoding: str, *, most: int) -> bytes:
-    """Return the body as it was before compression, of at most `most` bytes; no more is ever decompressed."""
+def decompress(raw: bytes, encoding: str, *, max_bytes: int) -> bytes:
+    """Return the decompressed body. Decompression stops after `max_bytes`.
+
+    Raises `UnknownEncodingError`, `BrokenEncodingError`, and `TooLargeError` for more than `max_bytes`.
+    """
     name = encoding.strip().lower()
     if name in {"", "identity"}:
         return raw
@@ -29,17 +32,17 @@ def decompress(raw: bytes, encoding: str, *, most: int) -> bytes:
         raise UnknownEncodingError
     window = _FORMATS[name]
     if name == "deflate" and raw and (raw[0] & 0x0F != 8 or int.from_bytes(raw[:2]) % 31):
-        window = -zlib.MAX_WBITS  # without zlib's header, as some clients understand "deflate"
+        window = -zlib.MAX_WBITS  # some clients send "deflate" without zlib's header
     parts, size = [], 0
     while True:
         engine = zlib.decompressobj(window)
         try:
-            part = engine.decompress(raw, most - size + 1)
+            part = engine.decompress(raw, max_bytes - size + 1)
         except zlib.error:
             raise BrokenEncodingError from None
         size += len(part)
         parts.append(part)
-        if size > most:
+        if size > max_bytes:
             raise TooLargeError
         if not engine.eof:
             raise BrokenEncodingError
@@ -48,4 +51,4 @@ def decompress(raw: bytes, encoding: str, *, most: int) -> bytes:
             return b"".join(parts)
         if name == "deflate":
             raise BrokenEncodingError
-        # gzip allows several members, one after the other; each empty one takes 20 bytes of the 128 KiB.
+        # gzip allows several members in a row. Even an empty member takes 20 of the 128 KiB, so the loop is bounded.

@@ -1,8 +1,8 @@
-"""The counting of connections: how many there may be in all and from one address, and which one gives way.
+"""Limits on the number of connections: in all, and from one address.
 
-A connection costs a file and some memory before anybody is known. So an address has a bounded number of them, and where
-there are too many, those that are waiting for a request give way to new ones: first the oldest of those that never sent
-one, then the one that was used longest ago.
+A connection costs a file descriptor and some memory before its client is authenticated. So the number of connections
+from one address is bounded. At a limit, the bank closes an idle connection to accept a new one: first the oldest one
+that never sent a request, then the least recently used one.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
 
-# Precise enough for bounds of seconds; looking at ten thousand connections takes some milliseconds.
+# Precise enough for time limits of several seconds; a sweep over ten thousand connections takes some milliseconds.
 _SWEEP_SECONDS = 1.0
 
 
@@ -33,53 +33,53 @@ class ConnectionLimits:
 
 
 class Connection(Protocol):
-    """A connection as it is counted. `key` is what it is counted by."""
+    """A connection as the limits see it. `key` is the address or network that it counts for; None for no limit."""
 
     key: Any
 
     @property
-    def waits_for_request(self) -> bool:
-        """Return whether no request is being read, answered or waiting to be."""
+    def is_idle(self) -> bool:
+        """Return whether no request is being read or answered, and none is queued."""
 
     def check_time(self, now: float) -> None:
-        """End the connection where its time is up."""
+        """Close the connection if it has exceeded a time limit. `now` is the event loop's time in seconds."""
 
     def abort(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
 
 
 class _Group:
-    """Connections in the order in which they give way."""
+    """Connections in the order in which they are closed for new ones."""
 
-    __slots__ = ("silent", "used")
+    __slots__ = ("unused", "used")
 
     def __init__(self) -> None:
-        self.silent: dict[Connection, None] = {}
+        self.unused: dict[Connection, None] = {}
         self.used: dict[Connection, None] = {}
 
     def __len__(self) -> int:
-        return len(self.silent) + len(self.used)
+        return len(self.unused) + len(self.used)
 
-    def use(self, connection: Connection) -> None:
-        self.silent.pop(connection, None)
+    def mark_used(self, connection: Connection) -> None:
+        self.unused.pop(connection, None)
         self.used.pop(connection, None)
         self.used[connection] = None
 
     def remove(self, connection: Connection) -> None:
-        self.silent.pop(connection, None)
+        self.unused.pop(connection, None)
         self.used.pop(connection, None)
 
-    def waiting(self) -> Connection | None:
-        """Return the first that can give way, or None where all are being served."""
-        for connections in (self.silent, self.used):
+    def first_idle(self) -> Connection | None:
+        """Return the first connection that can be closed, or None if all are being served."""
+        for connections in (self.unused, self.used):
             for connection in connections:
-                if connection.waits_for_request:
+                if connection.is_idle:
                     return connection
         return None
 
 
 class Connections:
-    """All connections of this process' clients."""
+    """The client connections of this process."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
@@ -91,33 +91,33 @@ class Connections:
         )
 
     def admit(self, connection: Connection, key: Any) -> bool:
-        """Take in a new connection, in the place of a waiting one where there are too many; False where none waits."""
+        """Accept a new connection, and close an idle one if a limit is reached. Return False if none is idle."""
         own = self._of_address.get(key) if key is not None else None
-        for group, most in ((own, self._limits.per_address), (self._all, self._limits.total)):
-            if group is None or len(group) < most:
+        for group, limit in ((own, self._limits.per_address), (self._all, self._limits.total)):
+            if group is None or len(group) < limit:
                 continue
-            waiting = group.waiting()
-            if waiting is None:
+            idle = group.first_idle()
+            if idle is None:
                 self.count("refused")
                 return False
             self.count("gave_way")
-            self.remove(waiting)
-            waiting.abort()
+            self.remove(idle)
+            idle.abort()
         if key is not None:
-            self._of_address.setdefault(key, _Group()).silent[connection] = None
-        self._all.silent[connection] = None
+            self._of_address.setdefault(key, _Group()).unused[connection] = None
+        self._all.unused[connection] = None
         metrics.CONNECTIONS_OPEN.set(len(self._all))
         return True
 
-    def use(self, connection: Connection) -> None:
-        """Note that a whole request has come."""
-        if connection in self._all.used or connection in self._all.silent:
-            self._all.use(connection)
+    def mark_used(self, connection: Connection) -> None:
+        """Note that the headers of a request have arrived on a connection."""
+        if connection in self._all.used or connection in self._all.unused:
+            self._all.mark_used(connection)
             if (own := self._of_address.get(connection.key)) is not None:
-                own.use(connection)
+                own.mark_used(connection)
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that has ended or is about to."""
+        """Remove a connection that has ended or is about to end."""
         self._all.remove(connection)
         own = self._of_address.get(connection.key)
         if own is not None:
@@ -127,23 +127,23 @@ class Connections:
         metrics.CONNECTIONS_OPEN.set(len(self._all))
 
     def key_of(self, peer: Address | None) -> Any:
-        """Return what connections are counted by: the address, or an IPv6 customer's network; None for no limit."""
+        """Return the key that a connection counts for: the IPv4 address or the IPv6 /64 network; None for no limit."""
         if peer is None or any(peer in network for network in self._limits.trusted):
             return None
-        # Whoever has one address of IPv6 has all of its /64.
+        # A client with one IPv6 address usually has the whole /64 network.
         return ip_network((peer, 64), strict=False) if isinstance(peer, IPv6Address) else peer
 
     def count(self, reason: str) -> None:
-        """Count a connection that the bank ended."""
+        """Count a connection that the bank has closed, by the reason."""
         self._closed[reason] += 1
         metrics.CONNECTIONS_CLOSED.labels(reason).inc()
 
     async def sweep(self) -> None:
-        """End the connections whose time is up."""
+        """Close the connections that have exceeded a time limit, and log how many were closed since the last sweep."""
         now = asyncio.get_running_loop().time()
-        for connection in [*self._all.silent, *self._all.used]:
+        for connection in [*self._all.unused, *self._all.used]:
             connection.check_time(now)
         if any(self._closed.values()):
-            # One line a sweep, however many there were.
+            # One line for all of them: an attack must not fill the log.
             logger.warning("connections_closed", **self._closed, open=len(self._all))
             self._closed = dict.fromkeys(self._closed, 0)

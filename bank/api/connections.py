@@ -1,6 +1,6 @@
-"""The connection of a client: how long it may take to bring a whole request and to read the answer, and how it ends.
+"""Client connections: the time limits for sending a request and for reading the response, and how a connection ends.
 
-How many there may be is in `connection_limits.py`.
+The limits on their number are in `connection_limits.py`.
 """
 
 import asyncio
@@ -25,43 +25,44 @@ from bank.telemetry.context import RequestContext, correlation_id, enter_context
 
 logger = structlog.get_logger(__name__)
 
-# The first byte of a request, or the connection, to the end of its headers: they fit two packets. The same again is for
-# the body, which has 128 KiB at most.
+# From the start of the connection, or the first byte of a later request, to the end of the headers. Headers fit into
+# two packets. The body, of 128 KiB at most, has the same time again.
 HEAD_SECONDS = 12.0
-# Between requests, where nothing has come: longer than a reverse proxy keeps its own end (60 s is usual), so that the
-# proxy and not the bank closes first and no request is sent into a closing connection.
+# Between requests. Longer than the idle time-out of a reverse proxy (60 s is usual), so that the proxy closes first and
+# never sends a request into a connection that the bank is closing.
 IDLE_SECONDS = 75.0
-# For whoever does not read the answer: some hundred KiB at most.
+# For a client that does not read its response, of some hundred KiB at most.
 UNSENT_SECONDS = 30.0
-# To read on after a refusal that did not wait for the body, so that the client sees the answer before the end.
+# The bank reads on for this time after an error response that it sent before the body had arrived, so that the client
+# can read the response before the connection ends.
 LINGER_SECONDS = 2.0
-# Connections the kernel holds until they are accepted, and those accepted in one turn of the loop: of these, up to
-# three turns' worth are open before the first of them is counted.
+# The kernel queues up to 1024 connections, and the event loop accepts 64 in one turn. Up to three turns' worth of
+# connections are open before the first of them is counted.
 _LISTEN_BACKLOG = 1024
 _ACCEPTED_AT_ONCE = 64
 
 
 class ClientConnection(RequestHandler):
-    """aiohttp's protocol of one connection, with bounds of time, and with errors in the form of the API's."""
+    """aiohttp's protocol of one connection, with time limits, and with errors in the format of the API."""
 
-    __slots__ = ("_begun", "_connections", "_incomplete_since", "_socket", "_unsent_since", "key")
+    __slots__ = ("_connections", "_has_begun_request", "_incomplete_since", "_socket", "_unsent_since", "key")
 
     def __init__(self, connections: Connections, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self._connections = connections
         self._socket: asyncio.Transport | None = None
-        self._incomplete_since = 0.0  # 0 while nothing of a next request is there
-        self._begun = False
+        self._incomplete_since = 0.0  # 0 while no byte of a next request has arrived
+        self._has_begun_request = False
         self._unsent_since = 0.0
         self.key: Any = None
 
     @property
-    def waits_for_request(self) -> bool:
-        """Return whether no request is being read, answered or waiting to be."""
+    def is_idle(self) -> bool:
+        """Return whether no request is being read or answered, and none is queued."""
         return self._waiter is not None and not self._waiter.done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless there are too many."""
+        """Accept the connection, or respond with 503 and close it at a limit."""
         super().connection_made(transport)
         assert isinstance(transport, asyncio.Transport)
         self._socket = transport
@@ -72,13 +73,13 @@ class ClientConnection(RequestHandler):
             self._end_with(503, Overloaded("There are too many connections; try again in a moment."))
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """End."""
+        """Stop counting the connection."""
         self._connections.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what has come, and note whether a request is incomplete after it."""
-        if not data:  # aiohttp parses on by itself
+        """Parse the bytes that have arrived, and note whether the last request is still incomplete."""
+        if not data:  # aiohttp calls this to continue parsing
             super().data_received(data)
             return
         request = self._current_request
@@ -86,18 +87,18 @@ class ClientConnection(RequestHandler):
         before = body.total_bytes if body else 0
         arrived = self._request_count
         super().data_received(data)
-        if self.waits_for_request:
-            # Counted from the connection for a first request, and else from here.
-            self._begun, self._incomplete_since = True, self._incomplete_since or self._loop.time()
+        if self.is_idle:
+            # For a first request the time counts from the start of the connection, for a later one from here.
+            self._has_begun_request, self._incomplete_since = True, self._incomplete_since or self._loop.time()
             return
         if self._request_count != arrived:
-            self._connections.use(self)
-        # After a body that goes on, or the beginning of a next request, time counts once this one is answered.
-        self._begun = False
+            self._connections.mark_used(self)
+        # If more of a body or of a next request is to come, the time limit applies once this request is answered.
+        self._has_begun_request = False
         self._incomplete_since = 0.0 if self._ends_with_request(data, body, before) else self._loop.time()
 
     def _ends_with_request(self, data: bytes, body: StreamReader | None, before: int) -> bool:
-        """Return whether the last byte that came is the last of a request. False where that cannot be told."""
+        """Return whether the last byte that has arrived is the last of a request; False if that is not certain."""
         if self._messages:
             message, last = self._messages[-1]
             if not last.is_eof() or not isinstance(message, RawRequestMessage) or message.chunked:
@@ -108,7 +109,7 @@ class ClientConnection(RequestHandler):
         return body is not None and body.is_eof() and body.total_bytes - before == len(data)
 
     def check_time(self, now: float) -> None:
-        """End the connection where its time is up."""
+        """Close the connection if it has exceeded a time limit."""
         assert self._socket is not None
         if not self._socket.get_write_buffer_size():
             self._unsent_since = 0.0
@@ -118,25 +119,25 @@ class ClientConnection(RequestHandler):
             self._connections.count("timed_out")
             self.abort()
             return
-        if self._incomplete_since and self.waits_for_request and now - self._incomplete_since >= HEAD_SECONDS:
+        if self._incomplete_since and self.is_idle and now - self._incomplete_since >= HEAD_SECONDS:
             self._connections.count("timed_out")
-            if self._begun:
+            if self._has_begun_request:
                 self._end_with(408, BadInput(f"A request's headers have to come within {HEAD_SECONDS:.0f} seconds."))
             else:
                 self.force_close()
 
     def abort(self) -> None:
-        """End the connection at once, with what has not been sent."""
+        """Close the connection at once, and discard the bytes that have not been sent."""
         self.force_close()
         if self._socket is not None:
             self._socket.abort()
 
     def _end_with(self, status: int, error: BankError) -> None:
-        # In a context of its own: the caller's goes on to other connections and log lines.
-        copy_context().run(self._write_fault, status, error)
+        # In a copied context: the caller's context is also used for other connections and log lines.
+        copy_context().run(self._write_error, status, error)
         self.force_close()
 
-    def _write_fault(self, status: int, error: BankError) -> None:
+    def _write_error(self, status: int, error: BankError) -> None:
         enter_context(RequestContext(correlation_id=str(uuid7())))
         body = error_body(error)
         headers = {**HEADERS, "Connection": "close", "Content-Length": str(len(body))}
@@ -153,21 +154,21 @@ class ClientConnection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the answer to what is no HTTP, or to what broke a handler; what the client sent is not logged."""
-        del message  # aiohttp's repeats what the client sent
+        """Return the response to bytes that are not HTTP, or to a handler that failed. The bytes are not logged."""
+        del message  # aiohttp's message repeats the bytes of the client
         if request.writer.output_size > 0:
-            raise ConnectionError("The answer has begun already.")
+            raise ConnectionError("The response has begun already.")
         if isinstance(exc, ConnectionError):
-            raise exc  # the client has left: nobody to answer, nothing of ours is broken
-        # What is no HTTP belongs to no request, whatever context the connection was accepted in.
+            raise exc  # the client has closed the connection, which is not an error of the bank
+        # Bytes that are not HTTP belong to no request, so the context in which the connection was accepted is replaced.
         if status < 500 or correlation_id() is None:
             enter_context(RequestContext(correlation_id=str(uuid7()), ip_address=request.remote))
         error: BankError = BankError("Internal error")
         if status >= 500:
             logger.error("request_broken", exc_info=exc)
         else:
-            long = isinstance(exc, LineTooLong)
-            error = BadInput("A line of the request is too long." if long else "The request is not HTTP.")
+            is_too_long = isinstance(exc, LineTooLong)
+            error = BadInput("A line of the request is too long." if is_too_long else "The request is not HTTP.")
             logger.info("request", operation="refused", status=status, outcome="error", error=error.code)
         response = web.Response(status=status, body=error_body(error), headers={**HEADERS, **correlation_header()})
         response.force_close()
@@ -175,7 +176,7 @@ class ClientConnection(RequestHandler):
 
 
 class ClientSite(web.BaseSite):
-    """Listens on a socket for clients, whose connections it bounds."""
+    """A listening socket for clients, with limits on its connections."""
 
     def __init__(self, runner: web.AppRunner, sock: Any, limits: ConnectionLimits) -> None:
         super().__init__(runner, backlog=_ACCEPTED_AT_ONCE)
@@ -190,7 +191,7 @@ class ClientSite(web.BaseSite):
         return f"http://{host}:{port}"
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen on the socket, and start the sweep over the connections."""
         await super().start()
         loop, manager = asyncio.get_running_loop(), self._runner.server
         assert manager is not None
@@ -203,7 +204,7 @@ class ClientSite(web.BaseSite):
                 keepalive_timeout=IDLE_SECONDS,
                 lingering_time=LINGER_SECONDS,
                 access_log=None,
-                # Bodies are decompressed where their size and their errors are known (`bank.api.compression`).
+                # `bank.api.compression` decompresses bodies, because it limits their size and reports their errors.
                 auto_decompress=False,
             )
 
@@ -212,6 +213,6 @@ class ClientSite(web.BaseSite):
         self._tasks.start("connections", self._connections.loop.run())
 
     async def stop(self) -> None:
-        """Take no new connections."""
+        """Accept no further connections."""
         await super().stop()
         await self._tasks.cancel()

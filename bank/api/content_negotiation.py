@@ -1,4 +1,4 @@
-"""The media type of an answer, by what the client accepts (RFC 9110, section 12.5.1)."""
+"""Content negotiation: the media type of a response, chosen by the Accept header (RFC 9110, section 12.5.1)."""
 
 import re
 from functools import lru_cache
@@ -10,9 +10,9 @@ _QUALITY = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
 
 @lru_cache(maxsize=256)
 def choose_media_type(accept: str) -> str | None:
-    """Return the type of the answer; None where the client accepts neither.
+    """Return the media type of the response, or None if the client accepts neither.
 
-    GraphQL's own type only where the client names it: others expect a status of 200 with errors.
+    GraphQL's own type is used only if the client names it, because other clients expect status 200 even with errors.
     """
     if not accept.strip():
         return LEGACY_JSON
@@ -34,7 +34,7 @@ def choose_media_type(accept: str) -> str | None:
 
 
 def _quality(parameters: list[str]) -> float | None:
-    """Return the weight of a range; None for one that cannot be met or read."""
+    """Return the weight of a media range; None for a range that is invalid or that no response matches."""
     weight = 1.0
     for parameter in parameters:
         name, _, value = parameter.partition("=")
@@ -49,7 +49,7 @@ def _quality(parameters: list[str]) -> float | None:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at a separator that does not stand in quotation marks."""
+    """Split a text at each separator outside of quotation marks."""
     if '"' not in text:
         return text.split(separator)
     return re.findall(rf'(?:"(?:[^"\\]|\\.)*"|[^"{separator}])+', text) or [""]

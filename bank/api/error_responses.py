@@ -13,28 +13,28 @@ from bank.telemetry.context import correlation_id
 logger = structlog.get_logger(__name__)
 
 JSON = "application/json"
-# Responses are personal and of one moment: no proxy may store them, and no browser may take them for another type. The
-# server's name and version are not published.
+# Responses contain personal data, so no proxy may store them. No browser may interpret them as another media type. The
+# name and version of the server software are not published.
 ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "bank"}
 HEADERS = {**ALWAYS, "Content-Type": f"{JSON}; charset=utf-8"}
 
 
 class InvalidRequestError(Exception):
-    """An HTTP request that cannot be executed: the sentence for the client, the status and further headers."""
+    """An HTTP request that cannot be executed: the message for the client, the status and further headers."""
 
-    def __init__(self, sentence: str, *, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+    def __init__(self, message: str, *, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
         self.status = status
         self.headers = headers or {}
 
 
 def invalid_request(invalid: InvalidRequestError) -> web.Response:
     """Return the response to an invalid request, and log it."""
-    error = BadInput(invalid.sentence)
+    error = BadInput(invalid.message)
     logger.info("request", operation="refused", status=invalid.status, outcome="error", error=error.code)
     response = web.Response(body=error_body(error), status=invalid.status, headers={**HEADERS, **invalid.headers})
-    if invalid.status in {408, 501, 505}:  # where the next request begins is not certain
+    if invalid.status in {408, 501, 505}:  # the bank does not know where the next request begins
         response.force_close()
     return response
 

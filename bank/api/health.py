@@ -8,7 +8,7 @@ from bank.errors import BankError
 
 
 class HealthHandler:
-    """Answers health checks."""
+    """The handlers of the health endpoints."""
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
@@ -18,7 +18,7 @@ class HealthHandler:
         return web.json_response({"status": "ok"})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Return 200 if requests can be served: not without the database; without Redis they are slower."""
+        """Return 200 if the bank can serve requests, else 503. It needs the database; without Redis it is slower."""
         try:
             async with self._bank.database.connection() as connection:
                 await connection.fetchval("select 1")

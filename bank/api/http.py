@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bank.api.content_negotiation import LEGACY_JSON
 from bank.api.error_responses import InvalidRequestError
-from bank.api.http_request import bypasses_cache, is_marked, read_http_body, response_media_type
+from bank.api.http_request import bypasses_cache, is_not_plain_utf8, read_http_body, response_media_type
 from bank.api.middleware.authentication import AUTHENTICATION
 from bank.api.request_body import RefusedMemberError, read_body, read_extensions, read_variables
 from bank.api.request_handler import GraphQLRequest, GraphQLRequestHandler, GraphQLResponse
@@ -22,12 +22,12 @@ _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, 
            "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
 # RFC 9211, section 2.2: why the request was forwarded past the cache.
 _FORWARDED = {"stale": "stale", "bypass": "request", "miss": "uri-miss", "away": "bypass"}
-# The parameters of a GET request that have a meaning; if one comes twice, the bank does not choose.
+# The known parameters of a GET request. A request with one of them twice is refused, since it is ambiguous.
 _PARAMETERS = ("query", "operationName", "variables", "extensions")
 
 
 class GraphQLOverHTTP:
-    """Translates between HTTP and the request handler."""
+    """Translation between HTTP and the request handler."""
 
     def __init__(self, handler: GraphQLRequestHandler) -> None:
         self._handler = handler
@@ -45,8 +45,8 @@ class GraphQLOverHTTP:
         except msgspec.ValidationError:
             raise InvalidRequestError("The request is a JSON object with query, operationName, variables.") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            mark = " It begins with a byte order mark, or is not UTF-8." if is_marked(raw) else ""
-            raise InvalidRequestError(f"The request is not JSON.{mark}") from None
+            hint = " It begins with a byte order mark, or is not UTF-8." if is_not_plain_utf8(raw) else ""
+            raise InvalidRequestError(f"The request is not JSON.{hint}") from None
         return await self._execute(
             media_type,
             GraphQLRequest(
@@ -89,7 +89,7 @@ class GraphQLOverHTTP:
         duration_ms = round((perf_counter() - started) * 1000, 2)
         _log(response, status, duration_ms)
         headers = {
-            # W3C Server Timing: the time of the whole request, and the time that its reads spent in the database.
+            # W3C Server Timing: the milliseconds of the whole request, and those that its reads spent in the database.
             "Server-Timing": f"total;dur={duration_ms}, db;dur={round(response.database_s * 1000, 2)}",
         }
         if response.cache != "none":
@@ -133,7 +133,7 @@ def _log(response: GraphQLResponse, status: int, duration_ms: float) -> None:
         status=status,
         cache=response.cache,
         outcome="error" if response.error_code else "refused" if refusals else "done",
-        # Of the refusals of several mutations or list items, the first; the metrics count each.
+        # The first refusal, if several mutations or list items were refused. The metrics count each.
         error=response.error_code or next(iter(refusals), None),
         duration_ms=duration_ms,
     )

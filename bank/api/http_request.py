@@ -1,4 +1,4 @@
-"""Reading of an HTTP request: its version, headers and body; everything invalid raises `InvalidRequestError`."""
+"""Reading of an HTTP request: its version, headers and body. Invalid parts raise `InvalidRequestError`."""
 
 import asyncio
 import codecs
@@ -17,14 +17,17 @@ from bank.api.connections import HEAD_SECONDS
 from bank.api.content_negotiation import LEGACY_JSON, RESPONSE_JSON, choose_media_type
 from bank.api.error_responses import InvalidRequestError
 
-# A document of 32 KiB, its variables, and room.
+# Room for a document of 32 KiB, which is its limit, and for three times as many bytes of variables.
 BODY_BYTES_MAX = 128 * 1024
-# From the end of the headers to that of the body: as long as the headers may take.
+# From the end of the headers to the end of the body: the same time as for the headers.
 BODY_SECONDS = HEAD_SECONDS
 
 
 def require_http_1(request: web.Request) -> None:
-    """Raise `InvalidRequestError` for another version or body coding: a proxy in front may have read it otherwise."""
+    """Raise `InvalidRequestError` for another HTTP version or transfer coding.
+
+    A proxy in front may have interpreted such a request differently (request smuggling).
+    """
     if request.version > HttpVersion11:
         raise InvalidRequestError("Send the request as HTTP/1.1.", status=505)
     coding = request.headers.get("Transfer-Encoding")
@@ -32,8 +35,8 @@ def require_http_1(request: web.Request) -> None:
         raise InvalidRequestError("Transfer-Encoding can be chunked, and nothing else.", status=501)
 
 
-def is_marked(raw: bytes) -> bool:
-    """Return whether a body begins with a byte order mark, or is encoded in units of two or four bytes."""
+def is_not_plain_utf8(raw: bytes) -> bool:
+    """Return whether a body begins with a byte order mark, or is encoded as UTF-16 or UTF-32."""
     return raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]
 
 
@@ -43,7 +46,7 @@ def bypasses_cache(headers: MultiMapping[str]) -> bool:
 
 
 def response_media_type(request: web.Request) -> str:
-    """Return the media type of the response. It is chosen before anything is executed, so that 406 changes nothing."""
+    """Return the media type of the response. It is chosen before execution, so that status 406 has no effect."""
     media_type = choose_media_type(",".join(request.headers.getall("Accept", ())))
     if media_type is None:
         raise InvalidRequestError(
@@ -53,7 +56,7 @@ def response_media_type(request: web.Request) -> str:
 
 
 async def read_http_body(request: web.Request) -> bytes:
-    """Return the body, decompressed."""
+    """Return the decompressed body."""
     too_large = InvalidRequestError(f"A request has at most {BODY_BYTES_MAX} bytes.", status=413)
     try:
         if request.content.is_eof():
@@ -62,16 +65,16 @@ async def read_http_body(request: web.Request) -> bytes:
             async with asyncio.timeout(BODY_SECONDS):
                 raw = await request.read()
         encoding = request.headers.get("Content-Encoding")
-        return raw if encoding is None else decompress(raw, encoding, most=BODY_BYTES_MAX)
+        return raw if encoding is None else decompress(raw, encoding, max_bytes=BODY_BYTES_MAX)
     except (web.HTTPRequestEntityTooLarge, TooLargeError):
         raise too_large from None
     except TimeoutError:
-        sentence = f"The request's body has to come within {BODY_SECONDS:.0f} seconds."
-        raise InvalidRequestError(sentence, status=408) from None
+        message = f"The request's body has to come within {BODY_SECONDS:.0f} seconds."
+        raise InvalidRequestError(message, status=408) from None
     except UnknownEncodingError:
         accepted = {"Accept-Encoding": ACCEPTED_ENCODINGS}
-        sentence = f"Content-Encoding can be {ACCEPTED_ENCODINGS}, and only one of them."
-        raise InvalidRequestError(sentence, status=415, headers=accepted) from None
+        message = f"Content-Encoding can be {ACCEPTED_ENCODINGS}, and only one of them."
+        raise InvalidRequestError(message, status=415, headers=accepted) from None
     except BrokenEncodingError:
         raise InvalidRequestError("The body is not what Content-Encoding says.") from None
     except web.RequestPayloadError:

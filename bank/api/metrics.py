@@ -13,7 +13,7 @@ async def metrics(_request: web.Request) -> web.Response:
 
 
 async def local_metrics(request: web.Request) -> web.Response:
-    """Return every metric, to a client on this machine that connects without a proxy."""
+    """Return every metric to a client on this machine that connects without a proxy; 404 to any other client."""
     peer = read_address(request.remote or "")
     forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     if peer is None or not peer.is_loopback or forwarded:

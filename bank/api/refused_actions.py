@@ -1,4 +1,4 @@
-"""The refused actions of a request that are audited, beyond those that use cases record themselves (S6)."""
+"""The audit events for refused actions that no use case has recorded itself (S6)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,17 +15,17 @@ class MethodNotAllowed(BankError):
     code = "METHOD_NOT_ALLOWED"
 
 
-# Decisions about the caller and the request. Other codes say that the bank could not, not that it would not.
-_OF_MUTATIONS = frozenset({Forbidden.code, Unauthenticated.code, BadInput.code, MethodNotAllowed.code})
-# Reading with an expired token or a page size of zero is harmless, and happens all day.
-_OF_QUERIES = frozenset({Forbidden.code})
+# Decisions about the caller and the request. The other codes are failures of the bank, not refusals.
+_AUDITED_OF_MUTATIONS = frozenset({Forbidden.code, Unauthenticated.code, BadInput.code, MethodNotAllowed.code})
+# A query with an expired token or a page size of zero is harmless and frequent, so it is not audited.
+_AUDITED_OF_QUERIES = frozenset({Forbidden.code})
 
 
 def refused_actions(
     operation: Operation, caller_id: UUID | None, errors: Sequence[dict[str, Any]]
 ) -> list[ActionRefusedEvent]:
-    """Return an event for each root field that was refused; an error without a path is about all of them."""
-    codes = _OF_MUTATIONS if operation.kind == "mutation" else _OF_QUERIES
+    """Return an event for each root field that was refused. An error without a path refuses all root fields."""
+    codes = _AUDITED_OF_MUTATIONS if operation.kind == "mutation" else _AUDITED_OF_QUERIES
     return [
         ActionRefusedEvent(
             action=field,
@@ -44,6 +44,5 @@ def _fields(operation: Operation, path: Sequence[Any]) -> Iterable[str]:
     if not path:
         return operation.roots
     if operation.kind == "mutation" and len(path) > 1:
-        # Something that was to be read from the answer: the mutation itself was done.
-        return ()
+        return ()  # only a field of the payload failed: the mutation itself was executed
     return (operation.roots[operation.names.index(path[0])],)

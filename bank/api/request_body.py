@@ -1,7 +1,7 @@
-"""Reading the JSON of a request, in which no member may come twice and every number has to be one that can be held.
+"""Reading of a request's JSON. Duplicate members of an object and numbers out of range are refused.
 
-JSON leaves open which of two members of one name counts (RFC 8259, section 4), so that a proxy or a log may have seen
-another amount than the bank would move. It leaves open as well how large numbers may be (section 6).
+JSON does not define which of two members with one name is valid (RFC 8259, section 4). So a proxy or a log might read
+another amount than the bank moves. JSON does not limit the size of numbers either (section 6).
 """
 
 import json
@@ -15,12 +15,12 @@ from bank.graphql.suggestions import printable_name
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
-# Beyond it msgspec, like Python, refuses to read an integer, since that takes time quadratic in the digits.
+# The limit of msgspec and of Python for an integer, since parsing takes time quadratic in the number of digits.
 _DIGITS_MAX = 4_300
 
 
 class RequestBody(msgspec.Struct, rename="camel"):
-    """A GraphQL request as JSON. Unknown members are allowed, as the specification asks."""
+    """A GraphQL request as JSON. Unknown members are allowed, as GraphQL over HTTP requires."""
 
     query: str
     operation_name: str | None = None
@@ -29,51 +29,52 @@ class RequestBody(msgspec.Struct, rename="camel"):
 
 
 class RefusedMemberError(Exception):
-    """A member of an object is not accepted. The text is a sentence to show."""
+    """A member of a JSON object is refused. The text is the message for the client."""
 
 
 class DuplicateMemberError(RefusedMemberError):
-    """An object has two members of one name."""
+    """A JSON object has two members with one name."""
 
 
 class UnreadableNumberError(RefusedMemberError):
-    """A number is out of range, or is none that JSON has."""
+    """A number is out of range, or is not a JSON number, such as NaN."""
 
 
 def read_body(raw: bytes) -> RequestBody:
-    """Return the request that a body holds.
+    """Return the request in a body.
 
-    Raises RefusedMemberError; msgspec.ValidationError for JSON that is no request; and for what is not JSON
-    msgspec.DecodeError, RecursionError or UnicodeDecodeError.
+    Raises RefusedMemberError; msgspec.ValidationError for JSON that is not a request; and msgspec.DecodeError,
+    RecursionError or UnicodeDecodeError for a body that is not JSON.
     """
-    return msgspec.convert(_unambiguous(raw), RequestBody)
+    return msgspec.convert(_decode_strictly(raw), RequestBody)
 
 
 def read_variables(text: str) -> dict[str, Any] | None:
-    """Return the variables that a URL parameter holds. Raises as `read_body` does, and UnicodeEncodeError."""
-    return msgspec.convert(_unambiguous(text.encode(), of_variables=True), dict[str, Any] | None)
+    """Return the variables in a URL parameter. Raises the errors of `read_body`, and UnicodeEncodeError."""
+    return msgspec.convert(_decode_strictly(text.encode(), of_variables=True), dict[str, Any] | None)
 
 
 def read_extensions(text: str) -> dict[str, Any] | None:
-    """Return the extensions that a URL parameter holds. Raises as `read_variables` does."""
-    return msgspec.convert(_unambiguous(text.encode()), dict[str, Any] | None)
+    """Return the extensions in a URL parameter. Raises the errors of `read_variables`."""
+    return msgspec.convert(_decode_strictly(text.encode()), dict[str, Any] | None)
 
 
-def _unambiguous(raw: bytes, *, of_variables: bool = False) -> Any:
+def _decode_strictly(raw: bytes, *, of_variables: bool = False) -> Any:
     try:
         value = _decode(raw)
     except msgspec.DecodeError:
         _refuse_unreadable_number(raw, of_variables=of_variables)
         raise
-    # What is decoded has lost a string, the name, wherever a member came twice. Counting strings takes 3 microseconds,
-    # parsing once more with a hook for every object 20: it is left for bodies in which escapes hide where strings end.
+    # Decoding drops the name of each duplicate member, so the re-encoded value has fewer quotation marks. Counting them
+    # takes 3 µs; parsing again with a hook for every object takes 20 µs. The second parse is needed only if the counts
+    # differ, or if escaped backslashes hide the end of a string.
     if rb"\\" in raw or _quotes(raw) != _quotes(_encode(value)):
         json.loads(raw, object_pairs_hook=_refuse_duplicates)
     return value
 
 
 def _quotes(text: bytes) -> int:
-    """Return how many quotation marks begin or end a string, in JSON without an escaped backslash."""
+    """Return the number of quotation marks that begin or end a string, in JSON without an escaped backslash."""
     return text.count(b'"') - text.count(b'\\"')
 
 
@@ -87,27 +88,27 @@ def _refuse_duplicates(members: list[tuple[str, Any]]) -> None:
 
 
 class _Unreadable(str):
-    """An invalid number: the reason, in the place of the number."""
+    """The reason why a number is invalid, in the place of the number."""
 
     __slots__ = ()
 
 
 def _refuse_unreadable_number(raw: bytes, *, of_variables: bool) -> None:
-    """Raise UnreadableNumberError where a number is why JSON could not be read; else return, for another reason."""
+    """Raise UnreadableNumberError if an invalid number is the reason why the JSON could not be decoded."""
     try:
         value = json.loads(raw.decode(), parse_int=_integer, parse_float=_float, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return
-    # Without recursion, in the order of the document; each value with the names on its way.
-    waiting: list[tuple[Any, tuple[str | int, ...]]] = [(value, ("variables",) if of_variables else ())]
-    while waiting:
-        value, place = waiting.pop()
+    # Visit the values in the order of the document, without recursion; each value with its path.
+    stack: list[tuple[Any, tuple[str | int, ...]]] = [(value, ("variables",) if of_variables else ())]
+    while stack:
+        value, path = stack.pop()
         if isinstance(value, _Unreadable):
-            raise UnreadableNumberError(f"{_shown(place)} {value}.")
+            raise UnreadableNumberError(f"{_describe_path(path)} {value}.")
         if isinstance(value, dict):
-            waiting.extend((value[name], (*place, name)) for name in reversed(value))
+            stack.extend((value[name], (*path, name)) for name in reversed(value))
         elif isinstance(value, list):
-            waiting.extend((value[number], (*place, number)) for number in reversed(range(len(value))))
+            stack.extend((value[index], (*path, index)) for index in reversed(range(len(value))))
 
 
 def _integer(digits: str) -> str:
@@ -122,10 +123,10 @@ def _no_number(name: str) -> str:
     return _Unreadable(f"is {name}, which is no number of JSON")
 
 
-def _shown(place: tuple[str | int, ...]) -> str:
-    """Return the place of a value as a sentence begins with it; names that are no names are left out with all below."""
-    steps = [f"[{step}]" if isinstance(step, int) else printable_name(step) for step in place[1:]]
-    if not steps or place[0] != "variables":
+def _describe_path(path: tuple[str | int, ...]) -> str:
+    """Return the path of a value as the subject of a message, up to the first step that is not a valid name."""
+    steps = [f"[{step}]" if isinstance(step, int) else printable_name(step) for step in path[1:]]
+    if not steps or path[0] != "variables":
         return "A member of the request"
     readable = steps[: steps.index(None)] if None in steps else steps
     if not readable:

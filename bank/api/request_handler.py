@@ -1,4 +1,4 @@
-"""The way of a GraphQL request: validation, session, response cache, execution, audit, response."""
+"""The steps of a GraphQL request: validation, session, response cache, execution, audit, response."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from bank.telemetry.context import current_context
 
 logger = structlog.get_logger(__name__)
 
-# Responses that may be cached: the caller's own, made from tagged values. Everything else is read anew each time.
+# Root fields whose responses may be cached: they contain only the caller's own data, made from tagged values.
 CACHEABLE_ROOTS = frozenset({"me", "account"})
 
 
@@ -61,7 +61,7 @@ class GraphQLResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
-    """A request whose document is valid, on its way to the response."""
+    """A request with its valid document and its caller."""
 
     request: GraphQLRequest
     document: ValidatedDocument
@@ -70,9 +70,10 @@ class _Exchange:
 
     @property
     def label(self) -> str:
-        """The operation in metrics and logs, from a fixed set, so that no client can create series.
+        """The name of the operation in metrics and logs: its root field, `multiple` or `introspection`.
 
-        One root field of the schema, or else a word: combinations would be as many as there are subsets.
+        The set of names is fixed, so that clients cannot create time series. Combinations of root fields have no names
+        of their own, because there would be as many as subsets of the fields.
         """
         roots = set(self.operation.roots)
         if len(roots) > 1:
@@ -100,7 +101,7 @@ class GraphQLRequestHandler:
         started = perf_counter()
         try:
             response = await self._validate_and_respond(request)
-        except Exception:  # a bug: the log gets all of it, the client nothing
+        except Exception:  # a bug: the log has its traceback, the client only sees "Internal error"
             logger.exception("request_broken")
             response = _error_response([format_error(BankError("Internal error"))], "broken")
         metrics.REQUEST_SECONDS.labels(response.operation, response.cache).observe(perf_counter() - started)
@@ -112,7 +113,7 @@ class GraphQLRequestHandler:
         return response
 
     async def close(self) -> None:
-        """Wait until the cache has the last responses."""
+        """Wait until the last responses are in the cache."""
         await self._fills.finish()
 
     async def _validate_and_respond(self, request: GraphQLRequest) -> GraphQLResponse:
@@ -154,18 +155,20 @@ class GraphQLRequestHandler:
             request.operation_name,
             msgspec.json.encode(request.variables, order="sorted"),
         )
-        look = await self._look_up(exchange, key, caller)
-        await self._bank.sessions.require_open(caller, look.session_mark)
-        if look.body is not None:
+        lookup = await self._look_up(exchange, key, caller)
+        await self._bank.sessions.require_open(caller, lookup.session_mark)
+        if lookup.body is not None:
             _count("hit", label, 0.0)
-            return GraphQLResponse(body=look.body, operation=label, cache="hit")
+            return GraphQLResponse(body=lookup.body, operation=label, cache="hit")
         result, context = await self._execute_and_record(exchange, use_cache=exchange.is_cacheable)
         database_s = context.snapshot.database_s
-        served = "write_through" if exchange.is_cacheable and not database_s and context.tags else look.result
-        _count(served, label, database_s)
-        response = _response(result, label, cache=served, database_s=database_s)
-        if look.lease is not None and context.cacheable and "errors" not in result:
-            self._fill(key, look.lease, response.body, context)
+        # Without a read of the database, the response was made from cached accounts.
+        from_accounts = exchange.is_cacheable and not database_s and context.tags
+        cache_result = "write_through" if from_accounts else lookup.result
+        _count(cache_result, label, database_s)
+        response = _response(result, label, cache=cache_result, database_s=database_s)
+        if lookup.lease is not None and context.cacheable and "errors" not in result:
+            self._fill(key, lookup.lease, response.body, context)
         return response
 
     async def _look_up(self, exchange: _Exchange, key: str, caller: Caller) -> CacheLookup:
@@ -180,7 +183,7 @@ class GraphQLRequestHandler:
     ) -> tuple[dict[str, Any], ResolverContext]:
         result, context = await self._execute(exchange, use_cache=use_cache)
         if context.snapshot.is_outdated and exchange.operation.kind == "query":
-            # A migration changed a table between two statements of this query; nothing of the result has been sent.
+            # A migration changed a table between two statements of this query. No part of the result has been sent.
             result, context = await self._execute(exchange, use_cache=use_cache)
         await self._record(exchange, context.pending_events, result.get("errors", ()))
         return result, context
@@ -213,14 +216,14 @@ class GraphQLRequestHandler:
     async def _record(
         self, exchange: _Exchange, events: Sequence[DomainEvent], errors: Sequence[dict[str, Any]]
     ) -> None:
-        """Record what was refused and what staff has read. Without the record no response may be sent."""
+        """Record refused actions and reads by staff. No response may be sent before they are recorded."""
         caller_id = exchange.caller.user_id if exchange.caller else None
         refused = refused_actions(exchange.operation, caller_id, errors) if errors else ()
         if events or refused:
             await self._bank.recorder.record(*events, *refused)
 
     def _fill(self, key: str, lease: str, body: bytes, context: ResolverContext) -> None:
-        # The client does not wait for it; its next request finds the response, or reads again.
+        # The response does not wait for the fill. Until it is done, a repeated request reads the database again.
         self._fills.start("fill_cache", self._bank.answers.fill(key, lease, body, list(context.tags.values())))
 
 

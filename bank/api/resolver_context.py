@@ -11,9 +11,9 @@ from bank.events.types.audit import ActionRefusedEvent
 from bank.graphql.validation.validator import Operation
 from bank.identity.tokens import Caller
 
-# Fields whose values are not in an account's own row.
+# Fields whose values are not in the account's own row.
 _FROM_THE_DATABASE = frozenset({"Account.transactions", "Account.holds", "Account.balanceAt", "Account.statement"})
-# Fields about the past, whose values must not change afterwards.
+# Fields about the past: once they were read, later commits must not change their values.
 HISTORICAL_FIELDS = frozenset({"Account.balanceAt", "Account.statement"})
 
 
@@ -22,7 +22,7 @@ class ResolverContext:
     """The context of one request.
 
     `tags` are the versions that the response depends on; it is cached only if `cacheable`. `reads_cache` is false if
-    the client asked to bypass the cache. Moments after `asked_at` are in the future for this request. `pending_events`
+    the client asked to bypass the cache. Times after `asked_at` are in the future for this request. `pending_events`
     are recorded before the response is sent.
     """
 
@@ -43,7 +43,7 @@ class ResolverContext:
         return self.caller
 
     def record_refusal(self, action: str, code: str) -> None:
-        """Record a refusal that was decided before any use case was called; use cases record their own refusals."""
+        """Record a refusal by a resolver. Use cases record their refusals themselves."""
         caller_id = self.caller.user_id if self.caller else None
         self.pending_events.append(
             ActionRefusedEvent(
@@ -57,8 +57,8 @@ class ResolverContext:
 
     @property
     def is_one_account(self) -> bool:
-        """Return whether the response consists of one account's own values, so that the cached account is sufficient.
+        """Return whether the response contains only values of one account's row, so that it can come from the cache.
 
-        With anything else in the response, two sources could be from two instants (R11).
+        A response with other values would combine the cached account and the database, as of two instants (R11).
         """
         return self.operation.roots == ("account",) and _FROM_THE_DATABASE.isdisjoint(self.operation.fields)

@@ -1,6 +1,6 @@
-"""The custom scalars of the schema: the strings that each accepts, and the string that it is serialized to.
+"""The custom scalars of the schema: how each is parsed and serialized.
 
-No message repeats the value: it may be a CPF.
+Error messages do not repeat the value, because it may be a CPF.
 """
 
 import re
@@ -13,11 +13,11 @@ from bank.graphql.scalars import ScalarCodec, ScalarCodecs, require_text
 from bank.identifiers import is_account_number
 from bank.money import Money, format_amount
 
-# Any int64 in minor units fits; a longer amount is of no currency.
+# Every amount that fits int64 minor units is shorter.
 _DECIMAL_LENGTH_MAX = 32
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-# .NET writes seven digits of a second, Java and Go nine, and RFC 3339 allows any number, and small letters; a longer
-# text is no moment. What is beyond microseconds is cut, not rounded, so that no moment becomes a later one.
+# RFC 3339 allows small letters and any number of digits after the second: .NET writes seven, Java and Go nine. A longer
+# text is refused. Digits beyond microseconds are cut, not rounded, so that no time becomes a later one.
 _DATE_TIME_LENGTH_MAX = 64
 _DATE_TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)"
@@ -29,30 +29,30 @@ _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 
 def parse_decimal(text: str) -> str:
-    """Return the text if it is a plain decimal. How many decimals it may have depends on a currency, known later."""
+    """Return the text if it is a plain decimal. The number of decimals is checked later, with the currency."""
     if len(text) > _DECIMAL_LENGTH_MAX or not _DECIMAL.fullmatch(text):
         raise ValueError("A Decimal is a plain decimal number in a string, such as 10.50.")
     return text
 
 
 def serialize_decimal(value: object) -> str:
-    """Return the decimal string of a Money; a string has been made by `format_amount` and passes. Never a number."""
+    """Return the decimal string of a Money. A string, made by `format_amount`, is returned as it is."""
     if isinstance(value, Money):
         return format_amount(value.amount_minor, value.currency)
     return require_text(value, "Decimal")
 
 
 def parse_date_time(text: str) -> datetime:
-    """Return the moment, in UTC, that an RFC 3339 date-time with zone stands for, cut to microseconds.
+    """Return an RFC 3339 date-time with zone as a datetime in UTC, cut to microseconds.
 
-    A leap second, which no clock of the bank shows, is the last microsecond before it.
+    A leap second becomes the last microsecond before it, because the bank's clocks have no leap seconds.
     """
     form = _DATE_TIME.fullmatch(text) if len(text) <= _DATE_TIME_LENGTH_MAX else None
     if form is not None:
         day, time, second, fraction, zone = form.groups()
         if is_leap := second == "60":
             second, fraction = "59", "999999"
-        with suppress(ValueError, OverflowError):  # of the form, but no such day, or beyond the calendar in UTC
+        with suppress(ValueError, OverflowError):  # right format, but there is no such day, or it is beyond year 9999
             text = f"{day}T{time}:{second}.{(fraction or '0')[:6]:0<6}{zone.upper()}"
             moment = datetime.fromisoformat(text).astimezone(UTC)
             if not is_leap or _ends_a_month(moment):
@@ -61,7 +61,7 @@ def parse_date_time(text: str) -> datetime:
 
 
 def _ends_a_month(moment: datetime) -> bool:
-    """Return whether the month ends right after a moment in UTC; leap seconds are inserted nowhere else."""
+    """Return whether a month ends right after a time in UTC. Leap seconds are inserted only there."""
     next_tick = moment + _TICK
     return (next_tick.day, next_tick.hour, next_tick.minute, next_tick.second) == (1, 0, 0, 0)
 
@@ -74,15 +74,15 @@ def serialize_date_time(value: object) -> str:
 
 
 def parse_date(text: str) -> date:
-    """Return the day that an ISO 8601 date stands for."""
+    """Return an ISO 8601 date as a date."""
     if _DATE.fullmatch(text):
-        with suppress(ValueError):  # of the form, but no such day
+        with suppress(ValueError):  # right format, but there is no such day
             return date.fromisoformat(text)
     raise ValueError("A Date is a day of the calendar, such as 2026-11-22.")
 
 
 def serialize_date(value: object) -> str:
-    """Return a day as ISO 8601. A moment is no day: on which it falls is a matter of zones."""
+    """Return a date as ISO 8601. Raises `TypeError` for a datetime, whose day depends on a time zone."""
     if not isinstance(value, date) or isinstance(value, datetime):
         raise TypeError("A Date is made from a date.")
     return value.isoformat()
@@ -111,19 +111,19 @@ def parse_account_number(text: str) -> str:
 
 
 def serialize_account_number(value: object) -> str:
-    """Return an account number as it is: the bank has made it."""
+    """Return an account number unchanged: the bank has generated it."""
     return require_text(value, "AccountNumber")
 
 
 def parse_currency_code(text: str) -> str:
-    """Return the text if it has the form of an ISO 4217 code; whether the bank knows the currency is decided later."""
+    """Return the text if it has the form of an ISO 4217 code. The use case checks if the bank has the currency."""
     if not _CURRENCY_CODE.fullmatch(text):
         raise ValueError("A CurrencyCode is three capital letters, such as BRL.")
     return text
 
 
 def serialize_currency_code(value: object) -> str:
-    """Return a currency code as it is: the bank keeps it."""
+    """Return a currency code unchanged: it comes from the database."""
     return require_text(value, "CurrencyCode")
 
 

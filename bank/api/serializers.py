@@ -13,7 +13,7 @@ from bank.telemetry.context import note_refusal
 
 JsonObject = dict[str, Any]
 
-# A page of 100 is one screen of any client, and 20 ms of a worker.
+# 100 items fill the screen of any client and take a worker 20 ms.
 PAGE_MAX = 100
 
 
@@ -22,13 +22,13 @@ def serialize_money(amount_minor: int, currency: str) -> JsonObject:
     return {"amount": format_amount(amount_minor, currency), "currency": currency}
 
 
-def serialize_user_errors(refusal: Refusal, place: tuple[str, ...] = ("input",)) -> list[JsonObject]:
-    """Return a refusal as userErrors; the log and the metrics are told of it.
+def serialize_user_errors(refusal: Refusal, path: tuple[str, ...] = ("input",)) -> list[JsonObject]:
+    """Return a refusal as userErrors, and note its code for the log and the metrics.
 
-    `place` stands for the `input` that its field begins with.
+    `path` replaces the first element, `input`, of the refusal's field.
     """
     note_refusal(refusal.code)
-    field = [*place, *refusal.field[1:]] if refusal.field else None
+    field = [*path, *refusal.field[1:]] if refusal.field else None
     return [{"code": refusal.code, "message": refusal.message, "field": field}]
 
 
@@ -38,7 +38,7 @@ def serialize_refusal(refusal: Refusal, names: Sequence[str], **more: Any) -> Js
 
 
 def serialize_transaction(receipt: Receipt) -> JsonObject:
-    """Return what a posting did as Transaction."""
+    """Return the receipt of a posting as Transaction."""
     return {
         "id": str(receipt.transaction_id),
         "kind": receipt.kind,
@@ -68,12 +68,12 @@ def serialize_hold(hold: Mapping[str, Any]) -> JsonObject:
 
 
 def _customer_number(number: str) -> str | None:
-    """Return an account's number; None for the bank's own, whose numbers are words."""
+    """Return the number of a customer's account; None for the bank's own accounts, whose numbers are words."""
     return number if number[0].isdigit() else None
 
 
 def page_size(arguments: JsonObject) -> int:
-    """Return how many items a page is to have at most. Raises `BadInput` for none, or more than a page has."""
+    """Return the argument `first`. Raises `BadInput` unless it is 1 to `PAGE_MAX`."""
     first: int = arguments["first"]
     if not 1 <= first <= PAGE_MAX:
         raise BadInput(f"first must be 1 to {PAGE_MAX}.")
@@ -95,7 +95,7 @@ def serialize_page(edges: list[JsonObject], *, has_next: bool, is_first: bool) -
 
 
 def read_id(text: str) -> UUID | None:
-    """Return an id as given by a client, or None where no id of the bank looks like that."""
+    """Return an id that a client sent, or None if it does not have the form of the bank's ids."""
     try:
         return read_uuid(text)
     except ValueError:
@@ -103,13 +103,13 @@ def read_id(text: str) -> UUID | None:
 
 
 def read_cursor(cursor: str) -> int:
-    """Return the entry version that a history cursor stands for. Raises `BadInput` for any other text."""
+    """Return the number in a cursor. Raises `BadInput` for any other text."""
     number = cursor.removeprefix("v")
     if not (cursor.startswith("v") and number.isascii() and number.isdigit() and len(number) <= 18):
         raise BadInput("after is not a cursor of this connection.")
     return int(number)
 
 
-def write_cursor(version: int) -> str:
-    """Return the cursor of an entry: opaque to clients, the entry's version to us."""
-    return f"v{version}"
+def write_cursor(number: int) -> str:
+    """Return the cursor, opaque to clients, of a list item with this number, such as an entry's version."""
+    return f"v{number}"

@@ -1,4 +1,4 @@
-"""Serving the HTTP face on sockets."""
+"""Serving of the HTTP API on listening sockets."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -22,20 +22,20 @@ async def serving_http(
     metrics_sock: socket.socket | None = None,
     connections_max: int = 10_000,
 ) -> AsyncIterator[None]:
-    """Serve on listening sockets; at the end finish what was begun, and answer it.
+    """Serve on listening sockets. On exit, answer the requests that have begun, and stop.
 
-    The metrics are on a socket of their own, or else, for this machine alone, on that of the API.
+    The metrics are served on `metrics_sock`. Without it the API's socket serves them, to clients on this machine only.
     """
     settings = bank.settings
     limits = ConnectionLimits(
         total=connections_max,
-        # Half of them, so that one address alone never keeps everybody out.
+        # At most half of all, so that one address alone cannot lock out all other clients.
         per_address=min(settings.connections_per_address, max(connections_max // 2, 1)),
         trusted=settings.trusted_proxies,
     )
     applications = [(build_application(bank, handler, public_metrics=metrics_sock is None), sock, limits)]
     if metrics_sock is not None:
-        # A scraper or two.
+        # Enough for a few scrapers.
         applications.append((build_metrics_application(bank), metrics_sock, ConnectionLimits(16, 16)))
     runners = []
     try:

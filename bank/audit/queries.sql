@@ -73,29 +73,29 @@ select count(*) from audit_logs;
 -- name: count_put_aside()$
 select count(*) from dead_letters where subscriber = 'audit' and redelivered_at is null;
 
--- name: page_of_all(before, most)
+-- name: page_of_all(before, max_rows)
 select number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values, ip_address,
        user_agent, created_at, hash
-from audit_logs where event_position < :before order by event_position desc limit :most;
+from audit_logs where event_position < :before order by event_position desc limit :max_rows;
 
--- name: page_of_entity(entity_id, entity_type, before, most)
+-- name: page_of_entity(entity_id, entity_type, before, max_rows)
 select number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values, ip_address,
        user_agent, created_at, hash
 from audit_logs
 where entity_id = :entity_id and (:entity_type::text is null or entity_type = :entity_type) and event_position < :before
-order by event_position desc limit :most;
+order by event_position desc limit :max_rows;
 
--- name: page_of_common_type(entity_type, before, most)
+-- name: page_of_common_type(entity_type, before, max_rows)
 -- Half of all rows are of such a type, so that a page of it is soon full on the way down the log.
 select number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values, ip_address,
        user_agent, created_at, hash
 from audit_logs where entity_type = :entity_type and event_position < :before
-order by event_position desc limit :most;
+order by event_position desc limit :max_rows;
 
--- name: page_of_rare_type(entity_type, before, most)
+-- name: page_of_rare_type(entity_type, before, max_rows)
 -- With the condition of the index in so many words, so that a plan for any type can use it.
 select number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values, ip_address,
        user_agent, created_at, hash
 from audit_logs
 where entity_type = :entity_type and entity_type not in ('Account', 'Transaction') and event_position < :before
-order by event_position desc limit :most;
+order by event_position desc limit :max_rows;

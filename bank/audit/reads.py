@@ -40,14 +40,14 @@ class AuditLog:
 
 
 async def trail_page(
-    snapshot: ReadSnapshot, *, entity_type: str | None, entity_id: UUID | None, before: int, most: int
+    snapshot: ReadSnapshot, *, entity_type: str | None, entity_id: UUID | None, before: int, max_rows: int
 ) -> list[AuditLog]:
-    """Return up to `most` rows of events below position `before`, latest first; of one entity, of a type, or of all."""
+    """Return up to `max_rows` rows of events before position `before`, newest first: of an entity, a type, or all."""
     if entity_id is not None:
-        rows = await snapshot.fetch(_OF_ENTITY, entity_id, entity_type, before, most)
+        rows = await snapshot.fetch(_OF_ENTITY, entity_id, entity_type, before, max_rows)
     elif entity_type is None:
-        rows = await snapshot.fetch(_OF_ALL, before, most)
+        rows = await snapshot.fetch(_OF_ALL, before, max_rows)
     else:
         query = _OF_COMMON_TYPE if entity_type in COMMON_TYPES else _OF_RARE_TYPE
-        rows = await snapshot.fetch(query, entity_type, before, most)
+        rows = await snapshot.fetch(query, entity_type, before, max_rows)
     return [AuditLog(*row) for row in rows]

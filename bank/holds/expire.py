@@ -35,7 +35,7 @@ def hold_expiry(ledger: Ledger, database: Database, clock: Clock, random: Random
 
 async def expire_once(ledger: Ledger, database: Database, clock: Clock) -> int:
     """Expire the holds whose time is over, one batch of them at most; return how many there were."""
-    expired = await expired_holds(database, now=clock.now(), most=BATCH_MAX)
+    expired = await expired_holds(database, now=clock.now(), max_rows=BATCH_MAX)
     commands = [
         Command(
             caller_id=None,

@@ -18,10 +18,10 @@ MAX_UUID = UUID(int=2**128 - 1)
 
 
 async def holds_of(
-    snapshot: ReadSnapshot, account_id: UUID, *, before: UUID = MAX_UUID, most: int = HOLDS_MAX
+    snapshot: ReadSnapshot, account_id: UUID, *, before: UUID = MAX_UUID, max_rows: int = HOLDS_MAX
 ) -> list[Any]:
-    """Return up to `most` holds on an account, newest first, that were made before the hold `before`."""
-    return await snapshot.fetch(_HOLDS_OF, account_id, before, most)
+    """Return up to `max_rows` holds on an account, newest first, that were made before the hold `before`."""
+    return await snapshot.fetch(_HOLDS_OF, account_id, before, max_rows)
 
 
 async def hold_accounts(database: Database, hold_id: UUID) -> tuple[UUID, ...]:
@@ -30,7 +30,7 @@ async def hold_accounts(database: Database, hold_id: UUID) -> tuple[UUID, ...]:
         return tuple(await _queries.hold_accounts(connection, id=hold_id) or ())
 
 
-async def expired_holds(database: Database, *, now: datetime, most: int) -> list[Any]:
-    """Return up to `most` holds whose time is over and that have not ended."""
+async def expired_holds(database: Database, *, now: datetime, max_rows: int) -> list[Any]:
+    """Return up to `max_rows` holds whose time is over and that have not ended."""
     async with database.connection() as connection:
-        return [row async for row in _queries.expired_holds(connection, now=now, most=most)]
+        return [row async for row in _queries.expired_holds(connection, now=now, max_rows=max_rows)]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from bank.accounts.days import count_days, forget_days
+from bank.accounts.days import count_days, delete_days
 from bank.clock import SystemClock, business_day
 from bank.events.event import EventMetadata, RecordedEvent
 from bank.identifiers import uuid7
@@ -107,7 +107,7 @@ async def test_other_events_are_not_counted_and_everything_can_be_forgotten(log:
     async with log.database.connection() as connection:
         await count_days(connection, others)
         assert [row["debited_minor"] for row in await all_days(log)] == [700]
-        await forget_days(connection)
+        await delete_days(connection)
     assert await all_days(log) == []
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from bank.accounts.open import ACCOUNTS_PER_USER_MAX, Opening, open_account
+from bank.accounts.open import ACCOUNTS_PER_USER_MAX, OpenAccountResult, open_account
 from bank.cache.values import Tag
 from bank.clock import SystemClock
 from bank.events.event import DomainEvent
@@ -34,7 +34,7 @@ class Counter:
     async def record(self, event: DomainEvent) -> None:
         self.recorded.append(event)
 
-    async def open(self, key: str = "k", currency: str = "BRL", user_id: UUID | None = None) -> Opening:
+    async def open(self, key: str = "k", currency: str = "BRL", user_id: UUID | None = None) -> OpenAccountResult:
         work = Work(self.books.database, self.books.bus, SystemClock())
         user_id = user_id or self.books.owner_id
         return await open_account(work, self, self, user_id=user_id, key=key, currency=currency)  # type: ignore[arg-type]  # alike
@@ -50,12 +50,12 @@ class Counter:
         return [(row["event_type"], json.loads(row["event_data"])) for row in rows]
 
 
-def account_of(opening: Opening) -> Account:
+def account_of(opening: OpenAccountResult) -> Account:
     assert isinstance(opening.result, Account)
     return opening.result
 
 
-def code_of(opening: Opening) -> tuple[str, tuple[str, ...] | None]:
+def code_of(opening: OpenAccountResult) -> tuple[str, tuple[str, ...] | None]:
     assert isinstance(opening.result, Refusal)
     return opening.result.code, opening.result.field
 

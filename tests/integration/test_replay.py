@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from bank.accounts.days import count_days, forget_days
+from bank.accounts.days import count_days, delete_days
 from bank.clock import SystemClock
 from bank.errors import BadInput
 from bank.events.dispatch import RetryLater, Subscriber
@@ -214,7 +214,7 @@ async def test_only_a_projection_is_rebuilt(log: Log) -> None:
         await again(log).rebuild(progress=unseen)
 
 
-DAYS = Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=forget_days)
+DAYS = Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=delete_days)
 
 
 async def days(log: Log) -> list[tuple[Any, ...]]:

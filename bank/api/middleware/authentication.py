@@ -1,4 +1,4 @@
-"""Authentication of a request by its bearer token (RFC 6750); whether the session is still open is checked later."""
+"""Authentication of a request by its bearer token (RFC 6750); the request handler checks if the session is open."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from bank.telemetry.context import enter_actor
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """The result: the caller of a valid token, the error of an invalid one, or neither where there is no token."""
+    """The result: the caller of a valid token, the error of an invalid token, or neither if there is no token."""
 
     caller: Caller | None = None
     error: Unauthenticated | None = None
@@ -37,7 +37,7 @@ AUTHENTICATION = web.RequestKey("authentication", Authentication)
 def authenticate(
     tokens: AccessTokens,
 ) -> Middleware:
-    """Return the middleware that verifies access tokens. An invalid token is an error only where a caller matters."""
+    """Return the middleware that verifies access tokens. It stores the error of an invalid one for the handler."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -60,6 +60,6 @@ def _verify(headers: MultiMapping[str], tokens: AccessTokens) -> Authentication:
 
 
 def bearer_token(headers: MultiMapping[str]) -> str | None:
-    """Return the bearer token of a request, or None where there is none."""
+    """Return the bearer token of a request, or None."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None

@@ -1,6 +1,6 @@
 """The address of the client behind trusted proxies.
 
-Anybody can send `X-Forwarded-For`. Only the entries that trusted proxies have appended are believed.
+Any client can send `X-Forwarded-For`, so the bank uses only the entries that trusted proxies have appended (R17).
 """
 
 import re
@@ -38,36 +38,35 @@ def resolve_client_address(
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str | None:
-    """Return the address of whoever sent a request: the last one that is not a trusted proxy's.
+    """Return the address of the client: the last address on the way that is not a trusted proxy's.
 
-    `peer` is the address at the other end of the connection, `forwarded_for` the values of X-Forwarded-For. None where
-    there is no peer, as with a Unix socket.
+    `peer` is the address at the other end of the connection; `forwarded_for` has the values of X-Forwarded-For. The
+    result is None without a peer, as with a Unix socket.
     """
     address = read_address(peer or "")
     if address is None:
         return peer
     if trusted:
-        # An empty element says nothing (RFC 9110, 5.6.1).
+        # Empty elements are ignored (RFC 9110, section 5.6.1).
         hops = [hop for value in forwarded_for for hop in value.split(",") if hop.strip()]
         while any(address in network for network in trusted) and hops:
-            # A proxy that names no address is the last that can be told.
-            before = read_address(hops.pop())
-            if before is None:
-                break
-            address = before
+            previous = read_address(hops.pop())
+            if previous is None:
+                break  # a proxy appended something else than an address: its own address is the last known one
+            address = previous
     return str(address)
 
 
 @lru_cache(maxsize=4096)
 def read_address(text: str) -> Address | None:
-    """Return an address, without port, brackets or zone; None for any other text."""
+    """Return the address in a text, without port, brackets or zone; None for any other text."""
     text = text.strip()
     if (parts := _WITH_PORT.fullmatch(text)) is not None:
         text = parts["v6"] or parts["v4"]
     try:
-        # A zone (fe80::1%eth0) means something to the proxy alone.
+        # A zone (fe80::1%eth0) has a meaning only on the proxy's machine.
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    # A dual-stack socket sees a.b.c.d as ::ffff:a.b.c.d.
+    # A dual-stack socket reports a.b.c.d as ::ffff:a.b.c.d.
     return getattr(address, "ipv4_mapped", None) or address

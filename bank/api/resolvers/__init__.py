@@ -1,1 +1,1 @@
-"""Resolvers: parse, call, shape. One file per noun of the schema."""
+"""Resolvers: parse the arguments, call a use case, serialize the result. One file per noun of the schema."""

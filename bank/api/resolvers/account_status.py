@@ -1,4 +1,4 @@
-"""Mutations of an account itself: freeze, unfreeze, close, limit."""
+"""Mutations that change an account but move no money: freeze, unfreeze, close, set limits."""
 
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ async def resolve_freeze_account(
 ) -> JsonObject:
     """Stop all postings on an account; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
-    account_id = await _named(context, given)
+    account_id = await _account_id(context, given)
     return _serialize(await context.bank.states.freeze(account_id, reason=given["reason"], by=caller.user_id))
 
 
@@ -31,7 +31,7 @@ async def resolve_unfreeze_account(
 ) -> JsonObject:
     """Allow postings on a frozen account again; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
-    account_id = await _named(context, given)
+    account_id = await _account_id(context, given)
     return _serialize(await context.bank.states.unfreeze(account_id, reason=given["reason"], by=caller.user_id))
 
 
@@ -39,7 +39,7 @@ async def resolve_unfreeze_account(
 async def resolve_close_account(
     _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Close an empty account of the caller's; staff, any."""
+    """Close an empty account of the caller's; staff may close any empty account."""
     caller = context.authenticated_caller
     owner_id = None if caller.is_staff else caller.user_id
     account_id = read_id(arguments["input"]["accountId"]) or NIL_UUID
@@ -50,7 +50,7 @@ async def resolve_close_account(
 async def resolve_set_account_limits(
     _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Give an account limits of its own; staff only."""
+    """Set the limits of one account; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
     limits: list[int | UnsetType | None] = []
     for name in ("perTransfer", "perDay"):
@@ -59,7 +59,7 @@ async def resolve_set_account_limits(
             context.record_refusal("setAccountLimits", limit.code)
             return _serialize(limit)
         limits.append(limit)
-    account_id = await _named(context, given)
+    account_id = await _account_id(context, given)
     transfer_minor, daily_minor = limits
     return _serialize(
         await context.bank.states.limit(
@@ -68,7 +68,7 @@ async def resolve_set_account_limits(
     )
 
 
-async def _named(context: ResolverContext, given: JsonObject) -> UUID:
+async def _account_id(context: ResolverContext, given: JsonObject) -> UUID:
     return await context.bank.directory.id_of(given["accountNumber"]) or NIL_UUID
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from bank.accounts.cached import account_tag
 from bank.accounts.days import days_of
-from bank.accounts.history import history_page, position_before
+from bank.accounts.history import balance_before, history_page
 from bank.accounts.open import open_account
 from bank.accounts.reads import find_account
 from bank.api.authorization import Access, resolver
@@ -29,9 +29,9 @@ from bank.identity.tokens import Caller
 from bank.ledger.model import Account
 from bank.refusal import Refusal
 
-# Times are in microseconds: what was at an instant is what was before the next one.
+# Times have microseconds, so that the balance at a time is the balance before the next microsecond.
 _TICK = timedelta(microseconds=1)
-# A quarter of a year, whichever: as much as a person compares, and no more rows than a page.
+# The longest quarter of a year: as much as a person compares, and no more rows than a page.
 DAYS_MAX = 92
 
 
@@ -60,14 +60,15 @@ async def resolve_account(
     account, is_cached = await _find(context, account_id) if account_id else (None, False)
     if account is None or account.user_id is None:
         if account_id is not None and not caller.is_staff:
-            _refuse(context, caller, None)
+            _record_refused_read(context, caller, None)
         return None
     if account.user_id != caller.user_id:
         context.cacheable = False
         if not caller.is_staff:
-            _refuse(context, caller, account.id)
+            _record_refused_read(context, caller, account.id)
             if is_cached:
-                # A look for nobody's account ends in the database; a response must not take less time for another's.
+                # The search for an account that does not exist reads the database. The response for another customer's
+                # cached account must not be faster, or its time would show that the account exists.
                 await find_account(context.snapshot, account.id)
             return None
         context.pending_events.append(
@@ -83,8 +84,8 @@ async def resolve_account(
     return serialize_account(account)
 
 
-def _refuse(context: ResolverContext, caller: Caller, account_id: UUID | None) -> None:
-    """Record that an account was not shown. The answer does not tell whether there is one; the record does."""
+def _record_refused_read(context: ResolverContext, caller: Caller, account_id: UUID | None) -> None:
+    """Record that the caller may not see an account. The response does not show if it exists; the event does."""
     context.cacheable = False
     context.pending_events.append(
         ActionRefusedEvent(
@@ -98,7 +99,7 @@ def _refuse(context: ResolverContext, caller: Caller, account_id: UUID | None) -
 
 
 async def _find(context: ResolverContext, account_id: UUID) -> tuple[Account | None, bool]:
-    """Return an account, and whether it is the cached one."""
+    """Return an account, and whether it comes from the cache."""
     if context.reads_cache and context.is_one_account:
         account = await context.bank.accounts.find(account_id)
         if account is not None:
@@ -110,11 +111,12 @@ async def _find(context: ResolverContext, account_id: UUID) -> tuple[Account | N
 async def resolve_transactions(
     parent: JsonObject, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Return a page of an account's history, newest first, as of the instant that the account was read in."""
+    """Return a page of an account's history, newest first, as of the instant at which the account was read."""
     first, after, account = page_size(arguments), arguments.get("after"), parent["account"]
-    # The account's version is that of its newest entry: page and balance are of one instant, in a replayed answer too.
+    # The account's version is the one of its newest entry, so that page and balance are as of one instant, also in a
+    # replayed response.
     before = account.version + 1 if after is None else read_cursor(after)
-    rows = await history_page(context.snapshot, account.id, before=before, most=first + 1)
+    rows = await history_page(context.snapshot, account.id, before=before, max_rows=first + 1)
     return _serialize_page(rows, first, is_first=after is None)
 
 
@@ -125,8 +127,8 @@ async def resolve_balance_at(
     """Return an account's balance at an instant, from its entries alone."""
     account, at = parent["account"], arguments["at"]
     _require_past(context, at, "at")
-    position = await position_before(context.snapshot, account.id, at + _TICK)
-    return serialize_money(position.balance_minor, account.currency)
+    past = await balance_before(context.snapshot, account.id, at + _TICK)
+    return serialize_money(past.balance_minor, account.currency)
 
 
 @resolver("Account.statement", Access.PARENT)
@@ -139,11 +141,11 @@ async def resolve_statement(
     _require_past(context, end, "to")
     if begin > end:
         raise BadInput("from must not be after to.")
-    opening = await position_before(context.snapshot, account.id, begin)
-    closing = await position_before(context.snapshot, account.id, end)
+    opening = await balance_before(context.snapshot, account.id, begin)
+    closing = await balance_before(context.snapshot, account.id, end)
     before = closing.version + 1 if after is None else min(read_cursor(after), closing.version + 1)
     rows = await history_page(
-        context.snapshot, account.id, after=opening.version, before=before, most=first + 1
+        context.snapshot, account.id, after=opening.version, before=before, max_rows=first + 1
     )  # fmt: skip
     return {
         "openingBalance": serialize_money(opening.balance_minor, account.currency),
@@ -156,8 +158,9 @@ async def resolve_statement(
 async def resolve_days(
     parent: JsonObject, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> list[JsonObject]:
-    """Return what moved on an account on each of some days."""
-    # A projection follows the account by a moment: under the account's version an answer could be kept from before it.
+    """Return the debits, credits and closing balance of an account on each day of a range."""
+    # The projection is updated a moment after the account. A response cached under the account's new version could
+    # still contain the old days.
     context.cacheable = False
     first, last = arguments["from"], arguments["to"]
     if not timedelta(0) <= last - first < timedelta(days=DAYS_MAX):
@@ -171,17 +174,17 @@ async def resolve_days(
 async def resolve_limits(
     parent: JsonObject, _arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Return how much may leave an account."""
-    # What is left of today grows at midnight, and nothing tells a cached answer so.
+    """Return the limits of an account, and the amount that may still leave it today."""
+    # `leftToday` changes at midnight without a change of the account's version, so that the response is not cached.
     context.cacheable = False
     account, terms = parent["account"], context.bank.terms
-    at_once = terms.transfer_limit_minor if account.transfer_limit_minor is None else account.transfer_limit_minor
-    a_day = terms.daily_limit_minor if account.daily_limit_minor is None else account.daily_limit_minor
+    per_transfer = terms.transfer_limit_minor if account.transfer_limit_minor is None else account.transfer_limit_minor
+    per_day = terms.daily_limit_minor if account.daily_limit_minor is None else account.daily_limit_minor
     spent_minor = account.spent_minor_on(business_day(context.bank.clock.now()))
     return {
-        "perTransfer": serialize_money(at_once, account.currency),
-        "perDay": serialize_money(a_day, account.currency),
-        "leftToday": serialize_money(max(0, a_day - spent_minor), account.currency),
+        "perTransfer": serialize_money(per_transfer, account.currency),
+        "perDay": serialize_money(per_day, account.currency),
+        "leftToday": serialize_money(max(0, per_day - spent_minor), account.currency),
     }
 
 
@@ -232,12 +235,12 @@ async def resolve_open_account(_parent: Any, arguments: JsonObject, context: Res
     """Open an account for the caller."""
     caller, given, bank = context.authenticated_caller, arguments["input"], context.bank
     key, currency = given["idempotencyKey"], given["currency"]
-    if malformed := check_key(key):
-        context.record_refusal("openAccount", malformed.code)
-        return serialize_refusal(malformed, ("account",), replayed=False)
-    opening = await open_account(
+    if invalid_key := check_key(key):
+        context.record_refusal("openAccount", invalid_key.code)
+        return serialize_refusal(invalid_key, ("account",), replayed=False)
+    opened = await open_account(
         bank.work, bank.recorder, bank.values, user_id=caller.user_id, key=key, currency=currency
     )
-    if isinstance(opening.result, Refusal):
-        return serialize_refusal(opening.result, ("account",), replayed=opening.replayed)
-    return {"account": serialize_account(opening.result), "replayed": opening.replayed, "userErrors": []}
+    if isinstance(opened.result, Refusal):
+        return serialize_refusal(opened.result, ("account",), replayed=opened.replayed)
+    return {"account": serialize_account(opened.result), "replayed": opened.replayed, "userErrors": []}

@@ -14,7 +14,7 @@ PAGE_DEFAULT = 20
 
 @resolver("Query.auditLogs", Access.ADMIN)
 async def resolve_audit_logs(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
-    """Return a page of the audit trail, latest first; administrators only."""
+    """Return a page of the audit trail, newest first; administrators only."""
     caller = context.authenticated_caller
     limit, after = arguments.get("limit"), arguments.get("after")
     limit = PAGE_DEFAULT if limit is None else limit
@@ -22,7 +22,8 @@ async def resolve_audit_logs(_parent: Any, arguments: JsonObject, context: Resol
         raise BadInput(f"limit must be 1 to {PAGE_MAX}.")
     before = NEWEST if after is None else read_cursor(after)
     entity_type, given_id = arguments.get("entityType"), arguments.get("entityId")
-    # An empty page would say that nothing happened to what there cannot be; a String, for clients of the first schema.
+    # An unknown type is an error, since an empty page would mean that nothing happened to such entities. The argument
+    # is a String and not an enum for compatibility with the first schema.
     if entity_type is not None and entity_type not in ENTITY_TYPES:
         raise BadInput(f"entityType is one of {', '.join(ENTITY_TYPES)}.")
     entity_id = None if given_id is None else read_id(given_id)
@@ -38,7 +39,7 @@ async def resolve_audit_logs(_parent: Any, arguments: JsonObject, context: Resol
         )
     )
     rows = await trail_page(
-        context.snapshot, entity_type=entity_type, entity_id=entity_id, before=before, most=limit + 1
+        context.snapshot, entity_type=entity_type, entity_id=entity_id, before=before, max_rows=limit + 1
     )
     edges = [{"cursor": write_cursor(row.event_position), "node": _serialize(row)} for row in rows[:limit]]
     return serialize_page(edges, has_next=len(rows) > limit, is_first=after is None)

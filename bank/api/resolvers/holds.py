@@ -1,4 +1,4 @@
-"""Holds, and reversals: what happens to money after it was promised or moved."""
+"""Holds and reversals."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from bank.transfers.reverse import Reverse, reverse
 async def resolve_authorize_hold(
     _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Set money aside on an account of the caller's."""
+    """Place a hold on an account of the caller's."""
     caller, given = context.authenticated_caller, arguments["input"]
     command = AuthorizeHold(
         caller_id=caller.user_id,
@@ -49,7 +49,7 @@ async def resolve_authorize_hold(
 
 @resolver("Mutation.captureHold", Access.CALLER)
 async def resolve_capture_hold(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
-    """Move what is held for an account of the caller's; staff, for any."""
+    """Move the held money to an account of the caller's; staff may capture any hold."""
     caller, given = context.authenticated_caller, arguments["input"]
     amount = given.get("amount") or {}
     command = CaptureHold(
@@ -65,7 +65,7 @@ async def resolve_capture_hold(_parent: Any, arguments: JsonObject, context: Res
 
 @resolver("Mutation.releaseHold", Access.CALLER)
 async def resolve_release_hold(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
-    """Give up what is held for an account of the caller's; staff, for any."""
+    """Release a hold for an account of the caller's; staff may release any hold."""
     caller, given = context.authenticated_caller, arguments["input"]
     command = ReleaseHold(
         caller_id=caller.user_id,
@@ -80,7 +80,7 @@ async def resolve_release_hold(_parent: Any, arguments: JsonObject, context: Res
 async def resolve_reverse_transaction(
     _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Give money back that the caller has received; staff, any."""
+    """Move back money that the caller has received; staff may reverse any transaction."""
     caller, given = context.authenticated_caller, arguments["input"]
     amount = given.get("amount") or {}
     command = Reverse(
@@ -103,7 +103,7 @@ async def resolve_reverse_transaction(
 async def resolve_holds(
     parent: JsonObject, _arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> list[JsonObject]:
-    """Return the holds on an account, the latest first."""
+    """Return the holds on an account, newest first."""
     return [serialize_hold(row) for row in await holds_of(context.snapshot, parent["account"].id)]
 
 
@@ -111,12 +111,12 @@ async def resolve_holds(
 async def resolve_hold_page(
     parent: JsonObject, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Return a page of the holds on an account, the latest first."""
+    """Return a page of the holds on an account, newest first."""
     first, after = page_size(arguments), arguments.get("after")
     before = MAX_UUID if after is None else read_id(after)
     if before is None:
         raise BadInput("after is not a cursor of this connection.")
-    rows = await holds_of(context.snapshot, parent["account"].id, before=before, most=first + 1)
+    rows = await holds_of(context.snapshot, parent["account"].id, before=before, max_rows=first + 1)
     edges = [{"cursor": str(row["id"]), "node": serialize_hold(row)} for row in rows[:first]]
     return serialize_page(edges, has_next=len(rows) > first, is_first=after is None)
 

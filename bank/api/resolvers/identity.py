@@ -54,7 +54,7 @@ async def resolve_me(_parent: Any, _arguments: JsonObject, context: ResolverCont
 async def resolve_accounts(
     parent: JsonObject, _arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> list[JsonObject]:
-    """Return every account of a user, all as of one instant."""
+    """Return every account of a user, as of one instant."""
     accounts = await accounts_of(context.snapshot, parent["user"].id)
     for account in accounts:
         context.depends_on(account_tag(account))
@@ -76,7 +76,7 @@ async def resolve_register(_parent: Any, arguments: JsonObject, context: Resolve
 
 @resolver("Mutation.login", Access.ANYONE)
 async def resolve_login(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
-    """Begin a session."""
+    """Log in: begin a session."""
     given = arguments["input"]
     return _serialize_tokens(await context.bank.sessions.log_in(given["email"], given["password"]))
 
@@ -85,7 +85,7 @@ async def resolve_login(_parent: Any, arguments: JsonObject, context: ResolverCo
 async def resolve_refresh_session(
     _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Trade a refresh token."""
+    """Exchange a refresh token for a new pair of tokens."""
     return _serialize_tokens(await context.bank.sessions.refresh(arguments["input"]["refreshToken"]))
 
 

@@ -1,4 +1,4 @@
-"""Transfers, single and in lists; deposits and withdrawals."""
+"""Transfers, single and in batches; deposits and withdrawals."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def resolve_transfer(_parent: Any, arguments: JsonObject, context: Resolve
 async def resolve_transfer_batch(
     _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
-    """Move money several times, all or nothing or each by itself."""
+    """Move money several times: all or none of the transfers, or each independently."""
     caller, given = context.authenticated_caller, arguments["input"]
     key = given["idempotencyKey"]
     command = SubmitTransferBatch(
@@ -48,7 +48,7 @@ async def resolve_transfer_batch(
         assert isinstance(outcome.result, Refusal)
         return serialize_refusal(outcome.result, ("results",), replayed=outcome.replayed)
     results = [
-        serialize_result(item, ("input", "transfers", str(place))) for place, item in enumerate(outcome.result.items)
+        serialize_result(item, ("input", "transfers", str(index))) for index, item in enumerate(outcome.result.items)
     ]
     return {"results": results, "replayed": outcome.replayed, "userErrors": []}
 
@@ -71,7 +71,7 @@ async def resolve_deposit(_parent: Any, arguments: JsonObject, context: Resolver
 
 @resolver("Mutation.withdraw", Access.CALLER)
 async def resolve_withdraw(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
-    """Take money out of the bank, from an account of the caller's; staff, from any."""
+    """Take money out of the bank from an account of the caller's; staff may use any account."""
     caller, given = context.authenticated_caller, arguments["input"]
     command = SubmitWithdrawal(
         caller_id=caller.user_id,
@@ -100,21 +100,21 @@ async def _read_transfer(context: ResolverContext, caller: Caller, given: JsonOb
 
 
 def serialize_outcome(outcome: Outcome) -> JsonObject:
-    """Return what became of a posting as the payload of its mutation."""
+    """Return the outcome of a posting as the payload of its mutation."""
     assert isinstance(outcome.result, Receipt | Refusal)
     return {**serialize_result(outcome.result), "replayed": outcome.replayed}
 
 
-def serialize_result(result: Receipt | Refusal, place: tuple[str, ...] = ("input",)) -> JsonObject:
-    """Return what became of one posting: the transaction, or why there is none. `place` is where it was asked for."""
+def serialize_result(result: Receipt | Refusal, path: tuple[str, ...] = ("input",)) -> JsonObject:
+    """Return the receipt or the refusal of one posting as a payload. `path` is the place of its input."""
     if isinstance(result, Refusal):
         return {
             "transaction": None,
             "balanceAfter": None,
             "fee": None,
-            "userErrors": serialize_user_errors(result, place),
+            "userErrors": serialize_user_errors(result, path),
         }
-    # Who asks sees the side that is theirs.
+    # A deposit shows the balance of the account that receives it, every other posting that of the debited account.
     after_minor = (
         result.credit_balance_after_minor if result.kind == "DEPOSIT" else result.debit_balance_after_minor
     )  # fmt: skip
