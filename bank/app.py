@@ -14,11 +14,11 @@ from bank.accounts.reads import AccountDirectory
 from bank.accounts.state import AccountStates
 from bank.audit.sign import Signer, load_signing_config
 from bank.background import BackgroundLoop, BackgroundTasks
-from bank.cache.answers import ResponseCache
+from bank.cache.broadcast import CHANNEL as CACHE_CHANNEL
+from bank.cache.broadcast import InvalidationBroadcast
 from bank.cache.membership import CacheMembership
-from bank.cache.notices import CHANNEL as CACHE_CHANNEL
-from bank.cache.notices import InvalidationBroadcast
 from bank.cache.redis import CacheServer
+from bank.cache.response_cache import ResponseCache
 from bank.cache.session_marks import SessionMarks
 from bank.cache.trust import CacheTrust
 from bank.cache.values import ValueCache
@@ -52,10 +52,10 @@ class Bank:
     clock: Clock
     database: Database
     cache_server: CacheServer
-    answers: ResponseCache
+    responses: ResponseCache
     values: ValueCache
     marks: SessionMarks
-    notices: InvalidationBroadcast
+    broadcast: InvalidationBroadcast
     membership: CacheMembership
     accounts: AccountCache
     directory: AccountDirectory
@@ -90,10 +90,12 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     )
     trust, owner = CacheTrust(), uuid4()
     cache_server = CacheServer(settings.redis_url, timeout_ms=settings.redis_timeout_ms, trust=trust)
-    notices = InvalidationBroadcast(database, owner)
-    membership = CacheMembership(trust, server=cache_server, database=database, worker=owner, told_by=CACHE_SUBSCRIBER)
-    values = ValueCache(cache_server, notices.tell, membership.start_over)
-    marks = SessionMarks(values, settings.token_secret.get_secret_value(), clock, notices.tell)
+    broadcast = InvalidationBroadcast(database, owner)
+    membership = CacheMembership(
+        trust, server=cache_server, database=database, worker=owner, subscriber=CACHE_SUBSCRIBER
+    )
+    values = ValueCache(cache_server, broadcast.send, membership.start_over)
+    marks = SessionMarks(values, settings.token_secret.get_secret_value(), clock, broadcast.send)
     accounts = AccountCache(values)
     bus = Bus()
     work = Work(database, bus, clock)
@@ -110,10 +112,10 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         clock=clock,
         database=database,
         cache_server=cache_server,
-        answers=ResponseCache(cache_server),
+        responses=ResponseCache(cache_server),
         values=values,
         marks=marks,
-        notices=notices,
+        broadcast=broadcast,
         membership=membership,
         accounts=accounts,
         directory=AccountDirectory(database),
@@ -153,7 +155,7 @@ def _signer(settings: Settings, database: Database, clock: Clock, deliveries: tu
         database=database,
         clock=clock,
         interval_s=settings.audit_interval_s,
-        is_ours=lambda: audit.position is not None,
+        writes_chain=lambda: audit.position is not None,
     )
 
 
@@ -173,9 +175,11 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             url=bank.settings.database_url,
             bus=bank.bus,
             leases=bank.leases,
-            hears={CACHE_CHANNEL: partial(bank.notices.hear, lambda tags: bank.values.defer(bank.marks.hear(tags)))},
+            hears={
+                CACHE_CHANNEL: partial(bank.broadcast.receive, lambda tags: bank.values.defer(bank.marks.receive(tags)))
+            },
             heartbeat=bank.membership,
-            listens=bank.marks.listens,
+            listens=bank.marks.set_listening_since,
         )
         loops = [
             bank.ledger.loop,

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from bank.accounts.reads import queries
-from bank.cache.values import Tag, ValueCache
+from bank.cache.values import CacheTag, ValueCache
 from bank.events.dispatch import RetryLater
 from bank.events.event import RecordedEvent
 from bank.events.types.accounts import (
@@ -37,14 +37,14 @@ BALANCE_TTL_S = 5 * 60
 PROFILE_TTL_S = 60 * 60
 
 
-def account_tag(account: Account) -> Tag:
+def account_tag(account: Account) -> CacheTag:
     """Return the tag of responses that depend on this account. It contains the account itself."""
-    return Tag(_key(account.id), account.revision, BALANCE_TTL_S, msgspec.json.encode(account))
+    return CacheTag(_key(account.id), account.revision, BALANCE_TTL_S, msgspec.json.encode(account))
 
 
-def owner_tag(user_id: UUID, version: int) -> Tag:
+def owner_tag(user_id: UUID, version: int) -> CacheTag:
     """Return the tag of responses that depend on a user's profile or list of accounts."""
-    return Tag(f"user:{user_id}", version, PROFILE_TTL_S)
+    return CacheTag(f"user:{user_id}", version, PROFILE_TTL_S)
 
 
 def _key(account_id: UUID) -> str:
@@ -68,7 +68,7 @@ class AccountCache:
         except Exception:
             logger.exception("write_through_broken")
             await self._values.invalidate(
-                [Tag(_key(account.id), account.revision, BALANCE_TTL_S) for account in accounts]
+                [CacheTag(_key(account.id), account.revision, BALANCE_TTL_S) for account in accounts]
             )
         else:
             await self._values.put(tags)
@@ -86,7 +86,7 @@ class AccountCache:
         """
         ids = {recorded.event.account_id for recorded in events if isinstance(recorded.event, AccountEvent | HoldEvent)}
         tags = [
-            Tag(_key(row["id"]), row["revision"], BALANCE_TTL_S)
+            CacheTag(_key(row["id"]), row["revision"], BALANCE_TTL_S)
             async for row in queries.revisions(connection, ids=list(ids))
         ]
         owners = {recorded.event.owner_id for recorded in events if isinstance(recorded.event, AccountCreatedEvent)}

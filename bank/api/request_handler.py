@@ -13,7 +13,7 @@ from bank.api.refused_actions import MethodNotAllowed, refused_actions
 from bank.api.resolver_context import HISTORICAL_FIELDS, ResolverContext
 from bank.app import Bank
 from bank.background import BackgroundTasks
-from bank.cache.answers import AWAY, CacheLookup, response_key
+from bank.cache.response_cache import REDIS_UNAVAILABLE, CacheLookup, response_key
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError
 from bank.events.event import DomainEvent
@@ -175,8 +175,8 @@ class GraphQLRequestHandler:
         if not exchange.is_cacheable:
             return CacheLookup(await self._bank.values.session_mark(caller.session_id), "bypass")
         if self._bank.values.has_deferred and not await self._bank.values.flush_deferred():
-            return AWAY
-        return await self._bank.answers.look_up(key, caller.session_id)
+            return REDIS_UNAVAILABLE
+        return await self._bank.responses.look_up(key, caller.session_id)
 
     async def _execute_and_record(
         self, exchange: _Exchange, *, use_cache: bool
@@ -224,7 +224,7 @@ class GraphQLRequestHandler:
 
     def _fill(self, key: str, lease: str, body: bytes, context: ResolverContext) -> None:
         # The response does not wait for the fill. Until it is done, a repeated request reads the database again.
-        self._fills.start("fill_cache", self._bank.answers.fill(key, lease, body, list(context.tags.values())))
+        self._fills.start("fill_cache", self._bank.responses.fill(key, lease, body, list(context.tags.values())))
 
 
 def _count(result: str, operation: str, database_s: float) -> None:

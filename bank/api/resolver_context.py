@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bank.app import Bank
-from bank.cache.values import Tag
+from bank.cache.values import CacheTag
 from bank.database.snapshot import ReadSnapshot
 from bank.events.event import DomainEvent
 from bank.events.types.audit import ActionRefusedEvent
@@ -33,7 +33,7 @@ class ResolverContext:
     reads_cache: bool
     cacheable: bool
     asked_at: datetime
-    tags: dict[str, Tag] = field(default_factory=dict)
+    tags: dict[str, CacheTag] = field(default_factory=dict)
     pending_events: list[DomainEvent] = field(default_factory=list)
 
     @property
@@ -51,7 +51,7 @@ class ResolverContext:
             )
         )
 
-    def depends_on(self, tag: Tag) -> None:
+    def depends_on(self, tag: CacheTag) -> None:
         """Add a tag to those that the response depends on."""
         self.tags[tag.key] = tag
 

@@ -1,4 +1,4 @@
-"""The meaning of an event to an auditor: the action, and the values before it and after it."""
+"""Descriptions of events for the audit trail: the action, and the values before and after it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,23 +28,24 @@ from bank.events.types.transactions import TransactionCompletedEvent, Transactio
 from bank.events.types.users import UserRegisteredEvent, UserRoleChangedEvent
 
 Description = tuple[str, str | None, str]
-"""The action in the words of S6 (CREATE, UPDATE, …), and as JSON the old values, where there are any, and the new."""
+"""The action, named as in S6 (CREATE, UPDATE, …), the old values as JSON or None, and the new values as JSON."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def describe(event: DomainEvent) -> Description:
-    """Return what the audit trail says of an event."""
-    return DESCRIBED[type(event)](event)
+    """Return the description of an event for its audit row."""
+    return DESCRIPTIONS[type(event)](event)
 
 
-def _all(action: str) -> Callable[[DomainEvent], Description]:
-    """Make a description in which everything that the event says is new."""
+def _all_new(action: str) -> Callable[[DomainEvent], Description]:
+    """Return a description function that has every field of the event as a new value."""
     return lambda event: (action, None, _encode(event).decode())
 
 
 def _balance_updated(event: BalanceUpdatedEvent) -> Description:
-    # By hand: half of all rows are of this kind, and this takes a fifth of what encoding two dictionaries takes.
+    # Formatted by hand, because half of all rows are of this type: it takes a fifth of the time of encoding two
+    # dictionaries.
     before_minor = event.balance_minor - event.change_minor
     return (
         "UPDATE",
@@ -53,12 +54,12 @@ def _balance_updated(event: BalanceUpdatedEvent) -> Description:
     )
 
 
-def _status(old: str, new: str, *told: str, everything: bool = False) -> Callable[[DomainEvent], Description]:
-    """Make a description of another status; `told` are the fields that go with the new one."""
+def _status(old: str, new: str, *names: str, every_field: bool = False) -> Callable[[DomainEvent], Description]:
+    """Return a description function for a change of status; `names` are further fields that are new values."""
 
     def describe_status(event: DomainEvent) -> Description:
         values = msgspec.to_builtins(event)
-        fields = values if everything else {name: values[name] for name in told}
+        fields = values if every_field else {name: values[name] for name in names}
         return "UPDATE", _json({"status": old}), _json({"status": new, **fields})
 
     return describe_status
@@ -78,28 +79,28 @@ def _json(values: dict[str, Any]) -> str:
     return _encode(values).decode()
 
 
-DESCRIBED: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
-    UserRegisteredEvent: _all("CREATE"),
-    AccountCreatedEvent: _all("CREATE"),
-    TransactionInitiatedEvent: _all("CREATE"),
-    TransactionCompletedEvent: _all("COMPLETE"),
+DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
+    UserRegisteredEvent: _all_new("CREATE"),
+    AccountCreatedEvent: _all_new("CREATE"),
+    TransactionInitiatedEvent: _all_new("CREATE"),
+    TransactionCompletedEvent: _all_new("COMPLETE"),
     BalanceUpdatedEvent: _balance_updated,
     AccountFrozenEvent: _status("ACTIVE", "FROZEN", "reason"),
     AccountUnfrozenEvent: _status("FROZEN", "ACTIVE", "reason"),
     AccountClosedEvent: _status("ACTIVE", "CLOSED"),
     AccountLimitsChangedEvent: _limits_changed,
-    HoldAuthorizedEvent: _all("CREATE"),
-    HoldCapturedEvent: _status("AUTHORIZED", "CAPTURED", everything=True),
-    HoldReleasedEvent: _status("AUTHORIZED", "RELEASED", everything=True),
-    HoldExpiredEvent: _status("AUTHORIZED", "EXPIRED", everything=True),
-    ActionRefusedEvent: _all("REFUSE"),
-    UserLoggedInEvent: _all("LOGIN"),
-    LoginFailedEvent: _all("LOGIN_FAILED"),
-    UserLoggedOutEvent: _all("LOGOUT"),
-    SessionRefreshedEvent: _all("REFRESH"),
-    RefreshTokenReusedEvent: _all("CLOSE_SESSION"),
+    HoldAuthorizedEvent: _all_new("CREATE"),
+    HoldCapturedEvent: _status("AUTHORIZED", "CAPTURED", every_field=True),
+    HoldReleasedEvent: _status("AUTHORIZED", "RELEASED", every_field=True),
+    HoldExpiredEvent: _status("AUTHORIZED", "EXPIRED", every_field=True),
+    ActionRefusedEvent: _all_new("REFUSE"),
+    UserLoggedInEvent: _all_new("LOGIN"),
+    LoginFailedEvent: _all_new("LOGIN_FAILED"),
+    UserLoggedOutEvent: _all_new("LOGOUT"),
+    SessionRefreshedEvent: _all_new("REFRESH"),
+    RefreshTokenReusedEvent: _all_new("CLOSE_SESSION"),
     UserRoleChangedEvent: _role_changed,
-    StaffReadEvent: _all("READ"),
-    KeysForgottenEvent: _all("DELETE"),
+    StaffReadEvent: _all_new("READ"),
+    KeysForgottenEvent: _all_new("DELETE"),
 }
-"""Every event type: an auditor is told of all of them."""
+"""The description function of every event type: each event has an audit row."""

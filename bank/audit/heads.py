@@ -1,7 +1,7 @@
-"""Signed heads of the audit chain, in a file outside of the database: a chain written anew does not fit to them.
+"""Signed heads of the audit chain, in a file outside of the database. They prove if the chain was rewritten.
 
-One JSON object a line, appended and never changed: the number and hash of the audit row that was the last at that
-moment, the hash of the line before, and an Ed25519 signature over the line without its signature.
+The file has one JSON object a line; lines are appended and never changed. A line has the number and hash of the newest
+audit row at that time, the hash of the line before, and an Ed25519 signature over the line without its signature.
 """
 
 import fcntl
@@ -17,14 +17,14 @@ import msgspec
 from bank.audit.keys import PublicKeys, SigningKey
 from bank.errors import BadInput
 
-FIRST = "0" * 64
+FIRST_PREVIOUS = "0" * 64
 _SIGNATURE = b',"signature":"'
-# A line has some 400 bytes.
+# A line has about 400 bytes, so that the last line is within this length.
 _TAIL_BYTES = 4_096
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of the chain at a moment. `previous` is SHA-256 of the line before, `key` the id of the signing key."""
+    """The newest audit row at a time. `previous` is SHA-256 of the line before, `key` the id of the signing key."""
 
     number: int
     event_position: int
@@ -40,7 +40,7 @@ class _Signed(Head, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class LastLine:
-    """The last head of a file, and what the next line's `previous` has to be."""
+    """The last head of a file, and the hash of its line, which is the next line's `previous`."""
 
     head: Head
     digest: str
@@ -48,14 +48,14 @@ class LastLine:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The heads of a file that are what they should be, up to the first that is not; `fault` says what is wrong."""
+    """The valid heads of a file, up to the first invalid line; `fault` describes that line."""
 
     heads: tuple[Head, ...]
     fault: str | None = None
 
 
 def read_last(path: Path) -> LastLine | None:
-    """Return the last whole line of a file, or None where there is none. Raises `BadInput` where it is not a head."""
+    """Return the last complete line of a file, or None if it has none. Raises `BadInput` if the line is not a head."""
     try:
         with path.open("rb") as file:
             return _last_of(_tail(file.fileno())[0], path)
@@ -66,26 +66,26 @@ def read_last(path: Path) -> LastLine | None:
 def append_head(
     path: Path, key: SigningKey, *, after: LastLine | None, number: int, event_position: int, hash_: bytes, at: datetime
 ) -> Head | None:
-    """Sign a head and add it to the file, on the disk before this returns.
+    """Sign a head, append it to the file, and wait until it is on the disk.
 
-    None where `after` is no longer the last line: another process was faster.
+    Return None if `after` is no longer the last line, because another process has appended one.
     """
     is_new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        tail, torn_bytes = _tail(descriptor)
-        if _last_of(tail, path) != after:
+        last_line, incomplete_bytes = _tail(descriptor)
+        if _last_of(last_line, path) != after:
             return None
-        if torn_bytes:
-            # The machine died in the middle of a line, which nobody has been told of.
-            os.ftruncate(descriptor, os.fstat(descriptor).st_size - torn_bytes)
+        if incomplete_bytes:
+            # The machine crashed while it wrote this line. No caller has got it, so that it can be removed.
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - incomplete_bytes)
         head = Head(
             number=number,
             event_position=event_position,
             hash=hash_.hex(),
             at=at,
-            previous=after.digest if after else FIRST,
+            previous=after.digest if after else FIRST_PREVIOUS,
             key=key.id,
         )
         content = msgspec.json.encode(head)
@@ -101,17 +101,17 @@ def append_head(
 def read_heads(path: Path, keys: PublicKeys) -> Heads:
     """Read a file of heads and verify every line: its form, its signature, and the hash of the line before.
 
-    A last line without its end is left out: the machine died while it was written. Raises `BadInput` where the file
-    cannot be read.
+    An incomplete last line is ignored, since a crash of the machine can leave one. Raises `BadInput` if the file cannot
+    be read.
     """
     heads: list[Head] = []
-    previous = FIRST
+    previous = FIRST_PREVIOUS
     try:
-        for place, line in enumerate(_lines(path), start=1):
+        for line_number, line in enumerate(_lines(path), start=1):
             head = _parse(line)
             fault = "is not a head" if head is None else _fault(head, line, keys, previous)
             if fault or head is None:
-                return Heads(tuple(heads), f"line {place} of {path} {fault}")
+                return Heads(tuple(heads), f"line {line_number} of {path} {fault}")
             heads.append(head)
             previous = sha256(line).hexdigest()
     except OSError as error:
@@ -145,11 +145,11 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _tail(descriptor: int) -> tuple[bytes, int]:
-    """Return the last whole line of an open file, and how many bytes of a torn one follow it."""
+    """Return the last complete line of an open file, and the number of bytes of an incomplete one after it."""
     size = os.fstat(descriptor).st_size
     end = os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-    whole, _, torn = end.rpartition(b"\n")
-    return whole.rpartition(b"\n")[2], len(torn)
+    complete, _, incomplete = end.rpartition(b"\n")
+    return complete.rpartition(b"\n")[2], len(incomplete)
 
 
 def _last_of(line: bytes, path: Path) -> LastLine | None:

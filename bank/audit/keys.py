@@ -23,7 +23,7 @@ from bank.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key, and the id that tells which public key belongs to its signatures."""
+    """A private key, and the id of its public key."""
 
     id: str
     private: Ed25519PrivateKey
@@ -35,12 +35,12 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class PublicKeys:
-    """The public keys that count, by id: the one in use, and those before it."""
+    """The trusted public keys by id: the one in use, and the earlier ones."""
 
     by_id: Mapping[str, Ed25519PublicKey]
 
     def confirm(self, key_id: str, signature: str, content: bytes) -> bool:
-        """Return whether the signature in base64 over the content is by the key of this id, which is one of these."""
+        """Return whether a signature in base64 over the content is valid, by the trusted key with this id."""
         key = self.by_id.get(key_id)
         if key is None:
             return False
@@ -52,9 +52,9 @@ class PublicKeys:
 
 
 def make_key(private: Path, public: Path) -> str:
-    """Make a pair of keys and return its id. Raises `BadInput` where a file is there already or cannot be written.
+    """Generate a pair of keys and return its id. Raises `BadInput` if a file exists already or cannot be written.
 
-    The private one is for its owner's eyes only from the first moment on.
+    The file of the private key is created readable for its owner alone.
     """
     key = Ed25519PrivateKey.generate()
     _write(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
@@ -63,7 +63,7 @@ def make_key(private: Path, public: Path) -> str:
 
 
 def load_signing_key(path: Path) -> SigningKey:
-    """Read a private key. Raises `BadInput` where it is none, or where others than its owner may read it."""
+    """Read a private key. Raises `BadInput` if the file has none, or if others than its owner may read it."""
     content = _read(path)
     if path.stat().st_mode & 0o077:
         raise BadInput(f"The audit key {path} can be read by others; `chmod 600 {path}` first.")
@@ -77,7 +77,7 @@ def load_signing_key(path: Path) -> SigningKey:
 
 
 def load_public_keys(paths: Iterable[Path]) -> PublicKeys:
-    """Read public keys. Raises `BadInput` for a file that is none."""
+    """Read public keys. Raises `BadInput` for a file without one."""
     keys: dict[str, Ed25519PublicKey] = {}
     for path in paths:
         try:
@@ -91,7 +91,7 @@ def load_public_keys(paths: Iterable[Path]) -> PublicKeys:
 
 
 def _id_of(key: Ed25519PublicKey) -> str:
-    # 64 bits: enough to tell a bank's few keys apart; the signature, not the id, proves.
+    # 64 bits distinguish the few keys of a bank; the proof is the signature, not the id.
     return sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
@@ -104,7 +104,7 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
     try:
-        # Never over another one: a key that is lost leaves signatures that nobody can add to.
+        # An existing key is never overwritten, because no further heads could be signed with it.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
     except OSError as error:

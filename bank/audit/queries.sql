@@ -1,8 +1,8 @@
 -- name: insert_audit_rows(positions, ids, user_ids, entity_types, entity_ids, actions, old_values, new_values, ip_addresses, user_agents, moments)!
--- A position that has its row already is a repeated delivery: the first row stands. What is new continues the chain from
--- its last row. Rows usually come in log order, so that one comparison tells; a row that comes late (its event was put
--- aside and delivered again) costs a probe. The probe is a scalar subquery, which the planner cannot turn into a hash of
--- the whole table.
+-- A position that has a row already is a repeated delivery, and keeps its row. New rows continue the chain from its last
+-- row. Rows usually arrive in log order, so that one comparison shows if they are new. A late row, of a dead letter that
+-- was redelivered, costs an index look-up. The look-up is a scalar subquery, because the planner cannot replace it by a
+-- hash of the whole table.
 with last as (
     select number, hash, (select max(event_position) from audit_logs) as newest
     from audit_logs order by number desc limit 1
@@ -29,8 +29,8 @@ where last.number is null or e.event_position > last.newest
 window log_order as (order by e.event_position rows unbounded preceding);
 
 -- name: chain_lines(after, until)
--- The rows as they were hashed: number, hash in hex, and the text that the hash was made of. Only functions of PostgreSQL's
--- own, by their full names, so that nobody can put others in their place.
+-- The rows as they were hashed: number, hash in hex, and the text that was hashed. All functions are PostgreSQL's own, with
+-- their schema, so that functions of the same names in another schema cannot replace them.
 select a.number, pg_catalog.encode(a.hash, 'hex'),
        pg_catalog.json_build_array(a.event_position, a.id, a.user_id, a.entity_type, a.entity_id, a.action,
            a.old_values, a.new_values, a.ip_address, a.user_agent, pg_catalog.timezone('UTC', a.created_at),
@@ -45,12 +45,12 @@ select number, event_position, hash from audit_logs order by number desc limit 1
 select hash from audit_logs where number = :number;
 
 -- name: flush_log()$
--- Returns once everything committed so far is on the disk, also what has not waited for it.
+-- Returns once every commit so far is on the disk, the asynchronous commits too.
 select pg_logical_emit_message(false, 'bank', 'audit head', true);
 
 -- name: first_unaudited()^
--- The first event that the audit has passed by and that has no row, or whose row is about something else. What its
--- delivery has put aside with an error is known and waits for an operator.
+-- The first event before the audit's position that has no row, or whose row does not match it. Dead letters of the audit
+-- are left out: they are known, and wait for an operator.
 select e.position, a.number, e.event_type, coalesce((select max(event_position) from audit_logs), 0) as newest
 from event_store e left join audit_logs a on a.event_position = e.position
 where e.position <= (select position from subscriber_positions where subscriber = 'audit')
@@ -61,7 +61,7 @@ where e.position <= (select position from subscriber_positions where subscriber 
       where d.subscriber = 'audit' and d.event_position = e.position and d.redelivered_at is null))
 order by e.position limit 1;
 
--- name: first_unfounded()^
+-- name: first_without_event()^
 -- The first audit row of an event that is not in the log.
 select a.number, a.event_position
 from audit_logs a left join event_store e on e.position = a.event_position
@@ -70,7 +70,7 @@ where e.position is null order by a.number limit 1;
 -- name: count_rows()$
 select count(*) from audit_logs;
 
--- name: count_put_aside()$
+-- name: count_dead_letters()$
 select count(*) from dead_letters where subscriber = 'audit' and redelivered_at is null;
 
 -- name: page_of_all(before, max_rows)
@@ -86,14 +86,14 @@ where entity_id = :entity_id and (:entity_type::text is null or entity_type = :e
 order by event_position desc limit :max_rows;
 
 -- name: page_of_common_type(entity_type, before, max_rows)
--- Half of all rows are of such a type, so that a page of it is soon full on the way down the log.
+-- Half of all rows have such a type, so that a backward scan of the log fills a page soon.
 select number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values, ip_address,
        user_agent, created_at, hash
 from audit_logs where entity_type = :entity_type and event_position < :before
 order by event_position desc limit :max_rows;
 
 -- name: page_of_rare_type(entity_type, before, max_rows)
--- With the condition of the index in so many words, so that a plan for any type can use it.
+-- The condition of the partial index is repeated word by word, so that a generic plan can use the index.
 select number, event_position, id, user_id, entity_type, entity_id, action, old_values, new_values, ip_address,
        user_agent, created_at, hash
 from audit_logs

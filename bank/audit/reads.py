@@ -1,4 +1,4 @@
-"""Read the audit trail, a page at a time."""
+"""Reads of the audit trail, a page at a time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,10 @@ _OF_COMMON_TYPE = _queries.page_of_common_type.sql
 _OF_RARE_TYPE = _queries.page_of_rare_type.sql
 
 NEWEST = 2**63 - 1
-# What events are about; a test holds it to the events. AuditLog: staff has looked at an entity's own trail.
+# The entity types of all events; a test compares them. AuditLog is for reads of the audit trail by staff.
 ENTITY_TYPES = ("Account", "AuditLog", "Hold", "IdempotencyKeys", "Transaction", "User")
-# What each posting writes rows of. The index over types leaves them out, so that postings do not pay for it.
+# The types of the rows that each posting writes. The index on the type leaves them out, so that postings need not
+# update it.
 COMMON_TYPES = frozenset({"Account", "Transaction"})
 
 

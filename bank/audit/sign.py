@@ -1,4 +1,4 @@
-"""Sign the end of the audit chain from time to time, in the process that writes it."""
+"""Periodic signing of the audit chain's head, in the process that writes the chain."""
 
 import asyncio
 import os
@@ -25,16 +25,16 @@ _queries = load_statements(__file__)
 
 @dataclass(frozen=True, slots=True)
 class SigningConfig:
-    """With what heads are signed and where they are written to."""
+    """The key that signs heads, and the file that they are appended to."""
 
     key: SigningKey
     heads: Path
 
 
 def load_signing_config(settings: Settings) -> SigningConfig | None:
-    """Return what the settings say, or None where heads are not to be signed.
+    """Return the signing configuration of the settings, or None if heads are not to be signed.
 
-    Raises `SettingsError` where one of the two files is missing from the settings, `BadInput` where one is not usable.
+    Raises `SettingsError` if only one of the two files is set, and `BadInput` if a file is not usable.
     """
     if settings.audit_key_file is None and settings.audit_heads_file is None:
         return None
@@ -50,37 +50,43 @@ def load_signing_config(settings: Settings) -> SigningConfig | None:
 
 
 class Signer:
-    """Signs heads: `loop` does so from time to time, `run_once` once.
+    """Signing of heads: `loop` signs periodically, `run_once` signs once.
 
-    `is_ours` says whether this process writes the chain.
+    `writes_chain` returns whether this process writes the chain.
     """
 
     def __init__(
-        self, config: SigningConfig, *, database: Database, clock: Clock, interval_s: float, is_ours: Callable[[], bool]
+        self,
+        config: SigningConfig,
+        *,
+        database: Database,
+        clock: Clock,
+        interval_s: float,
+        writes_chain: Callable[[], bool],
     ) -> None:
         self._config = config
         self._database = database
         self._clock = clock
-        self._is_ours = is_ours
+        self._writes_chain = writes_chain
         self.loop = BackgroundLoop(
             name="audit_signing",
-            run_once=self._sign_ours,
+            run_once=self._sign_own_chain,
             interval_s=interval_s,
             begins_with_pause=True,
             failure="audit_head_not_signed",
-            # The file of heads can be away, too.
+            # The file of heads may be on a volume that is unavailable for a while.
             is_expected=lambda error: isinstance(error, (BankError, OSError)),
         )
 
-    async def _sign_ours(self) -> None:
-        if self._is_ours():
+    async def _sign_own_chain(self) -> None:
+        if self._writes_chain():
             await self.run_once()
 
     async def run_once(self) -> Head | None:
-        """Sign the chain's end if it has moved; return the head.
+        """Sign the chain's newest row, and return the head; None if the row has been signed before.
 
-        Nothing more is signed once the chain does not hold what was signed before: that is logged as an error, and for
-        people to look into.
+        Signing stops if the chain contradicts the last signed head. This is logged as an error, for an operator to
+        investigate.
         """
         last = await asyncio.to_thread(read_last, self._config.heads)
         async with self._database.connection() as connection:
@@ -89,7 +95,8 @@ class Signer:
             end = await _queries.chain_end(connection)
             if end is None or (last is not None and end["number"] == last.head.number):
                 return None
-            # Rows commit without waiting for the disk. What is signed must not be lost with the machine, so wait here.
+            # Audit rows are committed asynchronously. A crash of the machine must not lose a signed row, so wait here
+            # until it is on the disk.
             await _queries.flush_log(connection)
         head = await asyncio.to_thread(
             append_head,

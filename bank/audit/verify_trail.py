@@ -1,4 +1,4 @@
-"""Examine the whole audit trail: its chain, its signed heads, and whether it tells of every event of the log."""
+"""Verification of the whole audit trail: its chain, its signed heads, and one row for every event of the log."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,17 +15,18 @@ _queries = load_statements(__file__)
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something wrong, in one sentence. `number` is the first audit row concerned, where it is about rows."""
+    """An error in the audit trail, described by a sentence. `number` is the first audit row concerned, if any."""
 
     sentence: str
     number: int | None = None
 
 
 class AuditVerdict(msgspec.Struct, frozen=True):
-    """The result of a verification: the rows that were read, and the findings.
+    """The result of a verification.
 
-    `rows` have a right hash, up to the first that has not. `signed` heads agree with them, the last of which is about
-    row `signed_number`. `put_aside` events are dead letters: known to have no row yet.
+    `rows` is the number of rows with the right hash, up to the first wrong one. `signed` is the number of heads that
+    agree with them; the last one is for row `signed_number`. `put_aside` is the number of events that are dead letters
+    of the audit and have no row yet.
     """
 
     rows: int
@@ -35,12 +36,12 @@ class AuditVerdict(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-async def examine(
+async def verify_trail(
     connection: Any, *, heads: Sequence[Path] = (), keys: PublicKeys | None = None, progress: Progress | None = None
 ) -> AuditVerdict:
-    """Examine the audit trail as of one moment: give a connection inside a REPEATABLE READ transaction.
+    """Verify the audit trail as of one moment, so the connection has to be in a REPEATABLE READ transaction.
 
-    Raises `BadInput` where a file of heads cannot be read.
+    Raises `BadInput` if a file of heads cannot be read.
     """
     findings: list[Finding] = []
     signed: dict[int, Head] = {}
@@ -57,14 +58,14 @@ async def examine(
     chain = await verify_chain(
         connection, signed={number: bytes.fromhex(head.hash) for number, head in signed.items()}, progress=progress
     )
-    # What is wrong with the rows themselves comes first; where they end matters only if they are right.
+    # Faults of rows come first. Missing rows are searched only if there is no fault.
     findings[:0] = [_finding(chain.fault)] if chain.fault else await _find_gaps(connection, chain, signed)
     agreed = [number for number in signed if number <= chain.number]
     return AuditVerdict(
         rows=chain.rows,
         signed=len(agreed),
         signed_number=max(agreed, default=0),
-        put_aside=await _queries.count_put_aside(connection),
+        put_aside=await _queries.count_dead_letters(connection),
         findings=tuple(findings),
     )
 
@@ -75,15 +76,15 @@ def _finding(fault: Fault) -> Finding:
 
 async def _find_gaps(connection: Any, chain: ChainVerdict, signed: dict[int, Head]) -> list[Finding]:
     found = [
-        _cut_off(chain, signed),
-        await _unaudited(connection, chain),
-        await _unfounded(connection),
-        await _uncounted(connection, chain),
+        _find_cut_off(chain, signed),
+        await _find_event_without_row(connection, chain),
+        await _find_row_without_event(connection),
+        await _find_rows_outside_chain(connection, chain),
     ]
     return [finding for finding in found if finding]
 
 
-def _cut_off(chain: ChainVerdict, signed: dict[int, Head]) -> Finding | None:
+def _find_cut_off(chain: ChainVerdict, signed: dict[int, Head]) -> Finding | None:
     number = max(signed, default=0)
     if number <= chain.number:
         return None
@@ -94,7 +95,7 @@ def _cut_off(chain: ChainVerdict, signed: dict[int, Head]) -> Finding | None:
     )
 
 
-async def _unaudited(connection: Any, chain: ChainVerdict) -> Finding | None:
+async def _find_event_without_row(connection: Any, chain: ChainVerdict) -> Finding | None:
     row = await _queries.first_unaudited(connection)
     if row is None:
         return None
@@ -108,8 +109,8 @@ async def _unaudited(connection: Any, chain: ChainVerdict) -> Finding | None:
     return Finding(f"{sentence}: its row was left out.")
 
 
-async def _unfounded(connection: Any) -> Finding | None:
-    row = await _queries.first_unfounded(connection)
+async def _find_row_without_event(connection: Any) -> Finding | None:
+    row = await _queries.first_without_event(connection)
     if row is None:
         return None
     sentence = (
@@ -118,6 +119,6 @@ async def _unfounded(connection: Any) -> Finding | None:
     return Finding(sentence, row["number"])
 
 
-async def _uncounted(connection: Any, chain: ChainVerdict) -> Finding | None:
+async def _find_rows_outside_chain(connection: Any, chain: ChainVerdict) -> Finding | None:
     count = await _queries.count_rows(connection) - chain.rows
     return Finding(f"audit rows without a number of the chain: {count}.") if count else None

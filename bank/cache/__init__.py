@@ -1,1 +1,1 @@
-"""Redis: what was read is not read again, and nothing that Redis says is ever the truth (R10, R11)."""
+"""The cache in Redis: responses, versioned values and session marks. Losing it loses no data (R10, R11)."""

@@ -1,16 +1,16 @@
-"""A breaker: a Redis that does not answer is not asked for a while, so that its time-out is paid a few times only."""
+"""A circuit breaker: while Redis does not respond, calls fail at once instead of waiting for the time-out."""
 
 from collections.abc import Callable
 from time import monotonic
 
-# Three time-outs of 50 ms are enough to believe it; a single one may be a lost packet.
+# A single time-out of 50 ms may be a lost packet; three in a row are an outage.
 FAILURES_TO_OPEN = 3
-# Long enough to spare thousands of requests the time-out, short enough that a restart is noticed at once.
+# Long enough to spare thousands of requests the time-out, and short enough to notice a restart of Redis soon.
 OPEN_S = 1.0
 
 
 class Breaker:
-    """Closed: everybody may call. Open: nobody may, until `OPEN_S` have passed; then one call decides."""
+    """The state of the breaker. Closed: all calls are allowed. Open: none, but one trial call each `OPEN_S` seconds."""
 
     def __init__(self, clock_s: Callable[[], float] = monotonic) -> None:
         self._clock_s = clock_s
@@ -19,11 +19,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the dependency counts as down."""
+        """Return whether calls are blocked because of failures."""
         return self._open_until_s is not None
 
     def allows(self) -> bool:
-        """Return whether a call may be made now. While open, lets one call through each `OPEN_S`."""
+        """Return whether a call is allowed now. While open, the breaker allows one call each `OPEN_S` seconds."""
         if self._open_until_s is None:
             return True
         if self._clock_s() < self._open_until_s:
@@ -32,12 +32,12 @@ class Breaker:
         return True
 
     def succeeded(self) -> None:
-        """Note that a call was answered."""
+        """Note that a call succeeded, and close the breaker."""
         self._failures = 0
         self._open_until_s = None
 
     def failed(self) -> None:
-        """Note that a call was not answered."""
+        """Note that a call failed; after `FAILURES_TO_OPEN` in a row, open the breaker."""
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN:
             self._open_until_s = self._clock_s() + OPEN_S

@@ -1,3 +1,3 @@
--- Return what is kept with a thing's version, or nothing.
--- KEYS: thing.
+-- Return the data of a value, or nothing.
+-- KEYS: value.
 return redis.call('HGET', KEYS[1], 'd')

@@ -1,8 +1,8 @@
-"""Epochs: what was written to Redis in an earlier one is out of reach, for every worker and for ever.
+"""Epochs of the cache: no worker reads values that were written in an earlier epoch (decision 0019).
 
-Redis can come back with an older state: a replica that was behind is promoted, an old copy is restored. Nothing in the
-data says so. An epoch has a name that nothing before it knew; every key and every function carries it. The functions
-find out, in the same step in which they read, that the server is not the one that was written to (`library.lua`).
+Redis can return with an older state: after the promotion of a replica that was behind, or the restoration of a backup.
+The data do not show this. So each epoch has a new random name, which is part of every key and function. In the step in
+which they read, the functions detect that the server is not the one that was written to (`library.lua`).
 """
 
 from dataclasses import dataclass
@@ -28,24 +28,24 @@ end)
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of the cache: its number in the order of epochs, and its name."""
+    """An epoch of the cache: its number, which grows with each epoch, and its random name."""
 
     number: int
     name: str
 
     @cached_property
     def functions(self) -> dict[str, str]:
-        """The names of the functions in Redis in this epoch."""
+        """The names of this epoch's functions in Redis, by their names here."""
         return {name: f"{name}_{self.name}" for name in FUNCTIONS}
 
     @cached_property
     def prefix(self) -> str:
-        """The beginning of every key of this epoch."""
+        """The prefix of every key of this epoch."""
         return f"{self.name}:"
 
     @property
     def mark(self) -> str:
-        """The key that counts this epoch's writes."""
+        """The key of the counter of this epoch's writes."""
         return f"bank:{self.name}"
 
     @property
@@ -56,5 +56,5 @@ class Epoch:
 
 
 def new_name() -> str:
-    """Return a name that no epoch has had: 48 bits, so that also a million epochs seldom share one."""
+    """Return a new random name of 48 bits, so that even among a million epochs two equal names are unlikely."""
     return token_hex(6)

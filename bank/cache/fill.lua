@@ -1,6 +1,6 @@
--- Keep an answer, under the lease that was given on the miss: a lease that is gone (the cache was emptied, or time has
--- passed) means that newer versions may have come and gone unseen.
--- KEYS: answer, lease, then one per tag. ARGV: lease token, body, seconds to live, then version, data, seconds per tag.
+-- Store a response under the lease from the miss. If the lease is gone, because the cache was emptied or the lease has
+-- expired, newer versions may have been written and lost since the miss. So nothing is stored then.
+-- KEYS: response, lease, then one per tag. ARGV: lease token, body, seconds to live, then version, data, seconds per tag.
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0
 end

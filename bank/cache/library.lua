@@ -1,9 +1,10 @@
 #!lua name=bank_@EPOCH@
--- The cache's functions for one epoch. What may be read or written is decided here, in the same step as it is done.
+-- The cache's functions for one epoch. Each checks that the data are complete in the same atomic step in which it reads
+-- or writes.
 --
--- `clock` lives in the memory of this server's process and counts what was written in this epoch; the key MARK holds
--- the same number as data. They differ where the data are not what was written here last: a replica that was promoted
--- or an older copy that was restored brings the key and not the memory, an emptied server has lost the key.
+-- The variable `clock` is in the memory of this server's process and counts the writes of this epoch. The key MARK has
+-- the same number as data. The numbers differ if the data are not those that were written last: a promoted replica or a
+-- restored backup has the key without the memory, and an emptied server has lost the key.
 local MARK = 'bank:@EPOCH@'
 local clock
 
@@ -15,8 +16,8 @@ local function count_write()
   clock = string.format('%d', redis.call('INCR', MARK))
 end
 
--- Begin the epoch, once: a server that has lost it does not get it back.
--- KEYS: the mark of the epoch before, which ends here, too. ARGV: a random number to count from.
+-- Begin the epoch. This happens once: a server that has lost the epoch cannot get it back.
+-- KEYS: the mark of the previous epoch, which ends. ARGV: a random number from which the writes are counted.
 redis.register_function('open_@EPOCH@', function(KEYS, ARGV)
   if clock then
     return 0

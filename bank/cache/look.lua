@@ -1,6 +1,6 @@
--- Look for a cached answer: it is valid while everything that it was made from still has the version it had then.
--- KEYS: answer, lease, session. ARGV: lease token, lease milliseconds.
--- Returns the session's mark, 'hit' / 'stale' / 'miss', and the answer or whether the lease was obtained.
+-- Look up a cached response. It is valid while all of its tags still have the versions that it was made from.
+-- KEYS: response, lease, session. ARGV: lease token, lease milliseconds.
+-- Returns the session's mark, 'hit' / 'stale' / 'miss', and the response or whether the lease was obtained.
 local session = redis.call('GET', KEYS[3])
 local answer = redis.call('HMGET', KEYS[1], 't', 'b')
 local verdict = 'miss'

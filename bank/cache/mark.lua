@@ -1,4 +1,4 @@
--- Note a session's state: 'open …' never over 'closed …', 'closed …' always, so that closed wins any race.
+-- Store a session's mark. 'closed …' is always stored, but 'open …' never replaces it: closed wins every race.
 -- KEYS: session. ARGV: mark, milliseconds to live.
 count_write()
 local known = redis.call('GET', KEYS[1])

@@ -1,5 +1,5 @@
--- Write values through: each replaces what is there only if it is newer (compare-and-set on the version), or as new and
--- brings the data that a bare version did not have.
+-- Write values through. Each replaces the stored value only if its version is newer (compare-and-set), or if the version
+-- is equal and the stored value may have no data.
 -- KEYS: one per value. ARGV: version, data ('' for none), seconds to live; three per value.
 count_write()
 for i, key in ipairs(KEYS) do

@@ -1,14 +1,14 @@
--- name: renew_member(worker, told_by)^
--- A heartbeat: that this worker lives, which epoch there is, and how far the log and the cache's subscriber are.
+-- name: renew_member(worker, subscriber)^
+-- A heartbeat of this worker. Returns the current epoch, the head of the log, and the position of the cache's subscriber.
 with renewed as (
     update cache_members set beats = beats + 1, renewed_at = clock_timestamp() where worker = :worker returning worker
 )
 select exists (select from renewed) as is_member, e.number, e.name, e.is_open, h.position as head,
-    coalesce((select s.position from subscriber_positions s where s.subscriber = :told_by), -1) as told
+    coalesce((select s.position from subscriber_positions s where s.subscriber = :subscriber), -1) as subscriber_position
 from cache_epoch e cross join event_log_head h;
 
 -- name: add_member(worker)!
--- The rows of workers that were killed are waited for once, and then deleted by whoever waited; or, long after, here.
+-- A worker that waits in vain for a killed worker deletes its row. Rows that no worker waits for are deleted here.
 with old as (
     delete from cache_members where renewed_at < clock_timestamp() - interval '1 hour'
 )
@@ -21,7 +21,7 @@ delete from cache_members where worker = :worker;
 select worker, beats from cache_members where worker <> :worker;
 
 -- name: delete_silent(workers, beats)!
--- Only who has not moved since: a worker that has renewed meanwhile is not silent.
+-- Only workers without a heartbeat since then: a worker that has sent one is alive.
 delete from cache_members m using unnest(:workers::uuid[], :beats::bigint[]) as s (worker, beats)
 where m.worker = s.worker and m.beats = s.beats;
 
@@ -29,7 +29,7 @@ where m.worker = s.worker and m.beats = s.beats;
 select number, name, is_open from cache_epoch;
 
 -- name: close_epoch(number, name)^
--- One worker ends an epoch; to the others it is closed when they see it.
+-- Only one of several workers closes an epoch; the others get no row.
 update cache_epoch set number = number + 1, name = :name, is_open = false
 where number = :number returning number, name;
 

@@ -1,7 +1,7 @@
-"""Trust in Redis: may this worker believe it at this moment, and in which epoch (decision 0019).
+"""Trust in Redis: whether this worker may use the cached values at a moment, and in which epoch (decision 0019).
 
-It may only as long as it can prove that it hears what other workers could not tell Redis: for `TRUST_S` after the
-beginning of its latest heartbeat. Who waits for this worker to hear something waits no longer than that.
+A worker trusts Redis only while it certainly receives the invalidations that other workers could not write to Redis:
+for `TRUST_S` after the start of its last heartbeat. So no other worker waits longer than that for it.
 """
 
 import time
@@ -10,8 +10,8 @@ from typing import Protocol
 
 from bank.cache.epoch import Epoch
 
-# Three heartbeats and a half: one that is late on a busy machine does not cost the cache. As long as this, those wait
-# who could not tell Redis something, for a worker that has died.
+# Three and a half heartbeats, so that a late heartbeat on a busy machine does not disable the cache. A worker that
+# could not write an invalidation to Redis waits for this time if another worker has crashed.
 TRUST_S = 0.7
 
 
@@ -19,25 +19,25 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def boot_time_s() -> float:
-    """Return seconds that also pass while the machine sleeps, where the system knows them."""
+    """Return the seconds since the boot; if the system provides it, with the time in which the machine slept."""
     return time.clock_gettime(_CLOCK)
 
 
 class Trust(Protocol):
-    """Says which epoch is to be believed."""
+    """The epoch that is trusted at present."""
 
     def current(self) -> Epoch | None:
-        """Return the epoch to work in, or None where Redis is not to be believed."""
+        """Return the trusted epoch, or None if Redis is not trusted."""
 
     def holds(self, epoch: Epoch) -> bool:
-        """Return whether what Redis has just said or been told in this epoch counts."""
+        """Return whether an epoch is still trusted, so that a call that has just ended in it is valid."""
 
     def lose(self, epoch: Epoch) -> None:
-        """Note that Redis does not have what was written in this epoch."""
+        """Note that Redis has lost values of this epoch."""
 
 
 class CacheTrust:
-    """The trust of a worker that hears the others, renewed by each heartbeat."""
+    """The trust of a worker, renewed by each heartbeat."""
 
     def __init__(self, clock_s: Callable[[], float] = boot_time_s) -> None:
         self.clock_s = clock_s
@@ -51,19 +51,19 @@ class CacheTrust:
         self._on_loss = listener
 
     def current(self) -> Epoch | None:
-        """Return the epoch to work in, or None where Redis is not to be believed."""
+        """Return the trusted epoch, or None if Redis is not trusted."""
         return self._epoch if self.clock_s() < self._until_s else None
 
     def holds(self, epoch: Epoch) -> bool:
-        """Return whether what Redis has just said or been told in this epoch counts."""
+        """Return whether an epoch is still trusted, so that a call that has just ended in it is valid."""
         return self._epoch is epoch and self.clock_s() < self._until_s
 
     def is_lost(self, number: int) -> bool:
-        """Return whether Redis is known not to have this epoch."""
+        """Return whether Redis is known to have lost values of this epoch."""
         return number <= self._lost
 
     def renew(self, number: int, name: str, until_s: float) -> None:
-        """Believe this epoch until then, unless it is lost."""
+        """Trust this epoch until the time `until_s`, unless it is lost."""
         if self.is_lost(number):
             return
         if self._epoch is None or self._epoch.number != number:
@@ -71,11 +71,11 @@ class CacheTrust:
         self._until_s = until_s
 
     def revoke(self) -> None:
-        """Believe nothing until the next heartbeat has come back."""
+        """Trust no epoch until the next heartbeat."""
         self._epoch = None
 
     def lose(self, epoch: Epoch) -> None:
-        """Note that Redis does not have what was written in this epoch: it is never believed again."""
+        """Note that Redis has lost values of this epoch, which is never trusted again."""
         self._lost = max(self._lost, epoch.number)
         if self._epoch is not None and self.is_lost(self._epoch.number):
             self._epoch = None
@@ -83,13 +83,13 @@ class CacheTrust:
 
 
 class FixedTrust:
-    """The trust of a command that works in one epoch, and only writes what was committed before it began."""
+    """The trust of a command that works in one epoch, and writes only what was committed before the epoch began."""
 
     def __init__(self) -> None:
         self.epoch: Epoch | None = None
 
     def current(self) -> Epoch | None:
-        """Return the epoch, once there is one."""
+        """Return the epoch, or None before it is set or after it is lost."""
         return self.epoch
 
     def holds(self, epoch: Epoch) -> bool:
@@ -97,6 +97,6 @@ class FixedTrust:
         return self.epoch is epoch
 
     def lose(self, epoch: Epoch) -> None:
-        """Work in no epoch any more."""
+        """Stop trusting the epoch."""
         if self.epoch is epoch:
             self.epoch = None

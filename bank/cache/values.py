@@ -1,4 +1,4 @@
-"""Cached values with versions: a newer one replaces an older one, never the other way round (R11)."""
+"""Cached values with versions: a newer value replaces an older one, never the other way round (R11)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from bank.cache.redis import CacheServer, RedisUnavailable
 
 logger = structlog.get_logger(__name__)
 
-# How long a session's mark is kept and believed; after it the database is asked again.
+# The time for which a session's mark is kept and trusted; after it the database is asked again.
 SESSION_TTL_MS = 60_000
-# Twenty megabytes, and more accounts than change in minutes; instead of owing more, the cache begins anew.
+# 20 MB, and more accounts than change in some minutes. Beyond this number, a new epoch of the cache begins instead.
 DEFERRED_MAX = 100_000
-# A script of a millisecond, for which everybody else waits.
+# Writing these blocks Redis for about a millisecond.
 FLUSHED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    """A thing at a version that a response was made from. `data` is cached with it, if given."""
+class CacheTag:
+    """The key and version of a cached value that responses are made from. `data` is the value, or empty."""
 
     key: str
     version: int
@@ -30,54 +30,54 @@ class Tag:
 
 
 class ValueCache:
-    """Reads and writes single values. Every method works without Redis, and then returns less.
+    """Reads and writes of single values. Every method works without Redis too, as if the cache were empty.
 
-    Invalidations that Redis could not take are deferred, and flushed before this process reads from Redis again: Redis
-    may answer before the subscriber that catches it up has run. Other processes, for which Redis may answer all the
-    time, get the invalidations from `broadcast`, and defer them too. `start_over` is called if more would be deferred
-    than is kept: from then on nothing in Redis is valid.
+    Invalidations that could not be written to Redis are deferred, and flushed before this worker reads from Redis
+    again, because Redis may respond again before the cache's subscriber has caught up. Redis may still respond to other
+    workers, so `broadcast` sends them the invalidations, and they defer them too. If there are more than
+    `DEFERRED_MAX`, `start_over` is called: from then on no value in Redis is valid.
     """
 
     def __init__(
         self,
         server: CacheServer,
-        broadcast: Callable[[Sequence[Tag]], Awaitable[None]] | None = None,
+        broadcast: Callable[[Sequence[CacheTag]], Awaitable[None]] | None = None,
         start_over: Callable[[], None] = lambda: None,
     ) -> None:
         self._server = server
         self._broadcast = broadcast
         self._start_over = start_over
-        self._deferred: dict[str, Tag] = {}
+        self._deferred: dict[str, CacheTag] = {}
         self._flushing = False
 
-    async def put(self, tags: Sequence[Tag]) -> bool:
-        """Write values through, all at once; older than what is there changes nothing. False while Redis is away.
+    async def put(self, tags: Sequence[CacheTag]) -> bool:
+        """Write values through in one step; a value older than the stored one changes nothing.
 
-        Raises `OutcomeUnknown` if neither Redis nor the other processes could get them.
+        Return False if Redis is unavailable. Raises `OutcomeUnknown` if the other workers could not be notified either.
         """
         written = await self._put(tags)
         if not written and self._broadcast is not None:
             await self._broadcast(tags)
         return written
 
-    async def invalidate(self, tags: Sequence[Tag]) -> None:
-        """Invalidate everything older than these versions in every process, without Redis. Raises as `put`."""
+    async def invalidate(self, tags: Sequence[CacheTag]) -> None:
+        """Invalidate all older versions in every worker, without Redis. Raises the errors of `put`."""
         self.defer(tags)
         if self._broadcast is not None:
             await self._broadcast(tags)
 
-    def defer(self, tags: Sequence[Tag]) -> None:
-        """Keep versions that Redis does not have yet, until they are flushed."""
+    def defer(self, tags: Sequence[CacheTag]) -> None:
+        """Keep versions that could not be written to Redis, until they are flushed."""
         for tag in tags:
             known = self._deferred.get(tag.key)
             if known is None or known.version < tag.version:
-                # The version is enough to invalidate older values; a value would only take memory.
-                self._deferred[tag.key] = Tag(tag.key, tag.version, tag.ttl_s)
+                # The version is enough to invalidate older values; the data would only take memory.
+                self._deferred[tag.key] = CacheTag(tag.key, tag.version, tag.ttl_s)
         if len(self._deferred) > DEFERRED_MAX:
             self._deferred.clear()
             self._start_over()
 
-    async def _put(self, tags: Sequence[Tag]) -> bool:
+    async def _put(self, tags: Sequence[CacheTag]) -> bool:
         arguments = [part for tag in tags for part in (tag.version, tag.data, tag.ttl_s)]
         try:
             await self._server.run("put", [tag.key for tag in tags], arguments)
@@ -85,7 +85,7 @@ class ValueCache:
             self.defer(tags)
             return False
         except Exception:
-            # A bug here must not show an old value: everything older than these versions is invalid.
+            # After a bug here, no old value may be served, so all older versions are invalidated.
             logger.exception("write_through_broken")
             self.defer(tags)
             return False
@@ -97,16 +97,16 @@ class ValueCache:
         return bool(self._deferred)
 
     async def flush_deferred(self) -> bool:
-        """Write the deferred invalidations to Redis; return whether it has all. Only one caller at a time does it."""
+        """Write the deferred invalidations to Redis, for one caller at a time. Return whether all were written."""
         if self._flushing:
             return False
         self._flushing = True
         try:
             while self._deferred:
-                some = list(islice(self._deferred.values(), FLUSHED_AT_ONCE))
-                if not await self._put(some):
+                tags = list(islice(self._deferred.values(), FLUSHED_AT_ONCE))
+                if not await self._put(tags):
                     return False
-                for tag in some:
+                for tag in tags:
                     if self._deferred.get(tag.key) is tag:
                         del self._deferred[tag.key]
         finally:
@@ -114,7 +114,7 @@ class ValueCache:
         return True
 
     async def data(self, key: str) -> bytes | None:
-        """Return what is kept with a thing's version, or None."""
+        """Return the data of a cached value, or None."""
         if self.has_deferred and not await self.flush_deferred():
             return None
         try:
@@ -124,7 +124,7 @@ class ValueCache:
         return data
 
     async def session_mark(self, session_id: UUID) -> str | None:
-        """Return a session's mark, or None where there is none or Redis is away."""
+        """Return a session's mark, or None if there is none or Redis is unavailable."""
         try:
             mark = await self._server.run("session", [f"session:{session_id}"], [])
         except RedisUnavailable:
@@ -132,7 +132,7 @@ class ValueCache:
         return mark.decode(errors="replace") if mark else None
 
     async def mark_session(self, session_id: UUID, mark: str) -> None:
-        """Note a session's mark; one that begins with "closed" is replaced by no other."""
+        """Write a session's mark. A mark that begins with "closed" is not replaced by another one."""
         try:
             await self._server.run("mark", [f"session:{session_id}"], [mark, SESSION_TTL_MS])
         except RedisUnavailable:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from bank.audit.keys import PublicKeys, load_public_keys, make_key
-from bank.audit.verify_trail import AuditVerdict, examine
+from bank.audit.verify_trail import AuditVerdict, verify_trail
 from bank.cli.environment import required_database_url
 from bank.database.failures import CONNECTION_LOST, reason
 from bank.database.migrate import require_level
@@ -63,7 +63,7 @@ def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[
             bar.length = total
             bar.update(done - bar.pos)
 
-        found = asyncio.run(_examine(database_url, heads, load_public_keys(public_key), show))
+        found = asyncio.run(_verify(database_url, heads, load_public_keys(public_key), show))
     if as_json:
         report = {
             "whole": not found.findings, **msgspec.to_builtins(found), "seconds": round(perf_counter() - started, 3)
@@ -75,7 +75,7 @@ def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[
     sys.exit(1 if found.findings else 0)
 
 
-async def _examine(
+async def _verify(
     url: str, heads: tuple[Path, ...], keys: PublicKeys, progress: Callable[[int, int], None]
 ) -> AuditVerdict:
     # An hour: comparing log and trail is one statement, and takes a second for each million rows.
@@ -87,7 +87,7 @@ async def _examine(
             database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            return await examine(connection, heads=heads, keys=keys, progress=progress)
+            return await verify_trail(connection, heads=heads, keys=keys, progress=progress)
     except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
         raise Unavailable(f"The audit trail could not be read: {reason(error)}.") from error
     finally:

@@ -106,7 +106,7 @@ class Heartbeat(Protocol):
     """The part of a heartbeat beyond listening: what it renews, and what follows when it comes back or fails."""
 
     @property
-    def is_believing(self) -> bool:
+    def trusts_redis(self) -> bool:
         """Return whether heartbeats need not be hurried."""
 
     async def renew(self, connection: Any, *, is_new: bool) -> None:
@@ -216,7 +216,7 @@ class LogListener:
 
     async def _tell(self, connection: asyncpg.Connection) -> None:
         """Tell what there is to tell until the next heartbeat is due."""
-        is_hurried = self._heartbeat is not None and not self._heartbeat.is_believing
+        is_hurried = self._heartbeat is not None and not self._heartbeat.trusts_redis
         due_s = monotonic() + (EAGER_BEAT_S if is_hurried else BEAT_S)
         while (left_s := due_s - monotonic()) > 0:
             with contextlib.suppress(TimeoutError):

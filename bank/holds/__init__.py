@@ -1,1 +1,1 @@
-"""Holds: money set aside on one account, for the owner of another one to capture."""
+"""Holds: money reserved on one account for the owner of another account to capture."""

@@ -1,4 +1,4 @@
-"""Authorization of a hold: set money aside on an account of the caller's, once per idempotency key (R12)."""
+"""Authorization of a hold: reserve money on an account of the caller's, once per idempotency key (R12)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,13 +23,13 @@ from bank.ledger.terms import Terms
 from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
-# As card schemes do; a payment whose money is held for longer is not going to be made.
+# The longest validity that card schemes allow; a payment that is not captured by then is abandoned.
 LIFE_MAX = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeHold:
-    """Set `amount` (a decimal text) aside on an account of the caller's, for the owner of another one to capture."""
+    """Reserve `amount` (a decimal text) on an account of the caller's, for the owner of another account to capture."""
 
     caller_id: UUID
     key: str
@@ -43,7 +43,7 @@ class AuthorizeHold:
 
 
 async def authorize_hold(ledger: Ledger, terms: Terms, command: AuthorizeHold) -> Outcome:
-    """Set money aside, once per idempotency key. Raises what `Ledger.post` raises."""
+    """Reserve money, once per idempotency key. Raises the errors of `Ledger.post`."""
     amount_minor = (
         check_key(command.key)
         or check_own_account(command.from_id, "fromAccountId")
@@ -67,7 +67,7 @@ async def authorize_hold(ledger: Ledger, terms: Terms, command: AuthorizeHold) -
 
 
 def decide_authorization(command: AuthorizeHold, amount_minor: int, terms: Terms) -> Decide:
-    """Return the decision on an authorization; it counts against the limits of the account, as a transfer does."""
+    """Return the decision on an authorization. Like a transfer, it counts against the limits of the account."""
     hold_id = uuid7()
 
     def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:

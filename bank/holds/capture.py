@@ -1,4 +1,4 @@
-"""Capture of a hold: move what is held, whole or in part, once per idempotency key and once per hold (R12)."""
+"""Capture of a hold: move the held money, whole or in part, once per idempotency key and once per hold (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,7 +20,7 @@ from bank.telemetry.context import current_context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureHold:
-    """Move what is held, or `amount` of it; the rest becomes available again. `owner_id` is None if staff asks."""
+    """Move the held money, or `amount` of it; the rest becomes available again. `owner_id` is None for staff."""
 
     caller_id: UUID
     owner_id: UUID | None
@@ -31,9 +31,9 @@ class CaptureHold:
 
 
 async def capture_hold(ledger: Ledger, database: Database, command: CaptureHold) -> Outcome:
-    """Move what is held, whole or in part, once per idempotency key and once per hold.
+    """Move the held money, whole or in part, once per idempotency key and once per hold.
 
-    Raises what `Ledger.post` raises, and `Unavailable` or `Overloaded` if the hold cannot be read.
+    Raises the errors of `Ledger.post`, and `Unavailable` or `Overloaded` if the hold cannot be read.
     """
     invalid = InvalidRequest(ledger, "captureHold", command.caller_id, ())
     if refusal := check_key(command.key) or check_hold_id(command.hold_id):

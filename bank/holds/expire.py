@@ -1,4 +1,4 @@
-"""Expiry of holds: end those whose time is over, so that their money is available again."""
+"""Expiry of holds: end each hold at its expiry time, so that its money is available again."""
 
 import asyncio
 from random import Random
@@ -12,12 +12,12 @@ from bank.ledger.model import Command, Decide, EndHold, LedgerView, Step
 from bank.ledger.post import BATCH_MAX, Ledger
 from bank.refusal import Refusal
 
-# Money may be held this much longer than promised; a shorter pause would only ask an index more often.
+# Money may stay reserved for this much longer than promised. A shorter pause would only query the index more often.
 EVERY_S = 1.0
 
 
 def hold_expiry(ledger: Ledger, database: Database, clock: Clock, random: Random) -> BackgroundLoop:
-    """Return the loop that expires holds. Every process has one: the ledger ends each hold once."""
+    """Return the loop that expires holds. Every worker runs one; the ledger ends each hold only once."""
 
     async def run_once() -> bool:
         return await expire_once(ledger, database, clock) == BATCH_MAX
@@ -26,7 +26,7 @@ def hold_expiry(ledger: Ledger, database: Database, clock: Clock, random: Random
         name="hold_expiry",
         run_once=run_once,
         interval_s=EVERY_S,
-        # Workers that were started together do not all look for the same holds at the same moment.
+        # With jitter, workers that were started together do not query for the same holds at the same moment.
         jitter=0.1,
         random=random,
         failure="holds_not_expired",
@@ -34,7 +34,7 @@ def hold_expiry(ledger: Ledger, database: Database, clock: Clock, random: Random
 
 
 async def expire_once(ledger: Ledger, database: Database, clock: Clock) -> int:
-    """Expire the holds whose time is over, one batch of them at most; return how many there were."""
+    """Expire up to one batch of holds whose expiry time has passed; return their number."""
     expired = await expired_holds(database, now=clock.now(), max_rows=BATCH_MAX)
     commands = [
         Command(

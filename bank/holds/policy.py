@@ -1,4 +1,4 @@
-"""Rules about an existing hold that captures and releases share, as functions of values (R3)."""
+"""Rules that captures and releases of a hold share, as functions of values (R3)."""
 
 from uuid import UUID
 
@@ -8,18 +8,18 @@ from bank.refusal import Refusal
 
 
 def check_hold_id(hold_id: UUID) -> Refusal | None:
-    """Refuse an id that no hold can have."""
+    """Return the refusal of an id that no hold can have, or None."""
     return no_hold() if hold_id == NIL_UUID else None
 
 
 def no_hold() -> Refusal:
-    """Return the refusal for a hold that does not exist or is not the caller's to end; the caller cannot tell which."""
+    """Return the refusal for a hold that does not exist or that the caller may not end; it does not show which."""
     message = "There is no hold with this id for you to end."
     return Refusal(code="HOLD_NOT_FOUND", message=message, field=("input", "holdId"))
 
 
 def active_hold(view: LedgerView, hold_id: UUID, owner_id: UUID | None) -> Hold | Refusal:
-    """Return a hold that has not ended. `owner_id` is the owner of the account it is for, None if staff asks."""
+    """Return a hold that has not ended, or the refusal. `owner_id` owns the receiving account; None for staff."""
     hold = view.holds.get(hold_id)
     if hold is None or (owner_id is not None and view.accounts[hold.to_account_id].user_id != owner_id):
         return no_hold()

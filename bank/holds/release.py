@@ -1,4 +1,4 @@
-"""Release of a hold: make what is held available again, once per idempotency key (R12)."""
+"""Release of a hold: make the held money available again, once per idempotency key (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,7 +18,7 @@ from bank.telemetry.context import current_context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseHold:
-    """Make what is held available again. `owner_id` is None if staff asks."""
+    """Make the held money available again. `owner_id` is None for staff."""
 
     caller_id: UUID
     owner_id: UUID | None
@@ -27,7 +27,7 @@ class ReleaseHold:
 
 
 async def release_hold(ledger: Ledger, database: Database, command: ReleaseHold) -> Outcome:
-    """Make what is held available again, once per idempotency key. Raises as `capture_hold` does."""
+    """Make the held money available again, once per idempotency key. Raises the errors of `capture_hold`."""
     if refusal := check_key(command.key) or check_hold_id(command.hold_id):
         return await InvalidRequest(ledger, "releaseHold", command.caller_id, ()).refuse(refusal)
     return await ledger.post(
@@ -46,7 +46,7 @@ async def release_hold(ledger: Ledger, database: Database, command: ReleaseHold)
 
 
 def decide_release(command: ReleaseHold) -> Decide:
-    """Return the decision on a release: the hold ends, and nothing moves."""
+    """Return the decision on a release: the hold ends, and no money moves."""
 
     def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:
         hold = active_hold(view, command.hold_id, command.owner_id)

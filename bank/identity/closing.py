@@ -1,20 +1,20 @@
-"""Closing sessions: what goes with it into the transaction."""
+"""Notification of all workers about closed sessions, sent by the transaction that closes them."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from bank.cache.notices import CHANNEL, notice_of
-from bank.cache.session_marks import closures
+from bank.cache.broadcast import CHANNEL, encode_invalidation
+from bank.cache.session_marks import session_tags
 from bank.events.work import UnitOfWork
 
 
-def tell_of_closed(uow: UnitOfWork, session_ids: Sequence[UUID]) -> None:
-    """Have every process hear of the closures when they are committed, even if this one is killed right after."""
-    notices = notice_of(closures(session_ids))
+def notify_closed_sessions(uow: UnitOfWork, session_ids: Sequence[UUID]) -> None:
+    """Notify every worker of the closed sessions with the commit, so that a crash right after it loses nothing."""
+    payloads = encode_invalidation(session_tags(session_ids))
 
-    async def tell(connection: object) -> None:
-        for notice in notices:
-            await connection.execute("select pg_notify($1, $2)", CHANNEL, notice)  # type: ignore[attr-defined]
+    async def notify(connection: object) -> None:
+        for payload in payloads:
+            await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)  # type: ignore[attr-defined]
 
-    if notices:
-        uow.before_commit(tell)
+    if payloads:
+        uow.before_commit(notify)

@@ -1,6 +1,6 @@
-"""E-mail addresses: one spelling of each, so that an address has one customer.
+"""Normalisation of e-mail addresses, so that one address belongs to one customer.
 
-This is the only place where addresses are compared by letters: the database compares bytes.
+Only this module knows which spellings are equal: the database compares bytes.
 """
 
 import unicodedata
@@ -9,21 +9,21 @@ import email_validator
 
 from bank.text import has_invisible
 
-# RFC 5321 allows 254 bytes; a longer text is not looked at.
+# RFC 5321 allows 254 bytes. Longer texts are refused before they are parsed.
 EMAIL_MAX = 254
 
-# Whether mail arrives somewhere is not asked: an intranet's `.local` and the `.test` of trials are addresses, too.
-# Changing the list is how the library wants to be told.
+# Addresses in an intranet's `.local` or in `.test` are valid for the bank, since it does not check that mail arrives.
+# The library documents that programs change this list.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def normalise_email(text: str) -> str | None:
-    """Return the one spelling of an e-mail address, or None where it is not an address.
+    """Return the normal form of an e-mail address, or None for a text that is not an address.
 
-    Width, composition and case make no difference (Unicode NFKC and lower case, as RFC 8265 has it for user names), nor
-    does whether the domain is written in its own letters or in Punycode. A part behind a plus sign does.
-    An address with characters that are displayed as nothing, or that this Python's Unicode does not know yet, is none:
-    it could not be told from another.
+    Addresses are equal if they differ only in width, composition or case (Unicode NFKC and lower case, as RFC 8265
+    defines for user names), or in Punycode. Addresses with different parts behind a plus sign are different.
+    An address with invisible characters, or with characters that this Python's Unicode does not know yet, is refused,
+    because people could not distinguish it from another address.
     """
     text = text.strip()
     if len(text) > EMAIL_MAX or has_invisible(text):
@@ -32,12 +32,12 @@ def normalise_email(text: str) -> str | None:
         address = email_validator.validate_email(_fold(text), check_deliverability=False).normalized
     except email_validator.EmailNotValidError:
         return None
-    address = _fold(address)  # a domain in Punycode has letters of its own
+    address = _fold(address)  # decoding Punycode can produce further letters to fold
     return None if has_invisible(address) else address
 
 
 def _fold(text: str) -> str:
-    """Return a text in NFKC and lower case; lower case can need NFKC again, and the reverse."""
+    """Return a text in NFKC and lower case. Each step can require the other again, so both are repeated."""
     while (folded := unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())) != text:
         text = folded
     return text

@@ -1,4 +1,4 @@
-"""Passwords: hashed with argon2id, in threads of their own, so that a login holds up nobody else."""
+"""Passwords: hashing and verification with argon2id, on separate threads, so that the event loop is not blocked."""
 
 import unicodedata
 from collections.abc import Awaitable, Callable
@@ -11,33 +11,33 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from bank.identity.hashing import HashingThreads
 from bank.identity.weakness import PASSWORD_MAX, Person, weakness_of
 
-# OWASP's second recommendation: 19 MiB, two passes, one lane; about 45 ms of one core.
+# OWASP's second recommendation: 19 MiB, two passes, one lane. A hash takes about 45 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# A password in its longest spelling: canonical decomposition makes at most four characters of one.
+# The length of a decomposed password: canonical decomposition makes at most four characters of one.
 _SPELT_MAX = 4 * PASSWORD_MAX
 
 
 @dataclass(frozen=True, slots=True)
 class WeakPassword:
-    """The reason why a password is refused, in one sentence."""
+    """The reason why a password is refused, as a message for the user."""
 
     message: str
 
 
 class Passwords:
-    """Hashes and verifies passwords on a bounded number of threads.
+    """Hashing and verification of passwords on a bounded number of threads.
 
-    A password is compared as the text that its owner typed: composed (NFC) and with plain spaces, as RFC 8265 has it,
-    whichever way a keyboard spells them. Raises `Overloaded` where too many ask at once.
+    Passwords are normalised first (NFC and plain spaces, as RFC 8265 defines), because keyboards encode the same text
+    differently. The methods raise `Overloaded` if too many requests wait.
     """
 
     def __init__(self) -> None:
         self._threads = HashingThreads()
-        # Verified against where there is no user, so that both cases take as long.
-        self._nobody = _HASHER.hash("nobody has this password")
+        # For an unknown address this hash is verified, so that the response takes as long as for a known one.
+        self._dummy_hash = _HASHER.hash("nobody has this password")
 
     async def choose(self, password: str, person: Person) -> str | WeakPassword:
-        """Return the argon2id hash of a new password, or why it is too easy to guess."""
+        """Return the argon2id hash of a new password, or the reason why it is too weak."""
 
         async def prepare() -> Callable[[], str | WeakPassword]:
             return partial(_choose, password, person)
@@ -46,17 +46,17 @@ class Passwords:
         return chosen
 
     async def verify(self, find_hash: Callable[[], Awaitable[str | None]], password: str, *, account: str) -> bool:
-        """Return whether this is the password of the hash; without a hash, take as long and return False."""
-        is_somebodys = False
+        """Return whether the password matches the hash; False without a hash, after the same time."""
+        has_user = False
 
         async def prepare() -> Callable[[], bool]:
-            nonlocal is_somebodys
+            nonlocal has_user
             password_hash = await find_hash()
-            is_somebodys = password_hash is not None
-            return partial(_matches, password_hash or self._nobody, password)
+            has_user = password_hash is not None
+            return partial(_matches, password_hash or self._dummy_hash, password)
 
         matches: bool = await self._threads.run(prepare, account=account)
-        return matches and is_somebodys
+        return matches and has_user
 
     def close(self) -> None:
         """Stop the threads."""
@@ -64,7 +64,7 @@ class Passwords:
 
 
 def normalise_password(password: str) -> str | None:
-    """Return the one spelling of a password, or None where it is no text or longer than any."""
+    """Return the normal form of a password, or None if it is not valid Unicode or too long."""
     if len(password) > _SPELT_MAX:
         return None
     composed = unicodedata.normalize("NFC", password)

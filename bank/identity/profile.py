@@ -1,4 +1,4 @@
-"""Read a user's profile, from a snapshot."""
+"""Reads of a user's profile from a snapshot."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ _BY_ID = load_statements(__file__).user_by_id.sql
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user. `version` grows with the profile and with the list of accounts."""
+    """A user. `version` grows with each change of the profile or of the list of accounts."""
 
     id: UUID
     email: str
@@ -24,6 +24,6 @@ class User:
 
 
 async def find_user(snapshot: ReadSnapshot, user_id: UUID) -> User | None:
-    """Return a user, or None where there is none."""
+    """Return a user, or None for an unknown id."""
     row = await snapshot.fetch_row(_BY_ID, user_id)
     return User(*row) if row else None

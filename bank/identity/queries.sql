@@ -1,5 +1,5 @@
 -- name: insert_user(id, email, full_name, cpf, password_hash, role, now)$
--- Returns what the event says of all this; `bank check` computes it in the same words.
+-- Returns the salted digest of the profile for the event; `bank check` computes it with the same expression.
 insert into users (id, email, full_name, cpf, password_hash, role, created_at, updated_at)
 values (:id, :email, :full_name, :cpf, :password_hash, :role, :now, :now)
 returning encode(sha256(salt || convert_to(json_build_array(email, full_name, cpf, password_hash)::text, 'UTF8')), 'hex');
@@ -17,7 +17,8 @@ update users set role = :role, version = version + 1, updated_at = :now where id
 select id, email, full_name, cpf, role, version, created_at from users where id = :id;
 
 -- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent)$
--- Returns the role. A change of it waits for this session, to close it, or this session for the change, to have it.
+-- Returns the role. The lock serializes this statement and a change of the role: either the change waits and closes the
+-- new session, or the new session gets the new role.
 with owner as (
     select id, role from users where id = :user_id for share
 ), begun as (
@@ -31,7 +32,7 @@ insert into refresh_tokens (digest, session_id, issued_at, expires_at)
 values (:digest, :session_id, :now, :expires_at);
 
 -- name: lock_refresh_token(digest)^
--- Locked, so that of two concurrent trades one finds the token used.
+-- The lock makes the second of two concurrent refreshes see that the token has been used.
 select t.session_id, t.expires_at, t.used_at, s.user_id, s.closed_at, u.role
 from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.user_id
 where t.digest = :digest for update of t;
@@ -46,7 +47,8 @@ update sessions set expires_at = :expires_at where id = :id;
 update sessions set closed_at = coalesce(closed_at, :now) where id = :id;
 
 -- name: is_session_open(id, now)^
--- The moment is before what is seen: a session that is closed later than it may be seen as open.
+-- `asked_at` is the start of the statement: the result is not newer, so that a session closed after it may still be open
+-- in the result.
 select (select closed_at is null and expires_at > :now from sessions where id = :id) as is_open,
     statement_timestamp() as asked_at;
 

@@ -1,4 +1,4 @@
-"""Register a user."""
+"""Registration of a user."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from bank.text import is_readable
 
 queries = load_statements(__file__)
 
-# One letter is an initial; names of two are common.
+# One letter is only an initial; names of two letters are common.
 NAME_MIN = 2
-# The longest legal names of Brazil's civil registries have about a hundred.
+# The longest names in Brazil's civil registries have about a hundred characters.
 NAME_MAX = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """Become a user. `cpf` may be None for staff."""
+    """The command to register a user. `cpf` may be None for staff."""
 
     email: str
     full_name: str
@@ -39,9 +39,9 @@ class Register:
 
 
 async def register_user(work: Work, recorder: EventRecorder, passwords: Passwords, command: Register) -> User | Refusal:
-    """Make a user of a person; e-mail address and CPF must not be in use.
+    """Register a user. E-mail address and CPF must not be in use.
 
-    Raises what `Work.begin` and `EventRecorder.tell` raise.
+    Raises the errors of `Work.begin` and `EventRecorder.record`.
     """
     result = await _register(work, passwords, command)
     if isinstance(result, Refusal):

@@ -1,17 +1,17 @@
-"""Give a user another role."""
+"""Change of a user's role."""
 
 from dataclasses import dataclass
 
 from bank.events.leases import CHANNEL
 from bank.events.types.users import UserRoleChangedEvent
 from bank.events.work import Work, again_if_undone
-from bank.identity.closing import tell_of_closed
+from bank.identity.closing import notify_closed_sessions
 from bank.identity.register import queries
 
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """The role that a user had, and the one they have now; they may be the same."""
+    """The old and the new role of a user; they may be the same."""
 
     old: str
     new: str
@@ -19,10 +19,10 @@ class RoleChange:
 
 @again_if_undone
 async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None:
-    """Give the user of an address another role; None where there is no such user.
+    """Change the role of the user with this e-mail address; return None if there is no such user.
 
-    It counts at once: their sessions are closed, because the tokens of these say the old role, and every worker hears
-    of that with the commit. The cache hears of the role by the event, so that `me` shows it.
+    The change has effect at once: the user's sessions are closed, because their tokens contain the old role, and the
+    commit notifies every worker. The event updates the cache, so that `me` shows the new role.
     """
     async with work.begin() as uow:
         user = await queries.lock_role(uow.connection, email=email)
@@ -33,7 +33,7 @@ async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None
             await queries.set_role(uow.connection, id=user["id"], role=role, now=uow.now)
             uow.emit(UserRoleChangedEvent(subject_id=user["id"], old_role=change.old, new_role=role))
             closed = queries.close_sessions_of(uow.connection, user_id=user["id"], now=uow.now)
-            tell_of_closed(uow, [row["id"] async for row in closed])
-            # This process delivers nothing; those that do hear of it at once.
+            notify_closed_sessions(uow, [row["id"] async for row in closed])
+            # This command delivers no events itself, so it wakes up the workers that do.
             uow.before_commit(lambda connection: connection.execute(f"notify {CHANNEL}"))
     return change

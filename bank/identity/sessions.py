@@ -1,4 +1,4 @@
-"""Sessions: begin, refresh, close, and whether one is open."""
+"""Sessions: log in, refresh, close, and check that a session is open."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,11 +20,11 @@ from bank.events.types.sessions import (
 )
 from bank.events.work import UnitOfWork, Work, again_if_undone
 from bank.identifiers import uuid7
-from bank.identity.closing import tell_of_closed
+from bank.identity.closing import notify_closed_sessions
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import queries
-from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, new_refresh_token
+from bank.identity.tokens import AccessTokens, Caller, keyed_digest, new_refresh_token, refresh_token_digest
 from bank.refusal import Refusal
 from bank.settings import Settings
 from bank.telemetry.context import current_context
@@ -40,7 +40,7 @@ BAD_REFRESH_TOKEN = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """An access token, and the refresh token that is traded for the next pair."""
+    """An access token, and the refresh token that can be exchanged once for the next pair."""
 
     access_token: str
     access_token_expires_at: datetime
@@ -49,7 +49,7 @@ class TokenPair:
 
 
 class Sessions:
-    """The sessions of users. The database holds the truth about them, Redis a note of it."""
+    """The sessions of users. The database decides if a session is open; Redis only has signed marks of it (R10)."""
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class Sessions:
 
     @again_if_undone
     async def log_in(self, email: str, password: str) -> TokenPair | Refusal:
-        """Begin a session for whoever knows the password. Takes equally long for addresses that nobody has."""
-        # Nobody has the empty address, which stands for every text that is no address.
+        """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time."""
+        # The empty address stands for every invalid one, since no user has it.
         address = normalise_email(email) or ""
         found: Any = None
 
@@ -106,8 +106,8 @@ class Sessions:
 
     @again_if_undone
     async def refresh(self, refresh_token: str) -> TokenPair | Refusal:
-        """Trade a refresh token for the next pair. One that was used before is a theft: its session closes."""
-        digest = digest_of(refresh_token)
+        """Exchange a refresh token for the next pair. If it was used before, it was stolen, and its session closes."""
+        digest = refresh_token_digest(refresh_token)
         async with self._work.begin() as uow:
             now = uow.now
             row = await queries.lock_refresh_token(uow.connection, digest=digest)
@@ -122,7 +122,7 @@ class Sessions:
             if stolen:
                 await queries.close_session(uow.connection, id=row["session_id"], now=now)
                 uow.emit(RefreshTokenReusedEvent(session_id=row["session_id"], owner_id=row["user_id"]))
-                tell_of_closed(uow, [row["session_id"]])
+                notify_closed_sessions(uow, [row["session_id"]])
         if stolen:
             await self._marks.close(row["session_id"])
         else:
@@ -131,16 +131,16 @@ class Sessions:
 
     @again_if_undone
     async def close(self, caller: Caller) -> None:
-        """Close the caller's session: none of its tokens opens anything from here on."""
+        """Close the caller's session. From the return on, all of its tokens are refused."""
         async with self._work.begin() as uow:
             await queries.close_session(uow.connection, id=caller.session_id, now=uow.now)
             uow.emit(UserLoggedOutEvent(session_id=caller.session_id, initiated_by=caller.user_id))
-            tell_of_closed(uow, [caller.session_id])
+            notify_closed_sessions(uow, [caller.session_id])
         await self._marks.close(caller.session_id)
 
     async def require_open(self, caller: Caller, mark: str | None) -> None:
-        """Raise `Unauthenticated` unless the caller's session is open; `mark` is what Redis says of it, if anything."""
-        is_open = self._marks.known(caller.session_id, mark)
+        """Raise `Unauthenticated` unless the caller's session is open. `mark` is its mark in Redis, or None."""
+        is_open = self._marks.is_open(caller.session_id, mark)
         if is_open is None:
             async with self._database.connection() as connection:
                 row = await queries.is_session_open(connection, id=caller.session_id, now=self._clock.now())
@@ -157,9 +157,9 @@ class Sessions:
         )
 
     async def _issue(self, uow: UnitOfWork, caller: Caller, event_type: type[UserLoggedInEvent]) -> TokenPair:
-        """Make the next pair of tokens, and tell that the session has begun or goes on with it."""
+        """Issue the next pair of tokens, and emit the event of the login or the refresh."""
         refresh_token, now = new_refresh_token(), uow.now
-        digest = digest_of(refresh_token)
+        digest = refresh_token_digest(refresh_token)
         pair = TokenPair(
             access_token=self._tokens.issue(caller, expires_at=now + self._settings.access_token_life),
             access_token_expires_at=now + self._settings.access_token_life,

@@ -122,7 +122,7 @@ def new_refresh_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def digest_of(refresh_token: str) -> bytes:
+def refresh_token_digest(refresh_token: str) -> bytes:
     """Return what is stored of a refresh token. It is random itself, so that a plain digest is enough."""
     return hashlib.sha256(refresh_token.encode()).digest()
 

@@ -1,1 +1,1 @@
-"""Transfers and deposits: submit them once, and read an account's history."""
+"""Transfers, transfer batches, deposits, withdrawals and reversals: one file per use case."""

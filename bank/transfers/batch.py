@@ -1,4 +1,7 @@
-"""Transfer batch: several transfers, all or none or each with its own outcome, once per idempotency key (R12)."""
+"""Transfer batch: several transfers in one request, once per idempotency key (R12).
+
+The batch is atomic (all transfers or none), or each transfer has its own outcome.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,13 +23,13 @@ from bank.transfers.transfer import (
     transfer_content,
 )
 
-# All other postings wait while these are decided and written: a hundred take as long as one batch of single transfers.
+# All other postings wait while these are decided and written. A hundred take as long as one batch of single transfers.
 TRANSFERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitTransferBatch:
-    """Make several transfers, all or none of them or each by itself; the keys of the items are ignored."""
+    """Make several transfers: all or none, or each independently. The keys of the items are ignored."""
 
     caller_id: UUID
     key: str
@@ -37,7 +40,7 @@ class SubmitTransferBatch:
 async def submit_transfer_batch(ledger: Ledger, terms: Terms, command: SubmitTransferBatch) -> Outcome:
     """Make several transfers, once per idempotency key: all or none, or each with its own outcome.
 
-    If one item is invalid in itself, the whole request is refused. Otherwise as `submit_transfer`.
+    If the input of one item is invalid, the whole request is refused. Otherwise it works as `submit_transfer`.
     """
     invalid = InvalidRequest(ledger, "transferBatch", command.caller_id, ())
     if refusal := check_key(command.key):
@@ -46,10 +49,10 @@ async def submit_transfer_batch(ledger: Ledger, terms: Terms, command: SubmitTra
         message = f"A list has 1 to {TRANSFERS_MAX} transfers."
         return await invalid.refuse(Refusal(code="INVALID_INPUT", message=message, field=("input", "transfers")))
     amounts_minor: list[int] = []
-    for place, item in enumerate(command.items):
+    for index, item in enumerate(command.items):
         amount_minor = check_transfer(item)
         if isinstance(amount_minor, Refusal):
-            field = ("input", "transfers", str(place), *(amount_minor.field or ())[1:])
+            field = ("input", "transfers", str(index), *(amount_minor.field or ())[1:])
             return await invalid.refuse(Refusal(code=amount_minor.code, message=amount_minor.message, field=field))
         amounts_minor.append(amount_minor)
     items = list(zip(command.items, amounts_minor, strict=True))

@@ -28,7 +28,7 @@ class SubmitDeposit:
 
 
 async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
-    """Put money from outside into an account, once per idempotency key. Otherwise as `submit_transfer`."""
+    """Put money from outside into an account, once per idempotency key. Works as `submit_transfer`."""
     account_ids = (command.to_id,) if command.to_id else ()
     amount_minor = (
         check_key(command.key)
@@ -51,7 +51,7 @@ async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
 
 
 def decide_deposit(command: SubmitDeposit, amount_minor: int) -> Decide:
-    """Return the decision on a deposit: money from outside, owed by the bank's cash account of the currency."""
+    """Return the decision on a deposit: a posting that debits the bank's cash account of the currency."""
 
     def decide(view: LedgerView) -> Posting | Refusal:
         if command.to_id is None or command.to_id not in view.accounts:

@@ -1,4 +1,4 @@
-"""Reversal: a transaction that moves the money of another one back, whole or in part, and names it (R12)."""
+"""Reversal: a transaction that moves the money of an earlier one back, whole or in part, and refers to it (R12)."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,9 +19,9 @@ from bank.transfers.reads import transaction_accounts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverse:
-    """Move back `amount` (a decimal text) in `currency`, or all that has not been reversed yet.
+    """Move back `amount` (a decimal text) in `currency`; without an amount, all that has not been reversed yet.
 
-    `owner_id` is None if staff asks; otherwise it is the owner of the account that received the money.
+    `owner_id` is None for staff; otherwise the caller has to own the account that received the money.
     """
 
     caller_id: UUID
@@ -34,9 +34,9 @@ class Reverse:
 
 
 async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outcome:
-    """Reverse a transaction, once per idempotency key. The sum of its reversals never exceeds it.
+    """Reverse a transaction, once per idempotency key. The sum of its reversals never exceeds its amount.
 
-    Raises what `Ledger.post` raises, and `Unavailable` or `Overloaded` if the transaction cannot be read.
+    Raises the errors of `Ledger.post`, and `Unavailable` or `Overloaded` if the transaction cannot be read.
     """
     invalid = InvalidRequest(ledger, "reverseTransaction", command.caller_id, ())
     if refusal := _check(command):
@@ -65,10 +65,10 @@ def decide_reversal(command: Reverse, amount_minor: int | None) -> Decide:
 
     def decide(view: LedgerView) -> Posting | Refusal:
         original = view.originals.get(command.transaction_id)
-        seen = original is not None and (
+        is_allowed = original is not None and (
             command.owner_id is None or view.accounts[original.credit_id].user_id == command.owner_id
         )
-        if original is None or not seen:
+        if original is None or not is_allowed:
             return _no_transaction()
         if original.kind == "REVERSAL":
             return _not_reversible("A reversal cannot be reversed.")

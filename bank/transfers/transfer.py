@@ -41,8 +41,8 @@ class SubmitTransfer:
 async def submit_transfer(ledger: Ledger, terms: Terms, command: SubmitTransfer) -> Outcome:
     """Move money between two accounts, once per idempotency key.
 
-    A request that is invalid in itself is refused here and its key stays unused; everything else is decided, and
-    stored under the key, by the batch. Raises what `Ledger.post` raises.
+    A request with invalid input is refused here, and its key stays unused. Every other request is decided by the
+    ledger's batch, which stores the outcome under the key. Raises the errors of `Ledger.post`.
     """
     amount_minor = check_transfer(command)
     if isinstance(amount_minor, Refusal):
@@ -61,7 +61,7 @@ async def submit_transfer(ledger: Ledger, terms: Terms, command: SubmitTransfer)
 
 
 def check_transfer(command: SubmitTransfer) -> int | Refusal:
-    """Return the amount in minor units, or the reason why the request is invalid in itself."""
+    """Return the amount in minor units, or the refusal of invalid input."""
     return (
         check_key(command.key)
         or check_own_account(command.from_id, "fromAccountId")
@@ -76,13 +76,13 @@ def transfer_content(command: SubmitTransfer, amount_minor: int) -> tuple[object
 
 
 def transfer_accounts(command: SubmitTransfer, terms: Terms) -> tuple[UUID, ...]:
-    """Return the accounts that the batch has to lock."""
+    """Return the accounts that the ledger's batch has to lock."""
     accounts = (command.from_id, command.to_id) if command.to_id else (command.from_id,)
     return (*accounts, FEE_ACCOUNTS[command.currency]) if terms.transfer_fee_minor else accounts
 
 
 def decide_transfer(command: SubmitTransfer, amount_minor: int, terms: Terms) -> Decide:
-    """Return the decision on a transfer: the caller debits an account of their own, to any customer's account."""
+    """Return the decision on a transfer from an account of the caller's to any customer's account."""
 
     def decide(view: LedgerView) -> Posting | tuple[Posting, ...] | Refusal:
         accounts = view.accounts

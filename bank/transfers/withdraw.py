@@ -26,7 +26,7 @@ from bank.telemetry.context import current_context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitWithdrawal:
-    """Take `amount` (a decimal text) out of the bank; `owner_id` is None if staff pays it out for the owner."""
+    """Take `amount` (a decimal text) out of the bank. `owner_id` is None if staff pays it out for the owner."""
 
     caller_id: UUID
     owner_id: UUID | None
@@ -39,7 +39,7 @@ class SubmitWithdrawal:
 
 
 async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdrawal) -> Outcome:
-    """Take money out of the bank, once per idempotency key. Otherwise as `submit_transfer`."""
+    """Take money out of the bank, once per idempotency key. Works as `submit_transfer`."""
     account_ids = (command.from_id,) if command.from_id else ()
     amount_minor = (
         check_key(command.key)
@@ -62,7 +62,7 @@ async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdra
 
 
 def decide_withdrawal(command: SubmitWithdrawal, amount_minor: int, terms: Terms) -> Decide:
-    """Return the decision on a withdrawal: money leaves the bank through its cash account of the currency."""
+    """Return the decision on a withdrawal: a posting that credits the bank's cash account of the currency."""
 
     def decide(view: LedgerView) -> Posting | tuple[Posting, ...] | Refusal:
         debit = view.accounts.get(command.from_id) if command.from_id else None

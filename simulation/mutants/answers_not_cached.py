@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bank.cache.answers import ResponseCache
+from bank.cache.response_cache import ResponseCache
 from simulation.mutants.mutant import Mutant, patch
 
 

@@ -14,7 +14,7 @@ async def _nothing(_self: Any, *_what: Any) -> None:
 def plant() -> None:
     """Let the word of a closed session end in nothing."""
     patch(SessionMarks, "close", _nothing)
-    patch(sessions, "tell_of_closed", lambda *_what: None)
+    patch(sessions, "notify_closed_sessions", lambda *_what: None)
 
 
 MUTANT = Mutant(

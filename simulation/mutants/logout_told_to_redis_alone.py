@@ -22,7 +22,7 @@ def plant() -> None:
 
     right_mark = patch(ValueCache, "mark_session", mark_session, noted=False)
     right_tell = patch(InvalidationBroadcast, "tell", tell, noted=False)
-    patch(sessions, "tell_of_closed", lambda *_what: None, noted=False)
+    patch(sessions, "notify_closed_sessions", lambda *_what: None, noted=False)
 
 
 MUTANT = Mutant(

@@ -1,6 +1,6 @@
 """A response from before a change is stored after the change, with the versions of its content."""
 
-from bank.cache.answers import ResponseCache
+from bank.cache.response_cache import ResponseCache
 from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_lua import delay, patch_function
 

@@ -121,7 +121,7 @@ class RunningBank:
     async def believing(self, *, within_s: float = 10.0) -> None:
         """Wait until the cache is believed."""
         async with asyncio.timeout(within_s):
-            while not self.bank.membership.is_believing:
+            while not self.bank.membership.trusts_redis:
                 await asyncio.sleep(0.005)
 
     async def caught_up(self) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from bank.accounts.open import ACCOUNTS_PER_USER_MAX, OpenAccountResult, open_account
-from bank.cache.values import Tag
+from bank.cache.values import CacheTag
 from bank.clock import SystemClock
 from bank.events.event import DomainEvent
 from bank.events.work import Work
@@ -24,10 +24,10 @@ class Counter:
     """The doubles around an opening: they note what the cache and the recorder got."""
 
     books: Books
-    cached: list[Tag] = field(default_factory=list)
+    cached: list[CacheTag] = field(default_factory=list)
     recorded: list[DomainEvent] = field(default_factory=list)
 
-    async def put(self, tags: Sequence[Tag]) -> bool:
+    async def put(self, tags: Sequence[CacheTag]) -> bool:
         self.cached += tags
         return True
 

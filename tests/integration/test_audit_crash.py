@@ -7,7 +7,7 @@ import asyncpg
 
 from bank.audit.keys import load_public_keys, load_signing_key, make_key
 from bank.audit.sign import Signer, SigningConfig
-from bank.audit.verify_trail import examine
+from bank.audit.verify_trail import verify_trail
 from bank.clock import SystemClock
 from bank.database.migrate import upgrade
 from fixtures.backends import Backend
@@ -29,7 +29,7 @@ async def test_rows_whose_hash_was_signed_survive_a_kill_9_of_the_server(
         await trail.connection.execute("set synchronous_commit = off")
         signer = Signer(
             SigningConfig(load_signing_key(private), heads), database=trail.database, clock=SystemClock(),
-            interval_s=60, is_ours=lambda: True,
+            interval_s=60, writes_chain=lambda: True,
         )  # fmt: skip
         await trail.write(20)
         head = await signer.run_once()
@@ -39,6 +39,6 @@ async def test_rows_whose_hash_was_signed_survive_a_kill_9_of_the_server(
     assert head.number == 20
     await asyncio.to_thread(postgres.start)
     connection = await asyncpg.connect(url)
-    found = await examine(connection, heads=[heads], keys=load_public_keys([public]))
+    found = await verify_trail(connection, heads=[heads], keys=load_public_keys([public]))
     await connection.close()
     assert (found.findings, found.signed_number) == ((), 20)

@@ -11,7 +11,7 @@ import pytest
 from bank.audit.heads import read_heads
 from bank.audit.keys import load_public_keys, load_signing_key, make_key
 from bank.audit.sign import Signer, SigningConfig, load_signing_config
-from bank.audit.verify_trail import AuditVerdict, examine
+from bank.audit.verify_trail import AuditVerdict, verify_trail
 from bank.clock import SystemClock
 from bank.errors import BadInput
 from bank.identifiers import uuid7
@@ -37,7 +37,7 @@ class Sealed:
     async def examined(self) -> AuditVerdict:
         async with self.trail.connection.transaction(isolation="repeatable_read", readonly=True):
             heads = [self.heads] if self.heads.exists() else []
-            return await examine(self.trail.connection, heads=heads, keys=load_public_keys([self.public]))
+            return await verify_trail(self.trail.connection, heads=heads, keys=load_public_keys([self.public]))
 
     async def finding(self) -> tuple[int | None, str]:
         """Return the only thing that is wrong."""
@@ -51,13 +51,13 @@ async def sealed(database_url: str, tmp_path: Path) -> AsyncIterator[Sealed]:
         yield _seal(trail, tmp_path)
 
 
-def _seal(trail: Trail, folder: Path, *, is_ours: bool = True) -> Sealed:
+def _seal(trail: Trail, folder: Path, *, writes_chain: bool = True) -> Sealed:
     private, public, heads = folder / "key.pem", folder / "key.pub.pem", folder / "heads.jsonl"
     if not private.exists():
         make_key(private, public)
     signer = Signer(
         SigningConfig(load_signing_key(private), heads), database=trail.database, clock=SystemClock(), interval_s=60,
-        is_ours=lambda: is_ours,
+        writes_chain=lambda: writes_chain,
     )  # fmt: skip
     return Sealed(trail, signer, heads, public)
 
@@ -99,7 +99,7 @@ async def test_nothing_is_signed_twice(sealed: Sealed) -> None:
 
 async def test_only_the_process_that_writes_the_chain_signs_it(sealed: Sealed, tmp_path: Path) -> None:
     await sealed.trail.write(2)
-    await _seal(sealed.trail, tmp_path, is_ours=False).signer.loop.attempt()
+    await _seal(sealed.trail, tmp_path, writes_chain=False).signer.loop.attempt()
     assert not sealed.heads.exists()
     await sealed.signer.loop.attempt()
     assert len(sealed.heads.read_text().splitlines()) == 1
@@ -341,5 +341,7 @@ async def test_two_files_of_heads_that_disagree_are_found(sealed: Sealed, tmp_pa
     await sealed.trail.tamper(f"update audit_logs set id = '{uuid7()}' where number = 2")
     await sealed.trail.forge_chain(2)
     await sealed.signer.run_once()
-    found = await examine(sealed.trail.connection, heads=[sealed.heads, first], keys=load_public_keys([sealed.public]))
+    found = await verify_trail(
+        sealed.trail.connection, heads=[sealed.heads, first], keys=load_public_keys([sealed.public])
+    )
     assert [finding.sentence for finding in found.findings] == ["two signed heads disagree about audit row 4."]

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from bank.accounts.open import open_account
-from bank.cache.answers import ResponseCache
-from bank.cache.values import Tag, ValueCache
+from bank.cache.response_cache import ResponseCache
+from bank.cache.values import CacheTag, ValueCache
 from bank.events.dispatch import RetryLater
 from bank.identifiers import uuid7
 from fixtures.faults import FaultProxy, through_proxy, upstream_of
@@ -123,24 +123,24 @@ async def test_a_bank_without_redis_banks_on(database_url: str, monkeypatch: pyt
 async def test_an_older_value_never_replaces_a_newer_one(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         cache = ValueCache(server)
-        await cache.put([Tag("account:x", 10, 60, b"ten")])
-        await cache.put([Tag("account:x", 9, 60, b"nine")])
+        await cache.put([CacheTag("account:x", 10, 60, b"ten")])
+        await cache.put([CacheTag("account:x", 9, 60, b"nine")])
         assert await cache.data("account:x") == b"ten"
 
 
 async def test_a_bare_version_that_came_first_does_not_keep_the_value_out(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         cache = ValueCache(server)
-        await cache.put([Tag("account:x", 10, 60)])
-        await cache.put([Tag("account:x", 10, 60, b"ten")])
-        await cache.put([Tag("account:x", 10, 60)])
+        await cache.put([CacheTag("account:x", 10, 60)])
+        await cache.put([CacheTag("account:x", 10, 60, b"ten")])
+        await cache.put([CacheTag("account:x", 10, 60)])
         assert await cache.data("account:x") == b"ten"
 
 
 async def _filled(cache: ResponseCache, key: str, version: int) -> bool:
     look = await cache.look_up(key, uuid7())
     assert look.lease
-    return await cache.fill(key, look.lease, b"body", [Tag("account:x", version, 60)])
+    return await cache.fill(key, look.lease, b"body", [CacheTag("account:x", version, 60)])
 
 
 async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> None:
@@ -148,8 +148,8 @@ async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> Non
         answers, values = ResponseCache(server), ValueCache(server)
         look = await answers.look_up("answer:a", uuid7())
         assert look.lease
-        await values.put([Tag("account:x", 2, 60)])
-        assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
+        await values.put([CacheTag("account:x", 2, 60)])
+        assert not await answers.fill("answer:a", look.lease, b"old", [CacheTag("account:x", 1, 60)])
         assert await _filled(answers, "answer:b", 2)
 
 
@@ -158,9 +158,9 @@ async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: 
         answers, values = ResponseCache(server), ValueCache(server)
         look = await answers.look_up("answer:a", uuid7())
         assert look.lease
-        await values.put([Tag("account:x", 2, 60)])
+        await values.put([CacheTag("account:x", 2, 60)])
         await server.client.flushdb()
-        assert not await answers.fill("answer:a", look.lease, b"old", [Tag("account:x", 1, 60)])
+        assert not await answers.fill("answer:a", look.lease, b"old", [CacheTag("account:x", 1, 60)])
         assert (await answers.look_up("answer:a", uuid7())).result == "away"
 
 
@@ -169,7 +169,7 @@ async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
         answers = ResponseCache(server)
         look = await answers.look_up("answer:a", uuid7())
         assert look.lease
-        tags = [Tag("account:x", 1, 60)]
+        tags = [CacheTag("account:x", 1, 60)]
         assert await answers.fill("answer:a", look.lease, b"first", tags)
         assert not await answers.fill("answer:a", look.lease, b"second", tags)
         assert (await answers.look_up("answer:a", uuid7())).body == b"first"
@@ -178,12 +178,12 @@ async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
 async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers, values = ResponseCache(server), ValueCache(server)
-        await values.put([Tag("account:put", 1, 60, b"one"), Tag("account:bare", 1, 60)])
+        await values.put([CacheTag("account:put", 1, 60, b"one"), CacheTag("account:bare", 1, 60)])
         await values.mark_session(uuid7(), "open 1 x")
         look = await answers.look_up("answer:a", uuid7())
         assert look.lease
         await answers.look_up("answer:leased", uuid7())
-        assert await answers.fill("answer:a", look.lease, b"body", [Tag("account:filled", 1, 60)])
+        assert await answers.fill("answer:a", look.lease, b"body", [CacheTag("account:filled", 1, 60)])
         left_s = {
             key.decode().partition(":")[2]: await server.client.ttl(key) async for key in server.client.scan_iter()
         }
@@ -227,10 +227,10 @@ async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(
         open_cache(through_proxy(redis_url, proxy.port), timeout_ms=50) as server,
     ):
         answers, values = ResponseCache(server), ValueCache(server)
-        await values.put([Tag("account:x", 1, 60, b"one"), Tag("account:y", 1, 60, b"one")])
+        await values.put([CacheTag("account:x", 1, 60, b"one"), CacheTag("account:y", 1, 60, b"one")])
         assert await _filled(answers, "answer:a", 1)
         proxy.open_hole()
-        assert not await values.put([Tag("account:x", 2, 60, b"two")])
+        assert not await values.put([CacheTag("account:x", 2, 60, b"two")])
         assert await values.data("account:y") is None, "while it is owed something, Redis is not believed"
         proxy.cut()  # what was on its way is lost
         proxy.close_hole()

@@ -134,7 +134,7 @@ async def test_no_answer_is_old_while_a_worker_does_not_find_out_that_it_is_deaf
             await pair.move()
             await pair.look(pair.there)
         assert set(await listeners(database_url)) == deaf, "nobody has connected again"
-        assert not pair.second.bank.membership.is_believing
+        assert not pair.second.bank.membership.trusts_redis
 
 
 async def test_a_worker_that_hears_nothing_believes_the_cache_for_no_longer_than_others_wait(
@@ -144,11 +144,11 @@ async def test_a_worker_that_hears_nothing_believes_the_cache_for_no_longer_than
         FaultProxy(upstream_of(database_url)) as way,
         serving(settings_for(through_proxy(database_url, way.port), redis_url)) as bank,
     ):
-        assert bank.bank.membership.is_believing
+        assert bank.bank.membership.trusts_redis
         way.open_hole()
         began = monotonic()
         async with asyncio.timeout(PATIENCE_S):
-            while bank.bank.membership.is_believing:
+            while bank.bank.membership.trusts_redis:
                 await asyncio.sleep(0.001)
         assert monotonic() - began < TRUST_S + NOTICED_S
         way.close_hole()

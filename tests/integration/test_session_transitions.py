@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from bank.cache.notices import CHANNEL
+from bank.cache.broadcast import CHANNEL
 from bank.database.pool import Database
 from bank.errors import Unauthenticated
 from bank.events.bus import Bus

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bank.audit.describe import DESCRIBED, describe
+from bank.audit.describe import DESCRIPTIONS, describe
 from bank.events.types.registry import EVENT_TYPES
 from tests.integration.events import one_of_each
 
@@ -49,4 +49,4 @@ def test_the_trail_says_what_was_and_what_is(
 
 
 def test_the_trail_has_words_for_every_event_type() -> None:
-    assert set(DESCRIBED) == set(EVENT_TYPES.values())
+    assert set(DESCRIPTIONS) == set(EVENT_TYPES.values())

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from bank.cache import session_marks
-from bank.cache.session_marks import MARK_LIFE_S, SessionMarks, closures
-from bank.cache.values import Tag
+from bank.cache.session_marks import MARK_LIFE_S, SessionMarks, session_tags
+from bank.cache.values import CacheTag
 from bank.identifiers import uuid7
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -22,10 +22,10 @@ class Setting:
     def __init__(self, secret: str = SECRET) -> None:
         self.moment = NOON
         self.kept: dict[UUID, str] = {}
-        self.told: list[Tag] = []
+        self.told: list[CacheTag] = []
         values: Any = self
         self.marks = SessionMarks(values, secret, self, self.tell)
-        self.marks.listens(NOON - timedelta(hours=1))
+        self.marks.set_listening_since(NOON - timedelta(hours=1))
 
     def now(self) -> datetime:
         return self.moment
@@ -33,7 +33,7 @@ class Setting:
     async def mark_session(self, session_id: UUID, mark: str) -> None:
         self.kept[session_id] = mark
 
-    async def tell(self, tags: Sequence[Tag]) -> None:
+    async def tell(self, tags: Sequence[CacheTag]) -> None:
         self.told.extend(tags)
 
     async def opened(self) -> tuple[UUID, str]:
@@ -45,9 +45,9 @@ class Setting:
 async def test_a_mark_opens_its_session_for_a_minute() -> None:
     setting = Setting()
     session_id, mark = await setting.opened()
-    assert setting.marks.known(session_id, mark) is True
+    assert setting.marks.is_open(session_id, mark) is True
     setting.moment += timedelta(seconds=MARK_LIFE_S)
-    assert setting.marks.known(session_id, mark) is None
+    assert setting.marks.is_open(session_id, mark) is None
 
 
 async def test_nothing_else_in_redis_opens_a_session() -> None:
@@ -74,33 +74,33 @@ async def test_nothing_else_in_redis_opens_a_session() -> None:
         of_another,
         of_another_secret,
     ):
-        assert setting.marks.known(session_id, wrong) is None, wrong
+        assert setting.marks.is_open(session_id, wrong) is None, wrong
 
 
 async def test_a_closure_that_was_made_or_heard_of_outweighs_every_mark() -> None:
     setting, elsewhere = Setting(), Setting()
     session_id, mark = await setting.opened()
     await setting.marks.close(session_id)
-    assert setting.marks.known(session_id, mark) is False
-    other = Tag("account:1", 7, 300)
-    assert elsewhere.marks.known(session_id, mark) is True
-    assert elsewhere.marks.hear([*setting.told, other]) == [other]
-    assert elsewhere.marks.known(session_id, mark) is False
-    assert Setting().marks.known(session_id, setting.kept[session_id]) is False
+    assert setting.marks.is_open(session_id, mark) is False
+    other = CacheTag("account:1", 7, 300)
+    assert elsewhere.marks.is_open(session_id, mark) is True
+    assert elsewhere.marks.receive([*setting.told, other]) == [other]
+    assert elsewhere.marks.is_open(session_id, mark) is False
+    assert Setting().marks.is_open(session_id, setting.kept[session_id]) is False
 
 
 async def test_a_process_believes_no_mark_of_before_it_heard_of_closures() -> None:
     setting = Setting()
     session_id, mark = await setting.opened()
-    setting.marks.listens(NOON + timedelta(microseconds=1))
-    assert setting.marks.known(session_id, mark) is None
-    setting.marks.listens(NOON)
-    assert setting.marks.known(session_id, mark) is True
+    setting.marks.set_listening_since(NOON + timedelta(microseconds=1))
+    assert setting.marks.is_open(session_id, mark) is None
+    setting.marks.set_listening_since(NOON)
+    assert setting.marks.is_open(session_id, mark) is True
 
 
 async def test_what_is_too_much_to_remember_the_database_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_marks, "CLOSED_MAX", 3)
     setting = Setting()
     session_id, mark = await setting.opened()
-    setting.marks.hear(closures([session_id, *(uuid7() for _ in range(3))]))
-    assert setting.marks.known(session_id, mark) is None
+    setting.marks.receive(session_tags([session_id, *(uuid7() for _ in range(3))]))
+    assert setting.marks.is_open(session_id, mark) is None

@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from bank.cache import notices as notices_module
+from bank.cache import broadcast as broadcast_module
+from bank.cache.broadcast import CHANNEL, TAGS_MAX, InvalidationBroadcast
 from bank.cache.membership import queries
-from bank.cache.notices import CHANNEL, TAGS_MAX, InvalidationBroadcast
 from bank.cache.trust import TRUST_S
-from bank.cache.values import Tag
+from bank.cache.values import CacheTag
 from bank.database.pool import Database
 from bank.errors import OutcomeUnknown
 
-TAG = Tag("account:1", 7, 300, b"its value")
+TAG = CacheTag("account:1", 7, 300, b"its value")
 
 
 @pytest.fixture
@@ -29,25 +29,25 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 class Listener:
-    """A process that hears notices, and answers once it is let."""
+    """A process that receives invalidations, and acknowledges them once it is let."""
 
-    def __init__(self, connection: asyncpg.Connection, notices: InvalidationBroadcast, worker: UUID) -> None:
-        self.owed: list[Tag] = []
+    def __init__(self, connection: asyncpg.Connection, broadcast: InvalidationBroadcast, worker: UUID) -> None:
+        self.owed: list[CacheTag] = []
         self.worker = worker
         self.may_answer = asyncio.Event()
         self._connection = connection
-        self._notices = notices
+        self._broadcast = broadcast
         self._answers: list[asyncio.Task[None]] = []
 
     async def renew(self) -> bool:
-        return bool((await queries.renew_member(self._connection, worker=self.worker, told_by="x"))["is_member"])
+        return bool((await queries.renew_member(self._connection, worker=self.worker, subscriber="x"))["is_member"])
 
     def hear(self, _connection: object, pid: int, _channel: str, payload: str) -> None:
-        reply = self._notices.hear(self.defer, pid, payload)
+        reply = self._broadcast.receive(self.defer, pid, payload)
         if reply is not None:
             self._answers.append(asyncio.create_task(self._answer(reply)))
 
-    def defer(self, tags: Sequence[Tag]) -> None:
+    def defer(self, tags: Sequence[CacheTag]) -> None:
         self.owed.extend(tags)
 
     async def _answer(self, reply: str) -> None:
@@ -71,10 +71,10 @@ async def listening(
 
 async def test_who_tells_goes_on_once_everybody_has_heard(database: Database) -> None:
     teller = uuid4()
-    notices = InvalidationBroadcast(database, teller)
-    async with listening(database, notices, teller) as own, listening(database) as quick, listening(database) as slow:
+    broadcast = InvalidationBroadcast(database, teller)
+    async with listening(database, broadcast, teller) as own, listening(database) as quick, listening(database) as slow:
         quick.may_answer.set()
-        telling = asyncio.create_task(notices.tell([TAG]))
+        telling = asyncio.create_task(broadcast.send([TAG]))
         while not slow.owed:
             assert not telling.done()
             await asyncio.sleep(0.001)
@@ -82,16 +82,16 @@ async def test_who_tells_goes_on_once_everybody_has_heard(database: Database) ->
         assert waiting
         slow.may_answer.set()
         await telling
-        assert quick.owed == slow.owed == [Tag(TAG.key, TAG.version, TAG.ttl_s)]
+        assert quick.owed == slow.owed == [CacheTag(TAG.key, TAG.version, TAG.ttl_s)]
         assert own.owed == []
 
 
 async def test_who_is_alone_does_not_wait(database: Database) -> None:
     teller = uuid4()
-    notices = InvalidationBroadcast(database, teller)
-    async with listening(database, notices, teller):
+    broadcast = InvalidationBroadcast(database, teller)
+    async with listening(database, broadcast, teller):
         began = monotonic()
-        await notices.tell([TAG])
+        await broadcast.send([TAG])
         assert monotonic() - began < TRUST_S
 
 
@@ -99,17 +99,17 @@ async def test_a_silent_worker_is_waited_for_until_it_cannot_believe_redis_and_o
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     teller = uuid4()
-    notices = InvalidationBroadcast(database, teller)
-    async with listening(database, notices, teller), listening(database) as silent:
+    broadcast = InvalidationBroadcast(database, teller)
+    async with listening(database, broadcast, teller), listening(database) as silent:
         began = monotonic()
-        await notices.tell([TAG])
+        await broadcast.send([TAG])
         assert monotonic() - began >= TRUST_S
         for _ in range(3):
-            await notices.tell([TAG])
-        assert capsys.readouterr().out.count("cache_notice_not_heard") == 1
+            await broadcast.send([TAG])
+        assert capsys.readouterr().out.count("cache_invalidation_not_acknowledged") == 1
         assert not await silent.renew(), "it finds out that nobody waits for it, and joins again"
         await queries.add_member(silent._connection, worker=silent.worker)
-        telling = asyncio.create_task(notices.tell([TAG]))
+        telling = asyncio.create_task(broadcast.send([TAG]))
         _, waiting = await asyncio.wait({telling}, timeout=TRUST_S / 10)
         assert waiting
         silent.may_answer.set()
@@ -118,9 +118,9 @@ async def test_a_silent_worker_is_waited_for_until_it_cannot_believe_redis_and_o
 
 async def test_a_worker_that_renews_its_membership_and_does_not_answer_stays_a_member(database: Database) -> None:
     teller = uuid4()
-    notices = InvalidationBroadcast(database, teller)
-    async with listening(database, notices, teller), listening(database) as slow:
-        telling = asyncio.create_task(notices.tell([TAG]))
+    broadcast = InvalidationBroadcast(database, teller)
+    async with listening(database, broadcast, teller), listening(database) as slow:
+        telling = asyncio.create_task(broadcast.send([TAG]))
         # Renewed all the time: the first renewals may come before the teller has read how often each has renewed.
         while not telling.done():
             assert await slow.renew()
@@ -132,22 +132,22 @@ async def test_a_worker_that_renews_its_membership_and_does_not_answer_stays_a_m
 
 async def test_more_than_a_notification_takes_is_told_in_parts(database: Database) -> None:
     teller = uuid4()
-    notices = InvalidationBroadcast(database, teller)
-    async with listening(database, notices, teller), listening(database) as other:
+    broadcast = InvalidationBroadcast(database, teller)
+    async with listening(database, broadcast, teller), listening(database) as other:
         other.may_answer.set()
-        tags = [Tag(f"account:{uuid4()}", number, 300) for number in range(2 * TAGS_MAX + 1)]
-        await notices.tell(tags)
+        tags = [CacheTag(f"account:{uuid4()}", number, 300) for number in range(2 * TAGS_MAX + 1)]
+        await broadcast.send(tags)
         assert other.owed == tags
 
 
 async def test_who_can_tell_nobody_says_so_instead_of_going_on(
     database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notices_module, "TELL_WITHIN_S", 0.2)
+    monkeypatch.setattr(broadcast_module, "SEND_TIMEOUT_S", 0.2)
     database = Database(database_url, pool_size=1, pool_timeout_ms=50, statement_timeout_ms=5_000)
     await database.open()
     async with database.connection():
         with pytest.raises(OutcomeUnknown):
-            await InvalidationBroadcast(database, uuid4()).tell([TAG])
+            await InvalidationBroadcast(database, uuid4()).send([TAG])
     await database.close()
-    assert "cache_notice_lost" in capsys.readouterr().out
+    assert "cache_invalidation_not_sent" in capsys.readouterr().out
