@@ -1,1 +1,1 @@
-"""An event-driven banking monolith: GraphQL in front, PostgreSQL for truth, Redis for speed, events in between."""
+"""An event-driven bank: a GraphQL API, PostgreSQL as the system of record, Redis as a cache, and an event log."""

@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows everyone."""
+"""The composition root: the only module that connects all parts of the bank."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,7 +46,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bank:
-    """Everything that a use case can need, wired."""
+    """The parts of the bank that use cases, resolvers and loops need."""
 
     settings: Settings
     clock: Clock
@@ -76,9 +76,9 @@ class Bank:
 
 
 def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random | None = None) -> Bank:
-    """Wire a bank; nothing is connected yet.
+    """Build a bank without connecting it to its servers.
 
-    Raises `SettingsError` or `BadInput` where the files for the audit's signatures are not usable.
+    Raises `SettingsError` or `BadInput` if the files for the signatures of the audit are not usable.
     """
     clock = clock or SystemClock()
     random = random or Random()  # noqa: S311 - jitter of retries, no secret
@@ -161,10 +161,10 @@ def _signer(settings: Settings, database: Database, clock: Clock, deliveries: tu
 
 @asynccontextmanager
 async def running(bank: Bank) -> AsyncIterator[Bank]:
-    """Connect the bank and run its loops; at the end finish what was accepted, then stop.
+    """Connect the bank and run its background loops; on exit finish the accepted work, and stop.
 
-    Raises `Unavailable` where the database does not answer, `WrongRole` where the bank may not work there,
-    `WrongMigrationLevel` where it is not migrated.
+    Raises `Unavailable` if the database does not respond, `WrongRole` if its role has the wrong rights, and
+    `WrongMigrationLevel` if the database is not migrated.
     """
     await bank.database.open()
     try:
@@ -192,34 +192,37 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             loops.append(bank.signer.loop)
         else:
             logger.warning("audit_heads_not_signed", reason="BANK_AUDIT_KEY_FILE is not set")
-        tasks, hearing = BackgroundTasks(), BackgroundTasks()
+        tasks, communication = BackgroundTasks(), BackgroundTasks()
         for loop in loops:
             tasks.start(loop.name, loop.run())
-        # What hears other processes, and says so, goes on until nothing more is written.
-        hearing.start("listener", listener.run())
-        hearing.start("cache_membership", bank.membership.loop.run())
+        # The communication with other workers continues until the last write of this worker.
+        communication.start("listener", listener.run())
+        communication.start("cache_membership", bank.membership.loop.run())
         try:
             yield bank
         finally:
-            await _stop(bank, tasks, hearing)
+            await _stop(bank, tasks, communication)
     finally:
         bank.passwords.close()
         await bank.cache_server.close()
         await bank.database.close()
 
 
-async def _stop(bank: Bank, tasks: BackgroundTasks, hearing: BackgroundTasks) -> None:
-    """Cancel the loops, write what is queued, give the leases back. What events remain, the log has."""
+async def _stop(bank: Bank, tasks: BackgroundTasks, communication: BackgroundTasks) -> None:
+    """Cancel the loops, write the queued postings and events, and release the leases.
+
+    Events that are not delivered yet stay in the log for other workers.
+    """
     await tasks.cancel()
     await bank.ledger.close()
     await bank.recorder.close()
-    await hearing.cancel()
+    await communication.cancel()
     if bank.signer is not None:
-        # The chain is still ours to sign: what comes next is another process'.
+        # Sign the last rows of this worker, before it releases the lease and another worker writes the chain.
         await bank.signer.loop.attempt()
     try:
         await bank.leases.release()
         await bank.membership.leave()
     except BankError as error:
-        # They end by themselves, within two seconds.
+        # The leases expire within two seconds.
         logger.warning("leases_not_released", error=str(error))

@@ -1,4 +1,4 @@
-"""The one way to run work in the background: loops that are supervised, and tasks that nobody waits for."""
+"""Background work: supervised loops, and tasks that no caller awaits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -15,13 +15,13 @@ from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
 
-# The pause after a failure of a loop that has no interval. Long enough that a loop which breaks at once does not fill
-# the log, short enough that no lease runs out meanwhile.
+# The pause after a failure of a loop without an interval. Long enough that a loop which fails at once does not fill the
+# log, and short enough that no lease expires meanwhile.
 RESTART_S = 0.5
 
 
 def is_bank_error(error: Exception) -> bool:
-    """Return whether an error is one that the bank foresees: a server that is away, a limit that is reached."""
+    """Return whether an error is an expected one, such as an unavailable server or a limit that is reached."""
     return isinstance(error, BankError)
 
 
@@ -31,16 +31,17 @@ def _new_random() -> Random:
 
 @dataclass(slots=True, kw_only=True)
 class BackgroundLoop:
-    """A loop that calls `run_once`, pauses, and begins again, until it is cancelled.
+    """A loop that calls `run_once`, pauses, and repeats this until it is cancelled.
 
-    The pause is `interval_s`, more or less the share `jitter` of it by chance. None means: until `wake_up` is set. An
-    iteration that returns True has more to do and is followed by the next one without a pause. `wake_up` ends a pause
-    early, though not before `least_pause_s`; the loop clears it before each iteration. While `ready` is not set, there
-    are no iterations.
+    The pause is `interval_s`, varied at random by up to the fraction `jitter`. Without an interval, the loop pauses
+    until `wake_up` is set. After an iteration that returns True there is no pause, because more work is waiting.
+    `wake_up` ends a pause early, but not before `least_pause_s`; the loop clears it before each iteration. While
+    `ready` is not set, there are no iterations.
 
-    An iteration that fails is logged and followed by another one. An error that `is_expected` is a warning by the name
-    `failure`; any other one is a bug and logged as an error. The pause after a failure is `retry_s` of the number of
-    failures in a row before this one and the error, or else the interval; nothing cuts it short.
+    A failed iteration is logged, and the loop continues. An error for which `is_expected` returns True is logged as a
+    warning with the name `failure`; any other error is a bug and logged as an error. The pause after a failure is
+    `retry_s(failures, error)`, where `failures` is the number of failures in a row before this one. Without `retry_s`
+    it is the interval. `wake_up` does not end this pause.
     """
 
     name: str
@@ -58,17 +59,17 @@ class BackgroundLoop:
 
     def __post_init__(self) -> None:
         if self.interval_s is None and self.wake_up is None:
-            raise ValueError("a loop without an interval needs an event that wakes it up")
+            raise ValueError("a loop without an interval needs the event wake_up")
 
     async def run(self) -> None:
         """Run until cancelled."""
         for kind in ("expected", "unexpected"):
-            metrics.LOOP_FAILURES.labels(self.name, kind)  # a series that begins at 0, for whoever asks for its rate
+            metrics.LOOP_FAILURES.labels(self.name, kind)  # the series has to begin at 0, so that its rate is right
         failures = 0
         if self.begins_with_pause:
             await self._pause()
         while True:
-            # It can be set and cleared again before this task runs.
+            # In a loop, because the event can be cleared again before this task runs.
             while self.ready is not None and not self.ready.is_set():
                 await self.ready.wait()
             if self.wake_up is not None:
@@ -83,15 +84,15 @@ class BackgroundLoop:
                     await self._pause()
 
     async def attempt(self) -> None:
-        """Run one iteration, beside the loop; what goes wrong is logged and not raised."""
+        """Run one iteration outside of the loop. Errors are logged and not raised."""
         await self._iterate()
 
     async def _iterate(self) -> tuple[bool, Exception | None]:
-        """Run one iteration; return whether there is more to do, and the error with which it failed, if it did."""
+        """Run one iteration; return whether more work is waiting, and the error of a failed iteration."""
         started = perf_counter()
         try:
             has_more = await self.run_once()
-        except Exception as error:  # noqa: BLE001 - a loop that ended would leave its work undone for ever
+        except Exception as error:  # noqa: BLE001 - the loop has to continue after every error
             raise_if_cancelled()
             metrics.LOOP_SECONDS.labels(self.name).observe(perf_counter() - started)
             self._note_failure(error)
@@ -137,13 +138,13 @@ class BackgroundLoop:
 
 
 class BackgroundTasks:
-    """Tasks that nobody awaits: kept alive until they end. One that raises is logged as an error."""
+    """Tasks that no caller awaits. They are referenced until they end, and their errors are logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start a task. `name` says in the log what it was."""
+        """Start a task. Its `name` appears in the log."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -155,12 +156,12 @@ class BackgroundTasks:
             logger.error("task_broken", task=task.get_name(), exc_info=error)
 
     async def finish(self) -> None:
-        """Wait until every task has ended, also those that are started meanwhile."""
+        """Wait until every task has ended, including those that are started meanwhile."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def cancel(self) -> None:
-        """Cancel every task, and wait until it has ended."""
+        """Cancel every task, and wait until all have ended."""
         for task in self._tasks:
             task.cancel()
         await self.finish()

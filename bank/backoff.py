@@ -1,20 +1,21 @@
-"""The pause before the next attempt."""
+"""Exponential backoff: the pause before the next attempt."""
 
 from random import Random
 
-# Most conflicts are over by then.
+# Most conflicts are over after this pause.
 FIRST_S = 0.1
-# A handler that fails is given time to recover.
+# Long enough for a failing handler to recover.
 MAX_S = 5.0
-# Whoever waits for a database or for Redis to come back finds out within this: one attempt costs a round trip.
+# The longest pause while a database or Redis is unavailable: short, since an attempt costs only one round trip.
 PASSING_MAX_S = 0.5
 
 
 def pause_s(attempt: int, random: Random, *, max_s: float = MAX_S) -> float:
-    """Return the pause after the failed attempt number `attempt`, which counts from 0, in seconds.
+    """Return the pause in seconds after the failed attempt number `attempt`, which counts from 0.
 
-    Doubled each time up to `max_s`, less up to half of it by chance: what failed together does not try again together.
+    The pause doubles with each attempt up to `max_s`. A random part of up to one half is subtracted, so that attempts
+    which failed together are not repeated together.
     """
-    # Past the exponent 16 every pause is the longest one; without a bound the power would grow for ever.
+    # The exponent is bounded, because otherwise the power would overflow; from 16 on every pause is `max_s`.
     ceiling_s = min(max_s, FIRST_S * 2.0 ** min(attempt, 16))
     return ceiling_s * random.uniform(0.5, 1.0)

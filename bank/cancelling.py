@@ -1,10 +1,10 @@
-"""Cancellations that others lose: Python delivers one once, and whoever swallows it keeps a loop running for ever."""
+"""Detection of lost cancellations: Python raises one only once, and a library that swallows it keeps a loop running."""
 
 import asyncio
 
 
 def cancellations() -> int:
-    """Return how often the running task has been cancelled so far."""
+    """Return the number of times that the running task has been cancelled."""
     task = asyncio.current_task()
     return 0 if task is None else task.cancelling()
 
@@ -12,9 +12,9 @@ def cancellations() -> int:
 def raise_if_cancelled(before: int = 0) -> None:
     """Raise CancelledError if the running task has been cancelled more often than `before`.
 
-    For what calls others. A driver that is cancelled while it cleans up raises what went wrong then. And until Python
-    3.12 `asyncio.wait_for`, which the driver of Redis waits with, returns a result that is there already and forgets
-    that it was cancelled.
+    Call it after calls of libraries, since they can replace a cancellation. A driver that is cancelled while it cleans
+    up raises the error of the clean-up. And before Python 3.12, `asyncio.wait_for`, which the Redis driver uses, loses
+    a cancellation if the result is available already.
     """
     if cancellations() > before:
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""The bank's time. Everything that stamps a row or compares with one asks the clock it was given."""
+"""The bank's clock. All timestamps, and all comparisons with them, come from an injected clock."""
 
 from datetime import UTC, date, datetime
 from typing import Protocol
@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 
 class Clock(Protocol):
-    """Tells what time it is; tests hand in one that they can set."""
+    """A source of the current time. Tests use one that they can set."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
+        """Return the current time, as an aware datetime in UTC."""
         ...
 
 
@@ -17,14 +17,14 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
+        """Return the current time, as an aware datetime in UTC."""
         return datetime.now(UTC)
 
 
-# A day at the bank is a day in Brasília: limits begin anew at its midnight.
+# The bank's days are the days of Brasília: daily limits start again at its midnight.
 BANK_ZONE = ZoneInfo("America/Sao_Paulo")
 
 
 def business_day(moment: datetime) -> date:
-    """Return the day at the bank that a moment falls on."""
+    """Return the bank's day of a time."""
     return moment.astimezone(BANK_ZONE).date()

@@ -1,4 +1,4 @@
-"""Brazilian documents: the CPF, the taxpayer number that every person has once."""
+"""Brazilian documents: the CPF, the taxpayer number of a person."""
 
 import re
 
@@ -10,10 +10,10 @@ _CHECK = CPF()
 
 
 def normalise_cpf(text: str) -> str | None:
-    """Return the eleven digits of a valid CPF written with or without its punctuation, or None where it is not one.
+    """Return the eleven digits of a valid CPF written with or without its punctuation, or None for any other text.
 
-    The form is decided here, because validate-docbr pads short input with zeros and takes points anywhere; the check
-    digits, and the refusal of one digit eleven times, there.
+    The format is checked here, because validate-docbr pads short input with zeros and accepts points anywhere. The
+    library checks the check digits, and refuses a CPF of eleven equal digits.
     """
     if not _PLAIN_OR_PUNCTUATED.fullmatch(text):
         return None
@@ -22,13 +22,13 @@ def normalise_cpf(text: str) -> str | None:
 
 
 def format_cpf(digits: str) -> str:
-    """Return eleven digits as 000.000.000-00; raise ValueError for anything but eleven digits."""
+    """Return eleven digits as 000.000.000-00. Raises ValueError for any other text."""
     _require_eleven_digits(digits)
     return f"{digits[:3]}.{digits[3:6]}.{digits[6:9]}-{digits[9:]}"
 
 
 def mask_cpf(digits: str) -> str:
-    """Return eleven digits as ***.456.789-**, the form in which Brazilian authorities publish lists of people."""
+    """Return eleven digits as ***.456.789-**, the format in which Brazilian authorities publish lists of people."""
     _require_eleven_digits(digits)
     return f"***.{digits[3:6]}.{digits[6:9]}-**"
 

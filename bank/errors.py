@@ -1,14 +1,14 @@
 """The errors that a client may see. Everything else is masked as INTERNAL.
 
-A business refusal is not an error but a value (see `bank.ledger.model.Refusal`); these are for the cases in which the
-bank did not get as far as deciding.
+A business refusal is not an error but a value (see `bank.refusal`). These errors are for cases in which the bank did
+not reach a decision.
 """
 
 
 class BankError(Exception):
-    """Something a client is told: a stable code, one clear sentence, and whether trying again can help.
+    """An error for a client: a stable code, a message of one sentence, and whether a retry can help.
 
-    `retryable` means: the same request, sent again with the same idempotency key, may succeed.
+    `retryable` means that the same request may succeed if it is sent again with the same idempotency key.
     """
 
     code = "INTERNAL"
@@ -20,19 +20,19 @@ class BankError(Exception):
 
 
 class Unauthenticated(BankError):
-    """There is no valid access token with the request, or its session is closed."""
+    """The request has no valid access token, or its session is closed."""
 
     code = "UNAUTHENTICATED"
 
 
 class Forbidden(BankError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated, but may not do this."""
 
     code = "FORBIDDEN"
 
 
 class BadInput(BankError):
-    """A value is not of the form asked for, and no mutation payload can say so."""
+    """A value is invalid, in a place where no mutation payload can report it."""
 
     code = "BAD_INPUT"
 
@@ -45,18 +45,18 @@ class Overloaded(BankError):
 
 
 class OutcomeUnknown(BankError):
-    """The connection broke around the commit: it may have happened. A retry with the same key finds out."""
+    """The connection was lost during the commit, so its outcome is unknown. A retry with the same key returns it."""
 
     code = "OUTCOME_UNKNOWN"
     retryable = True
 
 
 class Unavailable(BankError):
-    """The database does not answer; nothing was done that an answer would have confirmed."""
+    """The database does not respond, and nothing was committed."""
 
     code = "UNAVAILABLE"
     retryable = True
 
 
 class Undone(Unavailable):
-    """The database has undone the transaction before its commit, and the same may succeed at once: nothing was done."""
+    """The database has rolled back the transaction before its commit. The same transaction may succeed at once."""

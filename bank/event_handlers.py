@@ -1,4 +1,4 @@
-"""The table of event handlers: which subscriber handles which events. What follows a commit is a row here."""
+"""The table of event handlers: the subscribers, and the events that each handles. Each reaction to an event is here."""
 
 from bank.accounts.cached import CHANGES, AccountCache
 from bank.accounts.days import count_days, delete_days
@@ -6,14 +6,14 @@ from bank.audit.record import record_events
 from bank.events.dispatch import Subscriber
 from bank.events.types.accounts import BalanceUpdatedEvent
 
-# Who has this position in the log has told Redis of everything before it.
+# The subscriber that updates Redis: every change before its position in the log has been written to Redis.
 CACHE_SUBSCRIBER = "balance_cache"
-# Every subscriber by its name, for whoever only asks for one; a test holds it to the table.
+# The names of all subscribers, for code that does not need the handlers. A test compares them with the table.
 NAMES = ("audit", CACHE_SUBSCRIBER, "account_days")
 
 
 def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
-    """Return every subscriber. A name is durable: its position in the log is stored under it."""
+    """Return every subscriber. Names must not change: the positions in the log are stored under them."""
     return (
         Subscriber("audit", record_events),
         Subscriber(CACHE_SUBSCRIBER, accounts.catch_up, events=CHANGES, outside=True),

@@ -1,4 +1,4 @@
-"""The names the bank gives: UUIDv7 for its rows, Brazilian numbers with a check digit for its accounts."""
+"""Identifiers: UUIDv7 for rows, and account numbers with a check digit in the Brazilian format."""
 
 import os
 import re
@@ -7,7 +7,8 @@ import time
 from threading import Lock
 from uuid import UUID
 
-# The driver's own: a `uuid.UUID` that is made, hashed, compared and sent in a fraction of the time (measured).
+# The driver's subclass of `uuid.UUID`, which is created, hashed, compared and sent in a fraction of the time
+# (measured).
 from asyncpg.pgproto.pgproto import UUID as DriverUUID  # noqa: N811 - an acronym, not a constant
 
 # RFC 9562 section 6.2, method 1, in the layout CPython 3.14 uses: 48 bits of milliseconds, a 42-bit counter (12 bits
@@ -22,9 +23,9 @@ _counter = 0
 
 
 def uuid7() -> UUID:
-    """Return a fresh UUIDv7 (RFC 9562), greater than every one this process has made before.
+    """Return a new UUIDv7 (RFC 9562), greater than every earlier one of this process.
 
-    Also where the wall clock steps back: then the last millisecond is kept until the clock has caught up.
+    If the wall clock is set back, the last millisecond is used until the clock has reached it again.
     """
     global _last_ms, _counter  # noqa: PLW0603 - the order holds for the process, so its memory is the process's
     now_ms = time.time_ns() // 1_000_000
@@ -36,7 +37,7 @@ def uuid7() -> UUID:
         elif _counter < _COUNTER_MAX:
             _counter += 1
         else:
-            # 2**41 ids in one millisecond: out of reach, and still in order.
+            # Only after 2**41 ids in one millisecond, which no machine makes. The ids stay in order.
             _last_ms += 1
             _counter = (entropy >> 32) & (2**_COUNTER_START_BITS - 1)
         milliseconds, counter = _last_ms, _counter
@@ -49,7 +50,7 @@ def uuid7() -> UUID:
 
 
 def uuid7s(count: int) -> list[UUID]:
-    """Return so many fresh UUIDv7, in order; one reading of clock and randomness makes them cheaper than one by one."""
+    """Return `count` new UUIDv7, in order. They share one read of clock and randomness, which makes them cheaper."""
     global _last_ms, _counter  # noqa: PLW0603 - as above
     now_ms = time.time_ns() // 1_000_000
     entropy = os.urandom(4 * count + 6)
@@ -58,7 +59,7 @@ def uuid7s(count: int) -> list[UUID]:
             _last_ms = now_ms
             _counter = int.from_bytes(entropy[-6:], "big") & (2**_COUNTER_START_BITS - 1)
         first = _counter + 1
-        # 2**41 in one millisecond: out of reach, as above.
+        # The counter cannot overflow, as above.
         _counter += count
         milliseconds = _last_ms
     prefix = ((milliseconds & (2**48 - 1)) << 80) | _VERSION_AND_VARIANT
@@ -70,7 +71,7 @@ def uuid7s(count: int) -> list[UUID]:
 
 
 def read_uuid(text: str) -> UUID:
-    """Return the UUID that a text spells. Raises ValueError where it spells none."""
+    """Return the UUID in a text. Raises ValueError for any other text."""
     read: UUID = DriverUUID(text)
     return read
 
@@ -78,9 +79,9 @@ def read_uuid(text: str) -> UUID:
 BRANCH_MAX = 9_999  # four digits, as Brazilian branches (agências) have
 SEQUENCE_MAX = 99_999_999  # eight digits: a hundred million accounts a branch
 
-# From the left, for the branch's four digits and the number's eight: the customary 2 to 9, counted from the right and
-# begun again. The check digit has weight 1. Every weight is prime to 11, so that no single wrong digit cancels out; no
-# two neighbours are equal modulo 11, so that no two swapped neighbours do.
+# The weights of the branch's four digits and the number's eight, from left to right: the usual 2 to 9, repeated from
+# the right. The check digit has weight 1. Every weight is coprime to 11, so that a single wrong digit is detected.
+# Neighbouring weights differ modulo 11, so that two swapped neighbours are detected.
 _WEIGHTS = (5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
 
 _ACCOUNT_NUMBER = re.compile(r"([0-9]{4})/([0-9]{8})-([0-9X])")
@@ -89,8 +90,8 @@ _ACCOUNT_NUMBER = re.compile(r"([0-9]{4})/([0-9]{8})-([0-9X])")
 def account_number(branch: int, sequence: int) -> str:
     """Return the account number BBBB/NNNNNNNN-D for the n-th account of a branch.
 
-    D is 0 to 9, or X for ten, as at Banco do Brasil: were ten written as 0, some typos would go unseen.
-    Raises ValueError outside of branch 1 to 9999 and sequence 1 to 99,999,999.
+    D is 0 to 9, or X for ten, as at Banco do Brasil. If ten were written as 0, some typing errors would not be
+    detected. Raises ValueError unless the branch is 1 to 9999 and the sequence 1 to 99,999,999.
     """
     if not 1 <= branch <= BRANCH_MAX:
         raise ValueError(f"A branch is 1 to {BRANCH_MAX}.")
@@ -101,7 +102,7 @@ def account_number(branch: int, sequence: int) -> str:
 
 
 def is_account_number(text: str) -> bool:
-    """Return whether the text is an account number whose check digit is right. Says nothing about whether it exists."""
+    """Return whether a text is an account number with the right check digit. The account need not exist."""
     match = _ACCOUNT_NUMBER.fullmatch(text)
     return match is not None and match.group(3) == _check_digit(match.group(1) + match.group(2))
 

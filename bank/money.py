@@ -1,4 +1,4 @@
-"""Amounts of money: integers of minor units with a currency, exact decimal strings outside, never a float."""
+"""Amounts of money: integers in minor units with a currency, and exact decimal strings for clients, never floats."""
 
 import re
 from collections.abc import Mapping
@@ -8,40 +8,40 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A currency of ISO 4217: its code, and how many decimal digits its amounts have."""
+    """A currency of ISO 4217: its code, and the number of decimal digits of its amounts."""
 
     code: str
     digits: int
 
 
-# The currencies the bank keeps accounts in. A further one is a line here: everything else takes the digits from it.
+# The currencies of the bank's accounts. Another currency only needs an entry here, since all code reads its digits.
 CURRENCIES: Mapping[str, Currency] = MappingProxyType({currency.code: currency for currency in (Currency("BRL", 2),)})
 
-# What a bigint column holds; a balance outside of it could not be written.
+# The range of a bigint column; a balance outside of it could not be written.
 MIN_AMOUNT_MINOR = -(2**63)
 MAX_AMOUNT_MINOR = 2**63 - 1
 
-# The most one posting may move, R$ 999,999,999.99: above any retail payment, and so far below a bigint that one account
-# can receive 92 million of them before its balance could overflow.
+# The largest amount of one posting, R$ 999,999,999.99. It is above any retail payment, and one account can receive
+# 92 million of them before its balance could overflow a bigint.
 MAX_POSTING_MINOR = 99_999_999_999
 
-# The longest int64 has 19 digits; a sign and a point more. Anything longer is refused before it is looked at.
+# The longest int64 has 19 digits, and a sign and a point. A longer text is refused before it is parsed.
 _TEXT_MAX = 21
 
 _AMOUNT = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 
 
 class UnknownCurrencyError(ValueError):
-    """The bank keeps no accounts in this currency."""
+    """The bank has no accounts in this currency."""
 
 
 class InvalidAmountError(ValueError):
-    """The text is no exact amount of the currency. The message says why and never repeats the text."""
+    """The text is not an exact amount of the currency. The message has the reason, but never repeats the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in a currency, in the currency's minor units (centavos for BRL); negative where it took away."""
+    """An amount in the minor units of its currency (centavos for BRL); negative for a debit."""
 
     amount_minor: int
     currency: str
@@ -51,7 +51,7 @@ class Money:
 
 
 def currency_of(code: str) -> Currency:
-    """Return the currency with this code; raise UnknownCurrencyError for any other."""
+    """Return the currency with this code. Raises UnknownCurrencyError for an unknown code."""
     currency = CURRENCIES.get(code)
     if currency is None:
         raise UnknownCurrencyError("The bank keeps no accounts in this currency.")
@@ -59,11 +59,11 @@ def currency_of(code: str) -> Currency:
 
 
 def parse_amount(text: str, currency: str) -> int:
-    """Return the minor units that a decimal string such as "10.50" stands for.
+    """Return the minor units of a decimal string such as "10.50".
 
-    A leading minus is understood, because a change of balance has one; whether a sign makes sense is for the caller to
-    decide. Exponents, plus signs, separators, leading zeros and more decimals than the currency has are refused with
-    InvalidAmountError, and so is what a bigint does not hold.
+    A leading minus is accepted, because a change of balance can have one; callers refuse it where it makes no sense.
+    Raises InvalidAmountError for exponents, plus signs, separators, leading zeros, more decimals than the currency has,
+    and amounts beyond a bigint.
     """
     digits = currency_of(currency).digits
     if not isinstance(text, str):

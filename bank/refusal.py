@@ -1,13 +1,13 @@
-"""A refusal: the business "no" that a use case returns. Cases in which the bank did not decide are `bank.errors`."""
+"""Refusals: the negative decisions that use cases return. The errors without a decision are in `bank.errors`."""
 
 import msgspec
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A business "no": an outcome like any other, stored under its idempotency key.
+    """A negative decision on a command: an outcome that is stored under its idempotency key.
 
-    `code` is what programs read, `message` one sentence for people, `field` the path of the input that is refused.
-    INVALID_INPUT is not stored: the input is wrong in itself, and the corrected request may come with the same key.
+    `code` is for programs, `message` is one sentence for people, and `field` is the path of the refused input.
+    A refusal with INVALID_INPUT is not stored, so that the client can send the corrected request with the same key.
     """
 
     code: str

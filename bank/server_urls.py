@@ -1,7 +1,7 @@
-"""The URLs of the servers, read in one place: checked when the bank starts, and in the form that the driver takes.
+"""Parsing of the server URLs: they are checked at the start of the bank, and converted for the driver.
 
-`DATABASE_URL` is a URL as libpq takes it: several hosts, Unix sockets, IPv6, percent-encoded names and passwords, and
-its parameters. Every ValueError here is the end of a sentence about the URL, and quotes no password.
+`DATABASE_URL` is a libpq URL: with several hosts, Unix sockets, IPv6, percent-encoded names and passwords, and
+parameters. The message of every ValueError here continues a sentence about the URL, and quotes no password.
 """
 
 import difflib
@@ -13,34 +13,37 @@ POSTGRES_EXAMPLE = "must look like postgresql://user:password@host:5432/bank"
 REDIS_EXAMPLE = "must look like redis://host:6379/0"
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# In these a connection without TLS is none.
+# The modes that refuse a connection without TLS.
 TLS_ONLY = ("require", "verify-ca", "verify-full")
-# `ssl`, as SQLAlchemy and `databases` have it; true is what Python calls a default context.
+# The parameter `ssl` of SQLAlchemy and `databases`; true means Python's default TLS context, which verifies the server.
 _SSL_WORDS = {"true": "verify-full", "false": "disable"}
 
-# Handed to the driver as they are.
-_DRIVERS = (
+# Parameters that are passed to the driver unchanged.
+_DRIVER_PARAMETERS = (
     "host", "port", "user", "password", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword",
     "sslcrl", "sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs",
     "krbsrvname", "gsslib", "options",
 )  # fmt: skip
-# What libpq takes as well and what changes nothing here: the bank has its own names, time-outs and encoding.
+# Parameters of libpq that are accepted but have no effect, because the bank sets its own names, time-outs and encoding.
 _WITHOUT_EFFECT = (
     "application_name", "fallback_application_name", "connect_timeout", "client_encoding", "keepalives",
     "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "sslsni", "sslcompression",
     "gssencmode", "channel_binding",
 )  # fmt: skip
-_REDIS = (
+_REDIS_PARAMETERS = (
     "db", "username", "password", "protocol", "client_name", "socket_keepalive", "health_check_interval",
     "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname",
 )  # fmt: skip
-# Asking for more than the driver can do must not be granted in silence.
-_NOT_TO_BE_HAD = {"channel_binding": "require", "gssencmode": "require"}
+# Security features that the driver does not have. A URL that requires one must not be accepted silently.
+_UNSUPPORTED = {"channel_binding": "require", "gssencmode": "require"}
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A database and how to reach it. `driver_url` is for asyncpg; `system_certificates` where those are to vouch."""
+    """A database and its connection parameters.
+
+    `driver_url` is the URL for asyncpg. `system_certificates` is true if the system's certificates verify the server.
+    """
 
     driver_url: str
     user: str | None
@@ -49,9 +52,9 @@ class PostgresServer:
 
 
 def read_postgres_url(url: str) -> PostgresServer:
-    """Read a URL. Raises ValueError for one that no connection can be made with as it asks."""
+    """Parse a URL. Raises ValueError if it is invalid, or requires a feature that the driver does not have."""
     parts = _split(url, {"postgresql", "postgres"}, POSTGRES_EXAMPLE)
-    given = _parameters(parts, (*_DRIVERS, *_WITHOUT_EFFECT, "dbname", "database", "ssl"))
+    given = _parameters(parts, (*_DRIVER_PARAMETERS, *_WITHOUT_EFFECT, "dbname", "database", "ssl"))
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     for name, value in (("user", user), ("password", password)):
@@ -73,21 +76,21 @@ def read_postgres_url(url: str) -> PostgresServer:
     given = {name: value for name, value in given.items() if name not in {"dbname", "database"}}
     if not database:
         raise ValueError(f"it names no database, but {POSTGRES_EXAMPLE}")
-    has_system = _take_tls(given)
-    query = {name: value for name, value in given.items() if name in _DRIVERS} | {"database": database}
+    system_certificates = _convert_tls(given)
+    query = {name: value for name, value in given.items() if name in _DRIVER_PARAMETERS} | {"database": database}
     return PostgresServer(
-        # A socket's path, several hosts, IPv6: as parameters none of them needs a syntax of its own.
+        # Everything is a parameter, since sockets, several hosts and IPv6 need no special syntax then.
         driver_url=f"postgresql://?{urlencode(query)}",
         user=given.get("user"),
         sslmode=given.get("sslmode"),
-        system_certificates=has_system,
+        system_certificates=system_certificates,
     )
 
 
 def check_redis_url(url: str) -> None:
-    """Raise ValueError for a URL that no connection to Redis can be made with."""
+    """Raise ValueError if the URL of a Redis server is invalid."""
     parts = _split(url, {"redis", "rediss", "unix"}, REDIS_EXAMPLE)
-    given = _parameters(parts, _REDIS)
+    given = _parameters(parts, _REDIS_PARAMETERS)
     for name in ("db", "protocol", "health_check_interval"):
         if not (given.get(name, "0").isascii() and given.get(name, "0").isdigit()):
             raise ValueError(f"it has a {name} that is no number")
@@ -109,7 +112,7 @@ def _split(url: str, schemes: set[str], example: str) -> SplitResult:
     try:
         parts = urlsplit(url)
     except ValueError:
-        # An IPv6 address without its second bracket, and the like; the error quotes what may be a password.
+        # For example an IPv6 address without its closing bracket. The error may quote a password, so it is dropped.
         raise ValueError(example) from None
     if parts.scheme not in schemes:
         raise ValueError(example)
@@ -132,14 +135,14 @@ def _parameters(parts: SplitResult, known: Collection[str]) -> dict[str, str]:
             )
         if name in given:
             raise ValueError(f"it has the parameter {name} twice")
-        if _NOT_TO_BE_HAD.get(name) == value:
+        if _UNSUPPORTED.get(name) == value:
             raise ValueError(f"it asks for {name}={value}, which the driver cannot do")
         given[name] = value
     return {name: value for name, value in given.items() if value}
 
 
 def _host_and_port(text: str) -> tuple[str, str]:
-    """Split `host:port`, `[::1]:port` or an encoded path of a socket."""
+    """Split `host:port`, `[::1]:port`, or the percent-encoded path of a socket."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -155,14 +158,14 @@ def _check_ports(ports: str, hosts: list[str]) -> None:
     numbers = ports.split(",")
     for port in numbers:
         if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65_535):
-            # What looks like a host and a port may be a user and half of a password.
+            # The text is not quoted: it may be a user name and a part of a password.
             raise ValueError("it has a port that is no number from 1 to 65535 (in a password, / is %2F and @ is %40)")
     if len(numbers) not in {1, len(hosts)}:
         raise ValueError("it has not as many ports as hosts")
 
 
-def _take_tls(given: dict[str, str]) -> bool:
-    """Bring what is asked of TLS to what the driver takes; return whether the system's certificates are to vouch."""
+def _convert_tls(given: dict[str, str]) -> bool:
+    """Convert the TLS parameters for the driver; return whether the system's certificates verify the server."""
     word = given.pop("ssl", None)
     if word is not None:
         given.setdefault("sslmode", _SSL_WORDS.get(word, word))

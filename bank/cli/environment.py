@@ -1,4 +1,4 @@
-"""The database of a command: the one that is given, or that of a bank which runs on its own servers here."""
+"""The environment of a command: the variables that are set, or those of a bank with its own servers in this folder."""
 
 import os
 import shlex
@@ -17,11 +17,11 @@ SAVED_NAMES = (
     "BANK_AUDIT_HEADS_FILE",
     "BANK_AUDIT_PUBLIC_KEY_FILE",
 )
-"""The variables that `bank serve` writes into its data folder, when it runs on servers of its own."""
+"""The variables that `bank serve` writes to its data folder when it runs with its own servers."""
 
 
 def use_environment_beside() -> None:
-    """Set what `bank-data/environment` says, where neither server is named and a bank keeps its data here."""
+    """Set the variables of the file `bank-data/environment`, if it exists and no server is named yet."""
     if os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL"):
         return
     path = Path(DATA_FOLDER) / ENVIRONMENT_FILE
@@ -38,7 +38,7 @@ def use_environment_beside() -> None:
 
 
 def required_database_url(value: str | None) -> str:
-    """Return the URL. Raises `SettingsError`, which says what to do, where there is none."""
+    """Return the URL. Raises `SettingsError`, with the remedy, if there is none."""
     if not value:
         raise SettingsError(
             f"DATABASE_URL is not set. Set it, or run this in the folder where `bank serve` has its {DATA_FOLDER}."
@@ -47,7 +47,7 @@ def required_database_url(value: str | None) -> str:
 
 
 def _exports(text: str) -> dict[str, str]:
-    """Read lines of `export NAME=value` of the known names; nothing of the file is executed."""
+    """Return the variables of the lines `export NAME=value` with known names. The file is not executed."""
     found = {}
     for line in text.splitlines():
         words = shlex.split(line)

@@ -1,4 +1,4 @@
-"""`bank events`: look into the log, and deliver from it again."""
+"""`bank events`: reading the event log, and delivering its events again."""
 
 import asyncio
 import contextlib
@@ -18,34 +18,34 @@ from bank.event_handlers import NAMES
 from bank.events.log import queries
 from bank.events.types.registry import EVENT_TYPES
 
-# The log is looked at this often for more; fast enough to watch, cheap enough to forget.
+# The pause between two reads of the log's head: short enough to watch events arrive, and a negligible load.
 FOLLOW_S = 0.25
 
 
 @click.group()
 def events() -> None:
-    """Look into the event log, and deliver from it again.
+    """Read the event log, and deliver its events again.
 
-    Positions count from 1, without gaps, in the order of commits. All of this is safe while the bank runs.
+    Positions count from 1, without gaps, in the order of commits. All of these commands are safe while the bank runs.
     """
 
 
 @events.command()
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is appended, until interrupted.")
+@click.option("-f", "--follow", is_flag=True, help="Continue with new events, until interrupted.")
 @click.option("-n", "--lines", default=10, show_default=True, type=click.IntRange(0, 100_000), help="How many events.")
-@click.option("--since", metavar="POSITION|TIME", help="Every event from here on, instead of the newest few.")
+@click.option("--since", metavar="POSITION|TIME", help="Every event from here on, instead of the newest ones.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this type; may be given several times.")
 @click.option(
-    "--aggregate", type=click.UUID, help="Only what is about the account, user, transaction or hold with this id."
+    "--aggregate", type=click.UUID, help="Only events of the account, user, transaction or hold with this id."
 )
 @AS_JSON
 @DATABASE_URL
 def tail(*, database_url: str | None, follow: bool, since: str | None, types: tuple[str, ...], **shown: Any) -> None:
-    """Show the newest events, or those since a position or time."""
+    """Show the newest events, or all events since a position or time."""
     for name in types:
         if name not in EVENT_TYPES:
             raise BadInput(f"There is no event type {name}; there are {', '.join(EVENT_TYPES)}.")
-    # What ends it does so also where a shell that put us into the background lets interrupts be ignored.
+    # A shell may start background commands with SIGINT ignored; this handler makes SIGINT end the command there too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_tail(database_url, place(since), follow=follow, types=list(types) or None, **shown))
@@ -56,7 +56,7 @@ def tail(*, database_url: str | None, follow: bool, since: str | None, types: tu
 @AS_JSON
 @DATABASE_URL
 def show(which: str, database_url: str | None, *, as_json: bool) -> None:
-    """Show one event with everything that is stored of it."""
+    """Show one event with all its stored values."""
     event = asyncio.run(_find(database_url, which))
     if as_json:
         click.echo(msgspec.json.encode(event))
@@ -76,11 +76,11 @@ def show(which: str, database_url: str | None, *, as_json: bool) -> None:
 
 @events.command("dead-letters")
 @click.option("--subscriber", help="Only this subscriber's.")
-@click.option("--all", "redelivered_too", is_flag=True, help="Also those that were delivered since.")
+@click.option("--all", "redelivered_too", is_flag=True, help="Also those that were delivered later.")
 @AS_JSON
 @DATABASE_URL
 def dead_letters(subscriber: str | None, database_url: str | None, *, redelivered_too: bool, as_json: bool) -> None:
-    """List the events that were put aside after their last attempt."""
+    """List the events that a subscriber could not handle after its last attempt."""
     letters = asyncio.run(_letters(database_url, subscriber, redelivered_too=redelivered_too))
     for letter in letters:
         if as_json:
@@ -102,11 +102,12 @@ async def _tail(
     url: str | None, since: Place | None, *, follow: bool, lines: int, types: list[str] | None,
     aggregate: UUID | None, as_json: bool,
 ) -> None:  # fmt: skip
-    def tell(event: StoredEvent) -> None:
+    def write(event: StoredEvent) -> None:
         try:
             click.echo(msgspec.json.encode(event) if as_json else event.line())
         except BrokenPipeError:
-            # Whoever read has had enough (`| head`). What is still buffered must not be tried again at the end.
+            # The reader has closed the pipe (`| head`). Standard output is redirected, so that the exit of Python does
+            # not try to write the buffered rest.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
 
@@ -115,13 +116,13 @@ async def _tail(
         if since is None:
             rows = queries.newest_events(connection, head=head, most=lines, types=types, aggregate_id=aggregate)
             for event in reversed([StoredEvent.from_row(row) async for row in rows]):
-                tell(event)
+                write(event)
             after = head
         else:
             after = await position_of(connection, since) - 1
         while True:
             async for event in stored(connection, after=after, until=head, types=types, aggregate_id=aggregate):
-                tell(event)
+                write(event)
             if not follow:
                 return
             after = max(after, head)
@@ -145,7 +146,7 @@ async def _letters(url: str | None, subscriber: str | None, *, redelivered_too: 
     async with opened(url) as database, database.connection() as connection:
         letters = queries.list_dead_letters(connection, subscriber=subscriber, redelivered_too=redelivered_too)
         found = [dict(row) async for row in letters]
-    # "There are none" would be read as: nothing was put aside. One that is gone may have left some.
+    # For a misspelt name, "There are none" would be misleading. A subscriber that no longer exists may have some.
     if not found and subscriber is not None and subscriber not in NAMES:
         raise BadInput(f"There is no subscriber {subscriber}; there are {', '.join(NAMES)}.")
     return found

@@ -1,4 +1,4 @@
-"""The event log as commands open it: places in it, stored events, the database, the subscribers."""
+"""Access to the event log for commands: positions and times, stored events, the database and the subscribers."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -27,12 +27,12 @@ from bank.events.search import first_position_since
 from bank.settings import SettingsError, checked_postgres_url, checked_redis_url
 from bank.telemetry.logs import configure_logs
 
-# Looking for a rare event in a long log, or deleting a projection, is one statement: an hour.
+# One hour. The search for a rare event in a long log, and the deletion of a projection, are one statement each.
 STATEMENT_TIMEOUT_MS = 3_600_000
-# So many events are read at once: a page of them is a few megabytes, whatever they hold.
+# The number of events in one read, which take a few megabytes.
 PAGE = 5_000
 
-# No request waits for a replay, so Redis may take longer than for one.
+# Longer than in a worker, since no request waits for a replay.
 REDIS_TIMEOUT_MS = 1_000
 
 DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
@@ -47,14 +47,14 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The servers that handlers work with, as given."""
+    """The URLs of the servers that handlers need, from the options of a command."""
 
     database_url: str | None
     redis_url: str | None
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as it is stored, in the version it was told in."""
+    """An event as it is stored, in the version in which it was emitted."""
 
     position: int
     id: UUID
@@ -69,25 +69,25 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "StoredEvent":
-        """Read a row of the event store."""
+        """Return the event of a row of the event store."""
         values: dict[str, Any] = {name: row[name] for name in cls.__struct_fields__}
         for name in ("event_data", "metadata"):
             values[name] = msgspec.Raw(values[name].encode())
         return cls(**values)
 
     def line(self) -> str:
-        """Say it in one line."""
+        """Return the event as one line of text."""
         about, data = f"{self.aggregate_type} {self.aggregate_id}", bytes(self.event_data).decode()
         return f"{self.position:>8}  {stamp(self.created_at)}  {self.event_type}  {about}  {data}"
 
 
 def stamp(moment: datetime) -> str:
-    """Write a moment, in UTC and to the millisecond."""
+    """Return a time as text, in UTC and with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def place(text: str | None) -> Place | None:
-    """Read a position, or a time with its zone. Raises `BadInput` for anything else."""
+    """Parse a position, or a time with its zone. Raises `BadInput` for any other text."""
     if text is None:
         return None
     if re.fullmatch("[1-9][0-9]{0,17}", text):
@@ -100,19 +100,19 @@ def place(text: str | None) -> Place | None:
         raise BadInput(f"{text} is neither a position nor a time with its zone, such as 2031-05-02T09:30:00Z.")
     try:
         return moment.astimezone(UTC)
-    except OverflowError:  # within a day of the first or the last moment that there is
+    except OverflowError:  # within a day of the earliest or the latest datetime
         return EARLIEST if moment.year == 1 else LATEST
 
 
 async def position_of(connection: Any, where: Place) -> int:
-    """Return the position that a place means: of a time, the first event stored then or later."""
+    """Return a position as it is, or the position of the first event stored at a time or later."""
     return where if isinstance(where, int) else await first_position_since(connection, where)
 
 
 async def stored(
     connection: Any, *, after: int, until: int, types: Collection[str] | None, aggregate_id: UUID | None
 ) -> AsyncIterator[StoredEvent]:
-    """Yield the stored events after one position and up to another, page by page."""
+    """Yield the stored events from position `after` (excluded) to `until` (included), read page by page."""
     while after < until:
         page_end = min(until, after + PAGE)
         rows = queries.stored_events(
@@ -125,7 +125,7 @@ async def stored(
 
 @asynccontextmanager
 async def opened(url: str | None) -> AsyncIterator[Database]:
-    """Connect to a migrated database. Raises `SettingsError`, `Unavailable`, `WrongMigrationLevel`."""
+    """Connect to a migrated database. Raises `SettingsError`, `Unavailable` or `WrongMigrationLevel`."""
     checked = _checked("DATABASE_URL", required_database_url(url), checked_postgres_url)
     database = Database(checked, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     await database.open()
@@ -138,7 +138,7 @@ async def opened(url: str | None) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def subscribed(name: str, servers: Servers) -> AsyncIterator[tuple[Database, Subscriber]]:
-    """Connect like a worker, and find a subscriber. Raises `BadInput` for none, and what `opened` raises."""
+    """Connect like a worker, and yield a subscriber. Raises `BadInput` for an unknown one, and the errors of `opened`."""
     trust = FixedTrust()
     redis_url = _checked("REDIS_URL", servers.redis_url, checked_redis_url)
     cache = CacheServer(redis_url, timeout_ms=REDIS_TIMEOUT_MS, trust=trust)

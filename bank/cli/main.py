@@ -1,4 +1,4 @@
-"""`bank`: every command."""
+"""`bank`: the group of all commands."""
 
 import sys
 
@@ -21,10 +21,10 @@ from bank.telemetry.masking import mask_text
 
 
 class _Group(click.Group):
-    """Turns what an operator can mend into one sentence and exit code 2.
+    """A group of commands that writes errors an operator can correct as one sentence, with exit code 2.
 
-    Everything else is a bug and shows itself, without what the database has quoted of rows; its code is 2 as well,
-    since 1 is a result of some commands.
+    Every other error is a bug and is written with its traceback, without values of rows that the database quotes. Its
+    exit code is 2 as well, since 1 is a result of some commands.
     """
 
     def invoke(self, ctx: click.Context) -> object:
@@ -36,7 +36,7 @@ class _Group(click.Group):
             raise
         except Exception as error:
             if structlog.is_configured():
-                raise  # becomes a line of the log
+                raise  # the hook for uncaught exceptions writes it to the log
             click.echo(mask_text(format_exception((type(error), error, error.__traceback__))), err=True)
             click.echo(f"bank: {ctx.invoked_subcommand} has broken off: {mask_text(describe(error))}", err=True)
         sys.exit(2)
@@ -49,8 +49,8 @@ def main(ctx: click.Context) -> None:
     """Run an event-driven bank: a GraphQL API on PostgreSQL and Redis.
 
     Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET and others (docs/settings.md).
-    With neither of the two URLs set, `bank serve` brings its own servers and keeps their data in the folder bank-data;
-    the other commands, run beside that folder, use its servers.
+    If neither URL is set, `bank serve` starts its own servers and keeps their data in the folder bank-data. The other
+    commands use these servers when they run in the same place.
     """
     if ctx.invoked_subcommand != serve.name:
         use_environment_beside()

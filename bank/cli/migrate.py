@@ -1,4 +1,4 @@
-"""`bank migrate`."""
+"""`bank migrate`: migration of the database."""
 
 import click
 
@@ -9,6 +9,6 @@ from bank.database.migrate import expected_level, upgrade
 @click.command()
 @click.option("--database-url", envvar="DATABASE_URL", help="The database to migrate; DATABASE_URL by default.")
 def migrate(database_url: str | None) -> None:
-    """Bring the database to the schema that this version needs. Safe to repeat."""
+    """Migrate the database to the schema of this version. Safe to repeat."""
     upgrade(required_database_url(database_url))
     click.echo(f"The database is at migration {expected_level()}.")

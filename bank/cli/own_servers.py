@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey of the bank's own, for whoever has configured none: started, kept running, their data kept."""
+"""The bank's own PostgreSQL and Valkey, for a bank without configured servers. Their data is kept in a folder."""
 
 import asyncio
 import contextlib
@@ -22,8 +22,8 @@ from bank.settings import SettingsError
 
 logger = structlog.get_logger(__name__)
 
-# A server that was killed answers again within a second or two; looking more often would not make that shorter.
-LOOK_EVERY_S = 0.5
+# A server that was killed needs a second or two to start, so that more frequent checks would not help.
+CHECK_EVERY_S = 0.5
 
 
 class Server(Protocol):
@@ -35,16 +35,16 @@ class Server(Protocol):
         """Return whether the server's process is alive."""
 
     def start(self) -> None:
-        """Start the server; return when it answers."""
+        """Start the server; return when it accepts connections."""
 
 
 @contextlib.contextmanager
 def own_servers(data: Path) -> Iterator[list[Server]]:
-    """Start both servers with their data in a folder, migrate, and set the environment variables that name them.
+    """Start both servers with their data in a folder, migrate, and set the environment variables with their URLs.
 
-    Raises `BadInput` where the folder cannot be written, `SettingsError` where the servers do not start.
+    Raises `BadInput` if the folder cannot be written, and `SettingsError` if the servers do not start.
     """
-    # Only here: a deployment has servers of its own, and not the packages that bring them.
+    # Imported only here, because a deployment has other servers, and does not install the packages of these.
     from fixtures.backends import BackendUnavailable, open_backend  # noqa: PLC0415
 
     try:
@@ -61,22 +61,22 @@ def own_servers(data: Path) -> Iterator[list[Server]]:
 
 
 def keep_running(servers: Sequence[Server]) -> BackgroundLoop:
-    """Return the loop that starts again whichever server has ended."""
+    """Return the loop that restarts a server that has ended."""
 
     async def run_once() -> None:
         for server in servers:
             if not server.is_running():
-                await _start_again(server)
+                await _restart(server)
 
-    return BackgroundLoop(name="own_servers", run_once=run_once, interval_s=LOOK_EVERY_S, begins_with_pause=True)
+    return BackgroundLoop(name="own_servers", run_once=run_once, interval_s=CHECK_EVERY_S, begins_with_pause=True)
 
 
-async def _start_again(server: Server) -> None:
-    """Start a server; one that does not start does not keep the others from it, and is tried again next time."""
+async def _restart(server: Server) -> None:
+    """Start a server. A failure is logged, so that the other servers are restarted too; the next check tries again."""
     logger.warning("own_server_ended", server=server.name)
     try:
         await asyncio.to_thread(server.start)
-    except Exception as error:  # noqa: BLE001 - the packages of the servers raise what they like
+    except Exception as error:  # noqa: BLE001 - the packages of the servers can raise any error
         raise_if_cancelled()
         logger.error("own_server_not_started", server=server.name, error=str(error))  # noqa: TRY400 - a sentence
     else:
@@ -84,7 +84,7 @@ async def _start_again(server: Server) -> None:
 
 
 def _prepare(data: Path) -> None:
-    """Make the secret and the keys that are not given, and write down what other commands need."""
+    """Make the secret and the keys that are not set, and save the environment for other commands."""
     try:
         secret_file = None if os.environ.get("BANK_TOKEN_SECRET") else _use_saved_secret(data)
         _use_saved_audit_files(data)
@@ -94,9 +94,9 @@ def _prepare(data: Path) -> None:
 
 
 def _make_private(data: Path) -> None:
-    """Make the folder, for nobody else to enter: it holds the secret that signs tokens, and everybody's data.
+    """Make the folder, accessible for its owner alone: it holds the secret that signs tokens, and all data.
 
-    A folder that is there is closed to others only where it is one of ours.
+    The mode of an existing folder is changed only if the bank has used it before.
     """
     try:
         if not data.exists():
@@ -134,7 +134,10 @@ def _use_saved_audit_files(data: Path) -> None:
 
 
 def _save_environment(data: Path, secret_file: Path | None) -> None:
-    """Write down what other commands and workers need here: for `source`, and with no secret, but where one is."""
+    """Save the environment for other commands and workers, as a script for `source`.
+
+    The script contains no secret, only the path of the file with the secret.
+    """
     lines = [f"export {name}={shlex.quote(os.environ[name])}\n" for name in SAVED_NAMES if name in os.environ]
     if secret_file is not None:
         lines.append(f'export BANK_TOKEN_SECRET="$(cat {shlex.quote(str(secret_file))})"\n')
@@ -142,7 +145,7 @@ def _save_environment(data: Path, secret_file: Path | None) -> None:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, whole or not at all."""
+    """Write a file, readable for its owner alone, in one atomic step."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""`bank events replay`, `redeliver` and `rebuild`: deliver again what has been delivered."""
+"""`bank events replay`, `redeliver` and `rebuild`: the repeated delivery of events."""
 
 import asyncio
 import sys
@@ -20,27 +20,29 @@ from bank.events.replay import Progress, Replay, Replayed
 @click.command()
 @click.argument("subscriber")
 @click.option("--since", required=True, metavar="POSITION|TIME", help="The first event to deliver again.")
-@click.option("--until", metavar="POSITION|TIME", help="The last one (a time: the last before it); by default all.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be delivered.")
+@click.option(
+    "--until", metavar="POSITION|TIME", help="The last event (for a time: the last before it); all by default."
+)
+@click.option("--dry-run", is_flag=True, help="Only show which events would be delivered.")
 @AS_JSON
 @DATABASE_URL
 @REDIS_URL
 def replay(
     subscriber: str, since: str, until: str | None, *, dry_run: bool, as_json: bool, **servers: str | None
 ) -> None:
-    """Deliver events to SUBSCRIBER again, up to where it stands in the log.
+    """Deliver events to SUBSCRIBER again, up to its position in the log.
 
-    The subscriber's position does not move. While the replay runs it holds the subscriber's lease: new events wait in
-    the log, other subscribers go on, and the bank delivers what has waited as soon as the replay ends. An event that
-    fails becomes a dead letter. Exit code 0: all were handled. 1: some failed.
+    The subscriber's position does not change. The replay holds the subscriber's lease while it runs. Meanwhile new
+    events wait in the log, and other subscribers continue. The bank delivers the waiting events as soon as the replay
+    ends. An event that fails becomes a dead letter. Exit code 0: all events were handled. 1: some failed.
     """
     if dry_run:
         plan = asyncio.run(_plan(subscriber, Servers(**servers), place(since), place(until)))
-        click.echo(msgspec.json.encode(plan) if as_json else _told_plan(plan))
+        click.echo(msgspec.json.encode(plan) if as_json else _plan_as_text(plan))
         return
     with _progress("Replaying", as_json=as_json) as progress:
         done = asyncio.run(_replay(subscriber, Servers(**servers), place(since), place(until), progress))
-    _tell(done, as_json=as_json)
+    _write_result(done, as_json=as_json)
 
 
 @click.command()
@@ -55,14 +57,13 @@ def redeliver(
 ) -> None:
     """Deliver dead letters of SUBSCRIBER again: those at POSITIONS, or --all, in the order of the log.
 
-    What fails again stays a dead letter, with its new error. Exit code 0: all were handled. 1: some failed.
-
+    An event that fails again stays a dead letter, with its new error. Exit code 0: all were handled. 1: some failed.
     """
     if every == bool(positions):
         raise BadInput("Say which dead letters to deliver again: their positions, or --all.")
     with _progress("Redelivering", as_json=as_json) as progress:
         done = asyncio.run(_redeliver(subscriber, Servers(**servers), positions, progress))
-    _tell(done, as_json=as_json)
+    _write_result(done, as_json=as_json)
 
 
 @click.command()
@@ -71,21 +72,21 @@ def redeliver(
 @DATABASE_URL
 @REDIS_URL
 def rebuild(subscriber: str, *, as_json: bool, **servers: str | None) -> None:
-    """Make the projection of SUBSCRIBER again, from the first event on.
+    """Rebuild the projection of SUBSCRIBER from the first event on.
 
-    It is one transaction: readers see the old rows until all the new ones are there. New events wait in the log until
-    then. An event that fails becomes a dead letter. Exit code 0: all were handled. 1: some failed.
+    The rebuild is one transaction, so that readers see the old rows until its commit. New events wait in the log until
+    then. An event that fails becomes a dead letter. Exit code 0: all events were handled. 1: some failed.
     """
     with _progress("Rebuilding", as_json=as_json) as progress:
         done = asyncio.run(_rebuild(subscriber, Servers(**servers), progress))
-    _tell(done, as_json=as_json)
+    _write_result(done, as_json=as_json)
 
 
 async def _plan(name: str, servers: Servers, since: Place | None, until: Place | None) -> dict[str, Any]:
     async with subscribed(name, servers) as (database, subscriber), database.connection() as connection:
         first, last = await _bounds(connection, since, until)
-        stands_at = int(await queries.position_of_subscriber(connection, subscriber=name) or 0)
-        last = stands_at if last is None else min(last, stands_at)
+        position = int(await queries.position_of_subscriber(connection, subscriber=name) or 0)
+        last = position if last is None else min(last, position)
         types = {
             row["event_type"]: row["events"]
             async for row in queries.count_types(connection, after=first - 1, until=last)
@@ -107,12 +108,12 @@ async def _redeliver(name: str, servers: Servers, positions: tuple[int, ...], pr
     async with subscribed(name, servers) as (database, subscriber):
         async with database.connection() as connection:
             letters = queries.list_dead_letters(connection, subscriber=name, redelivered_too=False)
-            there = [row["event_position"] async for row in letters]
+            existing = [row["event_position"] async for row in letters]
         for position in positions:
-            if position not in there:
+            if position not in existing:
                 raise BadInput(f"There is no dead letter of {name} at position {position}.")
         return await Replay(database, subscriber, SystemClock()).redeliver(
-            sorted(set(positions)) or there, progress=progress
+            sorted(set(positions)) or existing, progress=progress
         )
 
 
@@ -122,7 +123,7 @@ async def _rebuild(name: str, servers: Servers, progress: Progress) -> Replayed:
 
 
 async def _bounds(connection: Any, since: Place | None, until: Place | None) -> tuple[int, int | None]:
-    assert since is not None, "click asks for it"
+    assert since is not None, "click requires it"
     first = await position_of(connection, since)
     if until is None or isinstance(until, int):
         return first, until
@@ -131,7 +132,7 @@ async def _bounds(connection: Any, since: Place | None, until: Place | None) -> 
 
 @contextmanager
 def _progress(label: str, *, as_json: bool) -> Iterator[Progress]:
-    """Show on a terminal how far the work is; nothing where only a script looks."""
+    """Show a progress bar, if standard error is a terminal and the output is not JSON."""
     hidden = as_json or not sys.stderr.isatty()
     with click.progressbar(length=0, label=label, file=sys.stderr, show_pos=True, hidden=hidden) as bar:
 
@@ -142,14 +143,14 @@ def _progress(label: str, *, as_json: bool) -> Iterator[Progress]:
         yield show
 
 
-def _told_plan(plan: dict[str, Any]) -> str:
+def _plan_as_text(plan: dict[str, Any]) -> str:
     where = f"from position {plan['since']} to {plan['until']}"
     lines = [f"Would deliver {plan['events']:,} events {where} to {plan['subscriber']} again."]
     lines += [f"{events:>10,}  {name}" for name, events in plan["types"].items()]
     return "\n".join(lines)
 
 
-def _tell(done: Replayed, *, as_json: bool) -> None:
+def _write_result(done: Replayed, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(asdict(done)))
     else:

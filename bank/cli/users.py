@@ -1,4 +1,4 @@
-"""`bank users`: what no customer may do over the API."""
+"""`bank users`: registration of administrators and changes of roles, which the API does not offer."""
 
 import asyncio
 import codecs
@@ -26,7 +26,7 @@ from bank.identity.roles import change_role
 from bank.refusal import Refusal
 from bank.telemetry.context import RequestContext, enter_context
 
-# A password of the greatest length in the widest encoding, and its line's end.
+# Room for the longest password in the widest encoding, with its line end.
 PASSWORD_BYTES_MAX = 8_192
 
 _DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
@@ -34,7 +34,7 @@ _DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATA
 
 @click.group()
 def users() -> None:
-    """Make staff of people."""
+    """Register administrators, and change the roles of users."""
 
 
 @users.command("create-admin")
@@ -59,7 +59,7 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
 @click.argument("role", type=click.Choice(["OPERATOR", "ADMIN", "CUSTOMER"], case_sensitive=False))
 @_DATABASE_URL
 def set_role(email: str, role: str, database_url: str | None) -> None:
-    """Give a registered user another role. It counts at once: their sessions are closed."""
+    """Change the role of a registered user. It has effect at once, because their sessions are closed."""
     _enter("set-role")
     address = normalise_email(email)
     if address is None:
@@ -69,9 +69,9 @@ def set_role(email: str, role: str, database_url: str | None) -> None:
 
 
 def _first_line(data: bytes) -> str:
-    """Return the first line of what was piped in, without the marks that editors and Windows put around it.
+    """Return the first line of standard input, without byte order mark and line end.
 
-    Raises `BadInput` where it is not text.
+    Raises `BadInput` if it is not text.
     """
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
@@ -82,10 +82,10 @@ def _first_line(data: bytes) -> str:
 
 
 def _enter(command: str) -> None:
-    """Say who does this: nobody who is logged in to the bank, so the account on this machine."""
+    """Set the request context for the audit: the actor is an account of this machine, not a user of the bank."""
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # a container's number without a name
+    except (KeyError, OSError):  # in a container, a user id may have no name
         name = f"uid {os.getuid()}"
     agent = f"bank users {command}, run by {name} on {socket.gethostname()}"
     enter_context(RequestContext(correlation_id=str(uuid7()), user_agent=agent[:255]))
@@ -102,7 +102,7 @@ async def _create(url: str, command: Register) -> None:
     try:
         await require_level(database)
         clock = SystemClock()
-        # The event's subscribers run in the bank's workers; they find it in the log.
+        # The subscribers run in the bank's workers, and read the event from the log.
         work = Work(database, Bus(), clock)
         result = await register_user(work, EventRecorder(work), passwords, command)
     finally:
@@ -119,7 +119,8 @@ async def _set_role(url: str, email: str, role: str) -> None:
         await require_level(database)
         clock = SystemClock()
         changed = await change_role(Work(database, Bus(), clock), email=email, role=role)
-        # By now every worker has heard that the sessions are closed, or believes nothing but the database.
+        # After this time, every worker has received the notification of the closed sessions, or trusts only the
+        # database.
         await asyncio.sleep(TRUST_S)
     finally:
         await database.close()

@@ -1,1 +1,1 @@
-"""Telemetry: logs with a correlation id, metrics."""
+"""Telemetry: structured logs with correlation ids, and metrics."""

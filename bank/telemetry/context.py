@@ -1,6 +1,6 @@
-"""The context of a request, available to everything that runs in its task.
+"""The context of a request, available to all code that runs in its task.
 
-One `RequestContext` per request; log lines, events and error answers take their correlation id from it.
+Log lines, events and error responses take their correlation id from it.
 """
 
 from contextvars import ContextVar
@@ -10,9 +10,9 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The origin of a request. `actor_id` is the logged-in user, once known.
+    """The origin of a request. `actor_id` is the authenticated user, or None.
 
-    `refusals` collects the codes of the business refusals (userErrors) in its answer, for the log and the metrics.
+    `refusals` collects the codes of the refusals (userErrors) in its response, for the log and the metrics.
     """
 
     correlation_id: str
@@ -26,30 +26,30 @@ _current: ContextVar[RequestContext | None] = ContextVar("bank_request_context",
 
 
 def current_context() -> RequestContext | None:
-    """Return the context of the work at hand, or None outside of any request."""
+    """Return the context of the current request, or None outside of any request."""
     return _current.get()
 
 
 def enter_context(context: RequestContext) -> None:
-    """Make `context` current for the running task and what it starts."""
+    """Make `context` current for the running task and the tasks that it starts."""
     _current.set(context)
 
 
 def correlation_id() -> str | None:
-    """Return the correlation id of the work at hand, or None outside of any request."""
+    """Return the correlation id of the current request, or None outside of any request."""
     context = _current.get()
     return context.correlation_id if context else None
 
 
 def enter_actor(user_id: UUID) -> None:
-    """Note who the logged-in user is, once their token has been verified."""
+    """Add the authenticated user to the current context."""
     context = _current.get()
     if context is not None:
         _current.set(replace(context, actor_id=user_id))
 
 
 def note_refusal(code: str) -> None:
-    """Note that the request at hand is answered with a business refusal."""
+    """Add the code of a refusal in the response to the current context."""
     context = _current.get()
     if context is not None:
         context.refusals.append(code)

@@ -1,7 +1,7 @@
-"""Rendering of exceptions in the log, without what a database server says of rows.
+"""Rendering of exceptions in the log, without values of rows.
 
-A server's message, detail and context quote values: an address, a CPF, a whole row. What is needed to find the cause is
-the SQLSTATE and the names of constraint, table and column.
+The message, detail and context of a database error quote values: an address, a CPF, a whole row. To find the cause, the
+SQLSTATE and the names of constraint, table and column are enough.
 """
 
 import traceback
@@ -20,13 +20,13 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception in one line, without values of rows."""
+    """Return an exception as one line, without values of rows."""
     match error:
         case asyncpg.PostgresError():
             named = ((name, getattr(error, name, None)) for name in _NAMES)
             return f"{type(error).__name__}({', '.join(f'{name}={value}' for name, value in named if value)})"
         case sqlalchemy.exc.StatementError() | AsyncAdapt_asyncpg_dbapi.Error() | UnicodeError():
-            # They bring a statement's parameters, the server's own text, or the text that has no encoding.
+            # These contain the parameters of a statement, the server's text, or the text that cannot be encoded.
             return f"{type(error).__name__}(…)"
         case BaseExceptionGroup():
             return f"{type(error).__name__}({', '.join(describe(one) for one in error.exceptions)})"
@@ -34,12 +34,12 @@ def describe(error: BaseException) -> str:
 
 
 def format_exception(exc_info: ExceptionInfo) -> str:
-    """Return a traceback with its causes, as Python prints it, each exception by `describe`."""
+    """Return a traceback with its causes, in Python's format, with each exception rendered by `describe`."""
     return "".join(_chain(exc_info[1], set())).rstrip("\n")
 
 
 def hide_database_texts(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Describe the exceptions among a line's values, and where a library has written one into its message."""
+    """Replace exceptions by their descriptions, in a log line's values and in its message."""
     for name, value in line.items():
         if isinstance(value, BaseException) and name != "exc_info":
             line[name] = describe(value)
@@ -63,7 +63,7 @@ def _error_of(exc_info: Any) -> BaseException | None:
 
 
 def _related(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    """Yield an exception, what caused it and what it is a group of, each once."""
+    """Yield an exception, its causes, and the members of exception groups, each once."""
     if id(error) in seen:
         return
     seen.add(id(error))
@@ -80,7 +80,7 @@ def _chain(error: BaseException, seen: set[int]) -> Iterator[str]:
     seen.add(id(error))
     if error.__cause__ is not None:
         if isinstance(error, asyncpg.PostgresError):
-            # A value that is no argument of a statement: the cause quotes it.
+            # The value could not be encoded as an argument of a statement, and the cause quotes it.
             yield f"{type(error.__cause__).__name__}(…)\n"
         else:
             yield from _chain(error.__cause__, seen)

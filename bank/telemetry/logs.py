@@ -19,12 +19,12 @@ from bank.telemetry.masking import mask_value
 
 logger = structlog.get_logger(__name__)
 
-# Written by the bank alone, in each line of a request: not looked at, which saves 3 of 8 microseconds.
-_OURS = frozenset({"level", "timestamp", "user_id", "duration_ms", "operation", "cache", "outcome"})
+# Members that only the bank writes and that have no secrets. They are not masked, which saves 3 of 8 µs for each line.
+_NOT_MASKED = frozenset({"level", "timestamp", "user_id", "duration_ms", "operation", "cache", "outcome"})
 
 
 def configure_logs(level: str) -> None:
-    """Send every log line to stderr as JSON: those of libraries, warnings, and what nobody caught."""
+    """Write every log line to stderr as JSON, including those of libraries, warnings and uncaught exceptions."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -54,7 +54,7 @@ def configure_logs(level: str) -> None:
 
 @contextmanager
 def stderr_as_log() -> Iterator[None]:
-    """Make a log line of each line that anybody prints to stderr meanwhile."""
+    """Turn each line that is printed to stderr meanwhile into a log line."""
     stderr = sys.stderr
     sys.stderr = _Printed(stderr)
     try:
@@ -65,7 +65,7 @@ def stderr_as_log() -> Iterator[None]:
 
 
 class _Printed(io.TextIOBase):
-    """Stands for stderr; what is printed, by a library most likely, becomes lines of the log."""
+    """A replacement for stderr that turns printed lines, usually of a library, into log lines."""
 
     def __init__(self, stderr: TextIO) -> None:
         self._stderr = stderr
@@ -78,7 +78,7 @@ class _Printed(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        # Only a whole line is one: print() writes a text and its end apart.
+        # An incomplete line is not logged yet, because print() writes the text and the line end separately.
         self._stderr.flush()
 
     def writable(self) -> bool:
@@ -112,7 +112,7 @@ def _add_context(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> 
 
 def _hide_secrets(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in line.items():
-        if name not in _OURS:
+        if name not in _NOT_MASKED:
             line[name] = mask_value(value, name)
     return line
 
@@ -121,5 +121,5 @@ def _render(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> str:
     try:
         return msgspec.json.encode(line).decode()
     except (UnicodeEncodeError, TypeError):
-        # Half a surrogate pair, from bytes that are no UTF-8.
+        # A lone surrogate, from bytes that are not UTF-8.
         return json.dumps(line, default=repr)

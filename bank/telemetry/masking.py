@@ -1,14 +1,14 @@
-"""Hiding in log lines what is a secret or somebody's own, wherever it stands: names of members, and forms in a text.
+"""Masking of secrets and personal data in log lines, by the names of members and by patterns in texts.
 
-The forms are those that the bank knows: tokens, CPFs, e-mail addresses, passwords by their names, credentials in URLs.
-A person's name has no form; no line of the bank has one.
+The patterns are those of tokens, CPFs, e-mail addresses, named passwords, and credentials in URLs. There is no pattern
+for the names of people, so the bank never logs them.
 """
 
 import re
 from typing import Any
 
 HIDDEN = "***"
-# Values under these names never reach a log line, whoever puts them there.
+# Values under these names are always masked.
 _SECRET = frozenset(
     {
         "access_token", "accesstoken", "authorization", "cpf", "email", "full_name", "fullname", "new_password",
@@ -16,22 +16,22 @@ _SECRET = frozenset(
         "token", "token_secret",
     }
 )  # fmt: skip
-# Whether a text needs a closer look: most do not, and each line of the log has half a dozen.
+# A fast check that rules out most texts, since each log line has half a dozen.
 _SUSPECT = re.compile(
     r"@|%40|eyJ|[0-9]{3}[. ]?[0-9]{3}[. ]?[0-9]{3}[-./ ]?[0-9]{2}|[\w-]{43}"
     r"|[Bb]earer|[Bb]asic|[Pp]ass|PASS|[Ss]ecret|SECRET|[Tt]oken|TOKEN|[Aa]uthoriz|AUTHORIZ|[Cc]pf|CPF"
 )
-_FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Credentials in a URL.
     (re.compile(r"(://)[^\s/@]*@"), rf"\1{HIDDEN}@"),
-    # The value of a header, to the end of its line or of the quotation around it.
+    # The value of an Authorization header, to the end of its line or of the quotation.
     (re.compile(r"(authorization\W{1,6})[^\r\n\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"\b(bearer|basic)\s+(?!error|realm)[^\s\"',;]{4,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    # A JWT: its first part is JSON, which begins with {" in base64.
+    # A JWT. Its first part is JSON in base64, so that it begins with `eyJ`.
     (re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,4}"), HIDDEN),
     # A refresh token: 32 bytes in base64.
     (re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])"), HIDDEN),
-    # `password=…`, `"password": "…"`, also with the quotation marks escaped.
+    # `password=…` and `"password": "…"`, also with escaped quotation marks.
     (
         re.compile(
             r"((?:passw(?:or)?d|secret|token|cpf)\w{0,20}\\*[\"']?\s*[:=]\s*)"
@@ -41,7 +41,7 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"(?<![\w.+-])[\w.!#$&*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]+(?:\.[\w-]+)*"), HIDDEN),
-    # A CPF, in any of its spellings; not the digits in the middle of a UUID or another number.
+    # A CPF in any of its spellings, but not digits inside of a UUID or a longer number.
     (
         re.compile(r"(?<![0-9a-fA-F])[0-9]{3}[. ]?[0-9]{3}[. ]?[0-9]{3}[-./ ]?[0-9]{2}(?![0-9a-fA-F])"),
         HIDDEN,
@@ -50,16 +50,16 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def mask_text(text: str) -> str:
-    """Return a text without what is a secret or somebody's own."""
+    """Return a text with its secrets and personal data masked."""
     if _SUSPECT.search(text) is None:
         return text
-    for form, hidden in _FORMS:
-        text = form.sub(hidden, text)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
     return text
 
 
 def mask_value(value: Any, name: str = "") -> Any:
-    """Return the value of a member of a log line as it may be written."""
+    """Return the value of a log line's member with its secrets and personal data masked."""
     if name.lower() in _SECRET:
         return HIDDEN
     if isinstance(value, str):

@@ -55,11 +55,11 @@ async def test_a_redis_that_is_away_is_not_asked_while_the_breaker_is_open() -> 
     away.connected = False
     for _ in range(FAILURES_TO_OPEN):
         with pytest.raises(RedisUnavailable):
-            await cache._ask(cache.client.get("key"))
+            await cache._call(cache.client.get("key"))
     away.connected = True
     with pytest.raises(RedisUnavailable, match="the breaker is open"):
-        await cache._ask(cache.client.get("key"))
+        await cache._call(cache.client.get("key"))
     clock.s = OPEN_S
-    assert await cache._ask(cache.client.get("key")) == b"value"
+    assert await cache._call(cache.client.get("key")) == b"value"
     assert not cache.breaker.is_open
     await cache.close()

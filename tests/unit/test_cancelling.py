@@ -29,7 +29,7 @@ async def test_a_driver_that_swallows_a_cancellation_does_not_keep_it_from_the_c
                 raise outcome from None
         return b"its answer"
 
-    task = asyncio.create_task(server._ask(forget()))
+    task = asyncio.create_task(server._call(forget()))
     await asked.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -47,7 +47,7 @@ async def test_who_was_cancelled_before_may_still_ask_while_it_cleans_up(server:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            return bytes(await server._ask(answer()))
+            return bytes(await server._call(answer()))
         raise AssertionError("it was not cancelled")
 
     task = asyncio.create_task(clean_up())
