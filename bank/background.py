@@ -59,7 +59,7 @@ class BackgroundLoop:
 
     def __post_init__(self) -> None:
         if self.interval_s is None and self.wake_up is None:
-            raise ValueError("a loop without an interval needs the event wake_up")
+            raise ValueError("a loop without an interval needs an event that wakes it up")
 
     async def run(self) -> None:
         """Run until cancelled."""

@@ -58,5 +58,5 @@ class Unavailable(BankError):
     retryable = True
 
 
-class Undone(Unavailable):
+class TransactionRolledBack(Unavailable):
     """The database has rolled back the transaction before its commit. The same transaction may succeed at once."""

@@ -138,7 +138,7 @@ async def opened(url: str | None) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def subscribed(name: str, servers: Servers) -> AsyncIterator[tuple[Database, Subscriber]]:
-    """Connect like a worker, and yield a subscriber. Raises `BadInput` for an unknown one, and the errors of `opened`."""
+    """Connect like a worker, and yield a subscriber. Raises `BadInput` for an unknown name, or as `opened`."""
     trust = FixedTrust()
     redis_url = _checked("REDIS_URL", servers.redis_url, checked_redis_url)
     cache = CacheServer(redis_url, timeout_ms=REDIS_TIMEOUT_MS, trust=trust)

@@ -1,1 +1,1 @@
-"""PostgreSQL: the pool, read snapshots, migrations."""
+"""PostgreSQL: connections, the pool, read snapshots, statements, migrations, and the meaning of errors."""

@@ -1,7 +1,7 @@
-"""Making connections to PostgreSQL, to the end.
+"""Connection attempts that survive the time-out of their caller.
 
-Who waits for a connection gives up after a moment; the connection that is being made for them must not be given up with
-that. Where connecting takes longer than anybody waits, on a busy machine after a restart, nobody would ever get one.
+A caller waits for a connection only for a limited time, but the attempt continues after that. Otherwise, if connecting
+takes longer than this time, as on a busy machine after a restart, no caller would ever get a connection.
 """
 
 import asyncio
@@ -10,51 +10,52 @@ from typing import Any
 
 import asyncpg
 
-_PLACE = frozenset({"host", "port", "user", "password", "database"})
+_SERVER_OPTIONS = frozenset({"host", "port", "user", "password", "database"})
 
 
-class Connecting:
-    """Makes connections for a pool. What somebody has stopped waiting for is there for the next who asks.
+class ConnectionAttempts:
+    """Connection attempts of a pool. The next caller takes over an attempt whose caller has stopped waiting.
 
-    There are never more of these than places in the pool: each of them belongs to a place that has no connection.
+    There are never more abandoned attempts than places in the pool, because each belongs to a place without a
+    connection.
     """
 
     def __init__(self) -> None:
-        self._left: deque[asyncio.Task[Any]] = deque()
+        self._abandoned: deque[asyncio.Task[Any]] = deque()
 
-    async def connect(self, where: dict[str, Any], _dsn: str | None = None, **options: Any) -> Any:
-        """Return a new connection. Raises what asyncpg raises; its time-out bounds each attempt, whoever waits.
+    async def connect(self, server: dict[str, Any], _dsn: str | None = None, **options: Any) -> Any:
+        """Return a new connection. Raises the errors of asyncpg, whose time-out limits each attempt.
 
-        `where` says to which server; what `databases` and asyncpg's pool read of a URL themselves counts for nothing.
+        `server` has the connection options. It overrides the server that `databases` and asyncpg's pool pass.
         """
-        chosen = {name: value for name, value in options.items() if name not in _PLACE} | where
-        making = self._next_left() or asyncio.create_task(asyncpg.connect(**chosen))
+        chosen = {name: value for name, value in options.items() if name not in _SERVER_OPTIONS} | server
+        attempt = self._next_abandoned() or asyncio.create_task(asyncpg.connect(**chosen))
         try:
-            return await asyncio.shield(making)
+            return await asyncio.shield(attempt)
         except asyncio.CancelledError:
-            if not making.cancelled():
-                making.add_done_callback(_look)
-                self._left.append(making)
+            if not attempt.cancelled():
+                attempt.add_done_callback(_error_of)
+                self._abandoned.append(attempt)
             raise
 
-    def _next_left(self) -> asyncio.Task[Any] | None:
-        """Return the oldest that is still being made, or was made and lives."""
-        while self._left:
-            making = self._left.popleft()
-            if not making.done() or (_look(making) is None and not making.result().is_closed()):
-                return making
+    def _next_abandoned(self) -> asyncio.Task[Any] | None:
+        """Return the oldest abandoned attempt that is still running or has an open connection."""
+        while self._abandoned:
+            attempt = self._abandoned.popleft()
+            if not attempt.done() or (_error_of(attempt) is None and not attempt.result().is_closed()):
+                return attempt
         return None
 
     async def close(self) -> None:
-        """Give up what nobody waits for."""
-        while self._left:
-            making = self._left.popleft()
-            making.cancel()
-            await asyncio.wait({making})
-            if _look(making) is None:
-                making.result().terminate()
+        """Cancel the abandoned attempts, and close their connections."""
+        while self._abandoned:
+            attempt = self._abandoned.popleft()
+            attempt.cancel()
+            await asyncio.wait({attempt})
+            if _error_of(attempt) is None:
+                attempt.result().terminate()
 
 
-def _look(making: asyncio.Task[Any]) -> BaseException | None:
-    """Return how an attempt failed, if it did. To have looked is enough for asyncio not to complain of it."""
-    return asyncio.CancelledError() if making.cancelled() else making.exception()
+def _error_of(attempt: asyncio.Task[Any]) -> BaseException | None:
+    """Return the error of an attempt, or None. Reading it keeps asyncio from logging it as never retrieved."""
+    return asyncio.CancelledError() if attempt.cancelled() else attempt.exception()

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: each of the bank's own, whatever for, is made here, and has what the bank relies on."""
+"""Connections to PostgreSQL. All connections of the bank are made here, with the session settings that it needs."""
 
 import ssl
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ import asyncpg
 from bank.server_urls import PostgresServer, read_postgres_url
 from bank.settings import SettingsError
 
-# What the running bank works as, whoever it logs in as: the migrations say what it may.
+# The role of the running bank, whatever user it logs in as. The migrations grant its privileges.
 ROLE = "bank_app"
 
-# A server, a database or a role may have other defaults than PostgreSQL's; what a client says as it connects comes
-# before them. `default_transaction_read_only` is left alone: an operator stops the writes with it, and so does a
-# platform whose disk is nearly full.
+# A server, a database or a role may have other defaults than PostgreSQL's; the settings of a connection override them.
+# `default_transaction_read_only` is not set, because operators use it to stop all writes, and so do platforms whose
+# disk is nearly full.
 SESSION: Mapping[str, str] = {
-    # Statements of a batch see what was committed before each of them; a snapshot says so itself.
+    # Each statement of a batch has to see all earlier commits. Read snapshots set their isolation level themselves.
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
-    # What was acknowledged is on the disk; deliveries say for themselves that they need not wait.
+    # Acknowledged commits have to be on the disk. Deliveries set for themselves that they need not wait.
     "synchronous_commit": "on",
-    # Whoever uses these names means these tables.
+    # The names of tables always mean the bank's tables.
     "search_path": "public",
-    # A row that a policy hides is to be an error, not missing.
+    # A policy that hides rows has to cause an error, not missing rows.
     "row_security": "off",
-    # Texts made of values, in statements, migrations and `bank check`, are the same everywhere.
+    # Statements, migrations and `bank check` have to render values as the same texts on every server.
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",
@@ -39,23 +39,23 @@ SESSION: Mapping[str, str] = {
     "quote_all_identifiers": "off",
     "array_nulls": "on",
     "transform_null_equals": "off",
-    # Each use bounds its statements itself; nothing else ends them, or an idle connection of a pool.
+    # Each use of a connection sets its own time-outs; no other ones end statements, or idle connections of a pool.
     "statement_timeout": "0",
     "lock_timeout": "0",
     "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
-    # Tables that a migration makes are ordinary ones, and functions are checked.
+    # Migrations create ordinary tables, and functions whose bodies are checked.
     "default_table_access_method": "heap",
     "check_function_bodies": "on",
-    # Plans of the short statements here gain nothing from compilation; generic ones are kept where they are as good.
+    # The bank's short statements gain nothing from compilation. Generic plans are used where they are as good.
     "jit": "off",
     "plan_cache_mode": "auto",
 }
 
 
 def read_url(url: str) -> PostgresServer:
-    """Read a database's URL. Raises `SettingsError` with a sentence."""
+    """Parse the URL of a database. Raises `SettingsError` if it is invalid."""
     try:
         return read_postgres_url(url)
     except ValueError as error:
@@ -63,9 +63,9 @@ def read_url(url: str) -> PostgresServer:
 
 
 def options_for(url: str, *, name: str, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return what asyncpg makes a connection with: to which server, whether by TLS, and with which session.
+    """Return the options of `asyncpg.connect`: the server, TLS, and the session settings.
 
-    `name` is how the server calls the connection; `settings` come before those that every connection has.
+    `name` is the application name that the server shows; `settings` override those of every connection.
     """
     server = read_url(url)
     options: dict[str, Any] = {
@@ -78,5 +78,5 @@ def options_for(url: str, *, name: str, settings: Mapping[str, str] | None = Non
 
 
 async def connect(url: str, *, name: str, settings: Mapping[str, str] | None = None, **options: Any) -> Any:
-    """Make a connection. Raises what asyncpg raises, and `SettingsError` for a URL that is none."""
+    """Open a connection. Raises the errors of asyncpg, and `SettingsError` for an invalid URL."""
     return await asyncpg.connect(**options_for(url, name=name, settings=settings), **options)

@@ -1,6 +1,7 @@
-"""The meaning of an error of PostgreSQL, its driver or the socket for the caller, by SQLSTATE, in one place.
+"""Classification of the errors of PostgreSQL, its driver and the socket, by SQLSTATE.
 
-The classes are those of PostgreSQL's appendix A. What is not named here says something about the statement: a bug.
+The classes are those of PostgreSQL's appendix A. An error that is in none of the lists here is about the statement, and
+thus a bug.
 """
 
 import os
@@ -10,43 +11,43 @@ import ssl
 import asyncpg
 from asyncpg.exceptions import InternalClientError, OutdatedSchemaCacheError
 
-from bank.errors import BankError, Unavailable, Undone
+from bank.errors import BankError, TransactionRolledBack, Unavailable
 
-# What the driver and the socket raise when the server is gone, restarting or out of connections.
+# The errors of the driver and the socket if the server is down, restarting or out of connections.
 CONNECTION_LOST = (
     OSError,
     asyncpg.InterfaceError,
-    # What asyncpg makes of a statement on a connection whose end it has not noticed yet.
+    # asyncpg raises this for a statement on a connection whose end it has not noticed yet.
     InternalClientError,
     asyncpg.PostgresConnectionError,
 )
 
-# The session has ended, or ends with this error: connection exceptions; too many connections; the time-outs that end
-# a session; shutdown, crash, start, a dropped database, idleness.
+# The session has ended, or ends with this error: connection exceptions, too many connections, time-outs that end a
+# session, shutdown, crash, start, and a dropped database.
 _SESSION_ENDS = ("08", "53300", "25P03", "25P04", "57P")
-# A server that has become a replica, or was told to write nothing.
+# The server has become a replica, or is set to read-only.
 _READ_ONLY = "25006"
-# PostgreSQL has undone the transaction for reasons that are not the statement's: rollback (deadlock, serialization),
+# PostgreSQL has rolled back the transaction for reasons outside of the statement: conflicts (deadlock, serialization),
 # resources (disk, memory, connections, limits), objects in use and locks, operator and time-outs, system and I/O.
-_PASSING = (*_SESSION_ENDS, _READ_ONLY, "40", "53", "55", "57", "58")
-# The server may have committed all the same: 08007 and 40003 say that nobody knows.
-_NOBODY_KNOWS = ("08", "40003", "57P")
-# A prepared statement that the session does not have (any more).
+_TRANSIENT = (*_SESSION_ENDS, _READ_ONLY, "40", "53", "55", "57", "58")
+# The server may have committed nevertheless; 08007 and 40003 mean exactly this.
+_UNKNOWN_OUTCOME = ("08", "40003", "57P")
+# The session does not have the prepared statement (any more).
 _NO_STATEMENT = "26000"
-# Undone only for what went on beside it, or between two statements: the same may succeed at once.
-_WORTH_ANOTHER_TRY = ("25P03", "40001", "40P01", _NO_STATEMENT)
+# Rolled back because of concurrent transactions, or between two statements: the same may succeed at once.
+_RETRY_AT_ONCE = ("25P03", "40001", "40P01", _NO_STATEMENT)
 
 
 def sqlstate(error: BaseException) -> str:
-    """Return the server's five letters for an error, or an empty text where the server did not speak."""
+    """Return the SQLSTATE of an error, or an empty text for an error that is not the server's."""
     return (error.sqlstate or "") if isinstance(error, asyncpg.PostgresError) else ""
 
 
 def ends_connection(error: BaseException) -> bool:
-    """Return whether the connection on which this was raised must not be used again."""
+    """Return whether the connection that raised this must not be used again."""
     if isinstance(error, asyncpg.PostgresError):
         return _is_fatal(error) or sqlstate(error).startswith(_SESSION_ENDS)
-    # A value that the driver cannot encode is an InterfaceError too, and a bug.
+    # If the driver cannot encode a value, it raises an InterfaceError too, but that is a bug.
     return isinstance(error, CONNECTION_LOST) and not isinstance(error, (asyncpg.DataError, OutdatedSchemaCacheError))
 
 
@@ -55,42 +56,45 @@ def _is_fatal(error: asyncpg.PostgresError) -> bool:
 
 
 def is_read_only(error: BaseException) -> bool:
-    """Return whether the server takes no writes at present: the one to write to may be another now."""
+    """Return whether the server is read-only at present; another server may be the primary now."""
     return sqlstate(error) == _READ_ONLY
 
 
 def is_outdated(error: BaseException) -> bool:
-    """Return whether a prepared statement has outlived what it was prepared for: a table has changed its columns.
+    """Return whether a prepared statement is outdated because the columns of a table have changed.
 
-    The driver has thrown away what it knew by now, so that the next try prepares anew.
+    The driver has dropped the statement, so that the next attempt prepares it again.
     """
     return isinstance(error, (asyncpg.InvalidCachedStatementError, OutdatedSchemaCacheError))
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether an error goes away by itself: what was asked is undone, and may be asked again."""
-    return ends_connection(error) or is_outdated(error) or sqlstate(error).startswith((*_PASSING, _NO_STATEMENT))
+    """Return whether an error is transient: the transaction was rolled back, and can be tried again."""
+    return ends_connection(error) or is_outdated(error) or sqlstate(error).startswith((*_TRANSIENT, _NO_STATEMENT))
 
 
 def is_unknown_at_commit(error: BaseException) -> bool:
     """Return whether a COMMIT that raised this may have taken effect.
 
-    A session that was ended for its idleness was idle: it had not begun with the COMMIT.
+    If the session was ended because it was idle in the transaction, the server had not received the COMMIT.
     """
     if isinstance(error, asyncpg.PostgresError):
-        return sqlstate(error) != "25P03" and (_is_fatal(error) or sqlstate(error).startswith(_NOBODY_KNOWS))
+        return sqlstate(error) != "25P03" and (_is_fatal(error) or sqlstate(error).startswith(_UNKNOWN_OUTCOME))
     return ends_connection(error)
 
 
-def told_of(error: BaseException) -> BankError | None:
-    """Return what a client is told of an error that passes, `Undone` where the same may succeed at once, or None."""
-    # The driver refuses to send over a connection that it has found closed, as after a time-out of idleness.
+def error_for_client(error: BaseException) -> BankError | None:
+    """Return the error for a client if an error is transient, else None.
+
+    It is `TransactionRolledBack` if the same transaction may succeed at once, else `Unavailable`.
+    """
+    # The driver does not send over a connection that it has found closed, for example after an idle time-out.
     was_closed = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.DataError)
-    # Or it has sent a statement before it read that the server had ended the session. Where the server itself is gone,
-    # no other connection can be made.
+    # Or it sent a statement before it read that the server had ended the session. If the server itself is down, the
+    # next attempt fails to connect.
     was_closed = was_closed or isinstance(error, asyncpg.ConnectionDoesNotExistError)
-    if was_closed or is_outdated(error) or sqlstate(error).startswith(_WORTH_ANOTHER_TRY):
-        return Undone("The database undid this in the middle; try again.")
+    if was_closed or is_outdated(error) or sqlstate(error).startswith(_RETRY_AT_ONCE):
+        return TransactionRolledBack("The database undid this in the middle; try again.")
     if ends_connection(error):
         return Unavailable("The connection to the database broke; try again in a moment.")
     if is_transient(error):
@@ -98,11 +102,11 @@ def told_of(error: BaseException) -> BankError | None:
     return None
 
 
-# What the server says with these is of connections, privileges, locks and resources: names of the schema at most.
-_ABOUT_NO_ROW = ("3D000", "42501", "53", "55", "57")
-# The server's own words would name the address that a login comes from.
+# The messages of these errors are about connections, privileges, locks and resources. They quote no values of rows.
+_WITHOUT_ROWS = ("3D000", "42501", "53", "55", "57")
+# The message of these errors would quote the address of the login.
 _LOGIN = "28"
-# For those the driver has classes of its own, or the socket no number.
+# Errors with a class in the driver, or without an error number of the socket.
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "the name of its host is not known"),
     (ssl.SSLCertVerificationError, "its certificate is not accepted"),
@@ -114,13 +118,13 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def reason(error: BaseException) -> str:
-    """Return why the database could not be used, as the end of a sentence for an operator.
+    """Return the reason why the database could not be used, as the end of a sentence for an operator.
 
-    Texts of servers and drivers quote rows, addresses and URLs; so only what can hold none of them is repeated.
+    The texts of servers and drivers quote rows, addresses and URLs, so that only texts without these are repeated.
     """
     if isinstance(error, asyncpg.PostgresError):
         state = sqlstate(error)
-        if state.startswith(_ABOUT_NO_ROW):
+        if state.startswith(_WITHOUT_ROWS):
             return (error.args[0] if error.args else type(error).__name__).rstrip(".")
         if state.startswith(_LOGIN):
             return f"it refuses the user, the password or the way of the login (SQLSTATE {state})"

@@ -1,4 +1,4 @@
-"""Bring a database to the schema that this code expects, and say how far it is."""
+"""Migration of a database to the schema of this version, and checks of its migration level."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from bank.database.failures import CONNECTION_LOST, reason, told_of
+from bank.database.failures import CONNECTION_LOST, error_for_client, reason
 from bank.database.pool import Database
 from bank.errors import Unavailable
 
@@ -18,15 +18,15 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class WrongMigrationLevel(Exception):
-    """The database is not at the schema that this code expects; the message says what to do."""
+    """The database is not at the migration level of this version; the message has the remedy."""
 
 
 class ForeignDatabase(Exception):
-    """The database belongs to something else than this bank; the message says why, and nothing was changed."""
+    """The database belongs to another program than this bank; the message has the reason. Nothing was changed."""
 
 
 class MissingPrivilege(Exception):
-    """The user of the URL may not do what a migration has to; the message says what an administrator does."""
+    """The user of the URL does not have the privileges for a migration; the message has the remedy."""
 
 
 def _config(url: str) -> Config:
@@ -37,58 +37,58 @@ def _config(url: str) -> Config:
 
 
 def upgrade(url: str, *, level: str = "head") -> None:
-    """Apply every migration up to `level` that the database does not have yet. Safe to run twice, and by two at once.
+    """Apply the missing migrations up to `level`. Safe to repeat, and to run in two processes at once.
 
-    Raises `Unavailable` where the server does not answer, `MissingPrivilege` where the user may not do it,
-    `ForeignDatabase` where the schema belongs to something else.
+    Raises `Unavailable` if the server does not respond, `MissingPrivilege` if the user does not have the privileges,
+    and `ForeignDatabase` if the schema belongs to another program.
     """
     try:
         command.upgrade(_config(url), level)
     except CommandError as error:
-        # Alembic's own text says which revision it cannot find.
+        # Alembic's text names the revision that it cannot find.
         raise ForeignDatabase(
             f"The database is at a migration that this bank does not know ({error}): it belongs to something else, or "
             "to a newer bank. Nothing was changed."
         ) from error
     except DBAPIError as error:
-        refusal = _refusal(error)
-        if told_of(refusal) is not None:
-            raise Unavailable(f"The database does not answer: {reason(refusal)}.") from error
+        driver_error = _driver_error(error)
+        if error_for_client(driver_error) is not None:
+            raise Unavailable(f"The database does not answer: {reason(driver_error)}.") from error
         if getattr(error.orig, "sqlstate", None) != asyncpg.InsufficientPrivilegeError.sqlstate:
             raise
-        # SQLAlchemy's own text quotes the whole statement.
+        # The text of SQLAlchemy's error quotes the whole statement.
         raise MissingPrivilege(_sentence(error)) from error
     except (*CONNECTION_LOST, asyncpg.PostgresError) as error:
         raise Unavailable(f"The database does not answer: {reason(error)}.") from error
 
 
-def _refusal(error: BaseException) -> BaseException:
-    """Return what the driver raised, of which SQLAlchemy has made its own error."""
+def _driver_error(error: BaseException) -> BaseException:
+    """Return the driver's error that SQLAlchemy has wrapped."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
 def _sentence(error: DBAPIError) -> str:
-    text = str(_refusal(error))
+    text = str(_driver_error(error))
     return text if text.endswith((".", ";")) else f"The database refuses the migration: {text}."
 
 
 def expected_level() -> str:
-    """Return the revision that this code needs."""
+    """Return the migration level of this version."""
     head = ScriptDirectory.from_config(_config("")).get_current_head()
     assert head is not None
     return head
 
 
 async def require_level(database: Database) -> None:
-    """Raise `WrongMigrationLevel` unless the database is at the revision that this code needs."""
+    """Raise `WrongMigrationLevel` unless the database is at the migration level of this version."""
     async with database.connection() as connection:
         await require_level_of(connection)
 
 
 async def require_level_of(connection: Any) -> None:
-    """As `require_level`, of the database that a connection is to."""
+    """Raise `WrongMigrationLevel` as `require_level` does, for the database of a connection."""
     exists = await connection.fetchval("select to_regclass('alembic_version') is not null")
     level = await connection.fetchval("select version_num from alembic_version") if exists else None
     if level != (expected := expected_level()):

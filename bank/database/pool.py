@@ -1,6 +1,7 @@
-"""The pool of connections, owned by `databases`; statements run on the asyncpg connection underneath.
+"""The pool of connections, owned by `databases`. Statements run on its raw asyncpg connections.
 
-Measured: a query through `databases` costs 1.4 times one on its raw connection, and its text rewriting breaks casts.
+A query through `databases` takes 1.4 times as long as on a raw connection (measured), and its rewriting of texts breaks
+casts.
 """
 
 import asyncio
@@ -17,37 +18,39 @@ from databases import Database as Pool
 from databases.core import Connection as PooledConnection
 
 from bank.cancelling import raise_if_cancelled
-from bank.database.connecting import Connecting
+from bank.database.connecting import ConnectionAttempts
 from bank.database.connection import ROLE, options_for, read_url
 from bank.database.failures import (
     CONNECTION_LOST,
     ends_connection,
+    error_for_client,
     is_read_only,
     is_unknown_at_commit,
     reason,
-    told_of,
 )
-from bank.errors import OutcomeUnknown, Overloaded, Unavailable, Undone
+from bank.errors import OutcomeUnknown, Overloaded, TransactionRolledBack, Unavailable
 
 logger = structlog.get_logger(__name__)
 
-# A server that takes no writes is asked anew, over new connections, once in this time: each costs it a process.
+# While the server is read-only, the connections are replaced at most once in this time, because each new connection
+# costs the server a process.
 RENEW_S = 1.0
 
 
-# Between two statements of a transaction a process decides for some 30 ms; a busy machine or a garbage collection holds
-# it up for 100 or 200. One that says nothing for longer is stopped, and everybody waits for what it has locked: its
-# batch, its subscriber, the log. PostgreSQL undoes what it has begun; who was only slow does it again (`Undone`).
+# Between two statements of a transaction, a worker needs about 30 ms for its decisions, and 100 or 200 ms on a busy
+# machine or during a garbage collection. A worker that is idle for longer has stopped, and other workers wait for its
+# locks: on its batch, its subscriber and the log. So PostgreSQL rolls back its transaction. A worker that was only slow
+# tries again (`TransactionRolledBack`).
 IDLE_IN_TRANSACTION_MS = 500
 IDLE_BOUND = f"set local idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}"
 
 
 class WrongRole(Exception):
-    """The bank cannot work as its role in this database; the message says what to do."""
+    """The bank cannot use its role in this database; the message has the remedy."""
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
-    """A connection that is not reset between uses: the bank sets nothing on a session; the reset is a round trip."""
+    """A connection that is not reset between uses: the bank changes no session, and a reset is a round trip."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -56,35 +59,35 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no
 class Database:
     """A bounded pool of connections to one PostgreSQL database.
 
-    `pool_timeout_ms` bounds the wait for a free connection (then `Overloaded`), `statement_timeout_ms` each statement.
+    `pool_timeout_ms` limits the wait for a free connection (then `Overloaded`), `statement_timeout_ms` each statement.
     """
 
     def __init__(self, url: str, *, pool_size: int, pool_timeout_ms: int, statement_timeout_ms: int) -> None:
         self.url = url
         self._pool_timeout_s = pool_timeout_ms / 1000
         self._renewed_s = -RENEW_S
-        self._connecting = Connecting()
+        self._attempts = ConnectionAttempts()
         settings = {
             "role": ROLE,
             "statement_timeout": str(statement_timeout_ms),
-            # A worker that stops in the middle of a query must not hold the rows that a vacuum waits for.
+            # A worker that stops during a read must not keep its snapshot, because a vacuum could not remove old rows.
             "idle_in_transaction_session_timeout": str(statement_timeout_ms),
         }
         connect = options_for(url, name="bank", settings=settings)
         self._pool = Pool(
-            # `databases` reads of a URL what it knows of; where to connect to is in `connect`, which the driver reads.
+            # `databases` gets no server, since it supports only a part of a URL. The driver connects as in `connect`.
             "postgresql://",
-            connect=partial(self._connecting.connect, connect),
+            connect=partial(self._attempts.connect, connect),
             min_size=min(4, pool_size),
             max_size=pool_size,
             connection_class=_Connection,
-            # A lost server must not hold a caller for the operating system's minutes.
+            # Without a time-out, a caller would wait for an unreachable server for minutes.
             timeout=5,
             command_timeout=statement_timeout_ms / 1000 + 1,
         )
 
     async def open(self) -> None:
-        """Connect. Raises `Unavailable` where the server does not answer, `WrongRole` where it refuses the role."""
+        """Connect. Raises `Unavailable` if the server does not respond, and `WrongRole` if it refuses the role."""
         try:
             await self._pool.connect()
         except asyncpg.InsufficientPrivilegeError as error:
@@ -99,29 +102,29 @@ class Database:
             raise Unavailable(f"The database does not answer: {reason(error)}.") from error
 
     async def close(self) -> None:
-        """Disconnect; connections in use are waited for."""
+        """Close all connections, after their current uses."""
         await self._pool.disconnect()
-        await self._connecting.close()
+        await self._attempts.close()
 
-    async def _connect_anew(self) -> None:
-        """Let every connection be made anew at its next use: the name may lead to another server by now."""
+    async def _renew_connections(self) -> None:
+        """Replace every connection at its next use, because the host name may lead to another server now."""
         if monotonic() - self._renewed_s >= RENEW_S:
             self._renewed_s = monotonic()
             await self._pool._backend._pool.expire_connections()  # noqa: SLF001 - no public way
 
     @asynccontextmanager
     async def transaction(self, begin: str) -> AsyncIterator[Any]:
-        """Lend a connection inside a transaction that `begin` has opened; commit it when the block ends without error.
+        """Yield a connection in a transaction, and commit it if the block ends without an error.
 
-        `begin` is `begin` and whatever goes first, in one round trip: `begin; set local …`.
-        Raises `OutcomeUnknown` where the connection broke around the commit.
+        `begin` is the statement `begin` and the first statements, in one round trip: `begin; set local …`.
+        Raises `OutcomeUnknown` if the connection is lost during the commit, and the errors of `connection`.
         """
         async with self.connection() as connection:
             try:
                 await _begin(connection, begin)
                 yield connection
             except BaseException as error:
-                await _undo(connection, error)
+                await _roll_back(connection, error)
                 raise
             try:
                 await connection.execute("commit")
@@ -133,12 +136,12 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Lend an asyncpg connection.
+        """Yield an asyncpg connection.
 
-        Raises `Overloaded` where none is free in time, `Unavailable` where none can be had, it breaks while lent, or
-        PostgreSQL gives up what is done on it.
+        Raises `Overloaded` if no connection is free before the time-out, and `Unavailable` if the server does not
+        respond, if the connection is lost, or for another transient error of PostgreSQL in the block.
         """
-        # A connection of its own each time: `databases` would share one within a task.
+        # A new PooledConnection each time, because `databases` would share one within a task.
         pooled = PooledConnection(self._pool, self._pool._backend)  # noqa: SLF001 - Database.connection() is per task
         try:
             async with asyncio.timeout(self._pool_timeout_s):
@@ -150,34 +153,34 @@ class Database:
         try:
             yield pooled.raw_connection
         except Exception as error:
-            # Before any commit: that one is guarded by `transaction`, and what was begun is undone.
-            if (told := told_of(error)) is None:
+            # Nothing was committed: `transaction` handles errors of the commit itself.
+            if (bank_error := error_for_client(error)) is None:
                 raise
             if ends_connection(error):
                 _drop(pooled.raw_connection)
             elif is_read_only(error):
-                await self._connect_anew()
+                await self._renew_connections()
             raise_if_cancelled()
-            raise told from error
+            raise bank_error from error
         finally:
             await pooled.__aexit__()
 
 
 async def _begin(connection: Any, begin: str) -> None:
-    """Begin a transaction. Raises `Undone` where the connection has ended while nobody used it: the next one is new."""
+    """Begin a transaction. Raises `TransactionRolledBack` if the connection was closed since its last use."""
     try:
         await connection.execute(f"{begin}; {IDLE_BOUND}")
     except Exception as error:
         if not ends_connection(error):
             raise
         _drop(connection)
-        raise Undone("The database undid this in the middle; try again.") from error
+        raise TransactionRolledBack("The database undid this in the middle; try again.") from error
 
 
-async def _undo(connection: Any, error: BaseException) -> None:
-    """Roll back; where that fails, drop the connection, and the server does it: the first error is the one to tell."""
+async def _roll_back(connection: Any, error: BaseException) -> None:
+    """Roll back. If that fails, drop the connection, so that the server rolls back; `error` is raised by the caller."""
     if ends_connection(error):
-        # A server that did not answer in time would only be waited for once more.
+        # After a time-out of the server, a rollback would only wait for another time-out.
         _drop(connection)
         return
     try:
@@ -188,7 +191,7 @@ async def _undo(connection: Any, error: BaseException) -> None:
 
 
 def _drop(connection: Any) -> None:
-    """Close a connection that cannot be trusted any more, without another word to the server."""
-    # The pool takes a connection back as soon as it notices its end; then there is nothing left to close.
+    """Close a broken connection, without another message to the server."""
+    # If the driver has noticed the end of the connection, the pool has taken it back, and there is nothing to close.
     with contextlib.suppress(asyncpg.InterfaceError):
         connection.terminate()

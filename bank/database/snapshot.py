@@ -1,4 +1,4 @@
-"""Reading one instant: every statement of one query sees the database as of the same moment (R11)."""
+"""Read snapshots: all statements of a query see the database as of one instant (R11)."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -13,10 +13,9 @@ from bank.errors import Unavailable
 class ReadSnapshot:
     """A REPEATABLE READ transaction that begins with its first statement and ends with the request.
 
-    `first` is a statement that runs before the transaction begins, in none. Resolvers of one request may run
-    concurrently; their statements are sent one after the other.
-    `database_s` counts the seconds spent waiting for the database. `is_outdated` where a statement was prepared for
-    tables as they were before a migration: another snapshot prepares anew.
+    The statement `first` runs before the transaction begins. Resolvers of one request may run concurrently; their
+    statements run one after the other. `database_s` is the time spent waiting for the database, in seconds.
+    `is_outdated` is true after an error because a migration has changed the tables; another snapshot can succeed.
     """
 
     def __init__(self, database: Database, *, first: str | None = None) -> None:
@@ -30,10 +29,10 @@ class ReadSnapshot:
         self.database_s = 0.0
 
     async def fetch(self, sql: str, *arguments: object) -> list[Any]:
-        """Run a statement and return its rows. Raises `Unavailable`, or `Overloaded` where no connection is free."""
+        """Run a statement and return its rows. Raises `Unavailable`, or `Overloaded` if no connection is free."""
         async with self._lock:
             if self._broken:
-                # A new transaction would be another instant.
+                # A new transaction would see another instant.
                 raise Unavailable("The connection to the database broke; try again in a moment.")
             started = perf_counter()
             try:
@@ -62,6 +61,6 @@ class ReadSnapshot:
         self._connection = connection
 
     async def close(self) -> None:
-        """End the transaction, if one began."""
+        """End the transaction, if it has begun."""
         await self._stack.aclose()
         self._connection = None

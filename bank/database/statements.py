@@ -1,4 +1,4 @@
-"""SQL kept as SQL: the named statements of a `queries.sql` beside the module that runs them."""
+"""Loading of the named statements in a `queries.sql` beside the module that runs them."""
 
 from collections.abc import AsyncIterator
 from functools import cache
@@ -10,9 +10,10 @@ from aiosql.adapters.asyncpg import AsyncPGAdapter
 
 
 class _OnConnection(AsyncPGAdapter):
-    """Runs statements on the connection it is given.
+    """An adapter that runs statements on a connection.
 
-    aiosql's own asks at each call whether it was given a pool, which costs a fifth of a short statement (measured).
+    aiosql's own adapter checks in each call if it was given a pool, which costs a fifth of a short statement
+    (measured).
     """
 
     def _ordered(self, query_name: str, parameters: Any) -> list[Any]:
@@ -45,9 +46,9 @@ class _OnConnection(AsyncPGAdapter):
 
 
 def load_statements(module_file: str, name: str = "queries.sql") -> Any:
-    """Return the statements of a file beside a module, given its `__file__`, as functions of a connection.
+    """Return the statements of a file beside a module as functions of a connection. `module_file` is its `__file__`.
 
-    Modules of one folder share them.
+    All modules of a folder get the same object.
     """
     return _load(Path(module_file).with_name(name))
 

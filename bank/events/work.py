@@ -11,7 +11,7 @@ import msgspec
 
 from bank.clock import Clock
 from bank.database.pool import Database
-from bank.errors import Undone
+from bank.errors import TransactionRolledBack
 from bank.events.bus import Bus
 from bank.events.event import DomainEvent, EventMetadata, RecordedEvent
 from bank.events.log import append, metadata_of
@@ -38,7 +38,7 @@ def again_if_undone(
     @wraps(use_case)
     async def run(*arguments: Arguments.args, **options: Arguments.kwargs) -> Returned:
         for _ in range(ATTEMPTS_MAX - 1):
-            with suppress(Undone):
+            with suppress(TransactionRolledBack):
                 return await use_case(*arguments, **options)
         return await use_case(*arguments, **options)
 

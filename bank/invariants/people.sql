@@ -1,4 +1,4 @@
--- As in state.sql, for people: who they are, and their sessions with the tokens that carry them on.
+-- The sweeps of users, sessions and refresh tokens against their events, in the form of state.sql.
 
 -- name: users_and_told()
 with told as materialized (
@@ -56,7 +56,7 @@ with told as materialized (
         (array_agg(expires_at order by position desc))[1] as expires_at, bool_or(digest is null) as is_old
     from issued group by session_id
 ), closed as (
-    -- Another role closes every session that its user has at the time.
+    -- A change of role closes every open session of the user.
     select session_id, (array_agg(created_at order by position))[1] as moment from (
         select session_id, position, created_at from told
         where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent')

@@ -1,6 +1,6 @@
--- Each query looks at one part of the books and returns a row for each invariant of it that is broken: how often
--- (`broken`), and of the first thing that is wrong its `place`, `what` of it, and how that should be and is.
--- They are sweeps: one pass over each table, joined by hashing whole sets, with nothing built for rows that are right.
+-- Each query verifies one part of the books. It returns a row for each broken invariant: the number of violations
+-- (`broken`), and of the first one its `place`, the wrong property (`what`), and the expected and the found value.
+-- The queries are sweeps: one pass over each table, hash joins of whole sets, and no output for correct rows.
 
 -- name: entries_along_accounts()
 with lined as (
@@ -65,7 +65,7 @@ select distinct on (invariant) invariant, count(*) over (partition by invariant)
 from wrong order by invariant, place;
 
 -- name: transactions_and_entries()
--- Grouped once; who is not found whole there is looked at again, one by one.
+-- All entries are grouped once. Only transactions that are not complete there are read again, one by one.
 with grouped as (
     select t.id, e.transaction_id
     from transactions t full join entries e on e.transaction_id = t.id
@@ -118,7 +118,7 @@ from idempotency_keys k left join transactions t on t.id = k.transaction_id
 where k.transaction_id is not null and t.id is null order by k.created_at, k.key limit 1;
 
 -- name: followers()
--- What belongs to another transaction or to a hold: few, found by their own indexes.
+-- Reversals, fees and captures. They are few, and found by their own indexes.
 with reversed as (
     select o.id, o.amount_minor, sum(r.amount_minor) as total
     from transactions r join transactions o on o.id = r.related_id
@@ -175,7 +175,7 @@ select distinct on (invariant) invariant, count(*) over (partition by invariant)
 from wrong order by invariant, place;
 
 -- name: positions()
--- Counted first: positions are unique, so that only where the count is wrong there is a gap to look for.
+-- Positions are unique, so that a gap has to be searched for only if their count is wrong.
 with log as materialized (
     select count(*) as events, min(position) as lowest, max(position) as highest from event_store
 ), wrong as (
@@ -185,7 +185,7 @@ with log as materialized (
     union all
     select 0, 'the log', 'the event at position ' || gap.position, 'a row of event_store', 'missing'
     from log cross join lateral (
-        -- The place after the first event that has no next one; or the first place, which comes after none.
+        -- The position after the first event without a next one; or position 1, if it is missing.
         select coalesce((select 1 where not exists (select from event_store where position = 1)), (
             select e.position + 1 from event_store e
             where e.position between 1 and log.highest - 1
@@ -208,7 +208,7 @@ from subscriber_positions s, event_log_head h where s.position not between 0 and
 order by s.subscriber limit 1;
 
 -- name: transactions_and_events()
--- `offset 0` keeps the documents out of what is grouped: whether they are right is known before.
+-- `offset 0` keeps the JSON documents out of the grouping: only the result of their comparison is grouped.
 with said as (
     select id, created_at, jsonb_build_object('transaction_id', id, 'kind', kind, 'amount_minor', amount_minor, 'currency',
         currency, 'debit_account_id', debit_account_id, 'credit_account_id', credit_account_id, 'initiated_by', initiated_by,
@@ -219,7 +219,7 @@ with said as (
 ), compared as (
     select s.id, e.aggregate_id, s.created_at, e.position, e.event_type = 'TransactionInitiatedEvent' as is_first,
         e.created_at = s.created_at and (e.event_data @> s.content or (
-            -- Older events do not tell what they have no field for.
+            -- Older versions of the event do not have these fields.
             not e.event_data ? 'description_digest'
             and case when e.event_version > 1 then e.event_data else
                 e.event_data || '{"related_transaction_id": null, "hold_id": null}' end @> s.content - 'description_digest'
@@ -245,8 +245,8 @@ where id is null or initiated <> 1 or completed <> 1 or events <> 2 or begun <> 
 order by coalesce(first, 0), moment limit 1;
 
 -- name: entries_and_events()
--- Joined by account and version; an event that tells of an entry twice is looked for where the numbers differ. Values are
--- compared as the text that they are in the event, which can be anything.
+-- Joined by account and version. Two events for one entry are searched for only if the counts differ. Values are compared
+-- as text, because an event may contain any value.
 with told as not materialized (
     select aggregate_id, position, created_at, event_data ->> 'version' as version, event_data ->> 'transaction_id' as transaction_id,
         event_data ->> 'change_minor' as change, event_data ->> 'balance_minor' as balance,
@@ -287,9 +287,9 @@ select 'balance_updates_are_entries' as invariant, count(*) over () as broken, p
 from wrong order by coalesce(position, 0), created_at limit 1;
 
 -- name: events_and_audit()
--- What the delivery to the audit has put aside with an error is known, and waits for an operator. While a worker serves the
--- audit, a row follows its event within milliseconds, and after a crash or a takeover within two seconds: one that has not
--- after ten is missing. While nobody does, the audit is only behind, and goes on when the bank is started.
+-- Dead letters of the audit are known, and wait for an operator. While a worker serves the audit, a row follows its event
+-- within milliseconds, and within two seconds after a crash or a takeover. So a row that does not exist after ten seconds
+-- is missing. While no worker serves the audit, it is only behind, and continues when the bank is started.
 with reach as materialized (
     select coalesce(max(position), 0) as position, coalesce(bool_or(leased_until > now()), false) as is_served
     from subscriber_positions where subscriber = 'audit'

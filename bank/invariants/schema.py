@@ -1,8 +1,8 @@
-"""The schema of a live database, compared with the one that the migrations make.
+"""Comparison of a live database's schema with the schema that the migrations make.
 
-A guard that somebody has dropped, disabled or replaced by one that lets everything pass is found here, and so is a
-right that nobody decided on. What the migrations make is kept in `schema.json`, one line for each object; a test makes
-it anew and compares.
+It finds guards that were dropped, disabled or replaced by ones without effect, and privileges that no migration grants.
+The schema of the migrations is stored in `schema.json`, with one line for each object; a test compares the file with a
+migrated database.
 """
 
 import json
@@ -16,7 +16,7 @@ from bank.database.connection import ROLE
 from bank.database.statements import load_statements
 
 EXPECTED = Path(__file__).with_name("schema.json")
-# A sentence is read in one line of a terminal or two; the body of a function is longer.
+# A sentence has to fit on one or two lines of a terminal, but the body of a function is longer.
 SHOWN_CHARACTERS_MAX = 80
 
 _queries = load_statements(__file__, "schema.sql")
@@ -28,13 +28,13 @@ async def describe_schema(connection: Any) -> dict[str, str]:
 
 
 async def logins_of_role(connection: Any) -> list[str]:
-    """Return the logins, other than superusers, that may work as the bank's role."""
+    """Return the users, without superusers, that may use the bank's role."""
     return [row["rolname"] async for row in _queries.working_as(connection, role=ROLE)]
 
 
 @cache
 def expected_schema() -> Mapping[str, str]:
-    """Return what `describe_schema` gives for a database that was just migrated."""
+    """Return the result of `describe_schema` for a database that was just migrated."""
     expected: dict[str, str] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     return expected
 
@@ -48,7 +48,7 @@ async def compare_schema(connection: Any) -> list[dict[str, Any]]:
 
 
 def _differences(expected: Mapping[str, str], found: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield each object that differs; what is missing or changed before what is there in addition."""
+    """Yield each object that differs: first the missing and changed ones, then the additional ones."""
     for name, definition in expected.items():
         if name not in found:
             yield {"place": name, "what": "it", "expected": "there, as the migrations make it", "found": "missing"}
@@ -65,7 +65,7 @@ def _differences(expected: Mapping[str, str], found: Mapping[str, str]) -> Itera
 
 
 def _difference(expected: str, found: str) -> tuple[str, str]:
-    """Return both texts without the words they begin with in common, so that what differs can be seen."""
+    """Return both texts without their common first words, so that the difference is visible."""
     words_expected, words_found = expected.split(" "), found.split(" ")
     pairs = zip(words_expected, words_found, strict=False)
     common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -1,6 +1,6 @@
 -- name: describe_schema(role)
--- Every object of the bank's schema with its definition, and every right that is not its owner's: one row each. Whatever an
--- extension has brought is left out. Text, so that it can be kept in a file and compared; the schema's own name is not in it.
+-- One row for each object of the bank's schema with its definition, and for each privilege of another role than the owner.
+-- Objects of extensions are left out. Definitions are text, to be stored in a file, and do not contain the schema's name.
 with home as (
     select relnamespace as oid, relnamespace::regnamespace::text as name from pg_class
     where oid = to_regclass('alembic_version')
@@ -46,7 +46,7 @@ with home as (
         case when not indislive then 'not live' end, case when not indimmediate then 'deferrable' end)
     from tables t join pg_index on indrelid = t.oid join pg_class i on i.oid = indexrelid cross join home
     union all
-    -- Those that keep a foreign key have names with numbers in them, and are told by what they call.
+    -- The triggers of a foreign key have generated names, so that they are identified by their functions.
     select case when tgisinternal then format('trigger %s for %s of %s', tgfoid::regproc, conname, relname)
             else format('trigger %s of %s', tgname, relname) end,
         concat_ws(', ', case tgenabled when 'O' then 'enabled' when 'D' then 'disabled' when 'R' then 'enabled for replicas alone'
@@ -81,7 +81,8 @@ with home as (
     where typelem = 0 and typtype <> 'p' and not exists (select from pg_class c where c.oid = typrelid and c.relkind <> 'c')
     and not exists (select from brought b where b.classid = 'pg_type'::regclass and b.objid = pg_type.oid)
     union all
-    -- Of the owner nothing is said: whoever migrates owns everything. Others may read what an operator lets them.
+    -- The owner's privileges are left out, since the user who migrates owns everything. Read privileges of others are the
+    -- operator's decision.
     select format('rights of %s to %s', coalesce(nullif(grantee, 0)::regrole::text, 'everybody'), thing),
         string_agg(lower(privilege_type) || case when is_grantable then ' with grant option' else '' end, ', '
             order by privilege_type)
@@ -119,8 +120,8 @@ with home as (
         union all select 'the database', datdba from pg_database where datname = current_database()
     ) owned where pg_has_role(:role, owner, 'usage')
     union all
-    -- For how much memory, which plans, what is logged, how values are written for a person and how long a statement may
-    -- take an operator may have reasons; the rest changes what is true for whoever does not say otherwise, as the bank does.
+    -- An operator may change settings of memory, plans, logging, display formats and time-outs. The other settings change
+    -- the meaning of statements for clients that do not set them, as the bank does.
     select format('setting %s of %s', split_part(setting, '=', 1), concat_ws(' in ',
             case when setrole <> 0 then 'role ' || setrole::regrole::text end,
             case when setdatabase <> 0 then 'this database' end)), split_part(setting, '=', 2)
@@ -137,7 +138,7 @@ with home as (
     select 'event trigger ' || evtname, concat_ws(', ', evtevent, evtfoid::regproc::text, evtenabled::text) from pg_event_trigger t
     where not exists (select from brought b where b.classid = 'pg_event_trigger'::regclass and b.objid = t.oid)
     union all
-    -- What stands before the bank's schema on the way to a name, or was added to the server's own since it was made.
+    -- Objects in schemas that are searched before the bank's, and objects that were added to the server's own schemas.
     select format('%s %s.%s', kind, namespace::regnamespace, thing.name), 'in the way of the bank''s or the server''s own' from (
         select 'relation' as kind, relname as name, relnamespace as namespace, oid, 'pg_class'::regclass as class from pg_class
         union all select 'function', proname, pronamespace, oid, 'pg_proc'::regclass from pg_proc
@@ -151,6 +152,6 @@ with home as (
 select object, coalesce(definition, '') as definition from described order by object;
 
 -- name: working_as(role)
--- The logins that may work as the bank's role. Which of them should, an administrator knows.
+-- The users that may use the bank's role. An administrator decides which of them should.
 select rolname from pg_roles r
 where rolcanlogin and not rolsuper and pg_has_role(r.oid, :role, 'member') order by rolname;

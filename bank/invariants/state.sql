@@ -1,11 +1,10 @@
--- State is a fold of events: each query compares the rows of some tables with what the log tells of them. Events are
--- covered by the audit chain and its signed heads, so that a row which somebody has changed, put in or taken out by hand
--- is found here. Shape and style of the rows are those of queries.sql; what an event says is compared as text, because it
--- can be anything.
+-- State is a fold of events: each query compares the rows of some tables with their events in the log. The audit chain and
+-- its signed heads protect the events, so that rows which were changed, inserted or deleted by hand are found here. The
+-- result has the same columns as in queries.sql. Values of events are compared as text, because they may contain anything.
 
 -- name: accounts_and_told()
--- Owner, number, state, limits, what is spent of the day's limit, and how often it has changed. Transfers, withdrawals
--- and authorised holds count against the daily limit, on the bank's days.
+-- Owner, number, status, limits, the amount spent of the daily limit, and the number of changes (`revision`). Transfers,
+-- withdrawals and authorised holds count against the daily limit, on the bank's days.
 with told as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in ('AccountCreatedEvent', 'AccountFrozenEvent', 'AccountUnfrozenEvent', 'AccountClosedEvent',
@@ -15,7 +14,7 @@ with told as materialized (
         (array_agg(event_data order by position))[1] as said, 'CUSTOMER' as kind
     from told where event_type = 'AccountCreatedEvent' group by aggregate_id
     union all
-    -- Made by migrations, which tell of nothing.
+    -- The bank's own accounts are made by migrations, which emit no events.
     select id, 0, 1, null, jsonb_build_object('number', number, 'currency', 'BRL'), kind from (values
         ('00000000-0000-7000-8000-000000000986'::uuid, 'CASH', 'CASH-BRL'),
         ('00000000-0000-7000-8000-00000000f986'::uuid, 'FEES', 'FEES-BRL')
@@ -119,8 +118,8 @@ select 'holds_as_told' as invariant, count(*) over () as broken, 'hold ' || id a
 from compared order by position, id, what limit 1;
 
 -- name: days_and_entries()
--- The projection `account_days` as it is made of the entries whose events its subscriber has come to. Entries and their
--- events are compared elsewhere.
+-- The projection `account_days` against the entries up to its subscriber's position. Other sweeps compare entries with
+-- their events.
 with reach as materialized (
     select coalesce(max(position), 0) as position from subscriber_positions where subscriber = 'account_days'
 ), ahead as materialized (
@@ -161,7 +160,8 @@ select 'days_as_told' as invariant, count(*) over () as broken, format('day %s o
 from compared order by day, account_id, what limit 1;
 
 -- name: deliveries()
--- How far the audit has come is seen by its rows, how far `account_days` by its days; of the others nothing is left to see.
+-- The position of a subscriber against its effects: the rows of the audit, and the days of `account_days`. The other
+-- subscribers leave no rows.
 with audited as materialized (select max(event_position) as position from audit_logs), wrong as (
     select 1 as place_in_order, 'subscriber audit' as place, 'its position' as what,
         format('%s or more, for that event has its audit row', a.position) as expected,
@@ -176,8 +176,8 @@ select 'deliveries_leave_their_trace' as invariant, count(*) over () as broken, 
 from wrong order by place_in_order, place limit 1;
 
 -- name: keys_and_told()
--- Each row of a key has one event that vouches for all of it. Where there is none, the key is older than such events, in a
--- log that is; where there is no row, the bank has said that it forgets keys as old as that one.
+-- The event of an idempotency key has a digest of the whole row. A row without an event is allowed only if it is older than
+-- the first such event. An event without a row is allowed only if a KeysForgottenEvent covers keys of its age.
 with scanned as materialized (
     select position, created_at, metadata ->> 'key_digest' as digest,
         case when event_type = 'KeysForgottenEvent' then event_data ->> 'used_before' end as used_before

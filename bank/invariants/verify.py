@@ -1,7 +1,7 @@
-"""Verify every invariant of a live database, as of one moment.
+"""Verification of every invariant of a live database, as of one moment.
 
-Several connections see the same moment through one exported snapshot, so that PostgreSQL works on as many queries at
-once. They read only, and hold no lock that the running bank would wait for.
+Several connections share one exported snapshot, so that PostgreSQL runs several queries at once. They only read, and
+hold no lock that the running bank would wait for.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from bank.invariants.list import INVARIANTS
 from bank.invariants.schema import compare_schema, logins_of_role
 
 _queries = load_statements(__file__)
-_of_state = (load_statements(__file__, "state.sql"), load_statements(__file__, "people.sql"))
+_state_queries = (load_statements(__file__, "state.sql"), load_statements(__file__, "people.sql"))
 
-# The longest first.
+# The queries that verify the invariants, the slowest first.
 SWEEPS = (
     "entries_and_events",
     "transactions_and_events",
@@ -49,36 +49,37 @@ SWEEPS = (
     "subscribers",
     "deliveries",
 )
-# The audit chain is followed in two halves, each as much work as a quarter of the sweeps.
+# The audit chain is verified in two halves, each as much work as a quarter of the sweeps.
 CHAIN_STEPS = 3
-# The rows of the chain are hashed here while PostgreSQL renders the next ones, so one more than there are processors.
+# One more than two processors, because this process hashes rows of the chain while PostgreSQL renders the next ones.
 CONNECTIONS = 3
-# For this transaction alone. A million entries are joined in memory; the bank's own statements are short and have their
-# plans without parallel workers, who would take the processors from the running bank.
+# Settings for this transaction alone. The memory is enough to join a million entries. Parallel workers would take the
+# processors from the running bank.
 SETTINGS = (
     "set local work_mem = '128MB'",
     "set local hash_mem_multiplier = 2",
     "set local max_parallel_workers_per_gather = 0",
     "set local jit = off",
-    # Hashing a million rows takes two thirds of what sorting them takes (measured), and the planner does not see it.
+    # A hash join of a million rows takes two thirds of the time of a merge join (measured); the planner estimates more.
     "set local enable_mergejoin = off",
     "set local statement_timeout = 0",
     "set local idle_in_transaction_session_timeout = 0",
-    # Only a migration or the like holds a lock that a reader waits for; behind one that waits, the bank would wait too.
+    # A reader waits only for locks such as those of a migration. The bank could queue behind such a lock, so that this
+    # must not wait for long.
     "set local lock_timeout = '5s'",
 )
 
 Progress = Callable[[float, float], None]
-"""Told how many steps of how many are done."""
+"""A function that is called with the number of finished steps and the number of all steps."""
 
-Work = Callable[[Any], Awaitable[None]]
-"""A part of the work, given a connection."""
+Task = Callable[[Any], Awaitable[None]]
+"""A part of the verification, as a function of a connection."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """An invariant that is broken `broken` times, and in a sentence the first thing that is wrong.
+    """A broken invariant: the number of violations (`broken`), and the first one, described by a sentence.
 
-    `place` says where it is; what should be there is `expected`, and `found` is what there is.
+    `place` is the place of the first violation, with the expected and the found value.
     """
 
     invariant: str
@@ -90,7 +91,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Finding":
-        """Read what a sweep found."""
+        """Return the finding of a row of a sweep's result."""
         what, values = row["what"], {name: row[name] for name in ("invariant", "broken", "place", "expected", "found")}
         more = f" (and {row['broken'] - 1:,} more)" if row["broken"] > 1 else ""
         sentence = f"{row['place']}: {what} should be {row['expected']}, and is {row['found']}{more}."
@@ -98,10 +99,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a verification as of one moment: counts of rows, and findings; without any the books are sound.
+    """The result of a verification as of one moment: counts of rows, and findings. Without any the books are sound.
 
-    `audit_behind` are the events that the audit has not come to yet, `put_aside` those that wait as its dead letters.
-    `logins` may work as the bank's role, superusers left out. `seconds` is what each part of the work took.
+    `audit_behind` is the number of events that the audit has not handled yet, `put_aside` that of its dead letters.
+    `logins` are the users that may use the bank's role, without superusers. `seconds` has the duration of each task.
     """
 
     as_of: datetime
@@ -126,19 +127,19 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 async def verify(url: str, *, progress: Progress | None = None) -> Verdict:
     """Verify a database while its bank runs.
 
-    Raises `Unavailable` where it cannot be read, `WrongMigrationLevel` where its tables are those of another version.
+    Raises `Unavailable` if it cannot be read, and `WrongMigrationLevel` if its tables are those of another version.
     """
     try:
-        async with _one_moment(url) as connections:
+        async with _shared_snapshot(url) as connections:
             await require_level_of(connections[0])
-            return await verify_as_seen(connections, progress)
+            return await verify_snapshot(connections, progress)
     except (*CONNECTION_LOST, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"The books could not be read: {reason(error)}.") from error
 
 
 @asynccontextmanager
-async def _one_moment(url: str) -> AsyncIterator[list[Any]]:
-    """Yield connections that all see the database as of one moment, and read only."""
+async def _shared_snapshot(url: str) -> AsyncIterator[list[Any]]:
+    """Yield read-only connections that share one snapshot of the database."""
     async with AsyncExitStack() as stack:
         connections = []
         for _ in range(CONNECTIONS):
@@ -147,32 +148,32 @@ async def _one_moment(url: str) -> AsyncIterator[list[Any]]:
             connections.append(connection)
         first, *others = connections
         await first.execute("begin isolation level repeatable read read only")
-        moment = await first.fetchval("select pg_export_snapshot()")
+        snapshot = await first.fetchval("select pg_export_snapshot()")
         for connection in others:
             await connection.execute("begin isolation level repeatable read read only")
-            await connection.execute(f"set transaction snapshot '{moment}'")
+            await connection.execute(f"set transaction snapshot '{snapshot}'")
         for connection in connections:
             await connection.execute("; ".join(SETTINGS))
         yield connections
 
 
 def _statement(name: str) -> str:
-    """Return the text of a sweep, of whichever file."""
-    text: str = getattr(next(queries for queries in (_queries, *_of_state) if hasattr(queries, name)), name).sql
+    """Return the text of a sweep, from any of the three files."""
+    text: str = getattr(next(queries for queries in (_queries, *_state_queries) if hasattr(queries, name)), name).sql
     return text
 
 
-async def verify_as_seen(connections: Sequence[Any], progress: Progress | None = None) -> Verdict:
-    """Verify what connections see, which must be the same moment for all of them."""
+async def verify_snapshot(connections: Sequence[Any], progress: Progress | None = None) -> Verdict:
+    """Verify the invariants over connections that share one snapshot."""
     return await _Verification(progress or (lambda _done, _of: None)).run(connections)
 
 
 class _Verification:
-    """One verification under way: the work that waits, and what was found so far."""
+    """A running verification: the waiting tasks, and the findings so far."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._waiting: deque[tuple[str, Work]] = deque()
+        self._waiting: deque[tuple[str, Task]] = deque()
         self._steps = 0.0
         self._done: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
@@ -181,7 +182,7 @@ class _Verification:
         self._faults: list[Fault] = []
 
     async def run(self, connections: Sequence[Any]) -> Verdict:
-        """Do all of it, each connection as it becomes free, and return the verdict."""
+        """Run all tasks, each on the next free connection, and return the verdict."""
         first = connections[0]
         as_of = await first.fetchval("select now()")
         counts = dict(await _queries.counts(first))
@@ -189,9 +190,9 @@ class _Verification:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for connection in connections:
-                    tasks.create_task(self._work(connection))
+                    tasks.create_task(self._run_tasks(connection))
         except ExceptionGroup as failed:
-            # One says why; the others were given up for it.
+            # The first error is the cause; the other tasks were cancelled because of it.
             raise failed.exceptions[0] from failed
         self._findings += self._chain_findings(counts["audit_rows"])
         logins = tuple(await logins_of_role(first))
@@ -200,21 +201,21 @@ class _Verification:
         return Verdict(as_of=as_of, **counts, findings=tuple(findings), logins=logins, seconds=self._seconds)
 
     def _plan(self, last: int) -> None:
-        """Line the work up, the longest first, so that the rest fills the time until all is done."""
+        """Queue the tasks, the slowest first, so that all connections finish at about the same time."""
         halfway = last // 2
-        self._waiting.append(("chain_begin", partial(self._follow_chain, "chain_begin", 0, halfway)))
-        self._waiting.append(("chain_end", partial(self._follow_chain, "chain_end", halfway, last)))
+        self._waiting.append(("chain_begin", partial(self._verify_chain, "chain_begin", 0, halfway)))
+        self._waiting.append(("chain_end", partial(self._verify_chain, "chain_end", halfway, last)))
         self._waiting.extend((name, partial(self._sweep, name)) for name in SWEEPS)
         self._waiting.append(("schema", self._compare_schema))
         self._steps = 2 * CHAIN_STEPS + len(SWEEPS) + 1
 
-    async def _work(self, connection: Any) -> None:
+    async def _run_tasks(self, connection: Any) -> None:
         while self._waiting:
-            name, work = self._waiting.popleft()
+            name, task = self._waiting.popleft()
             started = perf_counter()
-            await work(connection)
+            await task(connection)
             self._seconds[name] = round(perf_counter() - started, 3)
-            self._tell(name, CHAIN_STEPS if name.startswith("chain") else 1)
+            self._report_progress(name, CHAIN_STEPS if name.startswith("chain") else 1)
 
     async def _sweep(self, name: str, connection: Any) -> None:
         self._findings += [Finding.from_row(row) for row in await connection.fetch(_statement(name))]
@@ -222,11 +223,11 @@ class _Verification:
     async def _compare_schema(self, connection: Any) -> None:
         self._findings += [Finding.from_row(row) for row in await compare_schema(connection)]
 
-    async def _follow_chain(self, name: str, after: int, until: int, connection: Any) -> None:
-        def tell(rows: int, of: int) -> None:
-            self._tell(name, CHAIN_STEPS * rows / of)
+    async def _verify_chain(self, name: str, after: int, until: int, connection: Any) -> None:
+        def show(rows: int, of: int) -> None:
+            self._report_progress(name, CHAIN_STEPS * rows / of)
 
-        chain = await verify_chain(connection, after=after, until=until, progress=tell)
+        chain = await verify_chain(connection, after=after, until=until, progress=show)
         self._chained += chain.rows
         self._faults += [chain.fault] if chain.fault else []
 
@@ -238,7 +239,7 @@ class _Verification:
             return [_broken_chain("the audit rows", f"{stray} of the audit rows are no part of the chain")]
         return []
 
-    def _tell(self, name: str, steps: float) -> None:
+    def _report_progress(self, name: str, steps: float) -> None:
         self._done[name] = steps
         self._progress(sum(self._done.values()), self._steps)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bank.invariants.schema import EXPECTED
-from bank.invariants.verify import verify_as_seen
+from bank.invariants.verify import verify_snapshot
 
 COLUMNS = sorted(
     (match[2], match[1])
@@ -87,7 +87,7 @@ async def drop_checks(connection: Any, table: str) -> None:
 
 
 async def found(connection: Any) -> set[str]:
-    verdict = await verify_as_seen([connection])
+    verdict = await verify_snapshot([connection])
     return {finding.invariant for finding in verdict.findings} - {"schema_as_migrated"}
 
 

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 from asyncpg.exceptions import OutdatedSchemaCacheError
 
-from bank.database.failures import ends_connection, is_transient, is_unknown_at_commit, reason, told_of
-from bank.errors import Undone
+from bank.database.failures import ends_connection, error_for_client, is_transient, is_unknown_at_commit, reason
+from bank.errors import TransactionRolledBack
 
 
 def said(sqlstate: str, severity: str = "ERROR") -> asyncpg.PostgresError:
@@ -28,7 +28,7 @@ BUGS = ("22P02", "22021", "23505", "23514", "42P01", "42501", "42703", "0A000", 
 
 @pytest.mark.parametrize("sqlstate", PASSING)
 def test_an_error_that_says_nothing_about_the_statement_passes(sqlstate: str) -> None:
-    told = told_of(said(sqlstate))
+    told = error_for_client(said(sqlstate))
     assert is_transient(said(sqlstate))
     assert told is not None
     assert (told.code, told.retryable) == ("UNAVAILABLE", True)
@@ -44,12 +44,12 @@ def test_an_error_that_ends_the_session_passes_and_the_connection_is_not_used_ag
 @pytest.mark.parametrize("sqlstate", BUGS)
 def test_an_error_about_the_statement_is_a_bug_and_shows_itself(sqlstate: str) -> None:
     assert not is_transient(said(sqlstate))
-    assert told_of(said(sqlstate)) is None
+    assert error_for_client(said(sqlstate)) is None
 
 
 def test_a_value_that_cannot_be_encoded_is_a_bug_although_the_driver_calls_it_improper_use() -> None:
-    assert told_of(asyncpg.DataError("invalid input for query argument $1")) is None
-    assert told_of(asyncpg.InterfaceError("connection is closed")) is not None
+    assert error_for_client(asyncpg.DataError("invalid input for query argument $1")) is None
+    assert error_for_client(asyncpg.InterfaceError("connection is closed")) is not None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_value_that_cannot_be_encoded_is_a_bug_although_the_driver_calls_it_im
     ],
 )
 def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(error: Exception) -> None:
-    assert isinstance(told_of(error), Undone)
+    assert isinstance(error_for_client(error), TransactionRolledBack)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(e
         (TimeoutError(), True),
         (asyncpg.InterfaceError("connection is closed"), True),
         (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), True),
-        # Undone, each of them: a session that was ended for idleness had not begun with the COMMIT.
+        # Each is rolled back: a session that was ended because it was idle had not received the COMMIT.
         (said("25P03", "FATAL"), False),
         (said("40001"), False),
         (said("53100"), False),

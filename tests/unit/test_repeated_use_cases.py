@@ -2,7 +2,7 @@
 
 import pytest
 
-from bank.errors import Unavailable, Undone
+from bank.errors import TransactionRolledBack, Unavailable
 from bank.events.work import again_if_undone
 
 
@@ -14,7 +14,7 @@ async def test_what_was_undone_is_done_again(undone: int, attempts: int) -> None
     async def use_case(given: str, *, more: str) -> str:
         seen.append((given, more))
         if len(seen) <= undone:
-            raise Undone("undone")
+            raise TransactionRolledBack("undone")
         return "done"
 
     assert await use_case("given", more="more") == "done"
@@ -28,9 +28,9 @@ async def test_what_is_undone_each_time_is_told_after_the_third() -> None:
     async def use_case() -> None:
         nonlocal attempts
         attempts += 1
-        raise Undone("undone")
+        raise TransactionRolledBack("undone")
 
-    with pytest.raises(Undone):
+    with pytest.raises(TransactionRolledBack):
         await use_case()
     assert attempts == 3
 

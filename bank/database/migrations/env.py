@@ -1,4 +1,4 @@
-"""Alembic's entry: run migrations over asyncpg, one at a time across processes."""
+"""Alembic's entry point: it runs migrations over asyncpg, in one process at a time."""
 
 import asyncio
 from functools import partial
@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bank.database.connection import connect
 from bank.database.migrate import ForeignDatabase
 
-# Any number that nothing else locks; two deployments starting at once migrate one after the other.
+# An arbitrary number that no other code locks. It makes two deployments that start at once migrate one after the other.
 MIGRATION_LOCK = 7_205_759_403
-# A server far away takes a second; beyond this nobody is there.
+# A distant server needs a second; one that takes longer than this is down.
 CONNECT_S = 10
 
 
-# What is in the schema where the tables would go, other than what extensions have brought.
-STRANGERS = """
+# The relations in the current schema that do not belong to an extension.
+EXISTING_RELATIONS = """
     select relname from pg_class c
     where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
     and not exists (
@@ -28,8 +28,8 @@ STRANGERS = """
 
 
 def _require_own_schema(connection: Connection) -> None:
-    """Raise `ForeignDatabase` where tables are there and no migration of a bank has made them."""
-    names = list(connection.execute(text(STRANGERS)).scalars())
+    """Raise `ForeignDatabase` if the schema has tables that no migration of a bank has made."""
+    names = list(connection.execute(text(EXISTING_RELATIONS)).scalars())
     if names and "alembic_version" not in names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise ForeignDatabase(
@@ -47,9 +47,9 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _run(url: str) -> None:
-    # SQLAlchemy's own reading of a URL knows neither `sslmode` nor several hosts.
-    make = partial(connect, url, name="bank-migrate", timeout=CONNECT_S)
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=make, poolclass=pool.NullPool)
+    # SQLAlchemy itself does not support `sslmode` and several hosts in a URL.
+    create = partial(connect, url, name="bank-migrate", timeout=CONNECT_S)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=create, poolclass=pool.NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
     await engine.dispose()
