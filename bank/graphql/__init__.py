@@ -1,1 +1,1 @@
-"""A GraphQL server around Tartiflette that knows nothing of banking; README.md says what it replaces and why."""
+"""A GraphQL server around Tartiflette, independent of banking. README.md lists the parts that it replaces, and why."""

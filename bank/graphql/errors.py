@@ -14,8 +14,8 @@ logger = structlog.get_logger(__name__)
 
 InternalErrorHook = Callable[[BaseException], None]
 
-# The one kind of error that Tartiflette itself raises in a validated document whose variables have been coerced: an
-# argument whose variable is null or missing. The rest of its sentence may hold the value, and stays here.
+# The only errors that Tartiflette itself raises for a validated document with coerced variables are about arguments
+# with a null or missing variable. The rest of its message may contain the value, so it is dropped.
 _ARGUMENT = re.compile(r"Argument < (\w+) > (of non-null type|of required type|has invalid value)")
 _ARGUMENT_SENTENCES = {
     "of non-null type": "must not be null",
@@ -25,7 +25,7 @@ _ARGUMENT_SENTENCES = {
 
 
 def error_extensions(code: str, *, retryable: bool = False) -> dict[str, Any]:
-    """Return the `extensions` that every error carries."""
+    """Return the `extensions` of an error."""
     return {"code": code, "correlationId": correlation_id(), "retryable": retryable}
 
 
@@ -40,7 +40,7 @@ def log_internal_error(error: BaseException) -> None:
 
 
 def mask_error(exception: Exception, entry: dict[str, Any], on_internal_error: InternalErrorHook) -> dict[str, Any]:
-    """Return the error as a client may see it. `entry` is Tartiflette's rendering, of which place and path are used."""
+    """Return the masked error for the client, with the path and the locations of `entry`, Tartiflette's rendering."""
     masked = format_error(_expected(exception) or _internal(exception, on_internal_error))
     if entry.get("path"):
         masked["path"] = entry["path"]

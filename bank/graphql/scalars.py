@@ -1,4 +1,4 @@
-"""Custom scalars: one codec each, for the validator, which checks literals, and for the engine."""
+"""Custom scalars: one codec for each, used by the validator, which checks literals, and by the engine."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from tartiflette.language.ast import StringValueNode as EngineStringValueNode
 class ScalarCodec:
     """The two functions that parse a scalar from a string and serialize it to one.
 
-    `parse` raises ValueError with a sentence that the client may see; it must not repeat the value. `passthrough` says
-    that a resolved str is the serialized form already, so that `serialize` need not be called.
+    `parse` raises ValueError with a message for the client, which must not repeat the value. With `passthrough`, a
+    resolved str is the serialized form already, so that `serialize` need not be called.
     """
 
     parse: Callable[[str], object]
@@ -30,7 +30,7 @@ class LiteralError(GraphQLError):
 
 
 class EngineScalar:
-    """A custom scalar in the form that Tartiflette asks for."""
+    """A custom scalar with the methods that Tartiflette requires."""
 
     def __init__(self, name: str, codec: ScalarCodec) -> None:
         self._name = name
@@ -41,11 +41,11 @@ class EngineScalar:
         return self._codec.serialize(value)
 
     def coerce_input(self, value: object) -> object:
-        """Return the value of a variable as resolvers get it."""
+        """Return the value of a variable for resolvers."""
         return self._codec.parse(require_text(value, self._name))
 
     def parse_literal(self, node: object) -> object:
-        """Return the value of a literal as resolvers get it; the validator has refused the malformed ones."""
+        """Return the value of a literal for resolvers. The validator has refused malformed literals."""
         if not isinstance(node, EngineStringValueNode):
             raise TypeError(f"{self._name} is given as a string.")
         return self._codec.parse(node.value)
@@ -58,7 +58,7 @@ def register_scalars(schema_name: str, names: Iterable[str], codecs: ScalarCodec
 
 
 def attach_scalars(schema: GraphQLSchema, codecs: ScalarCodecs) -> None:
-    """Let a graphql-core schema refuse malformed literals, with messages that do not repeat them."""
+    """Make a graphql-core schema refuse malformed literals, with messages that do not repeat them."""
     for name, codec in codecs.items():
         scalar = schema.type_map.get(name)
         if isinstance(scalar, GraphQLScalarType):
@@ -77,8 +77,8 @@ def _attach(scalar: GraphQLScalarType, codec: ScalarCodec) -> None:
         except ValueError as refusal:
             raise LiteralError(str(refusal), node) from None
 
-    # Replacing these methods is how graphql-core gives a scalar made from SDL its behaviour; mypy has no word for it.
-    # The last two are what the first two are called since 3.3.
+    # graphql-core documents this replacement of methods for scalars made from SDL; mypy cannot check it. The last two
+    # are the names of the first two since version 3.3.
     scalar.__dict__.update(
         parse_value=parse_value,
         serialize=codec.serialize,
@@ -89,7 +89,7 @@ def _attach(scalar: GraphQLScalarType, codec: ScalarCodec) -> None:
 
 
 def require_text(value: object, name: str) -> str:
-    """Return a value that is a str. Raises TypeError, which names the scalar, for any other."""
+    """Return a value that is a str. Raises TypeError, with the name of the scalar, for any other value."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is given as a string.")
     return value

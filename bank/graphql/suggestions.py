@@ -4,25 +4,25 @@ import re
 from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 
-# A name of the schema has two dozen characters at most; whatever is longer, or no name, may be a value gone astray.
+# Names of the schema have at most 24 characters. A longer text, or one that is not a name, may be a misplaced value.
 SHOWN_MAX = 40
 _NAME = re.compile(rf"[_A-Za-z][_0-9A-Za-z]{{0,{SHOWN_MAX - 1}}}")
 
-# As unlike as "acount" and "amount" are, and no less alike; below it, guesses are no help.
+# Less similar names are not helpful as suggestions.
 _LIKENESS_MIN = 0.6
-# So many are compared; a client chooses how many names it sends, and a comparison takes some 20 microseconds.
+# A comparison takes about 20 µs, and a client chooses how many names it sends.
 _COMPARED_MAX = 50
-# More names than a person reads through help nobody, and would leave no room for the sentence.
+# A longer list would not be read, and would leave no room for the sentence.
 _LISTED_MAX = 200  # characters
 
 
 def printable_name(text: str) -> str | None:
-    """Return a name from a client if it can be shown in a message: a name of GraphQL, and not long; or else None."""
+    """Return a name from a client if a message may show it: a GraphQL name of limited length; else None."""
     return text if _NAME.fullmatch(text) else None
 
 
 def closest_name(name: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that is most like a name, spelled in whatever case; None where none is like it."""
+    """Return the candidate that is most similar to a name, ignoring case; None if none is similar enough."""
     folded = name.replace("_", "").lower()
     best, likeness = None, _LIKENESS_MIN
     for candidate, _ in zip(candidates, range(_COMPARED_MAX), strict=False):
@@ -33,9 +33,9 @@ def closest_name(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def suggestion(name: str | None, known: Collection[str], called: str) -> str:
-    """Return "did you mean x?" for a name that is not known, or a sentence with all that are; or nothing.
+    """Return "did you mean x?" for an unknown name, or else a list of all known names if it is short, or nothing.
 
-    `called` begins that sentence ("its fields are"); `name` is None where a client's name cannot be shown.
+    `called` begins the list ("its fields are"). `name` is None if the client's name cannot be shown.
     """
     near = closest_name(name, known) if name else None
     if near:
@@ -45,5 +45,5 @@ def suggestion(name: str | None, known: Collection[str], called: str) -> str:
 
 
 def with_suggestion(sentence: str, suggested: str) -> str:
-    """Return a sentence that goes on with a suggestion, if there is one."""
+    """Return a sentence with the suggestion appended, if there is one."""
     return f"{sentence.removesuffix('.')}; {suggested}" if suggested else sentence

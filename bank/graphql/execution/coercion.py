@@ -1,9 +1,8 @@
-"""Coercing the variables of a request (GraphQL September 2025, section 6.1.2).
+"""Coercion of the variables of a request (GraphQL September 2025, section 6.1.2).
 
-Replaces Tartiflette's own coercion, whose messages repeat the values and which starts a task for every input field. The
-coerced values are the same. The first invalid value ends the coercion with one sentence that says where it is and, for
-a name that the schema does not have, the closest existing one. Names from clients are shown only if they are GraphQL
-names.
+It replaces Tartiflette's own coercion, whose messages repeat the values, and which starts a task for every input field.
+The coerced values are the same. The first invalid value ends the coercion. The message has the path of the value and,
+for an unknown name, the closest name of the schema. Names from clients are shown only if they are GraphQL names.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -31,17 +30,17 @@ _TEXT_SCALARS = frozenset({"String", "ID"})
 
 
 class _InvalidValueError(Exception):
-    """A value cannot be coerced. `place` is the path to it, outermost last, collected while the error is raised."""
+    """A value cannot be coerced. `path` is the path to it in reverse order, collected while the error is raised."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.place: list[str] = []
+        self.path: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable of an operation, ready to be coerced. `node` is where the document defines it."""
+    """A variable of an operation with its coercion. `node` is its definition in the document."""
 
     name: str
     coerce: Coerce
@@ -50,18 +49,18 @@ class Variable:
     node: Any
 
     def value(self, given: Any) -> Any:
-        """Return the variable's value for what the client sent; raise BadInput that says what is wrong, and where."""
+        """Return the coerced value. Raises BadInput with the path of an invalid value and the reason."""
         try:
             return self.coerce(given)
         except _InvalidValueError as error:
-            place = "".join(reversed(error.place))
-            raise BadInput(f"Variable ${self.name}{place} {error.reason}") from None
+            path = "".join(reversed(error.path))
+            raise BadInput(f"Variable ${self.name}{path} {error.reason}") from None
         except RecursionError:
             raise BadInput(f"Variable ${self.name} is nested too deeply.") from None
 
 
 class VariableError(Exception):
-    """A variable cannot be coerced; `error` is what the client is told, `variable` is the variable."""
+    """A variable cannot be coerced; `error` is the error for the client."""
 
     def __init__(self, error: BadInput, variable: Variable) -> None:
         super().__init__(error.message)
@@ -70,7 +69,7 @@ class VariableError(Exception):
 
 
 def coerce_variables(variables: tuple[Variable, ...], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that resolvers see. Raises VariableError for the first that is missing or invalid."""
+    """Return the coerced values. Raises VariableError for the first variable that is missing or invalid."""
     values: dict[str, Any] = {}
     for variable in variables:
         raw = given.get(variable.name, ABSENT)
@@ -134,17 +133,17 @@ class InputTypes:
             def deferred(value: Any) -> Any:
                 return self._coercions[name](value)
 
-            self._coercions[name] = deferred  # a type may contain itself: the coercion is looked up at the call
-            self._coercions[name] = self._make(graphql_type)
+            self._coercions[name] = deferred  # for types that contain themselves: the coercion is looked up at the call
+            self._coercions[name] = self._build(graphql_type)
         return self._coercions[name]
 
-    def _make(self, graphql_type: Any) -> Coerce:
+    def _build(self, graphql_type: Any) -> Coerce:
         if graphql_type.is_non_null_type:
             return _non_null(self.coercion(graphql_type.wrapped_type))
         if graphql_type.is_list_type:
             return _list_of(self.coercion(graphql_type.wrapped_type))
         if isinstance(graphql_type, GraphQLScalarType):
-            return _scalar(graphql_type, says_why=graphql_type.name in self._codecs)
+            return _scalar(graphql_type, shows_reason=graphql_type.name in self._codecs)
         if isinstance(graphql_type, GraphQLEnumType):
             return _enum(graphql_type)
         return self._object(graphql_type)
@@ -170,13 +169,13 @@ class InputTypes:
                     try:
                         values[name] = inner(value[name])
                     except _InvalidValueError as error:
-                        error.place.append(f".{name}")
+                        error.path.append(f".{name}")
                         raise
                 elif default is not ABSENT:
                     values[name] = copy_default(default)
                 elif required:
                     missing = _InvalidValueError("was not provided.")
-                    missing.place.append(f".{name}")
+                    missing.path.append(f".{name}")
                     raise missing
             return values
 
@@ -204,20 +203,20 @@ def _list_of(inner: Coerce) -> Coerce:
         if value is None:
             return None
         if not isinstance(value, list):
-            return [inner(value)]  # the specification's: one item stands for a list of it
+            return [inner(value)]  # the specification coerces a single value to a list of one item
         values = []
         for index, item in enumerate(value):
             try:
                 values.append(inner(item))
             except _InvalidValueError as error:
-                error.place.append(f"[{index}]")
+                error.path.append(f"[{index}]")
                 raise
         return values
 
     return coerce
 
 
-def _scalar(definition: GraphQLScalarType, *, says_why: bool) -> Coerce:
+def _scalar(definition: GraphQLScalarType, *, shows_reason: bool) -> Coerce:
     name = definition.name
     coerce_input: Any = definition.coerce_input
     is_text = name in _TEXT_SCALARS
@@ -227,8 +226,8 @@ def _scalar(definition: GraphQLScalarType, *, says_why: bool) -> Coerce:
             return None
         try:
             coerced = coerce_input(value)
-        except Exception as error:  # noqa: BLE001 - whatever a scalar raises, the value is refused
-            if says_why:
+        except Exception as error:  # noqa: BLE001 - any error of a scalar means that the value is invalid
+            if shows_reason:
                 raise _InvalidValueError(f"is not accepted: {error}") from None
             coerced = UNDEFINED_VALUE
         if coerced is UNDEFINED_VALUE or (name == "Float" and coerced != value):
@@ -241,7 +240,7 @@ def _scalar(definition: GraphQLScalarType, *, says_why: bool) -> Coerce:
 
 
 def _invalid_scalar(type_name: str, value: Any) -> str:
-    """Return what is wrong with a value that a built-in scalar does not take."""
+    """Return the reason why a value is invalid for a built-in scalar."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if type_name == "Float":
             return "is a number that a Float does not hold exactly."
@@ -270,5 +269,5 @@ async def literal_value(graphql_type: Any, parent: Any, node: Any) -> Any:
 
 
 def copy_default(default: Any) -> Any:
-    """Return a default value for one request: a resolver may change its arguments."""
+    """Return a copy of a default value for one request, because a resolver may change its arguments."""
     return deepcopy(default) if isinstance(default, list | dict) else default

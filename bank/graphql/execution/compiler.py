@@ -1,7 +1,7 @@
-"""Compilation of an operation: which selected fields are plain members, and which have a resolver to be awaited.
+"""Compilation of an operation: it separates the fields that are plain members from those with a resolver to await.
 
-Tartiflette collects the selected fields anew for every object of a response, and runs about ten coroutines for each
-leaf. The compiler does it once for each document; a selection without resolvers becomes one function.
+Tartiflette collects the selected fields again for every object of a response, and runs about ten coroutines for each
+leaf. The compiler collects the fields once for each document. A selection without resolvers becomes one function.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ ArgumentsOf = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 class FieldNodes(list[Any]):
-    """The field nodes of one response name, in the form that Tartiflette passes on, with their compiled selection."""
+    """The field nodes of one response name, as a list for Tartiflette, with their compiled selection."""
 
     selection: "CompiledSelection | None" = None
 
@@ -98,7 +98,7 @@ def _complete_without_members(template: dict[str, Any], parent: Any) -> dict[str
 
 
 def _shortcut(compiled: CompiledField, passthrough: Mapping[str, type]) -> tuple[type | None, Completer]:
-    # Most members are strings that need no serialization: the call is worth saving.
+    # Most members are strings that need no serialization, so that their call of a completer can be saved.
     graphql_type = compiled.definition.graphql_type
     named = graphql_type.wrapped_type if graphql_type.is_non_null_type else graphql_type
     assert compiled.complete is not None
@@ -199,7 +199,7 @@ class Compiler:
 
 
 def condition_variables(definitions: Sequence[Any]) -> tuple[str, ...]:
-    """Return the names of the variables that decide what is selected in these definitions."""
+    """Return the names of the variables in the conditions of @skip and @include in these definitions."""
     names: dict[str, None] = {}
     waiting = [definition.selection_set for definition in definitions]
     while waiting:
@@ -226,7 +226,7 @@ def _is_included(selection: Any, variables: Mapping[str, Any]) -> bool:
 
 
 async def _compile_arguments(definition: Any, node: Any) -> ArgumentsOf | None:
-    """Return the function that makes a field's arguments; None if a literal is invalid or contains variables."""
+    """Return the function that builds a field's arguments; None if a literal is invalid or contains variables."""
     given = {argument.name.value: argument.value for argument in node.arguments}
     entries: list[tuple[str, str | None, Any, bool]] = []
     for name, argument in definition.arguments.items():

@@ -1,7 +1,7 @@
-"""Completing plain values (GraphQL September 2025, section 6.4.3) without awaiting anything.
+"""Completion of plain values (GraphQL September 2025, section 6.4.3), without awaiting.
 
-Only valid values are completed here. For all others `CompletionError` is raised, or what the value itself raises; the
-caller then lets Tartiflette complete the value again, which finds the same error and reports its path.
+Only valid values are completed here. For any other value, `CompletionError` or an error of the value itself is raised.
+Then the caller lets Tartiflette complete the value again, which finds the same error and reports its path.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ _BUILT_IN_PASSTHROUGH: dict[str, type] = {"String": str, "ID": str, "Boolean": b
 
 
 class CompletionError(Exception):
-    """The value is not certainly valid for its type."""
+    """The value may be invalid for its type."""
 
 
 def passthrough_classes(codecs: ScalarCodecs) -> dict[str, type]:
-    """Return, by scalar name, the class whose values are their own serialized form."""
+    """Return, by the name of a scalar, the class whose values are their own serialized form."""
     return _BUILT_IN_PASSTHROUGH | {name: str for name, codec in codecs.items() if codec.passthrough}
 
 
 def complete_leaf(definition: Any, codecs: ScalarCodecs) -> Completer | None:
-    """Return the completion of a scalar or an enum, not null; None for a type that Tartiflette has to complete."""
+    """Return the completer of a non-null scalar or enum; None for a type that Tartiflette has to complete."""
     if isinstance(definition, GraphQLEnumType):
         return {member.value: member.value for member in definition.values}.__getitem__
     if not isinstance(definition, GraphQLScalarType):
@@ -44,7 +44,7 @@ def complete_leaf(definition: Any, codecs: ScalarCodecs) -> Completer | None:
 
 
 def complete_wrapped(graphql_type: Any, inner: Completer) -> Completer:
-    """Return the completion of a type around a named one, which `inner` completes where there is a value."""
+    """Return the completer of a type that wraps a named type. `inner` completes non-null values of the named type."""
     if graphql_type.is_non_null_type:
         return _non_null(graphql_type.wrapped_type, inner)
     complete = _value(graphql_type, inner)

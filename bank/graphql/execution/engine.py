@@ -1,6 +1,6 @@
 """The GraphQL engine: Tartiflette for validated documents, with compiled selections and masked errors.
 
-Several engines can live in one process, also for one schema name: resolvers are registered once, when their module is
+One process can have several engines, even for one schema name. Resolvers are registered once, when their module is
 imported, and every engine is built from its own copy of that registry.
 """
 
@@ -29,10 +29,10 @@ from bank.graphql.execution.schema_builder import (
 from bank.graphql.scalars import ScalarCodecs
 from bank.graphql.validation.validator import Operation, ValidatedDocument
 
-# Selections cached for one operation: one for each outcome of its @skip and @include. Clients use two or three.
+# The cached selections of one operation: one for each result of its @skip and @include. Clients use two or three.
 SELECTIONS_MAX = 16
 
-# Introspection responses cached: the tools in use send a handful of documents, and a response has up to 250 kB.
+# The cached responses to introspection: tools send only a few different documents, and a response has up to 250 kB.
 INTROSPECTIONS_MAX = 16
 
 _INTROSPECTION = frozenset({"__schema", "__type", "__typename"})
@@ -99,7 +99,7 @@ class GraphQLEngine:
         schema = schema_of(engine)
         concurrent = frozenset(concurrent_lists)
         for coordinate in concurrent:
-            schema.get_field_by_name(coordinate)  # raises for one there is not
+            schema.get_field_by_name(coordinate)  # raises for an unknown field
         compiler = Compiler(schema, codecs, concurrent) if compiled and supports_tartiflette() else None
         return cls(engine, await InputTypes.read(schema, codecs), compiler, on_internal_error)
 
@@ -132,13 +132,13 @@ class GraphQLEngine:
                 selection = await self._select(self._compiler, prepared, values)
                 response = await self._run(prepared, selection, values, context)
         except VariableError as invalid:
-            place = invalid.variable.node.location
+            start = invalid.variable.node.location
             return {
-                "errors": [{**format_error(invalid.error), "locations": [{"line": place.line, "column": place.column}]}]
+                "errors": [{**format_error(invalid.error), "locations": [{"line": start.line, "column": start.column}]}]
             }
         except BadInput as error:
             return {"errors": [format_error(error)]}
-        except Exception as error:  # noqa: BLE001 - the last resort: a client gets an answer whatever is wrong here
+        except Exception as error:  # noqa: BLE001 - the client has to get a response even after a bug here
             self._on_internal_error(error)
             return {"errors": [format_error(BankError("Internal error"))]}
         if is_introspection and not prepared.variables and "errors" not in response:

@@ -1,7 +1,7 @@
-"""Introspection as clients ask for it today, beyond Tartiflette's own (GraphQL September 2025, section 4).
+"""The introspection types of GraphQL September 2025, section 4.
 
-Its own definitions are of 2018. They are left out, and these put in their place, so that the introspected schema is the
-served SDL and nothing else.
+Tartiflette's own definitions are from 2018. These replace them, so that the introspected schema is exactly the served
+SDL.
 """
 
 from typing import Any
@@ -107,7 +107,7 @@ async def _specified_by_url(parent: Any, _arguments: Arguments, _context: object
 
 
 async def _is_one_of(parent: Any, _arguments: Arguments, _context: object, _info: object) -> bool | None:
-    # Tartiflette cannot hold a client to @oneOf, so no input object of the schema is one.
+    # Tartiflette cannot enforce @oneOf, so that no input object of the schema has it.
     return False if isinstance(parent, GraphQLInputObjectType) else None
 
 

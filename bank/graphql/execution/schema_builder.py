@@ -21,7 +21,7 @@ _ENGINE_SDL = INTROSPECTION_SDL + (
     'directive @specifiedBy("The address of the specification." url: String!) on SCALAR\n'
 )
 
-# Tartiflette adds these, and @nonIntrospectable, to every schema; the contract has its own, where it has any.
+# Tartiflette adds these, and @nonIntrospectable, to every schema. They are omitted, or replaced by the schema's own.
 _BUILT_IN_SCALARS = frozenset({"Date", "Time", "DateTime"})
 
 _SDL_DIRECTIVES = frozenset({"deprecated", "specifiedBy"})
@@ -30,7 +30,7 @@ _numbers = count(1)
 
 
 class _OmittedBuiltIn:
-    """Replaces one of Tartiflette's built-ins in the registry, so that it is not added to the schema."""
+    """A replacement for a built-in of Tartiflette in the registry, so that it is not added to the schema."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -40,18 +40,19 @@ class _OmittedBuiltIn:
 
 
 class _SpecifiedBy:
-    """Implements a directive that is only seen by introspection."""
+    """The implementation of a directive that only introspection uses."""
 
 
 class DocumentCache:
     """An LRU cache of parsed documents, in front of `parse`.
 
-    Bounded by the characters of the texts: with its compiled selections a document takes two hundred times its text.
+    It is bounded by the characters of the texts. With its compiled selections, a document takes two hundred times the
+    memory of its text.
     """
 
     # Not cachetools.LRUCache: it measures values, not keys, and refuses a document that is larger than the cache.
     CHARACTERS_MAX: ClassVar[int] = 128 * 1024  # 32 MiB; or 250 documents of the size that clients send
-    # Even a tiny document has a fixed cost; it counts as this many characters.
+    # A short document counts as this many characters, because every document has a fixed cost.
     CHARACTERS_MIN: ClassVar[int] = 256
 
     def __init__(self, parse: Callable[[str, Any], Any]) -> None:
@@ -118,7 +119,7 @@ async def build_engine(
     try:
         await engine.cook()
     finally:
-        SchemaRegistry._schemas.pop(own_name, None)  # noqa: SLF001 - it has no way to forget one schema
+        SchemaRegistry._schemas.pop(own_name, None)  # noqa: SLF001 - there is no public way to remove one schema
     schema = schema_of(engine)
     _require_resolvers(schema)
     _require_known_directives(schema)
@@ -129,7 +130,7 @@ async def build_engine(
 
 def schema_of(engine: Engine) -> Any:
     """Return the GraphQLSchema of a cooked engine."""
-    return engine._schema  # noqa: SLF001 - Tartiflette offers no other way to it
+    return engine._schema  # noqa: SLF001 - there is no public way to read it
 
 
 def parse_document(engine: Engine, text: str) -> Any:
@@ -161,7 +162,7 @@ def _require_resolvers(schema: Any) -> None:
 
 
 def _require_known_directives(schema: Any) -> None:
-    # Tartiflette would call others during coercion; the coercion here does not.
+    # Tartiflette would call other directives during coercion, but the coercion here does not.
     elements: list[Any] = []
     for definition in schema.type_definitions.values():
         fields = {**getattr(definition, "implemented_fields", {}), **getattr(definition, "input_fields", {})}.values()
@@ -173,8 +174,8 @@ def _require_known_directives(schema: Any) -> None:
 
 
 def _resolve_sequentially(schema: Any) -> None:
-    # @Resolver marks its field as running beside its siblings unless told otherwise at every single one. Here a request
-    # reads from one connection, and Tartiflette returns a cancelled sibling's CancelledError as data.
+    # @Resolver marks each field to run concurrently with its siblings by default. Here a request reads from one
+    # connection, and Tartiflette would return the CancelledError of a cancelled sibling as data.
     for definition in schema.type_definitions.values():
         if isinstance(definition, GraphQLObjectType):
             for field in definition.implemented_fields.values():
@@ -182,7 +183,7 @@ def _resolve_sequentially(schema: Any) -> None:
 
 
 def _text_only(value: object) -> str:
-    # Tartiflette's own turns any object into a String, its memory address included.
+    # Tartiflette's own function converts any object to a String, even with its memory address.
     if not isinstance(value, str):
         raise TypeError("A String is made from a str.")
     return value

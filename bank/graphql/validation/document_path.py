@@ -13,39 +13,39 @@ from graphql import (
 
 
 def path_of(document: DocumentNode, wanted: Node) -> str | None:
-    """Return where a value, or a field of an input object, stands in a document; None where it is not in it.
+    """Return the path of a value, or of a field of an input object, in a document; None if it is not in it.
 
-    The names come from the client, and are bounded like all names of a document.
+    The path has names from the client. Their length is limited, as of all names in a document.
     """
-    # Without recursion, since a document may be as deep as the limits allow; each node with its parent's place.
-    waiting: list[tuple[Node, str]] = [(document, "")]
-    while waiting:
-        node, place = waiting.pop()
-        inner = _inner(node, place)
+    # Without recursion, because a document may be as deep as the limits allow. Each node has the path of its parent.
+    stack: list[tuple[Node, str]] = [(document, "")]
+    while stack:
+        node, parent_path = stack.pop()
+        path = _extend(parent_path, node)
         if node is wanted:
-            return f"{inner}{')' if '(' in inner else ''}" or None
+            return f"{path}{')' if '(' in path else ''}" or None
         is_list = isinstance(node, ListValueNode)
-        number = 0
+        index = 0
         for key in node.keys:
             value = getattr(node, key, None)
             for child in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(child, Node):
-                    waiting.append((child, f"{inner}[{number}]" if is_list else inner))
-                    number += 1
+                    stack.append((child, f"{path}[{index}]" if is_list else path))
+                    index += 1
     return None
 
 
-def _inner(node: Node, place: str) -> str:
+def _extend(path: str, node: Node) -> str:
     match node:
         case FieldNode():
             return node.name.value
         case DirectiveNode():
             return f"@{node.name.value}"
         case ArgumentNode():
-            return f"{place}({node.name.value}"
+            return f"{path}({node.name.value}"
         case ObjectFieldNode():
-            return f"{place}.{node.name.value}"
+            return f"{path}.{node.name.value}"
         case VariableDefinitionNode():
             return f"${node.variable.name.value}"
         case _:
-            return place
+            return path

@@ -1,4 +1,4 @@
-"""Errors of documents: each has a code, and a message that repeats no value but says where the value is."""
+"""Errors of documents: each has a code, and a message with the path of a wrong value, but without the value."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 OPERATION_NOT_FOUND = "OPERATION_NOT_FOUND"
 OPERATION_NAME_REQUIRED = "OPERATION_NAME_REQUIRED"
 
-_MESSAGE_MAX = 300  # characters; names are bounded by the limits, lists of names are not
-_PLACE_MAX = 150  # characters; a longer place would leave no room for the sentence, and there are the locations
-_LOCATIONS_MAX = 5  # a conflict of fields names every place of it; the first few are enough to find it
+_MESSAGE_MAX = 300  # characters; the length of names is limited, but not that of lists of names
+_PATH_MAX = 150  # characters; a longer path would leave no room for the sentence, and the error has locations too
+_LOCATIONS_MAX = 5  # a conflict of fields has a location for each field; the first few are enough to find it
 
-# graphql-core words its messages differently from version to version. So of those about a literal only what is known to
-# hold no value gets through, and a suggestion is cut wherever it stands.
+# graphql-core changes its messages from version to version. So a message about a literal is shown only up to the part
+# that certainly contains no value, and suggestions are removed.
 _SUGGESTION = re.compile(r"\s*Did you mean.*", re.DOTALL)
 _ABOUT_LITERALS = re.compile(
     r"\w+ cannot represent [a-z0-9 -]+ value(?=:)|"
@@ -34,15 +34,15 @@ _ABOUT_LITERALS = re.compile(
     r"(?: to include required field '\w+'| not to include unknown field '\w+'| to be an object| not to be None)?|"
     r"Field '[\w.]+' (?:of required type '[\w\[\]!]+' was not provided|is not defined by type '\w+')"
 )
-# "Unexpected Name 'joe'", "found String 'secret'": the kind of the token says enough.
+# "Unexpected Name 'joe'", "found String 'secret'": only the kind of the token is shown.
 _VALUE_OF_TOKEN = re.compile(r"\b(Name|Int|Float|String|BlockString|Comment) ['\"].*['\"]", re.DOTALL)
 
 
 class DocumentError(Exception):
     """A document or an operation name is not valid.
 
-    If the document is given, errors about values contain their paths; if the schema is given too, errors about unknown
-    names contain the closest existing one.
+    With a document, errors about values contain their paths. With a schema too, errors about unknown names contain the
+    closest existing name.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class DocumentError(Exception):
     ) -> None:
         super().__init__(code)
         self.code = code
-        culprits = [error.nodes[0] for error in errors if error.nodes]
-        suggested = suggestions_for(schema, document, culprits) if schema and document else {}
+        wrong_nodes = [error.nodes[0] for error in errors if error.nodes]
+        suggested = suggestions_for(schema, document, wrong_nodes) if schema and document else {}
         self._errors = tuple(_safe_error(error, document, suggested) for error in errors)
 
     def copy(self) -> "DocumentError":
@@ -70,33 +70,33 @@ class DocumentError(Exception):
         return [
             {
                 "message": message,
-                **({"locations": [{"line": line, "column": column} for line, column in places]} if places else {}),
+                **({"locations": [{"line": line, "column": column} for line, column in found]} if found else {}),
                 "extensions": error_extensions(self.code),
             }
-            for message, places in self._errors
+            for message, found in self._errors
         ]
 
 
 def document_error(code: str, message: str, *nodes: Node) -> DocumentError:
-    """Return an error for one reason that points at the nodes."""
+    """Return an error with one message and the locations of the nodes."""
     return DocumentError(code, [GraphQLError(message, list(nodes) or None)])
 
 
 def _safe_error(
     error: GraphQLError, document: DocumentNode | None, suggested: Mapping[int, str]
 ) -> tuple[str, tuple[tuple[int, int], ...]]:
-    places = tuple((place.line, place.column) for place in (error.locations or ())[:_LOCATIONS_MAX])
-    place = path_of(document, error.nodes[0]) if document and error.nodes and _is_about_value(error) else None
-    where = f" At {place}." if place and len(place) <= _PLACE_MAX else ""
+    locations = tuple((location.line, location.column) for location in (error.locations or ())[:_LOCATIONS_MAX])
+    path = path_of(document, error.nodes[0]) if document and error.nodes and _is_about_value(error) else None
+    at_path = f" At {path}." if path and len(path) <= _PATH_MAX else ""
     sentence = _without_values(error)
     if error.nodes and (clause := suggested.get(id(error.nodes[0]))):
         longer = with_suggestion(sentence, clause)
-        sentence = longer if len(longer) + len(where) <= _MESSAGE_MAX else sentence
-    return sentence[: _MESSAGE_MAX - len(where)] + where, places
+        sentence = longer if len(longer) + len(at_path) <= _MESSAGE_MAX else sentence
+    return sentence[: _MESSAGE_MAX - len(at_path)] + at_path, locations
 
 
 def _is_about_value(error: GraphQLError) -> bool:
-    """Return whether an error is about a literal, so that its words may hold it; variables have names only."""
+    """Return whether an error is about a literal, so that its message may contain the value."""
     node = error.nodes[0] if error.nodes else None
     return isinstance(node, ValueNode | ObjectFieldNode) and not isinstance(node, VariableNode)
 

@@ -34,28 +34,28 @@ from bank.graphql.validation.errors import (
 class DocumentLimits:
     """The largest accepted document. With the defaults every document is validated within 50 ms of one core.
 
-    The standard introspection query is the largest document that every client sends: 1.6 kB, 183 tokens, 15 deep.
+    The standard introspection query is the largest document that ordinary clients send: 1.6 kB, 183 tokens, 15 levels.
     """
 
-    document_bytes: int = 32 * 1024  # twenty times introspection; what lexing reads before it can know anything
+    document_bytes: int = 32 * 1024  # twenty times introspection; checked before any token is read
     tokens: int = 2_000  # lexing and parsing cost 5 to 12 µs a token
-    comments: int = 500  # comments are lexed like tokens, and carry nothing
+    comments: int = 500  # lexing a comment costs as much as a token
     name_length: int = 100  # suggestions and messages are quadratic in the length of a name
     number_length: int = 40  # int() is quadratic in digits; a 64-bit integer has nineteen
-    nesting: int = 40  # parsing recurses once a bracket; depth, arguments and input objects together
-    depth: int = 20  # introspection needs fifteen, the history of an account seven
-    fields: int = 300  # validation costs 50 µs a field; counted with every fragment written out
-    aliases: int = 100  # twenty accounts, five readings of each
-    root_fields: int = 20  # each is a read of its own; a person has twenty accounts at most
-    mutation_fields: int = 5  # each is a transaction of its own, one after the other
+    nesting: int = 40  # the parser recurses for each bracket: of selections, arguments and input objects together
+    depth: int = 20  # introspection needs fifteen levels, the history of an account seven
+    fields: int = 300  # validation costs 50 µs a field; counted with every fragment expanded
+    aliases: int = 100  # enough for five reads of each of twenty accounts
+    root_fields: int = 20  # each is a separate read; a person has twenty accounts at most
+    mutation_fields: int = 5  # each is a separate transaction, one after the other
     values: int = 100  # graphql-core prints an object once for each of its errors; an input of the contract has ten
-    introspections: int = 3  # of __schema and __type; each may list every type there is, in 20 ms
+    introspections: int = 3  # of __schema and __type; each may list all types, which takes 20 ms
     directives: int = 50
-    operations: int = 10  # rules look at every fragment for every operation
-    fragments: int = 30  # rules compare every two fragments
+    operations: int = 10  # validation rules visit every fragment for every operation
+    fragments: int = 30  # validation rules compare all pairs of fragments
     spreads: int = 100
     variables: int = 50
-    merges: int = 200  # pairs of selections with one response name: what has to be compared to be merged
+    merges: int = 200  # pairs of selections with one response name, which have to be compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _Extent:
 
 @dataclass(slots=True)
 class _Counts:
-    """Counts of the elements as they are written in a document, fragments not expanded."""
+    """The numbers of elements in the text of a document, without expanding fragments."""
 
     fields: int = 0
     aliases: int = 0
@@ -96,7 +96,7 @@ class ComplexityCheck:
         expanded = sum(self._extent(operation.selection_set, 1, 1).fields for operation in operations)
         _at_most("fields, with fragments written out", expanded, self.limits.fields)
         for fragment in fragments:
-            if fragment.name.value not in self._extents:  # measured only where spread: it could still cost validation
+            if fragment.name.value not in self._extents:  # an unused fragment was not measured, and could be costly
                 raise document_error(VALIDATION_FAILED, f"Fragment '{fragment.name.value}' is never used.", fragment)
         merges = sum(self._merges([operation.selection_set]) for operation in operations)
         _at_most("pairs of selections with one response name", merges, self.limits.merges)
@@ -108,7 +108,7 @@ class ComplexityCheck:
             self._check_introspection(roots)
 
     def _check_introspection(self, roots: Mapping[str, list[FieldNode]]) -> None:
-        # Everything there is to know of the types, once, is a bounded answer; under aliases it is as large as you like.
+        # The response to an introspection is bounded, but aliases could repeat its parts without a limit.
         asked = [nodes for nodes in roots.values() if nodes[0].name.value in ("__schema", "__type")]
         _at_most("introspections", len(asked), self.limits.introspections)
         while asked:
@@ -140,7 +140,7 @@ class ComplexityCheck:
         _at_most("argument values", counts.values, limits.values)
 
     def _extent(self, selection_set: SelectionSetNode, depth: int, hops: int) -> _Extent:
-        """Measure a selection set at this depth. `hops` counts fragments too: it bounds the recursion of measuring."""
+        """Return the extent of a selection set at this depth. `hops` counts fragments too, to bound the recursion."""
         limit = self.limits.depth
         if depth > limit or hops > limit + self.limits.fragments + self.limits.nesting:
             raise document_error(DOCUMENT_TOO_DEEP, f"The document is more than {limit} levels deep.")
@@ -169,19 +169,19 @@ class ComplexityCheck:
         if name in self._extents:
             return self._extents[name]
         fragment = self.fragments.get(name)
-        if fragment is None:  # the rules say so, with the place
+        if fragment is None:  # the validation rules report it, with its location
             return _Extent(0, 0)
         if name in self._entered:
             raise document_error(VALIDATION_FAILED, "A fragment spreads itself.", spread)
         self._entered.add(name)
-        # Measured as if it stood alone, so that the measure holds wherever it is spread; the caller adds its own depth.
+        # Measured from depth 1, so that the extent is valid for every spread; the caller adds its own depth.
         extent = self._extent(fragment.selection_set, 1, hops + 1)
         self._entered.discard(name)
         self._extents[name] = extent
         return extent
 
     def _merges(self, selection_sets: list[SelectionSetNode]) -> int:
-        """Count the pairs of selections that meet under one response name, here and below."""
+        """Return the number of pairs of selections with one response name, including nested selections."""
         pairs = 0
         for nodes in flatten(selection_sets, self.fragments).values():
             pairs += len(nodes) * (len(nodes) - 1) // 2
@@ -194,7 +194,7 @@ class ComplexityCheck:
 def flatten(
     selection_sets: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]
 ) -> dict[str, list[FieldNode]]:
-    """Return the fields of selection sets merged into one, by response name, fragments written out once each."""
+    """Return the fields of selection sets merged into one, by response name, with each fragment expanded once."""
     fields: dict[str, list[FieldNode]] = {}
     visited: set[str] = set()
     waiting = [selection for selection_set in selection_sets for selection in selection_set.selections][::-1]
@@ -217,7 +217,7 @@ def _count(selection_set: SelectionSetNode, counts: _Counts) -> None:
     waiting = [selection_set]
     while waiting:
         nested = waiting.pop()
-        if not nested.selections:  # some parsers let it pass, and none agrees on what it selects
+        if not nested.selections:  # invalid, but some parsers accept it, with different meanings
             raise document_error(PARSE_FAILED, "A selection set selects at least one field.", nested)
         for selection in nested.selections:
             counts.directives += len(selection.directives or ())

@@ -1,7 +1,7 @@
-"""Normalisation of a document: its tokens are read, and written in a form that Tartiflette parses correctly.
+"""Normalisation of a document: it is written again from its tokens, in a form that Tartiflette parses correctly.
 
-Tartiflette's C parser cuts escaped characters to eight bits, ends the document at a NUL, and knows an older grammar. So
-the document is written anew from its tokens: strings as one line of raw UTF-8, comments gone, tokens in their places.
+Tartiflette's C parser cuts escaped characters to eight bits, ends the document at a NUL, and has an older grammar. In
+the normalised document, strings are one line of raw UTF-8, comments are removed, and tokens keep their locations.
 """
 
 import re
@@ -24,21 +24,27 @@ _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R}
 _STRINGS = frozenset({TokenKind.STRING, TokenKind.BLOCK_STRING})
 _NUMBERS = frozenset({TokenKind.INT, TokenKind.FLOAT})
 _WORDS = _STRINGS | _NUMBERS | {TokenKind.NAME}
-# What the C parser wants right before its name.
+# The tokens that the C parser requires directly before their names.
 _PREFIXES = frozenset({TokenKind.DOLLAR, TokenKind.AT})
 
-# The control characters that text may hold, as the escapes that both parsers read alike.
+# The escapes that both parsers decode in the same way, for all control characters that texts may contain.
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _CONTROL_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def holds_control_characters(text: str) -> bool:
-    """Return whether a text holds what neither PostgreSQL nor a terminal should get: controls but tab and line ends."""
+    """Return whether a text has control characters other than tab and line ends, or surrogates.
+
+    They could harm a terminal, and PostgreSQL refuses some of them.
+    """
     return _CONTROL_CHARACTER.search(text) is not None
 
 
 def read_tokens(source: str, limits: DocumentLimits) -> list[Token]:
-    """Return the tokens of a document, without recursion; raise DocumentError at the first limit or syntax error."""
+    """Return the tokens of a document. Raises DocumentError at the first exceeded limit or syntax error.
+
+    Works without recursion, so that no document can exhaust the stack.
+    """
     if source.count("#") > limits.comments:
         raise document_error(DOCUMENT_TOO_LARGE, f"The document has more than {limits.comments} comments.")
     lexer = Lexer(Source(source))
@@ -68,23 +74,26 @@ def read_tokens(source: str, limits: DocumentLimits) -> list[Token]:
 
 
 def write_tokens(source: str, tokens: Sequence[Token]) -> str:
-    """Return a document of these tokens that means the same to every parser; each keeps its line, mostly its column."""
+    """Return a document of these tokens that all parsers read in the same way.
+
+    Each token keeps its line, and its column unless a longer string is before it in the line.
+    """
     pieces: list[str] = []
     line, column = 1, 1
-    before = TokenKind.SOF
+    previous = TokenKind.SOF
     for token in tokens:
         written = _quote(token.value or "") if token.kind in _STRINGS else source[token.start : token.end]
-        if before not in _PREFIXES:
+        if previous not in _PREFIXES:
             if token.line > line:
                 pieces.append("\n" * (token.line - line))
                 line, column = token.line, 1
-            # Where a string has grown, the next token has lost its place, and may need to be kept apart.
-            gap = max(token.column - column, 1 if before in _WORDS and token.kind in _WORDS else 0)
+            # If a string has become longer, the next token is moved, and may need a space before it.
+            gap = max(token.column - column, 1 if previous in _WORDS and token.kind in _WORDS else 0)
             pieces.append(" " * gap)
             column += gap
         pieces.append(written)
         column += len(written)
-        before = token.kind
+        previous = token.kind
     return "".join(pieces)
 
 

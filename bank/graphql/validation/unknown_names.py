@@ -1,7 +1,7 @@
-"""Suggestions for unknown names in an invalid document: the closest existing name, or all of them.
+"""Suggestions for unknown names in an invalid document: the closest known name, or all known names.
 
-The suggestions of graphql-core are switched off: they take unbounded time, change from version to version, and repeat
-values. These are made from the nodes that its errors point at.
+graphql-core's own suggestions are disabled, because they take unbounded time, change from version to version, and
+repeat values. The suggestions here are made for the nodes of its errors.
 """
 
 from collections.abc import Sequence
@@ -45,16 +45,16 @@ _EXECUTABLE = frozenset({DirectiveLocation.QUERY, DirectiveLocation.MUTATION, Di
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The names that there are in the place of a wrong one, and what they are called."""
+    """The names that are valid in the place of an unknown one, and the words before a list of them."""
 
     names: tuple[str, ...]
     called: str
 
 
 def suggestions_for(schema: GraphQLSchema, document: DocumentNode, nodes: Sequence[Node]) -> dict[int, str]:
-    """Return for those of the nodes whose name is unknown what could be meant, by `id`: a clause without a full stop.
+    """Return a suggestion for each of the nodes with an unknown name, by the `id` of the node.
 
-    A value is not repeated: of an enum's, only values of the schema are shown.
+    A suggestion is a clause for the end of a sentence. It contains no value of the client, only names of the schema.
     """
     type_info = TypeInfo(schema)
     finder = _Finder(schema, document, type_info, nodes)
@@ -68,7 +68,7 @@ def _clause(name: str, known: _Known) -> str:
 
 
 class _Finder(Visitor):
-    """Finds what is known in the places of some nodes, in one walk. Visitors are told each node after TypeInfo is."""
+    """A visitor that finds the valid names for some nodes in one traversal. TypeInfo is updated before each visit."""
 
     def __init__(
         self, schema: GraphQLSchema, document: DocumentNode, type_info: TypeInfo, nodes: Sequence[Node]
@@ -81,18 +81,18 @@ class _Finder(Visitor):
         self.found: dict[int, tuple[str, _Known]] = {}
 
     def enter(self, node: Node, _key: Any, parent: Any, _path: Any, ancestors: list[Any]) -> None:
-        """Note what is known in the place of a node that is wanted."""
+        """Add the valid names in the place of a node that is wanted."""
         key = id(node.name) if isinstance(node, FragmentSpreadNode) else id(node)
-        if key in self._wanted and (found := self._look(node, [*ancestors, parent])):
+        if key in self._wanted and (found := self._known_names(node, [*ancestors, parent])):
             self.found[key] = found
 
-    def _look(self, node: Node, ancestors: list[Any]) -> tuple[str, _Known] | None:
+    def _known_names(self, node: Node, ancestors: list[Any]) -> tuple[str, _Known] | None:
         match node:
             case FieldNode():
                 return node.name.value, _Known(self._fields(), "its fields are")
             case ArgumentNode():
-                taker = self._type_info.get_directive() or self._type_info.get_field_def()
-                return node.name.value, _Known(tuple(taker.args) if taker else (), "its arguments are")
+                owner = self._type_info.get_directive() or self._type_info.get_field_def()
+                return node.name.value, _Known(tuple(owner.args) if owner else (), "its arguments are")
             case ObjectFieldNode():
                 parent = get_named_type(self._type_info.get_parent_input_type())
                 fields = tuple(parent.fields) if isinstance(parent, GraphQLInputObjectType) else ()

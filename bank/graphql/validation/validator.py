@@ -1,8 +1,8 @@
-"""Validation of GraphQL documents before the engine sees them.
+"""Validation of GraphQL documents before the engine executes them.
 
-In order: size; tokens and nesting, without recursion; graphql-core's parser; complexity, each fragment counted once;
-graphql-core's validation rules; then the operations and the fields that they reach. Results are cached, errors too: a
-document is validated once, and any document takes at most 50 ms of one core.
+The steps are: size; tokens and nesting, without recursion; graphql-core's parser; complexity, with each fragment
+counted once; graphql-core's validation rules; the operations and the fields that they select. Documents and errors are
+cached, so that a document is validated once. The validation of any document takes at most 50 ms of one core.
 """
 
 from collections.abc import Mapping
@@ -54,11 +54,11 @@ from bank.graphql.validation.errors import (
 from bank.graphql.validation.limits import ComplexityCheck, DocumentLimits, flatten
 from bank.graphql.validation.normalization import read_tokens, write_tokens
 
-DOCUMENTS_MAX = 256  # documents cached; clients send a few dozen, and at their largest these are 16 MiB
-REJECTIONS_MAX = 1_024  # errors cached, by digest, so that sending a bad document again costs next to nothing
-ERRORS_MAX = 5  # further errors do not help, and finding them costs time
+DOCUMENTS_MAX = 256  # cached documents; clients send a few dozen, and the largest 256 take 16 MiB
+REJECTIONS_MAX = 1_024  # cached errors, by digest, so that a repeated invalid document costs almost nothing
+ERRORS_MAX = 5  # further errors would not help, and take time to find
 
-# Suggestions cost time, and the bank makes its own (`suggestion.py`); graphql-core can leave them out since 3.3.
+# graphql-core can leave out its suggestions since 3.3. They take time, and `unknown_names.py` makes the bank's own.
 _WITHOUT_SUGGESTIONS: dict[str, Any] = (
     {"hide_suggestions": True} if "hide_suggestions" in signature(validate).parameters else {}
 )
@@ -68,9 +68,9 @@ _WITHOUT_SUGGESTIONS: dict[str, Any] = (
 class Operation:
     """One operation of a validated document.
 
-    `kind` is "query", "mutation" or "subscription". `roots` are the root fields in the order they run, once for each
-    response name, fragments written out; `names` are the response names. `fields` are the coordinates
-    ("Account.balance") of all that it can reach.
+    `kind` is "query", "mutation" or "subscription". `roots` are the root fields in the order of their execution, one
+    for each response name, with fragments expanded; `names` are the response names. `fields` are the coordinates
+    ("Account.balance") of all fields that it selects.
     """
 
     name: str | None
@@ -82,7 +82,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedDocument:
-    """A document that the engine may execute: its text, the hex SHA-256 of it, its tokens and operations by name."""
+    """A document that the engine may execute: its normalised text, and its operations by name.
+
+    `digest` is the SHA-256 of the text in hex; `tokens` is the number of tokens.
+    """
 
     text: str
     digest: str
@@ -90,7 +93,7 @@ class ValidatedDocument:
     operations: Mapping[str | None, Operation]
 
     def operation(self, name: str | None) -> Operation:
-        """Return the operation of this name, or where there is no name the only one; raise DocumentError otherwise."""
+        """Return the operation with this name; for None the only operation. Raises DocumentError if there is none."""
         if name is not None:
             operation = self.operations.get(name)
             if operation is None:
@@ -108,7 +111,7 @@ class ValidatedDocument:
 
 
 class DocumentValidator:
-    """Validates documents against one schema and its limits."""
+    """The validator of documents for one schema and its limits."""
 
     def __init__(self, sdl: str, limits: DocumentLimits | None = None, *, codecs: ScalarCodecs | None = None) -> None:
         self._schema = build_schema(sdl)
@@ -118,7 +121,7 @@ class DocumentValidator:
         self._errors: LRUCache[str, DocumentError] = LRUCache(REJECTIONS_MAX)
 
     def validate(self, source: str) -> ValidatedDocument:
-        """Return the validated document; raise DocumentError with what is wrong with it."""
+        """Return the validated document. Raises DocumentError for an invalid one."""
         document = self._documents.get(source)
         if document is None:
             encoded = self._encode(source)
@@ -137,7 +140,7 @@ class DocumentValidator:
     def _encode(self, source: str) -> bytes:
         limit = self._limits.document_bytes
         try:
-            # By characters first: a document of megabytes is not worth encoding to learn that it is too large.
+            # The characters are counted first, so that a document of megabytes is not encoded in vain.
             encoded = source.encode() if len(source) <= limit else None
         except UnicodeEncodeError:
             raise document_error(PARSE_FAILED, "The document is not valid Unicode.") from None
@@ -178,7 +181,7 @@ class DocumentValidator:
 
 
 def _check_numbers(document: DocumentNode, tokens: list[Token]) -> None:
-    """Refuse a number that a float cannot hold: no type has a place for it, and as infinity it would mean another."""
+    """Raise DocumentError for a number beyond the range of a float, which would become infinity."""
     starts = {token.start for token in tokens if token.kind is TokenKind.FLOAT and isinf(float(token.value or "0"))}
     if starts:
         finder = _Numbers(starts)
@@ -198,7 +201,8 @@ class _Numbers(Visitor):
 
 
 def _without_descriptions(tokens: list[Token], document: DocumentNode) -> list[Token]:
-    # Operations, fragments and variables may have descriptions since September 2025; Tartiflette is of 2018.
+    # Operations, fragments and variables may have descriptions since September 2025, but Tartiflette's grammar is from
+    # 2018.
     described = [node for node in document.definitions if isinstance(node, ExecutableDefinitionNode)]
     nodes = [*described, *(variable for node in described for variable in node.variable_definitions or ())]
     descriptions = [getattr(node, "description", None) for node in nodes]
@@ -207,7 +211,7 @@ def _without_descriptions(tokens: list[Token], document: DocumentNode) -> list[T
 
 
 class _FieldCollector:
-    """Collects the coordinates that a valid selection set reaches; each fragment is visited once."""
+    """A collector of the coordinates that a valid selection set selects. It visits each fragment once."""
 
     def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._schema = schema
