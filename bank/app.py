@@ -31,7 +31,7 @@ from bank.events.bus import Bus
 from bank.events.delivery import Delivery
 from bank.events.leases import Leases, LogListener
 from bank.events.recorder import EventRecorder
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.holds.expire import hold_expiry
 from bank.idempotency.retention import KeyRetention
 from bank.identity.passwords import Passwords
@@ -60,7 +60,7 @@ class Bank:
     accounts: AccountCache
     directory: AccountDirectory
     bus: Bus
-    work: Work
+    uow_factory: UnitOfWorkFactory
     recorder: EventRecorder
     ledger: Ledger
     terms: Terms
@@ -98,8 +98,8 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     marks = SessionMarks(values, settings.token_secret.get_secret_value(), clock, broadcast.send)
     accounts = AccountCache(values)
     bus = Bus()
-    work = Work(database, bus, clock)
-    recorder = EventRecorder(work)
+    uow_factory = UnitOfWorkFactory(database, bus, clock)
+    recorder = EventRecorder(uow_factory)
     passwords = Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
     ledger = Ledger(database, bus, clock, accounts.write_through)
@@ -120,15 +120,15 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         accounts=accounts,
         directory=AccountDirectory(database),
         bus=bus,
-        work=work,
+        uow_factory=uow_factory,
         recorder=recorder,
         ledger=ledger,
         terms=terms_of(settings),
-        states=AccountStates(work, accounts),
+        states=AccountStates(uow_factory, accounts),
         passwords=passwords,
         tokens=tokens,
         sessions=Sessions(
-            work=work,
+            uow_factory=uow_factory,
             database=database,
             recorder=recorder,
             marks=marks,
@@ -175,11 +175,11 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             url=bank.settings.database_url,
             bus=bank.bus,
             leases=bank.leases,
-            hears={
+            channels={
                 CACHE_CHANNEL: partial(bank.broadcast.receive, lambda tags: bank.values.defer(bank.marks.receive(tags)))
             },
             heartbeat=bank.membership,
-            listens=bank.marks.set_listening_since,
+            on_listening=bank.marks.set_listening_since,
         )
         loops = [
             bank.ledger.loop,

@@ -10,7 +10,7 @@ from bank.events.event import DomainEvent
 from bank.events.recorder import EventRecorder
 from bank.events.types.accounts import AccountCreatedEvent
 from bank.events.types.audit import ActionRefusedEvent
-from bank.events.work import UnitOfWork, Work, again_if_undone
+from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rolled_back
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, KeyTaken, find_record, replay, store_record
 from bank.idempotency.outcomes import OpenedAccount, Outcome, encode_outcome
@@ -35,22 +35,29 @@ class OpenAccountResult:
 
 
 async def open_account(
-    work: Work, recorder: EventRecorder, cache: ValueCache, *, user_id: UUID, key: str, currency: str
+    uow_factory: UnitOfWorkFactory,
+    recorder: EventRecorder,
+    cache: ValueCache,
+    *,
+    user_id: UUID,
+    key: str,
+    currency: str,
 ) -> OpenAccountResult:
     """Open an empty account for a user, once per idempotency key.
 
     The refusal of an unknown currency leaves the key unused. Every other outcome is stored under the key, the refusal
-    at the limit of accounts too. Raises the errors of `Work.begin`, `EventRecorder.record` and `decode_outcome`.
+    at the limit of accounts too. Raises the errors of `UnitOfWorkFactory.begin`, `EventRecorder.record` and
+    `decode_outcome`.
     """
     if currency not in CURRENCIES:
         message = f"Accounts are kept in {', '.join(CURRENCIES)}."
         await recorder.record(_refused(user_id, "CURRENCY_MISMATCH"))
         return OpenAccountResult(Refusal(code="CURRENCY_MISMATCH", message=message, field=("input", "currency")))
     try:
-        outcome, version = await _open_once(work, user_id=user_id, key=key, currency=currency)
+        outcome, version = await _open_once(uow_factory, user_id=user_id, key=key, currency=currency)
     except KeyTaken:
         # A transfer used the key after the look-up. The second look-up finds it.
-        outcome, version = await _open_once(work, user_id=user_id, key=key, currency=currency)
+        outcome, version = await _open_once(uow_factory, user_id=user_id, key=key, currency=currency)
     # Before the response, so that the owner's next read shows the account (R11).
     await cache.put([owner_tag(user_id, version)])
     return _result_of(outcome)
@@ -82,11 +89,11 @@ def _refused(user_id: UUID, code: str) -> ActionRefusedEvent:
     return ActionRefusedEvent(action=OPERATION, code=code, entity_type="User", entity_id=user_id, initiated_by=user_id)
 
 
-@again_if_undone
-async def _open_once(work: Work, *, user_id: UUID, key: str, currency: str) -> tuple[Outcome, int]:
+@retry_if_rolled_back
+async def _open_once(uow_factory: UnitOfWorkFactory, *, user_id: UUID, key: str, currency: str) -> tuple[Outcome, int]:
     """Return the outcome of the request, and the version of the owner's list of accounts after it."""
     digest = request_digest(currency)
-    async with work.begin() as uow:
+    async with uow_factory.begin() as uow:
         version: int = await queries.lock_owner(uow.connection, user_id=user_id)
         if record := await find_record(uow.connection, caller_id=user_id, key=key):
             outcome = replay(record, OPERATION, digest)

@@ -16,7 +16,7 @@ from bank.events.types.accounts import (
     AccountUnfrozenEvent,
 )
 from bank.events.types.audit import ActionRefusedEvent
-from bank.events.work import Work, again_if_undone
+from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.ledger.model import Account
 from bank.refusal import Refusal
 from bank.text import is_readable
@@ -30,8 +30,8 @@ Change = tuple[Account, DomainEvent]
 class AccountStates:
     """The use cases that change an account. Each locks the row, so that a posting sees the account before or after."""
 
-    def __init__(self, work: Work, cache: AccountCache) -> None:
-        self._work = work
+    def __init__(self, uow_factory: UnitOfWorkFactory, cache: AccountCache) -> None:
+        self._uow_factory = uow_factory
         self._cache = cache
 
     async def freeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
@@ -103,7 +103,7 @@ class AccountStates:
 
         return await self._change(action, account_id, event.initiated_by, "accountNumber", decide)
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def _change(
         self,
         action: str,
@@ -112,7 +112,7 @@ class AccountStates:
         field: str,
         decide: Callable[[Account], Change | Refusal | None],
     ) -> Account | Refusal:
-        async with self._work.begin() as uow:
+        async with self._uow_factory.begin() as uow:
             row = await queries.lock_account(uow.connection, id=account_id)
             decision = decide(Account(*row)) if row else _not_found(field)
             if isinstance(decision, Refusal):

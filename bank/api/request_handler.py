@@ -22,7 +22,7 @@ from bank.graphql.execution.engine import GraphQLEngine
 from bank.graphql.validation.errors import DocumentError
 from bank.graphql.validation.validator import DocumentValidator, Operation, ValidatedDocument
 from bank.identity.tokens import Caller
-from bank.ledger.post import SETTLE_THE_PAST
+from bank.ledger.post import WAIT_FOR_OPEN_BATCHES
 from bank.telemetry import metrics
 from bank.telemetry.context import current_context
 
@@ -191,7 +191,7 @@ class GraphQLRequestHandler:
     async def _execute(self, exchange: _Exchange, *, use_cache: bool) -> tuple[dict[str, Any], ResolverContext]:
         asked_at = self._bank.clock.now()
         looks_back = not HISTORICAL_FIELDS.isdisjoint(exchange.operation.fields)
-        snapshot = ReadSnapshot(self._bank.database, first=SETTLE_THE_PAST if looks_back else None)
+        snapshot = ReadSnapshot(self._bank.database, first=WAIT_FOR_OPEN_BATCHES if looks_back else None)
         context = ResolverContext(
             bank=self._bank,
             snapshot=snapshot,

@@ -114,7 +114,7 @@ async def _tail(
     async with opened(url) as database, database.connection() as connection:
         head = int(await queries.read_head(connection))
         if since is None:
-            rows = queries.newest_events(connection, head=head, most=lines, types=types, aggregate_id=aggregate)
+            rows = queries.newest_events(connection, head=head, max_rows=lines, types=types, aggregate_id=aggregate)
             for event in reversed([StoredEvent.from_row(row) async for row in rows]):
                 write(event)
             after = head

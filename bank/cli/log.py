@@ -116,7 +116,12 @@ async def stored(
     while after < until:
         page_end = min(until, after + PAGE)
         rows = queries.stored_events(
-            connection, after=after, until=page_end, most=PAGE, types=types and list(types), aggregate_id=aggregate_id
+            connection,
+            after=after,
+            until=page_end,
+            max_rows=PAGE,
+            types=types and list(types),
+            aggregate_id=aggregate_id,
         )
         async for row in rows:
             yield StoredEvent.from_row(row)

@@ -17,7 +17,7 @@ from bank.database.pool import Database
 from bank.errors import BadInput
 from bank.events.bus import Bus
 from bank.events.recorder import EventRecorder
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
@@ -103,8 +103,8 @@ async def _create(url: str, command: Register) -> None:
         await require_level(database)
         clock = SystemClock()
         # The subscribers run in the bank's workers, and read the event from the log.
-        work = Work(database, Bus(), clock)
-        result = await register_user(work, EventRecorder(work), passwords, command)
+        uow_factory = UnitOfWorkFactory(database, Bus(), clock)
+        result = await register_user(uow_factory, EventRecorder(uow_factory), passwords, command)
     finally:
         passwords.close()
         await database.close()
@@ -118,7 +118,7 @@ async def _set_role(url: str, email: str, role: str) -> None:
     try:
         await require_level(database)
         clock = SystemClock()
-        changed = await change_role(Work(database, Bus(), clock), email=email, role=role)
+        changed = await change_role(UnitOfWorkFactory(database, Bus(), clock), email=email, role=role)
         # After this time, every worker has received the notification of the closed sessions, or trusts only the
         # database.
         await asyncio.sleep(TRUST_S)

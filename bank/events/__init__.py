@@ -1,1 +1,1 @@
-"""Events: the log that stores them, the bus that publishes them, the delivery that makes sure (R7, R8, R9)."""
+"""Events: the log that stores them, the in-memory bus, and their delivery to subscribers (R7, R8, R9)."""

@@ -1,7 +1,7 @@
-"""Compatible changes of the schema of a released event: none that makes a stored event invalid.
+"""Comparison of a released event schema with the current one: no change may make a stored event invalid.
 
-A schema is released with the copy of it in `contracts/events/released/`. From then on it may only grow wider: a new
-optional field, a type, value or bound more than before. Everything else is a new version with an upcaster.
+A schema is released with its copy in `contracts/events/released/`. From then on it may only become wider: with a new
+optional field, a further type or value, or a wider bound. Every other change needs a new version with an upcaster.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-# Words for people, and who is told of: no event is more or less valid for them.
+# Texts for people, which do not decide if an event is valid.
 _WORDS = {"$schema", "title", "description"}
 _LOWER = ("minimum", "minLength")
 _UPPER = ("maximum", "maxLength")
@@ -18,7 +18,7 @@ _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(
 
 
 def refusals(name: str, version: int, released: Schema, current: Schema | None) -> list[str]:
-    """Return a sentence for each change that makes events wrong that were right, with what to do instead."""
+    """Return a message for each change that makes valid events invalid, with the remedy."""
     if current is None:
         path = f"contracts/events/{name}.v{version}.json"
         return [f"{name} version {version} was released and is gone; put {path} back: the log has such events."]
@@ -82,7 +82,7 @@ def _types(schema: Schema) -> set[str]:
 
 
 def _other(before: Schema, now: Schema, compared: set[str]) -> Iterator[str]:
-    """Refuse what nobody here can compare."""
+    """Yield a message for each changed keyword that this module cannot compare."""
     for keyword in sorted((before.keys() | now.keys()) - compared):
         if before.get(keyword) != now.get(keyword):
             yield f"has another `{keyword}`"

@@ -1,7 +1,7 @@
 """Live delivery: every subscriber gets every event, in order, and its effect happens once (R8, R9, S1).
 
-One subscriber is served by one process at a time, which holds its lease. The handler's effect and the subscriber's
-position in the log commit in one transaction: what crashes in between is delivered again and has no effect twice.
+A subscriber is served by one process at a time, which holds its lease. The handler's effect and the subscriber's
+position in the log commit in one transaction. After a crash before the commit, the events are delivered again.
 """
 
 import asyncio
@@ -27,11 +27,12 @@ from bank.telemetry import metrics
 
 logger = structlog.get_logger(__name__)
 
-# The log is looked at this often even without news, in case a notification was lost.
+# The log is also read this often without a notification, in case one was lost.
 POLL_S = 0.25
-# A poison event costs 0.1 + 0.2 + 0.4 + 0.8 s before the others go on.
+# A poison event delays the next events by 0.1 + 0.2 + 0.4 + 0.8 s.
 ATTEMPTS_MAX = 5
-# A dead process' subscribers are taken over after LEASE plus at most RENEW: 1.5 s, which leaves a busy machine 0.5 s.
+# The subscribers of a crashed process are taken over within LEASE plus RENEW_S: 1.5 s. The goal is 2 s, so that a busy
+# machine has 0.5 s more.
 LEASE = timedelta(seconds=1.2)
 RENEW_S = 0.3
 # A handler's statement is planned once for a connection, not for each delivery: planning was 200 of the 350 µs of the
@@ -41,12 +42,13 @@ BEGIN_DELIVERY = (
     "begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; "
     "set local enable_hashjoin = off; set local enable_mergejoin = off"
 )
-# Where a newer bank writes events that we do not know, it also serves: as long as this we leave it the subscriber.
+# If the next event is of a newer version of the bank, a process of that version can serve the subscriber. This process
+# does not take the lease for this time.
 STAND_DOWN_S = 10.0
 
 
 class Delivery:
-    """Serves one subscriber: `loop` does so while this process has the lease, `run_once` is one step of it."""
+    """The delivery to one subscriber: `loop` runs while this process has the lease; `run_once` is one step of it."""
 
     def __init__(
         self, subscriber: Subscriber, *, database: Database, bus: Bus, clock: Clock, owner: UUID, random: Random
@@ -63,7 +65,7 @@ class Delivery:
             name=f"delivery_{subscriber.name}",
             run_once=self._serve,
             interval_s=POLL_S,
-            wake_up=self._inbox.news,
+            wake_up=self._inbox.has_events,
             ready=self._leased,
             failure="delivery_interrupted",
             is_expected=is_transient,
@@ -72,24 +74,24 @@ class Delivery:
 
     @property
     def subscriber(self) -> Subscriber:
-        """The subscriber that is served."""
+        """The subscriber of this delivery."""
         return self.dispatcher.subscriber
 
     @property
     def waiting(self) -> int:
-        """Events in memory that wait for this subscriber."""
+        """The number of events in memory that wait for this subscriber."""
         return len(self._inbox)
 
     @property
     def stands_down(self) -> bool:
-        """Return whether another process should serve the subscriber: this one does not know the next event."""
+        """Return whether another process should serve the subscriber, because this one cannot read the next event."""
         return perf_counter() < self._stand_down_until_s
 
-    def begin(self, position: int, *, moved_to: int | None = None) -> None:
-        """Serve from `position` on, where the database has this subscriber: the lease has been obtained, or renewed.
+    def lease_acquired(self, position: int, *, moved_to: int | None = None) -> None:
+        """Deliver from `position` on, the subscriber's position in the database: the lease was obtained or renewed.
 
-        `moved_to` is how far this delivery had come before the database was asked. Where that is farther, a crash has
-        taken back what did not wait for the disk, and it is delivered again.
+        `moved_to` is the position of this delivery before the database was read. If it is higher, a crash of PostgreSQL
+        has lost commits that did not wait for the disk, and their events are delivered again.
         """
         if not self._leased.is_set():
             self.position = position
@@ -97,26 +99,26 @@ class Delivery:
             self._leased.set()
         elif moved_to is not None and position < moved_to:
             logger.warning("deliveries_undone", subscriber=self.subscriber.name, events=moved_to - position)
-            # What is under way for the position that was lost finds out when it moves, and is undone (`LostLease`).
+            # A running handler was started from the lost position, so that its commit fails with `LostLease`.
             self.position = position
             self._inbox.wake()
 
-    def end(self) -> None:
-        """Stop serving: the lease is somebody else's."""
+    def lease_lost(self) -> None:
+        """Stop delivering, because another process has the lease."""
         self.position = None
         self._inbox.close()
         self._leased.clear()
 
     async def _serve(self) -> bool:
-        """Deliver what is next; stop serving where another process has the lease, or should have it."""
+        """Deliver the next events. Stop if another process has the lease, or if a newer version should have it."""
         try:
             return await self.run_once()
         except LostLease:
-            self.end()
+            self.lease_lost()
         except UnknownEvent as error:
-            logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the sentence says it
+            logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the message is enough
             self._stand_down_until_s = perf_counter() + STAND_DOWN_S
-            self.end()
+            self.lease_lost()
         except Exception:
             metrics.EVENT_RETRIES.labels(self.subscriber.name).inc()
             raise
@@ -126,26 +128,26 @@ class Delivery:
         return pause_s(failures, self._random, max_s=PASSING_MAX_S if is_transient(error) else MAX_S)
 
     async def run_once(self) -> bool:
-        """Deliver what is next in the log; return whether there was anything."""
+        """Deliver the next events of the log; return whether there were any."""
         after = self.position
         assert after is not None
-        taken = self._inbox.take(after=after, most=DELIVERY_MAX)
+        taken = self._inbox.take(after=after, max_events=DELIVERY_MAX)
         if taken:
             wanted = [(event, moment) for event, moment in taken if self.subscriber.wants(event)]
             event_range = EventRange(after, taken[-1][0].position, [event for event, _ in wanted])
             await self.dispatcher.dispatch(event_range, self.scope, committed=[moment for _, moment in wanted])
             return True
         async with self._database.connection() as connection:
-            event_range = await self.dispatcher.read(connection, after=after, most=DELIVERY_MAX)
+            event_range = await self.dispatcher.read(connection, after=after, max_events=DELIVERY_MAX)
         if event_range.to > after:
             await self.dispatcher.dispatch(event_range, self.scope)
         return event_range.to > after
 
     @asynccontextmanager
     async def scope(self, event_range: EventRange, *, transactional: bool) -> AsyncIterator[Any]:
-        """Lend a connection for a range; what is done on it and the subscriber's position commit together.
+        """Yield a connection for a range. The statements on it and the subscriber's position commit together.
 
-        Raises `LostLease` where another process serves the subscriber.
+        Raises `LostLease` if another process serves the subscriber.
         """
         if self.position != event_range.after:
             raise LostLease(self.subscriber.name)
@@ -156,7 +158,7 @@ class Delivery:
         self._moved(event_range)
 
     async def _move(self, connection: Any, event_range: EventRange) -> None:
-        """Move the position; where the lease is no longer ours, this finds out, and the effect is undone."""
+        """Move the position. Raises `LostLease`, which rolls back the effect, if another process has the lease."""
         moved = await queries.move_position(
             connection,
             subscriber=self.subscriber.name,
@@ -168,6 +170,6 @@ class Delivery:
             raise LostLease(self.subscriber.name)
 
     def _moved(self, event_range: EventRange) -> None:
-        # The lease may have been lost, and obtained again at another position, since the commit.
+        # Since the commit, the lease may have been lost and obtained again at another position.
         if self.position == event_range.after:
             self.position = event_range.to

@@ -1,7 +1,7 @@
-"""The core of delivery: gives ranges of the log to a subscriber's handler, and isolates an event that fails (R8, R9).
+"""The core of delivery: it passes ranges of the log to a subscriber's handler, and isolates a failing event (R8, R9).
 
-Live delivery and replay share it. What differs between them is the scope in which an effect takes place: a transaction
-together with the subscriber's position, or a savepoint in the transaction of a replay.
+Live delivery and replay share it. They differ in the scope of an effect: a transaction with the subscriber's position,
+or a savepoint in the transaction of a replay.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import structlog
 from bank.backoff import MAX_S, pause_s
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
-from bank.database.failures import is_transient as passes
+from bank.database.failures import is_transient as is_transient_in_database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.event import DomainEvent, RecordedEvent
 from bank.events.log import EventRange, Unreadable, queries, read
@@ -29,18 +29,18 @@ logger = structlog.get_logger(__name__)
 
 Handler = Callable[[Any, Sequence[RecordedEvent]], Awaitable[None]]
 
-# One transaction's worth: its fixed cost is spread, and a failure repeats no more than this.
+# The events of one transaction: enough to share its fixed cost, and not too many to repeat after a failure.
 DELIVERY_MAX = 256
-# A handler is a few statements, each of which has a time-out of its own; one that takes longer hangs.
+# A handler runs a few statements, each with its own time-out. A handler that takes longer than this hangs.
 HANDLE_MAX_S = 30.0
 
 
 class RetryLater(Exception):
-    """A handler cannot work at present, through no fault of the event: try again, as often as it takes."""
+    """A handler cannot work at present, for a reason outside of the event. It is retried without a limit."""
 
 
 class HandlerTimedOut(Exception):
-    """A handler did not come back in time."""
+    """A handler did not return before its time-out."""
 
 
 class LostLease(Exception):
@@ -48,22 +48,22 @@ class LostLease(Exception):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether an error will go away by itself: the event is not poison because of it, and no dead letter."""
-    return passes(error) or isinstance(error, (RetryLater, Overloaded, Unavailable, OutcomeUnknown))
+    """Return whether an error is transient, so that the event is retried and does not become a dead letter."""
+    return is_transient_in_database(error) or isinstance(error, (RetryLater, Overloaded, Unavailable, OutcomeUnknown))
 
 
 def interrupts(error: BaseException) -> bool:
-    """Return whether an error is no event's fault, so that the next event would not fare better."""
+    """Return whether the cause of an error is not the event, so that the next event would fail too."""
     return is_transient(error) or isinstance(error, (LostLease, UnknownEvent))
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """A durable name, the events it wants (None: every one), and the handler of a run of them.
+    """A durable name, the types of events that it handles (None: all), and the handler.
 
-    The handler gets a connection and events in log order. The connection is inside the delivery's transaction, so that
-    its effect and the position commit together; where the effect is `outside` of the database there is no transaction,
-    and the effect must be safe to repeat. A projection can also `forget` all it has made, to be made again from zero.
+    The handler gets a connection and events in log order. The connection is in the transaction of the delivery, so that
+    the effect and the position commit together. If the effect is `outside` of the database there is no transaction, and
+    the effect must be safe to repeat. `forget` deletes all rows of a projection, so that it can be rebuilt.
     """
 
     name: str
@@ -74,27 +74,27 @@ class Subscriber:
 
     @property
     def types(self) -> frozenset[str] | None:
-        """The names of the event types that this subscriber handles; None for every one."""
+        """The names of the event types that this subscriber handles; None for all."""
         return None if self.events is None else frozenset(event.__name__ for event in self.events)
 
     def wants(self, recorded: RecordedEvent) -> bool:
-        """Return whether this subscriber handles such an event."""
+        """Return whether this subscriber handles an event."""
         return self.events is None or type(recorded.event) in self.events
 
 
 class Scope(Protocol):
-    """Opens the scope of a range: what is done on its connection counts if the block ends without an error.
+    """A function that opens the scope of a range, which yields a connection for the effect of the handler.
 
-    Where it raises, nothing of it counts, except where the scope is not `transactional`: then the effect is outside of
-    the database.
+    If the block raises an error, the effect is rolled back. Without `transactional` there is no rollback, since the
+    effect is outside of the database.
     """
 
     def __call__(self, event_range: EventRange, *, transactional: bool) -> AbstractAsyncContextManager[Any]:
-        """Return the scope. Raises `LostLease` where the subscriber is another process' by now."""
+        """Return the scope. Raises `LostLease` if another process serves the subscriber now."""
 
 
 class Dispatcher:
-    """Gives ranges of the log to one subscriber's handler.
+    """The dispatcher of one subscriber: it passes ranges of the log to the handler.
 
     An event is tried `attempts_max` times, with growing pauses, before it becomes a dead letter.
     """
@@ -106,23 +106,23 @@ class Dispatcher:
         self._random = random
         self._attempts_max = attempts_max
 
-    async def read(self, connection: Any, *, after: int, most: int) -> EventRange:
-        """Return what follows a position in the log. An event that cannot be read is a range of its own.
+    async def read(self, connection: Any, *, after: int, max_events: int) -> EventRange:
+        """Return the range of the log after a position. An event that cannot be decoded is a range of its own.
 
-        Raises `UnknownEvent` where a newer bank has written the next event.
+        Raises `UnknownEvent` if a newer version of the bank has written the next event.
         """
         try:
-            return await read(connection, after=after, most=most, only=self._types)
+            return await read(connection, after=after, max_events=max_events, only=self._types)
         except Unreadable as error:
             return EventRange(after, error.position, (), unreadable=error)
 
     async def dispatch(
         self, event_range: EventRange, scope: Scope, *, committed: Sequence[float] | None = None
     ) -> list[int]:
-        """Handle a range at once or, if that fails, event by event, so that only the culprit becomes a dead letter.
+        """Handle a range at once. If that fails, handle its events one by one, so that only a poison event fails.
 
-        Return the positions that became dead letters. `committed` are the moments of the events' commits, where they
-        have come through memory. Raises what is no event's fault.
+        Return the positions of the events that became dead letters. `committed` has the times of the events' commits,
+        if they come from the bus. Raises errors whose cause is not an event.
         """
         if event_range.unreadable is not None:
             await self._dead_letter(event_range, event_range.unreadable, scope, attempts=1)
@@ -137,14 +137,14 @@ class Dispatcher:
         return []
 
     async def _isolate(self, event_range: EventRange, error: Exception, scope: Scope) -> list[int]:
-        """Handle the events of a range that has failed one by one; return the positions that became dead letters."""
+        """Handle the events of a failed range one by one; return the positions of those that became dead letters."""
         name, count = self.subscriber.name, len(event_range.events)
         logger.warning("delivery_failed", subscriber=name, events=count, error=error)
         metrics.EVENT_RETRIES.labels(name).inc()
         dead, after = [], event_range.after
         for event in event_range.events:
             one = EventRange(after, event.position, [event])
-            # A range of one event has been its first attempt.
+            # For a range of one event, its failure was the first attempt.
             if not await self._retry(one, error if count == 1 else None, scope):
                 dead.append(event.position)
             after = event.position
@@ -153,7 +153,7 @@ class Dispatcher:
         return dead
 
     async def _retry(self, one: EventRange, failure: Exception | None, scope: Scope) -> bool:
-        """Try one event until its last attempt, `failure` being that of the first; return whether it was handled."""
+        """Try one event up to its last attempt; return whether it was handled. `failure` is the first attempt's."""
         attempts = 0 if failure is None else 1
         while failure is None or attempts < self._attempts_max:
             if failure is not None:
@@ -172,7 +172,7 @@ class Dispatcher:
         return False
 
     async def handle(self, event_range: EventRange, scope: Scope, committed: Sequence[float] | None = None) -> None:
-        """Handle a range in a scope of its own, once."""
+        """Handle a range once, in a scope of its own."""
         events = event_range.events
         async with scope(event_range, transactional=not self.subscriber.outside) as connection:
             if events:
@@ -186,7 +186,7 @@ class Dispatcher:
                 await self.subscriber.handle(connection, events)
         except TimeoutError as error:
             if bound.expired():
-                raise HandlerTimedOut(f"{self.subscriber.name} did not come back within {HANDLE_MAX_S} s") from error
+                raise HandlerTimedOut(f"{self.subscriber.name} did not return within {HANDLE_MAX_S} s") from error
             raise
 
     async def _dead_letter(self, one: EventRange, error: Exception, scope: Scope, *, attempts: int) -> None:

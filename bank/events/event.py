@@ -1,4 +1,4 @@
-"""The form that every event has, in itself and with its place in the log."""
+"""The base class of all events, and an event with its position in the log."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 
 
-# gc=False: values of values form no cycles, and a million of them would only slow the collector down.
+# gc=False: events cannot form reference cycles, and garbage collection would traverse them in vain.
 class DomainEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Something that is now true. Subclasses say what, about which aggregate, and by whom.
+    """A fact about the bank. Subclasses define the fact, its aggregate and its user.
 
-    An event carries no e-mail address, name or CPF: it is kept for ever, and a person may ask to be forgotten.
-    `aggregate_types` is for events that may be about things of more than one kind.
+    An event has no e-mail address, name or CPF, because it is stored for ever, and a person may demand erasure (R15).
+    `aggregate_types` is set by classes whose events have aggregates of several types.
     """
 
     event_version: ClassVar[int] = 1
@@ -21,25 +21,24 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_type(self) -> str:
-        """The kind of thing that the event is about; nearly all events set it once for their class."""
+        """The type of the event's aggregate. Nearly all classes set it as a class attribute."""
         raise NotImplementedError
 
     @property
     def aggregate_id(self) -> UUID:
-        """The thing that the event is about."""
+        """The id of the event's aggregate."""
         raise NotImplementedError
 
     @property
     def user_id(self) -> UUID | None:
-        """The person whose doing it was, `initiated_by` where an event says that; None where it was nobody's."""
+        """The user who caused the event: `initiated_by` by default; None for an event that no user caused."""
         return getattr(self, "initiated_by", None)
 
 
 class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The origin of an event: the request, its client's address and program.
 
-    `key_digest` stands for the row of the idempotency key that the request came with; the first event that followed has
-    it.
+    `key_digest` is the digest of the row of the request's idempotency key. Only the first event of the request has it.
     """
 
     correlation_id: str | None = None
@@ -50,7 +49,7 @@ class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event with its place in the log. Positions are dense and in commit order."""
+    """An event with its position in the log. Positions are dense and in commit order."""
 
     position: int
     event: DomainEvent
@@ -59,5 +58,5 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def event_type(self) -> str:
-        """The event's name, as stored."""
+        """The name of the event's class, as stored."""
         return type(self.event).__name__

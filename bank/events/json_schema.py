@@ -1,7 +1,7 @@
 """The JSON Schemas of events, made from their classes.
 
-`contracts/events/` holds what this makes of the newest version of each type; `tests/unit/test_event_schemas.py`
-compares the two, and writes the files anew with `--update-schema`. Schemas of older versions are as they were released.
+`contracts/events/` has the schemas of the newest version of each type. `tests/unit/test_event_schemas.py` compares them
+with the classes, and writes the files with `--update-schema`. Schemas of older versions stay as they were released.
 """
 
 import json
@@ -25,7 +25,7 @@ _TYPES: Mapping[Any, Mapping[str, str]] = {
 
 
 class UndescribedEvent(Exception):
-    """An event's class says too little, or what no schema can say; the message names it."""
+    """The schema of an event's class cannot be made; the message names the class or field and the reason."""
 
 
 def schema_of(event: type[DomainEvent]) -> dict[str, Any]:
@@ -44,12 +44,12 @@ def schema_of(event: type[DomainEvent]) -> dict[str, Any]:
 
 
 def schema_text(event: type[DomainEvent]) -> str:
-    """Return the schema of a type's newest version as its file has it."""
+    """Return the text of the schema file of a type's newest version."""
     return json.dumps(schema_of(event), indent=2, ensure_ascii=False) + "\n"
 
 
 def _first_sentence(event: type[DomainEvent]) -> str:
-    if not (text := vars(event).get("__doc__")):  # its own one, not that of a class it inherits from
+    if not (text := vars(event).get("__doc__")):  # the class's own docstring, not an inherited one
         raise UndescribedEvent(f"{event.__name__} has no docstring; its first sentence says what is now true.")
     first, end, _ = " ".join(text.split()).partition(". ")
     return f"{first}." if end else first
@@ -58,19 +58,19 @@ def _first_sentence(event: type[DomainEvent]) -> str:
 def _aggregate_types(event: type[DomainEvent]) -> str | Sequence[str]:
     if event.aggregate_types is not None:
         return list(event.aggregate_types)
-    once: object = event.aggregate_type
-    if isinstance(once, str):
-        return once
+    of_class: object = event.aggregate_type
+    if isinstance(of_class, str):
+        return of_class
     raise UndescribedEvent(f"{event.__name__} does not say in `aggregate_types` what it may be about.")
 
 
-def _property(name: str, told: Any) -> dict[str, Any]:
-    if get_origin(told) is not Annotated:
+def _property(name: str, annotated: Any) -> dict[str, Any]:
+    if get_origin(annotated) is not Annotated:
         raise UndescribedEvent(f"{name} is not described; annotate it with `described`.")
-    plain, *notes = get_args(told)
+    plain, *notes = get_args(annotated)
     [meta] = [note for note in notes if isinstance(note, msgspec.Meta)]
     keywords = dict(meta.extra_json_schema or {})
-    # Values that are named one by one need no type.
+    # With an enumeration of its values, a property needs no type.
     form = {"enum": list(keywords.pop("enum"))} if "enum" in keywords else _form(name, plain)
     form |= {keyword: keywords.pop(keyword) for keyword in ("pattern",) if keyword in keywords}
     return {**form, "description": meta.description, **keywords}

@@ -1,4 +1,4 @@
-"""Leases of subscribers, and notifications between processes that the log has grown."""
+"""Leases of subscribers, and the notifications between processes about new events in the log."""
 
 import asyncio
 import contextlib
@@ -24,28 +24,25 @@ from bank.telemetry import metrics
 logger = structlog.get_logger(__name__)
 
 CHANNEL = "bank_log"
-# By what name the server knows the connection with which a process listens.
+# The application name of the listening connection on the server.
 LISTENER_NAME = "bank-listener"
 
-# How often the connection proves that it hears; more often while the cache waits for it to be believed.
+# The interval of heartbeats; shorter while the cache waits for a heartbeat to trust Redis.
 BEAT_S = 0.2
 EAGER_BEAT_S = 0.05
-# A heartbeat that takes longer does not come back: the connection is half-open, or its backend stands still.
-BEAT_WITHIN_S = 0.7
-# Between a connection that ended and the next one; a server that refuses is not asked without end.
+# After this time a heartbeat is lost: the connection is half-open, or its backend process has stopped.
+BEAT_TIMEOUT_S = 0.7
+# The pause between the end of a connection and the next attempt, so that a server that refuses is not flooded.
 RECONNECT_S = 0.1
 
-# What is to be done when this process has begun to listen, at a moment of the database's clock.
-Listens = Callable[[datetime], None]
-# What is to be done with what the connection with this process identifier says, and what to say in reply, if anything.
-Hear = Callable[[int, str], str | None]
+# Called when this process has begun to listen, with the time of the database's clock.
+OnListening = Callable[[datetime], None]
+# Called with the backend process id and the payload of a notification; returns the payload of a reply, or None.
+OnNotification = Callable[[int, str], str | None]
 
 
 class Leases:
-    """Obtains and renews the leases of this process' deliveries; gives them back at the end.
-
-    `loop` renews from time to time, `run_once` once.
-    """
+    """The leases of this process' deliveries: `loop` obtains and renews them periodically, `run_once` once."""
 
     def __init__(self, deliveries: Sequence[Delivery], *, database: Database, owner: UUID) -> None:
         self._deliveries = {delivery.subscriber.name: delivery for delivery in deliveries}
@@ -57,77 +54,77 @@ class Leases:
 
     @property
     def complete(self) -> bool:
-        """Return whether this process serves every subscriber, so that nobody else needs to hear of its commits."""
+        """Return whether this process serves every subscriber, so that no other one needs to be notified of commits."""
         return all(delivery.position is not None for delivery in self._deliveries.values())
 
     async def register(self) -> None:
-        """Make sure that every subscriber has a position; a new one begins at the beginning."""
+        """Insert the missing rows of subscribers; a new subscriber starts at the beginning of the log."""
         async with self._database.connection() as connection:
             for name in self._deliveries:
                 await queries.register_subscriber(connection, subscriber=name)
 
     async def run_once(self) -> None:
-        """Obtain what is free, renew what is held, stop serving what was lost, and say how far everybody is."""
+        """Obtain free leases, renew own ones, stop deliveries that have lost theirs, and set the metrics of all."""
         served = [name for name, delivery in self._deliveries.items() if not delivery.stands_down]
-        # Noted first: whatever a delivery moves meanwhile, the database can only be as far as this, or farther.
+        # Read before the database: a delivery may move on meanwhile, so that its position there can only be higher.
         moved_to = {name: delivery.position for name, delivery in self._deliveries.items()}
         async with self._database.connection() as connection:
             if len(served) < len(self._deliveries):
-                await self._give_back(connection, list(self._deliveries.keys() - set(served)))
+                await self._release(connection, list(self._deliveries.keys() - set(served)))
             await queries.lease_subscribers(connection, owner=self._owner, lease=LEASE, subscribers=served)
             rows = [
                 row
-                async for row in queries.look_at_subscribers(
+                async for row in queries.read_subscribers(
                     connection, owner=self._owner, subscribers=list(self._deliveries)
                 )
             ]
         for row in rows:
             delivery = self._deliveries[row["subscriber"]]
             if row["is_ours"]:
-                delivery.begin(row["position"], moved_to=moved_to[row["subscriber"]])
+                delivery.lease_acquired(row["position"], moved_to=moved_to[row["subscriber"]])
             else:
-                delivery.end()
-            # Each worker says the same of everybody, so that a lag is seen whoever serves, or if nobody does.
+                delivery.lease_lost()
+            # Every worker sets the metrics of all subscribers, so that a lag is visible even if no worker serves one.
             metrics.SUBSCRIBER_LAG.labels(row["subscriber"]).set(row["lag_events"])
             metrics.SUBSCRIBER_LAG_SECONDS.labels(row["subscriber"]).set(max(0.0, row["lag_s"]))
             metrics.DEAD_LETTERS_OPEN.labels(row["subscriber"]).set(row["dead_letters"])
 
     async def release(self) -> None:
-        """Give every lease back, so that another process can go on at once."""
+        """Release every lease, so that another process can continue at once."""
         async with self._database.connection() as connection:
-            await self._give_back(connection, list(self._deliveries))
+            await self._release(connection, list(self._deliveries))
 
-    async def _give_back(self, connection: Any, subscribers: list[str]) -> None:
+    async def _release(self, connection: Any, subscribers: list[str]) -> None:
         await queries.release_subscribers(connection, owner=self._owner, subscribers=subscribers)
         await connection.execute(f"notify {CHANNEL}")
 
 
 class Heartbeat(Protocol):
-    """The part of a heartbeat beyond listening: what it renews, and what follows when it comes back or fails."""
+    """The actions of another component for each heartbeat of the listening connection."""
 
     @property
     def trusts_redis(self) -> bool:
-        """Return whether heartbeats need not be hurried."""
+        """Return whether the cache trusts Redis. If not, heartbeats are sent more often."""
 
     async def renew(self, connection: Any, *, is_new: bool) -> None:
-        """Do what belongs to a heartbeat on the connection, before it proves that it hears."""
+        """Send the component's own statements of a heartbeat over the connection."""
 
     def confirm(self) -> None:
-        """Take in that everything said before this heartbeat's `renew` has been heard."""
+        """Note that the heartbeat was received, and so was every notification from before its `renew`."""
 
     def revoke(self) -> None:
-        """Take in that the connection has ended, or may be deaf."""
+        """Note that the connection has ended, or may have lost notifications."""
 
 
 class LogListener:
-    """Tells other processes that this one has appended, and wakes this one when they have.
+    """The connection that notifies other processes of new events, and wakes the bus when they have appended.
 
-    One notification stands for any number of commits: it is sent outside of the transactions, because inside it would
-    make every commit wait for a lock that all of PostgreSQL shares. `hears` are other channels to listen to,
-    `listens` is called when listening has begun.
+    One notification covers any number of commits. It is sent outside of their transactions, because a notification in a
+    transaction would make its commit wait for a lock of the whole PostgreSQL server. `channels` are further channels
+    with their callbacks; `on_listening` is called when listening has begun.
 
-    A connection that only listens would not notice its own end. So it notifies itself again and again, on a channel of
-    its own: what comes back proves that everything which was said before has been heard.
+    A connection that only listens would not notice its own end. So it periodically sends a heartbeat: a notification to
+    itself, on its own channel. When it arrives, all earlier notifications have arrived too.
 
     `run` is the loop, `run_once` one heartbeat of it.
     """
@@ -138,19 +135,19 @@ class LogListener:
         url: str,
         bus: Bus,
         leases: Leases,
-        hears: Mapping[str, Hear] | None = None,
+        channels: Mapping[str, OnNotification] | None = None,
         heartbeat: Heartbeat | None = None,
-        listens: Listens = lambda _since: None,
+        on_listening: OnListening = lambda _since: None,
     ) -> None:
         self._url = url
-        self._hears = hears or {}
+        self._channels = channels or {}
         self._heartbeat = heartbeat
-        self._listens = listens
+        self._on_listening = on_listening
         self._bus = bus
         self._leases = leases
         self._replies: deque[tuple[str, str]] = deque()
         self._has_appended = False
-        self._has_news = asyncio.Event()
+        self._has_messages = asyncio.Event()
         self._echo = asyncio.Event()
         self._own_pid: int | None = None
         self._connection: asyncpg.Connection | None = None
@@ -158,7 +155,7 @@ class LogListener:
         self._loop = BackgroundLoop(
             name="listener",
             run_once=self.run_once,
-            # Telling lasts until the next heartbeat is due.
+            # No pause: an iteration lasts until the next heartbeat is due.
             interval_s=0,
             failure="listener_interrupted",
             is_expected=is_transient,
@@ -167,19 +164,19 @@ class LogListener:
         bus.on_publish(self._note_appended)
 
     async def run(self) -> None:
-        """Listen and tell, on a connection of its own, until cancelled."""
+        """Listen and notify, on a connection of its own, until cancelled."""
         try:
             await self._loop.run()
         finally:
             self._disconnect()
 
     async def run_once(self) -> None:
-        """Tell what there is to tell until a heartbeat is due, and send it; first of all, connect."""
+        """Connect if there is no connection. Else send notifications until a heartbeat is due, then the heartbeat."""
         try:
             if self._connection is None:
                 await self._connect()
             else:
-                await self._tell(self._connection)
+                await self._send_until_beat(self._connection)
                 await self._beat(self._connection, self._echo_channel, is_new=False)
         except BaseException:
             self._disconnect()
@@ -189,23 +186,23 @@ class LogListener:
         self._connection = connection = await connect(
             self._url,
             name=LISTENER_NAME,
-            # Nothing is written through it that a crash may not undo.
+            # A crash may lose all writes over this connection, so that they need not wait for the disk.
             settings={"role": ROLE, "synchronous_commit": "off"},
             timeout=2,
-            command_timeout=BEAT_WITHIN_S,
+            command_timeout=BEAT_TIMEOUT_S,
         )
         connection.add_termination_listener(self._note_end)
         self._own_pid = connection.get_server_pid()
-        await connection.add_listener(CHANNEL, self._heard)
-        # A new one for each connection: what an older one said comes back to nobody.
+        await connection.add_listener(CHANNEL, self._on_appended)
+        # A new channel for each connection, so that a heartbeat of an older connection is not received.
         self._echo_channel = f"bank_beat_{uuid4().hex}"
-        await connection.add_listener(self._echo_channel, self._heard_echo)
-        for channel in self._hears:
-            await connection.add_listener(channel, self._heard_else)
-        # Before anything that Redis says is believed: what was closed earlier may not have been heard of.
-        self._listens(await connection.fetchval("select clock_timestamp()"))
+        await connection.add_listener(self._echo_channel, self._on_echo)
+        for channel in self._channels:
+            await connection.add_listener(channel, self._on_message)
+        # Before Redis is trusted: notifications about sessions that were closed earlier may have been lost.
+        self._on_listening(await connection.fetchval("select clock_timestamp()"))
         await self._beat(connection, self._echo_channel, is_new=True)
-        # What was said while nobody listened here.
+        # Notifications about new events may have been lost before this connection.
         self._bus.wake()
 
     def _disconnect(self) -> None:
@@ -214,20 +211,20 @@ class LogListener:
             self._connection.terminate()
             self._connection = None
 
-    async def _tell(self, connection: asyncpg.Connection) -> None:
-        """Tell what there is to tell until the next heartbeat is due."""
-        is_hurried = self._heartbeat is not None and not self._heartbeat.trusts_redis
-        due_s = monotonic() + (EAGER_BEAT_S if is_hurried else BEAT_S)
+    async def _send_until_beat(self, connection: asyncpg.Connection) -> None:
+        """Send notifications and replies until the next heartbeat is due."""
+        is_eager = self._heartbeat is not None and not self._heartbeat.trusts_redis
+        due_s = monotonic() + (EAGER_BEAT_S if is_eager else BEAT_S)
         while (left_s := due_s - monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
-                    await self._has_news.wait()
-            self._has_news.clear()
+                    await self._has_messages.wait()
+            self._has_messages.clear()
             if connection.is_closed():
                 raise ConnectionResetError("the connection that listens has ended")
-            await self._tell_once(connection)
+            await self._send(connection)
 
-    async def _tell_once(self, connection: asyncpg.Connection) -> None:
+    async def _send(self, connection: asyncpg.Connection) -> None:
         while self._replies:
             await connection.execute("select pg_notify($1, $2)", *self._replies.popleft())
         if self._has_appended:
@@ -237,7 +234,7 @@ class LogListener:
 
     async def _beat(self, connection: asyncpg.Connection, echo: str, *, is_new: bool) -> None:
         self._echo.clear()
-        async with asyncio.timeout(BEAT_WITHIN_S):
+        async with asyncio.timeout(BEAT_TIMEOUT_S):
             if self._heartbeat is not None:
                 await self._heartbeat.renew(connection, is_new=is_new)
             await connection.execute(f"notify {echo}")
@@ -251,22 +248,22 @@ class LogListener:
 
     def _note_end(self, _connection: asyncpg.Connection) -> None:
         self._revoke()
-        self._has_news.set()
+        self._has_messages.set()
 
-    def _heard_echo(self, *_: Any) -> None:
+    def _on_echo(self, *_: Any) -> None:
         self._echo.set()
 
-    def _heard(self, _connection: asyncpg.Connection, pid: int, _channel: str, _payload: str) -> None:
-        # A connection that has ended cannot say any more which server process it had.
+    def _on_appended(self, _connection: asyncpg.Connection, pid: int, _channel: str, _payload: str) -> None:
+        # The process id is stored, because a connection that has ended does not have it any more.
         if pid != self._own_pid:
             self._bus.wake()
 
-    def _heard_else(self, _connection: asyncpg.Connection, pid: int, channel: str, payload: str) -> None:
-        reply = self._hears[channel](pid, payload)
+    def _on_message(self, _connection: asyncpg.Connection, pid: int, channel: str, payload: str) -> None:
+        reply = self._channels[channel](pid, payload)
         if reply is not None:
             self._replies.append((channel, reply))
-            self._has_news.set()
+            self._has_messages.set()
 
     def _note_appended(self) -> None:
         self._has_appended = True
-        self._has_news.set()
+        self._has_messages.set()

@@ -1,4 +1,4 @@
-"""The event store: append at the head, read from a position (S1, R2, R7)."""
+"""The event log: events are appended at its head, and read from a position on (S1, R2, R7)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ queries = load_statements(__file__)
 
 
 def metadata_of(context: RequestContext | None) -> EventMetadata:
-    """Return what an event keeps of the request that caused it."""
+    """Return the metadata of an event that a request has caused."""
     if context is None:
         return EventMetadata()
     return EventMetadata(
@@ -35,10 +35,10 @@ async def append(
     now: datetime,
     metadata: Sequence[EventMetadata] | None = None,
 ) -> list[RecordedEvent]:
-    """Put events at the end of the log, within the caller's transaction, as its last statement.
+    """Append events to the log in the caller's transaction, as its last statement.
 
-    `metadata` says where each event came from; without it, all came from the request at hand. From here to the commit
-    nobody else can append, so nothing slow may come in between.
+    `metadata` has the origin of each event; without it, the current request is the origin of all. Until the commit no
+    other transaction can append, so that nothing slow may come in between.
     """
     if metadata is None:
         metadata = [metadata_of(current_context())] * len(events)
@@ -63,7 +63,7 @@ async def append(
 
 
 class Unreadable(Exception):
-    """The event at `position` is not what its type and version say: it is poison for whoever wants it."""
+    """The event at `position` cannot be decoded as its type and version: it is a poison event for its subscribers."""
 
     def __init__(self, position: int, reason: Exception) -> None:
         super().__init__(f"the event at position {position} cannot be read: {reason!r}")
@@ -72,10 +72,10 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class EventRange:
-    """A part of the log without a gap: what follows position `after`, up to and with position `to`.
+    """A range of the log: the positions from `after` (excluded) to `to` (included).
 
-    `events` are those of it that somebody wants, in order. There are none where the range is one event that cannot be
-    read; `unreadable` says why.
+    `events` are the events of the range that the subscriber handles, in order. A range of one event that cannot be
+    decoded has no events, but its error in `unreadable`.
     """
 
     after: int
@@ -84,15 +84,15 @@ class EventRange:
     unreadable: Unreadable | None = None
 
 
-async def read(connection: Any, *, after: int, most: int, only: Collection[str] | None = None) -> EventRange:
-    """Return what follows position `after`, up to `most` events; of these the types in `only`, or all.
+async def read(connection: Any, *, after: int, max_events: int, only: Collection[str] | None = None) -> EventRange:
+    """Return the range of up to `max_events` positions after `after`, with its events of the types in `only`, or all.
 
-    Ends before an event that cannot be read. Where the first is one, raises `UnknownEvent` for one that a newer bank
-    has written and `Unreadable` for one that is broken.
+    The range ends before an event that cannot be decoded. If the first event is such, raises `UnknownEvent` for an
+    event of a newer version of the bank, and `Unreadable` for an invalid one.
     """
     events: list[RecordedEvent] = []
     to = after
-    async for row in queries.read_events(connection, after=after, most=most):
+    async for row in queries.read_events(connection, after=after, max_rows=max_events):
         if only is None or row["event_type"] in only:
             try:
                 events.append(recorded_event(row))
@@ -107,7 +107,7 @@ async def read(connection: Any, *, after: int, most: int, only: Collection[str] 
 
 
 def recorded_event(row: Mapping[str, Any]) -> RecordedEvent:
-    """Make an event of a row of the store, as the newest version tells it. Raises what `decode_event` raises."""
+    """Return the event of a row, in the newest version of its type. Raises the errors of `decode_event`."""
     return RecordedEvent(
         position=row["position"],
         event=decode_event(row["event_type"], row["event_version"], row["event_data"]),

@@ -1,5 +1,5 @@
 -- name: append_events(count, now, ids, types, aggregate_ids, aggregate_types, data, versions, user_ids, metadata)^
--- The head row is locked by the update and held until commit: whoever commits next gets the next positions (R7).
+-- The update locks the head row until the commit, so that the next transaction to commit gets the next positions (R7).
 with head as (
     update event_log_head set position = position + :count returning position
 ), written as (
@@ -13,10 +13,10 @@ with head as (
 )
 select position from head;
 
--- name: read_events(after, most)
--- Dense positions in commit order: nothing that commits later can have a position that was already passed.
+-- name: read_events(after, max_rows)
+-- Positions are dense and in commit order: no later commit can get a position that was already read.
 select position, event_type, event_version, event_data, metadata, created_at
-from event_store where position > :after order by position limit :most;
+from event_store where position > :after order by position limit :max_rows;
 
 -- name: read_head()$
 select position from event_log_head;
@@ -25,8 +25,8 @@ select position from event_log_head;
 insert into subscriber_positions (subscriber) values (:subscriber) on conflict do nothing;
 
 -- name: lease_subscribers(owner, lease, subscribers)!
--- Renew what is held, take what is free or expired. The database's clock decides: processes may disagree on the time.
--- A free one whose row is locked is passed over: a process that died in the middle must not keep us from our own.
+-- Renew own leases, and take free or expired ones. The time is the database's, since the clocks of processes may differ.
+-- A free subscriber whose row is locked is skipped: a stopped process must not delay the renewal of the own leases.
 update subscriber_positions set owner = :owner, leased_until = now() + :lease, taken_for = null
 where subscriber = any(:subscribers) and (owner = :owner or subscriber in (
     select subscriber from subscriber_positions
@@ -34,8 +34,8 @@ where subscriber = any(:subscribers) and (owner = :owner or subscriber in (
     for update skip locked
 ));
 
--- name: look_at_subscribers(owner, subscribers)
--- Who is where in the log, how far and how long behind, and what was put aside.
+-- name: read_subscribers(owner, subscribers)
+-- The position of each subscriber, its lag in events and in seconds, and its number of dead letters.
 select s.subscriber, s.position, coalesce(s.owner = :owner, false) as is_ours, h.position - s.position as lag_events,
     coalesce(extract(epoch from now() - e.created_at), 0)::float8 as lag_s,
     (select count(*) from dead_letters d where d.subscriber = s.subscriber and d.redelivered_at is null) as dead_letters
@@ -47,7 +47,8 @@ update subscriber_positions set owner = null, leased_until = null, taken_for = n
 where owner = :owner and subscriber = any(:subscribers);
 
 -- name: take_over(owner, lease, purpose, subscriber)$
--- Whoever serves it finds out at its next move, and undoes what it was doing; who has taken it over themselves is left alone.
+-- The process that serves the subscriber fails at its next move of the position, and rolls back. A takeover by another
+-- command is left alone.
 update subscriber_positions set owner = :owner, leased_until = now() + :lease, taken_for = :purpose
 where subscriber = :subscriber and (taken_for is null or leased_until < now()) returning position;
 
@@ -59,8 +60,8 @@ where subscriber = :subscriber and owner = :owner returning position;
 select taken_for from subscriber_positions where subscriber = :subscriber;
 
 -- name: move_position(position, subscriber, owner, expected)$
--- Commits with the handler's effect. A process that lost its lease finds another owner, or another position, here.
--- The commit does not wait for the disk, also where this is the whole transaction (contracts/decisions/0004).
+-- Commits with the handler's effect. It returns no row for a process that has lost its lease, because the owner or the
+-- position is another then. The commit does not wait for the disk, even if this is the whole transaction (decision 0004).
 update subscriber_positions set position = :position
 where subscriber = :subscriber and owner = :owner and position = :expected
     and set_config('synchronous_commit', 'off', true) = 'off'
@@ -85,19 +86,19 @@ order by d.subscriber, d.event_position;
 update dead_letters set redelivered_at = :now
 where subscriber = :subscriber and event_position = any(:positions::bigint[]) and redelivered_at is null;
 
--- name: stored_events(after, until, most, types, aggregate_id)
+-- name: stored_events(after, until, max_rows, types, aggregate_id)
 select id, position, event_type, event_version, aggregate_type, aggregate_id, user_id, event_data, metadata, created_at
 from event_store
 where position > :after and position <= :until and (:types::text[] is null or event_type = any(:types::text[]))
     and (:aggregate_id::uuid is null or aggregate_id = :aggregate_id)
-order by position limit :most;
+order by position limit :max_rows;
 
--- name: newest_events(head, most, types, aggregate_id)
+-- name: newest_events(head, max_rows, types, aggregate_id)
 select id, position, event_type, event_version, aggregate_type, aggregate_id, user_id, event_data, metadata, created_at
 from event_store
 where position <= :head and (:types::text[] is null or event_type = any(:types::text[]))
     and (:aggregate_id::uuid is null or aggregate_id = :aggregate_id)
-order by position desc limit :most;
+order by position desc limit :max_rows;
 
 -- name: stored_event(position, id)^
 select id, position, event_type, event_version, aggregate_type, aggregate_id, user_id, event_data, metadata, created_at
@@ -108,7 +109,7 @@ select event_type, count(*) as events from event_store where position > :after a
 group by event_type order by event_type;
 
 -- name: moment_at(position)^
--- The event there, or the next one: a hole in the log, which should not be, stops nobody from looking around it.
+-- The event at a position, or the next one: a search has to work even if the log has a gap, which it should not have.
 select position, created_at from event_store where position >= :position order by position limit 1;
 
 -- name: first_since(position, moment)$

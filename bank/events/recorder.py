@@ -1,7 +1,7 @@
-"""Events that have no state of their own to commit with: what was refused, who could not log in, who looked at what.
+"""Recording of events without a change of state: refusals, failed logins, and reads by staff.
 
-They are recorded before the answer leaves. Many callers share a transaction: while one is being written the next one
-collects, so that however many refusals somebody provokes, a process writes them with one connection.
+They are recorded before the response is sent. Many callers share a transaction: while one is being written, events for
+the next one are collected. So a flood of refusals uses only one connection of a process.
 """
 
 import asyncio
@@ -15,92 +15,94 @@ from bank.background import BackgroundTasks
 from bank.errors import BankError, Overloaded, Unavailable
 from bank.events.event import DomainEvent, EventMetadata
 from bank.events.log import metadata_of
-from bank.events.work import Work, again_if_undone
+from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.telemetry.context import current_context
 
 logger = structlog.get_logger(__name__)
 
-# One transaction's worth: 5 ms in which nobody else can append to the log.
-TOGETHER_MAX = 256
-# Eight transactions; a longer queue only delays the answer "try again".
+# The requests of one transaction: 5 ms in which no other transaction can append to the log.
+TRANSACTION_MAX = 256
+# Eight transactions. A longer queue would only delay the error `OVERLOADED`.
 WAITING_MAX = 2_048
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Request:
+    """The events of one caller, who waits for the future `recorded`."""
+
     events: Sequence[DomainEvent]
     metadata: EventMetadata
     recorded: asyncio.Future[None]
 
-    def end(self, error: BankError | None = None) -> None:
-        """Let whoever waits go on; where nobody waits any more, nobody needs to."""
+    def finish(self, error: BankError | None = None) -> None:
+        """Set the result or the error, unless the caller was cancelled."""
         if self.recorded.done():
             return
         if error is None:
             self.recorded.set_result(None)
         else:
-            # A fresh instance for each caller: a shared one would collect their tracebacks.
+            # A new instance for each caller, because a shared one would collect the tracebacks of all.
             self.recorded.set_exception(type(error)(error.message))
 
 
 class EventRecorder:
-    """Records events for callers who wait for it."""
+    """A recorder of events for callers that wait until they are durable."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
-        self._waiting: deque[_Told] = deque()
+    def __init__(self, uow_factory: UnitOfWorkFactory) -> None:
+        self._uow_factory = uow_factory
+        self._waiting: deque[_Request] = deque()
         self._tasks = BackgroundTasks()
         self._writing: asyncio.Task[None] | None = None
 
     async def record(self, *events: DomainEvent) -> None:
-        """Record events about the request at hand; return once they are durable.
+        """Record events about the current request; return once they are durable.
 
-        Raises `Overloaded` or `Unavailable` where they could not be recorded: whoever asked must then not be answered.
+        Raises `Overloaded` or `Unavailable` if they could not be recorded. Then the request must not succeed either.
         """
         if not events:
             return
         if len(self._waiting) >= WAITING_MAX:
             raise Overloaded("There is more to record than can be written; try again in a moment.")
-        told = _Told(events, metadata_of(current_context()), asyncio.get_running_loop().create_future())
-        self._waiting.append(told)
+        request = _Request(events, metadata_of(current_context()), asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
         if self._writing is None or self._writing.done():
             self._writing = self._tasks.start("record_events", self._write())
-        await told.recorded
+        await request.recorded
 
     async def close(self) -> None:
-        """Write what is waiting."""
+        """Write the waiting events."""
         await self._tasks.finish()
 
     async def _write(self) -> None:
         while self._waiting:
-            await self._record([self._waiting.popleft() for _ in range(min(TOGETHER_MAX, len(self._waiting)))])
+            await self._record([self._waiting.popleft() for _ in range(min(TRANSACTION_MAX, len(self._waiting)))])
 
-    async def _record(self, together: Sequence[_Told]) -> None:
+    async def _record(self, requests: Sequence[_Request]) -> None:
         try:
-            await self._commit(together)
+            await self._commit(requests)
         except BankError as error:
-            _end(together, error)
-        except Exception:  # a bug in one event: its neighbours are not to suffer from it
-            if len(together) == 1:
-                logger.exception("not_recorded", events=[type(event).__name__ for event in together[0].events])
-                _end(together, BankError("It could not be recorded."))
+            _finish(requests, error)
+        except Exception:  # a bug with one event must not fail the others, so that each request is recorded alone
+            if len(requests) == 1:
+                logger.exception("not_recorded", events=[type(event).__name__ for event in requests[0].events])
+                _finish(requests, BankError("It could not be recorded."))
             else:
-                for told in together:
-                    await self._record([told])
+                for request in requests:
+                    await self._record([request])
         except BaseException:
-            _end(together, Unavailable("The bank stopped before it could be recorded."))
+            _finish(requests, Unavailable("The bank stopped before it could be recorded."))
             raise
         else:
-            _end(together)
+            _finish(requests)
 
-    @again_if_undone
-    async def _commit(self, together: Sequence[_Told]) -> None:
-        async with self._work.begin() as uow:
-            for told in together:
-                for event in told.events:
-                    uow.emit(event, told.metadata)
+    @retry_if_rolled_back
+    async def _commit(self, requests: Sequence[_Request]) -> None:
+        async with self._uow_factory.begin() as uow:
+            for request in requests:
+                for event in request.events:
+                    uow.emit(event, request.metadata)
 
 
-def _end(together: Sequence[_Told], error: BankError | None = None) -> None:
-    for told in together:
-        told.end(error)
+def _finish(requests: Sequence[_Request], error: BankError | None = None) -> None:
+    for request in requests:
+        request.finish(error)

@@ -1,9 +1,9 @@
-"""Delivering again what has been delivered: to one subscriber, from the log, while the bank runs.
+"""Replay: the repeated delivery of events from the log to one subscriber, while the bank runs.
 
-Whoever replays takes the subscriber's lease over. The process that serves it stops at its next move and undoes what it
-was doing; new events wait in the log. The subscriber's position stays where it is, and when the replay ends, or dies,
-the bank goes on from there within a lease. Up to the position everything has been delivered before, and beyond it
-nothing is replayed: so a replay never runs into the live delivery.
+A replay takes over the subscriber's lease (decision 0015). The process that serves the subscriber fails at its next
+move of the position, and rolls back; new events wait in the log. The subscriber's position does not change. When the
+replay ends or crashes, the bank continues from the position within the time of a lease. A replay never goes beyond the
+position, so that it never overlaps with live delivery.
 """
 
 import contextlib
@@ -29,20 +29,23 @@ from bank.events.log import EventRange, queries
 
 logger = structlog.get_logger(__name__)
 
-# What is lost with a crash of the server is replayed again: no need to wait for the disk.
+# A commit need not wait for the disk, because after a crash of PostgreSQL the replay can be repeated.
 BEGIN_STEP = "begin; set local synchronous_commit = off"
 
-# Called with how far the work is and how far it goes, in positions of the log.
+# Called with the number of finished positions and the number of all positions.
 Progress = Callable[[int, int], None]
 
 
 class Interrupted(Unavailable):
-    """The work stopped in the middle, through no fault of an event; the message says how to go on."""
+    """A replay was interrupted for a reason outside of the events; the message says how to continue."""
 
 
 @dataclass(slots=True)
 class Replayed:
-    """The result of a replay: positions from `since` to `until`, events handled, positions that became dead letters."""
+    """The result of a replay of the positions from `since` to `until`.
+
+    `handled` is the number of handled events; `failed` are the positions of the new dead letters.
+    """
 
     subscriber: str
     since: int
@@ -52,7 +55,7 @@ class Replayed:
 
 
 class Takeover:
-    """The lease of a subscriber, held for a purpose other than serving it. `loop` renews it while it is open."""
+    """The lease of a subscriber that a replay has taken over. `loop` renews it."""
 
     def __init__(self, database: Database, subscriber: str, owner: UUID, position: int) -> None:
         self.position = position
@@ -69,20 +72,20 @@ class Takeover:
         )
 
     async def confirm(self, connection: Any) -> None:
-        """Renew the lease within a transaction: it commits only while the lease is ours. Raises `LostLease`."""
+        """Renew the lease in a transaction, so that it commits only with the lease. Raises `LostLease`."""
         held = await queries.renew_takeover(connection, owner=self._owner, lease=LEASE, subscriber=self._subscriber)
         if held is None:
             raise LostLease(self._subscriber)
 
     async def run_once(self) -> None:
-        """Renew the lease. What goes wrong here, `confirm` finds out before anything is committed."""
+        """Renew the lease. After a failure, `confirm` raises `LostLease` before anything is committed."""
         async with self._database.connection() as connection:
             await self.confirm(connection)
 
 
 @asynccontextmanager
 async def taken_over(database: Database, subscriber: str, purpose: str) -> AsyncIterator[Takeover]:
-    """Hold a subscriber's lease while the block runs. Raises `BadInput` where somebody else has taken it over."""
+    """Hold a subscriber's lease during the block. Raises `BadInput` if another command has taken it over."""
     owner = uuid4()
     async with database.connection() as connection:
         await queries.register_subscriber(connection, subscriber=subscriber)
@@ -103,20 +106,20 @@ async def taken_over(database: Database, subscriber: str, purpose: str) -> Async
 
 
 class Replay:
-    """Delivers stored events to one subscriber again."""
+    """The repeated delivery of stored events to one subscriber."""
 
     def __init__(self, database: Database, subscriber: Subscriber, clock: Clock) -> None:
         self._database = database
         self._subscriber = subscriber
         self._name = subscriber.name
         self._clock = clock
-        # Somebody waits for the command; what fails can be redelivered.
+        # One attempt only, since a person waits for the command, and failed events can be redelivered.
         self._dispatcher = Dispatcher(subscriber, clock=clock, random=Random(), attempts_max=1)  # noqa: S311 - jitter
 
     async def run(self, *, since: int, until: int | None, progress: Progress) -> Replayed:
-        """Deliver the events from position `since` to `until`, at most to where the subscriber stands.
+        """Deliver the events from position `since` to `until`, or to the subscriber's position if that is lower.
 
-        What fails becomes a dead letter. Raises `Interrupted` where something else than an event is at fault.
+        An event that fails becomes a dead letter. Raises `Interrupted` for an error whose cause is not an event.
         """
         async with taken_over(self._database, self._name, "replay") as takeover:
             end = takeover.position if until is None else min(until, takeover.position)
@@ -131,9 +134,9 @@ class Replay:
             return done
 
     async def redeliver(self, positions: Sequence[int], *, progress: Progress) -> Replayed:
-        """Deliver dead letters again, in the order of the log; one that fails again stays one.
+        """Deliver dead letters again, in the order of the log. An event that fails again stays a dead letter.
 
-        Raises `Interrupted` where something else than an event is at fault.
+        Raises `Interrupted` for an error whose cause is not an event.
         """
         async with taken_over(self._database, self._name, "redelivery") as takeover:
             done = Replayed(self._name, min(positions, default=0), max(positions, default=0))
@@ -148,10 +151,10 @@ class Replay:
             return done
 
     async def rebuild(self, *, progress: Progress) -> Replayed:
-        """Make a projection again from zero, in one transaction: readers see the old rows until all new ones are there.
+        """Rebuild a projection from the first event. It is one transaction, so that readers see the old rows meanwhile.
 
-        What fails becomes a dead letter; what was one and does not fail is none any more. Raises `BadInput` for a
-        subscriber that is no projection, `Interrupted` where something else than an event is at fault.
+        An event that fails becomes a dead letter; dead letters that do not fail are resolved. Raises `BadInput` for a
+        subscriber that is not a projection, and `Interrupted` for an error whose cause is not an event.
         """
         if self._subscriber.forget is None:
             raise BadInput(f"{self._name} is no projection that could be made again from zero; replay is for it.")
@@ -171,7 +174,7 @@ class Replay:
 
     @asynccontextmanager
     async def _step(self) -> AsyncIterator[Any]:
-        """Lend a connection for a few events: in a transaction, except where the effect is outside of the database."""
+        """Yield a connection for a few events: in a transaction, unless the effect is outside of the database."""
         outside = self._subscriber.outside
         async with self._database.connection() if outside else self._database.transaction(BEGIN_STEP) as connection:
             yield connection
@@ -180,18 +183,18 @@ class Replay:
         await queries.redelivered(connection, subscriber=self._name, positions=positions, now=self._clock.now())
 
     async def _replay_range(self, connection: Any, after: int, end: int, done: Replayed) -> int:
-        """Deliver what follows `after`, up to `end` at most; return the position that was reached."""
-        event_range = await self._dispatcher.read(connection, after=after, most=min(DELIVERY_MAX, end - after))
+        """Deliver the next events after `after`, up to `end` at most; return the position of the last one."""
+        event_range = await self._dispatcher.read(connection, after=after, max_events=min(DELIVERY_MAX, end - after))
         if event_range.events or event_range.unreadable:
             failed = await self._dispatcher.dispatch(event_range, partial(self._scope, connection))
             done.handled += len(event_range.events) - len(failed) if event_range.events else 0
             done.failed += failed
-        # A hole in the log, which should not be, is passed over.
+        # A gap in the log, which should not exist, is skipped.
         return max(event_range.to, after + 1)
 
     @asynccontextmanager
     async def _scope(self, connection: Any, _event_range: EventRange, *, transactional: bool) -> AsyncIterator[Any]:
-        """Undo what a failure leaves half done, so that the transaction goes on; without one, nothing is undone."""
+        """Set a savepoint, and roll back to it after a failure, so that the transaction of the replay can continue."""
         if not transactional or self._subscriber.outside:
             yield connection
             return
@@ -206,7 +209,7 @@ class Replay:
 
 @contextlib.contextmanager
 def _interruptible(advice: Callable[[], str]) -> Iterator[None]:
-    """Say how to go on after what is no event's fault. Bugs show themselves."""
+    """Raise `Interrupted` with advice for an error whose cause is not an event. Other errors are raised unchanged."""
     try:
         yield
     except Exception as error:

@@ -1,20 +1,21 @@
-"""Finding events in the log: by the time they were stored at."""
+"""Search of the log by the time at which events were stored."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from bank.events.log import queries
 
-# An event is stamped before its commit, which a statement's time-out (a minute at most) bounds, and by the clocks of
-# several machines; so stamps are out of the order of positions by seconds. This is a generous bound for that.
+# The time of an event is set before its commit, by the clocks of several machines. A statement's time-out of at most a
+# minute limits the delay of the commit. So times are out of the order of positions by some seconds; this is a generous
+# bound.
 DISORDER_MAX = timedelta(minutes=5)
 
 
 async def first_position_since(connection: Any, moment: datetime) -> int:
-    """Return the position of the first event stored at `moment` or later; one past the head where there is none.
+    """Return the position of the first event stored at `moment` or later; the head plus one if there is none.
 
-    Positions are dense and stamps nearly grow with them. So a bisection finds a place that is certainly before every
-    such event, and from there the log is read.
+    Positions are dense, and times grow with them except for `DISORDER_MAX`. So a bisection finds a position that is
+    certainly not after the first such event, and from there the log is read.
     """
     head = int(await queries.read_head(connection))
     low, high = 1, head + 1

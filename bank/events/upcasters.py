@@ -1,7 +1,7 @@
-"""Events of old versions, as the next version would have told them.
+"""Upcasters: functions that convert an event of an old version to the next version.
 
-The log is never rewritten: what was stored in version 1 stays so, and is led through one upcaster after the other when
-it is read. An upcaster is a pure function of the stored fields. It adds what the next version says and can be known.
+The log is never rewritten. An event that was stored in version 1 stays so, and passes through one upcaster after the
+other when it is read. An upcaster is a pure function of the stored fields. It adds the fields of the next version.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,13 +10,13 @@ from typing import Any
 Fields = dict[str, Any]
 
 
-def _stood_alone(fields: Fields) -> Fields:
-    """Version 1 knew deposits and transfers only: they follow from no other transaction and from no hold."""
+def _without_relations(fields: Fields) -> Fields:
+    """Add empty relations: version 1 only had deposits and transfers, without related transactions and holds."""
     return {**fields, "related_transaction_id": None, "hold_id": None}
 
 
 UPCASTERS: Mapping[tuple[str, int], Callable[[Fields], Fields]] = {
-    ("TransactionInitiatedEvent", 1): _stood_alone,
-    ("TransactionCompletedEvent", 1): _stood_alone,
+    ("TransactionInitiatedEvent", 1): _without_relations,
+    ("TransactionCompletedEvent", 1): _without_relations,
 }
-"""From which type and version: the function that makes the next version of it."""
+"""The upcaster of each type and version to the next version."""

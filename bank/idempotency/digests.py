@@ -1,4 +1,4 @@
-"""Digests: of a request's content, which a key is compared by; of a key's row and of texts, which events carry."""
+"""Digests: of a request's content, to compare requests with one key; of a key's row and of texts, for events."""
 
 import hashlib
 import os
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-# 128 bits: nobody tries all of them for one guessed text.
+# 128 bits are too many to try for a guessed text.
 SALT_BYTES = 16
 _NIL = bytes(16)
 
@@ -14,8 +14,7 @@ _NIL = bytes(16)
 def request_digest(*content: object) -> bytes:
     """Return the SHA-256 of a request's content, given as values.
 
-    It is made of the meaning, not of the spelling: white space, order of fields and "10.5" for "10.50" are no
-    difference.
+    It is made from parsed values, so that white space, the order of fields and "10.5" for "10.50" make no difference.
     """
     return hashlib.sha256(msgspec.json.encode(content)).digest()
 
@@ -23,10 +22,10 @@ def request_digest(*content: object) -> bytes:
 def salted_row_digest(
     *, caller_id: UUID, key: str, operation: str, digest: bytes, outcome: str, transaction_id: UUID | None
 ) -> tuple[bytes, str]:
-    """Return a new salt for the row of a key, and the digest of the whole row in hex, which an event carries.
+    """Return a new salt for the row of a key, and the digest of the whole row in hex, for an event.
 
-    `bank check` computes the same (`bank/invariants/state.sql`). No text of PostgreSQL's holds a zero byte, so that
-    nothing can be moved from one column to the next.
+    `bank check` computes the same digest (`bank/invariants/state.sql`). Texts in PostgreSQL have no zero bytes, so that
+    zero bytes separate the columns unambiguously.
     """
     salt = os.urandom(SALT_BYTES)
     ids = caller_id.bytes + (transaction_id.bytes if transaction_id else _NIL)
@@ -35,7 +34,7 @@ def salted_row_digest(
 
 
 def salted_text_digest(text: str | None) -> tuple[bytes | None, str | None]:
-    """Return a new salt for a text that people have written, and its digest with it in hex; for no text, neither."""
+    """Return a new salt for a personal text, and the salted digest of the text in hex; None for both without a text."""
     if text is None:
         return None, None
     salt = os.urandom(SALT_BYTES)

@@ -1,4 +1,4 @@
-"""Idempotency keys: one namespace for each caller, whichever mutation a key is sent with (R12).
+"""Idempotency keys: one namespace for each caller, shared by all mutations (R12).
 
 A key's row commits with its effect. The ledger's batch looks up and writes the keys of all its commands at once; a
 unit of work looks up its own with `find_record` and writes it with `store_record`.
@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from bank.database.statements import load_statements
-from bank.events.work import UnitOfWork
+from bank.events.unit_of_work import UnitOfWork
 from bank.idempotency.digests import salted_row_digest
 from bank.idempotency.outcomes import Outcome, decode_outcome
 from bank.refusal import Refusal
@@ -19,7 +19,7 @@ from bank.refusal import Refusal
 queries = load_statements(__file__)
 
 KEYS_ARE_UNIQUE = "idempotency_keys_pkey"
-# A UUID has 36 characters; longer keys that programs make of several ids fit, and rows of the index stay small.
+# A UUID has 36 characters. Longer keys of several ids fit too, and rows of the index stay small.
 KEY_MAX = 255
 # The refusal of a key conflict: a key that was used before, with another request.
 KEY_REUSED = Refusal(
@@ -30,7 +30,7 @@ KEY_REUSED = Refusal(
 
 
 class KeyTaken(Exception):
-    """Another transaction has stored the key between our look-up and our commit; the next look-up finds it."""
+    """Another transaction stored the key between the look-up and the commit; the next look-up finds it."""
 
 
 class IdempotencyRecord(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class IdempotencyRecord(msgspec.Struct, frozen=True):
 
 
 def check_key(key: str) -> Refusal | None:
-    """Refuse an idempotency key that is empty, too long or not printable. Programs make keys, and nobody reads them."""
+    """Return the refusal of an idempotency key that is empty, too long or not printable, or None."""
     if 1 <= len(key) <= KEY_MAX and key.isprintable():
         return None
     return Refusal(
@@ -59,7 +59,7 @@ def check_key(key: str) -> Refusal | None:
 def replay(record: IdempotencyRecord, operation: str, request_digest: bytes) -> Outcome:
     """Return the stored outcome, marked as a replay, or `KEY_REUSED` if the key was used with another request.
 
-    Raises what `decode_outcome` raises.
+    Raises the errors of `decode_outcome`.
     """
     if not record.matches(operation, request_digest):
         return Outcome(KEY_REUSED)
@@ -69,7 +69,7 @@ def replay(record: IdempotencyRecord, operation: str, request_digest: bytes) -> 
 async def find_records(
     connection: Any, used: Sequence[tuple[UUID | None, str]]
 ) -> dict[tuple[UUID | None, str | None], IdempotencyRecord]:
-    """Return the records of those keys, each given with its caller, that were used."""
+    """Return the records of those of the keys, each given with its caller, that were used before."""
     callers, keys = [caller for caller, _ in used], [key for _, key in used]
     return {
         used[row["place"] - 1]: IdempotencyRecord(row["operation"], row["request_digest"], row["outcome"])
@@ -83,12 +83,10 @@ async def find_record(connection: Any, *, caller_id: UUID, key: str) -> Idempote
 
 
 def store_record(uow: UnitOfWork, record: IdempotencyRecord, *, caller_id: UUID, key: str) -> str:
-    """Store a key's record when the unit of work commits, whose end raises `KeyTaken` if the key was used meanwhile.
+    """Store a key's record at the end of the unit of work. Return the digest of the row, for one of its events.
 
-    Returns the digest of the row, for one of the events to carry.
-
-    The row is the last to be written: every other transaction that writes the same key waits for this one, and this
-    one must not wait for them.
+    The unit of work raises `KeyTaken` if the key was used meanwhile. The row is written last, because every other
+    transaction that writes the same key waits for this one, and this one must not wait for them.
     """
     salt, row_digest = salted_row_digest(
         caller_id=caller_id,

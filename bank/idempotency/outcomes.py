@@ -1,6 +1,6 @@
 """Stored outcomes: the results of commands, and the one codec that they are stored with under their keys.
 
-A stored outcome is a JSON object: the member `version` says its format, and exactly one other member holds the result.
+A stored outcome is a JSON object. The member `version` is its format, and exactly one other member has the result.
 
 | member | type | stored for |
 | --- | --- | --- |
@@ -29,11 +29,12 @@ from bank.refusal import Refusal
 FORMAT_VERSION = 2
 
 
-# Structs, not dataclasses: five are made for each posting, and a frozen dataclass costs ten times as much (measured).
+# Structs, not dataclasses: five are created for each posting, and a frozen dataclass costs ten times as much
+# (measured).
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The result of a posting. It is stored, so that a replay returns the same one, to the letter.
+    """The result of a posting. It is stored, so that a replay returns exactly the same result.
 
-    `fee_minor` is what was debited on top, with a transaction of its own; the balances are those after both.
+    `fee_minor` is the fee, which was debited in addition by its own transaction; the balances are those after both.
     """
 
     transaction_id: UUID
@@ -52,7 +53,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
 
 class HoldReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The state of a hold after a command; `receipt` is that of the capture."""
+    """The state of a hold after a command. `receipt` is the receipt of a capture."""
 
     id: UUID
     status: str
@@ -69,7 +70,7 @@ class HoldReceipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class OpenedAccount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The decided values of an account that was opened; everything else is the same for each new account."""
+    """The values of an account that was opened. All other values are the same for each new account."""
 
     id: UUID
     user_id: UUID
@@ -95,26 +96,26 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class UnknownOutcomeVersion(OutcomeUnknown):
-    """The stored outcome has a format that only a newer version of the bank reads; a retry may meet one that does."""
+    """Only a newer version of the bank can read the stored outcome. A retry may reach a worker of that version."""
 
 
 class _StoredItem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The result of one item of a transfer batch: one of the two."""
+    """The result of one item of a transfer batch: either a receipt or a refusal."""
 
     receipt: Receipt | None = None
     refusal: Refusal | None = None
 
     def result(self) -> Receipt | Refusal:
-        """Return the one that is there."""
+        """Return the receipt or the refusal."""
         item = _only((self.receipt, self.refusal))
         assert isinstance(item, Receipt | Refusal)
         return item
 
 
 class _StoredOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The form of versions 1 and 2."""
+    """The format of versions 1 and 2."""
 
-    # The default is the version that was written before there was this member.
+    # Version 1 did not have this member.
     version: int = 1
     receipt: Receipt | None = None
     refusal: Refusal | None = None
@@ -123,13 +124,13 @@ class _StoredOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     opened: OpenedAccount | None = None
 
     def result(self) -> Result:
-        """Return the one that is there."""
+        """Return the result of the only member that is set."""
         listed = None if self.items is None else Results(tuple(item.result() for item in self.items))
         return _only((self.receipt, self.refusal, self.hold, listed, self.opened))
 
 
 class _Versioned(msgspec.Struct, frozen=True):
-    """The one member that every version has."""
+    """The only member that every version has."""
 
     version: int = 1
 

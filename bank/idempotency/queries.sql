@@ -1,5 +1,5 @@
 -- name: find_keys(callers, keys)
--- A lateral probe for each key stays on the index; `(caller, key) in (select … unnest …)` scans the table (measured).
+-- A lateral look-up for each key uses the index; `(caller, key) in (select … unnest …)` scans the table (measured).
 select wanted.place, found.operation, found.request_digest, found.outcome
 from unnest(:callers::uuid[], :keys::text[]) with ordinality as wanted (caller_id, key, place)
 cross join lateral (
@@ -8,7 +8,7 @@ cross join lateral (
 ) found;
 
 -- name: insert_key(caller_id, key, operation, digest, outcome, salt, now)$
--- One key, in a unit of work. A key that is there already, or is being written by somebody who commits, is left alone.
+-- One key, in a unit of work. No row is returned if the key exists, or if another transaction writes it and commits.
 insert into idempotency_keys (caller_id, key, operation, request_digest, outcome, salt, created_at)
 values (:caller_id, :key, :operation, :digest, CAST(:outcome as json), :salt, :now)
 on conflict do nothing returning true;
@@ -17,12 +17,13 @@ on conflict do nothing returning true;
 select pg_relation_size('idempotency_keys') / CAST(current_setting('block_size') as bigint);
 
 -- name: forget_keys(first, last, before)$
--- A stretch of the table by place: no index, and no more than its pages are read. Null where another process is at it.
-with turn as materialized (
-    select pg_try_advisory_xact_lock(7205759405) as ours
+-- Deletes the old keys in a range of pages of the table, which needs no index and reads only these pages. Returns null if
+-- another process deletes keys at the moment.
+with mutex as materialized (
+    select pg_try_advisory_xact_lock(7205759405) as obtained
 ), forgotten as (
     delete from idempotency_keys
-    where (select ours from turn) and ctid >= :first::tid and ctid < :last::tid and created_at < :before
+    where (select obtained from mutex) and ctid >= :first::tid and ctid < :last::tid and created_at < :before
     returning true
 )
-select case when (select ours from turn) then (select count(*) from forgotten) end;
+select case when (select obtained from mutex) then (select count(*) from forgotten) end;

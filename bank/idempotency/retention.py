@@ -1,4 +1,4 @@
-"""Forgetting idempotency keys that nobody retries with any more, so that their table does not grow for ever."""
+"""Retention of idempotency keys: old keys, which no client retries with, are deleted to keep their table small."""
 
 import asyncio
 from datetime import timedelta
@@ -19,19 +19,19 @@ from bank.telemetry import metrics
 logger = structlog.get_logger(__name__)
 queries: Any = load_statements(__file__)
 
-# 1 MiB of the table, some 3,000 keys: a statement of a few milliseconds, which nobody notices who waits for a page.
-STRETCH_PAGES = 128
-# With it a pass over ten million keys takes three minutes, and the database a few hundredths of its time.
+# 1 MiB of the table, with some 3,000 keys: a statement takes a few milliseconds, and delays no other one noticeably.
+CHUNK_PAGES = 128
+# With this pause between chunks, a pass over ten million keys takes three minutes, and a few per cent of the database.
 PAUSE_S = 0.05
-# A key lives this much longer than the retention at most. Each pass reads the whole table, so not more often.
+# A key may exist for this time longer than the retention. A pass reads the whole table, so it is not made more often.
 PASS_EVERY_S = 3_600.0
 
 
 class KeyRetention:
-    """Forgets keys older than the retention: `loop` passes over the table about once an hour, `run_once` once.
+    """Deletion of keys older than the retention: `loop` passes over the table about once an hour, `run_once` once.
 
-    The table is walked by place, not by age: postings then have no index by age to keep up, and a pass costs reading
-    the table once, however much of it is old.
+    A pass reads the table in the order of its pages, not of age (decision 0012). So postings need not update an index
+    on the age, and a pass reads the table once, however many keys are old.
     """
 
     def __init__(self, database: Database, clock: Clock, random: Random, retention: timedelta) -> None:
@@ -42,7 +42,7 @@ class KeyRetention:
             name="key_retention",
             run_once=self.run_once,
             interval_s=PASS_EVERY_S,
-            # Workers that were started together do not pass together.
+            # With jitter, workers that were started together do not make their passes at the same time.
             jitter=0.5,
             random=random,
             begins_with_pause=True,
@@ -50,19 +50,20 @@ class KeyRetention:
         )
 
     async def run_once(self) -> int:
-        """Forget every key that was used longer ago than the retention; return how many.
+        """Delete every key that was used longer ago than the retention; return their number.
 
-        Ends early where another process is found at it: two at once would only read everything twice.
+        Ends early if another process makes a pass, because two passes at once would only read the table twice.
         """
         before, forgotten, first = self._clock.now() - self._retention, 0, 0
         async with self._database.connection() as connection:
             pages = await queries.count_key_pages(connection)
         while first < pages:
             async with self._database.transaction("begin") as connection:
-                last = first + STRETCH_PAGES
+                last = first + CHUNK_PAGES
                 count = await queries.forget_keys(connection, first=(first, 0), last=(last, 0), before=before)
                 if count and not forgotten:
-                    # With the first that goes, so that `bank check` can tell forgotten keys from ones taken out.
+                    # The event commits with the first deletion, so that `bank check` can distinguish deleted old keys
+                    # from keys that were deleted by hand.
                     await append(connection, [KeysForgottenEvent(used_before=before)], now=self._clock.now())
                     await connection.execute(f"notify {CHANNEL}")
             if count is None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bank.cache.broadcast import CHANNEL, encode_invalidation
 from bank.cache.session_marks import session_tags
-from bank.events.work import UnitOfWork
+from bank.events.unit_of_work import UnitOfWork
 
 
 def notify_closed_sessions(uow: UnitOfWork, session_ids: Sequence[UUID]) -> None:

@@ -10,7 +10,7 @@ from bank.documents import normalise_cpf
 from bank.events.recorder import EventRecorder
 from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.users import UserRegisteredEvent
-from bank.events.work import Work, again_if_undone
+from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords, WeakPassword
@@ -38,12 +38,14 @@ class Register:
     role: str = "CUSTOMER"
 
 
-async def register_user(work: Work, recorder: EventRecorder, passwords: Passwords, command: Register) -> User | Refusal:
+async def register_user(
+    uow_factory: UnitOfWorkFactory, recorder: EventRecorder, passwords: Passwords, command: Register
+) -> User | Refusal:
     """Register a user. E-mail address and CPF must not be in use.
 
-    Raises the errors of `Work.begin` and `EventRecorder.record`.
+    Raises the errors of `UnitOfWorkFactory.begin` and `EventRecorder.record`.
     """
-    result = await _register(work, passwords, command)
+    result = await _register(uow_factory, passwords, command)
     if isinstance(result, Refusal):
         await recorder.record(
             ActionRefusedEvent(
@@ -53,8 +55,8 @@ async def register_user(work: Work, recorder: EventRecorder, passwords: Password
     return result
 
 
-@again_if_undone
-async def _register(work: Work, passwords: Passwords, command: Register) -> User | Refusal:
+@retry_if_rolled_back
+async def _register(uow_factory: UnitOfWorkFactory, passwords: Passwords, command: Register) -> User | Refusal:
     email = normalise_email(command.email)
     full_name = " ".join(unicodedata.normalize("NFC", command.full_name).split())
     cpf = normalise_cpf(command.cpf) if command.cpf is not None else None
@@ -66,7 +68,7 @@ async def _register(work: Work, passwords: Passwords, command: Register) -> User
     if isinstance(password_hash, WeakPassword):
         return Refusal(code="WEAK_PASSWORD", message=password_hash.message, field=("input", "password"))
     try:
-        async with work.begin() as uow:
+        async with uow_factory.begin() as uow:
             user = User(uuid7(), email, full_name, cpf, command.role, 1, uow.now)
             profile_digest = await queries.insert_user(
                 uow.connection,

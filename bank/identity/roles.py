@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bank.events.leases import CHANNEL
 from bank.events.types.users import UserRoleChangedEvent
-from bank.events.work import Work, again_if_undone
+from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.identity.closing import notify_closed_sessions
 from bank.identity.register import queries
 
@@ -17,14 +17,14 @@ class RoleChange:
     new: str
 
 
-@again_if_undone
-async def change_role(work: Work, *, email: str, role: str) -> RoleChange | None:
+@retry_if_rolled_back
+async def change_role(uow_factory: UnitOfWorkFactory, *, email: str, role: str) -> RoleChange | None:
     """Change the role of the user with this e-mail address; return None if there is no such user.
 
     The change has effect at once: the user's sessions are closed, because their tokens contain the old role, and the
     commit notifies every worker. The event updates the cache, so that `me` shows the new role.
     """
-    async with work.begin() as uow:
+    async with uow_factory.begin() as uow:
         user = await queries.lock_role(uow.connection, email=email)
         if user is None:
             return None

@@ -18,7 +18,7 @@ from bank.events.types.sessions import (
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
-from bank.events.work import UnitOfWork, Work, again_if_undone
+from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rolled_back
 from bank.identifiers import uuid7
 from bank.identity.closing import notify_closed_sessions
 from bank.identity.email_address import normalise_email
@@ -54,7 +54,7 @@ class Sessions:
     def __init__(
         self,
         *,
-        work: Work,
+        uow_factory: UnitOfWorkFactory,
         database: Database,
         recorder: EventRecorder,
         marks: SessionMarks,
@@ -63,7 +63,7 @@ class Sessions:
         clock: Clock,
         settings: Settings,
     ) -> None:
-        self._work = work
+        self._uow_factory = uow_factory
         self._database = database
         self._recorder = recorder
         self._marks = marks
@@ -72,7 +72,7 @@ class Sessions:
         self._clock = clock
         self._settings = settings
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def log_in(self, email: str, password: str) -> TokenPair | Refusal:
         """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time."""
         # The empty address stands for every invalid one, since no user has it.
@@ -91,7 +91,7 @@ class Sessions:
             return BAD_CREDENTIALS
         user_id, session_id = found["id"], uuid7()
         context = current_context()
-        async with self._work.begin() as uow:
+        async with self._uow_factory.begin() as uow:
             now = uow.now
             role = await queries.begin_session(
                 uow.connection,
@@ -104,11 +104,11 @@ class Sessions:
             )
             return await self._issue(uow, Caller(user_id, role, session_id), UserLoggedInEvent)
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def refresh(self, refresh_token: str) -> TokenPair | Refusal:
         """Exchange a refresh token for the next pair. If it was used before, it was stolen, and its session closes."""
         digest = refresh_token_digest(refresh_token)
-        async with self._work.begin() as uow:
+        async with self._uow_factory.begin() as uow:
             now = uow.now
             row = await queries.lock_refresh_token(uow.connection, digest=digest)
             if row and row["used_at"] is None and row["closed_at"] is None and row["expires_at"] > now:
@@ -129,10 +129,10 @@ class Sessions:
             await self._recorder.record(_refresh_refused(row["user_id"] if row else None))
         return BAD_REFRESH_TOKEN
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def close(self, caller: Caller) -> None:
         """Close the caller's session. From the return on, all of its tokens are refused."""
-        async with self._work.begin() as uow:
+        async with self._uow_factory.begin() as uow:
             await queries.close_session(uow.connection, id=caller.session_id, now=uow.now)
             uow.emit(UserLoggedOutEvent(session_id=caller.session_id, initiated_by=caller.user_id))
             notify_closed_sessions(uow, [caller.session_id])

@@ -1,1 +1,1 @@
-"""The ledger: what may be posted (model, pure) and how it is written (post, the batch)."""
+"""The ledger: the pure decisions on postings (model, batch), and how they are written (post, write)."""

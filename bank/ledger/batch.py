@@ -1,4 +1,4 @@
-"""The decisions of one batch, in memory: replays, refusals, postings and holds (R3, R5, R12)."""
+"""The decisions of one batch, made in memory: replays, refusals, postings and holds (R3, R5, R12)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -44,11 +44,10 @@ from bank.refusal import Refusal
 
 
 class Batch:
-    """Commands decided one after the other against rows that nobody else can change meanwhile.
+    """Commands that are decided one after the other, on rows that no other transaction can change meanwhile.
 
-    `posted`, `changed`, `holds` and `keys` are what is to be written, `told` the events beside those of postings, and
-    `broken` the commands whose decision raised.
-    `ids` are for the transactions, one after the other.
+    `posted`, `changed`, `holds` and `keys` are to be written. `other_events` are the events besides those of postings.
+    `broken` are the commands whose decision raised an error. `ids` yields the ids of the transactions.
     """
 
     def __init__(
@@ -64,85 +63,86 @@ class Batch:
         self.posted: list[Posted] = []
         self.keys: list[tuple[Any, ...]] = []
         self.broken: list[tuple[Command, Exception]] = []
-        self.told: list[tuple[DomainEvent, EventMetadata]] = []
+        self.other_events: list[tuple[DomainEvent, EventMetadata]] = []
         self._accounts, self._originals, self._holds = accounts, originals or {}, holds or {}
         self._loaded = dict(self._accounts), dict(self._holds)
         self._view = LedgerView(self._accounts, self._originals, self._holds, now, business_day(now))
         self._known = known
-        self._retold: set[UUID] = set()
+        self._replayed_account_ids: set[UUID] = set()
         self._ids = ids or iter(uuid7, None)
-        # What each change of the command at hand has replaced, so that it can be undone.
+        # The values that the current command has replaced, so that its changes can be rolled back.
         self._journal: list[tuple[dict[UUID, Any], UUID, Any]] = []
         self._reserved_id: UUID | None = None
 
     @property
     def changed(self) -> list[Account]:
-        """Every account that is not as it was loaded, as it stands after the batch."""
+        """The accounts that the batch has changed, in their states after the batch."""
         before = self._loaded[0]
         return [account for id_, account in self._accounts.items() if account is not before[id_]]
 
     @property
     def accounts_to_cache(self) -> list[Account]:
-        """Every account that an answer of this batch tells of.
+        """The accounts that appear in a response of this batch.
 
-        A replay may be the first that anybody hears of a commit whose reply was lost, and the cache has not heard of
-        it either.
+        Replayed commands are included, because a replay may follow a commit whose reply was lost, before the accounts
+        were written to the cache.
         """
-        return [*self.changed, *[self._accounts[id_] for id_ in self._retold if id_ in self._accounts]]
+        replayed = [self._accounts[id_] for id_ in self._replayed_account_ids if id_ in self._accounts]
+        return [*self.changed, *replayed]
 
     @property
     def holds(self) -> list[Hold]:
-        """Every hold that was made or has ended."""
+        """The holds that the batch has authorized or ended."""
         before = self._loaded[1]
         return [hold for id_, hold in self._holds.items() if hold is not before.get(id_)]
 
     @property
     def writes(self) -> bool:
         """Return whether there is anything to write."""
-        return bool(self.keys or self.posted or self.told)
+        return bool(self.keys or self.posted or self.other_events)
 
     def decide(self, command: Command) -> Outcome | BankError:
-        """Decide one command, and note what is to be written for it.
+        """Decide one command, and collect the rows and events to write for it.
 
-        An exception is a bug in this decision: it is noted in `broken`, and becomes an error of this command alone.
-        Nothing of the command is written, its key included, so that a retry is decided anew.
+        An exception is a bug in this decision. It is added to `broken`, and only this command fails. Nothing of the
+        command is written, not even its key, so that a retry is decided again.
         """
         self._journal.clear()
-        mark, keys = self._mark(), len(self.keys)
+        savepoint, keys = self._savepoint(), len(self.keys)
         try:
             return self._decide(command)
-        except Exception as error:  # noqa: BLE001 - it is logged once the batch's locks are given back
+        except Exception as error:  # noqa: BLE001 - it is logged later, after the locks of the batch are released
             self.broken.append((command, error))
-            self._return_to(mark)
+            self._roll_back_to(savepoint)
             del self.keys[keys:]
-            # An outcome that only a newer worker can read is no bug: a retry may meet that worker.
+            # An outcome that only a newer version can read is not a bug: a retry may reach a worker of that version.
             return error if isinstance(error, UnknownOutcomeVersion) else BankError("Internal error")
 
     def _decide(self, command: Command) -> Outcome:
         identity = (command.caller_id, command.key)
         metadata = metadata_of(command.context)
         if command.key is not None and (known := self._known.get(identity)):
-            self._retold.update(command.account_ids)
+            self._replayed_account_ids.update(command.account_ids)
             outcome = replay(known, command.operation, command.digest)
             if outcome.result == KEY_REUSED:
-                self._tell_refusal(command, KEY_REUSED, metadata)
+                self._record_refusal(command, KEY_REUSED, metadata)
             return outcome
-        mark = self._mark()
+        savepoint = self._savepoint()
         if command.is_list:
-            result: Result = self._carry_out_list(command, metadata)
+            result: Result = self._execute_list(command, metadata)
         else:
-            result = self._carry_out(command.decide[0], command, metadata)
+            result = self._execute(command.decide[0], command, metadata)
         if isinstance(result, Refusal):
-            self._tell_refusal(command, result, metadata)
-        if command.key is not None and not _is_wrong_in_itself(result):
-            self._remember(command.caller_id, command.key, command, result, mark)
+            self._record_refusal(command, result, metadata)
+        if command.key is not None and not _is_invalid_input(result):
+            self._store_key(command.caller_id, command.key, command, result, savepoint)
         return Outcome(result)
 
-    def _remember(
-        self, caller_id: UUID | None, key: str, command: Command, result: Result, mark: tuple[int, int, int]
+    def _store_key(
+        self, caller_id: UUID | None, key: str, command: Command, result: Result, savepoint: tuple[int, int, int]
     ) -> None:
-        """Note the key's row, and let the first event since `mark` vouch for it: each outcome has one."""
-        assert caller_id is not None, "a key is somebody's"
+        """Add the key's row, and its digest to the first event since `savepoint`. Every outcome has an event."""
+        assert caller_id is not None, "a key belongs to a caller"
         outcome, transaction_id = encode_outcome(result), _transaction_id(result)
         salt, row_digest = salted_row_digest(
             caller_id=caller_id,
@@ -153,39 +153,39 @@ class Batch:
             transaction_id=transaction_id,
         )
         self.keys.append((caller_id, key, command.operation, command.digest, outcome, transaction_id, salt))
-        _, posted, told = mark
+        _, posted, other = savepoint
         if posted < len(self.posted):
             self.posted[posted].key_digest = row_digest
         else:
-            event, metadata = self.told[told]
-            self.told[told] = event, msgspec.structs.replace(metadata, key_digest=row_digest)
+            event, metadata = self.other_events[other]
+            self.other_events[other] = event, msgspec.structs.replace(metadata, key_digest=row_digest)
         self._known[caller_id, key] = IdempotencyRecord(command.operation, command.digest, outcome)
 
-    def _carry_out_list(self, command: Command, metadata: EventMetadata) -> Results | Refusal:
-        mark = self._mark()
+    def _execute_list(self, command: Command, metadata: EventMetadata) -> Results | Refusal:
+        savepoint = self._savepoint()
         items: list[Receipt | Refusal] = []
-        for place, decide in enumerate(command.decide):
-            result = self._carry_out(decide, command, metadata)
-            assert isinstance(result, Receipt | Refusal), "lists are of postings"
+        for index, decide in enumerate(command.decide):
+            result = self._execute(decide, command, metadata)
+            assert isinstance(result, Receipt | Refusal), "the items of a list are postings"
             if isinstance(result, Refusal):
                 if command.all_or_none:
-                    self._return_to(mark)
-                    return _nothing_done(result, place)
-                self._tell_refusal(command, result, metadata)
+                    self._roll_back_to(savepoint)
+                    return _refusal_of_list(result, index)
+                self._record_refusal(command, result, metadata)
             items.append(result)
         return Results(tuple(items))
 
-    def _carry_out(self, decide: Decide, command: Command, metadata: EventMetadata) -> Receipt | HoldReceipt | Refusal:
+    def _execute(self, decide: Decide, command: Command, metadata: EventMetadata) -> Receipt | HoldReceipt | Refusal:
         decision = decide(self._view)
         if isinstance(decision, Refusal):
             return decision
         steps: tuple[Step, ...] = (decision,) if isinstance(decision, Posting) else decision
-        mark = self._mark()
+        savepoint = self._savepoint()
         for step in steps:
-            if refusal := self._take(step, command, metadata):
-                self._return_to(mark)
+            if refusal := self._apply_step(step, command, metadata):
+                self._roll_back_to(savepoint)
                 return refusal
-        posted = self.posted[mark[1] :]
+        posted = self.posted[savepoint[1] :]
         receipt = self._receipt(posted[0], posted[1:]) if posted else None
         hold_id = _hold_id(steps[0])
         if hold_id is None:
@@ -193,13 +193,13 @@ class Batch:
             return receipt
         return self._hold_receipt(self._holds[hold_id], receipt)
 
-    def _take(self, step: Step, command: Command, metadata: EventMetadata) -> Refusal | None:
+    def _apply_step(self, step: Step, command: Command, metadata: EventMetadata) -> Refusal | None:
         match step:
             case Posting():
-                entered = apply_posting(step, self._accounts, self._view.today)
-                if isinstance(entered, Refusal):
-                    return entered
-                self._post(step, entered, command, metadata)
+                accounts_after = apply_posting(step, self._accounts, self._view.today)
+                if isinstance(accounts_after, Refusal):
+                    return accounts_after
+                self._post(step, accounts_after, command, metadata)
             case Authorize():
                 account = authorize(step.hold, self._accounts, self._view.today)
                 if isinstance(account, Refusal):
@@ -224,9 +224,9 @@ class Batch:
         return None
 
     def _post(
-        self, posting: Posting, entered: tuple[Account, Account], command: Command, metadata: EventMetadata
+        self, posting: Posting, accounts_after: tuple[Account, Account], command: Command, metadata: EventMetadata
     ) -> None:
-        debit, credit = entered
+        debit, credit = accounts_after
         self._set(self._accounts, debit.id, debit)
         self._set(self._accounts, credit.id, credit)
         related_id = posting.related_id
@@ -238,7 +238,7 @@ class Batch:
             reversed_minor = original.reversed_minor + posting.amount_minor
             self._set(self._originals, related_id, msgspec.structs.replace(original, reversed_minor=reversed_minor))
         transaction_id, self._reserved_id = self._reserved_id or next(self._ids), None
-        assert command.caller_id is not None, "money moves because somebody asked for it"
+        assert command.caller_id is not None, "a posting has a caller"
         salted = salted_text_digest(posting.description)
         self.posted.append(
             Posted(transaction_id, posting, related_id, debit, credit, command.caller_id, metadata, *salted)
@@ -248,28 +248,28 @@ class Batch:
         self, hold: Hold, command: Command, metadata: EventMetadata, description_digest: str | None = None
     ) -> None:
         self._set(self._holds, hold.id, hold)
-        self.told.append((hold_event(hold, command.caller_id, description_digest), metadata))
+        self.other_events.append((hold_event(hold, command.caller_id, description_digest), metadata))
 
-    def _tell_refusal(self, command: Command, refusal: Refusal, metadata: EventMetadata) -> None:
+    def _record_refusal(self, command: Command, refusal: Refusal, metadata: EventMetadata) -> None:
         if command.caller_id is None:
-            # Nobody asked, so that nobody was refused.
+            # A command of the bank itself: only refusals of callers are audited.
             return
-        about = next((id_ for id_ in command.account_ids if id_ in self._accounts), None)
+        account_id = next((id_ for id_ in command.account_ids if id_ in self._accounts), None)
         event = ActionRefusedEvent(
             action=command.operation,
             code=refusal.code,
             entity_type="Account",
-            entity_id=about,
+            entity_id=account_id,
             initiated_by=command.caller_id,
         )
-        self.told.append((event, metadata))
+        self.other_events.append((event, metadata))
 
-    def _mark(self) -> tuple[int, int, int]:
-        return len(self._journal), len(self.posted), len(self.told)
+    def _savepoint(self) -> tuple[int, int, int]:
+        return len(self._journal), len(self.posted), len(self.other_events)
 
-    def _return_to(self, mark: tuple[int, int, int]) -> None:
-        """Undo what has been done since `mark`."""
-        steps, posted, told = mark
+    def _roll_back_to(self, savepoint: tuple[int, int, int]) -> None:
+        """Undo all changes since `savepoint`."""
+        steps, posted, other = savepoint
         while len(self._journal) > steps:
             mapping, key, before = self._journal.pop()
             if before is None:
@@ -277,7 +277,7 @@ class Batch:
             else:
                 mapping[key] = before
         del self.posted[posted:]
-        del self.told[told:]
+        del self.other_events[other:]
         self._reserved_id = None
 
     def _set(self, mapping: dict[UUID, Any], key: UUID, value: Any) -> None:
@@ -322,11 +322,11 @@ class Batch:
 
     @property
     def now(self) -> datetime:
-        """The moment of everything in the batch."""
+        """The time of all rows and events of the batch."""
         return self._view.now
 
 
-def _is_wrong_in_itself(result: Result) -> bool:
+def _is_invalid_input(result: Result) -> bool:
     return isinstance(result, Refusal) and result.code == "INVALID_INPUT"
 
 
@@ -350,8 +350,8 @@ def _hold_id(step: Step) -> UUID | None:
             return None
 
 
-def _nothing_done(refusal: Refusal, place: int) -> Refusal:
-    """Return the refusal of a whole list, given that of one item."""
+def _refusal_of_list(refusal: Refusal, index: int) -> Refusal:
+    """Return the refusal of a whole list because of the refusal of one item."""
     field = refusal.field[1:] if refusal.field else ()
-    message = f"Nothing was done, because of item {place + 1}: {refusal.message}"
-    return Refusal(code=refusal.code, message=message, field=("input", "transfers", str(place), *field))
+    message = f"Nothing was done, because of item {index + 1}: {refusal.message}"
+    return Refusal(code=refusal.code, message=message, field=("input", "transfers", str(index), *field))

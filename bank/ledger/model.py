@@ -1,4 +1,4 @@
-"""The ledger's decisions, as functions of values: no `await`, no clock, no database (R3)."""
+"""The model of the ledger: its values, and its rules as functions of values, without `await`, clock, database (R3)."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -9,14 +9,14 @@ import msgspec
 from bank.refusal import Refusal
 from bank.telemetry.context import RequestContext
 
-# Balances are 64-bit in the database; half of that can be added to any balance without overflow.
+# Half of the range of a 64-bit balance in the database, so that adding a posting cannot overflow.
 BALANCE_MAX_MINOR = 2**62
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
-    """An account as the batch has locked it.
+    """An account, as a batch has locked it or a snapshot has read it.
 
-    `version` is the number of its entries; `revision` grows with every change of it, also those that make no entry.
+    `version` is the number of its entries. `revision` grows with every change of the row, even without an entry.
     """
 
     id: UUID
@@ -38,7 +38,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def may_overdraw(self) -> bool:
-        """Only the bank's own accounts: money from outside is owed by them."""
+        """Return whether the balance may be negative: only of the bank's own accounts, such as its cash account."""
         return self.kind != "CUSTOMER"
 
     @property
@@ -47,16 +47,16 @@ class Account(msgspec.Struct, frozen=True, gc=False):
         return self.balance_minor - self.held_minor
 
     def spent_minor_on(self, day: date) -> int:
-        """Return what has counted against the daily limit on a day."""
+        """Return the amount, in minor units, that has counted against the daily limit on a day."""
         return self.spent_minor if self.spent_on == day else 0
 
 
 class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Money to move from one account to another. Both are of `currency`; the amount is positive.
+    """The step that moves money from one account to another, both in `currency`. The amount is positive.
 
-    `related_id` is the original of a reversal; a fee's is filled in by the batch: it belongs to the posting before it.
-    `counts` says whether the amount counts against the daily limit of the debited account. The three fields name what
-    a client has given, for a refusal to point at.
+    `related_id` is the original of a reversal. For a fee, the batch sets it to the transaction of the posting before.
+    `counts_against_limit` is true if the amount counts against the daily limit of the debited account. The three fields
+    are names of the input, for the `field` of a refusal.
     """
 
     kind: str
@@ -67,14 +67,14 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     description: str | None = None
     related_id: UUID | None = None
     hold_id: UUID | None = None
-    counts: bool = False
+    counts_against_limit: bool = False
     debit_field: str = "fromAccountId"
     amount_field: str = "amount"
     credit_field: str = "toAccountNumber"
 
 
 class Original(msgspec.Struct, frozen=True, gc=False):
-    """A transaction that is to be reversed, and how much of it has been."""
+    """A transaction that is to be reversed, and the amount that has been reversed so far."""
 
     id: UUID
     kind: str
@@ -86,7 +86,7 @@ class Original(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
-    """Money set aside on an account, for another one to capture until it expires."""
+    """Money that is reserved on an account, for the owner of another account to capture until it expires."""
 
     id: UUID
     account_id: UUID
@@ -105,13 +105,13 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
 
 class Authorize(msgspec.Struct, frozen=True, gc=False):
-    """Set money aside: the step that makes a hold. It counts against the daily limit; the capture will not."""
+    """The step that makes a hold. It counts against the daily limit, so that the capture does not."""
 
     hold: Hold
 
 
 class EndHold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Make a hold's money available again: the step that ends it. A capture's posting comes next."""
+    """The step that ends a hold and makes its money available again. For a capture, its posting is the next step."""
 
     hold_id: UUID
     status: str
@@ -119,9 +119,9 @@ class EndHold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class LedgerView(msgspec.Struct):
-    """The ledger as a decision sees it: everything that its command names, after the commands before it.
+    """The part of the ledger that a decision can read: all rows of its command, after the commands before it.
 
-    `now` is the moment of all that is decided, `today` the business day that it falls on.
+    `now` is the time of all decisions of the batch, `today` its business day.
     """
 
     accounts: Mapping[UUID, Account]
@@ -138,13 +138,13 @@ Decide = Callable[[LedgerView], Posting | tuple[Step, ...] | Refusal]
 
 # A struct, not a dataclass: a frozen dataclass costs ten times as much (measured).
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to post, with all that its decisions need.
+    """A request to the ledger, with its decisions and the rows that they need.
 
-    `digest` stands for the content: the same key with another digest or operation is a mistake of the caller's. What
-    the bank does by itself has no caller; what is only to be on record has no key.
-    `decide` holds one decision, or several of which each sees what those before it have done: with `all_or_none` a
-    refusal undoes all of them. What is named by the ids is locked and put before them, the unknown left out; the first
-    account is the one that a refusal is about.
+    `digest` is the digest of the request; the same key with another digest or operation is a key conflict. Commands of
+    the bank itself have no caller. Commands that only record a refusal have no key.
+    `decide` has one decision, or several, each of which sees the effects of those before it. With `all_or_none`, the
+    refusal of one rolls back all of them. The batch locks the accounts and loads the rows with these ids; unknown ids
+    are left out. The first account is the entity of the event of a refusal.
     """
 
     caller_id: UUID | None
@@ -161,34 +161,34 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
-    """Return how debited and credited account stand after a posting, or why the ledger refuses it.
+    """Return the debited and the credited account after a posting, or the refusal.
 
-    These are the rules that hold for every posting, whoever asks: both accounts take part, in their own currency,
-    and nobody but the bank itself spends more than is available.
+    These rules hold for every posting: both accounts are active and have the currency of the posting, and no account of
+    a customer is debited beyond its available balance.
     """
-    assert posting.amount_minor > 0, "amounts are checked where they come in"
-    assert posting.debit_id != posting.credit_id, "source and target are compared where they come in"
+    assert posting.amount_minor > 0, "use cases check amounts"
+    assert posting.debit_id != posting.credit_id, "use cases compare source and target"
     debit, credit = accounts[posting.debit_id], accounts[posting.credit_id]
-    if refusal := _takes_part(debit, posting.currency, posting.debit_field, posting.amount_field):
+    if refusal := _check_account(debit, posting.currency, posting.debit_field, posting.amount_field):
         return refusal
-    if refusal := _takes_part(credit, posting.currency, posting.credit_field, posting.amount_field):
+    if refusal := _check_account(credit, posting.currency, posting.credit_field, posting.amount_field):
         return refusal
     if not debit.may_overdraw and debit.available_minor < posting.amount_minor:
         return _not_covered(posting.amount_field)
     if credit.balance_minor + posting.amount_minor > BALANCE_MAX_MINOR:
         message = "The balance of the receiving account would be beyond what an account can hold."
         return Refusal(code="INVALID_AMOUNT", message=message, field=("input", posting.amount_field))
-    if posting.counts:
+    if posting.counts_against_limit:
         debit = _spend(debit, posting.amount_minor, today)
-    return _enter_one(debit, -posting.amount_minor), _enter_one(credit, posting.amount_minor)
+    return _add_entry(debit, -posting.amount_minor), _add_entry(credit, posting.amount_minor)
 
 
 def authorize(hold: Hold, accounts: Accounts, today: date) -> Account | Refusal:
-    """Return how an account stands after money on it was set aside, or why the ledger refuses that."""
+    """Return the account after the authorization of a hold on it, or the refusal."""
     account, to = accounts[hold.account_id], accounts[hold.to_account_id]
-    if refusal := _takes_part(account, hold.currency, "fromAccountId"):
+    if refusal := _check_account(account, hold.currency, "fromAccountId"):
         return refusal
-    if refusal := _takes_part(to, hold.currency, "toAccountNumber"):
+    if refusal := _check_account(to, hold.currency, "toAccountNumber"):
         return refusal
     if account.available_minor < hold.amount_minor:
         return _not_covered()
@@ -197,17 +197,17 @@ def authorize(hold: Hold, accounts: Accounts, today: date) -> Account | Refusal:
 
 
 def end_hold(hold: Hold, accounts: Accounts) -> Account:
-    """Return how an account stands after a hold on it has ended."""
+    """Return the account after the end of a hold on it."""
     account = accounts[hold.account_id]
     return msgspec.structs.replace(
         account, held_minor=account.held_minor - hold.amount_minor, revision=account.revision + 1
     )
 
 
-def _takes_part(account: Account, currency: str, field: str, amount_field: str = "amount") -> Refusal | None:
+def _check_account(account: Account, currency: str, field: str, amount_field: str = "amount") -> Refusal | None:
     if account.status != "ACTIVE":
-        state = account.status.lower()
-        return Refusal(code=f"ACCOUNT_{account.status}", message=f"The account is {state}.", field=("input", field))
+        status = account.status.lower()
+        return Refusal(code=f"ACCOUNT_{account.status}", message=f"The account is {status}.", field=("input", field))
     if account.currency != currency:
         message = f"The account is kept in {account.currency}; the amount is in {currency}."
         path = ("amount", "currency") if amount_field == "amount" else (amount_field,)
@@ -226,7 +226,7 @@ def _spend(account: Account, amount_minor: int, today: date) -> Account:
     )
 
 
-def _enter_one(account: Account, change_minor: int) -> Account:
+def _add_entry(account: Account, change_minor: int) -> Account:
     """Return the account with one more entry."""
     return msgspec.structs.replace(
         account,

@@ -1,4 +1,4 @@
-"""Rules that transfers, holds and reversals share, as functions of values: no `await` (R3)."""
+"""Rules that transfers, holds and reversals share, as functions of values (R3)."""
 
 from datetime import date
 from uuid import UUID
@@ -10,10 +10,10 @@ from bank.money import MAX_POSTING_MINOR, InvalidAmountError, UnknownCurrencyErr
 from bank.refusal import Refusal
 from bank.text import is_readable
 
-# Fits on one line of a statement; the Pix message field has the same length.
+# One line of a statement; the message of a Pix payment has the same length.
 DESCRIPTION_MAX = 140
 
-# The nil UUID of RFC 9562: no row has it. It replaces an id whose form no id of the bank has.
+# The nil UUID of RFC 9562, which no row has. It replaces an id of a client that does not have the form of an id.
 NIL_UUID = UUID(int=0)
 
 # The bank's own accounts, made by migrations.
@@ -22,9 +22,9 @@ FEE_ACCOUNTS = {"BRL": read_uuid("00000000-0000-7000-8000-00000000f986")}
 
 
 def check_description(description: str | None, field: str = "description") -> Refusal | None:
-    """Refuse a description that does not fit on a line or cannot be read. `field` is the client's name for it.
+    """Return the refusal of a description that is too long or not readable, or None. `field` is its name in the input.
 
-    An empty description is accepted: it is the same as none.
+    An empty description is accepted, and means the same as none.
     """
     if not description or is_readable(description, longest=DESCRIPTION_MAX):
         return None
@@ -36,12 +36,12 @@ def check_description(description: str | None, field: str = "description") -> Re
 
 
 def check_own_account(account_id: UUID, field: str) -> Refusal | None:
-    """Refuse an id that no account can have: the request is invalid in itself, and never becomes valid."""
+    """Return the refusal of an id that no account can have, or None."""
     return no_own_account(field) if account_id == NIL_UUID else None
 
 
 def check_amount(amount: str, currency: str) -> int | Refusal:
-    """Return the amount in minor units, or the reason why no posting can have this amount."""
+    """Return the amount in minor units, or the refusal of an amount that no posting can have."""
     try:
         amount_minor = parse_amount(amount, currency)
     except UnknownCurrencyError as error:
@@ -60,24 +60,28 @@ def _invalid_amount(message: str) -> Refusal:
 
 
 def check_limits(account: Account, amount_minor: int, today: date, terms: Terms) -> Refusal | None:
-    """Refuse an amount above the account's limit for one transfer, or above what is left of its daily limit."""
-    at_once = terms.transfer_limit_minor if account.transfer_limit_minor is None else account.transfer_limit_minor
-    if amount_minor > at_once:
-        limit = format_amount(at_once, account.currency)
-        return _beyond_limit(f"At most {limit} {account.currency} may leave this account at once.")
-    a_day = terms.daily_limit_minor if account.daily_limit_minor is None else account.daily_limit_minor
-    if account.spent_minor_on(today) + amount_minor > a_day:
-        limit = format_amount(a_day, account.currency)
-        return _beyond_limit(f"At most {limit} {account.currency} may leave this account in a day.")
+    """Return the refusal of an amount above the account's transfer limit or the rest of its daily limit, or None."""
+    transfer_limit = account.transfer_limit_minor
+    if transfer_limit is None:
+        transfer_limit = terms.transfer_limit_minor
+    if amount_minor > transfer_limit:
+        limit = format_amount(transfer_limit, account.currency)
+        return _limit_exceeded(f"At most {limit} {account.currency} may leave this account at once.")
+    daily_limit = account.daily_limit_minor
+    if daily_limit is None:
+        daily_limit = terms.daily_limit_minor
+    if account.spent_minor_on(today) + amount_minor > daily_limit:
+        limit = format_amount(daily_limit, account.currency)
+        return _limit_exceeded(f"At most {limit} {account.currency} may leave this account in a day.")
     return None
 
 
-def _beyond_limit(message: str) -> Refusal:
+def _limit_exceeded(message: str) -> Refusal:
     return Refusal(code="LIMIT_EXCEEDED", message=message, field=("input", "amount", "amount"))
 
 
 def no_own_account(field: str) -> Refusal:
-    """Return the refusal for an account that does not exist or is not the caller's; the caller cannot tell which."""
+    """Return the refusal for an account that does not exist or is not the caller's; it does not show which."""
     return Refusal(code="ACCOUNT_NOT_FOUND", message="You have no such account.", field=("input", field))
 
 
@@ -88,7 +92,7 @@ def no_account_with_number(field: str) -> Refusal:
 
 
 def fee_for(posting: Posting, amount_minor: int) -> Posting:
-    """Return the fee for a posting: a posting of its own, decided together with it."""
+    """Return the fee for a posting: another posting, which is decided together with it."""
     return Posting(
         kind="FEE",
         debit_id=posting.debit_id,

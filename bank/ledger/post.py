@@ -1,7 +1,7 @@
-"""Posting: the one place where money moves (R4).
+"""Posting: the only code that moves money (R4).
 
-Commands that arrive while a batch is being written are collected and make up the next one. A batch is one transaction:
-it takes one lock, then the account rows in id order, decides in memory, and writes everything with one statement.
+Commands that arrive while a batch is being written are collected for the next batch. A batch is one transaction. It
+takes one lock, locks the account rows in id order, decides in memory, and writes everything with one statement.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from bank.database.statements import load_statements
 from bank.errors import BankError, OutcomeUnknown, Overloaded
 from bank.events.bus import Bus
 from bank.events.event import RecordedEvent
-from bank.events.work import again_if_undone
+from bank.events.unit_of_work import retry_if_rolled_back
 from bank.idempotency.keys import KEYS_ARE_UNIQUE, find_records
 from bank.idempotency.outcomes import Outcome
 from bank.identifiers import uuid7, uuid7s
@@ -35,21 +35,21 @@ from bank.telemetry import metrics
 logger = structlog.get_logger(__name__)
 queries = load_statements(__file__)
 
-# One statement for 512 decisions takes about 30 ms; beyond that latency grows faster than throughput. At 256 a posting
-# is a tenth dearer, for what is paid once a batch: begin, locks, commit (measured).
+# One statement for 512 decisions takes about 30 ms; with more, latency grows faster than throughput. With 256, a
+# posting costs a tenth more, because of the fixed costs of a batch: begin, locks, commit (measured).
 BATCH_MAX = 512
-# Four full batches, under a quarter of a second of waiting; a longer queue only delays the answer "try again".
+# Four full batches, which wait less than a quarter of a second. A longer queue would only delay the error OVERLOADED.
 QUEUE_MAX = 2_048
-# What the answered do next runs while PostgreSQL works on the next batch, not before that batch can go on.
-ANSWERS_AT_ONCE = 16
-# One batch at a time, whichever process it runs in; any number that nothing else locks. The lock is a statement of its
-# own, so that those after it see everything that the holder before us has committed.
+# After so many responses the loop turns, so that the code of the callers runs while PostgreSQL executes the next batch.
+RESPONSES_PER_TURN = 16
+# One batch at a time in all processes; the number is arbitrary, and no other code locks it. The lock is a separate
+# statement, so that the statements after it see all commits of the previous holder.
 BEGIN_POSTING = "begin; select pg_advisory_xact_lock(7205759404)"
-# Waits until every batch that has chosen its moment is committed or given up. Who looks after that at a moment that was
-# over before will find it the same for ever: a batch that begins later chooses a later one.
-SETTLE_THE_PAST = "select pg_advisory_xact_lock_shared(7205759404)"
+# Waits until every batch that has set its time has ended. A later batch has a later time. So after this statement, no
+# commit can change the balance at a time before it.
+WAIT_FOR_OPEN_BATCHES = "select pg_advisory_xact_lock_shared(7205759404)"
 
-# Beside its bound, so that the last bucket is a full batch.
+# Defined here and not in `bank.telemetry.metrics`, since the last bucket depends on BATCH_MAX.
 BATCH_SIZE = Histogram(
     "bank_posting_batch_size",
     "Commands decided by one batch",
@@ -66,9 +66,9 @@ class _Waiting:
 
 
 class Ledger:
-    """Posts commands. `post` is called by use cases; `loop` writes batches, `run_once` one batch.
+    """The ledger. Use cases call `post`; `loop` writes batches, `run_once` one batch.
 
-    `write_through` is told the accounts that a batch has changed, after the commit and before the callers are answered.
+    `write_through` is called with the accounts that a batch has changed, after its commit and before its responses.
     """
 
     def __init__(self, database: Database, bus: Bus, clock: Clock, write_through: WriteThrough) -> None:
@@ -78,14 +78,14 @@ class Ledger:
         self._write_through = write_through
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(maxsize=QUEUE_MAX)
         self._has_commands = asyncio.Event()
-        self._telling = BackgroundTasks()
+        self._notifications = BackgroundTasks()
         self.loop = BackgroundLoop(name="ledger", run_once=self.run_once, interval_s=None, wake_up=self._has_commands)
 
     async def post(self, command: Command) -> Outcome:
         """Decide and write a command; return once it is durable.
 
-        Raises `Overloaded` (nothing was done), `Unavailable` (nothing was done), `OutcomeUnknown` (retry with the same
-        key to find out).
+        Raises `Overloaded` or `Unavailable` if nothing was done, and `OutcomeUnknown` if the caller has to retry with
+        the same key to get the outcome.
         """
         waiting = _Waiting(command, asyncio.get_running_loop().create_future())
         try:
@@ -96,7 +96,7 @@ class Ledger:
         return await waiting.outcome
 
     async def run_once(self) -> bool:
-        """Write what is waiting, up to `BATCH_MAX` decisions, as one batch; return whether more is waiting."""
+        """Write the waiting commands, about `BATCH_MAX` decisions, as one batch; return whether more are waiting."""
         batch: list[_Waiting] = []
         decisions = 0
         while decisions < BATCH_MAX and not self._queue.empty():
@@ -116,8 +116,8 @@ class Ledger:
         except BankError as error:
             _fail(batch, error)
         except Exception:
-            # A bug, in a decision or in a statement; what passes is a BankError by now. It has undone the batch, since
-            # nothing raises after the commit (see `_tell`), and it must not stop the loop that everybody waits for.
+            # A bug in a statement; transient errors are BankErrors. The batch was rolled back, since nothing raises
+            # after the commit (see `_notify`). The bug must not stop the loop, because all callers wait for it.
             logger.exception("batch_broken", commands=len(batch))
             await self._write_one_by_one(batch)
         finally:
@@ -125,7 +125,7 @@ class Ledger:
             metrics.POSTING_BATCH_SECONDS.observe(perf_counter() - started)
 
     async def _write_one_by_one(self, batch: Sequence[_Waiting]) -> None:
-        """Write each command of a broken batch as a batch of its own, so that only the command with the bug fails."""
+        """Write each command of a broken batch as a separate batch, so that only the command with the bug fails."""
         if len(batch) == 1:
             _fail(batch, BankError("Internal error"))
             return
@@ -133,10 +133,10 @@ class Ledger:
             await self._write_batch([waiting])
 
     async def close(self) -> None:
-        """Write what is queued and answer everybody, then stop."""
+        """Write the queued commands, and wait until all callers have their outcomes."""
         while not self._queue.empty():
             await self.run_once()
-        await self._telling.finish()
+        await self._notifications.finish()
 
     async def _write(self, commands: Sequence[Command], waiting: Sequence[_Waiting]) -> None:
         try:
@@ -144,29 +144,29 @@ class Ledger:
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != KEYS_ARE_UNIQUE:
                 raise
-            # A unit of work has used one of these keys since we looked; now it is there to be seen.
+            # A unit of work stored one of these keys after the look-up. The second look-up finds it.
             batch, outcomes, events = await self._commit(commands)
         committed_at = perf_counter()
         if self._queue.empty():
-            # Nobody waits for the next batch, so that the subscribers come first.
+            # No command waits for the next batch, so that the events are published first.
             self._publish(events, committed_at)
             events = ()
-        # The next batch need not wait until everybody knows of this one; its callers do (R11).
-        self._telling.start("tell_of_batch", self._tell(batch, waiting, outcomes, events, committed_at))
+        # The next batch need not wait for the notifications of this one, but its callers have to (R11).
+        self._notifications.start("notify_of_batch", self._notify(batch, waiting, outcomes, events, committed_at))
 
     def _publish(self, events: Iterable[RecordedEvent], committed_at: float) -> None:
-        """Hand events to the subscribers. A bug here is logged: the subscribers find the events in the log."""
+        """Publish events on the bus. After a bug here, which is logged, subscribers read the events from the log."""
         try:
             if recorded := list(events):
                 self._bus.publish(recorded, committed_at=committed_at)
         except Exception:
             logger.exception("events_not_published")
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def _commit(
         self, commands: Sequence[Command]
     ) -> tuple[Batch, list[Outcome | BankError], Iterable[RecordedEvent]]:
-        """Decide and write; return the batch, its outcomes and its events as the log has them."""
+        """Decide and write; return the batch, its outcomes, and its events with their positions."""
         async with self._database.transaction(BEGIN_POSTING) as connection:
             batch = await self._load(connection, commands)
             outcomes = [batch.decide(command) for command in commands]
@@ -179,7 +179,7 @@ class Ledger:
         new = [command for command in commands if (command.caller_id, command.key) not in known]
         account_ids = {id_ for command in commands for id_ in command.account_ids}
         accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(account_ids))}
-        # Processes may disagree on the time; an account's entries are in the order of theirs all the same.
+        # The clocks of processes may differ, but the entries of an account have to be in the order of their times.
         now = max([self._clock.now(), *(account.updated_at for account in accounts.values() if account.updated_at)])
         return Batch(
             accounts,
@@ -187,11 +187,11 @@ class Ledger:
             now,
             originals=await _originals(connection, [id_ for command in new for id_ in command.original_ids]),
             holds=await _holds(connection, [id_ for command in new for id_ in command.hold_ids]),
-            # Most commands make one transaction; lists and fees make more.
+            # Most commands have one transaction; those with lists or fees have more.
             ids=chain(uuid7s(len(commands)), iter(uuid7, None)),
         )
 
-    async def _tell(
+    async def _notify(
         self,
         batch: Batch,
         waiting: Sequence[_Waiting],
@@ -199,20 +199,20 @@ class Ledger:
         events: Iterable[RecordedEvent],
         committed_at: float,
     ) -> None:
-        """Tell the subscribers of `events`, the cache and then the callers of what has been committed."""
+        """Publish `events`, write the accounts to the cache, and then set the outcomes of the callers."""
         for command, error in batch.broken:
             request = command.context.correlation_id if command.context else None
             logger.error("decision_broken", operation=command.operation, correlation_id=request, exc_info=error)
         try:
             if events:
-                await asyncio.sleep(0)  # lets the database begin with the next batch
+                await asyncio.sleep(0)  # lets the next batch send its first statement
                 self._publish(events, committed_at)
-            if shown := batch.accounts_to_cache:
-                await self._write_through(shown)
+            if accounts := batch.accounts_to_cache:
+                await self._write_through(accounts)
         except BankError as error:
-            # It is written; and somebody may still be shown what was before, so that nobody is told that it is.
+            # The batch is committed, but other workers may still serve older balances. So the callers get the error.
             _fail(waiting, error)
-        except Exception:  # it is committed, and the callers are told so
+        except Exception:  # a bug: the batch is committed, so that the callers get their outcomes
             logger.exception("write_through_broken")
         finally:
             for number, (one, outcome) in enumerate(zip(waiting, outcomes, strict=True), start=1):
@@ -220,7 +220,7 @@ class Ledger:
                     _fail([one], outcome)
                 elif not one.outcome.done():
                     one.outcome.set_result(outcome)
-                if number % ANSWERS_AT_ONCE == 0:
+                if number % RESPONSES_PER_TURN == 0:
                     await asyncio.sleep(0)
 
 
@@ -239,5 +239,5 @@ async def _holds(connection: Any, ids: list[UUID]) -> dict[UUID, Hold]:
 def _fail(batch: Sequence[_Waiting], error: BankError) -> None:
     for waiting in batch:
         if not waiting.outcome.done():
-            # A fresh instance for each caller: a shared one would collect their tracebacks.
+            # A new instance for each caller, because a shared one would collect the tracebacks of all.
             waiting.outcome.set_exception(type(error)(error.message))

@@ -1,4 +1,4 @@
-"""Decided postings and holds as rows and as events, which must say the same."""
+"""Decided postings and holds, and their events, which have to match the rows that `write_batch` makes."""
 
 from typing import Any
 from uuid import UUID
@@ -11,14 +11,14 @@ from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, Hold
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.ledger.model import Account, Hold, Posting
 
-# Initiated, two balances, completed: `write_batch` makes the rows of these in the same order.
-EVENTS_A_POSTING = 4
+# Initiated, two balances, completed: `write_batch` makes their rows in the same order.
+EVENTS_PER_POSTING = 4
 
 
 class Posted(msgspec.Struct):
-    """A posting that was decided: how both accounts stand after it, and whose doing it was.
+    """A decided posting, with both accounts after it and its caller.
 
-    `key_digest` is filled in for the first posting of a command with a key, once its outcome is known.
+    `key_digest` is set for the first posting of a command with a key, as soon as its outcome is known.
     """
 
     transaction_id: UUID
@@ -34,15 +34,15 @@ class Posted(msgspec.Struct):
 
     @property
     def first_metadata(self) -> EventMetadata:
-        """The metadata of the first event, which vouches for the key as well."""
+        """The metadata of the first event, which has the digest of the key's row."""
         if self.key_digest is None:
             return self.metadata
         return msgspec.structs.replace(self.metadata, key_digest=self.key_digest)
 
     def events(self) -> tuple[DomainEvent, ...]:
-        """Return what is now true, in the order of the log."""
+        """Return the events of the posting, in the order of the log."""
         posting = self.posting
-        about: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "transaction_id": self.transaction_id,
             "kind": posting.kind,
             "amount_minor": posting.amount_minor,
@@ -55,10 +55,10 @@ class Posted(msgspec.Struct):
             "description_digest": self.description_digest,
         }
         return (
-            TransactionInitiatedEvent(**about),
+            TransactionInitiatedEvent(**fields),
             self._balance_updated(self.debit, -posting.amount_minor),
             self._balance_updated(self.credit, posting.amount_minor),
-            TransactionCompletedEvent(**about),
+            TransactionCompletedEvent(**fields),
         )
 
     def _balance_updated(self, account: Account, change_minor: int) -> BalanceUpdatedEvent:
@@ -74,25 +74,25 @@ class Posted(msgspec.Struct):
 
 
 def hold_event(hold: Hold, initiated_by: UUID | None, description_digest: str | None = None) -> DomainEvent:
-    """Return what is now true of a hold: it was made, with a description perhaps, or has ended in one of three ways."""
-    about: dict[str, Any] = {"hold_id": hold.id, "account_id": hold.account_id, "currency": hold.currency}
+    """Return the event of a hold's new status: authorized, captured, released or expired."""
+    fields: dict[str, Any] = {"hold_id": hold.id, "account_id": hold.account_id, "currency": hold.currency}
     if hold.status == "EXPIRED":
-        return HoldExpiredEvent(**about, amount_minor=hold.amount_minor)
-    assert initiated_by is not None, "only the end of its time happens to a hold by itself"
-    about["initiated_by"] = initiated_by
+        return HoldExpiredEvent(**fields, amount_minor=hold.amount_minor)
+    assert initiated_by is not None, "only the expiry of a hold has no caller"
+    fields["initiated_by"] = initiated_by
     if hold.status == "AUTHORIZED":
         return HoldAuthorizedEvent(
-            **about,
+            **fields,
             to_account_id=hold.to_account_id,
             amount_minor=hold.amount_minor,
             expires_at=hold.expires_at,
             description_digest=description_digest,
         )
     if hold.status == "RELEASED":
-        return HoldReleasedEvent(**about, amount_minor=hold.amount_minor)
+        return HoldReleasedEvent(**fields, amount_minor=hold.amount_minor)
     assert hold.transaction_id is not None
     return HoldCapturedEvent(
-        **about,
+        **fields,
         transaction_id=hold.transaction_id,
         captured_minor=hold.captured_minor,
         released_minor=hold.amount_minor - hold.captured_minor,

@@ -1,11 +1,11 @@
 -- name: lock_accounts(ids)
--- In id order, so that two that lock the same accounts wait for each other instead of dying together.
+-- In id order, so that two transactions that lock the same accounts wait for each other and do not deadlock.
 select id, user_id, kind, number, currency, status, balance_minor, version, created_at,
     held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at
 from accounts where id = any(:ids::uuid[]) order by id for no key update;
 
 -- name: find_originals(ids)
--- Only the batch writes transactions, and there is one batch at a time: what is read here stays true until it commits.
+-- Only a batch writes transactions, and batches run one at a time, so that these rows cannot change before its commit.
 select o.id, o.kind, o.debit_account_id, o.credit_account_id, o.amount_minor, o.currency, (
     select coalesce(sum(r.amount_minor), 0)::bigint from transactions r where r.related_id = o.id and r.kind = 'REVERSAL'
 ) from transactions o where o.id = any(:ids::uuid[]);
@@ -26,9 +26,9 @@ on conflict (id) do update set status = excluded.status, captured_minor = exclud
     transaction_id = excluded.transaction_id, ended_at = excluded.ended_at;
 
 -- name: write_batch(now, transaction_ids, kinds, amounts, currencies, debit_ids, debit_versions, debit_balances, credit_ids, credit_versions, credit_balances, descriptions, initiators, related_ids, hold_ids, metadata, salts, description_digests, key_digests, event_ids, account_ids, balances, versions, helds, revisions, spents, spent_days, callers, keys, operations, digests, outcomes, key_transactions, key_salts)$
--- Everything that a batch decided, in one statement: one round trip, one plan, and the head of the log locked last.
--- One row a posting comes in; its two entries and four events are made here, which halves the work in Python (measured).
--- Only the events' ids come from outside: uuidv7() asks the system for randomness each time, 3 µs an event (measured).
+-- All decisions of a batch in one statement: one round trip and one plan, and the head of the log is locked last.
+-- The input has one row for each posting. Its two entries and four events are made here, which halves the work in Python
+-- (measured). The ids of events are parameters, because uuidv7() reads randomness for each id: 3 µs an event (measured).
 with posted as (
     select * from unnest(:transaction_ids::uuid[], :kinds::text[], :amounts::bigint[], :currencies::text[],
         :debit_ids::uuid[], :debit_versions::bigint[], :debit_balances::bigint[],
@@ -67,8 +67,8 @@ with posted as (
         (caller_id, key, operation, request_digest, outcome, transaction_id, salt, created_at)
     select k.*, :now from unnest(:callers::uuid[], :keys::text[], :operations::text[], :digests::bytea[],
         :outcomes::json[], :key_transactions::uuid[], :key_salts::bytea[]) as k
-), told as materialized (
-    -- Twice told, once made.
+), transaction_data as materialized (
+    -- The data of two events, built once.
     select p.place, p.id, p.initiated_by, p.metadata, p.key_digest, jsonb_build_object(
         'transaction_id', p.id, 'kind', p.kind, 'amount_minor', p.amount_minor, 'currency', p.currency,
         'debit_account_id', p.debit_id, 'credit_account_id', p.credit_id, 'initiated_by', p.initiated_by,
@@ -79,7 +79,7 @@ with posted as (
            t.event_data, 2 as event_version, t.initiated_by,
            case when e.nth = 1 and t.key_digest is not null then
                t.metadata || jsonb_build_object('key_digest', t.key_digest) else t.metadata end as metadata
-    from told t
+    from transaction_data t
     cross join (values (1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')) as e (nth, event_type)
     union all
     select place, nth, 'BalanceUpdatedEvent', account_id, 'Account',

@@ -1,4 +1,4 @@
-"""Refusal of a request that is invalid in itself: its key stays unused, nothing changes, and it is audited (S6)."""
+"""Refusal of a request with invalid input: it is audited (S6), its key stays unused, and nothing else changes."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +12,7 @@ from bank.telemetry.context import current_context
 
 @dataclass(frozen=True, slots=True)
 class InvalidRequest:
-    """A request for `operation` that is about to be refused; `account_ids` are the accounts that it names."""
+    """A request with invalid input for `operation`; `account_ids` are its accounts, for the audit."""
 
     ledger: Ledger
     operation: str
@@ -20,7 +20,7 @@ class InvalidRequest:
     account_ids: tuple[UUID, ...]
 
     async def refuse(self, refusal: Refusal) -> Outcome:
-        """Record the refusal in the audit trail and return it. Raises what `Ledger.post` raises."""
+        """Record the refusal in the audit trail and return it. Raises the errors of `Ledger.post`."""
         return await self.ledger.post(
             Command(
                 caller_id=self.caller_id,

@@ -1,4 +1,4 @@
-"""The bank's terms: what it charges, and how much may leave an account."""
+"""The bank's terms: its fees, and the default limits of accounts."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from bank.settings import Settings
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """Fees and limits in minor units; the limits are for accounts that have none of their own."""
+    """Fees and limits in minor units. The limits are for accounts without their own."""
 
     transfer_limit_minor: int
     daily_limit_minor: int
@@ -19,7 +19,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def terms_of(settings: Settings) -> Terms:
-    """Return the terms that were set."""
+    """Return the terms of the settings."""
     return Terms(
         transfer_limit_minor=parse_amount(f"{settings.transfer_limit:.2f}", "BRL"),
         daily_limit_minor=parse_amount(f"{settings.daily_limit:.2f}", "BRL"),

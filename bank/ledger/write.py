@@ -1,4 +1,4 @@
-"""Write what a batch has decided, within its transaction: one statement, and one more for holds and for refusals."""
+"""Writing of a decided batch in its transaction: one statement, one more for holds, and one more for other events."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -11,7 +11,7 @@ from bank.events.event import RecordedEvent
 from bank.events.log import append
 from bank.identifiers import uuid7s
 from bank.ledger.batch import Batch
-from bank.ledger.posted import EVENTS_A_POSTING
+from bank.ledger.posted import EVENTS_PER_POSTING
 
 queries = load_statements(__file__)
 
@@ -33,18 +33,18 @@ def _transpose(names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> dict[str,
 
 
 async def write(connection: Any, batch: Batch) -> Iterator[RecordedEvent]:
-    """Write everything and return its events as the log has them. From here to the commit the log's head is locked.
+    """Write a batch and return its events with their positions. The log's head stays locked until the commit.
 
-    The events are made when they are asked for: after the commit, where others wait while the database works for them.
+    The events are created lazily, after the commit: before it, other transactions would wait for the lock meanwhile.
     """
     if batch.holds:
         await queries.write_holds(connection, **hold_columns(batch))
     head = int(await queries.write_batch(connection, **columns(batch)))
-    told: list[RecordedEvent] = []
-    if batch.told:
-        events, metadata = zip(*batch.told, strict=True)
-        told = await append(connection, events, now=batch.now, metadata=metadata)
-    return chain(_recorded(batch, head), told)
+    others: list[RecordedEvent] = []
+    if batch.other_events:
+        events, metadata = zip(*batch.other_events, strict=True)
+        others = await append(connection, events, now=batch.now, metadata=metadata)
+    return chain(_recorded(batch, head), others)
 
 
 def columns(batch: Batch) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def columns(batch: Batch) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "now": batch.now,
-        "event_ids": uuid7s(EVENTS_A_POSTING * len(batch.posted)),
+        "event_ids": uuid7s(EVENTS_PER_POSTING * len(batch.posted)),
         **_transpose(_POSTED_COLUMNS, rows),
         **_transpose(_ACCOUNT_COLUMNS, accounts),
         **_transpose(_KEY_COLUMNS, batch.keys),
@@ -81,8 +81,8 @@ def hold_columns(batch: Batch) -> dict[str, Any]:
 
 
 def _recorded(batch: Batch, head: int) -> Iterator[RecordedEvent]:
-    """Make the events of the batch's postings as the log has them, given the head's position after them."""
-    position = head - EVENTS_A_POSTING * len(batch.posted)
+    """Yield the events of the batch's postings with their positions; `head` is the position of the last one."""
+    position = head - EVENTS_PER_POSTING * len(batch.posted)
     for posted in batch.posted:
         metadata = posted.first_metadata
         for event in posted.events():

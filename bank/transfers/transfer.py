@@ -103,7 +103,7 @@ def decide_transfer(command: SubmitTransfer, amount_minor: int, terms: Terms) ->
             amount_minor=amount_minor,
             currency=command.currency,
             description=command.description,
-            counts=True,
+            counts_against_limit=True,
         )
         if not terms.transfer_fee_minor:
             return posting

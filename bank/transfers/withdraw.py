@@ -79,7 +79,7 @@ def decide_withdrawal(command: SubmitWithdrawal, amount_minor: int, terms: Terms
             amount_minor=amount_minor,
             currency=command.currency,
             description=command.description,
-            counts=True,
+            counts_against_limit=True,
             debit_field="accountNumber",
         )
         if not terms.withdrawal_fee_minor:

@@ -17,10 +17,10 @@ NEXT = """
 HEAD = "select coalesce(max(position), 0) from event_store"
 
 
-async def _read(connection: Any, *, after: int, most: int, only: Any = None) -> EventRange:
+async def _read(connection: Any, *, after: int, max_events: int, only: Any = None) -> EventRange:
     head = await connection.fetchval(HEAD)
-    rows = await connection.fetch(NEXT, after, most)
-    to = head if len(rows) < most else max(row["position"] for row in rows)
+    rows = await connection.fetch(NEXT, after, max_events)
+    to = head if len(rows) < max_events else max(row["position"] for row in rows)
     wanted = [row for row in rows if only is None or row["event_type"] in only]
     return EventRange(after, max(after, to), [recorded_event(row) for row in wanted])
 

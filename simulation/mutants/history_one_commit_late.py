@@ -9,8 +9,8 @@ from simulation.mutants.mutant import Mutant, patch
 def plant() -> None:
     """Let the resolver read pages from the entry before the newest one on."""
 
-    async def _history_page(snapshot: Any, account_id: Any, *, before: int, most: int, after: int = 0) -> Any:
-        return await right(snapshot, account_id, before=before - 1, most=most, after=after)
+    async def _history_page(snapshot: Any, account_id: Any, *, before: int, max_rows: int, after: int = 0) -> Any:
+        return await right(snapshot, account_id, before=before - 1, max_rows=max_rows, after=after)
 
     right = patch(accounts, "history_page", _history_page)
 

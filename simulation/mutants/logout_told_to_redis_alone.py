@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bank.cache.notices import InvalidationBroadcast
+
 from bank.cache.values import Tag, ValueCache
 from bank.identity import sessions
 from simulation.mutants.mutant import Mutant, patch, reached

@@ -9,12 +9,12 @@ from simulation.mutants.mutant import Mutant, patch, reached
 def plant() -> None:
     """Let a renewed lease change nothing."""
 
-    def _begin(delivery: Any, position: int, *, moved_to: int | None = None) -> None:
+    def lease_acquired(delivery: Any, position: int, *, moved_to: int | None = None) -> None:
         if delivery.position is not None and moved_to is not None and position < moved_to:
             reached()
         right(delivery, position)
 
-    right = patch(Delivery, "begin", _begin, noted=False)
+    right = patch(Delivery, "lease_acquired", lease_acquired, noted=False)
 
 
 MUTANT = Mutant(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from bank.events import work
+from bank.events import unit_of_work
 from bank.events.event import DomainEvent, EventMetadata, RecordedEvent
 from bank.events.log import append
 from simulation.mutants.mutant import Mutant, patch
@@ -18,7 +18,7 @@ async def _append(
 
 def plant() -> None:
     """Let units of work append this way."""
-    patch(work, "append", _append)
+    patch(unit_of_work, "append", _append)
 
 
 MUTANT = Mutant(

@@ -19,7 +19,7 @@ from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.types.accounts import BalanceUpdatedEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from tests.acceptance.test_serve import ENVIRONMENT, _environment, serving
 from tests.integration.events import balance_updated, one_of_each
@@ -77,7 +77,7 @@ class Stand:
         async def run() -> None:
             database = Database(self.database_url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
             await database.open()
-            async with Work(database, Bus(), SystemClock()).begin() as uow:
+            async with UnitOfWorkFactory(database, Bus(), SystemClock()).begin() as uow:
                 for event in events:
                     uow.emit(event)
             await database.close()

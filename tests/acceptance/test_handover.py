@@ -14,7 +14,7 @@ from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.types.users import UserRegisteredEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 
@@ -29,7 +29,7 @@ async def _owners(connection: asyncpg.Connection) -> set[UUID]:
 async def _append(database_url: str) -> None:
     database = Database(database_url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
     await database.open()
-    async with Work(database, Bus(), SystemClock()).begin() as uow:
+    async with UnitOfWorkFactory(database, Bus(), SystemClock()).begin() as uow:
         uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))
     await database.close()
 

@@ -115,7 +115,7 @@ class RunningBank:
         """Return an operator, logged in."""
         email = f"operator{next(_numbers)}@example.com"
         await self.client.person(email=email)
-        await change_role(self.bank.work, email=email, role="OPERATOR")
+        await change_role(self.bank.uow_factory, email=email, role="OPERATOR")
         return await self.client.login(email)
 
     async def believing(self, *, within_s: float = 10.0) -> None:

@@ -21,5 +21,5 @@ async def open_cache(redis_url: str, *, timeout_ms: int = 500) -> AsyncIterator[
     try:
         yield server
     finally:
-        await server.forget(epoch)
+        await server.delete_functions(epoch)
         await server.close()

@@ -30,7 +30,7 @@ class Everything:
         if self._rounds == 1:
             self._person, self._staff = await self._bank.client.person(email=self._email), await self._bank.staff()
             await self._bank.client.person(email="admin@example.com")
-            await change_role(self._bank.bank.work, email="admin@example.com", role="ADMIN")
+            await change_role(self._bank.bank.uow_factory, email="admin@example.com", role="ADMIN")
             self._admin = await self._bank.client.login("admin@example.com")
             self._first = await self._person.account("first")
             await self._staff.deposit(self._first["number"], "1000.00", "prepared")

@@ -18,7 +18,7 @@ from bank.events.dispatch import Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.leases import Leases, LogListener
 from bank.events.types.users import UserRegisteredEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 
 
@@ -29,9 +29,9 @@ class Log:
         self.database = database
         self.url = url
         self.bus = Bus()
-        self.work = Work(database, self.bus, SystemClock())
+        self.work = UnitOfWorkFactory(database, self.bus, SystemClock())
 
-    async def append(self, count: int = 1, *, work: Work | None = None) -> None:
+    async def append(self, count: int = 1, *, work: UnitOfWorkFactory | None = None) -> None:
         for _ in range(count):
             async with (work or self.work).begin() as uow:
                 uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))

@@ -13,7 +13,7 @@ from bank.accounts.open import ACCOUNTS_PER_USER_MAX, OpenAccountResult, open_ac
 from bank.cache.values import CacheTag
 from bank.clock import SystemClock
 from bank.events.event import DomainEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.ledger.model import Account
 from bank.refusal import Refusal
 from tests.integration.books import Books
@@ -35,7 +35,7 @@ class Counter:
         self.recorded.append(event)
 
     async def open(self, key: str = "k", currency: str = "BRL", user_id: UUID | None = None) -> OpenAccountResult:
-        work = Work(self.books.database, self.books.bus, SystemClock())
+        work = UnitOfWorkFactory(self.books.database, self.books.bus, SystemClock())
         user_id = user_id or self.books.owner_id
         return await open_account(work, self, self, user_id=user_id, key=key, currency=currency)  # type: ignore[arg-type]  # alike
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from bank.accounts.state import AccountStates
 from bank.clock import SystemClock
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.ledger.model import Account
 from bank.refusal import Refusal
 from tests.integration.books import Books
@@ -33,7 +33,7 @@ class States(AccountStates):
     """The changes of accounts, and what they tell the log and the cache."""
 
     def __init__(self, books: Books, cache: Kept) -> None:
-        super().__init__(Work(books.database, books.bus, SystemClock()), cache)  # type: ignore[arg-type]  # a cache alike
+        super().__init__(UnitOfWorkFactory(books.database, books.bus, SystemClock()), cache)  # type: ignore[arg-type]  # a cache alike
         self._books = books
         self._begun_at: int | None = None
         self.cache = cache

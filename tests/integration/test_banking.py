@@ -151,7 +151,7 @@ async def test_what_the_log_holds_is_what_was_published(running_bank: RunningBan
     inbox = running_bank.bank.bus.subscribe("test")
     inbox.open()
     await _funded(running_bank)
-    published = [event for event, _ in inbox.take(after=0, most=100)]
+    published = [event for event, _ in inbox.take(after=0, max_events=100)]
     async with running_bank.bank.database.connection() as connection:
         stored = await connection.fetch("select position, event_type, event_data, metadata from event_store order by 1")
     assert len(published) == len(stored)

@@ -283,6 +283,6 @@ async def test_an_account_whose_opening_crashed_before_the_cache_was_told_is_sho
     bank = running_bank.bank
     user_id = UUID((await person.run("Me")).data["me"]["id"])
     cache = cast("ValueCache", Crashed())
-    await open_account(bank.work, bank.recorder, cache, user_id=user_id, key="c", currency="BRL")
+    await open_account(bank.uow_factory, bank.recorder, cache, user_id=user_id, key="c", currency="BRL")
     await running_bank.caught_up()
     assert len((await person.run("Me")).data["me"]["accounts"]) == 3

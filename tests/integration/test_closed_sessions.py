@@ -77,9 +77,9 @@ async def test_another_role_closes_the_sessions_that_had_the_old_one(running_ban
     email = (await operator.run("Me")).data["me"]["email"]
     person = await running_bank.client.person()
     assert all(await _is_open(operator, person))
-    await change_role(running_bank.bank.work, email=email, role="OPERATOR")
+    await change_role(running_bank.bank.uow_factory, email=email, role="OPERATOR")
     assert all(await _is_open(operator, person)), "the same role changes nothing"
-    await change_role(running_bank.bank.work, email=email, role=role)
+    await change_role(running_bank.bank.uow_factory, email=email, role=role)
     async with asyncio.timeout(5):
         while (await operator.run("Me")).status == 200:  # a notification is on its way for a moment
             await asyncio.sleep(0.001)

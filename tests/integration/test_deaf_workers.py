@@ -118,7 +118,7 @@ async def test_no_answer_is_old_while_a_worker_does_not_find_out_that_it_is_deaf
     pair: Twins, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What would end the connection, and with it the trust, waits for longer than this test.
-    monkeypatch.setattr("bank.events.leases.BEAT_WITHIN_S", 2 * PATIENCE_S)
+    monkeypatch.setattr("bank.events.leases.BEAT_TIMEOUT_S", 2 * PATIENCE_S)
     before = set(await listeners(database_url))
     await end_listeners(database_url)
     async with asyncio.timeout(PATIENCE_S):

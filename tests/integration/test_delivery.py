@@ -20,7 +20,7 @@ from bank.events.dispatch import LostLease, RetryLater, Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.log import EventRange, read
 from bank.events.types.users import UserRegisteredEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from tests.integration.log import Log, write_effect
 
@@ -125,7 +125,7 @@ async def test_a_poison_event_is_put_aside_with_its_error_and_stops_nothing(
 async def test_two_processes_deliver_each_event_once(log: Log) -> None:
     subscriber = Subscriber("s", write_effect)
     other_bus = Bus()
-    other_work = Work(log.database, other_bus, SystemClock())
+    other_work = UnitOfWorkFactory(log.database, other_bus, SystemClock())
     async with log.process(subscriber), log.process(subscriber, bus=other_bus):
         await asyncio.gather(*[log.append(5) for _ in range(4)], *[log.append(5, work=other_work) for _ in range(4)])
 
@@ -205,7 +205,7 @@ async def test_what_is_in_memory_is_not_read_from_the_log_and_where_there_is_not
 async def test_a_full_inbox_falls_back_to_the_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus_module, "INBOX_MAX", 3)
     log.bus = Bus()
-    log.work = Work(log.database, log.bus, SystemClock())
+    log.work = UnitOfWorkFactory(log.database, log.bus, SystemClock())
     process = log.process(Subscriber("s", write_effect))
     await process.leases.register()
     await process.leases.run_once()
@@ -232,7 +232,7 @@ async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_invers
 
     async def follow(connection: asyncpg.Connection) -> None:
         while len(seen) < total:
-            event_range = await read(connection, after=seen[-1] if seen else 0, most=7)
+            event_range = await read(connection, after=seen[-1] if seen else 0, max_events=7)
             seen.extend(event.position for event in event_range.events)
 
     follower = await asyncpg.connect(log.url)

@@ -186,7 +186,7 @@ async def test_a_lease_lost_between_commit_and_its_news_can_be_obtained_again(lo
     process = await served(log)
     delivery = process.deliveries[0]
     await log.append(1)
-    delivery.end()
+    delivery.lease_lost()
     delivery._moved(EventRange(0, 1, ()))
     assert delivery.position is None
     await process.leases.run_once()

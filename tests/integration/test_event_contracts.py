@@ -101,14 +101,14 @@ async def test_every_stored_event_is_valid(running_bank: RunningBank) -> None:
     first, second = await person.account("a"), await person.account("b")
     await (await running_bank.staff()).deposit(first["number"], "10.00", "d")
     await person.transfer(first["id"], second["number"], "1.00", "t")
-    async with running_bank.bank.work.begin() as uow:
+    async with running_bank.bank.uow_factory.begin() as uow:
         for event in one_of_each():
             uow.emit(event)
     async with running_bank.bank.database.connection() as connection:
         stored = await connection.fetch(
             "select event_type, event_version, event_data from event_store order by position"
         )
-        known = (await read(connection, after=0, most=1_000)).events
+        known = (await read(connection, after=0, max_events=1_000)).events
     assert {row["event_type"] for row in stored} == set(EVENT_TYPES)
     for row in stored:
         assert row["event_version"] == EVENT_TYPES[row["event_type"]].event_version
@@ -131,7 +131,7 @@ async def test_a_stored_event_of_an_old_version_reaches_every_reader_as_the_newe
         )  # fmt: skip
     await running_bank.caught_up()
     async with running_bank.bank.database.connection() as connection:
-        [recorded] = (await read(connection, after=position - 1, most=1)).events
+        [recorded] = (await read(connection, after=position - 1, max_events=1)).events
         audited = await connection.fetchval("select new_values from audit_logs where event_position = $1", position)
     assert recorded.event == decode_event("TransactionCompletedEvent", 1, old)
     assert json.loads(audited)["related_transaction_id"] is None

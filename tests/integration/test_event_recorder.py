@@ -13,7 +13,7 @@ from bank.events import recorder as witness_module
 from bank.events.bus import Bus
 from bank.events.recorder import EventRecorder
 from bank.events.types.sessions import UserLoggedOutEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context
 
@@ -28,7 +28,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def recorder(database: Database) -> EventRecorder:
-    return EventRecorder(Work(database, Bus(), SystemClock()))
+    return EventRecorder(UnitOfWorkFactory(database, Bus(), SystemClock()))
 
 
 def _event() -> UserLoggedOutEvent:

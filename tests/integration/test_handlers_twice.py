@@ -44,7 +44,7 @@ async def test_delivering_everything_twice_changes_nothing(running_bank: Running
     await (await running_bank.staff()).deposit(first["number"], "10.00", "d")
     for key in ("t", "u", "v"):
         await person.transfer(first["id"], second["number"], "1.00", key)
-    async with bank.work.begin() as uow:
+    async with bank.uow_factory.begin() as uow:
         for event in one_of_each():
             uow.emit(event)
     await running_bank.caught_up()

@@ -184,7 +184,7 @@ async def test_keys_of_accounts_opened_before_the_migration_still_replay(postgre
     async with serving(settings_for(postgres_url, redis_url)) as running:
         bank = running.bank
         again = await opening.open_account(
-            bank.work, bank.recorder, bank.values, user_id=OWNER, key="old", currency="BRL"
+            bank.uow_factory, bank.recorder, bank.values, user_id=OWNER, key="old", currency="BRL"
         )
     assert again.replayed
     assert not isinstance(again.result, Refusal)

@@ -60,7 +60,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a pass over a small table one of many steps."""
-    monkeypatch.setattr(retention, "STRETCH_PAGES", 2)
+    monkeypatch.setattr(retention, "CHUNK_PAGES", 2)
     monkeypatch.setattr(retention, "PAUSE_S", 0)
 
 
@@ -168,7 +168,7 @@ async def test_a_step_reads_its_stretch_of_the_table_only(database: Database) ->
     await insert_keys(database, clock, days=0, number=20_000)
     async with database.connection() as connection:
         plan = await connection.fetch(
-            f"explain {retention.queries.forget_keys.sql}", (0, 0), (retention.STRETCH_PAGES, 0), clock.now()
+            f"explain {retention.queries.forget_keys.sql}", (0, 0), (retention.CHUNK_PAGES, 0), clock.now()
         )
     text = "\n".join(row[0] for row in plan)
     assert "Tid Range Scan on idempotency_keys" in text

@@ -47,7 +47,7 @@ async def test_a_transfer_writes_initiated_then_balances_then_completed_at_dense
     inbox = books.bus.subscribe("test")
     inbox.open()
     await books.transfer(ana, bia, "1.00", key="t1")
-    published = [event for event, _ in inbox.take(after=4, most=10)]
+    published = [event for event, _ in inbox.take(after=4, max_events=10)]
     stored = await books.connection.fetch("select position, event_type from event_store where position > 4 order by 1")
     names = [
         "TransactionInitiatedEvent",
@@ -67,7 +67,7 @@ async def test_what_is_posted_while_other_batches_wait_is_published_all_and_in_o
     inbox = books.bus.subscribe("test")
     inbox.open()
     await asyncio.gather(*[books.transfer(ana, bia, "1.00", key=f"t{number}") for number in range(20)])
-    published = [(event.position, event.event_type) for event, _ in inbox.take(after=4, most=100)]
+    published = [(event.position, event.event_type) for event, _ in inbox.take(after=4, max_events=100)]
     stored = await books.connection.fetch("select position, event_type from event_store where position > 4 order by 1")
     assert published == [tuple(row) for row in stored]
     assert len(published) == 80

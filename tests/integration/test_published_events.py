@@ -24,9 +24,9 @@ async def test_every_event_on_the_bus_is_to_the_letter_the_event_in_the_log(data
         payer = await payer_at(running)
         await payer.pay("described", "1.00", description="rent")
         await payer.client.run("AuthorizeHold", input=payer.input("held", "1.00", description="hotel"))
-        published = [event for event, _ in inbox.take(after=0, most=EVENTS_MAX)]
+        published = [event for event, _ in inbox.take(after=0, max_events=EVENTS_MAX)]
         async with bank.database.connection() as connection:
-            stored = (await read(connection, after=0, most=EVENTS_MAX)).events
+            stored = (await read(connection, after=0, max_events=EVENTS_MAX)).events
     assert [event.position for event in published] == list(range(1, len(stored) + 1))
     assert published == list(stored)
     kinds = {event.event.kind for event in stored if isinstance(event.event, TransactionCompletedEvent)}

@@ -12,7 +12,7 @@ from bank.database.pool import Database
 from bank.events.bus import Bus
 from bank.events.event import DomainEvent
 from bank.events.leases import CHANNEL as LOG_CHANNEL
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.identity.passwords import Passwords
 from bank.identity.profile import User
@@ -29,7 +29,7 @@ GOOD = {"email": "ana@example.com", "full_name": "Ana Lima", "cpf": "52998224725
 class Desk:
     """Where people become users."""
 
-    work: Work
+    work: UnitOfWorkFactory
     connection: Any
     clock: SetClock
     passwords: Passwords = field(default_factory=Passwords)
@@ -54,7 +54,7 @@ async def desk(database_url: str) -> AsyncIterator[Desk]:
     await database.open()
     async with connected(database_url) as connection:
         clock = SetClock()
-        desk = Desk(Work(database, Bus(), clock), connection, clock)
+        desk = Desk(UnitOfWorkFactory(database, Bus(), clock), connection, clock)
         await connection.add_listener(LOG_CHANNEL, lambda *_notice: desk.heard.append("log"))
         yield desk
     await database.close()

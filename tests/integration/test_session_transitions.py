@@ -17,7 +17,7 @@ from bank.database.pool import Database
 from bank.errors import Unauthenticated
 from bank.events.bus import Bus
 from bank.events.event import DomainEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
@@ -118,10 +118,10 @@ async def _open_desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
     database = Database(database_url, pool_size=2, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
     await database.open()
     settings, clock, marks, recorder = settings_for(database_url, redis_url), SetClock(), Marks(), EventRecorder()
-    work, passwords = Work(database, Bus(), clock), Passwords()
+    work, passwords = UnitOfWorkFactory(database, Bus(), clock), Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
     sessions = Sessions(
-        work=work, database=database, recorder=recorder, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # alike
+        uow_factory=work, database=database, recorder=recorder, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # alike
         clock=clock, settings=settings,
     )  # fmt: skip
     command = Register(email=EMAIL, full_name="Ana Lima", cpf="52998224725", password=PASSWORD)

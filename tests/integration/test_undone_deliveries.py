@@ -97,7 +97,7 @@ async def test_a_position_that_moves_while_the_lease_is_renewed_is_not_taken_for
     known = delivery.position
     assert await delivery.run_once()
     # What the database said just before this delivery moved.
-    delivery.begin(0, moved_to=known)
+    delivery.lease_acquired(0, moved_to=known)
     assert delivery.position == 3
 
 

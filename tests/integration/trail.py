@@ -14,7 +14,7 @@ from bank.events.bus import Bus
 from bank.events.log import read
 from bank.events.types.accounts import AccountFrozenEvent
 from bank.events.types.users import UserRegisteredEvent
-from bank.events.work import Work
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context
 
@@ -27,7 +27,7 @@ class Trail:
     """A log with its audit trail, and a connection that may do anything."""
 
     database: Database
-    work: Work
+    work: UnitOfWorkFactory
     connection: Any
 
     async def tell(self, count: int) -> None:
@@ -42,7 +42,7 @@ class Trail:
 
     async def record(self, *, after: int = 0, until: int = 1_000) -> None:
         """Let the audit handler handle these positions of the log, as its delivery does."""
-        events = (await read(self.connection, after=after, most=until - after)).events
+        events = (await read(self.connection, after=after, max_events=until - after)).events
         async with self.connection.transaction():
             await record_events(self.connection, events)
             await self.connection.execute(
@@ -90,7 +90,7 @@ async def open_trail(database_url: str) -> AsyncIterator[Trail]:
     await database.open()
     connection = await asyncpg.connect(database_url)
     try:
-        yield Trail(database, Work(database, Bus(), SystemClock()), connection)
+        yield Trail(database, UnitOfWorkFactory(database, Bus(), SystemClock()), connection)
     finally:
         await connection.close()
         await database.close()

@@ -58,7 +58,7 @@ async def _come_and_go(bank: RunningBank) -> None:
         for _ in range(uses):
             await bank.client.run("RefreshSession", input={"refreshToken": token})
     for role in ("ADMIN", "CUSTOMER"):
-        assert await change_role(bank.bank.work, email=email, role=role)
+        assert await change_role(bank.bank.uow_factory, email=email, role=role)
 
 
 async def write_books(database_url: str, redis_url: str) -> None:

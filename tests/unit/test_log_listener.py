@@ -12,7 +12,7 @@ def test_a_notice_that_arrives_while_the_connection_ends_still_wakes_the_bus() -
     listener = LogListener(url="postgresql://nowhere/none", bus=bus, leases=Leases([], database=None, owner=uuid4()))  # type: ignore[arg-type]
     listener._own_pid = 5
     ended = None  # asks nothing of a connection that cannot answer
-    listener._heard(ended, 6, CHANNEL, "")
+    listener._on_appended(ended, 6, CHANNEL, "")
     assert woken == [True]
-    listener._heard(ended, 5, CHANNEL, "")
+    listener._on_appended(ended, 5, CHANNEL, "")
     assert woken == [True]

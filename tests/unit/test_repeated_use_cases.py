@@ -3,14 +3,14 @@
 import pytest
 
 from bank.errors import TransactionRolledBack, Unavailable
-from bank.events.work import again_if_undone
+from bank.events.unit_of_work import retry_if_rolled_back
 
 
 @pytest.mark.parametrize(("undone", "attempts"), [(0, 1), (1, 2), (2, 3)])
 async def test_what_was_undone_is_done_again(undone: int, attempts: int) -> None:
     seen = []
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def use_case(given: str, *, more: str) -> str:
         seen.append((given, more))
         if len(seen) <= undone:
@@ -24,7 +24,7 @@ async def test_what_was_undone_is_done_again(undone: int, attempts: int) -> None
 async def test_what_is_undone_each_time_is_told_after_the_third() -> None:
     attempts = 0
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def use_case() -> None:
         nonlocal attempts
         attempts += 1
@@ -38,7 +38,7 @@ async def test_what_is_undone_each_time_is_told_after_the_third() -> None:
 async def test_what_failed_otherwise_is_not_done_again() -> None:
     attempts = 0
 
-    @again_if_undone
+    @retry_if_rolled_back
     async def use_case() -> None:
         nonlocal attempts
         attempts += 1

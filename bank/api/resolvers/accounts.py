@@ -239,7 +239,7 @@ async def resolve_open_account(_parent: Any, arguments: JsonObject, context: Res
         context.record_refusal("openAccount", invalid_key.code)
         return serialize_refusal(invalid_key, ("account",), replayed=False)
     opened = await open_account(
-        bank.work, bank.recorder, bank.values, user_id=caller.user_id, key=key, currency=currency
+        bank.uow_factory, bank.recorder, bank.values, user_id=caller.user_id, key=key, currency=currency
     )
     if isinstance(opened.result, Refusal):
         return serialize_refusal(opened.result, ("account",), replayed=opened.replayed)

@@ -68,7 +68,7 @@ async def resolve_register(_parent: Any, arguments: JsonObject, context: Resolve
     command = Register(
         email=given["email"], full_name=given["fullName"], cpf=given["cpf"], password=given["password"]
     )  # fmt: skip
-    result = await register_user(bank.work, bank.recorder, bank.passwords, command)
+    result = await register_user(bank.uow_factory, bank.recorder, bank.passwords, command)
     if isinstance(result, Refusal):
         return {"user": None, "userErrors": serialize_user_errors(result)}
     return {"user": _serialize_user(result), "userErrors": []}

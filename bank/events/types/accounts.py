@@ -1,4 +1,4 @@
-"""Events about accounts: their state, limits and balances."""
+"""Events about accounts: their status, limits and balances."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,7 @@ from bank.events.types.field import CURRENCY, described
 
 
 class AccountEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """Something about an account."""
+    """The base class of events about an account."""
 
     aggregate_type = "Account"
 

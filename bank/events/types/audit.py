@@ -1,4 +1,4 @@
-"""Events that leave no other trace and that an auditor asks for: refusals, and reads by staff."""
+"""Events for the audit that change no state: refusals, and reads by staff."""
 
 from typing import Annotated
 from uuid import UUID
@@ -10,8 +10,7 @@ from bank.events.types.field import described
 class ActionRefusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """The bank has refused to do something. `action` is the mutation's name, `code` why.
 
-    It is about the entity, where that is known, else about whoever asked; a stranger who asked for something that
-    there is not has the nil UUID.
+    The aggregate is the entity if it is known, else the user who asked. Without both it is the nil UUID.
     """
 
     aggregate_types = ("Account", "Hold", "Transaction", "User")
@@ -24,19 +23,20 @@ class ActionRefusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_type(self) -> str:
-        """The entity's type, or `User` where the event is about whoever asked."""
+        """The entity's type, or `User` if the aggregate is the user who asked."""
         return "User" if self.entity_id is None and self.initiated_by is not None else self.entity_type
 
     @property
     def aggregate_id(self) -> UUID:
-        """The entity, or whoever asked."""
+        """The entity, the user who asked, or the nil UUID."""
         return self.entity_id or self.initiated_by or UUID(int=0)
 
 
 class StaffReadEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """Staff has been shown what belongs to somebody else. `query` is the field asked for.
 
-    It is about the entity, or, where more than one was shown, about whoever asked. `owner_id` is whose it is.
+    The aggregate is the entity, or the member of staff if several entities were shown. `owner_id` is the entity's
+    owner.
     """
 
     aggregate_types = ("Account", "Transaction", "User", "AuditLog")
@@ -51,10 +51,10 @@ class StaffReadEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_type(self) -> str:
-        """The entity's type, or `User` where the event is about whoever asked."""
+        """The entity's type, or `User` if several entities were shown."""
         return "User" if self.entity_id is None else self.entity_type
 
     @property
     def aggregate_id(self) -> UUID:
-        """The entity, or whoever asked."""
+        """The entity, or the member of staff."""
         return self.entity_id or self.initiated_by

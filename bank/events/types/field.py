@@ -1,4 +1,4 @@
-"""The description of an event's field beyond its type."""
+"""Annotations of the fields of events."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ SHA_256 = "^[0-9a-f]{64}$"
 
 
 def described(description: str, **keywords: Any) -> Meta:
-    """Return what the JSON Schema says of a field beside its type: its meaning, and keywords that bound its values.
+    """Return the annotation of a field for its JSON Schema: its description, and keywords that limit its values.
 
-    The bounds are for the schema alone. Whoever decodes an event does not check them, because a newer bank may write
-    more values under the same version (decision 0016).
+    Only the schema has these limits. Decoding does not check them, because a newer version of the bank may write
+    further values in the same event version (decision 0016).
     """
     return Meta(description=description, extra_json_schema=keywords)

@@ -9,7 +9,7 @@ from bank.events.types.field import CURRENCY, SHA_256, described
 
 
 class HoldEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """Something about money that is set aside on an account. Amounts are in minor units."""
+    """The base class of events about a hold. Amounts are in minor units."""
 
     aggregate_type = "Hold"
 
@@ -25,7 +25,7 @@ class HoldEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 class HoldAuthorizedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
     """Money is set aside on an account, for another one to capture until it expires.
 
-    `description_digest` stands for the description, which people write: salted with what the row keeps.
+    `description_digest` is a digest of the description with the salt of the row, because the description is personal.
     """
 
     to_account_id: Annotated[UUID, described("The account that may capture it.")]
@@ -64,7 +64,7 @@ class HoldReleasedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
 
 
 class HoldExpiredEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
-    """A hold's time is over; its money is available again. Nobody's doing."""
+    """A hold's time is over; its money is available again. No user has caused it."""
 
     amount_minor: Annotated[int, described("What is available again, in minor units.", minimum=1)]
     currency: Annotated[str, described("ISO 4217 code.", pattern=CURRENCY)]

@@ -11,7 +11,7 @@ from bank.events.types.field import described
 class KeysForgottenEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """The bank has begun to forget idempotency keys that were used before a moment.
 
-    A key that is missing and was used later was taken out by somebody.
+    A missing key that was used later than this moment was deleted by hand.
     """
 
     aggregate_type = "IdempotencyKeys"
@@ -22,5 +22,5 @@ class KeysForgottenEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def aggregate_id(self) -> UUID:
-        """The nil UUID: it is about all of them."""
+        """The nil UUID, because the event is about all keys."""
         return UUID(int=0)

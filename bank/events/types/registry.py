@@ -1,7 +1,7 @@
-"""Every type of event by its name, and the decoding of stored ones.
+"""The registry of event types by name, and the decoding of stored events.
 
-An event's name and fields are a contract, described by a JSON Schema in `contracts/events/`, which is made
-from the class (`bank.events.json_schema`).
+The name and the fields of an event are a contract: the JSON Schema in `contracts/events/`, which is made from the class
+(`bank.events.json_schema`).
 """
 
 import msgspec
@@ -59,13 +59,14 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
 
 
 class UnknownEvent(Exception):
-    """The log holds an event of a type or version that this program does not know: a newer one has written it."""
+    """The log has an event of a type or version that only a newer version of the bank knows."""
 
 
 def decode_event(event_type: str, version: int, data: str) -> DomainEvent:
-    """Return the event stored under `event_type` in `version`, as the newest version tells it.
+    """Return a stored event, upcast to the newest version of its type.
 
-    Raises `UnknownEvent` where a newer program has written it, `msgspec.ValidationError` where `data` does not fit.
+    Raises `UnknownEvent` if a newer version of the bank has written it, and `msgspec.ValidationError` if `data` is
+    invalid.
     """
     kind = EVENT_TYPES.get(event_type)
     if kind is None or version > kind.event_version:

@@ -9,7 +9,7 @@ from bank.events.types.field import SHA_256, described
 
 
 class SessionEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """Something that a user has done with a session."""
+    """The base class of events in which a user begins, refreshes or ends a session."""
 
     aggregate_type = "User"
 
@@ -25,8 +25,8 @@ class SessionEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 class UserLoggedInEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
     """A user has begun a session.
 
-    It lasts until `expires_at`, and so does the refresh token of which `token_digest` is the SHA-256 in hex: whoever
-    knows the digest can open nothing. Both are None in events from before they were told.
+    The session and its refresh token expire at `expires_at`. `token_digest` is the SHA-256 of the token in hex, which
+    cannot be used to log in. Both are None in events from before these fields were added.
     """
 
     expires_at: Annotated[
@@ -46,8 +46,8 @@ class UserLoggedInEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
 class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """Somebody did not get in.
 
-    Where the address is a user's, it is about that user; else `address_digest` stands for the address: the same for the
-    same address, and without the bank's secret nothing leads back to it.
+    If the address belongs to a user, the aggregate is that user. Else `address_digest` is a keyed digest of the
+    address, so that equal addresses can be recognised, but not be found out without the bank's secret.
     """
 
     aggregate_type = "User"
@@ -65,7 +65,7 @@ class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def user_id(self) -> UUID | None:
-        """The user whose address it was: who it was, nobody knows."""
+        """The user whose address was given; the person who tried is unknown."""
         return self.subject_id
 
 
@@ -74,7 +74,7 @@ class UserLoggedOutEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
 
 
 class SessionRefreshedEvent(UserLoggedInEvent, frozen=True, kw_only=True, gc=False):
-    """A session goes on with new tokens. Until when and with which is said as for the login."""
+    """A session goes on with new tokens. The fields are the same as for the login."""
 
 
 class RefreshTokenReusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -92,5 +92,5 @@ class RefreshTokenReusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def user_id(self) -> UUID:
-        """The session's owner: who it was, nobody knows."""
+        """The session's owner; the person who used the token is unknown."""
         return self.owner_id

@@ -12,8 +12,9 @@ KINDS = ("DEPOSIT", "WITHDRAWAL", "TRANSFER", "REVERSAL", "FEE", "CAPTURE")
 class TransactionInitiatedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """The bank has accepted a transaction. Amounts are in minor units.
 
-    `related_transaction_id` is the original of a reversal, the transfer of a fee; `hold_id` the hold of a capture.
-    `description_digest` stands for the description, which people write: salted with what the row keeps.
+    `related_transaction_id` is the original of a reversal, or the transfer of a fee; `hold_id` is the hold of a
+    capture. `description_digest` is a digest of the description with the salt of the row, because the description is
+    personal.
     """
 
     aggregate_type = "Transaction"

@@ -12,8 +12,8 @@ ROLES = ("CUSTOMER", "OPERATOR", "ADMIN")
 class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """There is a new user.
 
-    `profile_digest` stands for who they are and the hash of their password. It is salted with what the user's row
-    keeps, so that erasing the row leaves nothing to compare names with; None in events from before there was one.
+    `profile_digest` is a digest of the profile and the password hash. Its salt is in the user's row, so that after the
+    erasure of the row names cannot be compared with it. It is None in events from before this field was added.
     """
 
     aggregate_type = "User"
@@ -36,7 +36,7 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
     @property
     def user_id(self) -> UUID:
-        """The new user, by their own doing."""
+        """The new user, who registers themselves."""
         return self.id
 
 

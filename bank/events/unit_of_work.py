@@ -22,17 +22,17 @@ Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
 
 
-# A process that a busy machine holds up for `IDLE_IN_TRANSACTION_MS` in the middle of a transaction is often held up
-# again; three attempts take less time than a client waits.
+# On a busy machine, a process may be delayed by more than `IDLE_IN_TRANSACTION_MS` in a transaction several times.
+# Three attempts take less time than a client waits.
 ATTEMPTS_MAX = 3
 
 
-def again_if_undone(
+def retry_if_rolled_back(
     use_case: Callable[Arguments, Awaitable[Returned]],
 ) -> Callable[Arguments, Awaitable[Returned]]:
-    """Repeat a use case, twice at most, if the database has undone it before its commit and it may succeed at once.
+    """Repeat a use case, twice at most, if it raises `TransactionRolledBack`.
 
-    For use cases of one unit of work that do nothing after it which a repetition would do twice.
+    For use cases with one unit of work that do nothing outside of it that must not be repeated.
     """
 
     @wraps(use_case)
@@ -46,7 +46,7 @@ def again_if_undone(
 
 
 class UnitOfWork:
-    """One transaction: statements on `connection`, events by `emit`."""
+    """A transaction: statements run on `connection`, and events are added with `emit`."""
 
     def __init__(self, connection: Any, clock: Clock) -> None:
         self.connection = connection
@@ -57,26 +57,29 @@ class UnitOfWork:
 
     @cached_property
     def now(self) -> datetime:
-        """The moment of everything in this unit of work: `bank check` compares the rows' with the events'."""
+        """The time of all rows and events of this unit of work; `bank check` compares them."""
         return self._clock.now()
 
     def emit(self, event: DomainEvent, metadata: EventMetadata | None = None, *, key_digest: str | None = None) -> None:
-        """Say that something has happened; it will have, once this unit of work commits.
+        """Add an event, which is appended to the log when this unit of work commits.
 
-        `metadata` says where it came from, where that is not the request at hand; `key_digest` is the digest of the row
-        of the request's idempotency key.
+        `metadata` is its origin; the current request by default. `key_digest` is the digest of the row of the request's
+        idempotency key.
         """
         metadata = metadata_of(current_context()) if metadata is None else metadata
         self.events.append(event)
         self.metadata.append(msgspec.structs.replace(metadata, key_digest=key_digest) if key_digest else metadata)
 
     def before_commit(self, statement: Statement) -> None:
-        """Have a short statement run after the events: what others must not wait for while this one waits itself."""
+        """Add a short statement that runs after the events are appended.
+
+        It is for statements whose locks other transactions must not wait for while this one still waits itself.
+        """
         self.last.append(statement)
 
 
-class Work:
-    """Opens units of work. Use cases open one at their edge; what is below receives it."""
+class UnitOfWorkFactory:
+    """A factory of units of work. A use case begins one, and the code below receives it (R1)."""
 
     def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
         self._database = database
@@ -85,14 +88,14 @@ class Work:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:
-        """Begin a transaction; commit it, with its events at the end of the log, when the block ends without error.
+        """Begin a transaction. If the block ends without an error, append its events to the log and commit.
 
-        Raises `OutcomeUnknown` where the connection broke around the commit.
+        Raises `OutcomeUnknown` if the connection is lost during the commit, and the errors of `Database.connection`.
         """
         async with self._database.transaction("begin") as connection:
             uow = UnitOfWork(connection, self._clock)
             yield uow
-            # The head of the log is locked here, last, so that positions are in commit order (R7).
+            # The head of the log is locked last, so that positions are in commit order (R7).
             recorded = await self._append(uow) if uow.events else []
             for statement in uow.last:
                 await statement(connection)
