@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bank.cache.notices import InvalidationBroadcast
-
-from bank.cache.values import Tag, ValueCache
+from bank.cache.broadcast import InvalidationBroadcast
+from bank.cache.values import CacheTag, ValueCache
 from bank.identity import sessions
 from simulation.mutants.mutant import Mutant, patch, reached
 
@@ -18,11 +17,11 @@ def plant() -> None:
         if mark.startswith("closed") and await values.session_mark(session_id) is None:
             reached()
 
-    async def tell(broadcast: InvalidationBroadcast, tags: Sequence[Tag]) -> None:
-        await right_tell(broadcast, [tag for tag in tags if not tag.key.startswith("session:")])
+    async def send(broadcast: InvalidationBroadcast, tags: Sequence[CacheTag]) -> None:
+        await right_send(broadcast, [tag for tag in tags if not tag.key.startswith("session:")])
 
     right_mark = patch(ValueCache, "mark_session", mark_session, noted=False)
-    right_tell = patch(InvalidationBroadcast, "tell", tell, noted=False)
+    right_send = patch(InvalidationBroadcast, "send", send, noted=False)
     patch(sessions, "notify_closed_sessions", lambda *_what: None, noted=False)
 
 

@@ -118,7 +118,7 @@ async def test_a_pass_counts_what_it_forgets_and_tells_the_log_once(database: Da
     assert counted() - before == 1_000
     assert lines == [{"event": "keys_forgotten", "keys": 1_000, "log_level": "info"}]
     async with database.connection() as connection:
-        [told] = (await read(connection, after=0, most=10)).events
+        [told] = (await read(connection, after=0, max_events=10)).events
     assert told.event == KeysForgottenEvent(used_before=clock.now() - timedelta(days=7))
     assert told.created_at == clock.now()
 
@@ -142,7 +142,7 @@ async def test_a_pass_rests_after_each_stretch(database: Database, monkeypatch: 
     async def rest(pause_s: float) -> None:
         pauses.append(pause_s)
 
-    monkeypatch.setattr(retention, "STRETCH_PAGES", 2)
+    monkeypatch.setattr(retention, "CHUNK_PAGES", 2)
     monkeypatch.setattr("bank.idempotency.retention.asyncio.sleep", rest)
     await retained(database, clock).run_once()
     assert pauses == [retention.PAUSE_S] * ceil(pages / 2)

@@ -13,7 +13,7 @@ from bank.accounts.cached import AccountCache
 from bank.cache.values import ValueCache
 from bank.clock import SystemClock
 from bank.event_handlers import subscribers
-from bank.events import work as work_module
+from bank.events import unit_of_work as work_module
 from bank.events.bus import Bus
 from bank.events.dispatch import Subscriber
 from bank.events.event import RecordedEvent

@@ -93,7 +93,7 @@ class PaperLedger:
     @property
     def told(self) -> list[Any]:
         """The events beside those of postings."""
-        return [event for event, _ in self.batch.told]
+        return [event for event, _ in self.batch.other_events]
 
 
 def refused(outcome: Outcome) -> tuple[str, tuple[str, ...] | None]:

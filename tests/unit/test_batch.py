@@ -47,7 +47,7 @@ def batch() -> Batch:
 
 
 def state_of(batch: Batch) -> Any:
-    return batch.changed, batch.holds, list(batch.posted), list(batch.keys), list(batch.told)
+    return batch.changed, batch.holds, list(batch.posted), list(batch.keys), list(batch.other_events)
 
 
 BREAKING: dict[str, tuple[Any, ...]] = {
@@ -99,7 +99,7 @@ def test_a_refusal_is_written_though_nothing_moves_and_it_has_no_key(batch: Batc
     assert not batch.writes
     assert batch.decide(command(None, lambda _view: REFUSAL)) == Outcome(REFUSAL)
     assert (batch.writes, batch.keys, batch.changed) == (True, [], [])
-    [(event, _)] = batch.told
+    [(event, _)] = batch.other_events
     assert (event.user_id, event.aggregate_id) == (ANA, ANAS)
 
 

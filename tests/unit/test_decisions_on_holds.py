@@ -301,7 +301,7 @@ async def test_a_capture_that_cannot_be_entered_leaves_the_hold(amount: str | No
 
 async def test_what_has_expired_is_freed_by_nobody_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def expired(_database: Any, *, now: Any, max_rows: int) -> list[Any]:
-        assert (now, most > 0) == (NOW, True)
+        assert (now, max_rows > 0) == (NOW, True)
         return [{"id": HELD.id, "account_id": ANAS, "to_account_id": BIAS}]
 
     class Clock:

@@ -14,7 +14,7 @@ from joserfc import jwt
 
 from bank.clock import SystemClock
 from bank.errors import Unauthenticated
-from bank.identity.tokens import AccessTokens, Caller, digest_of, keyed_digest, new_refresh_token
+from bank.identity.tokens import AccessTokens, Caller, keyed_digest, new_refresh_token, refresh_token_digest
 
 SECRET = "0123456789abcdef" * 4
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -206,7 +206,7 @@ def test_refresh_tokens_are_random_and_stored_as_their_sha256() -> None:
     made = {new_refresh_token() for _ in range(1_000)}
     assert len(made) == 1_000
     assert {len(token) for token in made} == {43}, "256 bits in base64"
-    assert digest_of("a token") == hashlib.sha256(b"a token").digest()
+    assert refresh_token_digest("a token") == hashlib.sha256(b"a token").digest()
 
 
 def test_a_keyed_digest_is_half_of_the_hmac_of_the_text_under_the_secret() -> None:
