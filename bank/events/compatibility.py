@@ -60,13 +60,13 @@ def _narrower_value(before: Schema, now: Schema) -> Iterator[str]:
             yield f"can no longer be {_list(gone)}"
     for keyword in ("pattern", "format"):
         if keyword in now and now[keyword] != before.get(keyword):
-            yield f"had {_told(before, keyword)} and has the {keyword} {now[keyword]}"
+            yield f"had {_bound(before, keyword)} and has the {keyword} {now[keyword]}"
     for keyword in _LOWER:
         if keyword in now and now[keyword] > before.get(keyword, -inf):
-            yield f"had {_told(before, keyword)} and has the {keyword} {now[keyword]}"
+            yield f"had {_bound(before, keyword)} and has the {keyword} {now[keyword]}"
     for keyword in _UPPER:
         if keyword in now and now[keyword] < before.get(keyword, inf):
-            yield f"had {_told(before, keyword)} and has the {keyword} {now[keyword]}"
+            yield f"had {_bound(before, keyword)} and has the {keyword} {now[keyword]}"
     yield from _other(before, now, {"type", "enum", "pattern", "format", *_LOWER, *_UPPER, *_WORDS})
 
 
@@ -96,5 +96,5 @@ def _list(words: set[str]) -> str:
     return " or ".join(sorted(words))
 
 
-def _told(before: Schema, keyword: str) -> str:
+def _bound(before: Schema, keyword: str) -> str:
     return f"the {keyword} {before[keyword]}" if keyword in before else f"no {keyword}"

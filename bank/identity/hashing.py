@@ -1,8 +1,8 @@
-"""Turns at the threads that hash passwords: bounded, and shared out by client address and account.
+"""The thread pool that hashes passwords, with a bounded and fair queue.
 
-A hash takes 45 ms of a core, so that a few hundred logins at once are a queue of many seconds. Here nobody waits behind
-another's flood: the next turn is for whichever address has had none for longest, then for the account of which that is
-true, and when the queue is full, whoever waits most often loses a place.
+A hash takes 45 ms of a core, so that a few hundred logins at once would queue for many seconds. A flood of logins from
+one client must not delay the others. So the next turn goes to the address whose last turn is the longest ago, then to
+the account for which this is true. When the queue is full, the address with the most waiting requests loses one.
 """
 
 import asyncio
@@ -22,21 +22,21 @@ from cachetools import FIFOCache
 from bank.errors import Overloaded
 from bank.telemetry.context import current_context
 
-# More threads than cores only make each login slower; two keep a worker's memory for hashing under 40 MiB.
+# More threads than cores would only make each login slower. Two threads need less than 40 MiB for hashing.
 THREADS = 2
-# The last of these waits a second and a half where a core is free; nobody should wait longer to hear that they cannot
-# log in, so on a busy machine the time decides.
+# With a free core, the last of 64 requests waits a second and a half, which is long enough for an error response. On a
+# busy machine the limit of two seconds applies first.
 WAITING_MAX = 64
 WAIT_MAX_S = 2.0
-# Who has had a turn lately, by address and by account: forgotten sooner, somebody waits one turn longer.
+# The bank remembers the last turns of so many addresses and accounts. If one is dropped, others wait one turn longer.
 TURNS_REMEMBERED = 10_000
-# A tenth of the share of the event loop's thread, where both want the same core.
+# With this niceness, a hashing thread gets a tenth of the event loop's share of a core that both want.
 _NICENESS = 10
 
 
 @dataclass(eq=False, slots=True)
-class _Waiting:
-    """Somebody who waits for a turn. `parties` are the client address and the account, in this order."""
+class _Waiter:
+    """A request that waits for a turn. `parties` are the client address and the account, in this order."""
 
     parties: tuple[str, str]
     arrival: int
@@ -44,95 +44,97 @@ class _Waiting:
 
 
 class HashingThreads:
-    """Runs functions on a few threads, in turns."""
+    """A few threads that run functions in fair order."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_give_way)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_lower_priority)
         self._free = THREADS
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_Waiter] = []
         self._numbers = itertools.count(1)
-        self._turns: FIFOCache[str, int] = FIFOCache(TURNS_REMEMBERED)
+        self._last_turns: FIFOCache[str, int] = FIFOCache(TURNS_REMEMBERED)
 
     async def run(self, prepare: Callable[[], Awaitable[Callable[[], Any]]], *, account: str) -> Any:
-        """Return what the function that `prepare` returns returns, for an account from the address of the request.
+        """Wait for a turn, await `prepare`, run the function that it returns on a thread, and return the result.
 
-        `prepare` is awaited when the turn has come, so that whoever waits keeps nothing else busy.
-        Raises `Overloaded` where too many wait, or for too long.
+        The turn counts for `account` and for the client address of the request. `prepare` runs only when the turn has
+        come, so that waiting requests occupy nothing else. Raises `Overloaded` if too many requests wait, or if this
+        one waits for too long.
         """
-        await self._turn(account)
+        await self._wait_for_turn(account)
         try:
-            work = await prepare()
+            function = await prepare()
         except BaseException:
-            self._release()
+            self._release_thread()
             raise
-        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        running.add_done_callback(self._ended)
-        # A client that leaves does not stop the thread: its turn lasts until the thread is free.
+        running = asyncio.get_running_loop().run_in_executor(self._threads, function)
+        running.add_done_callback(self._finished)
+        # If the client disconnects, the thread runs on. So its turn lasts until the function returns.
         return await asyncio.shield(running)
 
-    async def _turn(self, account: str) -> None:
+    async def _wait_for_turn(self, account: str) -> None:
         context = current_context()
         parties = (f"address {_network(context.ip_address if context else None)}", f"account {account}")
-        waiting = _Waiting(parties, next(self._numbers), asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        waiter = _Waiter(parties, next(self._numbers), asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
         if len(self._waiting) > WAITING_MAX:
-            self._send_away(_most_crowded(self._waiting))
-        self._start()
-        late = asyncio.get_running_loop().call_later(WAIT_MAX_S, self._send_away, waiting)
+            self._reject(_last_of_fullest(self._waiting))
+        self._start_next()
+        timer = asyncio.get_running_loop().call_later(WAIT_MAX_S, self._reject, waiter)
         try:
-            await waiting.turn
+            await waiter.turn
         except BaseException:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
-            elif waiting.turn.done() and not waiting.turn.cancelled() and waiting.turn.exception() is None:
-                self._release()  # the client has left at the moment of its turn
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            elif waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
+                self._release_thread()  # the client disconnected at the moment of its turn
             raise
         finally:
-            late.cancel()
+            timer.cancel()
 
     def close(self) -> None:
-        """Stop the threads, once those at work are done."""
-        for waiting in list(self._waiting):
-            self._send_away(waiting)
+        """Reject the waiting requests, and stop the threads after their running functions."""
+        for waiter in list(self._waiting):
+            self._reject(waiter)
         self._threads.shutdown()
 
-    def _send_away(self, waiting: _Waiting) -> None:
-        if waiting in self._waiting:
-            self._waiting.remove(waiting)
-            if not waiting.turn.done():
-                waiting.turn.set_exception(Overloaded("Too many people log in at once; try again in a moment."))
+    def _reject(self, waiter: _Waiter) -> None:
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+            if not waiter.turn.done():
+                waiter.turn.set_exception(Overloaded("Too many people log in at once; try again in a moment."))
 
-    def _start(self) -> None:
+    def _start_next(self) -> None:
         while self._free and self._waiting:
             chosen = min(
-                self._waiting, key=lambda one: (*(self._turns.get(party, 0) for party in one.parties), one.arrival)
+                self._waiting,
+                key=lambda waiter: (*(self._last_turns.get(party, 0) for party in waiter.parties), waiter.arrival),
             )
             self._waiting.remove(chosen)
             if chosen.turn.done():
                 continue
             for party in chosen.parties:
-                self._turns[party] = next(self._numbers)
+                self._last_turns[party] = next(self._numbers)
             self._free -= 1
             chosen.turn.set_result(None)
 
-    def _release(self) -> None:
+    def _release_thread(self) -> None:
         self._free += 1
-        self._start()
+        self._start_next()
 
-    def _ended(self, running: asyncio.Future[Any]) -> None:
+    def _finished(self, running: asyncio.Future[Any]) -> None:
         if not running.cancelled():
-            running.exception()  # somebody has it, or has left
-        self._release()
+            running.exception()  # marks it as retrieved: after a disconnect no caller does
+        self._release_thread()
 
 
-def _most_crowded(waiting: Sequence[_Waiting]) -> _Waiting:
-    """Return the last to come of those from the address, then for the account, for which most wait."""
-    counts = Counter(party for one in waiting for party in one.parties)
-    return max(waiting, key=lambda one: (*(counts[party] for party in one.parties), one.arrival))
+def _last_of_fullest(waiting: Sequence[_Waiter]) -> _Waiter:
+    """Return the newest waiter of the address, then of the account, with the most waiters."""
+    counts = Counter(party for waiter in waiting for party in waiter.parties)
+    return max(waiting, key=lambda waiter: (*(counts[party] for party in waiter.parties), waiter.arrival))
 
 
 def _network(address: str | None) -> str:
-    """Return what one client can hardly have many of: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Return the IPv4 address, or the /64 network of an IPv6 address, since one client can use all of its /64."""
     try:
         known = ipaddress.ip_address(address or "")
     except ValueError:
@@ -142,8 +144,8 @@ def _network(address: str | None) -> str:
     return str(known)
 
 
-def _give_way() -> None:
-    """Let the event loop go first where cores are scarce: hashing keeps a core busy, everybody else needs moments."""
+def _lower_priority() -> None:
+    """Lower the thread's priority below the event loop's: hashing uses a whole core, every other request only a bit."""
     if sys.platform == "linux":
-        # There a thread has a niceness of its own; a process may always be nicer.
+        # Linux has a niceness per thread, and every process may raise its own.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,4 +1,4 @@
-"""Tokens: an access token that every worker can verify by itself, a refresh token that only the database knows."""
+"""Tokens: access tokens, which a worker verifies by itself, and refresh tokens, which the database stores."""
 
 import hashlib
 import hmac
@@ -19,17 +19,17 @@ from bank.errors import Unauthenticated
 from bank.identifiers import read_uuid
 
 _ALGORITHM = "HS256"
-# Verified tokens that are remembered: 10,000 active clients; a hit saves the 50 µs of a verification.
-_REMEMBERED_MAX = 10_000
-# Ours have 400; a longer one is refused before it costs anything.
+# The verified tokens of 10,000 active clients are cached; a hit saves the 50 µs of a verification.
+_CACHED_MAX = 10_000
+# The bank's tokens have 400 characters. A longer one is refused before it is decoded.
 _TOKEN_CHARACTERS_MAX = 1_024
-# A token for another purpose, signed with the same secret, is none of ours: who issued it, for whom, and what it is
-# (RFC 9068 has the type) are compared word by word.
+# A token for another purpose may be signed with the same secret. So its type (RFC 9068), its issuer and its audience
+# have to be exactly these.
 _HEADER = {"alg": _ALGORITHM, "typ": "at+jwt"}
 _ISSUER = "event-driven-bank"
 _AUDIENCE = "event-driven-bank/graphql"
 _ROLES = frozenset({"CUSTOMER", "OPERATOR", "ADMIN"})
-# Workers on several machines differ by less.
+# The clocks of workers on several machines differ by less.
 _CLOCKS_DIFFER_S = 60
 
 
@@ -48,15 +48,15 @@ class Caller:
 
 
 class AccessTokens:
-    """Issues and verifies access tokens, signed with the bank's secret."""
+    """Issuing and verification of access tokens, signed with the bank's secret."""
 
     def __init__(self, secret: str, clock: Clock) -> None:
         self._key = OctKey.import_key(secret)
         self._clock = clock
-        self._verified: LRUCache[str, tuple[Caller, int]] = LRUCache(_REMEMBERED_MAX)
+        self._verified: LRUCache[str, tuple[Caller, int]] = LRUCache(_CACHED_MAX)
 
     def issue(self, caller: Caller, *, expires_at: datetime) -> str:
-        """Return a signed token for a session, good until `expires_at`."""
+        """Return a signed token for a session, valid until `expires_at`."""
         claims = {
             "iss": _ISSUER,
             "aud": _AUDIENCE,
@@ -69,13 +69,13 @@ class AccessTokens:
         return jwt.encode(dict(_HEADER), claims, self._key)
 
     def verify(self, token: str) -> Caller:
-        """Return whose token it is. Raises `Unauthenticated` for any that is not ours or has expired."""
+        """Return the caller of a token. Raises `Unauthenticated` if the token is invalid or has expired."""
         now_s = self._clock.now().timestamp()
-        known = self._verified.get(token)
-        if known is None:
-            known = self._read(token, now_s)
-            self._verified[token] = known
-        caller, expires_at_s = known
+        verified = self._verified.get(token)
+        if verified is None:
+            verified = self._read(token, now_s)
+            self._verified[token] = verified
+        caller, expires_at_s = verified
         if expires_at_s <= now_s:
             raise Unauthenticated("The access token has expired; refresh the session.")
         return caller
@@ -88,11 +88,12 @@ class AccessTokens:
             raise Unauthenticated("The access token is not one of this bank's.") from None
 
     def _claims_of(self, token: str) -> Mapping[str, Any]:
-        """Return what a token says. Raises ValueError, JoseError or KeyError where it is for another purpose."""
+        """Return the claims of a token. Raises ValueError, JoseError or KeyError if it is not an access token."""
         if len(token) > _TOKEN_CHARACTERS_MAX:
             raise ValueError("too long")
         decoded = jwt.decode(token, self._key, algorithms=[_ALGORITHM])
-        # The whole header: what else may be in one (crit, jku, jwk, kid, zip) asks for what this bank does not do.
+        # The whole header has to match, because other parameters (crit, jku, jwk, kid, zip) require features that the
+        # bank does not have.
         if decoded.header != _HEADER or decoded.claims["iss"] != _ISSUER or decoded.claims["aud"] != _AUDIENCE:
             raise ValueError("for another purpose")
         return decoded.claims
@@ -106,30 +107,30 @@ def _caller_of(claims: Mapping[str, Any]) -> Caller:
 
 
 def _expiry_of(claims: Mapping[str, Any], now_s: float) -> int:
-    """Return the second from which on a token is no longer good. Raises ValueError where its times make no sense."""
+    """Return the Unix time in seconds at which a token expires. Raises ValueError if its times are inconsistent."""
     starts = [claims["iat"], *([claims["nbf"]] if "nbf" in claims else [])]
     expires_at_s = claims["exp"]
-    # Exactly: true is an int, and JSON has numbers without an end.
+    # The exact type, since True is an instance of int, and a JSON number may be infinite.
     if any(type(moment) is not int for moment in (*starts, expires_at_s)):
         raise ValueError("no whole seconds")
     if max(starts) > now_s + _CLOCKS_DIFFER_S or max(starts) >= expires_at_s:
-        raise ValueError("not yet good, or never")
+        raise ValueError("not valid yet, or never valid")
     return int(expires_at_s)
 
 
 def new_refresh_token() -> str:
-    """Return a fresh refresh token: 256 bits of randomness."""
+    """Return a new refresh token: 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def refresh_token_digest(refresh_token: str) -> bytes:
-    """Return what is stored of a refresh token. It is random itself, so that a plain digest is enough."""
+    """Return the digest under which a refresh token is stored. Tokens are random, so that it needs no salt."""
     return hashlib.sha256(refresh_token.encode()).digest()
 
 
 def keyed_digest(secret: str, text: str) -> str:
-    """Return what is kept for ever in the place of a text that is somebody's: the same for the same text, under a key.
+    """Return a keyed digest (HMAC) of personal data, 128 bits in hex.
 
-    128 bits, in hex.
+    It is stored for ever in the place of the text; equal texts have equal digests.
     """
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]

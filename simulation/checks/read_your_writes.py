@@ -26,7 +26,7 @@ def check(evidence: Evidence) -> CheckResult:
             timeline = timelines.accounts.get(account_id)
             if timeline is None:
                 continue
-            told = timeline.newest_told(attempt.invoked_ns, person=attempt.operation.person)
+            told = timeline.newest_acknowledged(attempt.invoked_ns, person=attempt.operation.person)
             if told == 0:
                 continue
             builder.examine()

@@ -96,7 +96,7 @@ def check(evidence: Evidence) -> CheckResult:
                 _code(attempt, attempt.code, allowed_codes(origin, operation) | too_late, builder)
         if attempt.outcome in {"ok", "refused"} and evidence.database is not None:
             _reasons(evidence, attempt, builder)
-    for original, last, taken_minor in evidence.possible_states.reversals_told():
+    for original, last, taken_minor in evidence.possible_states.acknowledged_reversals():
         builder.examine()
         if taken_minor > original.amount_minor:
             text = f"of {reais(original.amount_minor)} a total of {reais(taken_minor)} was taken back"

@@ -122,7 +122,7 @@ class PossibleStates:
         return {(None, None) if pair == BANKS_LIMITS else pair for pair in limits}
 
     @cached_property
-    def _told(self) -> Mapping[Caller, float]:
+    def _acknowledged(self) -> Mapping[Caller, float]:
         """The moment of the first response that confirmed a key's request."""
         told: dict[Caller, float] = {}
         for caller, attempts in self._by_key.items():
@@ -156,7 +156,7 @@ class PossibleStates:
         if self._day(first_ns) != self._day(window.end_ns):
             return 0
         spent = self._spending.get(account_id, ())
-        return sum(amount for caller, amount in spent if self._told[caller] <= window.begin_ns)
+        return sum(amount for caller, amount in spent if self._acknowledged[caller] <= window.begin_ns)
 
     def _day(self, moment_ns: int) -> object:
         return (datetime.fromtimestamp((moment_ns - self._epoch_ns) / 1e9, UTC) + BRASILIA).date()
@@ -176,16 +176,18 @@ class PossibleStates:
             if self._asked_ns(expected_hold.caller) < window.end_ns and self._ended_ns(expected_hold) > window.begin_ns
         )
 
-    def holds_told_before(self, account_id: str, moment_ns: int) -> set[str]:
+    def holds_acknowledged_before(self, account_id: str, moment_ns: int) -> set[str]:
         """Return the holds on an account of which somebody had been told before a moment."""
-        return {p.hold_id for p in self._expected_holds_on.get(account_id, ()) if self._told[p.caller] <= moment_ns}
+        return {
+            p.hold_id for p in self._expected_holds_on.get(account_id, ()) if self._acknowledged[p.caller] <= moment_ns
+        }
 
     def held_at_least(self, account_id: str, window: Window) -> int:
         """Return what was held for sure all through the window."""
         return sum(
             expected_hold.amount_minor
             for expected_hold in self._expected_holds_on.get(account_id, ())
-            if self._told[expected_hold.caller] <= window.begin_ns
+            if self._acknowledged[expected_hold.caller] <= window.begin_ns
             and self._may_have_ended_ns(expected_hold) >= window.end_ns
         )
 
@@ -200,7 +202,7 @@ class PossibleStates:
     def _ended_ns(self, expected_hold: ExpectedHold) -> float:
         """Return when the hold had ended for sure; of the end of its time only the books tell when that was."""
         if expected_hold.ended_by is not None:
-            return self._told[expected_hold.ended_by]
+            return self._acknowledged[expected_hold.ended_by]
         position = self._expiry_positions.get(expected_hold.hold_id)
         if position is None:
             return NEVER
@@ -232,7 +234,7 @@ class PossibleStates:
             else:
                 continue
             if done is not None:
-                told.append((event.position, self._told.get(done.caller, NEVER)))
+                told.append((event.position, self._acknowledged.get(done.caller, NEVER)))
         answered = list(accumulate([moment for _, moment in reversed(told)], min))[::-1]
         return [position for position, _ in told], answered
 
@@ -246,7 +248,7 @@ class PossibleStates:
         timeline = None if timelines is None else timelines.accounts.get(account_id)
         if timeline is None:
             return ()
-        oldest = timeline.newest_told(window.begin_ns)
+        oldest = timeline.newest_acknowledged(window.begin_ns)
         newest = min(timeline.newest_possible(window.end_ns), len(timeline.balances) - 1)
         return timeline.balances[oldest : newest + 1]
 
@@ -303,7 +305,7 @@ class PossibleStates:
                 found[attempt.sent.about_id].append(attempt)
         return found
 
-    def reversals_told(self) -> Iterator[tuple[Effect, Attempt, int]]:
+    def acknowledged_reversals(self) -> Iterator[tuple[Effect, Attempt, int]]:
         """Yield each original that somebody was told of taking back, the last one told, and how much that is in all."""
         amounts: dict[str, dict[str, int]] = defaultdict(dict)
         last: dict[str, Attempt] = {}

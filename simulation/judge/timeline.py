@@ -29,8 +29,8 @@ class Moments:
 
 
 @dataclass(slots=True)
-class _Told:
-    """Moments of being told, ascending, each with the highest version that had been told of by then."""
+class _Acknowledged:
+    """Times of acknowledgements, ascending, each with the highest version that was acknowledged by then."""
 
     at_ns: list[int] = field(default_factory=list)
     version: list[int] = field(default_factory=list)
@@ -47,17 +47,19 @@ class AccountTimeline:
         self.balances = [0, *(entry.balance_after_minor for entry in entries)]
         self.transactions = [entry.transaction_id for entry in entries]
         self._asked = list(accumulate((moments[t].asked_ns if t in moments else 0 for t in self.transactions), max))
-        self._told = _told(enumerate_told(self.transactions, moments, person=None))
+        self._acknowledged = _accumulated(enumerate_acknowledged(self.transactions, moments, person=None))
         people = {moments[t].person for t in self.transactions if t in moments}
-        self._told_by = {person: _told(enumerate_told(self.transactions, moments, person=person)) for person in people}
+        self._acknowledged_by = {
+            person: _accumulated(enumerate_acknowledged(self.transactions, moments, person=person)) for person in people
+        }
 
-    def newest_told(self, moment_ns: int, *, person: int | None = None) -> int:
-        """Return the newest version that was there for sure: of all transactions, or of one person's own."""
-        told = self._told if person is None else self._told_by.get(person, _Told())
-        return told.before(moment_ns)
+    def newest_acknowledged(self, moment_ns: int, *, person: int | None = None) -> int:
+        """Return the newest acknowledged version: of all transactions, or of one person's own."""
+        acknowledged = self._acknowledged if person is None else self._acknowledged_by.get(person, _Acknowledged())
+        return acknowledged.before(moment_ns)
 
     def newest_possible(self, moment_ns: int) -> int:
-        """Return the newest version that can have been there: all up to it had been asked for before this moment."""
+        """Return the newest version that may exist: every transaction up to it was requested before this time."""
         return bisect_left(self._asked, moment_ns)
 
     def versions_with(self, balance_minor: int, oldest: int, newest: int) -> list[int]:
@@ -65,10 +67,10 @@ class AccountTimeline:
         return [v for v in range(oldest, min(newest, len(self.balances) - 1) + 1) if self.balances[v] == balance_minor]
 
 
-def enumerate_told(
+def enumerate_acknowledged(
     transactions: Sequence[str], moments: Mapping[str, Moments], *, person: int | None
 ) -> list[tuple[int, int]]:
-    """Return (moment of being told, version) of the transactions that somebody was told of, ascending."""
+    """Return (time of the acknowledgement, version) of the transactions that were acknowledged, ascending."""
     found: list[tuple[int, int]] = []
     for version, transaction in enumerate(transactions, start=1):
         moment = moments.get(transaction)
@@ -77,8 +79,8 @@ def enumerate_told(
     return sorted(found)
 
 
-def _told(pairs: Sequence[tuple[int, int]]) -> _Told:
-    return _Told([at_ns for at_ns, _ in pairs], list(accumulate((version for _, version in pairs), max)))
+def _accumulated(pairs: Sequence[tuple[int, int]]) -> _Acknowledged:
+    return _Acknowledged([at_ns for at_ns, _ in pairs], list(accumulate((version for _, version in pairs), max)))
 
 
 class Timelines:

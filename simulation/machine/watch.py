@@ -81,8 +81,8 @@ class Machine:
         self.load_before = psutil.getloadavg()[0]
         self.seconds: list[Second] = []
 
-    def hear(self, late_ms: float) -> None:
-        """Take in how late the probe was woken."""
+    def add(self, late_ms: float) -> None:
+        """Add the delay, in milliseconds, with which the probe was woken."""
         self._late_ms.append(late_ms)
 
     def look(self) -> Second | None:
@@ -119,7 +119,7 @@ async def probing(machine: Machine) -> AsyncIterator[None]:
     async def listen() -> None:
         assert process.stdout is not None
         async for line in process.stdout:
-            machine.hear(float(line.split()[1]))
+            machine.add(float(line.split()[1]))
 
     listening = asyncio.create_task(listen())
     try:

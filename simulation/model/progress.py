@@ -102,9 +102,9 @@ class Progress:
     def _begin(self, step: Step) -> None:
         self._end(failed=False)
         self.steps.append(step)
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self.changes += 1
         self.changed.notify_all()
 
@@ -114,7 +114,7 @@ class Progress:
             if self.driving:
                 step.detail = " · ".join(text for text in (self.numbers(), step.detail) if text)
             step.ended_s, step.failed, self._drive_s = self._clock(), failed, None
-            self._tell()
+            self._notify()
 
     @property
     def driving(self) -> bool:

@@ -41,13 +41,13 @@ class Tether:
 
     def tie(self, pid: int) -> None:
         """Stop this process when ours ends."""
-        self._tell(f"+{pid}\n")
+        self._send(f"+{pid}\n")
 
     def untie(self, pid: int) -> None:
         """Say that this process has ended."""
-        self._tell(f"-{pid}\n")
+        self._send(f"-{pid}\n")
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(line.encode("ascii"))

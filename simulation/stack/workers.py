@@ -96,9 +96,9 @@ class Workers:
                 await self._until_ready(worker, session)
         self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self.all]
         for keeper in self._keepers:
-            keeper.add_done_callback(self._tell_failure)
+            keeper.add_done_callback(self._report_failure)
 
-    def _tell_failure(self, keeper: asyncio.Task[None]) -> None:
+    def _report_failure(self, keeper: asyncio.Task[None]) -> None:
         if not keeper.cancelled() and (error := keeper.exception()) and not self.failed.done():
             self.failed.set_exception(error)
 

@@ -33,6 +33,19 @@ BANNED = {
     "settle": "flush_deferred",
     "at_last": "before_commit",
     "shape": "serialize",
+    "Undone": "TransactionRolledBack",
+    "undone": "rolled_back",
+    "Told": "Request",
+    "told": "other_events",
+    "tell": "send",
+    "hear": "receive",
+    "heard": "on_message",
+    "Hearing": "PendingInvalidation",
+    "believing": "trusts_redis",
+    "Connecting": "ConnectionAttempts",
+    "Opening": "OpenAccountResult",
+    "unfounded": "row_without_event",
+    "squashed": "letters_and_digits",
 }
 # The scenario's shape is a shape; Tartiflette's own methods have its names.
 EXCEPTIONS = {("simulation", "shape"), ("bank/graphql/execution/schema_builder.py", "bake")}

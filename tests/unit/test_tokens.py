@@ -152,7 +152,7 @@ def test_a_long_token_is_refused_and_not_cut() -> None:
 def test_of_more_tokens_than_are_remembered_only_the_one_used_longest_ago_is_verified_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bank.identity.tokens._REMEMBERED_MAX", 2)
+    monkeypatch.setattr("bank.identity.tokens._CACHED_MAX", 2)
     tokens = AccessTokens(SECRET, SystemClock())
     verified = []
 

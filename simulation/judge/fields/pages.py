@@ -59,7 +59,7 @@ def _fresh(place: Place, versions: Sequence[int]) -> Sentences:
     if timeline is None:
         return
     newest = versions[0] if versions else 0
-    told = timeline.newest_told(place.attempt.invoked_ns, person=place.attempt.operation.person)
+    told = timeline.newest_acknowledged(place.attempt.invoked_ns, person=place.attempt.operation.person)
     if newest < told:
         yield f"the newest line is {newest}, and the same person was told of line {told} before"
 

@@ -81,7 +81,7 @@ def _holds(place: Place) -> Sentences:
         yield "the holds are not the latest first"
     if unknown := set(shown) - {hold.id for hold in on}:
         yield f"hold {min(unknown)} is shown, and is none of the account's"
-    told = place.books.evidence.possible_states.holds_told_before(place.shown["id"], place.attempt.invoked_ns)
+    told = place.books.evidence.possible_states.holds_acknowledged_before(place.shown["id"], place.attempt.invoked_ns)
     if len(shown) < HOLDS_SHOWN and (missing := told - set(shown)):
         yield f"hold {min(missing)} is not shown, and was made before"
 

@@ -22,7 +22,7 @@ def stale_look(evidence: Evidence) -> tuple[Attempt, int]:
     for attempt in evidence.attempts:
         if isinstance(attempt.answer, Balance) and attempt.answer.account_id is not None:
             timeline = timelines.accounts[attempt.answer.account_id]
-            told = timeline.newest_told(attempt.invoked_ns, person=attempt.operation.person)
+            told = timeline.newest_acknowledged(attempt.invoked_ns, person=attempt.operation.person)
             stale = [b for b in timeline.balances[1:told] if b not in timeline.balances[told:]]
             if stale:
                 return attempt, stale[0]

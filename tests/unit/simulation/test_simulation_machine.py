@@ -102,7 +102,7 @@ def test_of_what_the_probe_said_in_a_second_the_latest_wake_up_counts() -> None:
     machine = Machine(list, monotonic)
     machine.look()
     for late_ms in (0.3, 7.5, 0.4):
-        machine.hear(late_ms)
+        machine.add(late_ms)
     first, second = machine.look(), machine.look()
     assert first is not None
     assert second is not None
