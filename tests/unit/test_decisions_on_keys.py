@@ -188,7 +188,7 @@ async def test_the_first_event_of_an_outcome_carries_the_digest_of_its_row(send:
     texts = b"\0".join([operation.encode(), key.encode(), stored.encode(), b""])
     row_digest = hashlib.sha256(salt + ids + texts + digest).hexdigest()
     posted = [one.first_metadata.key_digest for one in ledger.batch.posted]
-    told = [metadata.key_digest for _, metadata in ledger.batch.told]
+    told = [metadata.key_digest for _, metadata in ledger.batch.other_events]
     # The capture of a hold posts as well, and its posting is the one.
     assert [one for one in (*posted, *told) if one is not None] == [row_digest]
     assert (posted or told)[0] == row_digest
