@@ -41,7 +41,7 @@ class Marks:
     opened: list[tuple[UUID, datetime]] = field(default_factory=list)
     closed: list[UUID] = field(default_factory=list)
 
-    def known(self, _session_id: UUID, _mark: str | None) -> bool | None:
+    def is_open(self, _session_id: UUID, _mark: str | None) -> bool | None:
         return self.says
 
     async def mark_open(self, session_id: UUID, asked_at: datetime) -> None:
