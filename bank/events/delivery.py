@@ -35,9 +35,9 @@ ATTEMPTS_MAX = 5
 # machine has 0.5 s more.
 LEASE = timedelta(seconds=1.2)
 RENEW_S = 0.3
-# A handler's statement is planned once for a connection, not for each delivery: planning was 200 of the 350 µs of the
-# audit's (measured). What it looks up it finds by index, whatever the plan's tables were like when it was made: without
-# this, a plan of the bank's first minute would scan tables that have grown since.
+# A handler's statement is planned once for each connection and not for each delivery: planning took 200 of the 350 µs
+# of the audit's statement (measured). The plan has to use indexes, because a plan from the first minute of a bank would
+# otherwise scan tables that have grown since.
 BEGIN_DELIVERY = (
     "begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; "
     "set local enable_hashjoin = off; set local enable_mergejoin = off"
