@@ -212,3 +212,8 @@ def test_refresh_tokens_are_random_and_stored_as_their_sha256() -> None:
 def test_a_keyed_digest_is_half_of_the_hmac_of_the_text_under_the_secret() -> None:
     digest = hmac.new(b"the secret", b"ana@example.com", hashlib.sha256).hexdigest()
     assert keyed_digest("the secret", "ana@example.com") == digest[:32]
+
+
+@pytest.mark.parametrize(("role", "is_staff"), [("CUSTOMER", False), ("OPERATOR", True), ("ADMIN", True)])
+def test_operators_and_admins_are_staff(role: str, is_staff: bool) -> None:
+    assert caller(role).is_staff is is_staff
