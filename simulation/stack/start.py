@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
+from fixtures.ports import free_ports
 from simulation.model.people import Person
 from simulation.model.progress import Progress
 from simulation.model.terms import Terms
@@ -18,7 +19,7 @@ from simulation.mutants import MARKER, REACHED
 from simulation.stack.commands import BANK, CouldNotRunError, run_to_end
 from simulation.stack.emptiness import require_empty
 from simulation.stack.orphan_guard import Tether
-from simulation.stack.workers import Worker, Workers, free_ports
+from simulation.stack.workers import Worker, Workers
 
 STOPPING = "Stopping the bank"
 

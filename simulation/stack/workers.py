@@ -1,9 +1,7 @@
 """The bank's workers: real processes, restarted when they die, as a supervisor would."""
 
 import asyncio
-import contextlib
 import signal
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +63,6 @@ class Worker:
         """Return the last line of the log, for a sentence that says why the worker does not live."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1][:300] if lines else "it logged nothing"
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback that nobody listens on at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 class Workers:

@@ -18,13 +18,14 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from fixtures.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PAGES = [page for name in ("README.md", "CONTRIBUTING.md", "docs/*.md") for page in sorted(ROOT.glob(name))]
@@ -152,15 +153,10 @@ def _matches(line: str, expected: str) -> bool:
     return re.fullmatch(pattern, " ".join(line.split())) is not None
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @pytest.mark.timeout(PAGE_S + STOP_S + 10)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
-    text = page.read_text(encoding="utf-8").replace("8000", str(_free_port()))
+    text = page.read_text(encoding="utf-8").replace("8000", str(free_ports(1)[0]))
     commands = [command for block in read_blocks(text) if not block.mark for command in block.commands]
     if not commands:
         return

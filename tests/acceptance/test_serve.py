@@ -20,6 +20,7 @@ import asyncpg
 import pytest
 
 from bank.database.migrate import expected_level
+from fixtures.ports import free_ports
 from tests.integration.api import Client
 
 Environment: TypeAlias = dict[str, Any]
@@ -40,13 +41,6 @@ def _bank(*arguments: str, cwd: Path | None = None, **environment: str) -> subpr
         [sys.executable, "-m", "bank", *arguments],
         env=_environment(**environment), cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 class Server:
@@ -77,7 +71,7 @@ def serving(
     before: tuple[str, ...] = (),
     **environment: str,
 ) -> Iterator[Server]:
-    port = port or _free_port()
+    port = port or free_ports(1)[0]
     with log.open("ab") as stderr:
         process = subprocess.Popen(
             [*before, sys.executable, "-m", "bank", "serve", "--port", str(port), *arguments],
@@ -235,7 +229,7 @@ def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
     database_url: str, redis_url: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
-    log, port = tmp_path / "log", _free_port()
+    log, port = tmp_path / "log", free_ports(1)[0]
 
     async def bank_and_stop(server: Server) -> tuple[list[str], dict[str, str]]:
         token, first, second = await _prepare(server.url, database_url)
@@ -378,7 +372,7 @@ async def _attack(url: str) -> list[int]:
 def test_many_idle_connections_keep_nobody_out_and_every_line_of_the_log_is_json_and_masked(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    log, port = tmp_path / "log", _free_port()
+    log, port = tmp_path / "log", free_ports(1)[0]
     environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     environment["BANK_METRICS_ADDRESS"] = f"127.0.0.1:{port}"
     with serving(log, before=WITH_FEW_FILES, **environment) as server:

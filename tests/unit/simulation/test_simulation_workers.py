@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.ports import free_ports
 from simulation.stack.commands import CouldNotRunError
 from simulation.stack.orphan_guard import Tether
-from simulation.stack.workers import Worker, Workers, free_ports
+from simulation.stack.workers import Worker, Workers
 
 SERVER = """
 import sys, http.server
