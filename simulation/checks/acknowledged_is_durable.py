@@ -26,11 +26,11 @@ def check(evidence: Evidence) -> CheckResult:
             case Known(user_id=user_id):
                 builder.examine()
                 if user_id not in users:
-                    builder.add_violation(f"{attempt}: was told of user {user_id}, and there is none")
+                    builder.add_violation(f"{attempt}: the answer has user {user_id}, but the books do not")
             case Opened(account_id=account_id):
                 builder.examine()
                 if account_id not in database.accounts:
-                    builder.add_violation(f"{attempt}: was told of account {account_id}, and there is none")
+                    builder.add_violation(f"{attempt}: the answer has account {account_id}, but the books do not")
             case Held(hold=hold):
                 builder.examine()
                 _held(attempt, hold, database, builder)
@@ -43,18 +43,18 @@ def check(evidence: Evidence) -> CheckResult:
 def _moved(attempt: Attempt, answer: Moved, database: DatabaseState, builder: CheckResultBuilder) -> None:
     row = database.transactions.get(answer.transaction_id)
     if row is None:
-        text = f"{attempt}: was told of transaction {answer.transaction_id} of {reais(answer.amount_minor)}"
-        builder.add_violation(f"{text}, and there is none", answer.amount_minor)
+        text = f"{attempt}: the answer has transaction {answer.transaction_id} of {reais(answer.amount_minor)}"
+        builder.add_violation(f"{text}, but the books do not", answer.amount_minor)
         return
     if (row.kind, row.amount_minor) != (answer.transaction_kind, answer.amount_minor):
         builder.add_violation(
-            f"{attempt}: was told of a {answer.transaction_kind} of {reais(answer.amount_minor)}, "
-            f"and the books have a {row.kind} of {reais(row.amount_minor)}",
+            f"{attempt}: the answer is a {answer.transaction_kind} of {reais(answer.amount_minor)}, "
+            f"but the books have a {row.kind} of {reais(row.amount_minor)}",
             abs(row.amount_minor - answer.amount_minor),
         )
     if row.related_id != answer.related_id and attempt.operation.kind in {Kind.REVERSE, Kind.CAPTURE}:
         builder.add_violation(
-            f"{attempt}: was told of a transaction that belongs to {answer.related_id}, not {row.related_id}"
+            f"{attempt}: the answer relates the transaction to {answer.related_id}, the books to {row.related_id}"
         )
     own = row.credit_account_id if attempt.operation.kind is Kind.DEPOSIT else row.debit_account_id
     for account_id in (row.debit_account_id, row.credit_account_id):
@@ -67,8 +67,8 @@ def _moved(attempt: Attempt, answer: Moved, database: DatabaseState, builder: Ch
             left_minor = entry.balance_after_minor - answer.fee_minor
             if left_minor != answer.balance_after_minor:
                 builder.add_violation(
-                    f"{attempt}: was told that {reais(answer.balance_after_minor)} were left, "
-                    f"and the entry says {reais(left_minor)}",
+                    f"{attempt}: the balance after it is {reais(answer.balance_after_minor)} in the answer, "
+                    f"but {reais(left_minor)} in the entry",
                     abs(left_minor - answer.balance_after_minor),
                 )
 
@@ -77,10 +77,10 @@ def _held(attempt: Attempt, hold: Hold, database: DatabaseState, builder: CheckR
     """Look up a hold: it may have ended since it was made, and that is all that may have changed."""
     row = database.holds.get(hold.hold_id)
     if row is None:
-        builder.add_violation(f"{attempt}: was told of hold {hold.hold_id}, and there is none", hold.amount_minor)
+        builder.add_violation(f"{attempt}: the answer has hold {hold.hold_id}, but the books do not", hold.amount_minor)
     elif hold.status not in {"AUTHORIZED", row.status}:
-        builder.add_violation(
-            f"{attempt}: was told that hold {row.id} is {hold.status}, and the books say {row.status}"
-        )
+        builder.add_violation(f"{attempt}: hold {row.id} is {hold.status} in the answer, but {row.status} in the books")
     elif row.amount_minor != hold.amount_minor or hold.captured_minor not in {0, row.captured_minor}:
-        builder.add_violation(f"{attempt}: hold {row.id} is not of the amounts that were answered", row.amount_minor)
+        builder.add_violation(
+            f"{attempt}: the amounts of hold {row.id} differ between answer and books", row.amount_minor
+        )

@@ -32,11 +32,11 @@ def check(evidence: Evidence) -> CheckResult:
         else:
             _same(event, by_position[event.position], builder)
     for position in sorted(rows.keys() - {event.position for event in database.events}):
-        builder.add_violation(f"an audit row tells of position {position}, where there is no event")
+        builder.add_violation(f"an audit row has position {position}, which has no event")
     for earlier, later in pairwise(database.audits):
         if later.id <= earlier.id:
             builder.add_violation(
-                f"the audit row of position {later.event_position} was written before that of the event before"
+                f"the audit row of position {later.event_position} was written before the row of the previous event"
             )
     _chained(database.audits, builder)
     return builder.result()
@@ -52,7 +52,7 @@ def _chained(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
             return
         if digest.hex() != row.hash:
             builder.add_violation(
-                f"audit row {place}, of position {row.event_position}, does not follow from the row before it"
+                f"audit row {place}, of position {row.event_position}, does not follow from the previous row"
             )
             return
 

@@ -37,12 +37,12 @@ def check(evidence: Evidence) -> CheckResult:
         if account.balance_minor != right:
             builder.add_violation(
                 f"account {account.number} holds {reais(account.balance_minor)}; "
-                f"what was asked and answered adds up to {reais(right)}",
+                f"requests and answers add up to {reais(right)}",
                 abs(account.balance_minor - right),
             )
         if account.held_minor != held.get(account.id, 0):
             text = f"on account {account.number} {reais(account.held_minor)} are held"
-            builder.add_violation(f"{text}; what was asked and answered adds up to {reais(held.get(account.id, 0))}")
+            builder.add_violation(f"{text}; requests and answers add up to {reais(held.get(account.id, 0))}")
     for transaction in database.transactions.values():
         builder.examine()
         _transaction(transaction, evidence, database, builder)
@@ -50,9 +50,7 @@ def check(evidence: Evidence) -> CheckResult:
         builder.examine()
         expected_hold = oracle.expected_holds.get(hold.id)
         if expected_hold is None:
-            builder.add_violation(
-                f"hold {hold.id} of {reais(hold.amount_minor)} is none that anybody asked for", hold.amount_minor
-            )
+            builder.add_violation(f"hold {hold.id} of {reais(hold.amount_minor)} has no request", hold.amount_minor)
         else:
             _hold(hold, expected_hold, evidence, builder)
     if oracle.unknown_outcomes:
@@ -82,7 +80,7 @@ def _transaction(row: TransactionRow, evidence: Evidence, database: DatabaseStat
     effect = evidence.oracle.effects.get((row.related_id or "") if row.kind == "FEE" else row.id)
     if effect is None or (row.kind == "FEE" and not effect.fee_minor):
         text = f"transaction {row.id} of {reais(row.amount_minor)}"
-        builder.add_violation(f"{text} is none that anybody asked for and was not refused", row.amount_minor)
+        builder.add_violation(f"{text} has no accepted request", row.amount_minor)
         return
     names = {account.id: OWN.get(account.kind, account.id) for account in database.accounts.values()}
     booked = (row.kind, names.get(row.debit_account_id), names.get(row.credit_account_id), row.amount_minor)
@@ -104,15 +102,15 @@ def _hold(row: HoldRow, expected_hold: ExpectedHold, evidence: Evidence, builder
     )
     booked = (row.account_id, row.to_account_id, row.amount_minor)
     if booked != (expected_hold.account_id, expected_hold.to_account_id, expected_hold.amount_minor):
-        builder.add_violation(f"hold {row.id} is not the one that was asked for", row.amount_minor)
+        builder.add_violation(f"hold {row.id} differs from its request", row.amount_minor)
     if row.status == "EXPIRED" and ended == "AUTHORIZED":
         if row.ended_at_s is None or row.ended_at_s < row.expires_at_s:
-            builder.add_violation(f"hold {row.id} expired before its time was over", row.amount_minor)
+            builder.add_violation(f"hold {row.id} expired before its expiry time", row.amount_minor)
     elif (row.status, row.captured_minor) != (ended, expected_hold.captured_minor):
         text = f"hold {row.id} is {row.status} with {reais(row.captured_minor)} captured"
         builder.add_violation(f"{text}, not {ended} with {reais(expected_hold.captured_minor)}", row.amount_minor)
     elif ended == "AUTHORIZED" and row.expires_at_s + EXPIRY_S < _rested_s(evidence):
-        builder.add_violation(f"hold {row.id} did not expire when its time was over", row.amount_minor)
+        builder.add_violation(f"hold {row.id} did not expire at its expiry time", row.amount_minor)
 
 
 def _rested_s(evidence: Evidence) -> float:

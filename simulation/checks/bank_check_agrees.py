@@ -22,5 +22,5 @@ def check(evidence: Evidence) -> CheckResult:
     for finding in said.report["findings"]:
         builder.add_violation(f"{finding['invariant']}: {finding['sentence']}")
     if not said.report["sound"] and not said.report["findings"]:
-        builder.add_violation("`bank check` found the books unsound and did not say why")
+        builder.add_violation("`bank check` found the books unsound without a finding")
     return builder.result()

@@ -37,7 +37,7 @@ def check(evidence: Evidence) -> CheckResult:
                 abs(found.debited_minor - due.debited_minor) + abs(found.credited_minor - due.credited_minor),
             )
     if len(told) != len(database.days):
-        builder.add_violation(f"there are {len(database.days)} days of accounts, {len(told)} different ones")
+        builder.add_violation(f"there are {len(database.days)} rows for {len(told)} days of accounts")
     return builder.result()
 
 

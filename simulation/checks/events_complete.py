@@ -73,7 +73,7 @@ def _once_each(database: DatabaseState, builder: CheckResultBuilder) -> None:
             builder.add_violation(f"there are {found[(kind, id_)]} {kind} for {id_}, not 1")
     for kind, id_ in sorted(found.keys() - due):
         if kind in {REGISTERED, CREATED, INITIATED, COMPLETED}:
-            builder.add_violation(f"there is a {kind} for {id_}, which there is not")
+            builder.add_violation(f"there is a {kind} for {id_}, which does not exist")
 
 
 def _transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
@@ -96,7 +96,7 @@ def _transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
         if begin is not None and end is not None and any(not begin < event.position < end for event in mine):
             builder.add_violation(f"the events of transaction {transaction} are not in order")
     for transaction in sorted(updates.keys() - database.transactions.keys()):
-        builder.add_violation(f"there is a {UPDATED} of transaction {transaction}, which there is not")
+        builder.add_violation(f"there is a {UPDATED} of transaction {transaction}, which does not exist")
 
 
 def _versions(database: DatabaseState, builder: CheckResultBuilder) -> None:
@@ -131,7 +131,7 @@ def _holds(database: DatabaseState, builder: CheckResultBuilder) -> None:
                 f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(told[hold.id])}"
             )
     for hold_id in sorted(told.keys() - database.holds.keys()):
-        builder.add_violation(f"there are events of hold {hold_id}, which there is not")
+        builder.add_violation(f"there are events of hold {hold_id}, which does not exist")
 
 
 def _states(database: DatabaseState, builder: CheckResultBuilder) -> None:
@@ -143,7 +143,7 @@ def _states(database: DatabaseState, builder: CheckResultBuilder) -> None:
             before, after = STATES[event.event_type]
             state = states.get(event.aggregate_id, "ACTIVE")
             if state != before:
-                text = f"{event.event_type} at position {event.position} tells of an account that was {state}"
+                text = f"{event.event_type} at position {event.position} is about an account that was {state}"
                 builder.add_violation(f"{text}, not {before}")
             states[event.aggregate_id] = after
     for account in database.accounts.values():
@@ -157,7 +157,7 @@ def _handled(database: DatabaseState, builder: CheckResultBuilder) -> None:
         builder.examine()
         if position != database.head:
             builder.add_violation(
-                f"subscriber {subscriber} stands at {position} of {database.head} events, long after the last one"
+                f"subscriber {subscriber} has position {position} of {database.head}, long after the last event"
             )
     if not database.positions:
         builder.leave_open("there is no subscriber")

@@ -34,7 +34,7 @@ def check(evidence: Evidence) -> CheckResult:
         for effect in sorted({id_ for attempt in attempts for id_ in _effect_ids(attempt)}):
             whose = f"person {caller[0]}, key {caller[1]}"
             if transactions.setdefault(effect, whose) != whose:
-                builder.add_violation(f"{transactions[effect]} and {whose} were both told of {effect}")
+                builder.add_violation(f"{transactions[effect]} and {whose} both have the effect {effect}")
         if evidence.database is not None:
             _remembered(caller, attempts, evidence, evidence.database, builder)
     if evidence.database is not None:
@@ -61,16 +61,16 @@ def _one_content(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> No
         if differ(attempt, decided[0]):
             text = "a success" if attempt.outcome == "ok" else attempt.code
             builder.add_violation(
-                f"{attempt}: the key stands for another content, and the answer is {text}, not {REUSED}"
+                f"{attempt}: the key was used with other content, but the answer is {text}, not {REUSED}"
             )
         elif attempt.code != decided[0].code:
             builder.add_violation(
-                f"{attempt}: the same request was answered with {attempt.code or 'a success'} and before with "
+                f"{attempt}: the same request was answered with {attempt.code or 'a success'}, and earlier with "
                 f"{decided[0].code or 'a success'}"
             )
     for attempt in attempts:
         if attempt.code == REUSED and not may_stand_for_another(attempt, attempts):
-            builder.add_violation(f"{attempt}: refused with {REUSED}, and the key was used for nothing else")
+            builder.add_violation(f"{attempt}: refused with {REUSED}, but the key was used for nothing else")
 
 
 def _one_answer(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> None:
@@ -79,7 +79,7 @@ def _one_answer(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> Non
     for attempt in accepted[1:]:
         if attempt.answer != accepted[0].answer:
             builder.add_violation(
-                f"{attempt}: the same key was answered with {attempt.answer}, before with {accepted[0].answer}"
+                f"{attempt}: the same key was answered with {attempt.answer}, and earlier with {accepted[0].answer}"
             )
     unseen = any(a.outcome in {"unknown", "error"} for a in attempts)
     for same in (accepted, [a for a in attempts if a.outcome == "refused" and is_decision(a)]):
@@ -90,7 +90,7 @@ def _one_answer(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> Non
             )
         if same and not originals and not unseen:
             builder.add_violation(
-                f"{same[0]}: marked as a replay, and no request with this key can have been the first"
+                f"{same[0]}: marked as a replay, but no other request with this key can have been first"
             )
 
 
@@ -108,10 +108,10 @@ def _remembered(
     decided = next((a for a in attempts if is_decision(a)), None)
     is_kept = (owner, caller[1]) in database.keys
     if decided is not None and not is_kept:
-        builder.add_violation(f"{decided}: decided, and its key is not remembered")
+        builder.add_violation(f"{decided}: decided, but its key is not stored")
     if is_kept and not any(may_be_kept(a) for a in attempts):
         codes = ", ".join(sorted({str(a.code) for a in attempts}))
-        builder.add_violation(f"{attempts[0]}: nothing was decided ({codes}), and its key is remembered")
+        builder.add_violation(f"{attempts[0]}: nothing was decided ({codes}), but its key is stored")
 
 
 def _books(database: DatabaseState, terms: Terms, builder: CheckResultBuilder) -> None:
@@ -122,9 +122,7 @@ def _books(database: DatabaseState, terms: Terms, builder: CheckResultBuilder) -
         text = f"transaction {transaction.id} of {transaction.amount_minor / 100:.2f}"
         count, due = keys[transaction.id], 0 if transaction.kind == "FEE" else 1
         if count != due:
-            builder.add_violation(
-                f"{text} has {count} idempotency keys that stand for it, not {due}", transaction.amount_minor
-            )
+            builder.add_violation(f"{text} has {count} idempotency keys, not {due}", transaction.amount_minor)
         charged, due = fees[transaction.id], 1 if terms.fee_minor(transaction.kind) else 0
         if charged != due:
             builder.add_violation(f"{text} was charged for {charged} times, not {due}", transaction.amount_minor)

@@ -37,8 +37,8 @@ def check(evidence: Evidence) -> CheckResult:
             seen = timeline.versions_with(balance_minor, 0, told - 1)
             if seen:
                 builder.add_violation(
-                    f"{attempt}: sees {reais(balance_minor)} in account {account_id}, its version {seen[-1]}, after "
-                    f"the same person was told of version {told}",
+                    f"{attempt}: reads {reais(balance_minor)} in account {account_id}, version {seen[-1]}, after "
+                    f"the same person got an answer with version {told}",
                     told - seen[-1],
                 )
     return builder.result()

@@ -43,7 +43,7 @@ def check(evidence: Evidence) -> CheckResult:
             builder.examine()
             timeline = timelines.accounts.get(account_id)
             if timeline is None:
-                builder.add_violation(f"{attempt}: shows account {account_id}, and there is none")
+                builder.add_violation(f"{attempt}: shows account {account_id}, which does not exist")
                 continue
             newest = timeline.newest_possible(attempt.ended_ns)
             if not timeline.versions_with(balance_minor, 0, newest):
@@ -67,16 +67,14 @@ def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], builder: C
         builder.examine()
         entry = entries.get(edge.transaction_id)
         if entry is None or edge != Edge(entry.transaction_id, entry.amount_minor, entry.balance_after_minor):
-            builder.add_violation(f"{attempt}: shows a line that the account's entries do not have: {edge}")
+            builder.add_violation(f"{attempt}: shows an entry that the account does not have: {edge}")
             return
         versions.append(entry.version)
     if any(newer != older + 1 for newer, older in pairwise(versions)):
-        builder.add_violation(
-            f"{attempt}: the lines are not the account's entries in order, but its versions {versions}"
-        )
+        builder.add_violation(f"{attempt}: the entries are not in order: versions {versions}")
     elif is_first_page(attempt) and page.edges and page.edges[0].balance_after_minor != page.balance_minor:
-        text = f"{attempt}: the balance is {reais(page.balance_minor or 0)} and the newest line says"
-        builder.add_violation(f"{text} {reais(page.edges[0].balance_after_minor)}: not of one instant")
+        text = f"{attempt}: the balance is {reais(page.balance_minor or 0)}, but the newest entry says"
+        builder.add_violation(f"{text} {reais(page.edges[0].balance_after_minor)}, so they are from different instants")
 
 
 def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], builder: CheckResultBuilder) -> None:
@@ -93,12 +91,12 @@ def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], b
     ):
         right = due[-1].balance_after_minor if due else 0
         if shown != right:
-            text = f"{attempt}: the {name} was said to be {reais(shown)}"
-            builder.add_violation(f"{text}, and is {reais(right)} in the end", abs(shown - right))
+            text = f"{attempt}: the {name} was {reais(shown)}"
+            builder.add_violation(f"{text} in the answer, but is {reais(right)} at the end", abs(shown - right))
     lines = [Edge(e.transaction_id, e.amount_minor, e.balance_after_minor) for e in reversed(closing[len(opening) :])]
     if attempt.sent.after is None and list(seen.edges) != (lines if seen.is_whole else lines[: len(seen.edges)]):
         builder.add_violation(
-            f"{attempt}: the statement shows {len(seen.edges)} lines that are not the {len(lines)} of its time"
+            f"{attempt}: the statement has {len(seen.edges)} entries that are not the {len(lines)} of its period"
         )
     if (
         attempt.sent.after is None
@@ -118,10 +116,10 @@ def _holdings(attempt: Attempt, seen: Holdings, builder: CheckResultBuilder) -> 
     builder.examine()
     if seen.available_minor != seen.balance_minor - seen.held_minor:
         text = f"{attempt}: of {reais(seen.balance_minor)} with {reais(seen.held_minor)} held"
-        builder.add_violation(f"{text}, {reais(seen.available_minor)} are said to be available")
+        builder.add_violation(f"{text}, {reais(seen.available_minor)} are shown as available")
     held_minor = sum(hold.amount_minor for hold in seen.holds if hold.status == "AUTHORIZED")
     if len(seen.holds) < HOLDS_SHOWN and held_minor != seen.held_minor:
-        text = f"{attempt}: {reais(seen.held_minor)} are said to be held, and the holds add up to {reais(held_minor)}"
+        text = f"{attempt}: {reais(seen.held_minor)} are shown as held, but the holds add up to {reais(held_minor)}"
         builder.add_violation(text, abs(held_minor - seen.held_minor))
 
 
@@ -134,4 +132,4 @@ def _nobody_elses(evidence: Evidence, database: DatabaseState, builder: CheckRes
         for account_id, _ in balances_shown(attempt):
             account = database.accounts.get(account_id)
             if account is not None and mine is not None and account.user_id != mine:
-                builder.add_violation(f"{attempt}: shows account {account_id}, which is somebody else's")
+                builder.add_violation(f"{attempt}: shows account {account_id}, which belongs to another person")

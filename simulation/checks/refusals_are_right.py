@@ -88,7 +88,7 @@ def check(evidence: Evidence) -> CheckResult:
         if attempt.outcome == "ok":
             builder.examine()
             if must is not None and attempt.answer not in NOTHING_SHOWN:
-                builder.add_violation(f"{attempt}: {operation.intent} had to be refused, and the bank did it")
+                builder.add_violation(f"{attempt}: {operation.intent} had to be refused, but the bank executed it")
         elif attempt.outcome == "refused" and attempt.code is not None:
             builder.examine()
             too_late = frozenset({"INVALID_INPUT"}) if attempt.sent.expires_at is not None else frozenset[str]()
@@ -99,7 +99,7 @@ def check(evidence: Evidence) -> CheckResult:
     for original, last, taken_minor in evidence.possible_states.acknowledged_reversals():
         builder.examine()
         if taken_minor > original.amount_minor:
-            text = f"of {reais(original.amount_minor)} a total of {reais(taken_minor)} was taken back"
+            text = f"of {reais(original.amount_minor)} a total of {reais(taken_minor)} was reversed"
             builder.add_violation(f"{last}: {text}", taken_minor - original.amount_minor)
     return builder.result()
 
@@ -114,7 +114,7 @@ def _code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckRe
     retried = attempt.number > 1 and attempt.operation.kind is Kind.REGISTER and code in {"EMAIL_TAKEN", "CPF_TAKEN"}
     if code not in allowed | ALWAYS_ALLOWED and not retried:
         expected = " or ".join(sorted(allowed)) or "a success"
-        builder.add_violation(f"{attempt}: refused with {code} where {expected} was due")
+        builder.add_violation(f"{attempt}: refused with {code} instead of {expected}")
 
 
 def _reasons(evidence: Evidence, attempt: Attempt, builder: CheckResultBuilder) -> None:

@@ -47,9 +47,9 @@ class CheckResultBuilder:
         notes = list(self._notes)
         if self._open:
             rest = f" (and {len(self._open) - 1} more)" if len(self._open) > 1 else ""
-            notes.append(f"could not be told: {self._open[0]}{rest}")
+            notes.append(f"undecided: {self._open[0]}{rest}")
         if not self.examined and not self._open:
-            notes.append("there was nothing to look at")
+            notes.append("there was nothing to examine")
         return CheckResult(
             name=self._name,
             title=self._title,

@@ -70,7 +70,7 @@ def _people(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         due = {"email": person.email, "full_name": " ".join(person.full_name.split()), "cpf": person.cpf}
         yield from _differ(f"person {person.index}", row, {**due, "role": "CUSTOMER"})
         if not str(row["password_hash"]).startswith("$argon2id$") or person.password in str(row["password_hash"]):
-            yield f"person {person.index}: the password is not kept as a hash of argon2id"
+            yield f"person {person.index}: the password is not stored as an argon2id hash"
 
 
 def _accounts(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _accounts(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         yield from _differ(f"account {opened.number}", row, due)
         limits = (row["transfer_limit_minor"], row["daily_limit_minor"])
         if limits not in evidence.possible_states.own_limits(opened.account_id):
-            yield f"account {opened.number}: its limits are {limits}, which nobody has set last"
+            yield f"account {opened.number}: its limits are {limits}, which are not the last ones that were set"
 
 
 def _asked(books: Books, caller: tuple[int, str]) -> Sequence[Attempt]:
@@ -114,13 +114,13 @@ def _transactions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         due["hold_id"] = effect.related_id if row["kind"] == "CAPTURE" else None
         yield from _differ(what, row, due)
         if not _is_within(books, _asked(books, effect.caller), row["created_at"]):
-            yield f"{what}: it was created at {row['created_at']}, not between its request and the answer"
+            yield f"{what}: it was created at {row['created_at']}, not between its request and its answer"
         for side in ("debit", "credit"):
             entry = books.entries.get((row[f"{side}_account_id"], row["id"]))
             if entry is None:
                 continue
             if entry.version != row[f"{side}_version"] or entry.at_us != us_of(row["created_at"]):
-                yield f"{what}: its entry in the {side}ed account is of another version or moment"
+                yield f"{what}: its entry in the {side}ed account has another version or time"
 
 
 def _holds(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
@@ -140,14 +140,14 @@ def _holds(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
             ends_us = us_of(expected_hold.expires_at)
         if us_of(row["expires_at"]) != ends_us:
             asked = expected_hold.expires_at or "the usual"
-            yield f"{what}: it expires at {row['expires_at']}, and {asked} was asked for"
+            yield f"{what}: it expires at {row['expires_at']}, but {asked} was requested"
         if not _is_within(books, _asked(books, expected_hold.caller), row["created_at"]):
-            yield f"{what}: it was created at {row['created_at']}, not between its request and the answer"
+            yield f"{what}: it was created at {row['created_at']}, not between its request and its answer"
         if expected_hold.ended_by is not None and row["ended_at"] is not None:
             if not _is_within(books, _asked(books, expected_hold.ended_by), row["ended_at"]):
-                yield f"{what}: it ended at {row['ended_at']}, not between the request for that and the answer"
+                yield f"{what}: it ended at {row['ended_at']}, not between that request and its answer"
             if us_of(row["ended_at"]) >= us_of(row["expires_at"]):
-                yield f"{what}: somebody ended it at {row['ended_at']}, after its own end at {row['expires_at']}"
+                yield f"{what}: it was ended at {row['ended_at']}, after its expiry at {row['expires_at']}"
 
 
 def _sessions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
@@ -159,12 +159,12 @@ def _sessions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         builder.examine()
         yield from _differ(f"session {row['id']}", row, {"ip_address": SENDER, "user_agent": PROGRAM})
         if row["user_id"] not in people:
-            yield f"session {row['id']} is nobody's"
+            yield f"session {row['id']} has no user"
         if instant(row["expires_at"]) <= instant(row["created_at"]):
             yield f"session {row['id']} ends before it begins"
     left = sessions_left(logouts)
     if closed < left:
-        yield f"{left} sessions were left, and only {closed} are closed"
+        yield f"{left} sessions were logged out, but only {closed} are closed"
 
 
 def sessions_left(logouts: Sequence[Attempt]) -> int:
@@ -199,11 +199,11 @@ def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         kind = attempt.operation.kind
         is_change = attempt.outcome == "ok" and (kind in KEYED_KINDS or kind in {Kind.REGISTER, Kind.LOGOUT})
         if is_change and not attempt.replayed and not rows:
-            yield f"{attempt}: it was done, and no event has its correlation id"
+            yield f"{attempt}: it was executed, but no event has its correlation id"
         if attempt.outcome == "refused" and attempt.code in RECORDED and not attempt.replayed:
             told = {data[row["position"]].data.get("code") for row in rows}
             if attempt.code not in told:
-                yield f"{attempt}: it was refused with {attempt.code}, and no event of it says so"
+                yield f"{attempt}: it was refused with {attempt.code}, but no event says so"
 
 
 def _event(books: Books, attempt: Attempt, row: Row, *, is_known: bool) -> Iterator[str]:
@@ -217,7 +217,7 @@ def _event(books: Books, attempt: Attempt, row: Row, *, is_known: bool) -> Itera
         yield f"{what} is said to be of user {row['user_id']}, not of {mine}"
     is_keyed = attempt.operation.kind in KEYED_KINDS | STATE_KINDS and attempt.code != "UNAUTHENTICATED"
     if is_keyed and is_known and row["user_id"] is None:
-        yield f"{what} is said to be nobody's doing"
+        yield f"{what} has no actor"
     at_us = us_of(row["created_at"])
     begin, end = books.moment_us(attempt.invoked_ns), books.moment_us(attempt.ended_ns)
     if not begin - SLACK_US <= at_us <= end + SLACK_US:

@@ -56,17 +56,17 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
     if held_up:
         names = " and ".join(f"worker-{number}" for number in held_up)
         lasted_s = (run.ended_ns - run.began_ns) / 1e9
-        return Recovery(Verdict.FAIL, None, f"{run}: in {lasted_s:.1f} s nobody could move money through {names}")
+        return Recovery(Verdict.FAIL, None, f"{run}: in {lasted_s:.1f} s no money was moved through {names}")
     moment_ns = back_ns(attempts, since_ns=run.ended_ns, workers=workers)
     if moment_ns is None:
         waited_s = (max((attempt.ended_ns for attempt in attempts), default=0) - run.ended_ns) / 1e9
-        text = f"{run}: nobody saw the service back on every worker in the {max(0.0, waited_s):.1f} s that were left"
+        text = f"{run}: the service was not back on every worker in the {max(0.0, waited_s):.1f} s that were left"
         return Recovery(Verdict.FAIL if waited_s >= BACK_S else Verdict.UNKNOWN, None, text)
     back_s = (moment_ns - run.ended_ns) / 1e9
     if back_s > BACK_S:
         return Recovery(Verdict.FAIL, back_s, f"{run}: the service was back after {back_s:.1f} s, not {BACK_S:g}")
     if run.takeover_s is not None and run.takeover_s > TAKEOVER_S:
-        text = f"{run}: its subscribers were served by nobody for {run.takeover_s:.1f} s, not {TAKEOVER_S:g}"
+        text = f"{run}: no worker served its subscribers for {run.takeover_s:.1f} s, not {TAKEOVER_S:g}"
         return Recovery(Verdict.FAIL, back_s, text)
     return Recovery(Verdict.PASS, back_s)
 

@@ -66,7 +66,7 @@ def resolve(
         for caller, attempts in turn:
             happened = _happened(found, caller, attempts)
             if happened is not None and not _take(found, caller, attempts, happened):
-                found.contradictions.append(f"{attempts[0]} moved money that nobody asked to move with this key")
+                found.contradictions.append(f"{attempts[0]} moved money that no request with this key asked for")
     return Oracle(found.effects, found.expected_holds, found.unresolved, found.contradictions, found.unknown)
 
 
@@ -220,7 +220,7 @@ def _end(found: _Resolving, caller: Caller, asked: Attempt, happened: _Happened)
     if expected_hold is None:
         return False
     if expected_hold.ended_by is not None:
-        found.contradictions.append(f"{asked} ended a hold that had ended already")
+        found.contradictions.append(f"{asked} ended a hold that had already ended")
         return True
     expected_hold.ended_by = caller
     if asked.operation.kind is Kind.RELEASE:

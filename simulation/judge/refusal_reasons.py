@@ -93,7 +93,7 @@ def wrong_refusal(evidence: Evidence, attempt: Attempt, one: Asked) -> str | Non
                 return f"refused with {code}, and no account in it can have been {state.lower()}"
         case "INVALID_INPUT" if attempt.sent.expires_at is not None:
             if possible.moment_ns(attempt.sent.expires_at) > window.end_ns:
-                return "refused as too late, and the time of the hold was not over"
+                return "refused as too late, but the hold had not expired"
         case "ACCOUNT_NOT_EMPTY" if one.debit_id is not None:
             if not any(possible.balances(one.debit_id, window)):
                 return "refused as not empty, and the account can have held nothing"
@@ -147,7 +147,7 @@ def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
             return "the account was closed, and held money all along"
     if attempt.operation.kind in {Kind.CAPTURE, Kind.RELEASE}:
         if possible.expires_ns(attempt.sent.about_id or "") <= window.begin_ns:
-            return "the hold was ended by a request that was sent after its time was over"
+            return "the hold was ended by a request that was sent after its expiry"
     elif attempt.sent.expires_at is not None and possible.moment_ns(attempt.sent.expires_at) <= window.begin_ns:
         return "money was held until a moment that was over when it was asked for"
     return None

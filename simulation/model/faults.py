@@ -155,7 +155,7 @@ TAKEOVER_S = 2.0
 class PlannedFault:
     """A fault that is going to happen, `at_ms` after driving begins at the earliest.
 
-    `worker` is the one to kill, to stop or to keep from Redis, None meaning whoever serves the subscribers;
+    `worker` is the one to kill, to stop or to keep from Redis, None meaning the worker that serves the subscribers;
     `percent` of the connections are cut; `replies` to COMMIT are; `delay_ms` is how much later things arrive.
     """
 
@@ -190,7 +190,7 @@ class PlannedFault:
 
     @property
     def _who(self) -> str:
-        return "whoever serves the subscribers" if self.worker is None else f"worker-{self.worker}"
+        return "the worker that serves the subscribers" if self.worker is None else f"worker-{self.worker}"
 
 
 @dataclass(slots=True)

@@ -91,7 +91,7 @@ def _checks(result: RunResult) -> Iterable[Element]:
 
 
 def _check(check: CheckResult, excerpts: Sequence[Excerpt] = ()) -> Element:
-    said = f"{check.count} violations in {check.examined} looked at"
+    said = f"{check.count} violations in {check.examined} examined"
     details = [text for text in (check.note, *check.violations) if text]
     details += [f"{excerpt.title}:\n" + "\n".join(excerpt.lines) for excerpt in excerpts]
     return _case(check.title, check.verdict, said, details)

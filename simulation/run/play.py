@@ -298,5 +298,5 @@ def _notes(run: RunSettings, driver: Driver, workers: Workers, seen: Observation
         operation, reason = driver.unsent[0]
         notes.append(f"{len(driver.unsent)} operations were not sent; the first, a {operation.kind}: {reason}")
     if driver.access.renewals:
-        notes.append(f"{driver.access.renewals} times somebody whose token opened nothing got a new one")
+        notes.append(f"{driver.access.renewals} times a person with an invalid token got a new one")
     return notes

@@ -61,7 +61,7 @@ def _fresh(place: Place, versions: Sequence[int]) -> Sentences:
     newest = versions[0] if versions else 0
     told = timeline.newest_acknowledged(place.attempt.invoked_ns, person=place.attempt.operation.person)
     if newest < told:
-        yield f"the newest line is {newest}, and the same person was told of line {told} before"
+        yield f"the newest entry is {newest}, but the same person got an answer with entry {told} before"
 
 
 def _cursors(place: Place, edges: Sequence[Mapping[str, Any]], versions: Sequence[int]) -> Sentences:

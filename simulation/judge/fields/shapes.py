@@ -51,7 +51,7 @@ def user(place: Place) -> Sentences:
     for id_ in shown:
         account = place.books.row("accounts", id_)
         if account is not None and account["user_id"] != place.shown.get("id"):
-            yield f"account {id_} is listed, and is somebody else's"
+            yield f"account {id_} is listed, but belongs to another person"
     told = {
         attempt.answer.account_id
         for attempt in evidence.attempts
@@ -80,10 +80,10 @@ def _holds(place: Place) -> Sentences:
     if shown != sorted(shown, reverse=True):
         yield "the holds are not the latest first"
     if unknown := set(shown) - {hold.id for hold in on}:
-        yield f"hold {min(unknown)} is shown, and is none of the account's"
+        yield f"hold {min(unknown)} is shown, but does not belong to the account"
     told = place.books.evidence.possible_states.holds_acknowledged_before(place.shown["id"], place.attempt.invoked_ns)
     if len(shown) < HOLDS_SHOWN and (missing := told - set(shown)):
-        yield f"hold {min(missing)} is not shown, and was made before"
+        yield f"hold {min(missing)} is not shown, but was made before"
 
 
 def _days(place: Place) -> Sentences:
@@ -126,7 +126,7 @@ def tokens(place: Place) -> Sentences:
     claims = _claims(place.shown["accessToken"])
     owner = place.books.evidence.user_ids.get(place.attempt.operation.person)
     if owner is not None and claims.get("sub") != owner:
-        yield "the access token is somebody else's"
+        yield "the access token belongs to another person"
     if claims.get("exp") != int(instant(place.shown["accessTokenExpiresAt"]).timestamp()):
         yield "the access token does not end when the answer says"
     role = (place.books.row("users", owner) or {}).get("role")

@@ -174,7 +174,7 @@ def test_a_past_that_changes_is_noticed(evidence: Evidence, field: str) -> None:
     assert isinstance(look.answer, Statement)
     wrong: Any = {field: getattr(look.answer, field) + 1}
     result = CHECKS["reads_match_entries"].check(doctored(evidence, look, answer=replace(look.answer, **wrong)))
-    assert "in the end" in result.violations[0]
+    assert "at the end" in result.violations[0]
 
 
 def test_a_statement_without_one_of_its_lines_is_noticed(evidence: Evidence) -> None:
@@ -188,7 +188,7 @@ def test_reversals_that_exceed_their_original_together_are_noticed(evidence: Evi
     back = first(evidence, of_kind(Kind.REVERSE))
     assert isinstance(back.answer, Moved)
     wrong = doctored(evidence, back, answer=replace(back.answer, amount_minor=10**9))
-    assert any("was taken back" in text for text in CHECKS["refusals_are_right"].check(wrong).violations)
+    assert any("was reversed" in text for text in CHECKS["refusals_are_right"].check(wrong).violations)
 
 
 @pytest.mark.parametrize("code", ["REVERSAL_EXCEEDS_ORIGINAL", "NOT_REVERSIBLE"])

@@ -263,7 +263,7 @@ def test_a_decision_whose_key_is_not_remembered_is_noticed(evidence: Evidence, c
     forgotten = (evidence.user_ids[decided.operation.person], decided.operation.key or "")
     keys = {identity: row for identity, row in evidence.database.keys.items() if identity != forgotten}
     result = CHECKS["exactly_once"].check(with_keys(evidence, keys))
-    assert any("its key is not remembered" in violation for violation in result.violations)
+    assert any("its key is not stored" in violation for violation in result.violations)
 
 
 @pytest.mark.parametrize("intent", [Intent.KEY_TOO_LONG, Intent.KEY_EMPTY])
@@ -273,7 +273,7 @@ def test_a_key_that_nothing_was_decided_about_and_is_remembered_is_noticed(evide
     owner, key = evidence.user_ids[wrong.person], wrong.key or ""
     row = KeyRow(owner, key, "transfer", None)
     result = CHECKS["exactly_once"].check(with_keys(evidence, {**evidence.database.keys, (owner, key): row}))
-    assert [violation for violation in result.violations if "its key is remembered" in violation]
+    assert [violation for violation in result.violations if "its key is stored" in violation]
 
 
 def test_every_way_is_seen_where_the_bank_is_right(evidence: Evidence) -> None:
