@@ -91,7 +91,7 @@ async def test_the_probe_tells_how_late_it_was_woken() -> None:
     heard: asyncio.Queue[float] = asyncio.Queue()
 
     class Listener(Machine):
-        def hear(self, late_ms: float) -> None:
+        def add(self, late_ms: float) -> None:
             heard.put_nowait(late_ms)
 
     async with probing(Listener(list, monotonic)):
