@@ -1,6 +1,6 @@
--- A ledger of :transactions transactions as the bank would have written it, made by whole sets in a minute: deposits
--- first, one for each of :accounts accounts, then transfers between neighbours at a distance. Triggers are off, because
--- nothing here goes through the accounts' rows one batch at a time; `bank check` says whether it came out right.
+-- Fill a ledger with the rows that the bank would write for :transactions transactions, by statements on whole sets, in a
+-- minute. One deposit for each of :accounts accounts comes first, then transfers between accounts at a fixed distance.
+-- Triggers are off, because they expect one batch at a time. `bank check` verifies the result.
 set session_replication_role = replica
 ;;
 create temporary table owner as select uuidv7() as id, timestamptz '2026-01-01 12:00Z' as since
@@ -20,7 +20,7 @@ union all
 select s.n, uuidv7(), 'TRANSFER', 1 + s.n % 997, d.id, c.id
 from generate_series(:accounts + 1, :transactions) as s (n)
 join grown_accounts d on d.n = s.n % :accounts
--- Never the same one: the distance is less than a whole round.
+-- Source and target are different accounts, because the distance is less than the number of accounts.
 join grown_accounts c on c.n = (s.n + 1 + (s.n / :accounts) % (:accounts - 1)) % :accounts
 ;;
 create temporary table grown_entries as
@@ -37,7 +37,7 @@ select a.id, o.id, 'CUSTOMER', 'GROWN-' || a.n, 'BRL', 'ACTIVE', e.balance_minor
     e.created_at, coalesce(s.spent_minor, 0), coalesce(s.day, '-infinity')
 from grown_accounts a cross join owner o
 join (select distinct on (account_id) * from grown_entries order by account_id, version desc) e on e.account_id = a.id
--- A day holds some eight million transactions at this pace.
+-- At this rate, a day has about eight million transactions.
 left join (
     select g.debit_id, sum(g.amount_minor) as spent_minor, max((e.created_at at time zone 'America/Sao_Paulo')::date) as day
     from grown g join grown_entries e on e.n = g.n and e.nth = 2 where g.kind = 'TRANSFER' group by g.debit_id

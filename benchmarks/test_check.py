@@ -1,4 +1,4 @@
-"""How long `bank check` takes for a million entries, with all that belongs to them. Target: under 20 seconds."""
+"""Measurement of `bank check` on a million entries and all their related rows. Target: under 20 seconds."""
 
 import asyncio
 import statistics
@@ -23,7 +23,7 @@ TARGET_S = 20
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A ledger of a million entries; growing it takes a few minutes, for which nothing waits for the disk."""
+    """A ledger of a million entries. Filling it takes a few minutes, without waiting for the disk."""
     folder = tmp_path_factory.mktemp("bench") / "servers"
     with open_backend("embedded", folder=folder, durable=False, keep=False) as backend:
         upgrade(backend.database_url)

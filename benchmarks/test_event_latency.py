@@ -1,8 +1,8 @@
-"""How long after the commit a handler begins, at 200 transfers a second, with every subscriber on.
+"""Measurement of the time from a commit to the start of a handler, at 200 transfers a second, with all subscribers.
 
-The bank runs as `bank serve` runs it, without HTTP. Transfers arrive at random, as people do, whether or not the ones
-before are done. Target (spec): p99 below 10 ms; the aim is 2 ms. Beside the percentiles stands how late the event loop
-itself was: what no handler can be quicker than.
+The bank runs like `bank serve`, but without HTTP. Transfers begin at random times, as requests of independent users do,
+also while earlier ones are unfinished. Target (spec): p99 below 10 ms; the aim is 2 ms. The output also has the
+lateness of the event loop, because no handler can be faster than that.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ ACCOUNTS = 1_000
 
 @dataclass
 class Latencies:
-    """Milliseconds from commit to handler by subscriber, and from a due moment to the event loop's coming to it."""
+    """Milliseconds from commit to handler by subscriber, and the lateness of the event loop."""
 
     handlers: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     loop: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
 
 
 def watch(bank: Bank, seen: Latencies) -> None:
-    """Note when events were committed and when each handler began with them."""
+    """Record the times at which events were committed and at which each handler began with them."""
     publish = bank.bus.publish
 
     def note_commits(events: Sequence[RecordedEvent], *, committed_at: float | None = None) -> None:
@@ -66,7 +66,7 @@ def watch(bank: Bank, seen: Latencies) -> None:
             seen.committed.update((event.position, committed_at) for event in events)
         publish(events, committed_at=committed_at)
 
-    bank.bus.publish = note_commits  # type: ignore[method-assign]  # this bank is only measured
+    bank.bus.publish = note_commits  # type: ignore[method-assign]  # this bank exists only for the measurement
     for delivery in bank.deliveries:
         note_handling(delivery, seen)
 
@@ -94,7 +94,7 @@ async def watch_loop(seen: Latencies) -> None:
 
 
 async def drive(bank: Bank, owner: Any, numbers: dict[Any, str], *, seconds: float) -> None:
-    """Submit transfers at random moments, 200 a second; raise where one is refused or still waits at the end."""
+    """Submit transfers at random times, 200 a second. Raises if one is refused or still waits at the end."""
     rng, ids = random.Random(7), list(numbers)
     due, end = time.perf_counter(), time.perf_counter() + seconds
     async with asyncio.timeout(seconds + 10), asyncio.TaskGroup() as group:

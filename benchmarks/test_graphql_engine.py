@@ -1,7 +1,8 @@
-"""What GraphQL costs beyond its resolvers: four engines, the same documents, the same data, one core, CPU time.
+"""Measurement of GraphQL without its resolvers: four engines, the same documents and data, one core, CPU time.
 
-Stock is Tartiflette as it comes; interpreted is the bank's engine without its compiler; bank is the engine that serves;
-graphql-core has its document parsed before. Resolvers return at once. The ratios are the figure: machines differ.
+"stock" is unmodified Tartiflette, "interpreted" is the bank's engine without its compiler, and "bank" is the engine in
+production. graphql-core gets parsed documents. Resolvers return at once. The results are ratios, because machines
+differ.
 """
 
 import asyncio
@@ -34,10 +35,10 @@ PAGE = 50
 NOW = datetime(2026, 11, 22, 16, 3, tzinfo=UTC)
 NUMBER = "0001/00000042-4"
 
-# One round is a batch, so that the loop's own cost and the clock's grain do not count.
+# One round is a batch, so that the cost of the loop and the resolution of the clock do not matter.
 BATCH = {"history": 10, "me": 100, "transfer": 100}
 
-# What has to hold, as a ratio of CPU time to the stock engine's. Measured: 128, 43 and 29; with eager tasks 34, 28, 19.
+# The minimum ratio of the stock engine's CPU time to the bank's. Measured: 128, 43 and 29; with eager tasks 34, 28, 19.
 RATIO_MIN = {"history": 20.0, "me": 15.0, "transfer": 10.0}
 
 
@@ -183,7 +184,7 @@ ARMS: dict[str, Callable[[str], Awaitable[Run]]] = {
 
 @pytest.fixture(params=["lazy", "eager"])
 def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop, with tasks begun at once where Python can do that."""
+    """An event loop with eager tasks, if Python supports them."""
     if request.param == "eager" and sys.version_info < (3, 12):
         pytest.skip("eager tasks need Python 3.12")
     loop = asyncio.new_event_loop()
@@ -224,7 +225,7 @@ def test_the_banks_engine_is_so_much_faster_than_tartiflette_alone(
     ratios: list[float] = []
 
     def measure() -> None:
-        # One right after the other, so that whatever else the machine does, it does to both.
+        # The engines run one after the other, so that other load on the machine affects all of them.
         ratios.append(cpu_seconds(loop, stock, BATCH[name]) / cpu_seconds(loop, bank, BATCH[name]))
 
     benchmark.pedantic(measure, rounds=5, warmup_rounds=1)  # type: ignore[no-untyped-call]  # it has no types

