@@ -1,4 +1,4 @@
--- The sweeps of users, sessions and refresh tokens against their events, in the form of state.sql.
+-- Each query compares users, sessions or refresh tokens with their events, in the form of state.sql.
 
 -- name: users_and_told()
 with told as materialized (
@@ -39,7 +39,7 @@ select 'users_as_told' as invariant, count(*) over () as broken, 'user ' || id a
 from compared order by position, id, what limit 1;
 
 -- name: sessions_and_told()
--- Each login and each refresh has issued one refresh token, which the next refresh has used.
+-- Each login and each refresh issues one refresh token, which the next refresh uses.
 with told as materialized (
     select position, event_type, aggregate_id, created_at, metadata, event_data ->> 'session_id' as session_id,
         event_data ->> 'token_digest' as digest, case when pg_input_is_valid(event_data ->> 'expires_at', 'timestamptz')

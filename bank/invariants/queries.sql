@@ -118,7 +118,7 @@ from idempotency_keys k left join transactions t on t.id = k.transaction_id
 where k.transaction_id is not null and t.id is null order by k.created_at, k.key limit 1;
 
 -- name: followers()
--- Reversals, fees and captures. They are few, and found by their own indexes.
+-- Verify reversals, fees and captures. There are few of them, and they are found by their own indexes.
 with reversed as (
     select o.id, o.amount_minor, sum(r.amount_minor) as total
     from transactions r join transactions o on o.id = r.related_id
@@ -185,7 +185,7 @@ with log as materialized (
     union all
     select 0, 'the log', 'the event at position ' || gap.position, 'a row of event_store', 'missing'
     from log cross join lateral (
-        -- The position after the first event without a next one; or position 1, if it is missing.
+        -- The missing position is 1, or the one after the first event without a successor.
         select coalesce((select 1 where not exists (select from event_store where position = 1)), (
             select e.position + 1 from event_store e
             where e.position between 1 and log.highest - 1
@@ -245,8 +245,8 @@ where id is null or initiated <> 1 or completed <> 1 or events <> 2 or begun <> 
 order by coalesce(first, 0), moment limit 1;
 
 -- name: entries_and_events()
--- Joined by account and version. Two events for one entry are searched for only if the counts differ. Values are compared
--- as text, because an event may contain any value.
+-- Entries and events are joined by account and version. Two events for one entry are searched for only if the counts
+-- differ. Values are compared as text, because an event may contain any value.
 with told as not materialized (
     select aggregate_id, position, created_at, event_data ->> 'version' as version, event_data ->> 'transaction_id' as transaction_id,
         event_data ->> 'change_minor' as change, event_data ->> 'balance_minor' as balance,

@@ -1,6 +1,7 @@
 -- name: describe_schema(role)
--- One row for each object of the bank's schema with its definition, and for each privilege of another role than the owner.
--- Objects of extensions are left out. Definitions are text, to be stored in a file, and do not contain the schema's name.
+-- Return one row for each object of the bank's schema with its definition, and for each privilege of another role than
+-- the owner. Objects of extensions are left out. Definitions are text, to be stored in a file, and do not contain the
+-- schema's name.
 with home as (
     select relnamespace as oid, relnamespace::regnamespace::text as name from pg_class
     where oid = to_regclass('alembic_version')
@@ -152,6 +153,6 @@ with home as (
 select object, coalesce(definition, '') as definition from described order by object;
 
 -- name: working_as(role)
--- The users that may use the bank's role. An administrator decides which of them should.
+-- Return the users that may use the bank's role. An administrator decides which of them should.
 select rolname from pg_roles r
 where rolcanlogin and not rolsuper and pg_has_role(r.oid, :role, 'member') order by rolname;

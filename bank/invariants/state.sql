@@ -3,8 +3,8 @@
 -- result has the same columns as in queries.sql. Values of events are compared as text, because they may contain anything.
 
 -- name: accounts_and_told()
--- Owner, number, status, limits, the amount spent of the daily limit, and the number of changes (`revision`). Transfers,
--- withdrawals and authorised holds count against the daily limit, on the bank's days.
+-- Compare owner, number, status, limits, the amount spent of the daily limit, and the number of changes (`revision`).
+-- Transfers, withdrawals and authorised holds count against the daily limit of a day in the bank's time zone.
 with told as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in ('AccountCreatedEvent', 'AccountFrozenEvent', 'AccountUnfrozenEvent', 'AccountClosedEvent',
@@ -118,8 +118,8 @@ select 'holds_as_told' as invariant, count(*) over () as broken, 'hold ' || id a
 from compared order by position, id, what limit 1;
 
 -- name: days_and_entries()
--- The projection `account_days` against the entries up to its subscriber's position. Other sweeps compare entries with
--- their events.
+-- Compare the projection `account_days` with the entries up to its subscriber's position. Other queries compare entries
+-- with their events.
 with reach as materialized (
     select coalesce(max(position), 0) as position from subscriber_positions where subscriber = 'account_days'
 ), ahead as materialized (
@@ -160,8 +160,8 @@ select 'days_as_told' as invariant, count(*) over () as broken, format('day %s o
 from compared order by day, account_id, what limit 1;
 
 -- name: deliveries()
--- The position of a subscriber against its effects: the rows of the audit, and the days of `account_days`. The other
--- subscribers leave no rows.
+-- Compare the position of the subscriber `audit` with its audit rows, and dead letters with their events. The query above
+-- compares `account_days`; the other subscribers leave no rows.
 with audited as materialized (select max(event_position) as position from audit_logs), wrong as (
     select 1 as place_in_order, 'subscriber audit' as place, 'its position' as what,
         format('%s or more, for that event has its audit row', a.position) as expected,
