@@ -1,7 +1,7 @@
-"""One PostgreSQL and one Valkey for a whole test run, started by the first test that asks; a database for each test.
+"""One PostgreSQL and one Valkey for a whole test run, started by the first test that needs them; one database per test.
 
-Under pytest-xdist the controller owns the servers and hands out their addresses over a Unix socket, so that they live
-exactly as long as the run, whichever worker asks first or ends last.
+Under pytest-xdist the controller owns the servers and sends their addresses over a Unix socket. So they live exactly as
+long as the run, with any order of the workers.
 """
 
 import os
@@ -38,20 +38,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Servers(Protocol):
-    """What a test process knows of the servers of the run."""
+    """Access of a test process to the servers of the run."""
 
     def addresses(self) -> tuple[str, str]:
-        """The URL of PostgreSQL's database `bank`, which tests leave alone, and the URL of Valkey's database 0."""
+        """The URL of PostgreSQL's database `bank`, which tests do not change, and the URL of Valkey's database 0."""
 
     def template(self) -> str:
         """The name of a migrated database to copy."""
 
     def close(self) -> None:
-        """Stop what is ours."""
+        """Stop the servers, if this process owns them."""
 
 
 class OwnServers:
-    """The servers, in the process that owns them: pytest's only one, or xdist's controller."""
+    """The servers, in the process that owns them: the only process of pytest, or the controller of xdist."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -62,7 +62,7 @@ class OwnServers:
     def addresses(self) -> tuple[str, str]:
         if self._backend is None:
             folder = Path(tempfile.gettempdir()) / f"bank-tests-{secrets.token_hex(4)}"
-            # Nothing of a test run outlives it, so nothing waits for the disk.
+            # No data of a test run is kept, so the server does not wait for the disk.
             self._backend = self._stack.enter_context(open_backend("embedded", folder=folder, durable=False))
         return self._backend.database_url, self._backend.redis_url
 
@@ -72,13 +72,13 @@ class OwnServers:
             from bank.database.migrate import upgrade
 
             run_sql(maintenance, f"drop database if exists {TEMPLATE}", f"create database {TEMPLATE}")
-            with ThreadPoolExecutor(max_workers=1) as thread:  # it may run a loop of its own
+            with ThreadPoolExecutor(max_workers=1) as thread:  # the migrations may run an event loop of their own
                 thread.submit(upgrade, with_database(maintenance, TEMPLATE)).result()
             self._migrated = True
         return TEMPLATE
 
     def listen(self) -> tuple[str, str]:
-        """Answer workers from a thread, one after the other; return the socket's address and its key."""
+        """Reply to workers from a thread, one after the other. Returns the socket's address and its key."""
         key = secrets.token_bytes(32)
         self._listener = Listener(family="AF_UNIX", authkey=key)
         threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
@@ -92,7 +92,7 @@ class OwnServers:
                     return
                 try:
                     worker.send(("answer", self.template() if question == "template" else self.addresses()))
-                except Exception as failed:  # noqa: BLE001 - it is raised again, in the worker that asked
+                except Exception as failed:  # noqa: BLE001 - the worker that asked raises it again
                     worker.send(("failed", f"{type(failed).__name__}: {failed}"))
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class OwnServers:
 
 
 class ControllersServers:
-    """The servers as a worker of pytest-xdist sees them."""
+    """The servers, seen from a worker of pytest-xdist."""
 
     def __init__(self, address: str, key: str) -> None:
         self._address, self._key = address, bytes.fromhex(key)
@@ -116,7 +116,7 @@ class ControllersServers:
         return str(ask(self._address, self._key, "template"))
 
     def close(self) -> None:
-        """Nothing here is the worker's."""
+        """Do nothing: the controller owns the servers."""
 
 
 def ask(address: str, key: bytes, question: str) -> Any:
@@ -138,7 +138,7 @@ SERVERS = pytest.StashKey[Servers]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # structlog's own tracebacks show every variable of every frame: up to a minute for one of a running bank.
+    # The tracebacks of structlog show every variable of every frame, which takes up to a minute for a running bank.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     given = getattr(config, "workerinput", None)
@@ -147,7 +147,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker, before it starts, where to ask for the servers."""
+    """Pass the address of the controller's socket to an xdist worker before it starts."""
     servers = node.config.stash[SERVERS]
     if not hasattr(node.config, "bank_servers"):
         node.config.bank_servers = servers.listen()
@@ -161,7 +161,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def no_request_context() -> None:
-    """Begin outside of any request, also where a test before this one entered a context and did not leave it."""
+    """Begin outside of any request, even if an earlier test did not leave the context of one."""
     context._current.set(None)
 
 
@@ -172,13 +172,13 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 
 @pytest.fixture
 def postgres_url(servers: Servers) -> Iterator[str]:
-    """A fresh, empty database."""
+    """A new, empty database."""
     yield from fresh_database(servers, "template1")
 
 
 @pytest.fixture
 def database_url(servers: Servers) -> Iterator[str]:
-    """A fresh database on the newest migration."""
+    """A new database on the newest migration."""
     yield from fresh_database(servers, servers.template())
 
 
@@ -188,13 +188,13 @@ def fresh_database(servers: Servers, template: str) -> Iterator[str]:
     # Without waiting for the disk, copying files takes a third of the time that copying through the WAL takes.
     run_sql(maintenance, f"create database {name} template {template} strategy file_copy")
     yield with_database(maintenance, name)
-    # A test that failed may have left connections; the database goes all the same.
+    # A failed test may have left connections, so they are closed by force.
     run_sql(maintenance, f"drop database {name} with (force)")
 
 
 @pytest.fixture
 def redis_url(servers: Servers) -> str:
-    """An empty Valkey database; each xdist worker has one of its own."""
+    """An empty Valkey database; each xdist worker has its own."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     _, url = servers.addresses()
     url = urlunsplit(urlsplit(url)._replace(path=f"/{worker}"))
@@ -205,10 +205,10 @@ def redis_url(servers: Servers) -> str:
 
 @pytest.fixture
 def servers_folder() -> Iterator[Path]:
-    """Where a test may let servers keep their data; not made yet.
+    """A folder for the data of servers of one test; the test makes it.
 
-    Not under `tmp_path`: as root, servers run under another account, and every pytest that starts closes the folder
-    above all `tmp_path`s to others.
+    It is not under `tmp_path`: as root, servers run as another account, and every start of pytest closes the folder
+    above all `tmp_path`s to other accounts.
     """
     folder = Path(tempfile.gettempdir()) / f"bank-test-{secrets.token_hex(4)}"
     yield folder
@@ -218,6 +218,6 @@ def servers_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def durable_backend(servers_folder: Path) -> Iterator[Backend]:
-    """A pair of servers for one test alone, to kill and restart, that writes what it acknowledges to the disk."""
+    """A pair of servers for one test, to kill and restart. Acknowledged writes are on the disk."""
     with open_backend("embedded", folder=servers_folder) as backend:
         yield backend

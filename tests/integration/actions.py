@@ -1,4 +1,4 @@
-"""Every mutation and every query for staff, done once and refused once: what each must leave in the audit trail."""
+"""Every mutation and every staff query, once successful and once refused, with the audit row that it must leave."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ BRL_1 = {"amount": "1.00", "currency": "BRL"}
 
 @dataclass
 class Stage:
-    """A bank with people in it: Ana with money and three accounts, Bia with one, an operator, an administrator."""
+    """A bank with users: Ana with money and three accounts, Bia with one account, an operator, an administrator."""
 
     bank: RunningBank
     clients: dict[str, Client]
@@ -38,9 +38,9 @@ Input = Callable[[Stage], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Action:
-    """A field, who does it with what, and the row that must be there. `user` None: nobody is known.
+    """An operation, its user and input, and the audit row that it must leave. `user` is None if there is no known user.
 
-    `entity` says which thing the row is about; `old` and `new` are among its values.
+    `entity` returns the entity of the row. `old` and `new` are part of its values.
     """
 
     by: str
@@ -53,7 +53,7 @@ class Action:
 
 
 def refused(by: str, given: Input, code: str, *, user: str | None = "same") -> Action:
-    """Return an action that must be refused, and on record."""
+    """Return an action that must be refused and recorded."""
     who = (None if by == "nobody" else by) if user == "same" else user
     return Action(by, given, who, "REFUSE", new={"code": code})
 
@@ -219,10 +219,10 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         refused("ana", lambda s: _keyed(holdId=s.hold_id), "HOLD_NOT_FOUND"),
     ),
 }  # fmt: skip
-"""Every mutation of the schema: who may do it and what it leaves, then who may not."""
+"""The actions of every mutation of the schema: permitted users and the audit rows, then refused users."""
 
 OWN = frozenset({"me"})
-"""Queries that show nobody but whoever asks."""
+"""The queries that show only data of the caller."""
 
 QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
     "account": (
@@ -254,11 +254,11 @@ QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
         ),
     ),
 }  # fmt: skip
-"""Every query that shows staff what is somebody else's."""
+"""The actions of every query with which staff read data of other users."""
 
 
 def document(mutation: str) -> str:
-    """Return a document that runs a mutation with one input."""
+    """Return a document that executes a mutation with one input."""
     assert SCHEMA.mutation_type is not None
     field = SCHEMA.mutation_type.fields[mutation]
     if not field.args:
@@ -267,7 +267,7 @@ def document(mutation: str) -> str:
 
 
 async def set_the_stage(bank: RunningBank) -> Stage:
-    """Bring the people in."""
+    """Register the users and make their accounts."""
     addresses = {name: f"{name}@example.com" for name in ("ana", "bia", "operator", "admin")}
     for address in addresses.values():
         await bank.client.person(email=address)

@@ -1,4 +1,4 @@
-"""A running bank behind a real socket, and a client that speaks the documents of the contract."""
+"""A running bank behind a real socket, and a client that sends the documents of the contract."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Reply:
-    """What came back over HTTP."""
+    """A response over HTTP."""
 
     status: int
     headers: Any
@@ -51,7 +51,7 @@ class Reply:
 
 @dataclass
 class Client:
-    """Speaks GraphQL to one bank, as one person or as nobody."""
+    """A GraphQL client of one bank, for one user or without a login."""
 
     http: aiohttp.ClientSession
     url: str
@@ -72,7 +72,7 @@ class Client:
         return await self.send(document, variables, headers=headers)
 
     async def person(self, *, email: str | None = None) -> "Client":
-        """Register somebody and log in."""
+        """Register a user and log in."""
         email = email or f"person{next(_numbers)}-{random.getrandbits(32):08x}@example.com"
         given = {"email": email, "fullName": "Maria da Silva", "cpf": CPF().generate(), "password": PASSWORD}
         registered = await self.run("Register", input=given)
@@ -106,7 +106,7 @@ class Client:
 
 @dataclass
 class RunningBank:
-    """A bank that serves, and its parts to look into."""
+    """A bank that serves requests, with access to its parts."""
 
     bank: Bank
     client: Client
@@ -119,7 +119,7 @@ class RunningBank:
         return await self.client.login(email)
 
     async def believing(self, *, within_s: float = 10.0) -> None:
-        """Wait until the cache is believed."""
+        """Wait until the bank trusts Redis."""
         async with asyncio.timeout(within_s):
             while not self.bank.membership.trusts_redis:
                 await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A ledger on a real database, and the accounts to post to."""
+"""A ledger on a real database, and accounts for postings."""
 
 import asyncio
 import contextlib
@@ -21,13 +21,13 @@ from bank.money import MAX_POSTING_MINOR
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 
-# Nothing but money itself limits anybody here.
+# These limits permit every amount, so that no test here is refused by a limit.
 TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POSTING_MINOR)
 
 
 @dataclass
 class Books:
-    """A running ledger, a connection to look at what it wrote, and a person with accounts."""
+    """A running ledger, a connection to read what it wrote, and a user with accounts."""
 
     ledger: Ledger
     bus: Bus
@@ -83,7 +83,7 @@ class Books:
 
 @contextlib.asynccontextmanager
 async def running_books(database_url: str) -> AsyncIterator[Books]:
-    """Run a ledger on a database, for a person who is not in it yet."""
+    """Run a ledger on a database, for a user who is not yet in it."""
     database = Database(database_url, pool_size=4, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
     await database.open()
     connection = await asyncpg.connect(database_url)

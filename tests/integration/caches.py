@@ -1,4 +1,4 @@
-"""A way to Redis in an epoch of its own, without the workers around it that agree on one."""
+"""A connection to Redis in an epoch of its own, without workers that agree on an epoch."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ NONE_BEFORE = Epoch(0, "none")
 
 @asynccontextmanager
 async def open_cache(redis_url: str, *, timeout_ms: int = 500) -> AsyncIterator[CacheServer]:
-    """Begin an epoch and lend the way to it."""
+    """Begin an epoch, and give a connection to it."""
     trust = FixedTrust()
     server = CacheServer(redis_url, timeout_ms=timeout_ms, trust=trust)
     epoch = Epoch(1, new_name())

@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: a ledger at work on a real database."""
+"""Fixtures of the integration tests: a running ledger on a real database."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ from tests.integration.written_books import write_books
 
 @pytest.fixture
 async def books(database_url: str) -> AsyncIterator[Books]:
-    """A running ledger and a person, Ana, to open accounts for."""
+    """A running ledger and a user, Ana, for whom accounts can be opened."""
     async with running_books(database_url) as books:
         await books.connection.execute(
             "insert into users (id, email, full_name, cpf, password_hash, role, created_at, updated_at)"
@@ -33,25 +33,25 @@ async def books(database_url: str) -> AsyncIterator[Books]:
 
 @pytest.fixture
 async def running_bank(database_url: str, redis_url: str) -> AsyncIterator[RunningBank]:
-    """A bank that serves over HTTP, on a fresh database and an empty cache."""
+    """A bank that serves HTTP, on a new database and an empty cache."""
     async with serving(settings_for(database_url, redis_url)) as running_bank:
         yield running_bank
 
 
 @pytest.fixture
 async def log(database_url: str) -> AsyncIterator[Log]:
-    """An event log, and a table in which handlers leave their effect."""
+    """An event log, and a table in which handlers record their effect."""
     async with open_log(database_url) as log:
         yield log
 
 
 @pytest.fixture(scope="module")
 def written(servers: Servers) -> Iterator[str]:
-    """The name of a database with books that the bank has written, to copy and tamper with."""
+    """The name of a database with books that the bank wrote, to copy and tamper with."""
     maintenance, redis_address = servers.addresses()
     name = f"written_{secrets.token_hex(6)}"
     run_sql(maintenance, f"create database {name} template {servers.template()} strategy file_copy")
-    # A number that no worker of a parallel run has.
+    # No worker of a parallel run uses this number.
     redis_url = redis_address.rpartition("/")[0] + "/15"
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
@@ -75,7 +75,7 @@ async def superuser(books_url: str) -> AsyncIterator[Any]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seconds become tenths."""
+    """Reduce time-outs of seconds to tenths of a second."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(connection_limits, "_SWEEP_SECONDS", 0.05)
     monkeypatch.setattr(http_request, "BODY_SECONDS", 0.5)

@@ -1,4 +1,4 @@
-"""One event of every type, as the bank could tell it."""
+"""One event of every type, with the values that the bank would write."""
 
 from datetime import UTC, datetime
 from typing import Any

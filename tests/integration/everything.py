@@ -1,4 +1,4 @@
-"""One of everything that can be asked of the bank, for tests of what must befall none of it."""
+"""One request of every kind, for tests of faults that must harm none of them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ Ask = Callable[[], Awaitable[Reply]]
 
 
 class Everything:
-    """A customer and an operator. `round` makes what the next requests are about, and returns them by their names."""
+    """A customer and an operator. `round` makes the objects of the next requests, and returns the requests by name."""
 
     def __init__(self, bank: RunningBank) -> None:
         self._bank = bank
@@ -25,7 +25,7 @@ class Everything:
         self._first: dict[str, Any] = {}
 
     async def round(self) -> Mapping[str, Ask]:
-        """Make accounts, holds and a session; return one request of each kind, each of which can succeed once."""
+        """Make accounts, holds and a session. Returns one request of each kind, each of which can succeed once."""
         self._rounds += 1
         if self._rounds == 1:
             self._person, self._staff = await self._bank.client.person(email=self._email), await self._bank.staff()

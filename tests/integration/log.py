@@ -1,4 +1,4 @@
-"""An event log without a bank around it, and processes that serve subscribers from it."""
+"""An event log without a bank, and processes that serve subscribers from it."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from bank.identifiers import uuid7
 
 
 class Log:
-    """A database with an event log, and a table in which handlers leave their effect."""
+    """A database with an event log, and a table in which handlers record their effect."""
 
     def __init__(self, database: Database, url: str) -> None:
         self.database = database
@@ -55,7 +55,7 @@ class Log:
 
 
 class Process:
-    """What one process runs to serve its subscribers."""
+    """The loops with which one process serves its subscribers."""
 
     def __init__(self, log: Log, subscribers: Sequence[Subscriber], bus: Bus) -> None:
         owner = uuid4()
@@ -75,7 +75,7 @@ class Process:
         return self
 
     async def die(self) -> None:
-        """Stop as after kill -9: nothing is given back."""
+        """Stop as after kill -9: no lease is released."""
         for task in self.tasks:
             task.cancel()
         for task in self.tasks:

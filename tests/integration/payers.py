@@ -1,4 +1,4 @@
-"""Somebody with money who pays, and what the tests of retries ask of the answers."""
+"""A user who pays, and functions for the tests of retries."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tests.integration.api import Client, Reply, RunningBank
 
 @dataclass
 class Payer:
-    """A person with R$ 100.00 on one account, and another account to move money to."""
+    """A user with R$ 100.00 on one account, and another account to move money to."""
 
     client: Client
     first: dict[str, Any]
@@ -55,7 +55,7 @@ def without_mark(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 async def keys_of(bank: RunningBank, *keys: str) -> set[str]:
-    """Return which of these keys are remembered, whoever's they are."""
+    """Return the keys of these that are stored, for any caller."""
     async with bank.bank.database.connection() as connection:
         rows = await connection.fetch("select key from idempotency_keys where key = any($1)", list(keys))
     return {row["key"] for row in rows}
@@ -70,7 +70,7 @@ async def again_logged_in(bank: RunningBank, payer: Payer) -> Client:
 
 async def waits_for_a_lock(connection: Any) -> int:
     """Return the server process that waits for a lock in this database, once there is one."""
-    # Leases and deliveries of a bank that serves wait for each other for moments; they are not meant.
+    # Leases and deliveries of a running bank wait for each other for moments; these waits do not count.
     waiting = """
         select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
             and query not like '%subscriber_positions%'
@@ -92,7 +92,7 @@ async def connected(database_url: str) -> AsyncIterator[Any]:
 
 
 class SetClock:
-    """A clock that stands until it is set."""
+    """A clock that stands still until it is set."""
 
     def __init__(self, moment: datetime = datetime(2026, 11, 2, 12, tzinfo=UTC)) -> None:
         self.moment = moment
@@ -101,7 +101,7 @@ class SetClock:
         return self.moment
 
 
-# Runs within COMMIT, which makes that wait for whoever holds the lock.
+# The trigger runs inside of COMMIT, so that COMMIT waits for the owner of the lock.
 HOLD_COMMITS = """
 create function wait_in_commit() returns trigger language plpgsql as
     'begin perform pg_advisory_xact_lock_shared(1); return null; end';

@@ -1,4 +1,4 @@
-"""What a superuser can do to the books by hand, which invariants that breaks, and what is said of it."""
+"""A change of the books by a superuser, the invariants that it breaks, and the sentence of a violation."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ NOBODY = "00000000-0000-7000-8000-00000000dead"
 
 @dataclass(frozen=True)
 class Tampering:
-    """Statements, every invariant that they break, and the sentence on one of these, with … for anything."""
+    """Statements, all invariants that they break, and the sentence of one violation, in which … stands for any text."""
 
     what: str
     statements: list[str]

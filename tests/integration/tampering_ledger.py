@@ -1,4 +1,4 @@
-"""Tamperings with money by a superuser: accounts, transactions, entries, holds, keys."""
+"""Changes of accounts, transactions, entries, holds and keys by a superuser."""
 
 from tests.integration.tampering import A_TRANSFER, ANA, ANAS, NOBODY, Tampering
 

@@ -1,4 +1,4 @@
-"""Tamperings with the event log and the audit trail by a superuser."""
+"""Changes of the event log and the audit trail by a superuser."""
 
 from tests.integration.tampering import A_TRANSFER, ANA, NOBODY, Tampering
 

@@ -1,4 +1,4 @@
-"""Tamperings with the schema, and with state that no sum of money depends on, by a superuser."""
+"""Changes by a superuser of the schema, and of state that no sum of money depends on."""
 
 from tests.integration.tampering import A_TRANSFER, ANA, ANAS, Tampering
 

@@ -1,4 +1,4 @@
-"""The days of an account are what its entries say, however often and in whatever order their events are delivered."""
+"""The days of an account agree with its entries, for every order and every number of deliveries of their events."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ ALL_DAYS = (
     " applied::text as applied from account_days order by account_id, day"
 )
 SOMEBODY = uuid7()
-# Midnight in São Paulo, three hours behind UTC.
+# Midnight in São Paulo, which is three hours behind UTC.
 MIDNIGHT = datetime(2031, 5, 2, 3, 0, tzinfo=UTC)
 
 
@@ -48,7 +48,7 @@ def three_days_of_two_accounts(random: Random) -> list[RecordedEvent]:
 
 
 def expected(events: Sequence[RecordedEvent]) -> list[dict[str, Any]]:
-    """Count the days a second time, in the simplest way there is."""
+    """Calculate the days a second time, in the simplest way."""
     days: dict[tuple[UUID, date], list[Any]] = defaultdict(list)
     for one in sorted(events, key=lambda one: one.event.version):  # type: ignore[attr-defined]  # all are balance updates
         days[one.event.aggregate_id, (one.created_at - timedelta(hours=3)).date()].append(one.event)

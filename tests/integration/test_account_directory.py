@@ -1,4 +1,4 @@
-"""The look-up of accounts by number: what was found is remembered, and what was used longest ago is forgotten first."""
+"""The look-up of accounts by number: results are cached, and the least recently used one is evicted first."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.integration.books import Books
 
 @pytest.fixture
 def asked(books: Books, monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """Every time that the database was asked."""
+    """A list of the account look-ups in the database."""
     times: list[None] = []
     connection = books.database.connection
 

@@ -1,4 +1,4 @@
-"""Opening accounts: what a new one is, how many there may be, and what a key of an opening stands for."""
+"""Opening accounts: the values of a new account, the limit on their number, and the idempotency key."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.integration.books import Books
 
 @dataclass
 class Counter:
-    """The doubles around an opening: they note what the cache and the recorder got."""
+    """A test double for the cache and the event recorder of an opening. It records its calls."""
 
     books: Books
     cached: list[CacheTag] = field(default_factory=list)
@@ -37,13 +37,13 @@ class Counter:
     async def open(self, key: str = "k", currency: str = "BRL", user_id: UUID | None = None) -> OpenAccountResult:
         work = UnitOfWorkFactory(self.books.database, self.books.bus, SystemClock())
         user_id = user_id or self.books.owner_id
-        return await open_account(work, self, self, user_id=user_id, key=key, currency=currency)  # type: ignore[arg-type]  # alike
+        return await open_account(work, self, self, user_id=user_id, key=key, currency=currency)  # type: ignore[arg-type]  # a double
 
     async def row(self, statement: str, *arguments: Any) -> Any:
         return await self.books.connection.fetchrow(statement, *arguments)
 
     async def told(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return type and data of every event but those of the bank's beginning."""
+        """Return type and data of every event, except those of the migrations."""
         rows = await self.books.connection.fetch(
             "select event_type, event_data from event_store where event_type <> 'UserRegisteredEvent' order by position"
         )
@@ -75,7 +75,7 @@ async def test_a_new_account_is_empty_active_and_its_owner_s(books: Books) -> No
         "AccountCreatedEvent", str(opened.id), str(books.owner_id)
     )  # fmt: skip
     assert (data["number"], data["currency"]) == (opened.number, "BRL")
-    # The owner's list is another one from now on.
+    # The list of the owner's accounts has changed, so its cached value is invalid.
     version = (await counter.row("select version from users where id = $1", books.owner_id))["version"]
     assert [(tag.key, tag.version) for tag in counter.cached] == [(f"user:{books.owner_id}", version)]
     assert version == 2
@@ -90,10 +90,10 @@ async def test_a_key_opens_one_account(books: Books) -> None:
     assert len(await counter.told()) == 1
     key = await counter.row("select * from idempotency_keys")
     assert (key["caller_id"], key["key"], key["operation"]) == (books.owner_id, "k", "openAccount")
-    # The event vouches for the key's row.
+    # The event has the digest of the key's row.
     metadata = json.loads((await counter.row("select metadata from event_store order by position desc"))["metadata"])
     assert len(metadata["key_digest"]) == 64
-    # Perhaps the first time nobody could be told.
+    # A retry writes to the cache again, because the first attempt may not have reached Redis.
     assert len(counter.cached) == 7
     assert account_of(await counter.open("k2")).id != account_of(openings[0]).id
 

@@ -1,4 +1,4 @@
-"""Accounts are frozen, unfrozen and closed, once and for everybody to see."""
+"""Freezing, unfreezing and closing accounts: the effect is final and visible to everybody."""
 
 import json
 

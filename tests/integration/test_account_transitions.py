@@ -1,4 +1,4 @@
-"""Each change of an account in each state: its answer, its event, and the cache before the answer."""
+"""Each change of an account in each status: its answer, its event, and the write to the cache before the answer."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +20,7 @@ STAFF = UUID(int=7)
 
 
 class Kept:
-    """A cache that remembers what it was told."""
+    """A cache that records the accounts it receives."""
 
     def __init__(self) -> None:
         self.accounts: list[Account] = []
@@ -30,16 +30,16 @@ class Kept:
 
 
 class States(AccountStates):
-    """The changes of accounts, and what they tell the log and the cache."""
+    """The changes of accounts, with access to their events and to the cache."""
 
     def __init__(self, books: Books, cache: Kept) -> None:
-        super().__init__(UnitOfWorkFactory(books.database, books.bus, SystemClock()), cache)  # type: ignore[arg-type]  # a cache alike
+        super().__init__(UnitOfWorkFactory(books.database, books.bus, SystemClock()), cache)  # type: ignore[arg-type]  # a double
         self._books = books
         self._begun_at: int | None = None
         self.cache = cache
 
     async def told(self) -> list[tuple[str, UUID | None, dict[str, Any]]]:
-        """Return the events since it was asked last: type, aggregate, data."""
+        """Return type, aggregate and data of the events since the last call."""
         rows = await self._books.connection.fetch(
             "select position, event_type, aggregate_id, event_data from event_store where position > $1 order by 1",
             self._begun_at or 0,
@@ -97,7 +97,7 @@ async def test_each_move_from_each_state(books: Books, status: str, action: str)
             return
         assert isinstance(result, Account)
         assert (result.id, result.status) == (account_id, expected[0])
-        # Also where nothing changes: perhaps a retry of what could not be shown everywhere.
+        # This also holds without a change, because a retry must repeat a write that did not reach the cache.
         assert states.cache.accounts == [result]
         if expected[1] is None:
             assert (told, after) == ([], before)

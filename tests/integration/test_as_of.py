@@ -1,4 +1,4 @@
-"""The balance and the statement as of any instant come from the entries alone, and never change afterwards."""
+"""The balance and the statement as of any instant come from the entries alone, and never change later."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

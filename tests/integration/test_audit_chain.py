@@ -1,4 +1,4 @@
-"""The chain of audit rows: whole as the bank writes it, and whatever is done to it is found and named."""
+"""The chain of audit rows: it is intact as the bank writes it, and every change of it is found and named."""
 
 import asyncio
 import json
@@ -64,13 +64,13 @@ async def test_a_hash_is_made_of_the_hash_before_of_every_other_column_and_of_th
 
 
 def _moment(moment: datetime) -> str:
-    # PostgreSQL writes no more decimals than there are.
+    # PostgreSQL writes at most this number of decimals.
     text = moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     return text.rstrip("0").rstrip(".")
 
 
 def _as_json(text: str) -> str:
-    # PostgreSQL escapes no more than it must.
+    # PostgreSQL escapes only what must be escaped.
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -111,7 +111,7 @@ async def test_a_repeated_delivery_adds_nothing_and_breaks_nothing(trail: Trail)
     await trail.record()
     await trail.record(after=3, until=8)
     await trail.tell(3)
-    # Old and new together: a run that was delivered in part before.
+    # A range with old and new events, as after a partial delivery.
     await trail.record(after=5)
     rows = await trail.connection.fetch("select * from audit_logs order by number")
     assert rows[:10] == before
@@ -251,7 +251,7 @@ async def test_a_row_inserted_beside_another_is_found(trail: Trail) -> None:
     await trail.tamper(
         "alter table audit_logs drop constraint audit_logs_number_is_unique", ROW_INSERTED.format(number=11)
     )
-    # Which of the two comes first is PostgreSQL's affair.
+    # PostgreSQL decides which of the two comes first.
     assert (await _fault(trail)).number == 11
 
 

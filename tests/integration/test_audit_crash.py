@@ -1,4 +1,4 @@
-"""A head that was signed is borne out by the database, also after the machine has died right after."""
+"""A signed head agrees with the database, even if the machine crashes immediately after the signature."""
 
 import asyncio
 from pathlib import Path
@@ -23,7 +23,8 @@ async def test_rows_whose_hash_was_signed_survive_a_kill_9_of_the_server(
     private, public, heads = tmp_path / "key.pem", tmp_path / "pub.pem", tmp_path / "heads.jsonl"
     make_key(private, public)
     async with open_trail(url) as trail:
-        # As deliveries do: rows commit without waiting for the disk. The writer of the log is told to take its time.
+        # As in deliveries, rows commit without waiting for the disk. The WAL writer is slowed down so that rows would
+        # be lost.
         await trail.connection.execute("alter system set wal_writer_delay = '10s'")
         await trail.connection.execute("select pg_reload_conf()")
         await trail.connection.execute("set synchronous_commit = off")
@@ -33,7 +34,7 @@ async def test_rows_whose_hash_was_signed_survive_a_kill_9_of_the_server(
         )  # fmt: skip
         await trail.write(20)
         head = await signer.run_once()
-    # After the connections are closed: one whose server is gone may say so while it closes.
+    # The connections are closed first, because closing one to a killed server may raise an error.
     postgres.kill()
     assert head is not None
     assert head.number == 20

@@ -1,4 +1,4 @@
-"""Signed heads and the examination of the whole trail: what the chain alone cannot show is found, and named."""
+"""Signed heads and the verification of the whole trail: it finds and names violations that the chain cannot show."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.integration.trail import Trail, open_trail
 
 @dataclass
 class Sealed:
-    """A trail whose heads are signed."""
+    """A trail with signed heads."""
 
     trail: Trail
     signer: Signer
@@ -30,7 +30,7 @@ class Sealed:
     public: Path
 
     async def write(self, count: int) -> None:
-        """Write so many rows and sign the last of them."""
+        """Write `count` rows and sign the last of them."""
         await self.trail.write(count)
         assert await self.signer.run_once() is not None
 
@@ -40,7 +40,7 @@ class Sealed:
             return await verify_trail(self.trail.connection, heads=heads, keys=load_public_keys([self.public]))
 
     async def finding(self) -> tuple[int | None, str]:
-        """Return the only thing that is wrong."""
+        """Return the only violation."""
         [finding] = (await self.examined()).findings
         return finding.number, finding.sentence
 
@@ -142,7 +142,7 @@ async def test_a_tail_that_was_cut_off_is_found_by_the_log_where_nothing_was_sig
 async def test_a_chain_that_was_written_anew_as_a_whole_is_found_by_its_heads(sealed: Sealed) -> None:
     for _ in range(3):
         await sealed.write(10)
-    # Nothing that happened after row 10 was signed is as it was.
+    # Row 14 is changed, and the hashes from it on are forged to fit.
     await sealed.trail.tamper("update audit_logs set new_values = '{\"amount_minor\": 1}' where number = 14")
     await sealed.trail.forge_chain(14)
     number, sentence = await sealed.finding()
@@ -154,7 +154,7 @@ async def test_a_chain_that_was_written_anew_as_a_whole_is_found_by_its_heads(se
 
 
 async def test_a_chain_that_was_written_anew_is_not_found_without_heads(sealed: Sealed) -> None:
-    # The limit that the documentation states.
+    # The documentation states this limit.
     await sealed.trail.write(20)
     await sealed.trail.tamper("update audit_logs set new_values = '{}' where number = 14")
     await sealed.trail.forge_chain(14)
@@ -219,7 +219,7 @@ async def test_a_bank_whose_chain_does_not_hold_what_it_signed_signs_no_more(sea
 
 
 async def test_what_is_signed_is_on_the_disk_first(sealed: Sealed) -> None:
-    """Rows commit without waiting for the disk: a head of rows that the machine loses would accuse nobody's forgery."""
+    """Rows commit without waiting for the disk. A signed head of rows lost in a crash would report a forgery."""
     connection = sealed.trail.connection
     await connection.execute("set synchronous_commit = off")
     await sealed.trail.write(20)

@@ -1,4 +1,4 @@
-"""For every action of every user there is an audit row: who, what, old and new values, address, program, when."""
+"""Every action of every user leaves an audit row with user, action, values, address, user agent and time."""
 
 import asyncio
 import json
@@ -61,12 +61,12 @@ async def _assert_on_record(stage: Stage, query: str, variables: dict[str, Any],
     assert row["ip_address"] == "127.0.0.1"
     assert began <= row["created_at"] <= datetime.now(UTC)
     if action.action == "REFUSE":
-        # Nothing else has happened.
+        # There is no other row of this action.
         assert [json.loads(row["new_values"])["action"] for row in rows] == [name]
 
 
 def test_every_mutation_and_every_query_is_one_that_these_tests_know() -> None:
-    """Whoever adds one says in tests/integration/actions.py what it leaves in the audit trail."""
+    """A new mutation or query needs an entry in tests/integration/actions.py with its audit rows."""
     assert SCHEMA.mutation_type is not None
     assert SCHEMA.query_type is not None
     assert set(SCHEMA.mutation_type.fields) == set(MUTATIONS)
@@ -177,7 +177,7 @@ async def test_each_refused_mutation_of_a_document_is_on_record(stage: Stage) ->
     given = {"f": {"accountNumber": stage.a["number"], "reason": "x"}, "o": {"idempotencyKey": "x", "currency": "BRL"}}
     await stage.clients["ana"].send(query, given, headers={"User-Agent": "several"})
     rows = await _rows(stage, "several")
-    # Opening was done; that a page of zero cannot be shown of it refuses nothing.
+    # The account was opened. The invalid page size is an error of a read, and refuses no action.
     assert [row["action"] for row in rows] == ["CREATE", "REFUSE"]
     assert json.loads(rows[1]["new_values"])["action"] == "freezeAccount"
 

@@ -1,4 +1,4 @@
-"""The audit trail over GraphQL: a page at a time, of everything, of a type or of one entity; administrators only."""
+"""The audit trail over GraphQL: pages of all rows, of one type or of one entity, for administrators only."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ async def _page(stage: Stage, **given: Any) -> dict[str, Any]:
 
 
 async def _all(stage: Stage, **given: Any) -> list[dict[str, Any]]:
-    """Return all nodes, page by page."""
+    """Return all nodes of all pages."""
     nodes, after = [], None
     while True:
         page = await _page(stage, after=after, limit=3, **given)
@@ -53,7 +53,7 @@ async def test_an_administrator_reads_who_did_what_to_an_account(stage: Stage) -
 async def test_pages_neither_repeat_nor_skip_while_the_trail_grows(stage: Stage) -> None:
     async with stage.bank.bank.database.connection() as connection:
         rows = await connection.fetch("select number from audit_logs order by event_position desc")
-    # Each page that is read adds to the trail, above the cursor.
+    # The read of each page adds a row to the trail, before the cursor.
     assert [int(node["number"]) for node in await _all(stage)] == [row["number"] for row in rows]
 
 
@@ -119,7 +119,7 @@ async def test_nobody_else_reads_it(stage: Stage, name: str) -> None:
 
 
 async def _plan(connection: Any, sql: str, *arguments: Any) -> str:
-    # A plan for any value: what PostgreSQL keeps for a statement that is run often.
+    # PostgreSQL uses such a generic plan for a statement that runs often.
     await connection.execute("set plan_cache_mode = force_generic_plan")
     await connection.execute(f"prepare page as {sql.removesuffix(';')}")
     values = ", ".join("null" if value is None else f"'{value}'" for value in arguments)

@@ -1,4 +1,4 @@
-"""The same two servers as containers. Skipped where no engine answers or the images would have to be fetched first."""
+"""The two servers as containers. Skipped if no container engine answers or the images are not on this machine."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def containers(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Backend]:
-    # The reaper would be a third image; here the fixture removes what it has started.
+    # The reaper would need a third image, so this fixture verifies that the containers are removed.
     monkeypatch.setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
     before = {container.id for container in engine.containers.list(all=True)}
     with open_backend("containers", folder=tmp_path / "unused") as backend:
@@ -46,7 +46,7 @@ def test_containers_answer_with_our_settings_and_leave_nothing_behind(containers
     assert "PostgreSQL 18" in containers.describe()
     assert containers.postgres is None
 
-    # What is wrong is found in the log, as with the embedded server, and what is private is not.
+    # The log has the error, as with the embedded server, but no private values.
     run_sql(containers.database_url, "create table people (cpf text unique)")
     run_sql(containers.database_url, "insert into people select '529' || '98224725'")
     with pytest.raises(asyncpg.UniqueViolationError):

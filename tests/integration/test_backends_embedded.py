@@ -1,4 +1,4 @@
-"""The embedded servers hold what their folder and their address promise."""
+"""The guarantees of the embedded servers for their folder and address."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from fixtures.backends.reach import run_sql
 
 
 def server_processes(folder: Path) -> list[str]:
-    """What still runs with its working directory under `folder`."""
+    """Return the processes whose working directory is under `folder`."""
     return [
         process.info["name"]
         for process in psutil.process_iter(["name", "cwd"])
@@ -118,9 +118,9 @@ def test_a_killed_postgres_comes_back_with_what_it_acknowledged(durable_backend:
 
 
 def test_a_postgres_killed_under_a_long_statement_comes_back(durable_backend: Backend) -> None:
-    """The busy backend outlives the server and holds its memory, so that new ones are refused until it is through.
+    """A busy backend outlives the server and holds its memory, so that new servers are refused until it ends.
 
-    It is held where it is until a start was refused, so that no machine is too slow or too quick for that.
+    The backend is stopped until a start was refused, so that the speed of the machine does not matter.
     """
     postgres = durable_backend.postgres
     assert postgres is not None
@@ -143,7 +143,7 @@ def test_a_postgres_killed_under_a_long_statement_comes_back(durable_backend: Ba
         starting.result()
         assert not lives(backend, psutil)
         assert run_sql(durable_backend.database_url, "select 1")[0][0] == 1
-        wait([running])  # its client hears the answer or a cut line: either is right
+        wait([running])  # the client gets the answer or a closed connection; both are correct
 
 
 def test_valkey_takes_no_command_without_its_password(servers_folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_killed_valkey_comes_back_empty_on_the_same_address(servers_folder: Pa
 def test_a_stale_pid_file_that_names_another_process_does_not_stop_a_start(servers_folder: Path) -> None:
     with EmbeddedPostgres(servers_folder) as postgres:
         run_sql(postgres.url(), "create table kept (id int)")
-        # Under the server's account, else PostgreSQL does not take it for one of its own.
+        # It runs as the server's account, otherwise PostgreSQL does not take it for a server process.
         account = postgres.data.stat().st_uid if os.geteuid() == 0 else None
         other = subprocess.Popen(["sleep", "60"], user=account)
         postgres.kill()
@@ -273,7 +273,7 @@ def test_a_stopped_server_can_be_stopped_again(servers_folder: Path) -> None:
     with EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres:
         pid = postgres.pid
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)  # frozen, it still is ended
+        os.kill(pid, signal.SIGSTOP)  # a stopped process must also be ended
         postgres.stop()
         postgres.stop()
         assert not psutil.pid_exists(pid)

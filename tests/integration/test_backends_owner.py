@@ -1,4 +1,4 @@
-"""However the owner of embedded servers ends, they end with it; and Ctrl-C is for the owner only."""
+"""Embedded servers end with their owner, in every way in which it can end; Ctrl-C reaches the owner only."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ with open_backend("embedded", folder=folder, keep=keep, durable=False) as backen
     print(backend.postgres.pid, backend.valkey.pid, flush=True)
     sys.stdin.read()
 """
-BOUND_S = 30.0  # on a machine that is busy with something else
+BOUND_S = 30.0  # for a machine with other load
 
 
 class Owner:
@@ -77,7 +77,7 @@ def own(servers_folder: Path) -> Iterator[Callable[..., Owner]]:
         owner.end()
         assert wait_for_end([owner.guard], BOUND_S) == []
         for server in owner.servers:
-            if lives(server, psutil):  # a test that failed has left it
+            if lives(server, psutil):  # left over by a failed test
                 server.kill()
 
 
@@ -161,7 +161,7 @@ def test_a_folder_in_use_by_another_process_is_refused_with_its_number(
 
 def test_ctrl_c_reaches_the_owner_and_not_its_servers(own: Callable[..., Owner]) -> None:
     owner = own(ignores_interrupts=True)
-    os.killpg(owner.process.pid, signal.SIGINT)  # what a terminal does
+    os.killpg(owner.process.pid, signal.SIGINT)  # the signal of Ctrl-C in a terminal
     owner_group = os.getpgid(owner.process.pid)
     for server in owner.servers:
         assert os.getpgid(server.pid) != owner_group
@@ -173,7 +173,7 @@ def test_a_forked_child_that_ends_leaves_the_servers_alone(servers_folder: Path)
     with EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres:
         child = os.fork()
         if child == 0:
-            postgres._close_at_exit(os.getppid())  # as atexit would
+            postgres._close_at_exit(os.getppid())  # the call of atexit
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         assert postgres.is_running()

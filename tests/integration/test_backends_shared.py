@@ -1,4 +1,4 @@
-"""The servers of the test run itself: every test meets a database of its own."""
+"""The servers of the test run: every test gets a database of its own."""
 
 import asyncpg
 import pytest

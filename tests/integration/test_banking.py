@@ -1,4 +1,4 @@
-"""People bank over GraphQL: the way from registering to a page of history, and what is refused on it."""
+"""Banking over GraphQL, from the registration to a page of transactions, with the refusals on the way."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from tests.integration.api import RunningBank
 
 
 async def _funded(bank: RunningBank, amount: str = "100.00") -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Return a person with two accounts, the first of which is funded."""
+    """Return a user with two accounts, the first of which has money."""
     person = await bank.client.person()
     first, second = await person.account("a"), await person.account("b")
     operator = await bank.staff()

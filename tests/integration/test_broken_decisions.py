@@ -1,4 +1,4 @@
-"""A bug in one decision harms that command alone; a bug after the commit harms nobody's answer."""
+"""A bug in one decision affects that command only; a bug after the commit affects no answer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ KEYS = "select key from idempotency_keys where operation = 'transfer' order by 1
 
 @pytest.fixture
 def sevens_raise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plant a bug: a transfer of a multiple of seven cents raises while it is decided, after it has been entered."""
+    """Plant a bug: the decision of a transfer of a multiple of seven cents raises after its posting was applied."""
     entered = Batch._post
 
     def broken(batch: Batch, posting: Any, *rest: Any) -> None:

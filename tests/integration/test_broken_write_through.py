@@ -1,4 +1,4 @@
-"""A bug in writing balances through: what was committed is acknowledged, and no worker shows what was before."""
+"""A bug in the write-through of balances: a committed transfer is acknowledged; no worker shows an older balance."""
 
 from typing import Any
 
@@ -34,14 +34,14 @@ async def test_a_balance_that_could_not_be_written_through_is_not_shown_as_it_wa
     database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, break_it: Any
 ) -> None:
     async with twins(database_url, redis_url) as pair:
-        # Both workers would answer from the cache.
+        # Now both workers would answer from the cache.
         await pair.until_hit(pair.here)
         await pair.until_hit(pair.there)
         with monkeypatch.context() as patch:
             break_it(pair, patch)
             with capture_logs() as lines:
                 for _ in range(5):
-                    # Acknowledged, as it is committed; and seen at once, here and there.
+                    # The transfer is committed, so it is acknowledged; both workers show it at once.
                     await pair.move()
                     await pair.look(pair.there)
                     await pair.look(pair.here)

@@ -1,4 +1,4 @@
-"""The cache: an answer is given again only while all it was made from is unchanged; losing Redis changes nothing."""
+"""The response cache: a response is used only while all its data is unchanged; losing Redis changes no answer."""
 
 import asyncio
 from typing import Any, cast
@@ -30,7 +30,7 @@ async def _two_accounts(bank: RunningBank) -> tuple[Client, dict[str, Any], dict
 
 
 async def _hit(person: Client, operation: str, **variables: Any) -> Any:
-    """Read until the answer comes from the cache: it is filled after the first answer was sent."""
+    """Read until the answer comes from the cache, which is filled after the first answer was sent."""
     async with asyncio.timeout(5):
         while _did(reply := await person.run(operation, **variables)) != "hit":
             await asyncio.sleep(0.001)
@@ -232,7 +232,7 @@ async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(
         proxy.open_hole()
         assert not await values.put([CacheTag("account:x", 2, 60, b"two")])
         assert await values.data("account:y") is None, "while it is owed something, Redis is not believed"
-        proxy.cut()  # what was on its way is lost
+        proxy.cut()  # all data in transit is lost
         proxy.close_hole()
         assert values.has_deferred
         assert await values.flush_deferred()
@@ -257,7 +257,7 @@ async def test_who_moved_money_while_redis_was_silent_sees_it_when_redis_answers
             assert await person.balance(first["id"]) == "100.00"
             proxy.open_hole()
             await person.transfer(first["id"], second["number"], "1.00", "t1")
-            proxy.cut()  # what was on its way is lost
+            proxy.cut()  # all data in transit is lost
             proxy.close_hole()
             async with asyncio.timeout(10):
                 while True:

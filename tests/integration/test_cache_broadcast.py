@@ -1,4 +1,4 @@
-"""Who could not tell Redis tells the other processes, and goes on when nobody believes Redis about it any more."""
+"""A worker without Redis broadcasts invalidations, and continues when no other worker trusts the old values."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -29,7 +29,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 class Listener:
-    """A process that receives invalidations, and acknowledges them once it is let."""
+    """A process that receives invalidations, and acknowledges them as soon as `may_answer` is set."""
 
     def __init__(self, connection: asyncpg.Connection, broadcast: InvalidationBroadcast, worker: UUID) -> None:
         self.owed: list[CacheTag] = []
@@ -121,7 +121,7 @@ async def test_a_worker_that_renews_its_membership_and_does_not_answer_stays_a_m
     broadcast = InvalidationBroadcast(database, teller)
     async with listening(database, broadcast, teller), listening(database) as slow:
         telling = asyncio.create_task(broadcast.send([TAG]))
-        # Renewed all the time: the first renewals may come before the teller has read how often each has renewed.
+        # It renews repeatedly, because the first renewals may come before the sender has read the numbers of renewals.
         while not telling.done():
             assert await slow.renew()
             await asyncio.sleep(TRUST_S / 20)

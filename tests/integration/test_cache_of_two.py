@@ -1,4 +1,4 @@
-"""Two processes and one Redis: what one of them could not tell Redis, the other one does not believe Redis about."""
+"""Two processes and one Redis: if one process cannot invalidate a value in Redis, the other one does not trust it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`bank check` finds nothing wrong with books that the bank has written, and names what was tampered with."""
+"""`bank check` finds no violation in books that the bank wrote, and names everything that was tampered with."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ async def test_what_was_tampered_with_is_named(books_url: str, superuser: Any, t
     await tamper(superuser, *tampering.statements)
     found = {finding.invariant: finding.sentence for finding in (await verify(books_url)).findings}
     assert tampering.breaks <= found.keys()
-    # State is a fold of events, so that these are broken beside nearly everything.
+    # State is a fold of events, so nearly every change also breaks these invariants.
     assert found.keys() - tampering.breaks <= FOLDED
     assert tampering.is_said(found[tampering.named]), found[tampering.named]
 
@@ -104,7 +104,7 @@ async def test_an_event_that_waits_as_a_dead_letter_of_the_audit_is_said_and_is_
 
 async def test_the_running_bank_is_neither_waited_for_nor_held_up(books_url: str, superuser: Any) -> None:
     async with superuser.transaction():
-        # Everything a batch locks, and more: every row of every table that it writes to.
+        # These are the locks of a batch and more: every row of every table that a batch writes.
         await superuser.execute("select pg_advisory_xact_lock(7205759404)")
         for table in ("accounts", "holds", "event_log_head", "subscriber_positions"):
             await superuser.execute(f"select from {table} for update")

@@ -1,4 +1,4 @@
-"""Whoever hangs up in the middle leaves nothing behind: no open transaction, no connection that does not come back."""
+"""A client that disconnects during a request leaves no open transaction and loses no connection of the pool."""
 
 import asyncio
 import contextlib
@@ -20,14 +20,14 @@ POOL_SIZE = 4
 
 @pytest.fixture
 async def direct(database_url: str) -> AsyncIterator[Any]:
-    """A way to the database that is not the bank's."""
+    """A connection to the database that does not belong to the bank."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
 
 
 async def send_and_leave(person: Client, operation: str, after: Any, **variables: Any) -> None:
-    """Send a request, wait for `after`, and reset the connection without having read a byte."""
+    """Send a request, wait for `after`, and reset the connection without reading a byte."""
     address = urlsplit(person.url)
     _, writer = await asyncio.open_connection(address.hostname, address.port)
     document = (contracts.OPERATIONS / f"{operation}.graphql").read_text()
@@ -43,7 +43,7 @@ async def send_and_leave(person: Client, operation: str, after: Any, **variables
 
 
 async def everything_is_back(running: RunningBank, direct: Any) -> None:
-    """Wait until no transaction of the bank is open; then borrow every connection of its pool at once."""
+    """Wait until the bank has no open transaction; then borrow every connection of its pool at once."""
     open_transactions = (
         "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'bank'"
         " and xact_start is not null"
@@ -87,7 +87,7 @@ async def test_a_client_that_leaves_while_its_statement_waits_leaves_no_transact
             await direct.execute("lock table accounts in access exclusive mode")
             await send_and_leave(person, operation, it_waits(), **given)
         await everything_is_back(running, direct)
-        # Nobody heard the answer; the same request finds out what became of it.
+        # The client did not receive the answer; the same request returns the outcome.
         assert (await person.run(operation, **given)).status == 200
         assert await direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") <= 1
 

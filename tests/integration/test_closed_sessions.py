@@ -1,4 +1,4 @@
-"""A session that is closed is closed on every worker from the answer on, whatever Redis does."""
+"""A closed session is closed on every worker as soon as the answer is sent, in every state of Redis."""
 
 import asyncio
 
@@ -39,7 +39,7 @@ async def test_redis_that_forgets_or_makes_up_what_it_knew_of_a_session_opens_no
     async with serving(settings) as first, serving(settings) as second:
         person = await first.client.person(email="ana@example.com")
         everywhere = [_at(first, person.token), _at(second, person.token)]
-        # The second time the mark is from after both have begun to listen.
+        # The second request writes a mark that is newer than the start of both listeners.
         assert all(await _is_open(*everywhere, *everywhere))
         redis = first.bank.cache_server.client
         [key] = [key async for key in redis.scan_iter("*session:*")]
@@ -81,7 +81,7 @@ async def test_another_role_closes_the_sessions_that_had_the_old_one(running_ban
     assert all(await _is_open(operator, person)), "the same role changes nothing"
     await change_role(running_bank.bank.uow_factory, email=email, role=role)
     async with asyncio.timeout(5):
-        while (await operator.run("Me")).status == 200:  # a notification is on its way for a moment
+        while (await operator.run("Me")).status == 200:  # the notification takes a moment
             await asyncio.sleep(0.001)
     assert await _is_open(operator, person) == [False, True]
     assert (await (await running_bank.client.login(email)).run("Me")).data["me"]["role"] == role

@@ -1,4 +1,4 @@
-"""A worker that does not hear the others gives no old answer, notices within a second, and hears again."""
+"""A worker that does not receive invalidations returns no old answer, detects this within a second, and reconnects."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.integration.api import serving, settings_for
 from tests.integration.twins import Twins, twins
 
 NOTICED_S = 1.0
-# What a busy machine may take longer; nothing here waits for it.
+# The extra time for a busy machine; no test waits for all of it.
 PATIENCE_S = 20.0
 
 
@@ -86,7 +86,7 @@ async def test_a_listener_that_ends_is_replaced_while_nothing_is_written(pair: T
 
 @asynccontextmanager
 async def standing_still(url: str) -> AsyncIterator[set[int]]:
-    """Let the server's processes behind the listening connections stand still, and go on at the end; return which."""
+    """Stop the server processes of the listening connections until the end of the block. Returns their process ids."""
     stopped = await listeners(url)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
@@ -117,7 +117,7 @@ async def test_no_answer_is_old_while_the_backend_of_a_listener_stands_still(pai
 async def test_no_answer_is_old_while_a_worker_does_not_find_out_that_it_is_deaf(
     pair: Twins, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What would end the connection, and with it the trust, waits for longer than this test.
+    # The heartbeat time-out would end the connection, and the trust with it, so it is longer than this test.
     monkeypatch.setattr("bank.events.leases.BEAT_TIMEOUT_S", 2 * PATIENCE_S)
     before = set(await listeners(database_url))
     await end_listeners(database_url)

@@ -154,7 +154,7 @@ async def test_another_process_takes_over_when_one_dies_within_two_seconds(log: 
             return await log.effects() == [1, 2]
 
         await log.until(two)
-        assert asyncio.get_running_loop().time() - died < 2.5  # two seconds, and half a one for a busy machine
+        assert asyncio.get_running_loop().time() - died < 2.5  # two seconds, and half a second for a busy machine
 
 
 async def test_a_process_that_lost_its_lease_changes_nothing(log: Log) -> None:

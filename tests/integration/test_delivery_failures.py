@@ -1,4 +1,4 @@
-"""What goes wrong in a delivery: errors that pass, events that cannot be read, leases lost in the middle, and lags."""
+"""Failures of a delivery: transient errors, unreadable events, lost leases, and the lag."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def store(log: Log, event_type: str, data: str, *, version: int = 1) -> int:
-    """Put a row into the event store as another program would; return its position."""
+    """Insert a row into the event store as another program would do. Returns its position."""
     async with log.database.transaction("begin") as connection:
         position = await connection.fetchval("update event_log_head set position = position + 1 returning position")
         await connection.execute(
@@ -128,7 +128,7 @@ async def test_an_event_of_a_newer_bank_waits_for_a_process_that_knows_it(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class MoonPhaseChangedEvent(UserRegisteredEvent, frozen=True, kw_only=True, gc=False):
-        """A newer bank tells of this."""
+        """An event type of a newer version of the bank."""
 
     await log.append(1)
     await store(log, "MoonPhaseChangedEvent", json.dumps({"id": str(uuid7()), "role": "CUSTOMER"}))

@@ -1,4 +1,4 @@
-"""The statements of handlers are planned once, with indexes, also if their tables were small at that moment."""
+"""The plans of the handlers' statements use indexes, even if they were made while the tables were small."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ TABLES = "event_store|audit_logs|account_days"
 
 
 async def deliver_both(log: Log, count: int) -> None:
-    """Let the audit and the days of accounts handle some events."""
+    """Deliver events to the audit and to the days of accounts."""
     account, user = uuid4(), uuid4()
     for version in range(1, count + 1):
         async with log.work.begin() as uow:
@@ -46,7 +46,7 @@ async def plan_of(connection: Any, statement: str, page_cost: float) -> str:
     return "\n".join(row[0] for row in rows)
 
 
-# A disk, which is the server's default, and memory.
+# The page costs of a disk, which is the server's default, and of memory.
 @pytest.mark.parametrize("page_cost", [4.0, 1.1])
 @pytest.mark.parametrize("statement", [AUDIT, DAYS], ids=["audit", "days"])
 async def test_a_plan_that_is_made_while_the_tables_are_small_uses_indexes(

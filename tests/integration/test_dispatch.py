@@ -1,4 +1,4 @@
-"""The core of delivery behaves alike in live delivery and in a replay: what differs is the scope and the attempts."""
+"""The dispatcher works alike in live delivery and in a replay; only the range and the attempts differ."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Choking:
-    """A handler that raises for some positions, and notes the ranges that it gets."""
+    """A handler that raises for some positions, and records the ranges that it gets."""
 
     def __init__(self, *poison: int) -> None:
         self._poison = set(poison)
@@ -42,7 +42,7 @@ class Choking:
 
 
 async def delivered(log: Log, way: str, subscriber: Subscriber, until: int) -> None:
-    """Deliver the log up to a position, live or, after it was passed by, in a replay."""
+    """Deliver the log up to a position: live, or in a replay after the subscriber has passed it."""
     if way == "live":
         await served_once(log, subscriber, until=until)
         return

@@ -1,4 +1,4 @@
-"""Every event that is stored is as its JSON Schema in the contract says, in every version that there ever was."""
+"""Every stored event is valid according to its JSON Schema in the contract, in each of its versions."""
 
 import json
 from typing import Any

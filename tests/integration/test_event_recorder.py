@@ -1,4 +1,4 @@
-"""The recorder: what many callers tell at once is recorded together, each with where it came from, or not at all."""
+"""The event recorder: events of concurrent callers are recorded together, each with its context, or not at all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def test_nothing_told_is_nothing_written(recorder: EventRecorder, database
 
 
 async def test_an_event_that_cannot_be_written_fails_alone(recorder: EventRecorder, database: Database) -> None:
-    broken = UserLoggedOutEvent(session_id=uuid7(), initiated_by="\ud800")  # type: ignore[arg-type]  # that is the bug
+    broken = UserLoggedOutEvent(session_id=uuid7(), initiated_by="\ud800")  # type: ignore[arg-type]  # this is the bug
     told = await asyncio.gather(
         *[
             asyncio.create_task(_tell(recorder, f"c{place}", event))

@@ -1,7 +1,7 @@
-"""Whatever a superuser changes in whichever column of whichever table is named: by `bank check`, or not at all.
+"""`bank check` names every change of a value by a superuser, in every column of every table, except in `NOT_FOUND`.
 
-Columns are those of the schema as it is migrated. A new one fails here until `bank check` compares it with what the log
-says, or until it stands in `NOT_FOUND` with a reason, which docs/checking.md then gives as well.
+The columns are those of the migrated schema. The test fails for a new column until `bank check` compares it with the
+log, or until it is in `NOT_FOUND` with a reason, which docs/checking.md also gives.
 """
 
 import json
@@ -33,9 +33,9 @@ NOT_FOUND = {
     ("dead_letters", "event_position"): "seen where the delivery leaves a trace: an audit row, a day of an account",
     ("dead_letters", "subscriber"): "the same",
 }
-"""Columns whose change cannot be found, with the reason."""
+"""The columns in which a change cannot be found, with the reason."""
 
-# Of each table one row of each of these kinds is tampered with.
+# One row of each of these kinds is tampered with in each table.
 KINDS = {
     "accounts": "kind || status || (version > 0) || (daily_limit_minor is null)",
     "transactions": "kind || (description is null)",
@@ -49,22 +49,22 @@ KINDS = {
     "subscriber_positions": "subscriber",
 }
 SOME_NOT_FOUND = {
-    ("accounts", "created_at"): ("kind", {"CASH", "FEES"}),  # made by migrations, which tell of nothing
-    ("subscriber_positions", "position"): ("subscriber", {"balance_cache"}),  # what it leaves is in Redis
+    ("accounts", "created_at"): ("kind", {"CASH", "FEES"}),  # migrations make these accounts without an event
+    ("subscriber_positions", "position"): ("subscriber", {"balance_cache"}),  # its effects are in Redis
     ("subscriber_positions", "subscriber"): ("subscriber", {"balance_cachex"}),
     ("subscriber_positions", ""): ("subscriber", {"balance_cache"}),
     ("dead_letters", ""): ("subscriber", {"balance_cache"}),
 }
-"""Rows of which a changed value, or for no column the lack of the row, cannot be found: a column and its values."""
+"""The rows in which a change, or without a column a deletion, cannot be found: a column and its values."""
 
-# Which workers live, and which epoch of the cache there is: nothing that lasts, and nothing follows from it.
+# The live workers and the epoch of the cache are temporary, and nothing depends on them.
 PASSING = {"cache_members", "cache_epoch"}
 TABLES = sorted({table for table, _ in COLUMNS} - {"alembic_version"} - PASSING)
 
 
 @pytest.fixture
 async def sound(superuser: Any) -> AsyncIterator[Any]:
-    """A connection on which everything is undone at the end, so that nobody needs a database of their own for it."""
+    """A connection whose changes are rolled back at the end, so that the tests can share a database."""
     await superuser.execute("begin isolation level repeatable read; set local session_replication_role = replica")
     yield superuser
     await superuser.execute("rollback")
@@ -79,7 +79,7 @@ async def rows_of(connection: Any, table: str) -> list[str]:
 
 
 async def drop_checks(connection: Any, table: str) -> None:
-    """Let the table take anything: whoever tampers drops constraints, too. That they are missing does not count."""
+    """Drop the constraints of the table, as an attacker would do. The missing constraints do not count as found."""
     constraints = await connection.fetch("select conname from pg_constraint where conrelid = $1::regclass"
         " and contype in ('c', 'f', 'u', 'p')", table)  # fmt: skip
     for row in constraints:
@@ -92,7 +92,7 @@ async def found(connection: Any) -> set[str]:
 
 
 async def other_values(connection: Any, table: str, column: str) -> list[str]:
-    """Return expressions for other values: a slightly different one, and none where there may be none."""
+    """Return expressions for other values: a slightly different one, and null if the column permits it."""
     row = await connection.fetchrow(
         "select format_type(atttypid, atttypmod) as type, attnotnull from pg_attribute"
         " where attrelid = $1::regclass and attname = $2", table, column,
@@ -114,7 +114,7 @@ async def other_values(connection: Any, table: str, column: str) -> list[str]:
 
 
 def can_hide(row: Any, table: str, column: str = "") -> bool:
-    """Return whether nobody can see that this row was changed, or taken out."""
+    """Return whether a change or a deletion of this row cannot be found."""
     told, values = SOME_NOT_FOUND.get((table, column), ("", set()))
     return bool(told) and row[told] in values
 
@@ -156,7 +156,7 @@ async def test_a_row_that_is_taken_out_is_found(sound: Any, table: str) -> None:
 
 @pytest.mark.parametrize("table", sorted(set(TABLES) - {"event_log_head", "subscriber_positions", "dead_letters"}))
 async def test_a_row_that_is_put_in_is_found(sound: Any, table: str) -> None:
-    """A copy of one that there is, under another key."""
+    """The row is a copy of an existing row under another key."""
     columns = [column for of, column in COLUMNS if of == table]
     keys = await sound.fetch(
         "select attname, format_type(atttypid, atttypmod) as type from pg_index"

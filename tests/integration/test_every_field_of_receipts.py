@@ -1,4 +1,4 @@
-"""Every field of every receipt: what moved, between whom, when, and what is left, all of it and to the letter."""
+"""Every field of every receipt is exact: amount, accounts, time and balances."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ def brl(amount: str) -> dict[str, str]:
 
 @dataclass
 class Street:
-    """Ana with R$ 100.00, Bia with nothing, an operator; a bank whose clock stands and that charges fees."""
+    """Ana with R$ 100.00, Bia with no money, and an operator; a bank with a stopped clock and with fees."""
 
     bank: RunningBank
     clock: SetClock
@@ -36,7 +36,7 @@ class Street:
         return {"idempotencyKey": key, **given, **more}
 
     def transaction(self, kind: str, amount: str, *, sender: str | None, receiver: str | None) -> dict[str, Any]:
-        """Return what a receipt must say, but for its id."""
+        """Return the expected receipt without its id."""
         sides = {"fromAccountNumber": sender, "toAccountNumber": receiver}
         related = {"relatedTransactionId": None, "holdId": None}
         return {"kind": kind, "amount": brl(amount), **sides, "createdAt": NOW, **related}
@@ -45,7 +45,7 @@ class Street:
 @pytest.fixture
 async def street(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:
     clock = SetClock()
-    # Holds are expired once, at the start: what is decided about one whose time is over is then seen by itself.
+    # Expiry runs only at the start, so that the decision alone must find that a hold has expired.
     monkeypatch.setattr(expire, "EVERY_S", 3_600.0)
     settings = settings_for(database_url, redis_url, transfer_fee="0.50", withdrawal_fee="2.00")
     async with serving(settings, clock=clock) as bank:
@@ -56,7 +56,7 @@ async def street(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPa
 
 
 def of(payload: dict[str, Any], name: str = "transaction") -> dict[str, Any]:
-    """Return a payload's receipt without the ids that the bank has chosen, which must be there."""
+    """Return the receipt of a payload without the ids of the bank, after checking that they exist."""
     receipt = dict(payload[name])
     assert receipt.pop("id")
     return receipt
@@ -245,7 +245,7 @@ async def test_a_profile_shows_every_field(street: Street) -> None:
 
 
 async def test_staff_debits_no_account_of_a_customers_by_transfer_list_or_hold(street: Street) -> None:
-    """They may pay money out of the bank; between accounts only the owner moves it."""
+    """Staff may withdraw money from the bank, but only the owner may move it between accounts."""
     item = street.transfer("t")
     del item["idempotencyKey"]
     documents = {

@@ -1,4 +1,4 @@
-"""The injector brings a fault about until somebody feels it, and no longer than it must."""
+"""The injector causes a fault until a request is affected, and no longer than necessary."""
 
 import asyncio
 from time import monotonic_ns

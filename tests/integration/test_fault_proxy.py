@@ -1,4 +1,4 @@
-"""The fault proxy before a real PostgreSQL and a real Valkey: each fault does what it says, and ends when told to."""
+"""The fault proxy before a real PostgreSQL and a real Valkey: each fault takes effect, and ends when switched off."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
 class Through:
-    """A proxy before a database, connections through it, and one past it."""
+    """A proxy before a database, connections through it, and a direct connection."""
 
     def __init__(self, proxy: PostgresProxy, url: str, direct: Any) -> None:
         self.proxy = proxy
@@ -43,7 +43,7 @@ class Through:
         return [row["n"] for row in await self.direct.fetch("select n from written order by n")]
 
     async def settled(self) -> None:
-        """Wait until PostgreSQL, and the proxy, have let go of every connection but our own."""
+        """Wait until PostgreSQL and the proxy have closed all connections but the direct one."""
         others = (
             "select count(*) from pg_stat_activity where datname = current_database()"
             " and pid <> pg_backend_pid() and backend_type = 'client backend'"
@@ -66,7 +66,7 @@ async def through(postgres_url: str) -> AsyncIterator[Through]:
 
 async def test_without_a_fault_everything_passes_as_it_is(through: Through) -> None:
     connection = await through.connect()
-    long = "x" * 3_000_000  # more than the proxy reads at once, or understands
+    long = "x" * 3_000_000  # more than the proxy reads at once, or parses
     assert await connection.fetchval("select $1::text", long) == long
     async with connection.transaction():
         await connection.execute("insert into written select generate_series(1, 3)")
@@ -98,7 +98,7 @@ async def test_a_delay_is_added_both_ways_and_ends_at_once(through: Through) -> 
 async def test_a_new_connection_takes_as_long_as_its_round_trips(through: Through) -> None:
     through.proxy.delay_s = 0.1
     began = perf_counter()
-    await through.connect()  # asks for encryption, is told no, then says who it is
+    await through.connect()  # asks for encryption, is refused, then sends the startup message
     assert perf_counter() - began >= 4 * 0.1
 
 
@@ -107,7 +107,7 @@ async def test_a_delay_is_latency_not_a_narrow_pipe(through: Through) -> None:
     through.proxy.delay_s = 0.1
     began = perf_counter()
     assert len(await connection.fetchval("select repeat('x', 8000000)")) == 8_000_000
-    assert perf_counter() - began < 3  # one after the other, the 122 chunks would take 12 seconds
+    assert perf_counter() - began < 3  # sent one after the other, the 122 chunks would take 12 seconds
 
 
 async def test_a_cut_breaks_every_connection_in_the_middle_and_new_ones_work(through: Through) -> None:
@@ -179,7 +179,7 @@ async def commit_simply(connection: Any) -> None:
 
 
 async def commit_prepared(connection: Any) -> None:
-    """By Parse, Bind and Execute, the statements long prepared."""
+    """Commit with Parse, Bind and Execute, in statements that were prepared long before."""
     begin, commit = await connection.prepare("begin"), await connection.prepare("commit")
     insert = await connection.prepare("insert into written values ($1)")
     await begin.fetch()
@@ -312,7 +312,7 @@ async def test_a_proxy_in_a_process_of_its_own_obeys_and_counts(postgres_url: st
 
 
 async def test_a_proxy_ends_with_whoever_started_it(postgres_url: str) -> None:
-    """As it does after kill -9: the end of its standard input is the end of its owner."""
+    """This also covers kill -9: the end of its standard input means that its parent process has ended."""
     async with ProxyProcess(upstream_of(postgres_url)) as proxy:
         process = proxy._process
         assert process is not None
@@ -320,7 +320,7 @@ async def test_a_proxy_ends_with_whoever_started_it(postgres_url: str) -> None:
         process.stdin.close()
         async with asyncio.timeout(10):
             assert await process.wait() == 0
-        with pytest.raises(OSError):  # noqa: PT011 - whichever of the pipe's errors comes first
+        with pytest.raises(OSError):  # noqa: PT011 - any error of the pipe
             await proxy.look()
 
 

@@ -1,4 +1,4 @@
-"""A pool whose every connection is busy: who finds none is told in time, and all is well as soon as some are free."""
+"""A pool without a free connection: a request without one is refused in time, and works when one is free again."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from tests.integration.api import Client, Reply, RunningBank, serving, settings_
 
 NO_CACHE = {"Cache-Control": "no-cache"}
 POOL_SIZE, POOL_TIMEOUT_S = 4, 0.3
-SLACK_S = 1.0  # for a machine that does other things, too
+SLACK_S = 1.0  # for a machine with other load
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def small(database_url: str, redis_url: str) -> AsyncIterator[RunningBank]
 
 @contextlib.asynccontextmanager
 async def accounts_locked(database_url: str) -> AsyncIterator[Any]:
-    """Be somebody who changes the table of accounts, and makes everybody else wait."""
+    """Lock the table of accounts, so that all other transactions wait."""
     other = await asyncpg.connect(database_url)
     try:
         async with other.transaction():
@@ -42,7 +42,7 @@ async def accounts_locked(database_url: str) -> AsyncIterator[Any]:
 
 
 async def transfer_of_one(running: RunningBank) -> tuple[Client, Any]:
-    """Return somebody with 10.00, and how to send one more of it."""
+    """Return a user with 10.00, and a function that sends one more of it."""
     person = await running.client.person()
     first, second = await person.account("a"), await person.account("b")
     await (await running.staff()).deposit(first["number"], "10.00", "d")
@@ -55,7 +55,7 @@ async def transfer_of_one(running: RunningBank) -> tuple[Client, Any]:
 
 
 async def until_waiting(other: Any, count: int) -> None:
-    """Wait until so many of the bank's connections wait for the lock."""
+    """Wait until `count` connections of the bank wait for the lock."""
     waiting = (
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
         " and application_name = 'bank'"

@@ -1,4 +1,4 @@
-"""The database itself refuses what would make, lose or hide money, whoever asks: its owner, or the role of the bank."""
+"""The database refuses rows that would make, lose or hide money, both from its owner and from the role of the bank."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,7 +11,7 @@ from bank.database.connection import ROLE
 from tests.integration.books import Books
 from tests.integration.test_ledger import GUARDED
 
-# A deposit as the ledger writes it: everything in one statement. What is in capitals is varied below.
+# A deposit as the ledger writes it, in one statement. The tests replace the words in capitals.
 POSTING = """
 with given as (
     select TRANSACTION as id, a.id as credit_id, a.version as credit_version, a.balance_minor as credit_balance,
@@ -53,7 +53,7 @@ WRONG = {
         "ENTERED": "(select t.id from transactions t where t.amount_minor = 5 limit 1)",
     },
 }
-# Two deposits in one statement; what the entry in the middle tells is varied.
+# Two deposits in one statement; the tests vary the values of the entry in the middle.
 TWO_POSTINGS = """
 with given as (
     select a.id, a.version, a.balance_minor, c.id as cash, c.version as cash_version, c.balance_minor as cash_balance
@@ -93,7 +93,7 @@ def posting(account_id: UUID, **varied: str) -> str:
 
 @pytest.fixture(params=["owner", ROLE])
 async def whoever(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Any]:
-    """A connection of the database's owner, and one that works as the bank does."""
+    """A connection of the database's owner, and one with the role of the bank."""
     settings = {} if request.param == "owner" else {"role": ROLE}
     connection = await asyncpg.connect(database_url, server_settings=settings)
     yield connection

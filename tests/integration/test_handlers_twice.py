@@ -13,7 +13,7 @@ from tests.integration.api import RunningBank
 from tests.integration.events import one_of_each
 
 TABLES = "select tablename from pg_tables where schemaname = 'public' order by 1"
-# Leases and heartbeats change all the time, and are no effect of an event.
+# Leases and heartbeats change all the time, and are not an effect of an event.
 LEASES = {"owner", "leased_until", "beats", "renewed_at"}
 
 
@@ -25,7 +25,7 @@ async def everything(bank: Bank) -> dict[str, Any]:
             rows = await connection.fetch(f"select * from {table}")
             state[table] = sorted(repr([pair for pair in row.items() if pair[0] not in LEASES]) for row in rows)
     client = redis.Redis.from_url(bank.settings.redis_url)
-    # The epoch's own key counts every call.
+    # The key of the epoch counts every call.
     state["redis"] = {key: await client.dump(key) async for key in client.scan_iter() if not key.startswith(b"bank:")}
     await client.aclose()
     return state
@@ -49,7 +49,7 @@ async def test_delivering_everything_twice_changes_nothing(running_bank: Running
             uow.emit(event)
     await running_bank.caught_up()
     before = await everything(bank)
-    assert len(before["account_days"]) == 4  # two people's accounts, the bank's cash, and the one of the examples
+    assert len(before["account_days"]) == 4  # accounts of two users, the bank's cash, the account of the sample events
     assert len(before["audit_logs"]) > len(EVENT_TYPES)
     assert any(b"account:" in key for key in before["redis"])
     for delivery in bank.deliveries:

@@ -1,4 +1,4 @@
-"""Money set aside: it stays, cannot be spent otherwise, and moves or becomes free exactly once."""
+"""Holds: the money stays on the account, cannot be spent otherwise, and is captured or released exactly once."""
 
 import asyncio
 from datetime import timedelta
@@ -93,7 +93,7 @@ async def test_a_hold_expires_and_its_money_is_free_again(database_url: str, red
         soon = (clock.now() + timedelta(minutes=5)).isoformat()
         hold = (await _held(town, expiresAt=soon))["hold"]
         clock.moment += timedelta(minutes=5)
-        # From the moment on, whether or not the money has been freed yet.
+        # This holds from the expiry on, even if the money is not yet available again.
         code, _ = await town.bia.refused("captureHold", holdId=hold["id"])
         assert code == "HOLD_ENDED"
         async with asyncio.timeout(10):

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: status codes, media types, correlation ids, health, metrics, and what no request can do."""
+"""GraphQL over HTTP: status codes, media types, correlation ids, health, metrics, and the limits of a request."""
 
 import asyncio
 from typing import Any
@@ -204,7 +204,7 @@ async def test_a_client_that_goes_away_leaves_no_transaction_open(running_bank: 
                     await person.transfer(first["id"], second["number"], "0.01", f"t{number}")
     person.http = running_bank.client.http
     await running_bank.caught_up()
-    # What was in flight is finished all the same; sooner than PostgreSQL would end a forgotten transaction by itself.
+    # The requests in flight finish first, sooner than PostgreSQL would end an abandoned transaction.
     async with asyncio.timeout(4), running_bank.bank.database.connection() as connection:
         in_transaction = (
             "select exists (select from pg_stat_activity where datname = current_database() and state like 'idle in %')"

@@ -1,4 +1,4 @@
-"""Connections over real sockets: how long each may take, how many there may be, what becomes of those that are left."""
+"""Connections over real sockets: their time-outs, their maximum number, and their end."""
 
 import asyncio
 import contextlib
@@ -99,7 +99,7 @@ async def test_one_address_with_too_many_idle_connections_keeps_nobody_out(small
         wire = await Wire.open(small_bank, POST + BODY, source=source)
         assert (await wire.answer())[0] == 200
         await wire.close()
-    # Who has already sent a request stays, the oldest of the others give way.
+    # The connection that has already sent a request stays; the oldest of the others are closed.
     await used.send(POST + BODY)
     assert (await used.answer())[0] == 200
     assert await idle[0].until_closed() == b""
@@ -148,7 +148,7 @@ async def test_an_answer_that_is_not_read_is_dropped_and_its_memory_with_it(
     monkeypatch.setattr(connections, "UNSENT_SECONDS", 0.5)
     question = json.dumps({"query": get_introspection_query()}).encode()
     request = POST.replace(b"Content-Length: %d" % len(BODY), b"Content-Length: %d" % len(question)) + question
-    # One after the other, all of them together are more than the buffers of both sockets take.
+    # All responses together are more than the buffers of both sockets hold.
     asked = 80
     loop, timed_out = asyncio.get_running_loop(), metrics.CONNECTIONS_CLOSED.labels("timed_out")._value
     before = timed_out.get()
@@ -159,12 +159,12 @@ async def test_an_answer_that_is_not_read_is_dropped_and_its_memory_with_it(
         asking = asyncio.create_task(loop.sock_sendall(deaf, request * asked))
         async with asyncio.timeout(20):
             while timed_out.get() == before:
-                # Others are served meanwhile.
+                # Other clients are served in the meantime.
                 other = await Wire.open(small_bank, POST + BODY)
                 assert (await other.answer())[0] == 200
                 await other.close()
         asking.cancel()
-        # The connection has ended, in the middle of an answer.
+        # The connection was closed in the middle of a response.
         received = b""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(10):

@@ -1,4 +1,4 @@
-"""HTTP below GraphQL, over real sockets: methods, headers, compression, media types, what is not HTTP."""
+"""HTTP below GraphQL, over real sockets: methods, headers, compression, media types, and data that is not HTTP."""
 
 import asyncio
 import gzip
@@ -188,7 +188,7 @@ async def test_an_answer_has_a_type_that_the_client_accepts_and_nothing_is_done_
     running_bank: RunningBank,
 ) -> None:
     for accept, found in ACCEPTED:
-        # aiohttp's client would send */* by itself.
+        # The client of aiohttp would send */* by default.
         line = f"Accept: {accept}\r\n".encode() if accept is not None else b""
         wire = await Wire.open(running_bank, POST.replace(b"Host: bank\r\n", b"Host: bank\r\n" + line) + BODY)
         status, headers, _ = await wire.answer()

@@ -1,4 +1,4 @@
-"""A retry is safe: one effect for each key, and the first answer again, whatever has happened in between."""
+"""A retry is safe: each key has one effect and returns the first outcome again, even after other changes in between."""
 
 import asyncio
 import json
@@ -104,7 +104,7 @@ async def test_a_key_that_is_no_text_is_an_error_of_its_variable_and_not_stored(
 
 
 async def send_text(payer: Payer, body: str) -> Any:
-    """Send a request as its text is, and return what came back."""
+    """Send the text of a request without changes. Returns the response."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {payer.client.token}"}
     async with payer.client.http.post(f"{payer.client.url}/graphql", data=body, headers=headers) as response:
         return await response.json(content_type=None)
@@ -165,7 +165,7 @@ async def test_the_same_content_spelled_differently_is_a_replay(payer: Payer) ->
 
 
 def in_one_line(given: dict[str, Any]) -> str:
-    """Write a transfer with its input in the document instead of beside it."""
+    """Write a transfer with its input in the document instead of in the variables."""
     return (
         f'mutation{{transfer(input:{{amount:{{currency:"BRL",amount:"10.50"}},toAccountNumber:'
         f'"{given["toAccountNumber"]}",fromAccountId:"{given["fromAccountId"]}",idempotencyKey:"k"}})'

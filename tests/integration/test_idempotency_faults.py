@@ -1,4 +1,4 @@
-"""A retry is safe whatever broke: connections, commits, servers, queues; and whoever got no answer burned no key."""
+"""A retry is safe after failures of connections, commits, servers and queues; a failed request uses up no key."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -105,7 +105,7 @@ async def test_a_commit_whose_reply_is_cut_off_is_unknown_and_the_same_key_finds
 
 @pytest.fixture
 def short_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let one command wait for the ledger, and no more."""
+    """Let at most one command wait for the ledger."""
     monkeypatch.setattr(post, "QUEUE_MAX", 1)
 
 

@@ -1,4 +1,4 @@
-"""What is promised of idempotency keys holds for every mutation that takes one."""
+"""The guarantees of idempotency keys hold for every mutation with a key."""
 
 import copy
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Input = dict[str, Any]
 
 @dataclass
 class Scene:
-    """Somebody with money, staff, a transaction of 10.00 to reverse and a hold of 10.00 to end."""
+    """A user with money, staff, a transaction of 10.00 to reverse and a hold of 10.00 to end."""
 
     payer: Payer
     staff: Client
@@ -56,13 +56,13 @@ def teller(scene: Scene) -> Input:
     return {"accountNumber": scene.payer.first["number"], "amount": money()}
 
 
-# Some midnight within the thirty days that a hold may last.
+# A midnight within the thirty days that a hold may last.
 NEXT_WEEK = (datetime.now(UTC) + timedelta(days=7)).strftime("%Y-%m-%dT00:00:00Z")
 
 
 @dataclass
 class Keyed:
-    """A mutation with a key: a right request, the same in other words, and what is another request."""
+    """A mutation with a key: a valid request, an equal one with other spellings, and a different one."""
 
     operation: str
     make: Callable[[Scene], Input]

@@ -1,4 +1,4 @@
-"""Every keyed mutation of a caller shares one namespace of keys, however its effect is written."""
+"""All mutations of a caller share one namespace of keys, also if different statements write their effects."""
 
 import asyncio
 from importlib import import_module
@@ -179,7 +179,7 @@ async def test_keys_of_accounts_opened_before_the_migration_still_replay(postgre
     keys = await connection.fetch("select key, operation, request_digest from idempotency_keys order by key")
     [opened_at] = await connection.fetchrow("select created_at from accounts where id = $1", ACCOUNT)
     await connection.close()
-    # The key that a transfer has used as well stays the transfer's.
+    # A key that a transfer has also used stays with the transfer.
     assert [tuple(key) for key in keys] == [("both", "transfer", b"1"), ("old", "openAccount", request_digest("BRL"))]
     async with serving(settings_for(postgres_url, redis_url)) as running:
         bank = running.bank

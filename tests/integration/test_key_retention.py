@@ -1,4 +1,4 @@
-"""Keys are remembered for their retention and forgotten soon after it, without anybody noticing."""
+"""Keys are stored for their retention and deleted soon after it, without an effect on clients."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ async def test_a_key_is_forgotten_after_its_retention_and_then_means_something_n
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A pool of connections, as a worker has one."""
+    """A pool of connections, as in a worker."""
     database = Database(database_url, pool_size=4, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
     await database.open()
     yield database
@@ -59,7 +59,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a pass over a small table one of many steps."""
+    """Make one pass over a small table take many steps."""
     monkeypatch.setattr(retention, "CHUNK_PAGES", 2)
     monkeypatch.setattr(retention, "PAUSE_S", 0)
 
@@ -69,7 +69,7 @@ def retained(database: Database, clock: SetClock) -> KeyRetention:
 
 
 async def insert_keys(database: Database, clock: SetClock, *, days: int, number: int = 1_000) -> None:
-    """Insert keys that were used so many days ago, among those that are there already."""
+    """Insert keys that were used `days` ago, among the existing keys."""
     used_at = clock.now() - timedelta(days=days)
     async with database.connection() as connection:
         await connection.execute(
@@ -80,7 +80,7 @@ async def insert_keys(database: Database, clock: SetClock, *, days: int, number:
 
 
 async def ages(database: Database, clock: SetClock) -> list[int]:
-    """Return for how many days each of the remembered groups of keys has been used."""
+    """Return the ages, in days, of the groups of keys that are still stored."""
     async with database.connection() as connection:
         rows = await connection.fetch("select distinct created_at from idempotency_keys order by 1 desc")
     return [(clock.now() - row["created_at"]).days for row in rows]

@@ -1,4 +1,4 @@
-"""The ledger moves money once, for both sides, and the database itself refuses anything else."""
+"""The ledger moves money once and on both sides, and the database refuses everything else."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A database that goes away in the middle is said to be away, with leave to try again, and is found when it is back."""
+"""A database that fails during requests is reported as unavailable and retryable, and is used again when it is back."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What the bank counts of requests and says of them in its log: errors, refusals, failed logins, from fixed sets."""
+"""The metrics and log lines of requests: errors, refusals and failed logins, with labels from fixed sets."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from tests.integration.api import Client, RunningBank
 
 
 def _errors() -> dict[str, float]:
-    """Return how many requests were answered with each code so far."""
+    """Return the number of requests that were answered with each code so far."""
     found: dict[str, float] = {}
     for metric in REGISTRY.collect():
         for sample in metric.samples:
@@ -60,7 +60,7 @@ async def test_a_forbidden_request_is_counted_and_a_right_one_is_not(running_ban
 
 
 def _series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Return every series of the bank's: its name and its labels."""
+    """Return every series of the bank, with its name and labels."""
     return {
         (sample.name, tuple(sorted(sample.labels.items())))
         for metric in REGISTRY.collect()
@@ -104,7 +104,7 @@ async def test_refusals_are_counted_by_operation_and_code_and_stand_in_the_log(
     assert _count("bank_refusals_total", **labels) == before + 1
     line = lines[-1]
     assert (line["operation"], line["outcome"], line["error"]) == ("transfer", "refused", "INSUFFICIENT_FUNDS")
-    # Also where the client did not ask for userErrors.
+    # This also holds if the client did not request userErrors.
     await person.send('mutation { login(input: {email: "a@example.com", password: "x"}) { tokens { accessToken } } }')
     assert (lines[-1]["outcome"], lines[-1]["error"]) == ("refused", "INVALID_CREDENTIALS")
     await person.run("Me")
@@ -136,7 +136,7 @@ async def test_every_loop_of_a_worker_has_metrics_and_is_documented(running_bank
     rows = page[page.index("| loop | what it does") :].split("\n\n")[0]
     documented = {name for row in rows.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     run = {task.get_name() for task in asyncio.all_tasks() if not task.get_name().startswith("Task-")}
-    # These need a key, servers of one's own, or `bank events`.
+    # These loops need a signing key, embedded servers, or `bank events`.
     assert documented == run | {"audit_signing", "own_servers", "takeover"}
     for name in run:
         assert REGISTRY.get_sample_value("bank_loop_failures_total", {"loop": name, "kind": "unexpected"}) == 0, name

@@ -17,7 +17,7 @@ def _database(url: str) -> Database:
 
 
 async def test_an_empty_database_is_refused_with_what_to_do(postgres_url: str, servers: Servers) -> None:
-    servers.template()  # so that the server has the bank's role
+    servers.template()  # makes the bank's role on the server
     database = _database(postgres_url)
     await database.open()
     try:

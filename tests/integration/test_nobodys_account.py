@@ -1,4 +1,4 @@
-"""Nothing tells somebody's account from nobody's: neither the answer nor the work behind it."""
+"""An account of another user and one that does not exist have the same answer and the same work behind it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from tests.integration.api import Client, RunningBank
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the texts of the statements that the test's connections have run, heartbeats apart."""
+    """Return the texts of the statements that the connections of the test have run, without heartbeats."""
     seen: list[str] = []
 
     def noting(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,10 +28,10 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def _behind(statements: list[str], client: Client, account_id: str, **headers: str) -> list[str]:
-    """Return the answer to a question about an account, and which statements it took."""
+    """Return the answer to a query for an account, and the statements that it ran."""
     statements.clear()
     reply = await client.run("AccountBalance", id=account_id, headers=headers)
-    # Which accounts were read and what was recorded; what the loops do meanwhile is no part of it.
+    # Reads of accounts and records of events count; statements of background loops do not.
     own = [text for text in statements if "from accounts" in text or "into event_store" in text]
     return [str(reply.data), *sorted(text for text in own if "audit_logs" not in text)]
 

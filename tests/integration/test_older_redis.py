@@ -1,4 +1,4 @@
-"""Redis comes back as something else: older, empty, without its functions, closed, full. Nothing old is shown."""
+"""A Redis that returns with older data, no data, no functions, a password or full memory: no old value is shown."""
 
 import asyncio
 import shutil
@@ -20,7 +20,7 @@ Redis = redis.asyncio.Redis
 
 @pytest.fixture
 def valkey(servers_folder: Path) -> Iterator[EmbeddedValkey]:
-    """A Valkey for one test alone, to spoil."""
+    """A Valkey for one test, which may break it."""
     with EmbeddedValkey(servers_folder / "valkey", settings=SETTINGS, keep=False) as server:
         yield server
 
@@ -50,13 +50,13 @@ async def put_back(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
 
 
 async def follow(client: Redis, leader: EmbeddedValkey) -> None:
-    """Let a server replicate another one, which asks for its password."""
+    """Make a server a replica of another one, with its password."""
     await client.config_set("masterauth", urlsplit(leader.url()).password or "")
     await client.replicaof("127.0.0.1", leader.port)
 
 
 async def still_true(pair: Twins, *, rounds: int = 4) -> None:
-    """Move through both workers, and look through both, before and after each."""
+    """Transfer through both workers, and read through both before and after each transfer."""
     for _ in range(rounds):
         for mover in (pair.here, pair.there):
             await pair.look(pair.there)
@@ -105,7 +105,7 @@ async def test_a_replica_that_was_behind_and_is_promoted_is_not_believed(
         await behind.replicaof("NO", "ONE")
         assert await behind.dbsize() > 0
         await behind.config_set("requirepass", urlsplit(valkey.url()).password or "")
-        # The first worker is led to it while the second one still speaks with the old one.
+        # The first worker connects to the promoted replica while the second one is still connected to the old server.
         await pair.move()
         assert replica.port is not None
         pair.proxy.upstream = ("127.0.0.1", replica.port)

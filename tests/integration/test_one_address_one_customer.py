@@ -1,4 +1,4 @@
-"""An e-mail address has one customer, however it is spelt; names and texts are what people write."""
+"""An e-mail address has one customer in all its spellings; names and texts stay as users write them."""
 
 from typing import Any
 
@@ -28,8 +28,8 @@ SPELLINGS = {
     "joão\u200b@bücher.example": "INVALID_INPUT",
     "joão@bücher.exam\u2060ple": "INVALID_INPUT",
 }
-# Letters of Unicode 15 to 17, of which one of Python and PostgreSQL knows the small form, and the other does not; and
-# letters whose small form is two letters, or one of another form.
+# Letters of Unicode 15 to 17 for which only one of Python and PostgreSQL has the lower-case form, and letters whose
+# lower-case form has two letters or another form.
 UNSETTLED = "\u1c89\ua7cb\ua7cc\ua7da\ua7dc\U00010d50\u0130\u1e9e\u2c2f"
 WRITTEN_NAMES = ("محمد\u200cرضا", "ශ්\u200dරීමා", "山田\u3000太郎", "Joa\u0303o Souza")  # noqa: RUF001 - Persian
 NAMES_OF_NOTHING = ("\u3164\u3164", "\u200b\u200b", "\u2800\u2800", "A\u200d", "Ana\u202e")

@@ -1,4 +1,4 @@
-"""One query sees one instant, whatever is committed while it is being answered (R11)."""
+"""One query sees one instant, whatever is committed during its execution (R11)."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ async def test_money_that_moves_between_two_statements_of_a_query_is_on_one_side
     statements = 0
 
     async def fetch(self: ReadSnapshot, sql: str, *arguments: object) -> list[Any]:
-        """After the first statement, the money moves; every further one comes later than its commit."""
+        """Move money after the first statement; all further statements run after its commit."""
         nonlocal statements
         statements += 1
         if statements > 1:

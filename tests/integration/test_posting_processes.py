@@ -1,4 +1,4 @@
-"""Two processes post at the same moment: one batch at a time, whichever process it runs in (R4)."""
+"""Two processes post at the same time: only one batch runs at a time, in any process (R4)."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from bank.refusal import Refusal
 from tests.integration.books import Books, running_books
 from tests.integration.payers import connected
 
-# Runs within COMMIT, which makes that wait for whoever holds the lock that its key names.
+# The trigger runs inside of COMMIT, so that COMMIT waits for the owner of the lock that its key names.
 GATES = """
 create function wait_at_gate() returns trigger language plpgsql as
     'begin perform pg_advisory_xact_lock_shared(hashtext(new.key)); return null; end';
@@ -21,7 +21,7 @@ OPEN = "select pg_advisory_unlock(hashtext($1))"
 
 
 async def until_waiting(connection: Any, count: int) -> None:
-    """Wait until at least so many transactions of this database wait for a lock."""
+    """Wait until at least `count` transactions of this database wait for a lock."""
     waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     async with asyncio.timeout(5):
         while await connection.fetchval(waiting) < count:
@@ -29,7 +29,7 @@ async def until_waiting(connection: Any, count: int) -> None:
 
 
 async def until_queued_at_gate(connection: Any, key: str) -> None:
-    """Wait until a transaction waits at this gate, and another one waits for it."""
+    """Wait until a transaction waits at this gate, and another one waits for that transaction."""
     queued = """
         with at_gate as (
             select pid from pg_locks where locktype = 'advisory' and not granted
@@ -46,13 +46,13 @@ async def until_queued_at_gate(connection: Any, key: str) -> None:
 
 
 async def pay_from_nowhere(books: Books, other: Books, key: str) -> Outcome:
-    """Ask for what is refused, and remembered: nothing but its key could make two batches wait for each other."""
+    """Send a command that is refused and stored, so that only its key could make two batches wait for each other."""
     nowhere = books.owner_id
     return await other.transfer(nowhere, nowhere, "1.00", key=key, caller_id=books.owner_id)
 
 
 async def test_keys_on_their_way_in_two_processes_are_decided_once_in_a_third(books: Books, database_url: str) -> None:
-    """Without the common lock the third finds neither key, and stumbles over one after the other as they commit."""
+    """Without the posting lock, the third process would find neither key, and conflict with each one at its commit."""
     async with contextlib.AsyncExitStack() as stack:
         second = await stack.enter_async_context(running_books(database_url))
         third = await stack.enter_async_context(running_books(database_url))

@@ -1,4 +1,4 @@
-"""An event that a process publishes in memory is the event that the log has, whichever of SQL and Python made it."""
+"""An event on the bus equals the event in the log, whether SQL or Python made it."""
 
 from bank.events.log import read
 from bank.events.types.transactions import TransactionCompletedEvent
@@ -6,7 +6,7 @@ from tests.integration.api import serving, settings_for
 from tests.integration.everything import Everything
 from tests.integration.payers import payer_at
 
-# Everything that can be asked of the bank, once, writes fewer.
+# One request of each kind writes fewer events than this.
 EVENTS_MAX = 1_000
 
 
@@ -20,7 +20,7 @@ async def test_every_event_on_the_bus_is_to_the_letter_the_event_in_the_log(data
         for _ in range(2):
             for ask in (await everything.round()).values():
                 await ask()
-        # Descriptions are stored with a salt, and told of by a digest.
+        # A description is stored with a salt, and its event has a digest of it.
         payer = await payer_at(running)
         await payer.pay("described", "1.00", description="rent")
         await payer.client.run("AuthorizeHold", input=payer.input("held", "1.00", description="hotel"))

@@ -1,4 +1,4 @@
-"""Becoming a user and getting another role: what is written, what is told, and each refusal with its place."""
+"""Registrations and changes of roles: their rows, their events, and each refusal with its field."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ GOOD = {"email": "ana@example.com", "full_name": "Ana Lima", "cpf": "52998224725
 
 @dataclass
 class Desk:
-    """Where people become users."""
+    """The use cases of registration and of roles."""
 
     work: UnitOfWorkFactory
     connection: Any
@@ -41,7 +41,7 @@ class Desk:
 
     async def register(self, **more: Any) -> User | Refusal:
         command = Register(**{**GOOD, **more})
-        return await register_user(self.work, self, self.passwords, command)  # type: ignore[arg-type]  # a recorder alike
+        return await register_user(self.work, self, self.passwords, command)  # type: ignore[arg-type]  # a double with the same method
 
     async def events(self, event_type: str) -> list[dict[str, Any]]:
         rows = await self.connection.fetch("select event_data from event_store where event_type = $1", event_type)

@@ -1,4 +1,4 @@
-"""Replay, redelivery and rebuild: one subscriber gets stored events again, while the bank runs."""
+"""Replay, redelivery and rebuild: one subscriber gets stored events again while the bank runs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def again(log: Log, subscriber: Subscriber = SERVED) -> Replay:
 
 
 def unseen(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
 
 
 async def position(log: Log, subscriber: str = "s") -> int:
@@ -46,7 +46,7 @@ async def stopped(process: Process) -> bool:
 
 
 async def served_once(log: Log, subscriber: Subscriber = SERVED, *, until: int) -> None:
-    """Let a process serve the subscriber up to a position, and go."""
+    """Let a process serve the subscriber up to a position, then stop."""
     async with log.process(subscriber):
         await log.until(lambda: stands_at(log, until, subscriber.name))
 
@@ -224,7 +224,7 @@ async def days(log: Log) -> list[tuple[Any, ...]]:
 
 
 async def spend(log: Log, *, count: int) -> None:
-    """Tell of so many changes of one account's balance."""
+    """Append `count` changes of the balance of one account."""
     account, user = uuid4(), uuid4()
     for version in range(1, count + 1):
         async with log.work.begin() as uow:

@@ -1,4 +1,4 @@
-"""Money given back, whole or in part: transactions of their own, and never more than the original."""
+"""Reversals, whole or in part: each is a transaction of its own, and all together never exceed the original."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The running bank works as a role that may do what it needs and nothing else, whoever it logs in as."""
+"""The running bank works with a role that has only the privileges it needs, for every login user."""
 
 import subprocess
 import sys
@@ -27,15 +27,15 @@ from tests.integration.books import Books
 
 ALL = ("select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain")
 
-# What the running bank may do with each table. A new table needs a line here and, in its migration, the same grants.
-# Columns in brackets: the verb is granted for them alone.
+# The privileges of the running bank on each table. A new table needs a line here, and the same grants in its migration.
+# Columns in brackets: the privilege is granted for them alone.
 MAY: dict[str, tuple[str, ...]] = {
     "alembic_version": ("select",),
     "users": ("select", "insert", "update"),
     "sessions": ("select", "insert", "update"),
     "refresh_tokens": ("select", "insert", "update"),
-    # Whose an account is, of which kind and in which currency, never changes: a customer's turned into the bank's own
-    # could be overdrawn.
+    # Owner, kind and currency of an account never change, because a customer's account that became the bank's own could
+    # be overdrawn.
     "accounts": (
         "select",
         "insert",
@@ -51,14 +51,14 @@ MAY: dict[str, tuple[str, ...]] = {
     "subscriber_positions": ("select", "insert", "update"),
     "dead_letters": ("select", "insert", "update"),
     "audit_logs": ("select", "insert"),
-    # A projection: it is forgotten and made again from the log.
+    # This table is a projection: its rows are deleted and made again from the log.
     "account_days": ("select", "insert", "update", "delete"),
-    # Which workers live, and what of Redis may be believed: forgotten with them.
+    # These tables have temporary state: the live workers, and the trust in Redis.
     "cache_members": ("select", "insert", "update", "delete"),
     "cache_epoch": ("select", "update"),
 }
 
-# For each verb a statement that would do nothing if it were allowed.
+# For each privilege, a statement that would change nothing if it were permitted.
 STATEMENTS = {
     "select": "select from {table} limit 0",
     "insert": "insert into {table} select * from {table} limit 0",
@@ -95,7 +95,7 @@ FORBIDDEN = [
 
 @pytest.fixture
 async def as_role(database_url: str) -> AsyncIterator[Any]:
-    """A connection that works as the bank does."""
+    """A connection with the role of the bank."""
     connection = await asyncpg.connect(database_url, server_settings={"role": ROLE})
     yield connection
     await connection.close()
@@ -110,7 +110,7 @@ async def owner(database_url: str) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def undone(connection: Any) -> AsyncIterator[None]:
-    """Whatever happens inside, nothing of it stays."""
+    """Roll back all changes inside of the block."""
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -160,8 +160,8 @@ async def test_what_the_bank_does_not_need_to_do_with_a_table_is_refused_to_it(
             except asyncpg.InsufficientPrivilegeError:
                 refused.add(verb)
             except asyncpg.IntegrityConstraintViolationError:
-                pass  # it was allowed, and a guard of the table had its say
-    # That of accounts is by columns, and the first is none of them.
+                pass  # the privilege exists, and a constraint of the table refused the row
+    # The privilege on accounts is granted by columns, and does not include the first column.
     allowed = {verb for verb in MAY[table] if "(" not in verb}
     assert refused == set(STATEMENTS) - allowed
 
@@ -222,7 +222,7 @@ async def test_the_function_of_every_guard_looks_for_tables_in_one_place_only(ow
 
 @pytest.fixture
 def login(servers: Servers) -> Iterator[str]:
-    """A user who may log in and nothing else."""
+    """A user with no privilege but to log in."""
     maintenance, _ = servers.addresses()
     name = f"login_{uuid.uuid4().hex[:12]}"
     run_sql(maintenance, f"create role {name} login")
@@ -278,8 +278,8 @@ async def test_a_server_without_the_role_is_told_to_migrate(database_url: str, m
 
 @pytest.fixture
 def owned_database(servers: Servers, login: str) -> Iterator[str]:
-    """The address of an empty database that belongs to an ordinary user, for that user."""
-    servers.template()  # so that the role exists
+    """The URL of an empty database that belongs to an ordinary user, for that user."""
+    servers.template()  # makes the bank's role on the server
     maintenance, _ = servers.addresses()
     name = f"test_{uuid.uuid4().hex[:12]}"
     run_sql(maintenance, f"create database {name} owner {login}")

@@ -1,4 +1,4 @@
-"""`bank check` compares the schema itself with what the migrations make."""
+"""`bank check` compares the database schema with the schema that the migrations make."""
 
 import json
 import uuid
@@ -24,7 +24,7 @@ async def superuser(database_url: str) -> AsyncIterator[Any]:
 
 
 async def broken_by(url: str, connection: Any, *statements: str) -> str:
-    """Return what is said of the schema after some statements."""
+    """Return the violations of the schema after some statements."""
     for statement in statements:
         await connection.execute(statement)
     found = {finding.invariant: finding.sentence for finding in (await verify(url)).findings}
@@ -161,7 +161,7 @@ async def test_a_setting_of_the_database_that_is_an_operator_s_choice_is_no_faul
 
 @pytest.fixture
 def colleague(servers: Servers, database_url: str) -> Iterator[str]:
-    """A login with nothing to do with the bank, on the server that all databases of the test run share."""
+    """A login role without any relation to the bank, on the server that all databases of the test run share."""
     name = f"colleague_{uuid.uuid4().hex[:12]}"
     run_sql(database_url, f"create role {name} login")
     yield name
@@ -197,7 +197,7 @@ async def test_whoever_may_work_as_the_bank_s_role_is_listed(database_url: str, 
     ],
 )
 async def test_what_the_bank_s_role_may_beyond_its_tables_is_named(superuser: Any, statement: str, said: str) -> None:
-    # Roles belong to the server that other tests use at this moment: nothing of it is committed.
+    # Roles belong to the server, which other tests use at the same time, so nothing here is committed.
     transaction = superuser.transaction()
     await transaction.start()
     await superuser.execute(statement)

@@ -1,4 +1,4 @@
-"""A time is found in the log, although stamps are not quite in the order of positions."""
+"""A time is found in the log, although the times are not exactly in the order of positions."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random

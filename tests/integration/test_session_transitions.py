@@ -1,4 +1,4 @@
-"""What begins, goes on with and ends a session: its rows, its events, and what other workers are told."""
+"""The beginning, the refresh and the end of sessions: rows, events, and notifications of other workers."""
 
 import asyncio
 import hashlib
@@ -35,7 +35,7 @@ NOBODYS = "a token that nobody was given"
 
 @dataclass
 class Marks:
-    """What is known of sessions beside the database, and what is made known."""
+    """A test double for the marks of sessions. It records its calls."""
 
     says: bool | None = None
     opened: list[tuple[UUID, datetime]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Marks:
 
 @dataclass
 class EventRecorder:
-    """Keeps what is only to be on record."""
+    """A test double for the event recorder. It keeps the events in memory."""
 
     told: list[DomainEvent] = field(default_factory=list)
 
@@ -63,7 +63,7 @@ class EventRecorder:
 
 @dataclass
 class Desk:
-    """The sessions of one person, whose clock stands until it is set."""
+    """The sessions of one user, with a clock that stands still until it is set."""
 
     sessions: Sessions
     settings: Settings
@@ -121,11 +121,11 @@ async def _open_desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
     work, passwords = UnitOfWorkFactory(database, Bus(), clock), Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
     sessions = Sessions(
-        uow_factory=work, database=database, recorder=recorder, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # alike
+        uow_factory=work, database=database, recorder=recorder, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # doubles
         clock=clock, settings=settings,
     )  # fmt: skip
     command = Register(email=EMAIL, full_name="Ana Lima", cpf="52998224725", password=PASSWORD)
-    user = await register_user(work, recorder, passwords, command)  # type: ignore[arg-type]  # a recorder alike
+    user = await register_user(work, recorder, passwords, command)  # type: ignore[arg-type]  # a double
     async with connected(database_url) as connection:
         desk = Desk(sessions, settings, clock, tokens, marks, recorder, connection, user.id)  # type: ignore[union-attr]
         await connection.add_listener(CHANNEL, lambda *notice: desk.heard.append(notice[-1]))
@@ -224,10 +224,10 @@ async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: De
     assert sessions == {session_id: desk.clock.now(), desk.caller(bystander).session_id: None}
     [told] = await desk.events("RefreshTokenReusedEvent")
     assert (told["session_id"], told["owner_id"]) == (str(session_id), str(desk.user_id))
-    # The theft is on record as such.
+    # The theft has its own event, so no refusal is recorded.
     assert (desk.marks.closed, desk.recorder.told) == ([session_id], [])
     await desk.has_told_others(session_id)
-    # Once it is closed, it comes as any other that opens nothing.
+    # A token of a closed session is refused like any other invalid token.
     assert await desk.sessions.refresh(first.refresh_token) == BAD_REFRESH_TOKEN
     assert (len(await desk.events("RefreshTokenReusedEvent")), desk.marks.closed) == (1, [session_id])
     assert desk.recorder.told[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]

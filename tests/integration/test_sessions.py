@@ -1,4 +1,4 @@
-"""Sessions: what opens one, what closes it, and that nothing opens a closed one."""
+"""Sessions: the valid and invalid tokens, the ways to close a session, and that a closed session stays closed."""
 
 import asyncio
 from datetime import datetime

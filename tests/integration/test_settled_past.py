@@ -1,4 +1,4 @@
-"""What was said of a moment stays true: nothing is written later as of that moment."""
+"""An answer about a past instant stays correct: no entry is written later with an earlier time."""
 
 import asyncio
 from datetime import UTC, datetime

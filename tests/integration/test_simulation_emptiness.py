@@ -1,4 +1,4 @@
-"""Servers that were given are looked at, read only, before a run writes anything to them."""
+"""Given servers are checked with read-only statements before a run writes to them."""
 
 import pytest
 import redis

@@ -1,4 +1,4 @@
-"""A process that is stopped in the middle of a batch holds the others up for half a second, not for five."""
+"""A process that is stopped during a batch delays the others for half a second, not for five."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from bank.ledger.batch import Batch
 from bank.ledger.model import Command
 from tests.integration.books import Books, running_books
 
-# As long as the bound, and what a busy machine takes for a batch.
+# The time-out of half a second, and the time of a batch on a busy machine.
 HELD_UP_MAX_S = 2.0
 
 
@@ -40,7 +40,7 @@ async def test_others_go_on_while_a_process_is_stopped_with_the_posting_lock_and
         moved = await other.transfer(first, second, "2.00", key="other", caller_id=books.owner_id)
         assert monotonic() - began < HELD_UP_MAX_S
         goes_on.set()
-        # It was undone, and done again: nobody has to be told to try again.
+        # The batch was rolled back and executed again, so no client has to retry.
         outcome = await slow
         assert not moved.replayed
         assert not outcome.replayed

@@ -1,4 +1,4 @@
-"""What the log holds of every type of event is exactly what its class says, whether Python or SQL has written it."""
+"""Stored events of every type equal the encoding by their class, whether Python or SQL wrote them."""
 
 import json
 import re
@@ -26,7 +26,7 @@ STORED = """
 
 
 def differences(row: Mapping[str, Any]) -> list[str]:
-    """Return in what a stored event is not what its class would have written."""
+    """Return the differences between a stored event and the encoding by its class."""
     name = row["event_type"]
     kind = EVENT_TYPES[name]
     if row["event_version"] != kind.event_version:
@@ -39,7 +39,7 @@ def differences(row: Mapping[str, Any]) -> list[str]:
     except msgspec.ValidationError as error:
         return [*found, f"{name}: {error}"]
     told = json.loads(msgspec.json.encode(event))
-    # As text: in Python 1 is 1.0 and True.
+    # The values are compared as text, because in Python 1 equals 1.0 and True.
     found += [
         f"{name}: {field} is {stored[field]!r}, not {told[field]!r}"
         for field in fields
@@ -60,7 +60,7 @@ async def stored(bank: RunningBank) -> list[Any]:
 
 
 async def do_everything(bank: RunningBank, clock: SetClock) -> None:
-    """Let every type of event happen, by what people and the bank itself really do."""
+    """Cause an event of every type, by real actions of users and of the bank."""
     asks = await Everything(bank).round()
     for name in asks:
         await asks[name]()
@@ -91,14 +91,14 @@ async def test_every_stored_event_is_what_its_class_says(database_url: str, redi
         rows = await stored(bank)
     assert {row["event_type"] for row in rows} == EVENT_TYPES.keys(), "let it happen in `do_everything`"
     assert [difference for row in rows for difference in differences(row)] == []
-    # What SQL writes without a value it writes as null, and with one as what it is.
+    # SQL writes a missing value as null, and a present value as it is.
     moved = [json.loads(row["event_data"]) for row in rows if row["event_type"] == "TransactionCompletedEvent"]
     for field in ("related_transaction_id", "hold_id", "description_digest"):
         assert {data[field] is None for data in moved} == {True, False}, field
 
 
 def test_events_are_written_by_two_statements_alone() -> None:
-    """One writes what the classes encode; the other makes events itself, and the test above sees all of them."""
+    """One statement writes events that classes have encoded; the other one makes events itself, as tested above."""
     writing = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "bank").rglob("*")

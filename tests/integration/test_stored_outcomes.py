@@ -1,4 +1,4 @@
-"""What SQL writes and reads of stored outcomes is what the codec writes and reads."""
+"""SQL writes and reads stored outcomes exactly as the codec does."""
 
 import asyncio
 from typing import Any
@@ -40,7 +40,7 @@ ROWS = "select operation, outcome::text, transaction_id from idempotency_keys"
 
 @pytest.fixture
 async def used(running_bank: RunningBank) -> RunningBank:
-    """A bank in which every keyed mutation was made, with success and refused."""
+    """A bank in which every mutation with a key was executed, once successful and once refused."""
     everything = Everything(running_bank)
     requests = await everything.round()
     for request in requests.values():

@@ -1,4 +1,4 @@
-"""A database URL that asks for TLS gets it on every connection, or none; one that does not ask works without."""
+"""A database URL with TLS gets it on every connection, or no connection; a URL without TLS works without it."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ SSL_REQUEST = bytes([0, 0, 0, 8, 4, 210, 22, 47])
 
 @dataclass
 class Encrypting:
-    """What stands before PostgreSQL and speaks TLS with whoever asks for it; how many did, and how many did not."""
+    """The state of a TLS proxy before PostgreSQL: its port, and the numbers of encrypted and plain connections."""
 
     port: int = 0
     encrypted: int = 0
@@ -42,7 +42,7 @@ class Encrypting:
 
 
 def make_certificate(folder: Path) -> Path:
-    """Write a certificate for 127.0.0.1 that vouches for itself, and its key."""
+    """Write a self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bank test")])
     now = datetime.now(UTC)
@@ -66,7 +66,7 @@ def make_certificate(folder: Path) -> Path:
 
 @pytest.fixture
 async def encrypting(database_url: str, tmp_path: Path) -> AsyncIterator[Encrypting]:
-    """A server that takes TLS, before the tests' PostgreSQL, which cannot."""
+    """A server with TLS, before the PostgreSQL of the tests, which has none."""
     certificate = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("server.key"))
@@ -204,7 +204,7 @@ async def query_once(url: str) -> None:
 
 
 async def bank(url: str, *command: str) -> tuple[int, str]:
-    """Run a command; return its exit code and what it said on standard error."""
+    """Run a command. Returns its exit code and its standard error."""
     environment = {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0"}
     done = await asyncio.to_thread(CliRunner().invoke, main, command, env=environment)
     return done.exit_code, done.stderr

@@ -1,4 +1,4 @@
-"""Several transfers in one go: all or none, or each by itself; and each sees what those before it have done."""
+"""Lists of transfers, atomic or not; each transfer sees the effects of the previous ones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Twelve writers that dawdle before they commit leave no gap and no inversion, for any subscriber (R7, R8)."""
+"""Twelve writers with delays before their commits leave no gap and no inversion, for any subscriber (R7, R8)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ ROUNDS = 10
 
 
 def noted(subscriber: Subscriber) -> Subscriber:
-    """Return a subscriber that also notes what it has handled, in the transaction of its effect."""
+    """Return a subscriber that also records the handled events, in the transaction of its effect."""
 
     async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
         await subscriber.handle(connection, events)
@@ -87,7 +87,7 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
                 "select position from effects where subscriber = $1 order by id", subscriber.name
             )
             handled = [row["position"] for row in rows]
-            if subscriber.outside:  # after a crash in between it may see again what it saw last, and nothing else
+            if subscriber.outside:  # after a crash it may receive its last events again, but no others
                 handled = list(dict.fromkeys(handled))
             wanted = [
                 row["position"] for row in stored if subscriber.types is None or row["event_type"] in subscriber.types

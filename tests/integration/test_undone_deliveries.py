@@ -1,4 +1,4 @@
-"""Deliveries commit without waiting for the disk: what a crash takes back is delivered again, without another event."""
+"""Deliveries commit without waiting for the disk: a delivery that a crash undoes is repeated, without a new event."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tests.integration.log import Log, open_log, write_effect
 
 
 async def set_back(log: Log, position: int) -> None:
-    """Leave the database as a crash would: without what was written behind a position."""
+    """Set the database to the state after a crash: without the effects after a position."""
     async with log.database.connection() as connection:
         await connection.execute("update subscriber_positions set position = $1", position)
         await connection.execute("delete from effects where position > $1", position)
@@ -22,7 +22,7 @@ async def test_what_a_crash_takes_back_is_delivered_again_though_nothing_new_hap
     postgres, url = durable_backend.postgres, durable_backend.database_url
     assert postgres is not None
     await asyncio.to_thread(upgrade, url)
-    # The writer of the log is told to take its time, so that the crash always takes something back.
+    # The WAL writer is slowed down, so that the crash always undoes a delivery.
     run_sql(url, "alter system set wal_writer_delay = '10s'", "select pg_reload_conf()")
     async with open_log(url) as log, log.process(Subscriber("s", write_effect)) as process:
         delivery = process.deliveries[0]
@@ -37,10 +37,10 @@ async def test_what_a_crash_takes_back_is_delivered_again_though_nothing_new_hap
 
 
 async def has_effects(log: Log, count: int) -> bool:
-    # The first words after a restart may find the old connections.
+    # The first statement after a restart may get an old connection.
     try:
         return len(await log.effects()) == count
-    except Exception:  # noqa: BLE001 - it is asked again, for ten seconds
+    except Exception:  # noqa: BLE001 - the caller tries again, for ten seconds
         return False
 
 
@@ -96,7 +96,7 @@ async def test_a_position_that_moves_while_the_lease_is_renewed_is_not_taken_for
     await log.append(3)
     known = delivery.position
     assert await delivery.run_once()
-    # What the database said just before this delivery moved.
+    # This is the position in the database immediately before this delivery moved it.
     delivery.lease_acquired(0, moved_to=known)
     assert delivery.position == 3
 
@@ -115,7 +115,7 @@ async def test_a_process_stopped_in_the_middle_of_a_delivery_holds_its_subscribe
         await log.append(1)
         async with asyncio.timeout(5):
             await reached.wait()
-        # It renews nothing any more, as a process that was stopped.
+        # A stopped process does not renew its lease.
         first.tasks[0].cancel()
         other = Database(database_url, pool_size=4, pool_timeout_ms=1_000, statement_timeout_ms=5_000)
         await other.open()

@@ -1,4 +1,4 @@
-"""A unit of work has one moment: what it writes and the events that it appends tell the same time."""
+"""A unit of work has one time for its rows and its events."""
 
 import asyncpg
 

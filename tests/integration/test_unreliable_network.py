@@ -1,4 +1,4 @@
-"""What clients meet while the way to the database, or to Redis, is slow, cut or silent, and that it passes."""
+"""The answers to clients while the network to the database or to Redis is slow, cut or silent, and the recovery."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,12 +16,12 @@ from tests.integration.api import Client, Reply, RunningBank, serving, settings_
 
 NO_CACHE = {"Cache-Control": "no-cache"}
 SOON_S = 15.0
-"""The bank is back this long after a fault has ended, without a human."""
+"""The maximum time from the end of a fault to the recovery of the bank, without an operator."""
 
 
 @dataclass
 class Shaky:
-    """A bank behind proxies, somebody with two accounts and 10.00, and a way around the proxies."""
+    """A bank behind proxies, a user with two accounts and 10.00, and a direct connection to the database."""
 
     running: RunningBank
     database: PostgresProxy
@@ -34,7 +34,7 @@ class Shaky:
         return await self.person.transfer(self.accounts[0]["id"], self.accounts[1]["number"], "1.00", key)
 
     async def cut_the_next_commit(self) -> None:
-        """Let the reply to the next COMMIT be lost; nobody but the test has anything to commit."""
+        """Drop the reply to the next COMMIT. No other transaction is running at that time."""
         await self.running.caught_up()
         self.database.cut_commit_replies(1)
 
@@ -43,7 +43,7 @@ class Shaky:
         return first, second
 
     async def back(self) -> float:
-        """Try until a transfer and a read past the cache succeed; return how many seconds that took."""
+        """Repeat a transfer and a read past the cache until they succeed. Returns the seconds that this took."""
         began = perf_counter()
         async with asyncio.timeout(SOON_S):
             while (await self.transfer("back")).status != 200:
@@ -55,7 +55,7 @@ class Shaky:
 
 @pytest.fixture
 async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
-    # Time-outs of a tenth of the usual ones: their proportions are what matters.
+    # Time-outs are a tenth of the usual ones, because only their proportions matter.
     quick = {"database_pool_timeout_ms": 300, "database_statement_timeout_ms": 1_000, "database_pool_size": 6}
     direct = await asyncpg.connect(database_url)
     async with PostgresProxy(upstream_of(database_url)) as database, FaultProxy(upstream_of(redis_url)) as redis:
@@ -91,7 +91,7 @@ async def test_a_transfer_whose_commit_reply_is_lost_is_unknown_and_a_retry_find
 
 async def test_who_is_told_by_a_replay_reads_what_it_did(shaky: Shaky) -> None:
     for number in range(5):
-        assert await shaky.balances() == (f"{10 - number}.00", f"{number}.00")  # they are in the cache
+        assert await shaky.balances() == (f"{10 - number}.00", f"{number}.00")  # so that they are in the cache
         await shaky.cut_the_next_commit()
         assert (await shaky.transfer(f"t{number}")).code == "OUTCOME_UNKNOWN"
         assert (await shaky.transfer(f"t{number}")).data["transfer"]["replayed"]
@@ -99,7 +99,7 @@ async def test_who_is_told_by_a_replay_reads_what_it_did(shaky: Shaky) -> None:
 
 
 async def test_an_account_whose_opening_was_lost_is_there_once_and_seen_after_the_retry(shaky: Shaky) -> None:
-    assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 2  # it is in the cache
+    assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 2  # so that it is in the cache
     await shaky.cut_the_next_commit()
     given = {"idempotencyKey": "c", "currency": "BRL"}
     assert (await shaky.person.run("OpenAccount", input=given)).code == "OUTCOME_UNKNOWN"
@@ -109,7 +109,7 @@ async def test_an_account_whose_opening_was_lost_is_there_once_and_seen_after_th
 
 async def test_a_delivery_whose_commit_reply_is_lost_leaves_one_audit_row_for_each_event(shaky: Shaky) -> None:
     for number in range(8):
-        shaky.database.cut_commit_replies(2)  # one for the posting, one for the delivery that follows
+        shaky.database.cut_commit_replies(2)  # one for the posting, one for the following delivery
         async with asyncio.timeout(10):
             while (await shaky.transfer(f"t{number}")).status != 200 or shaky.database.commit_replies_to_cut:
                 await asyncio.sleep(0.01)
@@ -122,21 +122,21 @@ async def test_a_delivery_whose_commit_reply_is_lost_leaves_one_audit_row_for_ea
 
 
 async def test_while_the_database_is_silent_everybody_is_answered_in_time_and_afterwards_served(shaky: Shaky) -> None:
-    assert (await shaky.transfer("before")).status == 200  # from here on, a transfer meets the hole in its transaction
+    assert (await shaky.transfer("before")).status == 200  # the next one fails inside of its transaction
     shaky.database.open_hole()
     began = perf_counter()
     asked = [shaky.transfer(f"t{n}") for n in range(10)]
     asked += [shaky.person.run("Me", headers=NO_CACHE) for _ in range(10)]
     replies = await asyncio.gather(*asked)
-    # A statement's time-out and the second on top, once; what was queued behind it waits for a connection. And slack.
+    # The time-out of a statement and one second, then the time-out of the pool for the waiting requests, and slack.
     assert perf_counter() - began < (1.0 + 1.0) + 0.3 + 1.5
     assert {reply.status for reply in replies} == {503}
     assert {reply.code for reply in replies} <= {"UNAVAILABLE", "OVERLOADED", "OUTCOME_UNKNOWN"}
-    await asyncio.sleep(1)  # long enough for every loop of the bank to meet the hole
+    await asyncio.sleep(1)  # long enough for every loop of the bank to use a silent connection
     shaky.database.close_hole()
     assert await shaky.back() < SOON_S
     await shaky.running.caught_up()
-    # There were 10.00, of which `before` and `back` have sent two: eight of the ten can have the rest, each once.
+    # There were 10.00, of which `before` and `back` have sent two, so eight of the ten transfers succeed once.
     for number in range(10):
         await shaky.transfer(f"t{number}")
     assert await shaky.direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") == 10

@@ -1,4 +1,4 @@
-"""A server with other defaults than PostgreSQL's own, one that takes no writes, one that changes under the bank."""
+"""A server with unusual default settings, a read-only server, and a server that changes while the bank is running."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -46,7 +46,7 @@ UNUSUAL = {
 
 
 def make_unusual(url: str, of: str) -> None:
-    """Give a database, or the role that logs in, every default that the bank does not expect."""
+    """Set every default to an unusual value, for a database or for the login role."""
     if of == "database":
         whose = f'database "{urlsplit(url).path[1:]}"'
     else:
@@ -68,13 +68,13 @@ async def test_defaults_of_the_server_do_not_matter_to_migrations_the_bank_and_i
     async with serving(settings_for(postgres_url, redis_url)) as bank:
         for name, ask in (await Everything(bank).round()).items():
             assert "errors" not in (reply := await ask()).body, (name, reply.body)
-        # Longer than the time-outs that the server has for whoever does not ask for others.
+        # This is longer than the default time-outs that are set for the server.
         await asyncio.sleep(0.1)
         await bank.caught_up()
         async with bank.bank.database.connection() as connection:
             for name in ("TimeZone", "search_path", "synchronous_commit", "default_transaction_isolation"):
                 assert await connection.fetchval(f"show {name}") == SESSION[name.lower()]
-    # Where others would be misled, the check names the setting, and nothing that comes of it.
+    # These settings would mislead other clients, so the check names the settings, but no consequences.
     assert {finding.invariant for finding in (await verify(postgres_url)).findings} <= {"schema_as_migrated"}
 
 
@@ -104,7 +104,7 @@ async def test_a_server_that_takes_no_writes_for_a_while_is_unavailable_to_every
 
 
 async def read_only(bank: RunningBank, *, is_on: bool) -> None:
-    """Wait until the server's sessions have heard of it."""
+    """Wait until the sessions of the server have the new setting."""
     async with asyncio.timeout(5), bank.bank.database.connection() as connection:
         while await connection.fetchval("show default_transaction_read_only") != ("on" if is_on else "off"):
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A transfer's way from the resolver to the SQL is short, and is the one that the documentation tells."""
+"""The path of a transfer from its resolver to the SQL is short, and agrees with the documentation."""
 
 import re
 import sys
@@ -13,12 +13,12 @@ BANK = Path(bank.__file__).parent
 PAGE = (BANK.parent / "docs" / "architecture.md").read_text("utf-8")
 FILES_MAX = 8
 FORMS_MAX = 4
-# What knows transfers. Everything else that runs meanwhile is asked for a value and knows none.
+# These packages are specific to transfers; all other code on the path is general.
 ROOMS = ("api/resolvers/", "transfers/", "ledger/")
 
 
 class Trace:
-    """Notes the bank's files whose code runs from the resolver of a transfer to the statement that writes it."""
+    """A recorder of the bank's files whose code runs from the resolver of a transfer to its INSERT statement."""
 
     def __init__(self) -> None:
         self.files: dict[str, None] = {}

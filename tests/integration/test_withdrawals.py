@@ -1,4 +1,4 @@
-"""Money leaves the bank, for a fee where one is set, and never more than the limits allow."""
+"""Withdrawals: money leaves the bank, with a fee if one is set, and never more than the limits permit."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -101,7 +101,7 @@ async def test_what_leaves_an_account_is_limited_at_once_and_in_a_day(running_ba
     assert (await town.ana.do("authorizeHold", **hold))["userErrors"] == []
     assert await pay("0.01") == "LIMIT_EXCEEDED"
     assert (await town.ana.see("limits { leftToday { amount } }"))["limits"]["leftToday"]["amount"] == "0.00"
-    # What comes in is not limited, and what others pay neither.
+    # Incoming money has no limit, and neither do payments by others.
     assert (await town.staff.do("deposit", accountNumber=town.ana.number, amount=brl("500.00")))["userErrors"] == []
     freed = await town.staff.do("setAccountLimits", accountNumber=town.ana.number, perTransfer=None, perDay=None)
     assert freed["account"]["limits"]["perTransfer"]["amount"] == "1000000.00"
@@ -109,7 +109,7 @@ async def test_what_leaves_an_account_is_limited_at_once_and_in_a_day(running_ba
 
 
 async def test_the_daily_limit_begins_anew_at_midnight_in_brasilia(database_url: str, redis_url: str) -> None:
-    # 23:59:59 in Brasília, three hours behind Greenwich.
+    # 23:59:59 in Brasília, which is three hours behind UTC.
     clock = SetClock(datetime(2026, 11, 23, 2, 59, 59, tzinfo=UTC))
     async with serving(settings_for(database_url, redis_url, daily_limit="50.00"), clock=clock) as bank:
         town = await build_town(bank)

@@ -1,4 +1,4 @@
-"""Input that is wrong in itself: refused with the place that the client sent, and without burning its key."""
+"""Invalid input is refused with the field that the client sent, and does not use up its key."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Two people with money and an operator, and every mutation that moves or promises money, in a line."""
+"""Two users with accounts and an operator, and each mutation of money in one line."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ def brl(amount: str) -> dict[str, str]:
 
 @dataclass
 class Person:
-    """Somebody with one account."""
+    """A user with one account."""
 
     client: Client
     account: dict[str, Any]
@@ -52,7 +52,7 @@ class Person:
         return str(self.account["id"])
 
     async def do(self, mutation: str, **given: Any) -> dict[str, Any]:
-        """Send a mutation; `key` is its idempotency key, a new one where none is given."""
+        """Send a mutation. `key` is its idempotency key; by default it is a new one."""
         kind, fields = _MUTATIONS[mutation]
         if not mutation.endswith(("Account", "Limits")):
             given["idempotencyKey"] = given.pop("key", None) or next(self.keys)
@@ -62,7 +62,7 @@ class Person:
         return payload
 
     async def refused(self, mutation: str, **given: Any) -> tuple[str, list[str] | None]:
-        """Send a mutation that is refused; return the code and the field."""
+        """Send a mutation that is refused. Returns the code and the field."""
         payload = await self.do(mutation, **given)
         (error,) = payload["userErrors"]
         return error["code"], error["field"]
@@ -76,7 +76,7 @@ class Person:
         return account
 
     async def money(self) -> tuple[str, str, str]:
-        """Return balance, what is available and what is held, read from the cache and past it: they are the same."""
+        """Return the balance, the available and the held amount. The cache and the database must agree."""
         fields = "balance { amount } availableBalance { amount } heldBalance { amount }"
         seen = await self.see(fields)
         assert seen == await self.see(fields, **{"Cache-Control": "no-cache"})
@@ -86,7 +86,7 @@ class Person:
 
 @dataclass
 class Town:
-    """Ana has R$ 100.00, Bia nothing, and there is an operator."""
+    """Ana with R$ 100.00, Bia with no money, and an operator."""
 
     ana: Person
     bia: Person
@@ -94,7 +94,7 @@ class Town:
 
 
 async def build_town(bank: RunningBank) -> Town:
-    """Let two people come in and give Ana money."""
+    """Register two users and deposit money for Ana."""
     people = []
     for _ in range(2):
         client = await bank.client.person()

@@ -1,4 +1,4 @@
-"""An audit trail on a real database, written by the bank's own handler, and a superuser's ways to tamper with it."""
+"""An audit trail on a real database, written by the bank's own handler, and changes of it by a superuser."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,13 +18,13 @@ from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context
 
-# What JSON and COPY have to escape.
+# Characters that JSON and COPY have to escape.
 AWKWARD = 'a "quote", a \\backslash\\, a\ttab, a\nline, a \\n, ação, 💰, \x01 and \x7f'
 
 
 @dataclass
 class Trail:
-    """A log with its audit trail, and a connection that may do anything."""
+    """A log with its audit trail, and a connection with all privileges."""
 
     database: Database
     work: UnitOfWorkFactory
@@ -59,14 +59,14 @@ class Trail:
         await self.record(after=head + count // 2, until=head + count)
 
     async def tamper(self, *statements: str) -> None:
-        """Do as a superuser does who does not want to be stopped by triggers."""
+        """Execute statements as a superuser, without triggers."""
         async with self.connection.transaction():
             await self.connection.execute("set local session_replication_role = replica")
             for statement in statements:
                 await self.connection.execute(statement)
 
     async def forge_chain(self, number: int) -> None:
-        """Write the hashes anew from a row on, so that the chain fits again."""
+        """Calculate the hashes from a row on again, so that the chain fits."""
         await self.tamper(
             f"""
             with chained as (

@@ -1,4 +1,4 @@
-"""Two workers of one bank, the first of which reaches Redis through a proxy; and a customer who asks both."""
+"""Two workers of one bank, of which the first reaches Redis through a proxy, and a customer who uses both."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from tests.integration.api import Client, RunningBank, serving, settings_for
 
 @dataclass
 class Twins:
-    """The workers, and somebody's two accounts with 100.00 in the first."""
+    """Two workers, and two accounts of one user with 100.00 in the first."""
 
     first: RunningBank
     second: RunningBank
@@ -23,7 +23,7 @@ class Twins:
     moved: int = 0
 
     async def move(self, *, through: Client | None = None) -> None:
-        """Move a cent, through the first worker unless another is given."""
+        """Transfer a cent, by default through the first worker."""
         self.moved += 1
         money = "0.01"
         reply = await (through or self.here).transfer(
@@ -32,7 +32,7 @@ class Twins:
         assert reply.data["transfer"]["userErrors"] == []
 
     async def look(self, through: Client) -> None:
-        """See that a worker shows what was moved, in an answer about one account and in one about both."""
+        """Check that a worker shows the current balances, in an answer about one account and in one about both."""
         left, right = 10_000 - self.moved, self.moved
         assert _cents(await through.balance(self.account["id"])) == left
         assert _cents(await through.balance(self.other["id"])) == right
@@ -40,7 +40,7 @@ class Twins:
         assert [_cents(account["balance"]["amount"]) for account in accounts] == [left, right]
 
     async def until_hit(self, through: Client) -> None:
-        """Ask until the answer comes from the cache."""
+        """Repeat a query until its answer comes from the cache."""
         while (await through.run("Me")).headers["Cache-Status"] != "bank; hit":
             pass
 

@@ -1,4 +1,4 @@
-"""One TCP connection to a bank, by hand: what is sent byte by byte, and what comes back."""
+"""A TCP connection to a bank without an HTTP client, for requests and responses as bytes."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Ser
 
 
 class Wire:
-    """One TCP connection, by hand."""
+    """One TCP connection without an HTTP client."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -43,7 +43,7 @@ class Wire:
         answer = b""
         async with asyncio.timeout(10):
             try:
-                # What came before a reset counts.
+                # Data that was received before a reset counts.
                 while some := await self._reader.read(65_536):
                     answer += some
             except ConnectionError:

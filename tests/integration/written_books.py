@@ -1,4 +1,4 @@
-"""Books that the bank has written in a day, with everything in them that it does, and hands that tamper with them."""
+"""Books of one day that the bank wrote, with rows of every kind, and a function that tampers with them."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,7 @@ from tests.integration.town import brl, build_town
 
 
 async def bank_for_a_day(bank: RunningBank) -> None:
-    """Do everything that leaves a trace in the database."""
+    """Execute every operation that writes to the database."""
     town = await build_town(bank)
     ana, bia, staff = town.ana, town.bia, town.staff
     to_bia = {"fromAccountId": ana.id, "toAccountNumber": bia.number}
@@ -35,7 +35,7 @@ async def bank_for_a_day(bank: RunningBank) -> None:
 
 
 async def _change_states(bank: RunningBank, staff: Any, number: str, id_: str) -> None:
-    """Freeze and unfreeze an account and limit it; open another one twice, to freeze it and to close it."""
+    """Freeze, unfreeze and limit one account; open two others, of which one is frozen and one is closed."""
     for change in ("freezeAccount", "unfreezeAccount"):
         assert (await staff.do(change, accountNumber=number, reason="a visit"))["userErrors"] == []
     limits = {"perTransfer": brl("50.00"), "perDay": brl("90.00")}
@@ -49,7 +49,7 @@ async def _change_states(bank: RunningBank, staff: Any, number: str, id_: str) -
 
 
 async def _come_and_go(bank: RunningBank) -> None:
-    """Let a session be refreshed, one be closed, one be stolen; make a user staff and a customer again."""
+    """Refresh one session, close one, reuse the refresh token of one; make a user staff and a customer again."""
     email = "traveller@example.com"
     await (await bank.client.person(email=email)).run("Logout")
     for uses in (1, 2):
@@ -68,7 +68,7 @@ async def write_books(database_url: str, redis_url: str) -> None:
 
 
 async def tamper(connection: Any, *statements: str) -> None:
-    """Do as a superuser does who does not want to be stopped by triggers."""
+    """Execute statements as a superuser, without triggers."""
     async with connection.transaction():
         await connection.execute("set local session_replication_role = replica")
         for statement in statements:
