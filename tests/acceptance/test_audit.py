@@ -1,4 +1,4 @@
-"""`bank audit` as an operator runs it, on the trail of a bank that has served."""
+"""`bank audit`, used by an operator on the audit trail of a bank that has served."""
 
 import asyncio
 import json

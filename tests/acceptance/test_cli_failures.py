@@ -1,4 +1,4 @@
-"""Commands that fail against a database: one sentence, in which no value of a row, no address and no password is."""
+"""Commands that fail against a database print one sentence without values of rows, addresses or passwords."""
 
 import json
 import socket
@@ -26,7 +26,7 @@ COMMANDS = [
     ["events", "rebuild", "account_days"],
     ["serve", "--port", "0"],
 ]
-# One process for all: starting one takes as long as a dozen commands.
+# One process runs all commands, because its start takes as long as a dozen commands.
 RUN_ALL = """
 import io, json, sys
 from contextlib import redirect_stderr
@@ -44,7 +44,7 @@ for arguments in json.load(sys.stdin):
 
 @contextmanager
 def _server_that_hangs_up() -> Iterator[int]:
-    """A server that closes each connection as soon as it has read something."""
+    """A server that closes each connection as soon as it has received data."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -62,7 +62,7 @@ def _server_that_hangs_up() -> Iterator[int]:
 
 
 def _run_all(url: str) -> list[str]:
-    """Run every command against a database that cannot be used; return their sentences."""
+    """Run every command against a database that cannot be used. Returns their sentences."""
     redis_url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL],

@@ -1,17 +1,17 @@
 """The commands in the documentation work as they are written.
 
-A fenced block that begins with three backticks and `console` is executed: a line that begins with `$ ` is a command,
-lines that begin with `> ` or follow a backslash go on with it, and any other line is output that must come, in this
-order, with `...` standing for anything. Output that is not shown is not looked at; a command fails by its exit code.
-The blocks of one page run one after the other in one shell, in a fresh folder that holds links to everything in the
-checkout; what a page starts in the background is stopped at its end. Port 8000 is replaced by one that is free.
+A fenced block that begins with three backticks and `console` is executed. A line that begins with `$ ` is a command;
+lines that begin with `> ` or follow a backslash continue it. Any other line is expected output, in this order, and
+`...` stands for any text. Output that is not shown is not compared; the exit code decides whether a command fails. The
+blocks of one page run one after the other in one shell, in a new folder with links to all files of the checkout.
+Processes that a page starts in the background are stopped at its end. Port 8000 is replaced by a free port.
 
 A block that takes long, needs another machine, or changes this one is marked on a line of its own above it:
 
     <!-- runs in .ci/run: tox run -e simulation -->
 
-It is then not executed here, and the text after the colon must stand in the file that it names, which runs it.
-`<!-- runs by hand: why -->` is for what nothing can run for us; the reason is asked for.
+It is then not executed here. The text after the colon must be in the named file, which runs the block.
+`<!-- runs by hand: why -->` marks a block that no file can run, with the reason.
 """
 
 import os
@@ -38,7 +38,7 @@ MARK = re.compile(r"<!-- runs (?:in (?P<file>[^ :]+)|by hand): (?P<text>.+?) -->
 
 @dataclass
 class Command:
-    """What is typed, where it stands, and what must come out of it."""
+    """A command, its line number, and its expected output."""
 
     line: int
     text: str
@@ -47,7 +47,7 @@ class Command:
 
 @dataclass
 class Block:
-    """The commands of one fence. `mark` says who else runs them, or why nobody can."""
+    """The commands of one fence. `mark` names the file that runs them instead, or the reason why none can."""
 
     line: int
     commands: list[Command]
@@ -87,7 +87,7 @@ def _read_line(block: Block, number: int, line: str) -> None:
 
 
 def write_script(commands: list[Command]) -> str:
-    """Return a script that runs the commands in one shell until one fails, and tells where each begins and ends."""
+    """Return a script that runs the commands in one shell until one fails, and marks the begin and the end of each."""
     lines = ["set -o pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
     for number, command in enumerate(commands):
         lines += [f"printf '\\n@@ {number} begins\\n'", command.text, "code=$?"]
@@ -96,7 +96,7 @@ def write_script(commands: list[Command]) -> str:
 
 
 def run_script(commands: list[Command], folder: Path, *, timeout_s: float) -> str:
-    """Run the commands and return everything they and what they started have written."""
+    """Run the commands. Returns the output of the commands and of the processes that they started."""
     script, output, work = folder / "script.sh", folder / "output", folder / "work"
     script.write_text(write_script(commands))
     work.mkdir()
@@ -132,7 +132,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def find_fault(commands: list[Command], written: str) -> str | None:
-    """Return what is wrong with what the commands have written, or None."""
+    """Return the first difference from the expected output, a failed command, or None."""
     for number, command in enumerate(commands):
         ended = re.search(rf"^@@ {number} begins\n(.*?)\n?^@@ {number} ended (\d+)$", written, re.DOTALL | re.MULTILINE)
         if ended is None:
@@ -148,7 +148,7 @@ def find_fault(commands: list[Command], written: str) -> str | None:
 
 
 def _matches(line: str, expected: str) -> bool:
-    # Tables are padded to the width of the terminal: any white space is as good as any other.
+    # Tables are padded to the width of the terminal, so differences in white space do not count.
     pattern = ".*?".join(re.escape(part) for part in " ".join(expected.split()).split("..."))
     return re.fullmatch(pattern, " ".join(line.split())) is not None
 

@@ -1,4 +1,4 @@
-"""What the documentation lists is what there is: codes, limits, scenarios, checks, mutants."""
+"""The lists in the documentation are complete: codes, limits, scenarios, checks, mutants."""
 
 import re
 from pathlib import Path
@@ -89,7 +89,7 @@ def test_every_setting_is_explained() -> None:
 def test_every_metric_is_explained() -> None:
     described = [metric for metric in REGISTRY.collect() if metric.name.startswith("bank_")]
     told = [f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in described]
-    assert Bank.__module__ == "bank.app"  # whose imports define every metric
+    assert Bank.__module__ == "bank.app"  # importing this module defines every metric
     assert len(told) > 20
     documented = set(re.findall(r"`(bank_\w+)`", page("monitoring.md")))
     assert sorted(name for name in told if name not in documented) == []

@@ -1,4 +1,4 @@
-"""`bank events`, as a person or a script uses it, beside a bank that runs."""
+"""`bank events`, used by a person or a script while a bank is running."""
 
 import asyncio
 import json
@@ -29,25 +29,25 @@ SOMEBODY = uuid7()
 
 
 class Stand:
-    """A database with a log, and the command line beside it."""
+    """A database with a log, and the command line for it."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         self.environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
         self.database_url = database_url
 
     def bank(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as a process of its own."""
+        """Run a command in a process of its own."""
         return subprocess.run(
             [sys.executable, "-m", "bank", "events", *arguments],
             env=_environment(**self.environment), capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     def look(self, *arguments: str) -> Result:
-        """Run a command that only looks, or is refused, in this process: that takes a tenth of the time."""
+        """Run a command that only reads, or is refused, in this process, which takes a tenth of the time."""
         return CliRunner().invoke(main, ["events", *arguments], env=self.environment)
 
     def lines(self, *arguments: str) -> list[Any]:
-        """Run a command that a script reads, and return what it reads."""
+        """Run a command with JSON output. Returns the parsed lines."""
         if arguments[0] in {"tail", "show", "dead-letters"}:
             looked = self.look(*arguments, "--json")
             assert looked.exit_code == 0, looked.output
@@ -57,7 +57,7 @@ class Stand:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def sentence(self, *arguments: str) -> str:
-        """Run what is refused, and return what it says: one sentence, nothing on standard output."""
+        """Run a command that is refused. Returns its sentence; its standard output must be empty."""
         refused = self.look(*arguments)
         assert (refused.exit_code, refused.stdout) == (2, ""), refused.output
         [line] = refused.stderr.splitlines()
@@ -85,7 +85,7 @@ class Stand:
         asyncio.run(run())
 
     def until(self, condition: str) -> None:
-        """Wait until a condition in SQL holds."""
+        """Wait until an SQL condition is true."""
         deadline = time.monotonic() + 20
         while self.sql(f"select {condition}") != [(True,)]:
             assert time.monotonic() < deadline, condition
@@ -103,7 +103,7 @@ def stand(database_url: str, redis_url: str) -> Stand:
     return Stand(database_url, redis_url)
 
 
-# A shell without job control lets what it starts with & ignore interrupts.
+# A shell without job control makes processes started with & ignore interrupts.
 IN_THE_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
 
 
@@ -190,7 +190,7 @@ def test_a_replay_beside_a_running_bank_can_be_tried_first(stand: Stand, tmp_pat
         [done] = stand.lines("replay", "account_days", "--since", "11", "--until", "20")
         assert done == {"subscriber": "account_days", "since": 11, "until": 20, "handled": 10, "failed": []}
         assert stand.sql("select debits from account_days") == [(10,)]
-        # The bank goes on by itself, for this subscriber too.
+        # The bank continues by itself, also for this subscriber.
         stand.emit(*spending(ACCOUNT, range(21, 23)))
         stand.until("exists (select from account_days where debits = 12)")
         told = stand.bank("replay", "audit", "--since", "1")

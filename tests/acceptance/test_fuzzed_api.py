@@ -1,4 +1,4 @@
-"""Whatever the schema allows may be sent: each generated operation is answered, and none with an internal error."""
+"""Every generated operation that the schema permits gets an answer, and never an internal error."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way is finished and answered, and what another process could serve is given back at once."""
+"""SIGTERM: requests in flight are finished and answered, and leases are released at once."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ OWNERS = "select count(*) filter (where owner is not null) from subscriber_posit
 
 
 def _wait_for_line(log: Path, event: str) -> None:
-    """Wait until the log has a line with this event."""
+    """Wait until the log has a line of this event."""
     deadline = time.monotonic() + 20
     while not any(f'"{event}"' in line for line in log.read_text().splitlines()):
         assert time.monotonic() < deadline, f"there is no line {event}"
@@ -27,7 +27,7 @@ def _wait_for_line(log: Path, event: str) -> None:
 
 
 async def _stop_in_the_middle(server: Server, database_url: str, log: Path) -> tuple[Reply, Reply]:
-    """Send a transfer and a read that have to wait for a lock, stop the bank, and only then let them go on."""
+    """Send a transfer and a read that wait for a lock, and stop the bank. Releases the lock after that."""
     token, first, second = await _prepare(server.url, database_url)
     connection = await asyncpg.connect(database_url)
     watcher = await asyncpg.connect(database_url)
@@ -40,7 +40,7 @@ async def _stop_in_the_middle(server: Server, database_url: str, log: Path) -> t
             await _two_wait(watcher)
             server.process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(_wait_for_line, log, "stopping")
-            # Nobody new is let in meanwhile, and who is in is not sent away.
+            # In the meantime new connections are refused, and open connections are kept.
             await _refuses(server.url)
             assert not transfer.done()
             assert not read.done()
@@ -59,7 +59,7 @@ async def _two_wait(connection: Any) -> None:
 
 
 async def _refuses(url: str) -> None:
-    """Wait until nobody can connect any more."""
+    """Wait until connections are refused."""
     async with asyncio.timeout(10), aiohttp.ClientSession() as http:
         while True:
             try:

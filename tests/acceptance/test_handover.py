@@ -1,4 +1,4 @@
-"""When the process that serves the subscribers is killed, another one serves them within two seconds."""
+"""Another process serves the subscribers within two seconds after their process was killed."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 
-# What the bank promises (a lease, and the time until somebody looks at it again, are 1.5 s of it).
+# The guarantee of the bank. The lease, and the time until it is next examined, are 1.5 s of it.
 HANDOVER_S = 2.0
 
 
@@ -35,7 +35,7 @@ async def _append(database_url: str) -> None:
 
 
 async def _caught_up_by_another(connection: asyncpg.Connection, died: UUID) -> float:
-    """Wait until others serve and have handled everything; return for how long this process itself stood still."""
+    """Wait until other processes serve and have handled all events. Returns the longest stall of this process."""
     behind = (
         "select exists (select from subscriber_positions s, event_log_head h"
         " where s.position < h.position or s.owner is null or s.owner = $1)"
@@ -70,5 +70,5 @@ def test_a_killed_process_hands_its_subscribers_over_within_two_seconds(
     asyncio.run(_append(database_url))
     with serving(tmp_path / "first.log", **environment) as first, serving(tmp_path / "second.log", **environment):
         seconds, stood_still_s = asyncio.run(_kill_the_one_that_serves(first, database_url))
-    # On a machine that did not let anybody run for a while, nobody could serve either.
+    # A machine that runs no process for a while also delays the takeover.
     assert seconds < HANDOVER_S + stood_still_s

@@ -1,4 +1,4 @@
-"""kill -9 of the bank before, in and after the commit of a transfer: the same key finds out, and pays once."""
+"""kill -9 of the bank before, in and after the commit of a transfer: a retry with the same key pays exactly once."""
 
 import asyncio
 import os
@@ -17,14 +17,14 @@ from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 from tests.integration.api import Client
 from tests.integration.payers import HOLD_COMMITS, Payer, codes, connected, waits_for_a_lock, without_mark
 
-# Between the commit and the answer the bank tells Redis; so long may that keep it there, to be killed.
+# Between the commit and the answer, the bank writes to Redis. A long time-out keeps it there until it is killed.
 REDIS_TIMEOUT_MS = "10000"
 TRANSFERS = "select count(*) from transactions where kind = 'TRANSFER'"
 
 
 @dataclass
 class Scene:
-    """Somebody who pays, the database seen from beside the bank, and what can be stopped."""
+    """A user who pays, a direct connection to the database, and the processes that the test stops."""
 
     backend: Backend
     database: Any
@@ -33,12 +33,12 @@ class Scene:
     paying: "asyncio.Task[Any] | None" = None
 
     async def pay(self) -> None:
-        """Send the transfer, and return when it waits for what the test holds."""
+        """Send the transfer, and return when it waits for the lock of the test."""
         self.paying = asyncio.create_task(self.payer.pay("k"))
         await waits_for_a_lock(self.database)
 
     async def kill(self) -> None:
-        """kill -9 the bank, which has not answered yet."""
+        """Send SIGKILL to the bank, which has not answered yet."""
         assert self.paying is not None
         assert not self.paying.done()
         self.bank.process.kill()
@@ -47,7 +47,7 @@ class Scene:
 
 
 async def _before(scene: Scene) -> None:
-    """Kill it while it waits for the accounts that it wants to post to."""
+    """Kill the bank while it waits for the accounts of the posting."""
     async with scene.database.transaction():
         await scene.database.execute("select from accounts for update")
         await scene.pay()
@@ -55,7 +55,7 @@ async def _before(scene: Scene) -> None:
 
 
 async def _in(scene: Scene) -> None:
-    """Kill it when PostgreSQL has been told to commit, and has not said that it did."""
+    """Kill the bank while PostgreSQL executes the COMMIT and has not replied."""
     await scene.database.execute(HOLD_COMMITS)
     await scene.database.execute("select pg_advisory_lock(1)")
     await scene.pay()
@@ -64,7 +64,7 @@ async def _in(scene: Scene) -> None:
 
 
 async def _after(scene: Scene) -> None:
-    """Kill it when everything is committed, and nobody was told."""
+    """Kill the bank after the commit and before the answer."""
     assert scene.backend.valkey is not None
     redis_pid = scene.backend.valkey.pid
     assert redis_pid is not None
@@ -113,7 +113,7 @@ async def _pay_until_killed(bank: Server, backend: Backend, kill: Kill) -> Payer
         await database.execute("update users set role = 'ADMIN' where email = 'root@example.com'")
         await (await client.login("root@example.com")).deposit(payer.first["number"], "100.00", "d")
         await kill(Scene(backend, database, bank, payer))
-        # What the killed bank had asked for is done or undone by the server, and then its connections end.
+        # The server first finishes or rolls back the statements of the killed bank, then it closes its connections.
         others = "select count(*) from pg_stat_activity where application_name = 'bank'"
         async with asyncio.timeout(10):
             while await database.fetchval(others):

@@ -1,4 +1,4 @@
-"""Each check catches the bug that was planted for it, in a real bank on real servers."""
+"""Each check catches its planted bug, in a real bank on real servers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,16 +19,16 @@ from simulation.scenarios import SCENARIOS
 from simulation.stack.start import Servers
 
 MUTANT_S = 240
-"""A run takes ten seconds on a machine at rest, and many times that beside other load; what hangs ends all the same."""
+"""The time-out of a run. A run takes ten seconds on an idle machine, and many times that on a busy one."""
 
 
 def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str = "first_day") -> RunResult:
-    """Six people for a few seconds: enough for every bug to show, short enough for all mutants to have their turn."""
+    """Run six people for a few seconds: enough for every bug to show, and short enough for all mutants."""
     planted = None if mutant is None else load(mutant)
     if planted is not None and any(FAULTS[FaultName(name)].own_database for name in planted.faults):
         servers = Servers("embedded")
     usual = SCENARIOS[scenario if planted is None else planted.scenario]
-    # What is rare in a day of sixty people happens to six in three seconds, too.
+    # Rare situations of a day of sixty people also happen to six people in three seconds.
     often = {"transfer": 18.0, "overdraft": 3.0, "retry": 6.0, "conflict": 2.0, "wrong": 3.0, "relogin": 1.5}
     often |= {"promised": 4.0, "refund": 20.0}
     shape = replace(usual, mix={name: max(weight, often.get(name, 0)) for name, weight in usual.mix.items()})
@@ -37,7 +37,7 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
         seed=11,
         scenario=shape,
         customers=6,
-        # Counts need some hundred reads.
+        # A criterion needs some hundred reads.
         duration_s=max(6.0 if planted is not None and planted.misses else 3.0, needed_s(faults)),
         rate=80,
         workers=1 if planted is None else planted.workers,
@@ -48,7 +48,7 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
 
 
 def _account_of(result: RunResult) -> str:
-    """Say what was found, what was looked at, and what was broken, so that a miss can be understood afterwards."""
+    """Return the results, the coverage and the faults of a run, to explain a missed mutant."""
     found = [f"{c.name} {c.verdict} of {c.examined} {c.note}" for c in result.checks]
     seen = [f"{c.name} {c.seen}" for c in result.coverage]
     return "\n".join([*found, *map(str, result.faults), *seen])
@@ -64,7 +64,7 @@ def shared_servers(database_url: str, redis_url: str) -> Servers:
 def test_a_mutant_is_caught_by_the_checks_it_names(
     mutant: str, shared_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What is stuck because of a planted bug need not be waited for as long.
+    # A planted bug can block a subscriber, so that a long wait has no use.
     monkeypatch.setattr("simulation.run.observations.DRAIN_S", 10.0)
     result = short_run(mutant, shared_servers, tmp_path)
     verdicts = {check.name: check.verdict for check in result.checks}
@@ -77,7 +77,7 @@ def test_a_mutant_is_caught_by_the_checks_it_names(
     if load(mutant).caught_by:
         assert result.verdict is Verdict.FAIL
         assert result.exit_code == 1
-    # Whatever else this machine does: as if it had been quiet.
+    # The criteria are judged without the measured load of the machine.
     criteria = evaluate(load_criteria(), result.samples, result.totals, seed=11)
     assert set(load(mutant).misses) <= {criterion.id for criterion in criteria if criterion.verdict is Verdict.FAIL}
 
@@ -88,7 +88,7 @@ def test_every_mutant_is_to_be_caught_by_something() -> None:
 
 @pytest.mark.timeout(MUTANT_S)
 def test_a_mutant_that_never_runs_is_not_credited_with_what_fails(shared_servers: Servers, tmp_path: Path) -> None:
-    # It is about holds, which nobody asks for on the first day.
+    # The mutant affects holds, which do not occur in this scenario.
     shape = SCENARIOS["first_day"]
     plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1, warm_up=False)
     result = play(RunSettings(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
@@ -109,5 +109,5 @@ def test_the_bank_without_a_mutant_passes_every_check_that_the_mutants_fail(
     scenario: str, shared_servers: Servers, tmp_path: Path
 ) -> None:
     result = short_run(None, shared_servers, tmp_path, scenario=scenario)
-    usual = CHECKS.keys() - {"service_comes_back"}  # which has something to look at where something was broken
+    usual = CHECKS.keys() - {"service_comes_back"}  # without faults, this check has nothing to examine
     assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(usual, Verdict.PASS)

@@ -1,4 +1,4 @@
-"""A bank with nothing configured: its servers, its files, and the commands that find them."""
+"""A bank without configuration: its servers, its files, and the commands that find them."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 def _server_processes(folder: Path) -> dict[str, psutil.Process]:
-    """Return PostgreSQL's first process and Valkey's that work in a folder, by name."""
+    """Return the main processes of PostgreSQL and Valkey whose working directory is in a folder, by name."""
     found = {}
     for process in psutil.process_iter(["name", "cwd", "ppid"]):
         cwd, name = process.info["cwd"] or "", process.info["name"]
@@ -43,7 +43,7 @@ def test_others_can_read_nothing_of_its_folder(tmp_path: Path) -> None:
             folder = data.stat().st_mode & 0o777
     finally:
         os.umask(previous)
-    # Under root the servers run as another account, which has to pass through; it can list and read nothing.
+    # As root, the servers run as another account, which must pass through the folder but cannot list or read it.
     assert folder == (0o701 if os.geteuid() == 0 else 0o700)
     assert {modes[name] for name in ("environment", "token-secret", "audit-key.pem")} == {0o600}
 
@@ -68,7 +68,7 @@ def test_commands_beside_its_folder_find_its_servers(tmp_path: Path) -> None:
         assert json.loads(done.stdout)["sound"] is True
         assert _bank("events", "replay", "audit", "--since", "1", "--dry-run", cwd=tmp_path).returncode == 0
         assert _bank("audit", "verify", cwd=tmp_path).returncode == 0
-        # What is given goes over what lies there.
+        # The environment has priority over the files of the folder.
         other = _bank("check", cwd=tmp_path, DATABASE_URL="postgresql://bank@127.0.0.1:1/bank")
         assert _sentence(other).startswith("bank: The books could not be read")
     elsewhere = _bank("check", cwd=tmp_path.parent)

@@ -1,4 +1,4 @@
-"""Nothing that says who somebody is, or what they wrote, is in any line of the log, whatever was done or went wrong."""
+"""No line of the log identifies a person or quotes a text of a user, after any operation or failure."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ PRIVATE = (ANA["email"], ANA["fullName"], "Okonkwo", "529.982.247-25", ANA["cpf"
 
 
 async def _everything(server: Server, database_url: str) -> None:
-    """Do what touches people's data, rightly and wrongly, at a log level that says everything."""
+    """Execute valid and invalid operations on personal data, at the log level with the most output."""
     async with aiohttp.ClientSession() as http:
         nobody = Client(http, server.url)
         for given in (ANA, ANA, {**ANA, "email": "ana.okonkwo@"}, {**ANA, "cpf": "52998224726"}):

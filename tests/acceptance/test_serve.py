@@ -1,4 +1,4 @@
-"""`bank serve` as a process: it starts with one sentence or not at all, stops gracefully, and survives being killed."""
+"""`bank serve` as a process: it starts or ends with one sentence, stops gracefully, and survives kill -9."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from fixtures.ports import free_ports
 from tests.integration.api import Client
 
 Environment: TypeAlias = dict[str, Any]
-"""Variables for `**`: of values that are Any, mypy does not ask whether one is for a parameter of another type."""
+"""Variables for `**`. Their values are Any, so that mypy does not compare them with parameters of other types."""
 
 ENVIRONMENT: Environment = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4}
 
@@ -110,7 +110,7 @@ def test_a_database_that_does_not_answer_is_one_sentence(redis_url: str) -> None
     assert done.returncode == 2
 
 
-# Where another database of the server is migrated, the server has the bank's role.
+# The server has the bank's role, because another of its databases is migrated.
 @pytest.mark.usefixtures("database_url")
 def test_a_database_that_is_not_migrated_is_one_sentence(postgres_url: str, redis_url: str) -> None:
     done = _bank("serve", "--port", "0", DATABASE_URL=postgres_url, REDIS_URL=redis_url, **ENVIRONMENT)
@@ -185,7 +185,7 @@ async def _can_log_in(url: str, email: str) -> bool:
 
 
 async def _prepare(url: str, database_url: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Return the token and the two accounts of a person with R$ 100.00."""
+    """Return the token and the two accounts of a user with R$ 100.00."""
     async with aiohttp.ClientSession() as http:
         client = Client(http, url)
         person = await client.person(email="ana@example.com")
@@ -202,7 +202,7 @@ async def _prepare(url: str, database_url: str) -> tuple[str, dict[str, str], di
 async def _transfer_until_stopped(
     url: str, token: str, from_id: str, to_number: str, started: asyncio.Event
 ) -> list[str]:
-    """Transfer a cent at a time with eight callers until the bank is gone; return the acknowledged keys."""
+    """Transfer a cent at a time with eight callers until the bank has stopped. Returns the acknowledged keys."""
     acknowledged: list[str] = []
 
     async def call(http: aiohttp.ClientSession, caller: int) -> None:
@@ -249,7 +249,7 @@ def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
     assert set(acknowledged) <= effects
     assert balance == 10_000 - len(effects)
     if how is signal.SIGTERM:
-        # Whatever was in flight was finished and answered: there is no effect that nobody was told of.
+        # Requests in flight were finished and answered, so there is no effect without an answer.
         assert set(acknowledged) == effects
         assert [json.loads(line)["event"] for line in log.read_text().splitlines() if "stop" in line][:2] == [
             "stopping",
@@ -258,7 +258,7 @@ def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
 
 
 def _sourced(path: Path) -> Environment:
-    """Return what a shell has in its environment after it has read a file of exports."""
+    """Return the environment of a shell after it has read a file of exports."""
     script = f". '{path}'; env -0"
     printed = subprocess.run(["bash", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
     pairs = [line.split("=", 1) for line in printed.stdout.decode().split("\0") if line]
@@ -315,7 +315,7 @@ async def _role_and_cache(url: str, database_url: str) -> None:
         )
         assert (done.returncode, done.stdout) == (0, "ana@example.com is operator now.\n")
         async with asyncio.timeout(10):
-            # The tokens of before say the old role: the worker hears that their session is closed.
+            # The old tokens have the old role: the worker is notified that their session is closed.
             while (await person.send("{ me { role } }")).code != "UNAUTHENTICATED":
                 await asyncio.sleep(0.01)
             person = await Client(http, url).login("ana@example.com")
@@ -340,7 +340,7 @@ def test_a_role_that_was_changed_shows_in_answers_that_were_cached_and_is_on_rec
     environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
     with serving(tmp_path / "log", **environment) as server:
         asyncio.run(_role_and_cache(server.url, database_url))
-        # The same once more changes nothing, and is not told.
+        # Setting the same role again changes nothing and writes no event.
         assert _bank("users", "set-role", "ana@example.com", "operator", DATABASE_URL=database_url).returncode == 0
         [(old, new, _)] = asyncio.run(_audited(database_url))
     assert (old, new) == ("CUSTOMER", "OPERATOR")
@@ -350,7 +350,7 @@ WITH_FEW_FILES = ("sh", "-c", 'ulimit -Sn 256 && ulimit -Hn 1024 && exec "$@"', 
 
 
 async def _attack(url: str) -> list[int]:
-    """Send what is no HTTP, hold idle connections, and ask; return the statuses of honest requests."""
+    """Send data that is not HTTP, hold idle connections, and send requests. Returns the statuses of valid requests."""
     host, port = url.removeprefix("http://").split(":")
     secret = b"Bearer eyJhbGciOiJIUzI1NiJ9.secret.secret cpf=529.982.247-25"
     for sent in (b"GET / HTTP/1.1\r\nAuthorization: \x00" + secret + b"\r\n\r\n", secret + b"\r\n\r\n"):

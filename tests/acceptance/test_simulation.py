@@ -1,4 +1,4 @@
-"""`simulation run` from outside: verdicts, exit codes, files, and a bank that is killed while people bank."""
+"""`simulation run` as a process: verdicts, exit codes, files, and a bank that is killed during a run."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def short(database_url: str, redis_url: str, out: Path) -> list[str]:
 def test_a_run_leaves_its_files_and_a_verdict_that_says_the_same_everywhere(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    # The bank, its commands and the judge's own connections take such an address alike.
+    # The bank, its commands and the connections of the judge accept such a URL.
     address = f"{database_url}{'&' if '?' in database_url else '?'}sslmode=disable&connect_timeout=10"
     ended = simulation(*short(address, redis_url, tmp_path), "--json")
     assert ended.stdout, ended.stderr
@@ -69,7 +69,7 @@ def test_a_run_with_a_planted_bug_fails_and_says_how_to_replay_it(
 
 
 def find_worker(out: Path) -> psutil.Process:
-    """Return the process of the bank that a run has started; the port is in its command line only."""
+    """Return the process of the bank that a run has started. Only its log has the process id."""
     deadline = time.monotonic() + 60
     log = out / "logs" / "worker-0.log"
     while time.monotonic() < deadline:
@@ -82,7 +82,7 @@ def find_worker(out: Path) -> psutil.Process:
 
 
 def wait_for_banking(out: Path, moves: int) -> None:
-    """Wait until so many transfers have been asked for."""
+    """Wait until so many operations were sent."""
     deadline = time.monotonic() + 60
     while (out / "history.jsonl").read_text().count('"is":"invoke"') < moves:
         assert time.monotonic() < deadline, "nobody banked within a minute"

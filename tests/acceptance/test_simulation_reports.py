@@ -1,4 +1,4 @@
-"""A run leaves its three files whatever becomes of it, and a failed one its database."""
+"""A run writes its three files in every case, and a failed run keeps its database."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.acceptance.test_simulation import short, simulation
 
 
 def incomplete(out: Path) -> dict[str, Any]:
-    """Return the report of a run that came to no verdict, after seeing that all three files say the same."""
+    """Return the report of a run without a verdict, after checking that all three files agree."""
     report: dict[str, Any] = json.loads((out / "report.json").read_text())
     assert (report["verdict"], report["exit_code"]) == ("COULD_NOT_RUN", 2)
     suites = ET.fromstring((out / "junit.xml").read_text())  # noqa: S314 - our own file

@@ -1,4 +1,4 @@
-"""A worker process that is stopped in the middle of a batch: the others go on writing, and nothing of it is lost."""
+"""A worker process that is stopped during a batch: the others continue to write, and no payment is lost."""
 
 import asyncio
 import itertools
@@ -17,12 +17,12 @@ from fixtures.backends.reach import run_sql
 from tests.acceptance.test_serve import ENVIRONMENT, serving
 from tests.integration.api import Client
 
-# A client waits for ten seconds or more. PostgreSQL ends a transaction that says nothing for half a second; the rest is
-# what a busy machine takes.
+# A client waits for ten seconds or more. PostgreSQL ends a transaction that is idle for half a second; the rest is for
+# a busy machine.
 HELD_UP_MAX_S = 3.0
 PAYERS = 8
 ATTEMPTS = 5
-# The posting lock, as PostgreSQL shows the two halves of its number.
+# The posting lock; PostgreSQL shows its number in two halves.
 HOLDERS = """
     select a.state from pg_locks l join pg_stat_activity a using (pid)
     where l.locktype = 'advisory' and (l.classid::bigint << 32 | l.objid::bigint) = 7205759404
@@ -31,7 +31,7 @@ HOLDERS = """
 
 
 class Payers:
-    """People who pay one after the other through one worker, and what came back."""
+    """Clients that pay one after the other through one worker, and their replies."""
 
     def __init__(self, client: Client, account: dict[str, Any], target: dict[str, Any]) -> None:
         self._client, self._account, self._target = client, account, target
@@ -43,7 +43,7 @@ class Payers:
         key = f"{self._client.url}-{next(self._numbers)}"
         for _ in range(ATTEMPTS):
             reply = await self._client.transfer(self._account["id"], self._target["number"], "0.01", key)
-            # What waits for a stopped process longer than its statements may take is told to try again.
+            # A request that waits longer for a stopped process than its statement time-out gets a retryable error.
             if "errors" not in reply.body or not reply.body["errors"][0]["extensions"]["retryable"]:
                 break
         self.replies.append(reply.data["transfer"])
@@ -79,7 +79,7 @@ async def _stop_in_a_batch(pid: int, database: asyncpg.Connection) -> None:
 async def _stop_one_and_write_through_the_other(
     database_url: str, stopped_url: str, stopped_pid: int, other_url: str
 ) -> tuple[float, int]:
-    """Return for how long the other worker's first write was held up, and how many payments were acknowledged."""
+    """Return the delay of the first write of the other worker, and the number of acknowledged payments."""
     database = await asyncpg.connect(database_url)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         nobody = Client(http, stopped_url)
@@ -99,7 +99,7 @@ async def _stop_one_and_write_through_the_other(
                 held_up_s = monotonic() - began
                 for _ in range(5):
                     await through_other.pay_once()
-                # Nothing of the stopped process was answered meanwhile: its batch was undone, not finished.
+                # The stopped process answered nothing in the meantime: its batch was rolled back.
                 assert len(through_stopped.replies) == before
                 os.kill(stopped_pid, signal.SIGCONT)
         finally:

@@ -1,4 +1,4 @@
-"""kill -9 of the process that serves the subscribers: another one goes on within two seconds, and misses nothing."""
+"""kill -9 of the process that serves the subscribers: another one continues within two seconds, and skips no event."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 from tests.integration.api import Client
 
 TAKEOVER_S = 2.0
-BUSY_S = 0.5  # what a machine that does other things may add to everything
+BUSY_S = 0.5  # extra time for a machine with other load
 
 
 async def _owners(database: Any) -> set[Any]:
@@ -20,7 +20,7 @@ async def _owners(database: Any) -> set[Any]:
 
 
 async def _kill_and_watch(first: Server, second: Server, database_url: str) -> tuple[float, float]:
-    """Kill the first bank while people register with the second; return when it was taken over and had caught up."""
+    """Kill the first bank while users register at the second. Returns the times until the takeover and until no lag."""
     database = await asyncpg.connect(database_url)
     async with aiohttp.ClientSession() as http:
         client = Client(http, second.url)

@@ -1,4 +1,4 @@
-"""A ledger on paper: decides as the real one does, one command a batch, with no database behind it."""
+"""An in-memory ledger with the decisions of the real one, one command per batch and without a database."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -37,11 +37,11 @@ WRONG_IN_ITSELF = [
     ({"amount": f"{MAX_POSTING_MINOR // 100 + 1}.00"}, "INVALID_AMOUNT", ("amount", "amount")),
     ({"currency": "XXX"}, "CURRENCY_MISMATCH", ("amount", "currency")),
 ]
-"""What is wrong with any order that moves money, with the code and the place of its refusal."""
+"""The invalid inputs of every mutation that moves money, with the code and the field of the refusal."""
 
 
 def account(id_: UUID, user_id: UUID | None, balance_minor: int, **more: Any) -> Account:
-    """Return an account whose number tells whose it is."""
+    """Return an account whose number contains its id."""
     given: dict[str, Any] = {
         "kind": "CUSTOMER",
         "currency": "BRL",
@@ -55,7 +55,7 @@ def account(id_: UUID, user_id: UUID | None, balance_minor: int, **more: Any) ->
 
 
 class PaperLedger:
-    """Decides commands on accounts that are kept in memory; knows only what a command has named, as the real one."""
+    """An in-memory ledger. Like the real one, a batch loads only the accounts that its command names."""
 
     def __init__(self, *changed: Account, originals: Iterable[Original] = (), holds: Iterable[Hold] = ()) -> None:
         usual = [
@@ -73,7 +73,7 @@ class PaperLedger:
         self.command: Command
 
     async def post(self, command: Command) -> Outcome:
-        """Decide a command, and take over what it has changed. Raises what a decision raises."""
+        """Decide a command, and keep its changes. Raises the exception of a broken decision."""
         self.command = command
         self.batch = Batch(
             {id_: self.accounts[id_] for id_ in command.account_ids if id_ in self.accounts},
@@ -92,12 +92,12 @@ class PaperLedger:
 
     @property
     def told(self) -> list[Any]:
-        """The events beside those of postings."""
+        """The events that are not of postings."""
         return [event for event, _ in self.batch.other_events]
 
 
 def refused(outcome: Outcome) -> tuple[str, tuple[str, ...] | None]:
-    """Return the code of a refusal and the place it points at, without the `input` that they all begin with."""
+    """Return the code and the field of a refusal, without the leading `input`."""
     refusal = outcome.result
     assert isinstance(refusal, Refusal), refusal
     assert refusal.message
@@ -106,35 +106,35 @@ def refused(outcome: Outcome) -> tuple[str, tuple[str, ...] | None]:
 
 
 def receipt_of(outcome: Outcome) -> Receipt:
-    """Return the receipt of what was posted."""
+    """Return the receipt of a posting."""
     result = outcome.result.receipt if isinstance(outcome.result, HoldReceipt) else outcome.result
     assert isinstance(result, Receipt), result
     return result
 
 
 def hold_of(outcome: Outcome) -> HoldReceipt:
-    """Return how a hold stands."""
+    """Return the receipt of a hold."""
     assert isinstance(outcome.result, HoldReceipt), outcome.result
     return outcome.result
 
 
 def items_of(outcome: Outcome) -> tuple[Receipt | Refusal, ...]:
-    """Return what became of each item of a list."""
+    """Return the result of each item of a list."""
     assert isinstance(outcome.result, Results), outcome.result
     return outcome.result.items
 
 
 def said(struct: msgspec.Struct, *without: str) -> dict[str, Any]:
-    """Return every field of what the ledger says."""
+    """Return every field of a result, except `without`."""
     return {name: value for name, value in msgspec.structs.asdict(struct).items() if name not in without}
 
 
 def spent(one: Account) -> tuple[int, date]:
-    """Return what counts against the daily limit, and of which day."""
+    """Return the amount that counts against the daily limit, and its day."""
     return one.spent_minor, one.spent_on
 
 
 def transfer(**more: Any) -> SubmitTransfer:
-    """Return the order that moves 10.00 from Ana to Bia, but for what is changed."""
+    """Return a transfer of 10.00 from Ana to Bia, with changes."""
     given = {"caller_id": ANA, "key": "k", "from_id": ANAS, "to_number": "number-21", "to_id": BIAS, "amount": "10.00"}
     return SubmitTransfer(**{**given, "currency": "BRL", "description": None, **more})

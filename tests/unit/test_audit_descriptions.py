@@ -1,4 +1,4 @@
-"""What the audit trail says of an event: what was done, how it was before, how it is now."""
+"""The audit values of an event: the action, the old values, the new values."""
 
 import json
 from typing import Any

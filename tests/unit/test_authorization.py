@@ -1,4 +1,4 @@
-"""Every root field declares who may use it, and nobody else gets to its resolver."""
+"""Every root field declares its permitted users, and others do not reach its resolver."""
 
 from importlib import import_module
 from types import SimpleNamespace

@@ -18,7 +18,7 @@ from bank import background
 from bank.background import BackgroundLoop
 from bank.errors import Unavailable
 
-# Longer than any test may take: a pause that only something else can end.
+# Longer than any test: only another event can end such a pause.
 LONG_S = 3_600.0
 
 
@@ -35,7 +35,7 @@ async def running(loop: BackgroundLoop) -> AsyncIterator[asyncio.Task[None]]:
 
 
 class Iterations:
-    """What a loop runs: notes each iteration, and does what it is told with its number."""
+    """The function of a loop. It counts its iterations, and calls `work` with their number."""
 
     def __init__(self, work: Callable[[int], Any] = lambda _number: None) -> None:
         self.count = 0
@@ -56,7 +56,7 @@ class Iterations:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the loop sleeps for; it does so at once."""
+    """The pauses of the loop, which are skipped."""
     slept: list[float] = []
 
     async def note(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Background tasks: each lives until it ends, says how it failed, and is waited for; nothing else starts any."""
+"""Background tasks: each one runs to its end, is awaited, and has its failure logged; no other code starts tasks."""
 
 import asyncio
 from pathlib import Path
@@ -78,7 +78,7 @@ async def test_whoever_waits_for_cancelled_tasks_can_be_cancelled() -> None:
     await asyncio.wait({task})
 
 
-# Whoever asks for a connection awaits it, and leaves it to the next one who asks.
+# The caller that requests a connection awaits this task, or leaves it to the next caller.
 AWAITED_BY_THEIR_CALLERS = {"bank/background.py", "bank/database/connecting.py"}
 
 

@@ -1,4 +1,4 @@
-"""Pauses grow, stop growing, and are not the same for everybody."""
+"""Pauses grow up to a maximum, and are random."""
 
 from itertools import pairwise
 from random import Random
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bank.backoff import FIRST_S, MAX_S, PASSING_MAX_S, pause_s
 
 
-# On a busy machine drawing examples is slow, which says nothing about them.
+# Drawing examples is slow on a busy machine, and this test is not about speed.
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10_000), st.integers())
 def test_a_pause_is_between_half_and_all_of_its_step(attempt: int, seed: int) -> None:
@@ -30,7 +30,7 @@ def test_steps_double_up_to_the_longest() -> None:
 def test_two_that_failed_together_do_not_try_again_together() -> None:
     pauses = [pause_s(3, Random(seed)) for seed in range(20)]
     assert len(set(pauses)) == 20
-    assert max(pauses) - min(pauses) > 0.2  # spread over the half of 0.8 s
+    assert max(pauses) - min(pauses) > 0.2  # they are spread over half of 0.8 s
 
 
 def test_whoever_waits_for_something_to_come_back_looks_again_within_half_a_second() -> None:

@@ -1,4 +1,4 @@
-"""A batch of commands in memory: replays within it, decisions that break, and what there is to write."""
+"""A batch of commands in memory: replays within it, broken decisions, and the rows to write."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The breaker: a Redis that does not answer is not asked for a while, and is asked again soon."""
+"""The breaker: if Redis does not answer, it gets no requests for a while, and gets requests again soon."""
 
 import pytest
 from fakeredis import FakeServer
@@ -10,7 +10,7 @@ from bank.cache.trust import FixedTrust
 
 
 class Clock:
-    """Seconds that a test sets."""
+    """A clock that a test sets, in seconds."""
 
     def __init__(self) -> None:
         self.s = 0.0

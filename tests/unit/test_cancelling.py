@@ -1,4 +1,4 @@
-"""A cancellation that a driver swallows is not lost: what runs for ever could not be stopped any more."""
+"""A cancellation that a driver suppresses is not lost, because otherwise an endless loop could not be stopped."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What commands make of what they are given."""
+"""The input of commands: passwords, times, exports and settings."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Whose address a request comes from: what a trusted proxy says is believed, and nothing that anybody can write."""
+"""The address of a client: only forwarded addresses from trusted proxies are used."""
 
 from ipaddress import ip_network
 
@@ -13,21 +13,21 @@ TRUSTED = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
     ("peer", "forwarded_for", "sender"),
     [
         ("203.0.113.7", [], "203.0.113.7"),
-        # Not a proxy of ours: it may say what it likes.
+        # The peer is not a trusted proxy, so its header is ignored.
         ("203.0.113.7", ["198.51.100.1"], "203.0.113.7"),
         ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("::ffff:10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
         ("::1", ["2001:db8::7"], "2001:db8::7"),
-        # Two of ours, one behind the other, as one header or as two.
+        # Two trusted proxies in a row, with one header or with two.
         ("10.0.0.1", ["198.51.100.1, 10.0.0.2"], "198.51.100.1"),
         ("10.0.0.1", ["198.51.100.1", "10.0.0.2"], "198.51.100.1"),
-        # What the client has written stands before what our proxy has added.
+        # The text of the client is before the address that the trusted proxy added.
         ("10.0.0.1", ["127.0.0.1, 198.51.100.1"], "198.51.100.1"),
         ("10.0.0.1", [], "10.0.0.1"),
         ("10.0.0.1", ["10.0.0.2"], "10.0.0.2"),
         ("10.0.0.1", ["198.51.100.1, unknown"], "10.0.0.1"),
         ("10.0.0.1", [""], "10.0.0.1"),
-        # With a port, in brackets, with a zone, in quotation marks, mapped, or with empty elements.
+        # Addresses with a port, in brackets, with a zone, in quotation marks, mapped, or with empty elements.
         ("10.0.0.1", ["203.0.113.7:51234"], "203.0.113.7"),
         ("10.0.0.1", ["[2001:db8::7]:443"], "2001:db8::7"),
         ("10.0.0.1", ["[2001:db8::7]"], "2001:db8::7"),

@@ -1,4 +1,4 @@
-"""The success criteria: read from the contract, measured as they say, judged without mercy."""
+"""The success criteria are read from the contract, measured as defined, and judged strictly."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -240,7 +240,7 @@ def machine(at_s: float, *, others: float = 0.02, steal: float = 0.0, own: float
 
 
 def seconds(*late: float, others: Sequence[float] = (), own: float = 0.4) -> list[MeasuredSecond]:
-    """One second for each of `late`, the share of its 100 events that come after 20 ms."""
+    """Return one second for each of `late`, which is the share of its 100 events that take 20 ms."""
     return [
         MeasuredSecond(
             machine(at, others=others[at] if others else 0.02, own=own),

@@ -1,4 +1,4 @@
-"""What the bank's metrics add up to, across workers and restarts."""
+"""The sums of the bank's metrics, across workers and restarts."""
 
 import math
 
@@ -14,7 +14,7 @@ EDGES = (0.001, 0.005, 0.01, 0.1)
 
 
 class Worker:
-    """A worker's registry, as the bank's looks from outside."""
+    """The metrics registry of a worker, with the names of the bank's metrics."""
 
     def __init__(self, started: float | None = None) -> None:
         self.registry = CollectorRegistry()

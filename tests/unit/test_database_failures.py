@@ -1,4 +1,4 @@
-"""What an error of the database means: of the server's classes, not of the exceptions somebody has met so far."""
+"""The meaning of a database error comes from the error classes of the server, not from a list of known exceptions."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ from bank.errors import TransactionRolledBack
 
 
 def said(sqlstate: str, severity: str = "ERROR") -> asyncpg.PostgresError:
-    """Return what the driver raises where the server says this."""
+    """Return the exception of the driver for this error of the server."""
     error = asyncpg.PostgresError.new({"C": sqlstate, "M": "something", "S": severity, "V": severity})
     assert isinstance(error, asyncpg.PostgresError)
     return error
@@ -80,7 +80,7 @@ def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(e
         (TimeoutError(), True),
         (asyncpg.InterfaceError("connection is closed"), True),
         (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), True),
-        # Each is rolled back: a session that was ended because it was idle had not received the COMMIT.
+        # Each of these is rolled back. A session that was ended for being idle had not received the COMMIT.
         (said("25P03", "FATAL"), False),
         (said("40001"), False),
         (said("53100"), False),

@@ -1,4 +1,4 @@
-"""Holds: each refusal with its code and place, each bound with both its sides, each field of what is made."""
+"""Decisions on holds: each refusal with its code and field, each limit from both sides, each field of the results."""
 
 from datetime import timedelta
 from typing import Any
@@ -63,12 +63,12 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def capture(ledger: PaperLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "hold_id": HELD.id, "amount": None, "currency": None}
-    return await capture_hold(ledger, None, CaptureHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+    return await capture_hold(ledger, None, CaptureHold(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 async def release(ledger: PaperLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "hold_id": HELD.id}
-    return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+    return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 async def test_what_is_made_is_what_was_asked_for() -> None:
@@ -197,7 +197,7 @@ async def test_a_capture_moves_what_was_held_or_less_and_frees_the_rest(
     assert (told.hold_id, told.transaction_id, told.initiated_by) == (HELD.id, posted.transaction_id, BIA)
     anas = ledger.accounts[ANAS]
     assert (anas.held_minor, anas.version, anas.revision) == (0, 6, 9)
-    # It counted when it was set aside.
+    # The amount counted when the hold was authorised.
     assert spent(anas) == (3_000, TODAY)
     assert await capture(ledger, amount=amount, currency=amount and "BRL") == Outcome(outcome.result, replayed=True)
 
@@ -281,7 +281,7 @@ async def test_a_capture_is_in_the_currency_of_the_hold() -> None:
     assert refused(await capture(ledger, amount="1.00", currency="BRL")) == (
         "CURRENCY_MISMATCH", ("amount", "currency")
     )  # fmt: skip
-    # Without an amount there is only the hold to point at.
+    # Without an amount, the refusal can only name the hold.
     assert refused(await capture(ledger, key="k2")) == ("CURRENCY_MISMATCH", ("holdId",))
 
 
@@ -310,14 +310,14 @@ async def test_what_has_expired_is_freed_by_nobody_and_once(monkeypatch: pytest.
 
     monkeypatch.setattr(expire, "expired_holds", expired)
     ledger = with_hold(expires_at=NOW)
-    assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # on paper
+    assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # in memory
     [told] = ledger.told
     assert isinstance(told, HoldExpiredEvent)
     assert (told.hold_id, told.account_id, told.amount_minor, told.currency) == (HELD.id, ANAS, 3_000, "BRL")
     assert (ledger.holds[HELD.id].status, ledger.holds[HELD.id].ended_at) == ("EXPIRED", NOW)
     assert (ledger.accounts[ANAS].held_minor, ledger.batch.posted) == (0, [])
-    # Another process was first: nobody asked, so that no refusal is on record.
-    assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # on paper
+    # Another process was first. No caller made this command, so no refusal is recorded.
+    assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # in memory
     assert (ledger.told, ledger.known, ledger.accounts[ANAS].held_minor) == ([], {}, 0)
 
 

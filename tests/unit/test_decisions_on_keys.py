@@ -1,4 +1,4 @@
-"""A key stands for one caller's one request: whatever else is sent with it is refused, and nothing is done."""
+"""A key belongs to one request of one caller: another request with it is refused, and has no effect."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -67,17 +67,17 @@ async def _authorize(ledger: Any, **more: Any) -> Outcome:
 
 async def _capture(ledger: Any, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "hold_id": ONE, "amount": "30.00", "currency": "BRL"}
-    return await capture_hold(ledger, None, CaptureHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+    return await capture_hold(ledger, None, CaptureHold(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 async def _release(ledger: Any, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "hold_id": ONE}
-    return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+    return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 async def _reverse(ledger: Any, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "transaction_id": ONE, "amount": "30.00", "currency": "BRL"}
-    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 _NUMBER = {"to_number": "number-12", "to_id": ANAS_OTHER}
@@ -126,7 +126,7 @@ async def test_a_key_with_another_content_is_refused(send: Send, change: dict[st
     assert ledger.accounts == before
     assert [told.code for told in ledger.told] == ["IDEMPOTENCY_KEY_REUSED"]
     assert (await send(ledger, key="k")) == Outcome(first.result, replayed=True)
-    # A replay is no refusal, and writes nothing at all.
+    # A replay is no refusal, and writes no rows.
     assert (ledger.told, ledger.batch.writes) == ([], False)
 
 
@@ -189,7 +189,7 @@ async def test_the_first_event_of_an_outcome_carries_the_digest_of_its_row(send:
     row_digest = hashlib.sha256(salt + ids + texts + digest).hexdigest()
     posted = [one.first_metadata.key_digest for one in ledger.batch.posted]
     told = [metadata.key_digest for _, metadata in ledger.batch.other_events]
-    # The capture of a hold posts as well, and its posting is the one.
+    # The capture of a hold also has a posting, whose event has the digest.
     assert [one for one in (*posted, *told) if one is not None] == [row_digest]
     assert (posted or told)[0] == row_digest
 

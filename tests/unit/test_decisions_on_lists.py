@@ -1,4 +1,4 @@
-"""Lists of transfers: all or none of them, or each by itself."""
+"""Decisions on lists of transfers, atomic or not."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.unit.paper_ledger import ANA, ANAS_OTHER, TERMS, WRONG_IN_ITSELF, Pap
 
 async def send_list(ledger: PaperLedger, *items: SubmitTransfer, all_or_none: bool = True, key: str = "k") -> Outcome:
     command = SubmitTransferBatch(caller_id=ANA, key=key, all_or_none=all_or_none, items=items)
-    return await submit_transfer_batch(ledger, TERMS, command)  # type: ignore[arg-type]  # a ledger on paper
+    return await submit_transfer_batch(ledger, TERMS, command)  # type: ignore[arg-type]  # in memory
 
 
 async def test_a_list_of_all_or_none_is_undone_by_one_refusal_which_names_its_place() -> None:

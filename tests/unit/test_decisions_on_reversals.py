@@ -1,4 +1,4 @@
-"""Reversals: who may, how much, in which currency; and what is made of one."""
+"""Decisions on reversals: permitted callers, amounts and currencies, and the results."""
 
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ PAID = Original(
 
 
 def paid(*changed: Any, **more: Any) -> PaperLedger:
-    """Return a ledger on which Ana has paid Bia 50.00, of which 10.00 have gone back."""
+    """Return a ledger on which Ana has paid Bia 50.00, of which 10.00 were reversed."""
     return PaperLedger(account(BIAS, BIA, 4_000), *changed, originals=[msgspec.structs.replace(PAID, **more)])
 
 
@@ -51,7 +51,7 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def give_back(ledger: PaperLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "transaction_id": PAID.id, "amount": None, "currency": None}
-    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # on paper
+    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 @pytest.mark.parametrize(("amount", "moved_minor"), [(None, 4_000), ("40.00", 4_000), ("12.50", 1_250)])

@@ -1,4 +1,4 @@
-"""Deposits, withdrawals and transfers: each refusal with its code and place, each bound with both its sides."""
+"""Decisions on deposits, withdrawals and transfers: each refusal with code and field, each limit from both sides."""
 
 from typing import Any
 from uuid import UUID
@@ -42,7 +42,7 @@ WITH_FEES = msgspec.structs.replace(TERMS, transfer_fee_minor=150, withdrawal_fe
 
 
 async def send(ledger: PaperLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
-    return await submit_transfer(ledger, terms, transfer(**more))  # type: ignore[arg-type]  # a ledger on paper
+    return await submit_transfer(ledger, terms, transfer(**more))  # type: ignore[arg-type]  # in memory
 
 
 async def put_in(ledger: PaperLedger, **more: Any) -> Outcome:
@@ -53,7 +53,7 @@ async def put_in(ledger: PaperLedger, **more: Any) -> Outcome:
 async def take_out(ledger: PaperLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
     given = {"caller_id": ANA, "owner_id": ANA, "key": "k", "from_number": "number-11", "from_id": ANAS}
     command = SubmitWithdrawal(**{**given, "amount": "10.00", "currency": "BRL", **more})
-    return await submit_withdrawal(ledger, terms, command)  # type: ignore[arg-type]  # a ledger on paper
+    return await submit_withdrawal(ledger, terms, command)  # type: ignore[arg-type]  # in memory
 
 
 async def test_a_receipt_says_all_of_a_transfer() -> None:

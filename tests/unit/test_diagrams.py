@@ -1,4 +1,4 @@
-"""The drawings in the documentation are drawn from the sources beside them."""
+"""The diagrams in the documentation are generated from the sources beside them."""
 
 import re
 from hashlib import sha256

@@ -6,7 +6,7 @@ from bank.documents import format_cpf, mask_cpf, normalise_cpf
 
 
 def with_check_digits(body: str) -> str:
-    """The Receita Federal's rule, written a second time: weights from 10 down, then from 11 down."""
+    """Return the CPF of a body, by a second implementation of the rule: weights from 10 down, then from 11 down."""
     for weight in (10, 11):
         remainder = sum((weight - place) * int(digit) for place, digit in enumerate(body)) * 10 % 11
         body += str(remainder % 10)
@@ -28,7 +28,7 @@ def test_a_valid_cpf_is_one_value_with_or_without_punctuation(digits: str) -> No
 def test_one_wrong_digit_in_the_body_or_the_check_is_noticed_unless_both_checks_fold(
     digits: str, place: int, shift: int
 ) -> None:
-    """CPF folds remainders 10 and 0 into one check digit, so only a wrong check digit itself is certain to be seen."""
+    """CPF maps the remainders 10 and 0 to one check digit, so only a wrong check digit is certain to be detected."""
     typo = digits[:place] + str((int(digits[place]) + shift) % 10) + digits[place + 1 :]
     if place >= 9:
         assert normalise_cpf(typo) is None

@@ -1,4 +1,4 @@
-"""E-mail addresses: one spelling of each."""
+"""E-mail addresses have one normalised spelling."""
 
 import pytest
 from hypothesis import given

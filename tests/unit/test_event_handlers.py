@@ -1,4 +1,4 @@
-"""The table of subscribers: those there are, by their names."""
+"""The table of subscribers and their names."""
 
 from bank.accounts.cached import AccountCache
 from bank.cache.redis import CacheServer

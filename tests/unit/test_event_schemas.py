@@ -1,4 +1,4 @@
-"""The JSON Schemas of events are made of their classes, and say which events are valid."""
+"""The JSON Schemas of events are generated from their classes, and define the valid events."""
 
 import importlib
 import inspect
@@ -40,7 +40,7 @@ def _is_a_moment(value: object) -> bool:
 
 
 def validator_of(event_type: str) -> jsonschema.Draft202012Validator:
-    """Return a validator of a type's newest version."""
+    """Return a validator for the newest version of an event type."""
     file = contracts.EVENTS / f"{event_type}.v{EVENT_TYPES[event_type].event_version}.json"
     return jsonschema.Draft202012Validator(json.loads(file.read_text("utf-8")), format_checker=FORMATS)
 
@@ -50,7 +50,7 @@ def test_an_example_of_each_event_is_valid(event_type: str) -> None:
     validator_of(event_type).validate(TOLD[event_type])
 
 
-# On a busy machine drawing examples is slow, which says nothing about them.
+# Drawing examples is slow on a busy machine, and this test is not about speed.
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(TOLD)), st.data())
 def test_what_a_schema_accepts_is_read_as_an_event(event_type: str, data: st.DataObject) -> None:
@@ -83,7 +83,7 @@ def test_every_class_of_an_event_is_in_the_registry() -> None:
         for name, kind in vars(module).items()
         if inspect.isclass(kind) and issubclass(kind, DomainEvent) and kind.__module__ == module.__name__
     }
-    # The others are what several have in common.
+    # The others are base classes.
     told = {name: kind for name, kind in classes.items() if name not in {"AccountEvent", "HoldEvent", "SessionEvent"}}
     assert told == EVENT_TYPES
 
@@ -100,7 +100,7 @@ class ThingDoneEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
 
 def _changed(**fields: Any) -> dict[str, Any]:
-    """Return the schema of the class with other fields (None: without it), doc or class variables."""
+    """Return the schema of the class with changed fields (None removes one), doc or class variables."""
     annotations: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(ThingDoneEvent)}
     body: dict[str, Any] = {"__doc__": ThingDoneEvent.__doc__, "aggregate_type": "Thing", "digest": None}
     for name, value in fields.items():

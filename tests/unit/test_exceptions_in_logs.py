@@ -1,4 +1,4 @@
-"""Exceptions in the log: where and what, never what a database server quotes of a row."""
+"""Exceptions in the log: their place and kind, but no values of a row that a database server quotes."""
 
 import ast
 import json
@@ -93,7 +93,7 @@ except Exception as error:
 
 
 def test_log_lines_are_given_errors_as_they_are() -> None:
-    """A text made by `repr` cannot be described any more."""
+    """A text made by `repr` can no longer be described without its values."""
     wrong = []
     for path in Path(bank.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

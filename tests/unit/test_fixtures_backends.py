@@ -1,4 +1,4 @@
-"""What can be said of the back ends without starting one."""
+"""Tests of the backends without a running server."""
 
 import os
 import subprocess
@@ -125,7 +125,7 @@ def test_a_lock_is_held_once_until_it_is_given_back(tmp_path: Path) -> None:
 
 
 def test_a_lock_held_for_a_dead_owner_is_waited_for(tmp_path: Path) -> None:
-    """As a guard holds it, that still stops the servers of its dead owner."""
+    """A guard holds the lock while it stops the servers of its ended owner."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     guard, owner = FolderLock(tmp_path / "lock"), FolderLock(tmp_path / "lock")
@@ -168,7 +168,7 @@ def test_a_guard_leaves_a_folder_to_its_new_owner(tmp_path: Path) -> None:
 
 
 def test_a_guard_waits_for_a_dying_owner_to_let_go(tmp_path: Path) -> None:
-    """At an exit files are closed one by one: the guard may hear of it before the lock is free."""
+    """A process closes its files one by one when it exits, so the guard may be informed before the lock is free."""
     lock = FolderLock(tmp_path / "lock")
     lock.acquire()
     descriptor = os.open(lock.path, os.O_RDWR)

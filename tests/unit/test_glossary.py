@@ -1,4 +1,4 @@
-"""The glossary is in order, says each term once, and in one sentence."""
+"""The glossary is in order, has each term once, and defines it in one sentence."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Turns at the hashing threads: bounded, and nobody waits behind another's flood."""
+"""The hashing threads have a bounded queue, and a flood of one client does not delay the others."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from bank.telemetry.context import RequestContext, enter_context
 
 
 class Crowd:
-    """People in front of threads that are busy until `go` is set; `done` are those who have had their turn."""
+    """Clients of the hashing threads, which are busy until `go` is set; `done` lists the finished clients."""
 
     def __init__(self) -> None:
         self.threads = HashingThreads()
@@ -36,8 +36,8 @@ class Crowd:
 
     async def flood(self, count: int, address: str = "192.0.2.1", account: str = "ana") -> list[asyncio.Task[str]]:
         tasks = [asyncio.create_task(self.ask(address, account)) for _ in range(count)]
-        await asyncio.sleep(0)  # each has asked
-        await asyncio.sleep(0)  # and who has a turn works
+        await asyncio.sleep(0)  # now each client has asked
+        await asyncio.sleep(0)  # now the first ones are being served
         return tasks
 
 
@@ -72,7 +72,7 @@ async def test_an_honest_login_has_the_next_turn_in_any_flood(crowd: Crowd, addr
     honest = asyncio.create_task(crowd.ask(address, account))
     flood += await crowd.flood(300)
     crowd.go.set()
-    # After those that were at work when it came, at most as many are faster.
+    # Only the clients in service and at most as many others are faster.
     assert crowd.done.index(await honest) < 2 * THREADS
     await _all(*flood)
 

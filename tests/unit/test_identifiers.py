@@ -87,7 +87,7 @@ def test_check_digits_are_spread_over_all_eleven() -> None:
 
 
 def test_known_account_numbers_keep_their_check_digit() -> None:
-    """Numbers are printed on cards: the rule may never change. 1·2 + 4·3 + 2·2 = 18, and 18 + 4 is a multiple of 11."""
+    """Numbers are printed on cards, so the rule never changes. 1·2 + 4·3 + 2·2 = 18, and 18 + 4 is a multiple of 11."""
     assert account_number(1, 42) == "0001/00000042-4"
 
 
@@ -134,5 +134,5 @@ def test_a_uuid_is_read_as_it_is_usually_spelt(spell: Callable[[UUID], str]) -> 
     ["", "x", "1" * 31, "1" * 33, f"{{{UUID(int=1)}}}", f"urn:uuid:{UUID(int=1)}", f" {UUID(int=1)}", "\ud800" * 36],
 )
 def test_no_other_text_is_a_uuid(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - each text is told differently by the driver
+    with pytest.raises(ValueError):  # noqa: PT011 - the driver has another message for each text
         read_uuid(text)

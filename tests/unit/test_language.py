@@ -1,4 +1,4 @@
-"""The language of the code: how docstrings begin, and the names that are not to come back."""
+"""The language of the code: the first word of docstrings, and the banned names."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ FILES = sorted(
 )
 # A docstring begins with a verb or a noun phrase.
 QUESTION = re.compile(r"(?:What|Which|Who|Whose|Whether|How|Where|When|Why)\b")
-# Private words, each with the standard term that has replaced it (docs/glossary.md).
+# Private words, each with the standard term that replaced it (docs/glossary.md).
 BANNED = {
     "Witness": "EventRecorder",
     "Herald": "LogListener",
@@ -47,7 +47,7 @@ BANNED = {
     "unfounded": "row_without_event",
     "squashed": "letters_and_digits",
 }
-# The scenario's shape is a shape; Tartiflette's own methods have its names.
+# The shape of a scenario keeps its name, and methods of Tartiflette keep their names.
 EXCEPTIONS = {("simulation", "shape"), ("bank/graphql/execution/schema_builder.py", "bake")}
 
 
@@ -58,7 +58,7 @@ def names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def words(name: str) -> set[str]:
-    """Return a name and its words, `_deliver_or_bury` as well as `EventWitness`."""
+    """Return a name and its words, for `_deliver_or_bury` as well as for `EventWitness`."""
     return {name, *name.strip("_").split("_"), *re.findall(r"[A-Z][a-z]+", name)}
 
 

@@ -1,4 +1,4 @@
-"""The ledger's decisions, for any values: money is neither made nor lost, and nobody but the bank goes below zero."""
+"""The decisions of the ledger, for any values: money is conserved, and only accounts of the bank go below zero."""
 
 from datetime import UTC, datetime
 from typing import Any

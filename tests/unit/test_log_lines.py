@@ -1,4 +1,4 @@
-"""Each line of the log is one JSON object, whoever writes it, without secrets and what is somebody's own."""
+"""Each line of the log is one JSON object, from every logger, without secrets and personal data."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The listening connection hears notices to the end, also those that arrive while it ends."""
+"""The listening connection handles notifications to its end, including those that arrive while it is closing."""
 
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ def test_a_notice_that_arrives_while_the_connection_ends_still_wakes_the_bus() -
     bus.wake = lambda: woken.append(True)  # type: ignore[method-assign]
     listener = LogListener(url="postgresql://nowhere/none", bus=bus, leases=Leases([], database=None, owner=uuid4()))  # type: ignore[arg-type]
     listener._own_pid = 5
-    ended = None  # asks nothing of a connection that cannot answer
+    ended = None  # a closed connection, which must not be queried
     listener._on_appended(ended, 6, CHANNEL, "")
     assert woken == [True]
     listener._on_appended(ended, 5, CHANNEL, "")

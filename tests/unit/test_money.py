@@ -101,7 +101,7 @@ def test_anything_else_is_refused_without_being_repeated(text: str) -> None:
 @pytest.mark.parametrize("value", [1.5, 1, True, None, b"1.00"])
 def test_a_number_is_never_taken_for_an_amount(value: object) -> None:
     with pytest.raises(InvalidAmountError):
-        parse_amount(value, "BRL")  # type: ignore[arg-type]  # the point: the type is wrong at run time
+        parse_amount(value, "BRL")  # type: ignore[arg-type]  # on purpose: the type is wrong at run time
 
 
 def test_a_currency_without_decimals_and_one_with_three_work_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,4 +130,4 @@ def test_money_is_a_value_and_reads_as_one() -> None:
     assert hash(Money(1, "BRL")) == hash(Money(1, "BRL"))
     assert str(Money(-1050, "BRL")) == "-10.50 BRL"
     with pytest.raises(AttributeError):
-        Money(1, "BRL").amount_minor = 2  # type: ignore[misc]  # the point: it is frozen
+        Money(1, "BRL").amount_minor = 2  # type: ignore[misc]  # on purpose: it is frozen

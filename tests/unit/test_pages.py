@@ -13,9 +13,9 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
 )
 LINE_MAX = 150
-# A longer sentence is read twice.
+# Readers have to read a longer sentence twice.
 WORDS_MAX = 36
-# Subjects without a noun, processes with a mind, and pictures, each of which has a plain form.
+# Subjects without a noun, personified processes, and metaphors, each of which has a plain form.
 PRIVATE = re.compile(
     r"\b(?:[Ww]hoever|[Ww]hatever|(?:is|are|was|were) told|(?:has|have) heard|believes?|vouch(?:es)?)\b"
 )

@@ -1,4 +1,4 @@
-"""Passwords: one spelling each, none that is frequent or the person's own."""
+"""Passwords have one spelling each; frequent ones, and ones with data of the person, are refused."""
 
 import unicodedata
 
@@ -43,13 +43,13 @@ GOOD = (
     "昨日の雨は長く静かに降り続いた",
     "!%&$)=?*+#~^",
     "Ana bought nine green lamps",
-    # The estimate in Python takes digits before a line end for a date, and raises.
+    # The Python library that estimates passwords reads digits before a line end as a date, and raises.
     "a lamp 1234567\nin winter",
     "x7" + "qKzR9mPwT" * 14,
 )
 
 
-# As others, in full-width letters, mathematical ones, or with what is displayed as nothing in between.
+# Frequent passwords in full-width letters, in mathematical letters, or with invisible characters.
 DISGUISED = (
     "".join(chr(ord(letter) + 0xFEE0) for letter in "password1234"),
     "".join(chr(ord(letter) - ord("a") + 0x1D41A) for letter in "passwordpassword"),

@@ -1,4 +1,4 @@
-"""Ports that are free, and that no client's connection can take before the server listens."""
+"""Free ports, which no outgoing connection can take before the server listens."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""A use case that the database has undone before its commit is repeated, twice at most."""
+"""A use case is repeated at most twice, if the database rolled it back before its commit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The JSON of a request: read as it stands, refused where a member comes twice, whatever its place or spelling."""
+"""The JSON of a request is read as it is written, and refused if a member occurs twice, in any place or spelling."""
 
 import json
 from collections.abc import Callable

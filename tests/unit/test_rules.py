@@ -1,4 +1,4 @@
-"""The rules and requirements in `contracts/`: citations exist, each rule names what holds it, limits have reasons."""
+"""The rules and requirements in `contracts/`: citations are valid, each rule names its tests, limits have reasons."""
 
 import ast
 import re
@@ -83,7 +83,7 @@ def test_every_limit_has_a_reason_in_a_comment() -> None:
 
 
 def _is_explained(lines: list[str], number: int) -> bool:
-    """Return whether a line has a comment, or follows one, or others that do: a reason may be for several limits."""
+    """Return whether a line has a comment or follows one, directly or after other limits with the same reason."""
     if "#" in lines[number - 1]:
         return True
     before = number - 2

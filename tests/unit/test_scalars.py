@@ -25,7 +25,7 @@ def test_a_decimal_shows_money_and_is_read_as_the_text_of_it(amount_minor: int) 
 @given(moments)
 def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
     shown = SCALARS["DateTime"].serialize(moment)
-    # In UTC: Python calls no two moments equal while a zone is changing its offset.
+    # The comparison is in UTC, because in Python two times are never equal while a zone changes its offset.
     assert SCALARS["DateTime"].parse(shown) == moment.astimezone(UTC)
     assert len(shown) == len("2026-11-22T16:03:00.123456Z")
 
@@ -166,7 +166,7 @@ def test_only_strings_are_literals_of_these_scalars(name: str, literal: str) -> 
     [
         ("Decimal", 10.5),
         ("Decimal", 10),
-        ("DateTime", datetime(2026, 1, 1)),  # noqa: DTZ001 - the point: it has no zone
+        ("DateTime", datetime(2026, 1, 1)),  # noqa: DTZ001 - on purpose: it has no zone
         ("DateTime", "2026-01-01T00:00:00Z"),
         ("Date", "2026-01-01"),
         ("Date", datetime(2026, 1, 1, tzinfo=UTC)),

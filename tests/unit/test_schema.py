@@ -1,4 +1,4 @@
-"""The served SDL: valid, complete, and read alike by everything that reads it."""
+"""The served SDL is valid and complete, and all its parsers agree."""
 
 import asyncio
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ def test_money_is_never_a_float() -> None:
 
 
 def test_page_sizes_cannot_be_null() -> None:
-    """An explicit null bypasses a default: `first: Int = 20` could arrive as null."""
+    """An explicit null overrides a default: `first: Int = 20` could be null."""
     for definition in own_types():
         if isinstance(definition, GraphQLObjectType):
             for field in definition.fields.values():
@@ -105,7 +105,7 @@ async def engine() -> GraphQLEngine:
 VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 READER = asyncio.run(engine())
 
-# Values for the contract's scalars: most of them right, so that documents get through.
+# Values for the scalars of the contract. Most of them are valid, so that documents pass the validation.
 VALUES = {
     "AccountNumber": ["0001/00000042-4"],
     "CPF": ["529.982.247-25"],
@@ -167,7 +167,7 @@ async def test_introspection_through_the_engine_gives_the_contract_and_nothing_e
 
 
 def elements(schema: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Return the coordinate and the description of everything that introspection shows, its own types left out."""
+    """Return the coordinate and the description of every element of the introspection, except its own types."""
     for kind in schema["types"]:
         if kind["name"].startswith("__"):
             continue
@@ -194,7 +194,7 @@ async def test_everything_in_the_schema_is_described() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_every_operation_of_the_contract_runs(name: str) -> None:
-    """With resolvers that only fail, so that nothing but the way there is tested."""
+    """The resolvers only fail, so that only the execution up to them is tested."""
     source = (contracts.OPERATIONS / name).read_text(encoding="utf-8")
     response = await (await engine()).execute(DocumentValidator(SDL, codecs=SCALARS).validate(source), variables={})
     messages = {error["message"] for error in response["errors"]}

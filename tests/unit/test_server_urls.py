@@ -1,4 +1,4 @@
-"""The servers' URLs: what libpq takes is taken, and what cannot be connected to as it asks is a sentence."""
+"""The URLs of the servers: URLs of libpq are accepted, and a URL that cannot be used is refused with one sentence."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,7 +8,7 @@ from bank.server_urls import check_redis_url, read_postgres_url
 
 
 def driven(url: str) -> dict[str, str]:
-    """Return what the driver is told of a URL."""
+    """Return the parameters that the driver gets for a URL."""
     return {name: values[-1] for name, values in parse_qs(urlsplit(read_postgres_url(url).driver_url).query).items()}
 
 
@@ -64,7 +64,7 @@ def test_the_systems_certificates_vouch_where_they_are_asked_to() -> None:
         ("postgresql://h/bank?sslmode", "?name=value"),
         ("postgresql://h/bank?channel_binding=require", "cannot do"),
         ("postgresql://h/bank?sslmode=require&sslrootcert=system", "verify-full"),
-        # A socket has no TLS, and so has whatever the driver would try where no host is named.
+        # A socket has no TLS. Without a host, the driver would also try sockets.
         ("postgresql:///bank?host=/run/postgresql&sslmode=require", "host name or address"),
         ("postgresql://h,%2Frun/bank?sslmode=verify-full", "host name or address"),
         ("postgresql:///bank?sslmode=require", "host name or address"),

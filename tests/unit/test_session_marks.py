@@ -1,4 +1,4 @@
-"""Marks of sessions: what Redis says opens only what the database has said to be open, and is not closed since."""
+"""Marks of sessions: a mark in Redis opens a session only if the database has opened it and not closed it since."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ SECRET = "0123456789abcdef" * 4
 
 
 class Setting:
-    """Marks in front of a Redis that keeps everything, and a clock that is set by hand."""
+    """Session marks with an in-memory Redis and a clock that a test sets."""
 
     def __init__(self, secret: str = SECRET) -> None:
         self.moment = NOON

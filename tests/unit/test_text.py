@@ -1,4 +1,4 @@
-"""Free text: what people write is accepted, what shows nothing or disturbs its neighbours is not."""
+"""Free text: natural text is accepted; invisible text, and text that disturbs its surroundings, is refused."""
 
 import pytest
 

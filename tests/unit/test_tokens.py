@@ -1,4 +1,4 @@
-"""Access tokens: only ours open anything, and only for their time."""
+"""Access tokens: only unexpired tokens with the bank's signature are valid."""
 
 import hashlib
 import hmac
@@ -74,7 +74,7 @@ IN_AN_HOUR = int(NOON.timestamp()) + 3600
 
 
 def signed(header: dict[str, Any], claims: dict[str, Any]) -> str:
-    """Return a token with the bank's secret, of any header and claims."""
+    """Return a token with the bank's secret, and any header and claims."""
     parts = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
     signature = hmac.new(SECRET.encode(), b".".join(parts), hashlib.sha256).digest()
     return b".".join((*parts, urlsafe_b64encode(signature).rstrip(b"="))).decode()

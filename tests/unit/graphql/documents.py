@@ -1,4 +1,4 @@
-"""A validator of documents over the bank's schema, and what it refuses."""
+"""A validator of documents for the bank's schema, and its refusals."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Limits of documents: each may be reached and not passed, through fragments and introspection too."""
+"""Limits of documents: each limit may be reached but not exceeded, also with fragments and introspection."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def each(form: str, count: int) -> str:
     return " ".join(form.format(i) for i in range(count))
 
 
-# For each limit, a document that measures exactly n.
+# For each limit, a function that returns a document of exactly this size.
 MEASURED: dict[str, Callable[[int], str]] = {
     "document_bytes": "{me{id}}".ljust,
     "tokens": lambda n: "{me{" + "id " * (n - 5) + "}}",

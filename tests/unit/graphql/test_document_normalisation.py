@@ -1,4 +1,4 @@
-"""The normalised text of a document: it means what the source means, in characters that every reader takes."""
+"""The normalised text of a document has the same meaning as its source, in characters that every parser accepts."""
 
 import graphql
 import pytest

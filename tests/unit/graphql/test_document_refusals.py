@@ -1,4 +1,4 @@
-"""Documents that are refused: a clear sentence, the place at fault, the nearest name, no value repeated."""
+"""Refused documents: a clear sentence, the location of the error, the nearest name, and no values."""
 
 import pytest
 
@@ -75,7 +75,7 @@ LOGIN = "mutation {{ login(input: {{email: {}, password: {}}}) {{ userErrors {{ 
 def test_no_refusal_repeats_a_value(source: str) -> None:
     for error in refusal_of(source).errors:
         assert "hunter2" not in str(error)
-        assert "Did you mean" not in error["message"]  # graphql-core's, which would repeat values
+        assert "Did you mean" not in error["message"]  # this sentence of graphql-core would repeat values
         assert len(error["message"]) <= 300
 
 

@@ -1,4 +1,4 @@
-"""Valid documents: their operations, what these reach, and what is kept of documents that come again."""
+"""Valid documents: their operations, the fields that these use, and the cache of validated documents."""
 
 import pytest
 from graphql import get_introspection_query

@@ -1,4 +1,4 @@
-"""What a client gets from the engine: values, errors with nothing in them that is not for clients, cancellation."""
+"""The responses of the engine: values, errors without internal details, cancellation."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
@@ -65,7 +65,7 @@ CPF = "52998224725"
 
 
 class Bench:
-    """What the resolvers do, and what they have seen; begun anew by every test."""
+    """The behaviour of the resolvers and a record of their calls, reset by every test."""
 
     def __init__(self) -> None:
         self.begin()
@@ -325,7 +325,7 @@ async def test_scalars_are_shown_in_their_form(
     [
         ("decimal", 10.5),
         ("decimal", 10),
-        ("dateTime", datetime(2026, 1, 1)),  # noqa: DTZ001 - the point: it has no zone
+        ("dateTime", datetime(2026, 1, 1)),  # noqa: DTZ001 - on purpose: it has no zone
         ("dateTime", "2026-01-01T00:00:00Z"),
         ("cpf", "1234"),
         ("cpf", 52998224725),

@@ -1,4 +1,4 @@
-"""The engine answers as graphql-core does, and with plans as without: whatever is asked, whatever resolvers return."""
+"""The engine answers like graphql-core, with and without compilation, for all documents and resolver results."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ from bank.graphql.execution.engine import GraphQLEngine
 from bank.graphql.validation.errors import DocumentError
 from bank.graphql.validation.validator import DocumentValidator
 
-# graphql-core, which is only the reference here, drops coroutines of siblings when a field fails.
+# graphql-core is only the reference here. It drops coroutines of sibling fields when a field fails.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:coroutine '(Executor|ExecutionContext|reference_resolver):RuntimeWarning",
     "ignore:Exception ignored.*(Executor|ExecutionContext|reference_resolver):pytest.PytestUnraisableExceptionWarning",
@@ -76,18 +76,18 @@ VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 
 def fields_of(type_name: str) -> dict[str, graphql.GraphQLField]:
     """Return the fields of an object type, of an interface or of an input."""
-    fields: dict[str, graphql.GraphQLField] = SCHEMA.type_map[type_name].fields  # type: ignore[attr-defined]  # it has some
+    fields: dict[str, graphql.GraphQLField] = SCHEMA.type_map[type_name].fields  # type: ignore[attr-defined]  # it has fields
     return fields
 
 
 class Made(Mapping[str, Any]):
-    """An object whose members follow from a seed, so that every engine sees the same, wrong ones included."""
+    """An object with members derived from a seed, so that all engines get the same values, also invalid ones."""
 
     def __init__(self, seed: str, type_name: str, wrong: float) -> None:
         self._seed, self._type_name, self._wrong = seed, type_name, wrong
 
     def __getitem__(self, name: str) -> Any:
-        if name == "_typename":  # Tartiflette's name for it
+        if name == "_typename":  # the name that Tartiflette uses
             return self._type_name
         return made(f"{self._seed}.{name}", fields_of(self._type_name)[name].type, self._wrong)
 

@@ -1,4 +1,4 @@
-"""Any document whatever is answered within a bounded time, and the process lives."""
+"""Every document is answered in bounded time, and the process survives it."""
 
 from time import process_time
 
@@ -13,7 +13,7 @@ from bank.api.schema import load_sdl
 from bank.graphql.validation.errors import DocumentError
 from bank.graphql.validation.validator import DocumentValidator, ValidatedDocument
 
-# The aim is 50 ms of one core; a slow machine, a collection of garbage and a debugging interpreter take their share.
+# The aim is 50 ms of one core; a slow machine, garbage collection and a debugging interpreter need more.
 CPU_SECONDS_MAX = 0.050 * 4
 
 SDL = load_sdl()
@@ -25,7 +25,7 @@ def each(form: str, count: int) -> str:
 
 
 def chain(length: int, spreads: int, beside: str = "") -> str:
-    """Fragments that each spread the next one several times: spreads ** length fields from a few hundred bytes."""
+    """Return fragments that spread the next one several times: spreads ** length fields from a few hundred bytes."""
     links = "".join(
         f"fragment F{i} on Query {{ {f'...F{i + 1} ' * spreads} {beside} }}" for i in range(length)
     )  # fmt: skip
@@ -33,7 +33,7 @@ def chain(length: int, spreads: int, beside: str = "") -> str:
 
 
 def doubled(depth: int) -> str:
-    """The same field twice at every level: 2 ** depth pairs to compare."""
+    """Return a document with the same field twice at every level: 2 ** depth pairs to compare."""
     selection = "name"
     for _ in range(depth):
         selection = f"ofType {{ {selection} }} ofType {{ {selection} }}"
@@ -41,12 +41,12 @@ def doubled(depth: int) -> str:
 
 
 def crossed(fragments: int) -> str:
-    """Every fragment spread beside every other, each with fields that all the others have."""
+    """Return a document in which all fragments are spread together, and have the same fields."""
     parts = "".join(f"fragment F{i} on User {{ id email role a{i}: id }}" for i in range(fragments))
     return f"{{ me {{ {each('...F{}', fragments)} }} me {{ {each('...F{}', fragments)} }} }} {parts}"
 
 
-# Values for the contract's scalars: some that are, and some that are not.
+# Values for the scalars of the contract, valid and invalid ones.
 SCALAR_VALUES = {
     name: st.sampled_from(
         ["0001/00000042-4", "529.982.247-25", "BRL", "10.50", "2026-11-22T16:03:00Z", "2026-11-22", "x"]
@@ -162,7 +162,7 @@ def cpu_seconds(source: str) -> float:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_answered_in_bounded_time(name: str) -> None:
-    # Thrice, each time unknown to the cache: the fastest is what the document costs.
+    # The minimum of three runs, none of them cached, is the cost of the document.
     assert min(cpu_seconds(HOSTILE[name] + " " * attempt) for attempt in range(3)) < CPU_SECONDS_MAX
 
 
@@ -190,7 +190,7 @@ def test_a_known_document_passes_in_microseconds() -> None:
     started = process_time()
     for _ in range(1_000):
         VALIDATOR.validate(source)
-    assert process_time() - started < 0.020  # 20 µs each, a hundred times what it takes
+    assert process_time() - started < 0.020  # 20 µs each, a hundred times the actual cost
 
 
 TOKENS = st.sampled_from(
@@ -205,8 +205,8 @@ def check(source: str) -> None:
     started = process_time()
     answer = admit(source)
     if process_time() - started >= CPU_SECONDS_MAX:
-        # On a loaded machine a collection of garbage, or a core that is shared, counts as this process' time: what the
-        # document costs is the fastest of a few, as above.
+        # On a busy machine, garbage collection and a shared core count as CPU time of this process, so the cost of the
+        # document is the minimum of a few runs, as above.
         assert min(cpu_seconds(source + " " * attempt) for attempt in range(1, 4)) < CPU_SECONDS_MAX
     if isinstance(answer, ValidatedDocument):
         assert meaning(answer.text) == meaning(source)
@@ -215,7 +215,7 @@ def check(source: str) -> None:
 
 
 def meaning(source: str) -> str:
-    # Printed and parsed once more: a block string prints as one, whatever its value.
+    # Printing and parsing again makes all block strings equal in form.
     return print_ast(parse(source)).replace('"""', '"')
 
 

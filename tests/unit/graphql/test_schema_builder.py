@@ -1,4 +1,4 @@
-"""How engines are built, several in one process, complete or not at all; and how they run fields, and stop."""
+"""Engines: several in one process, each built completely or not at all; the execution of fields, and cancellation."""
 
 import asyncio
 from typing import Any
@@ -152,7 +152,7 @@ def test_kept_documents_are_bounded_by_their_size_and_the_last_used_stay() -> No
     large = [str(number).rjust(DocumentCache.CHARACTERS_MAX // 4) for number in range(4)]
     for text in (*large, large[0], "small", large[0], large[1]):
         assert kept(text, None) == text.upper()
-    # "small" has pushed out the one used longest ago, and that was large[1].
+    # "small" has evicted the least recently used document, large[1].
     assert made == [*large, "small", large[1]]
     assert len(kept._documents) == 4
 

@@ -1,4 +1,4 @@
-"""Variables and arguments: what resolvers see is what the specification says, and a refusal never repeats a value."""
+"""Variables and arguments: resolvers get the values of the specification, and an error never repeats a value."""
 
 import asyncio
 from typing import Any

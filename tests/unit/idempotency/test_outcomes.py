@@ -1,4 +1,4 @@
-"""The codec of stored outcomes: what was stored in any version is read again, and what it cannot read it says."""
+"""The codec of stored outcomes: it reads outcomes of every version, and reports the ones that it cannot read."""
 
 import json
 import re
@@ -90,7 +90,7 @@ def test_values_of_version_1_are_of_their_types() -> None:
 
 @pytest.mark.parametrize("recorded", VERSION_2, ids=[one["name"] for one in VERSION_2])
 def test_the_present_version_is_written_as_it_was_recorded(recorded: dict[str, str]) -> None:
-    """A change of the text is a change of the format: it takes a new version and a record of its own."""
+    """A change of the text is a change of the format, which needs a new version and a new record."""
     assert json.loads(recorded["outcome"])["version"] == FORMAT_VERSION
     assert encode_outcome(decode_outcome(recorded["outcome"])) == recorded["outcome"]
 

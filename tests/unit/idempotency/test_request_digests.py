@@ -1,4 +1,4 @@
-"""The digest of a request: every field of every command is in it, by its meaning."""
+"""The digest of a request depends on every field of every command, by its value."""
 
 import asyncio
 import dataclasses
@@ -34,7 +34,7 @@ VERSION_1 = json.loads(Path(__file__).with_name("outcomes_v1.json").read_text("u
 
 
 class Recording:
-    """A ledger that keeps the command that it was given."""
+    """A ledger that keeps the command it received."""
 
     command: Command
 
@@ -45,7 +45,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Kind:
-    """A command, how it is sent, and values for each of its fields that is part of the content."""
+    """A command, the function that sends it, and values for each of the fields of its content."""
 
     command: type[Any]
     send: Callable[[Any, Any], Awaitable[Outcome]]
@@ -70,7 +70,7 @@ brl = st.just("BRL")
 transfers = st.builds(transfer, from_id=ids, to_number=numbers, amount=amounts, description=lines)
 PAYS = {"from_id": ids, "to_number": numbers, "amount": amounts, "currency": brl, "description": lines}
 TELLER = {"amount": amounts, "currency": brl, "description": lines}
-# These follow from other fields, or are the row's own key.
+# These fields follow from others, or are the key of the row.
 NOT_CONTENT = {"caller_id": ANA, "key": "k"}
 KINDS = {
     "transfer": Kind(
@@ -93,7 +93,7 @@ KINDS = {
         {**NOT_CONTENT, "to_id": BIAS},
     ),
     "captureHold": Kind(
-        CaptureHold, lambda to, one: capture_hold(to, None, one),  # type: ignore[arg-type]  # nothing is read
+        CaptureHold, lambda to, one: capture_hold(to, None, one),  # type: ignore[arg-type]  # it is not used
         {"hold_id": ids, "amount": parts, "currency": brl}, {**NOT_CONTENT, "owner_id": ANA},
     ),
     "releaseHold": Kind(
@@ -109,7 +109,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 def command_of(kind: Kind, content: Mapping[str, Any], **more: Any) -> Command:
-    """Return what a request is posted as."""
+    """Return the command that a request posts."""
     ledger = Recording()
     with (
         mock.patch("bank.holds.capture.hold_accounts", _accounts),
@@ -125,7 +125,7 @@ async def _sent(sending: Awaitable[Outcome]) -> Outcome:
 
 
 def digest_of_request(kind: Kind, content: Mapping[str, Any], **more: Any) -> bytes:
-    """Return the digest that a request is posted with; one that is refused at once has none."""
+    """Return the digest of a request; a request that is refused at once has none."""
     command = command_of(kind, content, **more)
     assert command.key is not None, "this content is valid"
     return command.digest
@@ -206,7 +206,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_digests_are_those_that_were_stored_before(name: str) -> None:
-    """A digest that changes with the code makes a key conflict of every retry across a release."""
+    """If a digest changed with the code, every retry after a release would be a key conflict."""
     operation, content = REQUESTS[name]
     [recorded] = [one for one in VERSION_1 if one["name"] == name]
     currency = {"currency": "BRL"} if "currency" in KINDS[operation].content else {}

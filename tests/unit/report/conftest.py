@@ -1,4 +1,4 @@
-"""A run that never was: the same numbers every time, with everything in it that a report can show."""
+"""A fictitious run: the same numbers every time, with every element of a report."""
 
 import math
 from dataclasses import replace
@@ -150,13 +150,13 @@ def make_run() -> RunResult:
 
 @pytest.fixture(scope="session")
 def passed_run() -> RunResult:
-    """Everything held."""
+    """A run in which all checks and criteria passed."""
     return make_run()
 
 
 @pytest.fixture(scope="session")
 def failed_run() -> RunResult:
-    """Money was made, slow events, one check that could not tell, one coverage item missing."""
+    """A run that made money, with slow events, one unknown check, and one missing coverage item."""
     run = make_run()
     totals = make_totals(event_ms=9.0)
     broken = CheckResult(
@@ -190,7 +190,7 @@ def make_fault(name: str, title: str, at_s: float, *, verdict: Verdict = Verdict
 
 @pytest.fixture(scope="session")
 def shaken_run() -> RunResult:
-    """Everything held while things were broken, one after the other."""
+    """A run with one fault after the other, in which all checks passed."""
     run = make_run()
     faults = (
         make_fault("database_slow", "PostgreSQL is slow", 4.0),

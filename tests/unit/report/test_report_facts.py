@@ -1,4 +1,4 @@
-"""Numbers for information: counted as they say."""
+"""The informational numbers of a report are calculated as their names say."""
 
 from dataclasses import replace
 

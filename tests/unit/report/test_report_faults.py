@@ -1,4 +1,4 @@
-"""What the report says of things that were broken on purpose."""
+"""The parts of a report about faults."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What programs read of a run, and how the files come to be."""
+"""The machine-readable files of a run, and how they are written."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from simulation.report.write import ReportError, prepare_folder, write_report
 
 
 def cases(result: RunResult) -> dict[str, ET.Element]:
-    root = ET.fromstring(render_junit(result))  # noqa: S314 - written a line above, by us
+    root = ET.fromstring(render_junit(result))  # noqa: S314 - our own output, from a line above
     return {case.get("name", ""): case for case in root.iter("testcase")}
 
 
@@ -43,7 +43,7 @@ def test_junit_fails_what_failed_and_errs_where_nobody_can_tell(failed_run: RunR
 
 
 def test_junit_counts_agree_with_its_cases(failed_run: RunResult) -> None:
-    root = ET.fromstring(render_junit(failed_run))  # noqa: S314 - written a line above, by us
+    root = ET.fromstring(render_junit(failed_run))  # noqa: S314 - our own output, from a line above
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("16", "2", "2")
     for suite in root:
         assert suite.get("tests") == str(len(suite.findall("testcase")))
@@ -52,7 +52,7 @@ def test_junit_counts_agree_with_its_cases(failed_run: RunResult) -> None:
 
 
 def test_junit_names_what_replays_the_run(passed_run: RunResult) -> None:
-    root = ET.fromstring(render_junit(passed_run))  # noqa: S314 - written a line above, by us
+    root = ET.fromstring(render_junit(passed_run))  # noqa: S314 - our own output, from a line above
     properties = {entry.get("name"): entry.get("value") for entry in root.iter("property")}
     assert properties["replay_command"] == passed_run.replay_command
     assert (properties["seed"], properties["plan_hash"], properties["verdict"]) == ("42", "9f3ab2c41d07", "PASS")

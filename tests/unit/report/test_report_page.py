@@ -1,4 +1,4 @@
-"""The page: whole, self-contained, honest, and the same for the same run."""
+"""The HTML page of a report: complete, self-contained, correct, and the same for the same run."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ PLOTS = ["operations", "arms", "latency", "throughput", "hits", "event_latency",
 
 
 class Page(HTMLParser):
-    """The page as a browser reads it: tags with their attributes, and the text between them."""
+    """The page as a browser parses it: tags with their attributes, and the text between them."""
 
     def __init__(self, source: str) -> None:
         super().__init__()

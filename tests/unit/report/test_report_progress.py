@@ -1,4 +1,4 @@
-"""What is shown while a run goes on."""
+"""The display of the progress during a run."""
 
 import io
 import threading
@@ -142,7 +142,7 @@ def test_a_long_step_gets_a_line_now_and_then(progress: Progress, monkeypatch: p
     progress.step("Setting up people", total=60)
 
     class Lines(Log):
-        """Ends the log at the second line for the step at hand."""
+        """A log that ends the display at the second line of the current step."""
 
         def _print(self, line: str) -> None:
             super()._print(line)

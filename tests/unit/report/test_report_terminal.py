@@ -1,4 +1,4 @@
-"""What a person reads at the end of a run."""
+"""The report in the terminal at the end of a run."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The verdict of a run, and the exit code that a gate sees."""
+"""The verdict of a run, and its exit code."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

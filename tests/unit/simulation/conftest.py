@@ -1,4 +1,4 @@
-"""A plan played against a bank on paper, and the evidence that it leaves."""
+"""A plan executed against an in-memory bank, and the evidence of the run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ Play = Callable[..., Awaitable[Played]]
 
 
 def short_plan(scenario: str = "first_day", *, seed: int = 4, overtime_s: float = 0) -> Plan:
-    """Draw a plan of one second; what is rare in a day of sixty people happens in it, too."""
+    """Draw a plan of one second that also contains the rare situations of a day of sixty people."""
     usual = SCENARIOS[scenario]
     often = {"retry": 8, "conflict": 4, "wrong": 6, "not_mine": 3, "relogin": 2}
     shape = replace(usual, mix={name: often.get(name, weight) for name, weight in usual.mix.items()})
@@ -34,9 +34,9 @@ def short_plan(scenario: str = "first_day", *, seed: int = 4, overtime_s: float 
 
 
 async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 60, undecided: int = 0) -> Played:
-    """Play a plan to its end, which is `undecided` so many times, and return the driver and the evidence.
+    """Execute a plan until it is decided, after `undecided` negative answers. Returns the driver and the evidence.
 
-    The client is more patient than usual: on a busy machine an answer that comes late is not lost.
+    The time-out of the client is longer than usual, so that a late answer on a busy machine is not lost.
     """
     answers = iter([*[False] * undecided, True])
 
@@ -72,7 +72,7 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 6
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Play the short plan against a bank on paper, as it is or in trouble."""
+    """Execute the short plan against an in-memory bank, with or without trouble."""
 
     async def play(
         bank: PaperBank | None = None, plan: Plan | None = None, *, timeout_s: float = 60, undecided: int = 0
@@ -86,6 +86,6 @@ def play(tmp_path: Path) -> Play:
 
 @pytest.fixture(scope="session")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """What a right bank leaves. Nobody changes it: tests doctor copies."""
+    """The evidence of a correct bank. Tests change copies of it, never the original."""
     _, evidence = asyncio.run(played(PaperBank(), short_plan(), tmp_path_factory.mktemp("evidence")))
     return evidence

@@ -1,4 +1,4 @@
-"""Evidence with something changed, for a check to notice."""
+"""Evidence with a change that a check must detect."""
 
 from collections.abc import Callable
 from dataclasses import replace

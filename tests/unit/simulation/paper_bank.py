@@ -1,7 +1,7 @@
-"""A bank on paper: the contract's answers from memory, right by construction, over real HTTP.
+"""An in-memory bank with the answers of the contract over real HTTP.
 
-It stands in for the bank where the driver and the checks are tested for themselves. `trouble` lets it behave as banks
-do on bad days: it may hide an answer after having acted, or send any other reply in the place of one.
+It replaces the bank in tests of the driver and of the checks. `trouble` makes it misbehave: it can drop an answer after
+the effect, or send any other reply instead of one.
 """
 
 import uuid
@@ -28,26 +28,26 @@ CASH = "00000000-0000-7000-8000-000000000986"
 DAY = "2026-01-01"
 Reply = dict[str, Any]
 Trouble = Callable[[str, dict[str, Any], int], Awaitable[web.Response | None]]
-"""Is told the operation's name, its input and how many requests came before; may reply in the bank's place.
+"""A function that gets the operation's name, its input and the number of earlier requests, and may return a reply.
 
-Raising `HideAnswer` lets the bank act and then break the connection.
+If it raises `HideAnswer`, the bank executes the operation and then closes the connection.
 """
 
 
 Content = tuple[Any, ...]
-"""What a key stands for, whatever its spelling."""
+"""The content of the request of a key, independent of its spelling."""
 
 
 Do = Callable[[], tuple[str | None, Reply]]
-"""Acts, and returns the transaction, if there is one, and the answer."""
+"""A function that executes an operation, and returns its transaction, if there is one, and the answer."""
 
 
 class HideAnswer(Exception):
-    """Act, and let nobody know."""
+    """A request to execute the operation and send no answer."""
 
 
 class Deny(Exception):
-    """An error in the place of data."""
+    """An error instead of data."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -69,7 +69,7 @@ def money(minor: int) -> Reply:
 
 @dataclass
 class PaperBank:
-    """All books, as lists."""
+    """An in-memory bank with its state in dictionaries and lists."""
 
     FIELDS: ClassVar[dict[str, str]] = {
         "Register": "register", "Login": "login", "RefreshSession": "refreshSession", "Logout": "logout",
@@ -101,7 +101,7 @@ class PaperBank:
         self._register(email, password, "ADMIN")
 
     def database(self) -> DatabaseState:
-        """Return the books as an observer would read them."""
+        """Return the state as the judge would read it from the database."""
         return DatabaseState(
             users=list(self.users.values()),
             accounts=dict(self.accounts),
@@ -124,7 +124,7 @@ class PaperBank:
         return rows
 
     def _day(self, account_id: str, rows: list[EntryRow]) -> DayRow:
-        """Everything happens on one day."""
+        """Return the row of the only day."""
         out, into = ([row.amount_minor for row in rows if row.amount_minor * sign > 0] for sign in (-1, 1))
         return DayRow(account_id, DAY, len(out), -sum(out), len(into), sum(into), rows[-1].balance_after_minor)
 
@@ -154,7 +154,7 @@ class PaperBank:
         return web.json_response(data, headers={"X-Correlation-ID": f"request-{before}"})
 
     def act(self, name: str, variables: dict[str, Any], token: str) -> Reply:
-        """Do what a document asks for, and return the body of the answer."""
+        """Execute the operation of a document. Returns the body of the response."""
         if name == "TransferTwice":
             bodies = [self.act("Transfer", {"input": variables[alias]}, token) for alias in ("one", "two")]
             if denied := next((body for body in bodies if "errors" in body), None):

@@ -1,4 +1,4 @@
-"""A bank on paper that does everything of a payday: lists, cash, holds, reversals, fees, states, limits, the past."""
+"""An in-memory bank with all operations of the scenario `payday`, such as lists, cash, holds, reversals and fees."""
 
 import copy
 import time
@@ -39,7 +39,7 @@ def minor(given: Reply | None) -> int | None:
 
 @dataclass
 class PaperTown(PaperBank):
-    """All books, as lists."""
+    """An in-memory bank with holds, limits and fees."""
 
     FIELDS: ClassVar[dict[str, str]] = {
         **PaperBank.FIELDS,
@@ -73,7 +73,7 @@ class PaperTown(PaperBank):
         return replace(super().database(), holds=dict(self.holds))
 
     def act(self, name: str, variables: dict[str, Any], token: str) -> Reply:
-        # What one request does has one moment, later than all before it.
+        # All effects of one request have the same time, which is later than all earlier ones.
         self.at_us = max(now_us(), self.at_us + 1)
         for hold in list(self.holds.values()):
             if hold.status == "AUTHORIZED" and hold.expires_at_s * 1e6 <= self.at_us:

@@ -1,4 +1,4 @@
-"""Each check passes what is right and fails what was doctored; what it could not look at it never passes."""
+"""Each check passes correct evidence, fails changed evidence, and never passes what it could not examine."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Checks of the books, the log, the audit trail and the days fail what was doctored."""
+"""Checks of the books, the log, the audit trail and the days fail changed evidence."""
 
 import asyncio
 from dataclasses import replace
@@ -39,7 +39,7 @@ async def test_an_unknown_outcome_is_resolved_by_the_books_whichever_way_it_went
             hidden.append(key)
             raise HideAnswer
         lost.append(key)
-        await asyncio.sleep(1)  # longer than the client waits
+        await asyncio.sleep(1)  # longer than the time-out of the client
         raise ConnectionError
 
     _, evidence = await play(PaperBank(trouble=trouble), short_plan("hot_account"), timeout_s=0.3)
@@ -89,7 +89,7 @@ def test_a_log_that_does_not_tell_what_happened_once_and_in_order_is_noticed(evi
 
 
 def swapped(database: DatabaseState) -> list[Any]:
-    """Exchange what two neighbouring events tell, and keep the positions."""
+    """Exchange the content of two adjacent events, and keep their positions."""
     a, b = database.events[-2], database.events[-1]
     return [*database.events[:-2], replace(b, position=a.position), replace(a, position=b.position)]
 

@@ -1,4 +1,4 @@
-"""Checks of keys, acknowledged effects and holds fail what was doctored."""
+"""Checks of keys, acknowledged effects and holds fail changed evidence."""
 
 from dataclasses import replace
 from typing import Any
@@ -76,7 +76,7 @@ def test_an_acknowledged_user_or_account_that_is_not_there_is_lost(evidence: Evi
 
 
 def late_hold(evidence: Evidence, expires_at: str | None, *, kept: bool = False) -> Evidence:
-    """Let somebody ask for a hold whose time was over, or not, when it came to be decided: INVALID_INPUT."""
+    """Add a hold that was refused with INVALID_INPUT, with a given expiry that may be past."""
     moved = transfer(evidence)
     operation = replace(moved.operation, kind=Kind.AUTHORIZE, key="a hold", follows=None)
     sent = replace(moved.sent, expires_at=expires_at)

@@ -1,4 +1,4 @@
-"""Checks of the logs and of operations without an answer fail what was doctored."""
+"""Checks of the logs and of operations without an answer fail changed evidence."""
 
 import json
 from dataclasses import replace

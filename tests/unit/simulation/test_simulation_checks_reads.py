@@ -1,4 +1,4 @@
-"""Checks of what people were shown, and refused, fail what was doctored."""
+"""Checks of displayed values and of refusals fail changed evidence."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from tests.unit.simulation.doctored import first, transfer, verdict, with_attemp
 
 
 def stale_look(evidence: Evidence) -> tuple[Attempt, int]:
-    """Return a look at an account after its owner was told of a change, and a balance of before that change."""
+    """Return a read of an account after an acknowledged change by its owner, and a balance from before that change."""
     timelines = evidence.timelines
     assert timelines is not None
     for attempt in evidence.attempts:
@@ -131,7 +131,7 @@ def test_a_refusal_for_want_of_money_that_was_there_is_noticed(evidence: Evidenc
     assert timelines is not None
 
     def always_covered(attempt: Attempt) -> bool:
-        """Whether the account held the amount from its funding on, so that no moment excuses a refusal."""
+        """Return whether the account always covered the amount after its deposit, so that a refusal is always wrong."""
         if attempt.operation.kind is not Kind.TRANSFER or not isinstance(attempt.answer, Moved):
             return False
         held = timelines.accounts[attempt.sent.account_id or ""].balances[1:]

@@ -1,4 +1,4 @@
-"""The driver keeps to the plan whatever the bank does, and tells unknown from refused."""
+"""The driver keeps to the plan with every behaviour of the bank, and distinguishes unknown from refused."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ async def test_latency_counts_from_the_intended_start_so_that_a_stall_of_the_ban
     async def trouble(_name: str, _variables: dict[str, Any], _before: int) -> None:
         if not stalled.is_set() and _name == "Me":
             stalled.set()
-            # Blocks the only event loop: nobody is served and nobody can send.
+            # This blocks the only event loop, so that neither the bank nor the clients can run.
             time.sleep(0.3)  # noqa: ASYNC251 - see above
 
     driver, _ = await play(PaperBank(trouble=trouble))
@@ -85,7 +85,7 @@ async def test_an_answer_that_never_came_is_unknown_and_the_same_key_is_sent_aga
             hidden.add(key)
             raise HideAnswer
 
-    # Nobody logs out in this scenario, so that each first request was acted on.
+    # There is no logout in this scenario, so each first request was executed.
     _, evidence = await play(PaperBank(trouble=trouble), short_plan("hot_account"))
     for (_, key), attempts in evidence.by_key.items():
         if key in hidden:

@@ -1,4 +1,4 @@
-"""Faults: their schedule is part of the plan, and what people were answered tells whether the service came back."""
+"""Faults: their schedule is part of the plan, and the answers to people show whether the service came back."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -206,7 +206,7 @@ def attempt(
     at_s: float, kind: Kind = Kind.TRANSFER, outcome: Outcome = "ok", *, worker: int = 0, took_s: float = 0.1,
     replayed: bool = False, arm: Arm | None = None, code: str | None = None,
 ) -> Attempt:  # fmt: skip
-    """Make an attempt that was sent `at_s` seconds after the fault's end."""
+    """Make an attempt that was sent `at_s` seconds after the end of the fault."""
     arm = "uncached" if arm is None and kind is Kind.BALANCE else arm
     operation = Operation("drive", 0, kind, Intent.PLAIN, 1, worker, arm=arm)
     invoked_ns = round((100 + at_s) * S)
@@ -218,7 +218,7 @@ def attempt(
 def run(name: FaultName = FaultName.DATABASE_SLOW, **more: object) -> FaultRun:
     """Make a fault that lasted from 98 to 100 seconds."""
     given: dict[str, object] = {"began_ns": 98 * S, "ended_ns": 100 * S, "seen": 3, **more}
-    return FaultRun(PlannedFault(name, 97_000, 2_000, delay_ms=50), **given)  # type: ignore[arg-type]  # by name
+    return FaultRun(PlannedFault(name, 97_000, 2_000, delay_ms=50), **given)  # type: ignore[arg-type]  # given by name
 
 
 BACK = [
@@ -304,7 +304,7 @@ def test_subscribers_of_a_dead_worker_are_to_be_taken_over_within_two_seconds() 
 
 
 def stood_still(*others: Attempt) -> tuple[Verdict, str]:
-    """Judge a fault from 98 to 100 seconds, in which worker 0 stood still."""
+    """Return the verdict of a fault from 98 to 100 seconds in which worker 0 was stopped."""
     return verdict_of([run(FaultName.WORKER_STOPPED, stood_still=0)], [*others, *BACK])
 
 

@@ -1,4 +1,4 @@
-"""No field of the contract is left out: each has a rule, and is asked for by some document of the clients'."""
+"""Every field of the contract has a rule, and is requested by a document of the clients."""
 
 from graphql import GraphQLObjectType, TypeInfo, TypeInfoVisitor, Visitor, build_schema, parse, visit
 
@@ -12,7 +12,7 @@ SCHEMA = build_schema(load_sdl())
 
 
 def fields() -> set[str]:
-    """Return every field of the schema that is one value, as Type.field; what Money is made of is one value."""
+    """Return every leaf field of the schema as Type.field; a field of type Money counts as a leaf."""
     kinds = [kind for kind in SCHEMA.type_map.values() if isinstance(kind, GraphQLObjectType)]
     return {
         f"{kind.name}.{name}"

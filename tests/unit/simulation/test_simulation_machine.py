@@ -1,4 +1,4 @@
-"""What the machine did besides the run: told from what the run did itself, and never invented."""
+"""The load of the machine by other processes, measured without the load of the run."""
 
 import asyncio
 import os
@@ -62,12 +62,12 @@ def busy_loop(seconds: float) -> str:
 def test_what_a_child_used_belongs_to_the_run_also_after_its_end() -> None:
     before = own_s([])
     subprocess.run([sys.executable, "-c", busy_loop(0.3)], check=True)
-    # The kernel counts what a child used in ticks.
+    # The kernel counts the CPU time of a child in ticks.
     assert own_s([]) - before >= 0.28
 
 
 def test_a_server_belongs_to_the_run_whoever_started_it() -> None:
-    # Its parent has ended, as that of a daemon has, so that it is nobody's child here.
+    # Its parent has ended, as that of a daemon, so it is not a child of this process.
     lines = (
         "import os, time",
         "if os.fork(): os._exit(0)",
@@ -81,7 +81,7 @@ def test_a_server_belongs_to_the_run_whoever_started_it() -> None:
     with started.stdout:
         pid = int(started.stdout.readline())
         started.wait()
-        # Looking itself takes some milliseconds.
+        # The measurement itself takes some milliseconds.
         without, with_it = own_s([]), own_s([pid])
         os.kill(pid, signal.SIGKILL)
     assert with_it - without >= 0.25

@@ -1,4 +1,4 @@
-"""Mutants attach to public seams: the bank can be rearranged inside without breaking them."""
+"""Mutants patch public names only, so that a refactoring inside of the bank does not break them."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ from simulation import mutants
 
 FILES = sorted(Path(mutants.__file__).parent.glob("*.py"))
 EXCEPTIONS: dict[str, str] = {}
-"""Why a mutant, by the name of its file, has to reach for what is private."""
+"""The reasons for mutants that need private names, by file name."""
 
 
 def is_private(name: str) -> bool:
@@ -17,7 +17,7 @@ def is_private(name: str) -> bool:
 
 
 def private_names(tree: ast.Module) -> list[str]:
-    """Return the private names of others that a module reads, patches or imports."""
+    """Return the private names of other modules that a module reads, patches or imports."""
     found: list[str] = []
     for node in ast.walk(tree):
         match node:

@@ -1,4 +1,4 @@
-"""What the judge knows of a payday: a bank that is right passes, and each way to be wrong is noticed."""
+"""The judge in the scenario `payday`: a correct bank passes, and every kind of error is detected."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,7 +31,7 @@ PAYDAY = SCENARIOS["payday"]
 
 
 def plan_of(seed: int = 8) -> Plan:
-    """Draw a plan of six seconds in which the rare happens a few times, on a busy machine too."""
+    """Draw a plan of six seconds with several rare situations, enough for a busy machine."""
     often = {"limit": 3, "close": 3, "freeze": 4, "refund": 14, "purchase": 20, "salaries": 7}
     shape = replace(PAYDAY, mix={**PAYDAY.mix, **often})
     return draw_plan(seed=seed, scenario=shape, customers=10, duration_s=6, rate=110, workers=2, warm_up=False)
@@ -39,7 +39,7 @@ def plan_of(seed: int = 8) -> Plan:
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """What a right bank leaves of a payday. Nobody changes it: tests doctor copies."""
+    """The evidence of a correct bank after a payday. Tests change copies of it, never the original."""
     _, evidence = asyncio.run(played(PaperTown(terms=PAYDAY.terms), plan_of(), tmp_path_factory.mktemp("payday")))
     return evidence
 
@@ -236,7 +236,7 @@ def test_a_refusal_without_its_reason_is_noticed(evidence: Evidence, kind: Kind,
 
 @pytest.mark.parametrize("code", ["ACCOUNT_FROZEN", "LIMIT_EXCEEDED"])
 def test_what_is_done_against_a_reason_that_held_all_along_is_noticed(evidence: Evidence, code: str) -> None:
-    """Some refusals come while the reason is about to end; a success in their place could be right."""
+    """Some refusals come just before their reason ends, so a success instead of them could be correct."""
     paid = first(evidence, of_kind(Kind.TRANSFER))
     refused = [attempt for attempt in evidence.attempts if of_kind(Kind.TRANSFER, code)(attempt)]
     done: dict[str, Any] = {"outcome": "ok", "code": None, "answer": paid.answer, "replayed": False}
@@ -245,7 +245,7 @@ def test_what_is_done_against_a_reason_that_held_all_along_is_noticed(evidence: 
 
 
 def test_a_hold_that_comes_too_late_is_refused_and_that_is_remembered(tmp_path: Path) -> None:
-    """A bank that is slow decides after the moment at which the hold was to end."""
+    """A slow bank decides after the expiry that was requested for the hold."""
 
     async def dawdle(name: str, variables: dict[str, Any], _before: int) -> None:
         if name == "AuthorizeHold":
@@ -343,7 +343,7 @@ def test_states_and_limits_are_read_from_the_answers(evidence: Evidence) -> None
 
 
 def test_an_expired_hold_may_be_shown_until_an_answer_shows_that_its_end_is_committed(evidence: Evidence) -> None:
-    """The bank's clock says when an expiry was decided; on a busy machine its commit can follow seconds later."""
+    """The bank records the time of its decision on an expiry; on a busy machine the commit can follow seconds later."""
     database = database_of(evidence)
     expiry = next(event for event in database.events if event.event_type == "HoldExpiredEvent")
     hold = database.holds[str(expiry.data["hold_id"])]
@@ -354,5 +354,5 @@ def test_an_expired_hold_may_be_shown_until_an_answer_shows_that_its_end_is_comm
         moved = with_database(evidence, events=events)
         return moved.possible_states.held_at_most(hold.account_id, Window(end_ns, end_ns + 1))
 
-    # Before everything that was answered, and after it: then nobody can tell that the expiry is committed.
+    # The expiry is before all answered operations, or after them; in both cases no answer shows that it is committed.
     assert held_much_later(0) + hold.amount_minor == held_much_later(10**9)

@@ -42,7 +42,7 @@ SHAPE = Scenario(
 )  # fmt: skip
 
 HASH_OF_SEED_7 = "ea09367cff8de17868d66a357726ec1e71259a78c8c3bcc753ab52f8dfa0bcc6"
-"""Fixed, so that a change of Python or of a library that would change the plan of a seed is noticed."""
+"""The expected hash. It detects a new version of Python or of a library that changes the plan of a seed."""
 
 
 def plan(scenario: str = "first_day", *, seed: int = 7, customers: int = 12, duration_s: float = 20) -> Plan:
@@ -266,7 +266,7 @@ def test_people_do_in_the_time_added_what_they_did_before() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_nobody_waits_in_the_time_added_for_what_comes_later(seed: int) -> None:
-    # A run may end before it has come to that.
+    # A run may end before the operations that come later.
     assert all(needed.index < o.index for o in drawn(30, seed).overtime for needed in o.awaited)
 
 

@@ -1,4 +1,4 @@
-"""The scenario of retries sends keys in every way there is, and the judge knows the right answer to each."""
+"""The scenario `retries` uses keys in every possible way, and the judge has the correct answer to each."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ PLAN = short_plan("retries")
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    """What a right bank leaves of the retries. Nobody changes it: tests doctor copies."""
+    """The evidence of a correct bank after the retries. Tests change copies of it, never the original."""
     _, evidence = asyncio.run(played(PaperBank(), PLAN, tmp_path_factory.mktemp("retries")))
     return evidence
 
@@ -179,7 +179,7 @@ def verdict(name: str, evidence: Evidence) -> Verdict:
 
 
 def doctored(evidence: Evidence, wanted: Callable[[Attempt], bool], **changes: Any) -> Evidence:
-    """Return the evidence with the first attempt that is wanted changed."""
+    """Return the evidence with a change of the first attempt that fits."""
     attempt = next(attempt for attempt in evidence.attempts if wanted(attempt))
     return replace(evidence, attempts=[replace(a, **changes) if a is attempt else a for a in evidence.attempts])
 
@@ -279,7 +279,7 @@ def test_a_key_that_nothing_was_decided_about_and_is_remembered_is_noticed(evide
 def test_every_way_is_seen_where_the_bank_is_right(evidence: Evidence) -> None:
     assert set(KEY_COVERAGE) <= SCENARIOS["retries"].expects <= set(COVERAGE)
     seen = {name: count(evidence) for name, (_, count) in KEY_COVERAGE.items()}
-    del seen["key_bursts"]  # on paper each answer is there before the next request is
+    del seen["key_bursts"]  # the in-memory bank answers each request before the next one is sent
     assert [name for name, count in seen.items() if count == 0] == []
 
 
@@ -300,7 +300,7 @@ def test_what_is_under_way_at_once_is_counted(evidence: Evidence) -> None:
 
 
 def test_a_key_that_somebody_gave_up_on_may_stand_for_the_next_request_with_it(evidence: Evidence) -> None:
-    """Nobody heard of the first; the second was decided; who then asks for the first again is refused, and rightly."""
+    """The first request had no answer and the second one was decided, so a retry of the first is rightly refused."""
     conflict = next(a for a in evidence.attempts if a.operation.intent is Intent.CONFLICT and a.code == REUSED["code"])
     first = evidence.origin(conflict.operation)
     same_key = evidence.by_key[(first.person, first.key or "")]

@@ -1,4 +1,4 @@
-"""`simulation` where its packages are not installed."""
+"""The command `simulation` without its optional packages."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Workers are kept alive against what is done to them, and given up where they die of themselves."""
+"""Killed workers are started again; a worker that repeatedly ends by itself is given up."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def worker(program: str, folder: Path) -> Worker:
 
 
 async def pid_after(workers: Workers, deaths: int) -> int:
-    """Wait until the worker has died so often and has been started again, and return its process id."""
+    """Wait until the worker has ended `deaths` times and is running again. Returns its process id."""
     async with asyncio.timeout(20):
         process = workers.all[0].process
         while len(workers.deaths) < deaths or process is None or process.returncode is not None:
