@@ -1,1 +1,4 @@
-"""Values that all rooms of the simulation share: plans, attempts, answers, faults and results. They import no room."""
+"""Values that all packages of the simulation share: plans, attempts, answers, faults and results.
+
+This package imports none of the others.
+"""

@@ -1,4 +1,4 @@
-"""The bank's answers as values: ids are texts, amounts minor units."""
+"""The bank's answers as values. Ids are texts, and amounts are in minor units."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Money that moved. `balance_after_minor` is the caller's side: the debited account, or the one paid into.
+    """Money that moved.
 
-    A reversal's answer says no balance. `fee_minor` was charged on top, and is not in the balance any more.
-    `related_id` is the original of a reversal, or the hold of a capture.
+    `balance_after_minor` is the balance of the caller's account: the debited account, or the credited one of a deposit.
+    The answer to a reversal contains no balance. `fee_minor` was charged in addition, and the balance no longer
+    contains it. `related_id` is the original of a reversal, or the hold of a capture.
     """
 
     transaction_id: str
@@ -35,7 +36,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The results of a batch of transfers, in its order: money that moved, or the code of a refusal."""
+    """The results of a batch of transfers, in the order of the batch. Each is money that moved, or a refusal code."""
 
     items: tuple[Moved | str, ...]
 
@@ -64,7 +65,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """Every account of a person with its balance, as one answer gave them."""
+    """The balance of every account of a person, from one answer."""
 
     user_id: str
     balances: Mapping[str, int]
@@ -72,7 +73,7 @@ class Balances:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One account's balance; both None where the bank showed no account."""
+    """The balance of one account. Both values are None if the answer contains no account."""
 
     account_id: str | None
     balance_minor: int | None
@@ -80,7 +81,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """One account's money and its holds, as one answer gave them."""
+    """The balances and the holds of one account, from one answer."""
 
     account_id: str
     balance_minor: int
@@ -91,7 +92,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An account after staff or its owner did something to it."""
+    """The status of an account after staff or its owner changed it."""
 
     account_id: str
     status: str
@@ -127,7 +128,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The balance of an account at an instant, and what moved between two instants, newest first."""
+    """The balance of an account at an instant, and its entries between two instants, newest first."""
 
     account_id: str
     balance_at_minor: int
@@ -147,7 +148,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tokens:
-    """A session's tokens. Kept out of the history and of every repr."""
+    """The tokens of a session. The history and every repr leave them out."""
 
     access: str
     refresh: str
@@ -155,14 +156,14 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Something that is looked at field by field only; `end_cursor` is where the next page begins, if there is one."""
+    """An answer that only the check of all fields examines. `end_cursor` is the place of the next page, if any."""
 
     end_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It was done, and there is nothing more to say."""
+    """A success without further content."""
 
 
 Answer: TypeAlias = (
@@ -185,7 +186,7 @@ Answer: TypeAlias = (
 
 
 def moves_in(answer: Answer | None) -> tuple[Moved, ...]:
-    """Return all money that an answer says has moved."""
+    """Return every movement of money that an answer reports."""
     match answer:
         case Moved():
             return (answer,)

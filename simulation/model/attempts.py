@@ -13,9 +13,8 @@ Outcome: TypeAlias = Literal["ok", "refused", "unknown", "error"]
 class Sent:
     """The content of a request, as far as the bank's decision depends on it.
 
-    `about_id` is a hold or a transaction; `since` and `until` are the instants of a statement, `expires_at` is that of
-    a hold, `after` the cursor that a page comes after, `text`
-    a description or a reason.
+    `about_id` is a hold or a transaction. `since` and `until` are the instants of a statement, and `expires_at` is the
+    end of a hold. `after` is the cursor after which a page begins. `text` is a description or a reason.
     """
 
     account_id: str | None = None
@@ -35,12 +34,13 @@ class Sent:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One request of an operation. `number` is 1 for the first, more for what was tried again.
+    """One request of an operation. `number` is 1 for the first request, and more for a retry.
 
-    Times are of one monotonic clock, in nanoseconds. `ok` and `refused` are the bank's word; `unknown` means that it
-    may have happened or not; `error` that the bank answered as it never should, and that it may have happened as well.
-    `took_ns` is the exchange of request and answer alone, without what the client does before and after. `body` is the
-    answer as it came, for whoever looks at every field of it; it is never written down, since tokens are in some.
+    Times are of one monotonic clock, in nanoseconds. The outcomes `ok` and `refused` are the bank's answer. `unknown`
+    means that the effect may have happened or not. `error` means that the answer violates the contract, and that the
+    effect may have happened as well. `took_ns` is the time between request and answer alone, without the work of the
+    client before and after. `body` is the raw answer, for the check of every field; it is never written to a file,
+    because some answers contain tokens.
     """
 
     operation: Operation
@@ -59,7 +59,7 @@ class Attempt:
     body: bytes | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """Say which request it was, for a violation's text."""
+        """Return a text that identifies the request, for a violation."""
         o = self.operation
         arm = f", {o.arm}" if o.arm else ""
         trace = f", correlation id {self.correlation_id}" if self.correlation_id else ""

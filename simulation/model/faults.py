@@ -25,12 +25,12 @@ class FaultName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """One fault: its title, what is done, how long that lasts (from, to; seconds), and what it needs.
+    """One kind of fault: its title, its explanation, its shortest and longest duration in seconds, and its conditions.
 
-    `by_proxy`: the bank reaches PostgreSQL through a proxy; `by_redis_proxy`: so each worker reaches Redis.
-    `own_database`: PostgreSQL's process is ours to kill; `own_redis`: Redis is ours to empty. `at_rest`: it comes when
-    nobody banks any more.
-    `seen_as` says what the run counts to know that the fault was really there.
+    `by_proxy`: the bank must reach PostgreSQL through a proxy. `by_redis_proxy`: each worker must reach Redis through a
+    proxy. `own_database`: the run must own the process of PostgreSQL, to kill it. `own_redis`: the run must own Redis,
+    to empty it. `at_rest`: the fault happens after the last request of the people.
+    `seen_as` names the number that shows that the fault really happened.
     """
 
     title: str
@@ -75,7 +75,8 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(1.0, 2.0),
             by_proxy=True,
         ),
-        # Longer than the second that a request waits for a connection, shorter than the five of a statement.
+        # Longer than the second for which a request waits for a connection, and shorter than the five seconds after
+        # which a statement is cancelled.
         FaultName.POOL_EXHAUSTED: FaultKind(
             title="Every connection of the pools is busy",
             explanation="Another client locks the table of accounts; requests wait for it with their connections "
@@ -90,7 +91,7 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(2.0, 3.0),
             by_proxy=True,
         ),
-        # Longer than the six seconds after which a worker gives up on a statement.
+        # Longer than the six seconds after which a worker cancels a statement.
         FaultName.DATABASE_SILENT: FaultKind(
             title="PostgreSQL is silent",
             explanation="Connections are accepted and stay open, but carry no data.",
@@ -98,7 +99,8 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(6.5, 7.5),
             by_proxy=True,
         ),
-        # Whoever is deaf is waited for at first; then there must be time for it to show something old.
+        # The other workers first wait for a worker that receives no notifications. The fault lasts longer than this, so
+        # that such a worker has time to answer with an old value.
         FaultName.LISTENERS_ENDED: FaultKind(
             title="Workers lose their listening connections while one has no Redis",
             explanation="PostgreSQL ends the listening connections of workers, repeatedly, while one worker cannot "
@@ -123,7 +125,7 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(2.0, 3.0),
             by_redis_proxy=True,
         ),
-        # Several times as long as the others wait for it.
+        # Several times as long as the other workers wait for a stopped worker.
         FaultName.WORKER_STOPPED: FaultKind(
             title="A worker is stopped in the middle of a batch",
             explanation="SIGSTOP to a worker during a batch, and SIGCONT a while later; the others must move money "
@@ -142,21 +144,22 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
         ),
     }
 )
-"""Every fault by name, in the order of a list."""
+"""Every fault by name, in the order in which faults are listed."""
 
 BACK_S = 15.0
-"""The service is back this long after a fault has ended, without a human."""
+"""The longest permitted time between the end of a fault and the recovery of the service, without a human."""
 
 TAKEOVER_S = 2.0
-"""With several workers, a dead one's subscribers are served by another this long after its death."""
+"""The longest permitted time, with several workers, until another worker serves the subscribers of a dead one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """A fault that is going to happen, `at_ms` after driving begins at the earliest.
+    """A fault of the plan, which begins at the earliest `at_ms` after the start of the drive.
 
-    `worker` is the one to kill, to stop or to keep from Redis, None meaning the worker that serves the subscribers;
-    `percent` of the connections are cut; `replies` to COMMIT are; `delay_ms` is how much later things arrive.
+    `worker` is the worker to kill, to stop or to separate from Redis; None is the worker that serves the subscribers.
+    `percent` is the share of the connections to cut, `replies` the number of replies to COMMIT to cut, and `delay_ms`
+    the delay of each message.
     """
 
     name: FaultName
@@ -195,11 +198,12 @@ class PlannedFault:
 
 @dataclass(slots=True)
 class FaultRun:
-    """A fault as it happened. Times are of the history's clock; 0 means not yet.
+    """The course of a fault. Times are of the clock of the history; 0 means that the instant has not come yet.
 
-    `seen` counts what `FaultKind.seen_as` says. `takeover_s` is how long a killed worker's subscribers were served by
-    nobody for sure; None where that was not looked at. `stood_still` is the number of a worker that did all the time.
-    `drained_s` is how long after a fault at rest every event had been handled again; None where that was not seen.
+    `seen` counts what `FaultKind.seen_as` names. `takeover_s` is the time for which certainly no worker served the
+    subscribers of a killed worker; None if it was not measured. `stood_still` is the number of the worker that was
+    stopped for the whole fault. `drained_s` is the time from the end of a fault at rest until every event was handled;
+    None if this did not happen in time.
     """
 
     planned: PlannedFault
@@ -212,5 +216,5 @@ class FaultRun:
     drained_s: float | None = None
 
     def __str__(self) -> str:
-        """Say which fault it was, for a violation's text."""
+        """Return a text that identifies the fault, for a violation."""
         return f"{self.planned.name} ({self.detail or self.planned.what})"

@@ -1,4 +1,4 @@
-"""The machine of a run, and its use in a second."""
+"""The machine of a run, and its use during one second."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class MachineFacts:
     """The machine and the software. `load` is the load average of the minute before the run.
 
-    `commit` is None where the project was not run from a clone; a clone with changes of its own has a `+` behind it.
+    `commit` is None if the project does not run from a clone. It ends with `+` if the clone has uncommitted changes.
     """
 
     system: str
@@ -20,11 +20,11 @@ class MachineFacts:
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """Use of the machine from `from_s` to `to_s`; shares are of all `cores`, 0 to 1.
+    """The use of the machine from `from_s` to `to_s`. Shares are between 0 and 1, of all `cores`.
 
-    `own` is what the processes of the run used (the bank, PostgreSQL, Redis and the simulation itself), `others` what
-    everything else did. `late_ms` is how late a process that only sleeps was woken at the 99th percentile, None where
-    nobody looked.
+    `own` is the share of the processes of the run: the bank, PostgreSQL, Redis and the simulation itself. `others` is
+    the share of all other processes. `late_ms` is the 99th percentile of the delay with which a process that only
+    sleeps was woken; None if it was not measured.
     """
 
     from_s: float

@@ -1,4 +1,4 @@
-"""Measurements of the bank's own metrics: counters and histograms, over every worker."""
+"""Values of the bank's own metrics: counters and histograms, summed over all workers."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -20,19 +20,22 @@ DATABASE_TIME = "bank_database_seconds"
 EVENTS_HANDLED = "bank_events_handled_total"
 
 HITS = frozenset({"hit", "write_through"})
-"""Reads that the cache alone answered: the whole answer was there, or every value that it is made from was."""
+"""Results of reads that the cache alone answered, with a stored response or with stored values for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counted observations: for each upper edge (seconds, ascending, the last is infinity) how many lay at or below."""
+    """Counted observations: for each upper edge, the number of observations at or below it.
+
+    Edges are in seconds and ascending; the last one is infinity.
+    """
 
     buckets: tuple[tuple[float, float], ...] = ()
     count: float = 0.0
     sum: float = 0.0
 
     def bracket(self, q: float) -> tuple[float, float] | None:
-        """Return the edges between which the `q` quantile (0 to 1) certainly lies; None where nothing was observed."""
+        """Return the edges between which the `q` quantile (0 to 1) certainly lies; None without observations."""
         if self.count <= 0:
             return None
         rank = q * self.count
@@ -44,7 +47,7 @@ class Histogram:
         return lower, math.inf
 
     def quantile(self, q: float) -> float | None:
-        """Return the `q` quantile in seconds, linear inside its bucket; infinity where it is above the last edge."""
+        """Return the `q` quantile in seconds, interpolated linearly in its bucket; infinity above the last edge."""
         edges = self.bracket(q)
         if edges is None:
             return None
@@ -56,11 +59,11 @@ class Histogram:
         return lower + (upper - lower) * (q * self.count - below) / inside if inside > 0 else upper
 
     def plus(self, other: "Histogram") -> "Histogram":
-        """Return both histograms as one. Raises ValueError where their edges differ: they cannot be added."""
+        """Return the sum of both histograms. Raises ValueError if their edges differ, since they cannot be added."""
         return self._combined(other, 1.0)
 
     def minus(self, earlier: "Histogram") -> "Histogram":
-        """Return what was observed since `earlier`, a former state of this same histogram."""
+        """Return the observations since `earlier`, an earlier state of the same histogram."""
         return self._combined(earlier, -1.0)
 
     def _combined(self, other: "Histogram", sign: float) -> "Histogram":
@@ -75,13 +78,13 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class MetricsTotals:
-    """Counters and histograms by name and labels, over every worker."""
+    """Counters and histograms by name and labels, summed over all workers."""
 
     counters: Mapping[SeriesKey, float] = field(default_factory=dict)
     histograms: Mapping[SeriesKey, Histogram] = field(default_factory=dict)
 
     def counter(self, name: str, **labels: str) -> float:
-        """Return the sum of the counter's series that carry all of `labels`; 0 where there is none."""
+        """Return the sum of the counter's series that have all of `labels`; 0 if there is none."""
         return sum(value for key, value in self.counters.items() if _matches(key, name, labels))
 
     def counter_by(self, name: str, label: str) -> dict[str, float]:
@@ -94,7 +97,7 @@ class MetricsTotals:
         return sums
 
     def histogram(self, name: str, **labels: str) -> Histogram:
-        """Return the histogram's series that carry all of `labels`, added up; an empty one where there is none."""
+        """Return the sum of the histogram's series that have all of `labels`; an empty histogram if there is none."""
         total = Histogram()
         for key, value in self.histograms.items():
             if _matches(key, name, labels):
@@ -102,7 +105,7 @@ class MetricsTotals:
         return total
 
     def plus(self, other: "MetricsTotals") -> "MetricsTotals":
-        """Return both as one: another worker, or the same worker before its restart."""
+        """Return the sum with the totals of another worker, or of the same worker before its restart."""
         counters = dict(self.counters)
         for key, value in other.counters.items():
             counters[key] = counters.get(key, 0.0) + value
@@ -112,7 +115,7 @@ class MetricsTotals:
         return MetricsTotals(counters, histograms)
 
     def since(self, earlier: "MetricsTotals") -> "MetricsTotals":
-        """Return what was counted between `earlier` and now."""
+        """Return the counts between `earlier` and now."""
         return MetricsTotals(
             {key: value - earlier.counters.get(key, 0.0) for key, value in self.counters.items()},
             {key: value.minus(earlier.histograms.get(key, Histogram())) for key, value in self.histograms.items()},
@@ -124,7 +127,7 @@ def _matches(key: SeriesKey, name: str, wanted: Mapping[str, str]) -> bool:
 
 
 def merge(parts: Iterable[MetricsTotals]) -> MetricsTotals:
-    """Return all `parts` as one."""
+    """Return the sum of all `parts`."""
     total = MetricsTotals()
     for part in parts:
         total = total.plus(part)
@@ -132,7 +135,7 @@ def merge(parts: Iterable[MetricsTotals]) -> MetricsTotals:
 
 
 def cache_hits_and_misses(totals: MetricsTotals) -> tuple[float, float]:
-    """Return (hits, misses). A request told to go past the cache is neither; all else that is no hit is a miss."""
+    """Return (hits, misses). A request that bypasses the cache is neither; every other result than a hit is a miss."""
     by_result = totals.counter_by(CACHE_REQUESTS, "result")
     hits = sum(n for result, n in by_result.items() if result in HITS)
     return hits, sum(n for result, n in by_result.items() if result not in HITS and result != "bypass")

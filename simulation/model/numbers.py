@@ -1,11 +1,11 @@
-"""Numbers as a person reads them."""
+"""Numbers in the form in which a person reads them."""
 
 import math
 from collections.abc import Sequence
 
 
 def number(value: float) -> str:
-    """Return `value` with three figures below a hundred, whole and grouped from there on; never in powers of ten."""
+    """Return `value` with three digits below a hundred, and whole and grouped above; never in powers of ten."""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if abs(value) >= 99.95:
@@ -16,11 +16,11 @@ def number(value: float) -> str:
 
 
 def percentile(ascending: Sequence[float], q: float) -> float:
-    """Return the value that a share `q` (0 to 1) of `ascending`, not empty, lies at or below (nearest rank)."""
+    """Return the `q` quantile (0 to 1) of the sorted, not empty `ascending`, by the nearest-rank method."""
     return ascending[max(0, math.ceil(q * len(ascending)) - 1)]
 
 
 def reais(amount_minor: int) -> str:
-    """Write an amount for a person, such as R$ -10.50."""
+    """Format an amount for a person, such as R$ -10.50."""
     sign = "-" if amount_minor < 0 else ""
     return f"R$ {sign}{abs(amount_minor) // 100}.{abs(amount_minor) % 100:02d}"

@@ -1,4 +1,4 @@
-"""Operations: the requests that people mean to make."""
+"""Operations: the requests that people intend to send."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 CURRENCY = "BRL"
 
 Arm: TypeAlias = Literal["cached", "uncached"]
-"""How a read is to be answered, where both ways are compared."""
+"""With or without the cache, for a read of which both are compared."""
 
 
 class Kind(StrEnum):
@@ -57,10 +57,10 @@ class Intent(StrEnum):
     """The intent of an operation, if the expected response depends on it."""
 
     PLAIN = "plain"
-    OVERDRAFT = "overdraft"  # most likely more than the account holds
-    REPLAY = "replay"  # same key, same content, once the first has its answer
+    OVERDRAFT = "overdraft"  # an amount that most likely exceeds the balance
+    REPLAY = "replay"  # same key, same content, after the first has its answer
     DUPLICATE = "duplicate"  # same key, same content, at the same moment
-    CONFLICT = "conflict"  # same key, another field, once the first has its answer
+    CONFLICT = "conflict"  # same key, one other field, after the first has its answer
     ZERO_AMOUNT = "zero_amount"
     NEGATIVE_AMOUNT = "negative_amount"
     TOO_PRECISE = "too_precise"
@@ -68,20 +68,20 @@ class Intent(StrEnum):
     UNKNOWN_ACCOUNT = "unknown_account"
     MISTYPED_NUMBER = "mistyped_number"
     OTHER_CURRENCY = "other_currency"
-    NOT_MINE = "not_mine"  # somebody else's account
+    NOT_MINE = "not_mine"  # the account of another person
     CLOSED_TOKEN = "closed_token"  # noqa: S105 - the name of an intent, no token
     NO_TOKEN = "no_token"  # noqa: S105 - as above
-    FORBIDDEN = "forbidden"  # what only the bank's own people may do
-    RESPELLED = "respelled"  # same key, same meaning, in other words, once the first has its answer
-    ALIAS = "alias"  # same key in the same document as the one that `follows` names, right after it
-    OTHER_MUTATION = "other_mutation"  # a key that stands for something that another mutation did
-    OTHER_CALLER = "other_caller"  # a key that somebody else has used
+    FORBIDDEN = "forbidden"  # an action that only staff may do
+    RESPELLED = "respelled"  # same key, same meaning, another spelling, after the first has its answer
+    ALIAS = "alias"  # same key in the same document as the operation in `follows`, right after it
+    OTHER_MUTATION = "other_mutation"  # a key that was used for another mutation
+    OTHER_CALLER = "other_caller"  # a key that another person has used
     KEY_MISSING = "key_missing"
     KEY_EMPTY = "key_empty"
     KEY_TOO_LONG = "key_too_long"
     KEY_MALFORMED = "key_malformed"
-    EXCEEDS = "exceeds"  # more than the original, or than is held
-    NEXT_PAGE = "next_page"  # the page after the one that `follows` read
+    EXCEEDS = "exceeds"  # more than the amount of the original or of the hold
+    NEXT_PAGE = "next_page"  # the page after the one that the operation in `follows` read
 
 
 KEY_INTENTS = frozenset({Intent.KEY_MISSING, Intent.KEY_EMPTY, Intent.KEY_TOO_LONG, Intent.KEY_MALFORMED})
@@ -89,20 +89,23 @@ KEY_INTENTS = frozenset({Intent.KEY_MISSING, Intent.KEY_EMPTY, Intent.KEY_TOO_LO
 
 @dataclass(slots=True)
 class Operation:
-    """One request that somebody means to make, `at_ns` nanoseconds after its phase (setup, warmup, drive, heal) began.
+    """One request that a person intends to send, `at_ns` nanoseconds after the start of its phase.
 
-    Of the phase `overtime`, which goes on where the drive ends, `at_ns` counts from the beginning of the drive; of the
-    phase `rest`, when nobody banks any more, it is the number of a burst.
+    The phases are setup, warmup, drive, overtime, heal, rest and final. The phase `overtime` continues the drive, and
+    its `at_ns` counts from the start of the drive. In the phase `rest`, after the last request of the drive, `at_ns` is
+    the number of a burst.
 
-    `account` and `target` are numbers of planned accounts; `account` is debited, read, opened or (by a deposit) paid
-    into. `amount` is what is sent, right or wrong. `slot` picks the worker. An operation `follows` the one that it
-    repeats; if it `waits`, it is not sent before that one has its answer. Nor is it sent before the one that it comes
-    `after`, which may be anybody's, or the one that it is `about`, whose answer names the hold or the transaction.
-    A list of transfers has `items`, a target and an amount each; a hold ends after `life_ms`, and what has
-    one and ends a hold is sent so long after its end; of a statement `age_ms`
-    says how long before the request it looks back. `text` is a description or a reason.
+    `account` and `target` are numbers of planned accounts. `account` is debited, read, opened or, in a deposit,
+    credited. `amount` is the text that is sent, valid or not. `slot` selects the worker. An operation `follows` the one
+    that it repeats; if it `waits`, it is sent after the answer to that one. It is also sent after the answer to the
+    operation in `after`, which may be of another person, and to the one in `about`, whose answer contains the hold or
+    the transaction.
 
-    `index` is its number in the plan, given once the plan is drawn; from then on nothing changes any more.
+    A batch of transfers has `items`, each with a target and an amount. A hold ends after `life_ms`; an operation with
+    `life_ms` that ends a hold is sent that long after the end of the hold. A statement ends `age_ms` before the
+    request. `text` is a description or a reason.
+
+    `index` is the number in the plan. It is set after the plan is drawn, and nothing changes after that.
     """
 
     phase: str
@@ -130,7 +133,7 @@ class Operation:
     index: int = -1
 
     def __hash__(self) -> int:
-        """Return the number in the plan, which no other operation of it has."""
+        """Return the number in the plan, which is unique."""
         return self.index
 
     @property

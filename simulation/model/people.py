@@ -1,4 +1,4 @@
-"""Synthetic people: their roles, and what the bank is to know of them."""
+"""Synthetic people: their roles, and the personal data that they give to the bank."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,8 +7,9 @@ from enum import StrEnum
 class Role(StrEnum):
     """The role of a person in the run.
 
-    A teller is the operator who pays money in. A household moves money between its own accounts only, so that their sum
-    may never change. A trader pays others. A merchant is paid and pays nobody. An employer pays salaries.
+    A teller is the operator who makes deposits. A household moves money between its own accounts only, so the sum of
+    their balances must never change. A trader pays others. A merchant receives payments and pays nobody. An employer
+    pays salaries.
     """
 
     TELLER = "teller"
@@ -20,7 +21,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who banks. `index` is the person's number in the plan; `cpf` has eleven digits and no punctuation."""
+    """A synthetic user of the bank. `index` is the number in the plan; `cpf` has eleven digits and no punctuation."""
 
     index: int
     role: Role
@@ -30,7 +31,7 @@ class Person:
     password: str
 
     def __repr__(self) -> str:
-        """Leave out what may not be shown."""
+        """Return a text without personal data."""
         return f"Person({self.index}, {self.role})"
 
 

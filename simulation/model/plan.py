@@ -1,7 +1,7 @@
-"""The plan: who does what, and when they mean to. A pure function of the seed, the scenario and the sizes.
+"""The plan: people, their operations, and the intended starts. A pure function of the seed, the scenario and the sizes.
 
-Nothing in here reads a clock, an environment or a hash of a string, so the same seed gives the same plan on every
-machine and Python; `Plan.hash` is printed by each run to show it.
+Nothing here reads a clock, the environment or the hash of a string, so the same seed gives the same plan on every
+machine and Python. Each run prints `Plan.hash` to show this.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from simulation.model.terms import FREE, Terms
 
 
 class PlanError(ValueError):
-    """No plan can be drawn from these sizes; the message is one sentence that says what would be right."""
+    """An error: no plan can be drawn from these sizes. The message is one sentence that names valid sizes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedAccount:
-    """An account that a person will open. `in_setup` accounts are open and funded before driving begins."""
+    """An account that a person will open. With `in_setup`, it is open and funded before the drive begins."""
 
     index: int
     person: int
@@ -32,7 +32,10 @@ class PlannedAccount:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is going to be tried. The teller is person 0, the bank's own; the others are customers."""
+    """All people, accounts, operations and faults of a run. Person 0 is the teller, who is staff.
+
+    The other people are customers.
+    """
 
     seed: int
     scenario: str
@@ -49,32 +52,32 @@ class Plan:
 
     @property
     def setup(self) -> Sequence[Operation]:
-        """Return what happens before driving: registering, logging in, opening accounts, paying in."""
+        """Return the operations before the drive: registrations, logins, account openings and deposits."""
         return [operation for operation in self.operations if operation.phase == "setup"]
 
     @property
     def warmup(self) -> Sequence[Operation]:
-        """Return what is tried before the drive, since it is rare, or would disturb what is measured there."""
+        """Return the operations before the drive that are rare, or would disturb the measurements of the drive."""
         return [operation for operation in self.operations if operation.phase == "warmup"]
 
     @property
     def drive(self) -> Sequence[Operation]:
-        """Return what people do, in the order of its intended start."""
+        """Return the operations of the drive, in the order of their intended starts."""
         return [operation for operation in self.operations if operation.phase == "drive"]
 
     @property
     def overtime(self) -> Sequence[Operation]:
-        """Return what people do after the drive, in the same way, as long as the success criteria are undecided."""
+        """Return the operations that continue the drive as long as success criteria are undecided."""
         return [operation for operation in self.operations if operation.phase == "overtime"]
 
     @property
     def heal(self) -> Sequence[Operation]:
-        """Return the probes after the drive, which go on until the service is back after the last fault."""
+        """Return the probes after the drive, which continue until the service is back after the last fault."""
         return [operation for operation in self.operations if operation.phase == "heal"]
 
     @property
     def bursts(self) -> Mapping[int, Sequence[Operation]]:
-        """Return what is posted for the last times, a few operations at once each time."""
+        """Return the last postings by burst; the operations of a burst are sent at once."""
         found: dict[int, list[Operation]] = {}
         for operation in self.operations:
             if operation.phase == "rest":
@@ -83,7 +86,7 @@ class Plan:
 
     @property
     def final_reads(self) -> Sequence[Operation]:
-        """Return the reads after everything else, when every event is handled and nothing moves any more."""
+        """Return the reads at the end, when every event is handled and no more money moves."""
         return [operation for operation in self.operations if operation.phase == "final"]
 
     def accounts_of(self, person: int) -> tuple[PlannedAccount, ...]:
@@ -96,7 +99,7 @@ class Plan:
 
     @cached_property
     def hash(self) -> str:
-        """The SHA-256 of the plan in canonical JSON, in hexadecimal. Names of people are not part of it."""
+        """The SHA-256 of the plan in canonical JSON, in hexadecimal. The names of the people are not part of it."""
         document: dict[str, object] = {
             "sizes": [self.seed, self.scenario, self.customers, f"{self.duration_s:g}", f"{self.rate:g}", self.workers],
             "terms": [self.terms.transfer_fee_minor, self.terms.withdrawal_fee_minor],

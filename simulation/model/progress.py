@@ -1,4 +1,4 @@
-"""Progress of a run: its steps, and the requests that were answered."""
+"""Progress of a run: its steps, and the requests that have ended."""
 
 import threading
 import time
@@ -11,17 +11,17 @@ from simulation.model.numbers import number, percentile
 from simulation.model.result import OperationSample
 
 RECENT = 1_000
-"""Requests that the shown p99 is over: enough for a p99, few enough to follow what happens."""
+"""Number of the last requests in the displayed p99: enough for a p99, and few enough to follow changes."""
 
 RATE_WINDOW_S = 5.0
-"""Seconds that the shown rate is over: long enough to stand still, short enough to show a stall."""
+"""Seconds in the displayed rate: enough for a steady number, and few enough to show a stall."""
 
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(slots=True)
 class Step:
-    """One step of the run: how far it is, and for how long it has been or was under way."""
+    """One step of the run: its title, its progress, and its start and end."""
 
     title: str
     started_s: float
@@ -33,7 +33,7 @@ class Step:
 
 
 class Progress:
-    """The progress so far. It may be written by one thread and read by another."""
+    """The progress so far. One thread may write it while another reads it."""
 
     def __init__(self, title: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
         self.title = title
@@ -50,31 +50,31 @@ class Progress:
         self._rates: list[int] = []
 
     def step(self, title: str, total: int | None = None) -> None:
-        """Begin a step, which ends the one before; `total` counts what `advance` will be told."""
+        """Begin a step and end the previous one. `total` is the sum of the counts of all later `advance` calls."""
         with self.changed:
             self._begin(Step(title, self._clock(), total))
 
     def drive(self, duration_s: float, title: str = "Driving") -> None:
-        """Begin the step in which people bank: time is its measure, and requests are shown."""
+        """Begin the step of the drive, whose progress is measured by time and which displays requests."""
         with self.changed:
             started_s = self._clock()
             self._begin(Step(title, started_s))
             self._drive_s, self._drive_started_s = duration_s, started_s
 
     def advance(self, count: int = 1) -> None:
-        """Tell that `count` more of the step's total are done."""
+        """Add `count` to the finished part of the step's total."""
         with self.changed:
             if self.steps:
                 self.steps[-1].done += count
 
     def detail(self, text: str) -> None:
-        """Say something about the step at hand, such as a port or a restart."""
+        """Set a text about the current step, such as a port or a restart."""
         with self.changed:
             if self.steps:
                 self.steps[-1].detail = text
 
     def record(self, samples: Iterable[OperationSample]) -> None:
-        """Tell of requests that were answered, or given up; those before the drive are not counted."""
+        """Record requests that were answered or given up. Requests before the drive are not counted."""
         with self.changed:
             if self._drive_started_s is None:
                 return
@@ -90,12 +90,12 @@ class Progress:
                 self._rates[second] += count
 
     def cache(self, hits: float, misses: float) -> None:
-        """Tell how many reads the cache has answered and has not, so far."""
+        """Set the numbers of cache hits and misses so far."""
         with self.changed:
             self._hits = (hits, misses)
 
     def finish(self, *, failed: bool = False) -> None:
-        """End the last step. `failed` marks it as the one in which the run broke off."""
+        """End the last step. `failed` marks it as the step in which the run ended early."""
         with self.changed:
             self._end(failed=failed)
 
@@ -118,11 +118,11 @@ class Progress:
 
     @property
     def driving(self) -> bool:
-        """Return whether people are banking at the moment."""
+        """Return whether the drive is running."""
         return self._drive_s is not None
 
     def numbers(self) -> str:
-        """Return the requests so far in one line."""
+        """Return the rate, latency and outcomes of the requests in one line."""
         with self.changed:
             now = self._clock()
             while self._finished and self._finished[0][0] <= now - RATE_WINDOW_S:
@@ -142,7 +142,7 @@ class Progress:
             return " · ".join(parts)
 
     def share(self) -> float | None:
-        """Return how much of the step at hand is done, 0 to 1; None where nobody knows."""
+        """Return the finished share of the current step, 0 to 1; None if it is unknown."""
         if not self.steps:
             return None
         step = self.steps[-1]
@@ -151,20 +151,20 @@ class Progress:
         return min(1.0, step.done / step.total) if step.total else None
 
     def how_far(self, step: Step) -> str:
-        """Return how far `step` is in words: `12/60`, `18/30 s`, or the seconds it has taken."""
+        """Return the progress of `step` as a text: `12/60`, `18/30 s`, or the seconds that it has taken."""
         taken_s = (step.ended_s if step.ended_s is not None else self._clock()) - step.started_s
         if self._drive_s is not None and step is self.steps[-1]:
             return f"{min(taken_s, self._drive_s):.0f}/{self._drive_s:g} s"
         return f"{step.done}/{step.total}" if step.total and step.ended_s is None else f"{taken_s:.1f} s"
 
     def sparks(self, columns: int) -> str:
-        """Return the answered requests of each full second as a line of bars, the latest `columns` of them."""
+        """Return the finished requests of the last `columns` full seconds as a line of bars."""
         rates = self._rates[:-1][-columns:]
         top = max(rates, default=0)
         return "".join(SPARKS[round(rate / top * (len(SPARKS) - 1))] for rate in rates) if top else ""
 
     def line(self) -> str:
-        """Return the step at hand as one plain line."""
+        """Return the current step as one line of plain text."""
         if not self.steps:
             return self.title
         step = self.steps[-1]

@@ -1,6 +1,6 @@
-"""The results of a run: the drive and the checks write them, the report and the exit code read them.
+"""The results of a run, which the drive and the checks write, and the report and the exit code read.
 
-Times called `*_s` are seconds since driving began; the setup before it is negative.
+Times called `*_s` are seconds since the start of the drive; times of the setup are negative.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Phase: TypeAlias = Literal["setup", "drive", "drain"]
 
 
 class Verdict(Enum):
-    """Passed, failed, or not to be told from what was seen. Unknown is never passed."""
+    """The verdict of a check, a criterion or a run. UNKNOWN means that the evidence does not decide; it is not PASS."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, no password
     FAIL = "FAIL"
@@ -27,9 +27,9 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One safety property: what it looked at (`examined` things), how often it was broken, and by what, first first.
+    """The result of one check: the number of things that it `examined`, and the `count` and texts of violations.
 
-    `violations` may hold fewer texts than `count`: the first ones say enough.
+    `violations` may have fewer texts than `count`, because some of them, the first one first, are enough to read.
     """
 
     name: str
@@ -43,11 +43,11 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class CriterionResult:
-    """One success criterion. `interval` holds the true value with 95 % confidence, or certainly, as `how` says.
+    """The result of one success criterion.
 
-    `required` is false where the scenario does not set out to measure it, because of what it does to the bank: the
-    numbers are then for information, and leave the verdict of the run alone. `timing` criteria are about time, which
-    belongs to the machine as well as to the bank.
+    `interval` contains the true value with 95 % confidence, or with certainty, as `how` states. `required` is false if
+    the load of the scenario is not made for this measurement; the numbers are then for information, and do not change
+    the verdict of the run. `timing` criteria measure time, which depends on the machine as well as on the bank.
     """
 
     id: str
@@ -67,7 +67,7 @@ class CriterionResult:
 
 @dataclass(frozen=True, slots=True)
 class CoverageItem:
-    """Something that a run must have seen to have tested what it claims. Never seen is not passed."""
+    """A situation that must occur in a run for a valid test. If it never occurs, the run does not pass."""
 
     name: str
     title: str
@@ -77,9 +77,9 @@ class CoverageItem:
 
 @dataclass(frozen=True, slots=True)
 class OperationSample:
-    """One request. `latency_ms` counts from the intended start to the answer in hand, so a stall is in it.
+    """One request. `latency_ms` is the time from the intended start to the complete answer, so it includes a stall.
 
-    `service_ms` is what the bank says that the answer took it; where there was no answer, the time since sending.
+    `service_ms` is the duration that the bank reports for the answer; without an answer, it is the time since sending.
     """
 
     operation: str
@@ -93,7 +93,7 @@ class OperationSample:
 
 @dataclass(frozen=True, slots=True)
 class MetricSample:
-    """The metrics of the time between the sample before and `at_s`; made by `measure_interval`."""
+    """The metrics of the time between the previous sample and `at_s`, which `measure_interval` calculates."""
 
     at_s: float
     values: Mapping[str, float]
@@ -101,7 +101,7 @@ class MetricSample:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRestart:
-    """A worker of the bank that was stopped and started while people were banking."""
+    """A stop and start of a worker of the bank during the drive."""
 
     at_s: float
     worker: str
@@ -110,11 +110,12 @@ class WorkerRestart:
 
 @dataclass(frozen=True, slots=True)
 class FaultResult:
-    """Something that was broken on purpose, and how the service came back.
+    """The result of a fault, and of the recovery of the service after it.
 
-    `seen` counts how much of the fault was really there, `hurt` the requests that were told to try again, or nothing,
-    until the service was back, which was `back_s` after the fault's end (None: not while anybody looked). `takeover_s`
-    is how long a dead worker's subscribers were served by nobody, where that was looked at.
+    `seen` counts the real effects of the fault. `hurt` counts the requests until the recovery that got no answer, or an
+    answer that asks for a retry. `back_s` is the time from the end of the fault to the recovery; None if the service
+    did not recover in the time that was observed. `takeover_s` is the time for which no worker served the subscribers
+    of a dead worker; None if it was not measured.
     """
 
     name: str
@@ -133,7 +134,7 @@ class FaultResult:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Lines of something, such as a log or an account's entries, to be read beside a violation or a failed step."""
+    """Lines of a text, such as a log or the entries of an account, that explain a violation or a failed step."""
 
     title: str
     lines: tuple[str, ...]
@@ -141,7 +142,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class IncompleteRun:
-    """A run that did not come to a verdict: in which step it ended, why, and what that step has left to read."""
+    """A run without a verdict: the step in which it ended, the reason, and excerpts that explain it."""
 
     scenario: str
     seed: int
@@ -155,16 +156,16 @@ class IncompleteRun:
     excerpts: tuple[Excerpt, ...] = ()
 
     exit_code = 2
-    """Could not run."""
+    """The exit code of a run that has no result."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Everything a person or a gate wants to know about one run. `rate` is operations per second as planned.
+    """All results of one run, for the report and for a pipeline. `rate` is the planned operations per second.
 
-    `first_violation` is what there is to read about the first thing that was wrong; `kept_database` the folder in
-    which the database was left. People banked for `duration_s`, as planned, and for `overtime_s` more until the
-    success criteria were decided; `seconds` say what the machine did meanwhile.
+    `first_violation` contains the excerpts about the first violation, and `kept_database` the folder of the kept
+    database. The drive took the planned `duration_s`, and `overtime_s` more until the success criteria were decided.
+    `seconds` describe the use of the machine during the drive.
     """
 
     scenario: str
@@ -195,12 +196,12 @@ class RunResult:
 
     @property
     def driven_s(self) -> float:
-        """For how many seconds people banked."""
+        """The length of the drive in seconds."""
         return self.duration_s + self.overtime_s
 
     @property
     def verdict(self) -> Verdict:
-        """FAIL where anything failed; else UNKNOWN where anything could not be told or was never seen; else PASS."""
+        """FAIL if anything failed; otherwise UNKNOWN if anything is undecided or did not occur; otherwise PASS."""
         verdicts = [check.verdict for check in self.checks]
         verdicts += [criterion.verdict for criterion in self.criteria if criterion.required]
         if Verdict.FAIL in verdicts:
@@ -212,7 +213,7 @@ class RunResult:
 
     @property
     def only_times_undecided(self) -> bool:
-        """Return whether PASS is missed only because times could not be told from what else the machine did."""
+        """Return whether only timing criteria prevent PASS, because other work of the machine disturbed them."""
         counting = [criterion for criterion in self.criteria if criterion.required]
         decided = [criterion.verdict for criterion in counting if not criterion.timing]
         decided += [check.verdict for check in self.checks]
@@ -221,5 +222,5 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        """0 passed, 1 failed, 3 unknown. 2, could not run, has no result."""
+        """The exit code: 0 for PASS, 1 for FAIL, 3 for UNKNOWN. Exit code 2 means that the run has no result."""
         return {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}[self.verdict]

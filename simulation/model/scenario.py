@@ -18,12 +18,12 @@ ALL_CRITERIA = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """The shape of a run. `mix` weighs what people set out to do; the sizes are defaults that the caller may change.
+    """The shape of a run. `mix` has the weights of the actions; the sizes are defaults that the caller may change.
 
-    `clicks` is how often a mutation that moves money is sent: 1, or 3 for twice at the same moment and once more later,
-    the second and third click coming on top of `rate`. `one_merchant` makes every payment go to the same account.
-    So many `employers` pay salaries. `terms` are what the bank charges.
-    `expects` names the coverage that the scenario must bring about, `criteria` what it sets out to measure.
+    `clicks` is the number of times that a mutation that moves money is sent: 1, or 3 for twice at the same moment and
+    once more later. The second and third request are additional to `rate`. With `one_merchant`, every payment goes to
+    the same account. `employers` is the number of people who pay salaries. `terms` are the fees of the bank.
+    `expects` names the coverage that must occur, and `criteria` the success criteria that the scenario measures.
     """
 
     name: str

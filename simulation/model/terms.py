@@ -1,17 +1,17 @@
-"""The fees of a scenario: the bank gets them from its settings, the oracle from here."""
+"""The fees of a scenario. The bank gets them from its settings, and the oracle from this module."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Fees in minor units, on top of what is moved."""
+    """Fees in minor units, in addition to the moved amount."""
 
     transfer_fee_minor: int = 0
     withdrawal_fee_minor: int = 0
 
     def fee_minor(self, kind: str) -> int:
-        """Return what is charged for a transaction of this kind."""
+        """Return the fee for a transaction of this kind."""
         return {"TRANSFER": self.transfer_fee_minor, "WITHDRAWAL": self.withdrawal_fee_minor}.get(kind, 0)
 
     def environment(self) -> dict[str, str]:
@@ -23,4 +23,4 @@ class Terms:
 
 
 FREE = Terms()
-"""A bank that charges nothing."""
+"""Terms without fees."""
