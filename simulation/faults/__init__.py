@@ -1,5 +1,5 @@
-"""Faults: what is broken while people bank, when, and whether the service comes back by itself.
+"""Faults: the failures during the drive, their schedule, and the recovery of the service without help.
 
-The schedule is part of the plan, drawn from its seed. First safety: while something is broken, nothing wrong may be
-seen. Then liveness: when nothing is broken any more, everybody is served again, and soon.
+The schedule is part of the plan and drawn from its seed. Two properties are examined. Safety: during a fault, no answer
+is wrong. Liveness: after the fault, the service answers everybody again within a bound.
 """

@@ -1,4 +1,4 @@
-"""Faults of a bank at rest: nothing is posted afterwards, so that nothing new wakes what should go on by itself."""
+"""Faults of a bank at rest. No posting follows, so no new event starts a delivery that should continue without one."""
 
 import asyncio
 import contextlib
@@ -12,24 +12,24 @@ from simulation.stack.commands import CouldNotRunError
 from simulation.stack.database import DATABASE_ERRORS, BankDatabase, open_database
 
 DELIVERED_S = 10.0
-"""Subscribers follow within milliseconds; one that does not is found by the checks."""
+"""Far longer than the milliseconds that subscribers need; the checks find a subscriber that does not follow."""
 
 LOOK_S = 0.001
-"""Between two looks; subscribers are some milliseconds behind."""
+"""The time between two queries, because subscribers are only some milliseconds behind."""
 
 
 async def kill_at_rest(
     run: FaultRun, backend: Backend, bursts: int, post: Callable[[int], Coroutine[None, None, None]]
 ) -> None:
-    """Post for the last time, and kill PostgreSQL as soon as every subscriber has handled that; start it at once.
+    """Post for the last time, kill PostgreSQL as soon as every subscriber has handled the events, and start it at once.
 
-    Deliveries do not wait for the disk. Where they had reached it all the same, `post` the next burst and try again.
+    Deliveries do not wait for the disk. If they had reached the disk before the kill, `post` the next burst and repeat.
     """
     postgres = backend.postgres
     assert postgres is not None
     for number in range(bursts):
         lost = False
-        # The connection ends with the server.
+        # Suppressed because the connection ends with the server.
         with contextlib.suppress(*DATABASE_ERRORS):
             async with open_database(backend.database_url) as database:
                 lost = await _deliver(database, post(number))
@@ -47,7 +47,7 @@ async def kill_at_rest(
 
 
 async def _deliver(database: BankDatabase, posting: Coroutine[None, None, None]) -> bool:
-    """Post, wait until all of it is delivered, and return whether the last delivery is not on the disk yet."""
+    """Post, wait until all events are delivered, and return whether the last delivery is not on the disk yet."""
     task, before_last = asyncio.create_task(posting), None
     try:
         async with asyncio.timeout(DELIVERED_S):

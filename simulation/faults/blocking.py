@@ -1,11 +1,11 @@
-"""Waiting for what blocks in a thread."""
+"""Execution of blocking functions in a thread."""
 
 import asyncio
 from collections.abc import Callable
 
 
 async def to_the_end(function: Callable[[], None]) -> None:
-    """Run something that blocks in a thread, and wait for its end also when we are cancelled meanwhile."""
+    """Run a blocking function in a thread, and wait for its end even if the caller is cancelled."""
     task = asyncio.ensure_future(asyncio.to_thread(function))
     try:
         await asyncio.shield(task)

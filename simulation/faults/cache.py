@@ -1,4 +1,4 @@
-"""Faults of the cache: what one worker cannot tell Redis, and the others do not hear."""
+"""Faults of the cache: a worker without Redis, workers without notifications, and a Redis with an older state."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,18 +21,18 @@ REDIS_ERRORS = (RedisError,)
 """The exceptions of the Redis client, besides OSError."""
 
 Copy: TypeAlias = Mapping[bytes, tuple[bytes, int]]
-"""Each key's value as Redis serialises it, and when it ends, in milliseconds since 1970; 0 is never."""
+"""The value of each key as Redis serializes it, and its expiry in milliseconds since 1970; 0 means no expiry."""
 
 OLDER_S = (0.5, 1.5)
-"""Long enough for people to be told of what the copy does not have, and for an epoch to begin after the one before."""
+"""The age of the copy: enough for answers about changes that the copy lacks, and for the start of a new epoch."""
 
 END_EVERY_S = (0.1, 0.8)
-"""From before a worker listens again to when it believes the cache again."""
+"""The pause between two ends of connections: from before a worker listens again until it trusts the cache again."""
 
 
 @asynccontextmanager
 async def _without_redis(way: ProxyProcess) -> AsyncIterator[None]:
-    """Keep one worker from Redis: its connections stay open, and nothing comes through."""
+    """Separate one worker from Redis: its connections stay open, but carry no data."""
     try:
         await way.hole(is_open=True)
         yield
@@ -43,7 +43,7 @@ async def _without_redis(way: ProxyProcess) -> AsyncIterator[None]:
 async def end_listeners(
     run: FaultRun, backend: Backend, *, ways: Sequence[ProxyProcess], workers: Sequence[Worker], random: Random
 ) -> None:
-    """End the connections on which workers hear, now and then, while one worker has no Redis."""
+    """End the listening connections of the workers, repeatedly, while one worker has no Redis."""
     cut_off = await _cut_off(run, workers)
     until_ns = monotonic_ns() + run.planned.lasts_ms * 1_000_000
     async with open_database(backend.database_url) as database, _without_redis(ways[cut_off]):
@@ -54,7 +54,7 @@ async def end_listeners(
 
 
 async def keep_from_redis(run: FaultRun, *, ways: Sequence[ProxyProcess], workers: Sequence[Worker]) -> None:
-    """Keep one worker from Redis for a while."""
+    """Separate one worker from Redis for the duration of the fault."""
     cut_off = await _cut_off(run, workers)
     before = await ways[cut_off].look()
     async with _without_redis(ways[cut_off]):
@@ -64,12 +64,15 @@ async def keep_from_redis(run: FaultRun, *, ways: Sequence[ProxyProcess], worker
 
 
 async def _cut_off(run: FaultRun, workers: Sequence[Worker]) -> int:
-    """Return the number of the worker to keep from Redis: most harm is done by who tells Redis of what happens."""
+    """Return the number of the worker to separate from Redis.
+
+    The default is the worker that serves the subscribers, because it updates the cache, so its loss does most harm.
+    """
     return await who_serves(workers) if run.planned.worker is None else run.planned.worker
 
 
 async def set_redis_back(run: FaultRun, backend: Backend, random: Random) -> None:
-    """Copy all keys, and put the copy back a while later, over and over."""
+    """Copy all keys and restore the copy after a pause, repeatedly."""
     until_ns, times = monotonic_ns() + run.planned.lasts_ms * 1_000_000, 0
     async with Redis.from_url(backend.redis_url) as client:
         while monotonic_ns() < until_ns:
@@ -82,7 +85,7 @@ async def set_redis_back(run: FaultRun, backend: Backend, random: Random) -> Non
 
 
 async def copy_keys(client: Redis) -> Copy:
-    """Return what Redis holds: a state that it does have at some moment, and no half of it."""
+    """Return all keys of Redis, read in one transaction, so the copy is a state that existed."""
     names: list[Any] = await client.keys()
     async with client.pipeline(transaction=True) as pipeline:
         for name in names:
@@ -94,7 +97,7 @@ async def copy_keys(client: Redis) -> Copy:
 
 
 async def put_back(client: Redis, copy: Copy) -> None:
-    """Let Redis hold what is in a copy, and nothing else."""
+    """Replace the content of Redis with a copy."""
     async with client.pipeline(transaction=True) as pipeline:
         pipeline.flushdb()
         for name, (value, until_ms) in copy.items():

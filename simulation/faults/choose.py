@@ -1,4 +1,4 @@
-"""From the words of the command line to faults, as far as the servers at hand allow them."""
+"""The choice of faults from the option `--faults`, as far as the servers of the run allow them."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ NOT_OURS = {
 
 
 class FaultsError(ValueError):
-    """The faults asked for are none, or cannot be brought about; the message is one sentence."""
+    """An error: a requested fault is unknown, or is not possible with these servers. The message is one sentence."""
 
 
 def choose_faults(words: str, backend: str) -> tuple[list[FaultName], list[str]]:
-    """Return the faults that `words` (names, `all` or `none`) ask for, and a sentence for each one that is left out.
+    """Return the faults of `words` (names, `all` or `none`), and a sentence for each fault that `all` leaves out.
 
-    Raises FaultsError for an unknown name, and for one asked for by name that this kind of server does not allow.
+    Raises FaultsError for an unknown name, and for a named fault that is not possible with this kind of server.
     """
     asked = [word.strip() for word in words.split(",") if word.strip()]
     if asked == ["none"] or not asked:
@@ -44,7 +44,7 @@ def _why_not(name: FaultName, backend: str) -> str | None:
 
 
 def describe_faults(faults: Sequence[PlannedFault]) -> list[str]:
-    """Return the schedule for a person, a line each."""
+    """Return the schedule for a person, with one line for each fault."""
     if not faults:
         return []
     lines = [f"  {fault.at_ms / 1000:6.1f} s  {fault.name}: {fault.what}" for fault in faults]

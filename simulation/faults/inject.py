@@ -1,4 +1,4 @@
-"""Breaking things, as planned, while people bank; and mending what only we can mend."""
+"""Injection of the planned faults during the drive, and repair of those that only the simulation can repair."""
 
 import asyncio
 import contextlib
@@ -23,18 +23,19 @@ from simulation.stack.database import DATABASE_ERRORS, open_database
 from simulation.stack.workers import Workers
 
 POLL_S = 0.1
-"""How often it is looked whether the service is back; the answer itself is exact, from the history."""
+"""The interval of the recovery check; the measured time of the recovery is exact, because the history contains it."""
 
 CUT_EVERY_S = 0.25
 CUT_DELAY_S = 0.02
-"""While connections are cut, the way is as long as one through a country, so that the cuts meet what is on it."""
+"""The delay of messages while connections are cut, as in a network across a country, so that cuts meet messages in
+flight."""
 
 EXHAUST_MAX_NS = 4_700_000_000
-"""Shorter than the five seconds after which a statement that waits for a lock gives its connection back."""
+"""Shorter than the five seconds after which a statement that waits for a lock returns its connection."""
 
 
 class Injector:
-    """Brings about the faults of a plan, one after the other, and watches the service come back after each."""
+    """An injector that causes the faults of a plan, one after the other, each after the recovery from the previous."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Injector:
 
     @asynccontextmanager
     async def beside(self) -> AsyncIterator[None]:
-        """Break things as long as the block lasts; the fault that is under way at its end is finished."""
+        """Inject faults as long as the block lasts. A fault that is in progress at its end is finished."""
         task = asyncio.create_task(self._run(monotonic_ns()))
         try:
             yield
@@ -72,18 +73,18 @@ class Injector:
 
     @property
     def is_back(self) -> bool:
-        """Return whether every worker has served again after every fault, or has had its time."""
+        """Return whether the service has recovered from every fault, or the permitted time is over."""
         return all(self._settled(run) for run in self.runs)
 
     async def break_at_rest(self, bursts: int, post: Callable[[int], Coroutine[None, None, None]]) -> None:
-        """Break what is to be broken when nobody banks any more; `post` lets people bank for the last times."""
+        """Inject the faults at rest, after the drive. `post` sends one burst of last postings."""
         for run in self.runs:
             if FAULTS[run.planned.name].at_rest:
                 self._progress.step(FAULTS[run.planned.name].title)
                 await kill_at_rest(run, self._backend, bursts, post)
 
     def note_rest(self, *, drained: bool) -> None:
-        """Note that every subscriber has handled every event now, or did not in time."""
+        """Note whether every subscriber has handled every event in time."""
         for run in self.runs:
             if FAULTS[run.planned.name].at_rest and run.ended_ns and drained:
                 run.drained_s = (monotonic_ns() - run.ended_ns) / 1e9
@@ -159,8 +160,8 @@ class Injector:
             run.ended_ns = monotonic_ns()
             if len(self._workers.all) > 1:
                 run.takeover_s = await watch_takeover(database)
-        # The supervisor acts at once; if it never did, the check would say so.
-        while worker.process is process and not self._settled(run):  # noqa: ASYNC110 - nobody signals that
+        # The supervisor restarts the worker at once; the check finds a worker that was not restarted.
+        while worker.process is process and not self._settled(run):  # noqa: ASYNC110 - a restart sets no event
             await asyncio.sleep(POLL_S)
         run.seen = int(worker.process is not process)
 
@@ -172,7 +173,7 @@ class Injector:
             killed = not postgres.is_running()
             await asyncio.sleep(run.planned.lasts_ms / 1000)
         finally:
-            # From here on nobody helps: its own recovery counts as part of coming back.
+            # The fault ends before the start, because the recovery of PostgreSQL is part of the measured recovery.
             run.ended_ns = monotonic_ns()
             try:
                 await to_the_end(postgres.start)
@@ -199,7 +200,7 @@ class Injector:
         until_ns = monotonic_ns() + run.planned.lasts_ms * 1_000_000
         try:
             await self._proxy.cut_commit_replies(run.planned.replies or 1)
-            while monotonic_ns() < until_ns and (await self._proxy.look()).commit_replies_to_cut:  # noqa: ASYNC110 - of another process
+            while monotonic_ns() < until_ns and (await self._proxy.look()).commit_replies_to_cut:  # noqa: ASYNC110 - another process cannot set an event
                 await asyncio.sleep(POLL_S / 5)
         finally:
             await self._proxy.cut_commit_replies(0)
@@ -210,8 +211,8 @@ class Injector:
         async with open_database(self._backend.database_url) as database, database.accounts_locked():
             run.began_ns = monotonic_ns()
             await asyncio.sleep(run.planned.lasts_ms / 1000)
-            # Where few people bank it takes longer until every connection is in somebody's hands.
-            while not self._overloaded(run) and monotonic_ns() < run.began_ns + EXHAUST_MAX_NS:  # noqa: ASYNC110 - of others
+            # With few people, it takes longer until requests use every connection.
+            while not self._overloaded(run) and monotonic_ns() < run.began_ns + EXHAUST_MAX_NS:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(POLL_S)
             run.ended_ns = monotonic_ns()
         run.seen = self._overloaded(run)

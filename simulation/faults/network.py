@@ -1,4 +1,4 @@
-"""The network between the bank's workers and their servers, with proxies in it where a fault needs one."""
+"""The network between the bank's workers and their servers, with the proxies that faults need."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,10 +17,10 @@ def _not_started() -> ProxyProcess:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The back end as the bank is to see it, and the proxies: before PostgreSQL, and before Redis for each worker.
+    """The backend with the addresses for the bank, and the proxies: one for PostgreSQL, and one for Redis per worker.
 
-    Where no fault needs them, the first is not started, and of the others there are none; then there are no
-    `redis_urls`, the URL by which each worker reaches Redis, either.
+    `redis_urls` are the URLs by which the workers reach Redis. If no fault needs a proxy, that for PostgreSQL is not
+    started, and there are no proxies for Redis and no `redis_urls`.
     """
 
     bank_sees: Backend
@@ -31,7 +31,7 @@ class Network:
 
 @asynccontextmanager
 async def open_network(backend: Backend, faults: Sequence[PlannedFault], *, workers: int) -> AsyncIterator[Network]:
-    """Put proxies before the servers where a fault needs one. Raises CouldNotRunError where none can be put there."""
+    """Start the proxies that the faults need. Raises CouldNotRunError if the URL of a server permits no proxy."""
     network = Network(backend)
     kinds = [FAULTS[fault.name] for fault in faults]
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The recovery of the service: every worker has moved money, and answered a read from the database, again."""
+"""The recovery of the service: after a fault, every worker has moved money and answered a read from the database."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -10,13 +10,15 @@ from simulation.model.operations import MONEY_KINDS, READ_KINDS
 from simulation.model.result import CoverageItem, FaultResult, Verdict
 
 ENOUGH_NS = 1_500_000_000
-"""Others wait half a second for a worker that stands still, and a busy machine some tenths for a batch."""
+"""Time enough for a posting: other workers wait half a second for a stopped worker, and a busy machine needs some
+tenths of a second for a batch."""
 
 
 def back_ns(attempts: Sequence[Attempt], *, since_ns: int, workers: int) -> int | None:
-    """Return the moment by which each worker had served a read and a movement of money asked for after `since_ns`.
+    """Return the time by which each worker had answered a read and moved money for requests after `since_ns`.
 
-    None where one of them has not. A replay moves nothing, and an answer from the cache says nothing of the database.
+    None if one of them has not. A replay does not count, because it moves no money, and an answer from the cache does
+    not count, because it does not prove that the worker reaches the database.
     """
     moved: dict[int, int] = {}
     read: dict[int, int] = {}
@@ -36,9 +38,9 @@ def back_ns(attempts: Sequence[Attempt], *, since_ns: int, workers: int) -> int 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The recovery after a fault: seconds from its end until the service was back, and whether that is fast enough.
+    """The recovery from a fault: the seconds from its end until the service was back, and the verdict on them.
 
-    `sentence` says what is wrong, or what could not be told.
+    `sentence` describes the violation, or the missing evidence.
     """
 
     verdict: Verdict
@@ -47,7 +49,7 @@ class Recovery:
 
 
 def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> Recovery:
-    """Judge how the service came back after a fault."""
+    """Return the recovery of the service from a fault, with its verdict."""
     if not run.began_ns:
         return Recovery(Verdict.UNKNOWN, None, f"{run} was planned and never happened")
     if FAULTS[run.planned.name].at_rest:
@@ -72,7 +74,7 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
 
 
 def _at_rest(run: FaultRun) -> Recovery:
-    """Judge how subscribers came back by themselves, while nothing new happened."""
+    """Return the recovery of the subscribers from a fault at rest, without new events."""
     if run.drained_s is None:
         return Recovery(Verdict.FAIL, None, f"{run}: long afterwards, not every subscriber had handled every event")
     if run.drained_s > BACK_S:
@@ -82,7 +84,7 @@ def _at_rest(run: FaultRun) -> Recovery:
 
 
 def _held_up(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> list[int]:
-    """Return the workers that moved no money while another one stood still, though they were asked to in time."""
+    """Return the workers that moved no money while another one was stopped, although requests for it came in time."""
     meanwhile = [
         attempt
         for attempt in attempts
@@ -96,7 +98,7 @@ def _held_up(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> lis
 def fault_results(
     runs: Sequence[FaultRun], attempts: Sequence[Attempt], *, workers: int, zero_ns: int
 ) -> tuple[FaultResult, ...]:
-    """Return what the report says of each fault. `zero_ns` is when driving began."""
+    """Return the result of each fault for the report. `zero_ns` is the start of the drive."""
 
     def at_s(moment_ns: int) -> float | None:
         return (moment_ns - zero_ns) / 1e9 if moment_ns else None
@@ -126,12 +128,12 @@ def fault_results(
 
 
 def _hurt(attempts: Sequence[Attempt], from_ns: int, to_ns: int) -> int:
-    """Count the requests that were told to try again, or nothing, in a stretch of time."""
+    """Return how many requests in a range of time got no answer, or an answer that asks for a retry."""
     return sum(from_ns <= a.ended_ns <= to_ns and (a.outcome == "unknown" or a.code == "OVERLOADED") for a in attempts)
 
 
 def fault_coverage(runs: Sequence[FaultRun]) -> tuple[CoverageItem, ...]:
-    """Return, for each fault that was planned, how much of it was really there: what never was has not been tested."""
+    """Return the number of real effects of each planned fault, because a fault without effects tests nothing."""
     seen: dict[FaultName, int] = {}
     for run in runs:
         seen[run.planned.name] = seen.get(run.planned.name, 0) + run.seen

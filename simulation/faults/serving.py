@@ -1,4 +1,4 @@
-"""The workers that serve the subscribers, and the time for which a killed worker's are served by nobody."""
+"""The worker that serves the subscribers, and the time for which no worker serves those of a killed worker."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from simulation.stack.database import BankDatabase
 from simulation.stack.workers import Worker
 
 LOOK_S = 0.5
-"""Between two looks at what the workers have counted: some dozens of events on any day."""
+"""The time between two reads of the workers' counters, in which every scenario causes some dozens of events."""
 
 POLL_S = 0.02
-"""How exactly a takeover is timed: a hundredth of what is allowed."""
+"""The resolution of the measured takeover: a hundredth of the permitted time."""
 
 
 async def who_serves(workers: Sequence[Worker]) -> int:
@@ -41,10 +41,10 @@ async def _handled(workers: Sequence[Worker]) -> list[float]:
 
 
 async def watch_takeover(database: BankDatabase) -> float:
-    """Return for how many seconds after the death of a worker some subscriber was served by nobody for sure.
+    """Return for how many seconds after the death of a worker certainly no worker served some subscriber.
 
-    Call it right after the death. Whoever lives renews its leases, and whoever is dead does not: a lease that has been
-    prolonged since is held by the living.
+    Call it right after the death. Only a living worker renews its leases, so a lease that was renewed after the death
+    belongs to a living worker.
     """
     died, unserved_s = monotonic(), 0.0
     left = await database.leases()

@@ -1,4 +1,4 @@
-"""A worker that stands still in the middle of a batch, while it holds what the others wait for."""
+"""The fault of a worker that is stopped in the middle of a batch, while it holds the lock that the others wait for."""
 
 import asyncio
 import signal
@@ -13,17 +13,19 @@ from simulation.stack.database import BankDatabase, open_database
 from simulation.stack.workers import Worker
 
 TRY_NS = 6_000_000_000
-"""One try in twenty or so meets a batch: a worker posts for some milliseconds, a few times a second."""
+"""The bound of all attempts. About one in twenty meets a batch: a worker posts a few times a second, each time for
+some milliseconds."""
 
 BETWEEN_S = (0.0, 0.02)
 LOOK_S = 0.02
-"""A batch that goes on has been done with its statement by then, and with the pause before the next one."""
+"""The time between two looks at the database. A batch that is not stopped finishes its statement and the pause before
+the next statement in less."""
 
 
 async def stop_worker(run: FaultRun, backend: Backend, workers: Sequence[Worker], random: Random) -> None:
-    """Stop a worker's process again and again until that was in the middle of a batch; then let it stand for a while.
+    """Stop a worker's process repeatedly until it is in the middle of a batch, then keep it stopped for the fault.
 
-    Where no batch is met, it stands still all the same, and the fault has not been seen.
+    If no attempt meets a batch, the fault counts as not seen.
     """
     number = run.planned.worker or 0
     worker, give_up_ns = workers[number], monotonic_ns() + TRY_NS
@@ -42,7 +44,7 @@ async def stop_worker(run: FaultRun, backend: Backend, workers: Sequence[Worker]
 
 @asynccontextmanager
 async def _stopped(worker: Worker) -> AsyncIterator[None]:
-    """Let a worker's process stand still, unless it is dead, and go on."""
+    """Stop a worker's process for the block, unless it is dead, and continue it after the block."""
     process = worker.process
     if process is None or process.returncode is not None:
         yield
@@ -55,7 +57,7 @@ async def _stopped(worker: Worker) -> AsyncIterator[None]:
 
 
 async def _holds_others_up(database: BankDatabase) -> bool:
-    """Return whether somebody who is to post has said nothing from one look to the next."""
+    """Return whether a connection in the middle of a batch executed nothing between two looks at the database."""
     await asyncio.sleep(LOOK_S)
     before = await database.silent_posters()
     if not before:
