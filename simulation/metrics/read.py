@@ -1,7 +1,7 @@
-"""The bank's own metrics: Prometheus text is read, workers are merged, restarts are recognised.
+"""The reader of the bank's own metrics, which parses Prometheus text, adds up workers and recognizes restarts.
 
-Counters fall back to zero when a worker process is restarted. `MetricsAccumulator` notices and keeps what the old
-process had counted up to its last scrape; what a killed process counted after that is lost and never guessed.
+Counters begin at zero again after the restart of a worker. `MetricsAccumulator` detects this and keeps the counts of
+the old process up to its last scrape. The later counts of a killed process are lost, and are not estimated.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,10 @@ from simulation.model.metrics import Histogram, MetricsTotals, SeriesKey, merge
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One worker's answer to one `GET /metrics`. `started` changes with the process, where the process tells."""
+    """The answer of one worker to one `GET /metrics`.
+
+    `started` is the start time of the process, or None if the answer does not contain it.
+    """
 
     totals: MetricsTotals
     gauges: Mapping[SeriesKey, float]
@@ -22,7 +25,7 @@ class Scrape:
 
 
 def parse_metrics(text: str) -> Scrape:
-    """Read Prometheus text. Raises ValueError where it is none."""
+    """Parse Prometheus text. Raises ValueError for any other text."""
     counters: dict[SeriesKey, float] = {}
     gauges: dict[SeriesKey, float] = {}
     edges: dict[SeriesKey, list[tuple[float, float]]] = {}
@@ -49,14 +52,14 @@ def parse_metrics(text: str) -> Scrape:
 
 
 def _fell(new: MetricsTotals, old: MetricsTotals) -> bool:
-    """Tell whether a count is lower than before, or gone: only another process can have said so."""
+    """Return whether a count is lower than before, or missing, which only a new process can cause."""
     return any(new.counters.get(key, 0.0) < value for key, value in old.counters.items()) or any(
         new.histograms.get(key, Histogram()).count < value.count for key, value in old.histograms.items()
     )
 
 
 class MetricsAccumulator:
-    """Totals over all workers and their restarts, from scrapes taken at any moments."""
+    """Totals over all workers and their restarts, from scrapes at any times."""
 
     def __init__(self) -> None:
         self._latest: dict[str, Scrape] = {}
@@ -64,7 +67,7 @@ class MetricsAccumulator:
         self.restarts_seen: dict[str, int] = {}
 
     def take(self, worker: str, text: str) -> None:
-        """Take in one worker's `/metrics` text. Raises ValueError where the text is not Prometheus text."""
+        """Add the `/metrics` text of one worker. Raises ValueError if it is not Prometheus text."""
         scrape = parse_metrics(text)
         before = self._latest.get(worker)
         if before is not None and (scrape.started != before.started or _fell(scrape.totals, before.totals)):
@@ -73,5 +76,5 @@ class MetricsAccumulator:
         self._latest[worker] = scrape
 
     def totals(self) -> MetricsTotals:
-        """Return what every worker has counted up to its last scrape, the processes before a restart included."""
+        """Return the counts of all workers up to their last scrapes, with those of the processes before a restart."""
         return merge([self._retired, *(scrape.totals for scrape in self._latest.values())])

@@ -1,4 +1,4 @@
-"""Asking the bank's workers for their metrics, once a second while people bank."""
+"""The scraper that reads the metrics of the bank's workers, once a second during the drive."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from simulation.model.result import MetricSample
 from simulation.stack.workers import Worker
 
 EVERY_S = 1.0
-"""As fine as a plot of a minute can show, and cheap: a scrape takes the bank some milliseconds."""
+"""The finest interval that a plot of a minute can show. A scrape takes the bank only some milliseconds."""
 
 TIMEOUT_S = 2.0
 
 
 class Scraper:
-    """Collects what the workers count, over their restarts, and what the machine does meanwhile."""
+    """A collector of the workers' counts, over their restarts, and of the use of the machine."""
 
     def __init__(self, workers: Sequence[Worker], progress: Progress, machine: Machine) -> None:
         self._workers = workers
@@ -34,28 +34,28 @@ class Scraper:
         self.seconds: list[MeasuredSecond] = []
 
     async def begin(self) -> None:
-        """Count from here on: what was counted before is the setup's."""
+        """Set the start of the counts, because the counts before belong to the setup."""
         await self._scrape()
         self._begin = self._accumulator.totals()
         self._before = self.totals()
         await asyncio.to_thread(self._machine.look)
 
     def totals(self) -> MetricsTotals:
-        """Return what has been counted since `begin`."""
+        """Return the counts since `begin`."""
         return self._accumulator.totals().since(self._begin)
 
     async def run(self) -> None:
-        """Look every second, until cancelled."""
+        """Call `run_once` every second, until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
             await self.run_once()
 
     async def run_once(self) -> None:
-        """Look at the workers and the machine, and note what has happened since the last look."""
+        """Read the metrics of the workers and the use of the machine, and record the changes since the last call."""
         async with self._looking:
             await self._scrape()
             now = self.totals()
-            # Reading what every process has used takes milliseconds, in which no request could be sent on time.
+            # In a thread, because reading the use of every process takes milliseconds and would delay requests.
             second = await asyncio.to_thread(self._machine.look)
             if second is not None:
                 self.samples.append(measure_interval(second.to_s, now, self._before))
@@ -64,18 +64,18 @@ class Scraper:
         self._progress.cache(*cache_hits_and_misses(now))
 
     async def _scrape(self) -> None:
-        """Scrape every worker; one that does not answer is left out, its earlier counts stay."""
+        """Scrape every worker. If one does not answer, its earlier counts stay."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             for worker in self._workers:
                 text = await fetch_metrics(session, worker)
                 if text is not None:
-                    # Reading the text takes milliseconds, in which no request could be sent on time.
+                    # In a thread, because parsing the text takes milliseconds and would delay requests.
                     await asyncio.to_thread(self._accumulator.take, worker.name, text)
 
 
 async def fetch_metrics(session: aiohttp.ClientSession, worker: Worker) -> str | None:
-    """Return what a worker has counted, as text, or None where it does not answer."""
+    """Return the metrics of a worker as Prometheus text, or None if it does not answer."""
     try:
         async with session.get(f"{worker.url}/metrics") as response:
             return await response.text() if response.status == 200 else None

@@ -1,4 +1,4 @@
-"""A second of the drive: what the bank counted in it, and what the machine did."""
+"""A second of the drive: the bank's counts in it, and the use of the machine."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class MeasuredSecond:
 
 
 def measure_interval(at_s: float, now: MetricsTotals, before: MetricsTotals) -> MetricSample:
-    """Return what changed between two totals: cache hits and misses, events, event latency quantiles (ms)."""
+    """Return the changes between two totals: cache hits and misses, events, event latency quantiles in milliseconds."""
     change = now.since(before)
     hits, misses = cache_hits_and_misses(change)
     values = {"cache_hits": hits, "cache_misses": misses}
