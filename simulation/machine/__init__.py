@@ -1,1 +1,1 @@
-"""The machine that a run is on: what it is, and what else it did meanwhile."""
+"""The machine of a run: its description, and its other work during the run."""

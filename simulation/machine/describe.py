@@ -24,7 +24,7 @@ def _commit() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    """Return what git says of the project's own clone; nothing where there is none, or no git."""
+    """Return the output of git in the project's own clone; an empty text without a clone or without git."""
     if not (PROJECT / ".git").exists():
         return ""
     try:

@@ -1,7 +1,7 @@
-"""Tells once a second how late this process was woken, in milliseconds: the median, the 99th percentile, the longest.
+"""A process that measures how late it is woken, and prints it once a second in milliseconds.
 
-It sleeps and does nothing else, so that it is late only where the machine has no processor for it. Runs as a script of
-its own, at the priority of everybody else, until nobody reads what it says.
+A line has the median, the 99th percentile and the maximum. The process only sleeps, so it is late only if the machine
+has no processor for it. It runs as a separate script, with the same priority as all others, until its reader is gone.
 """
 
 import contextlib
@@ -9,11 +9,12 @@ import sys
 import time
 
 SLEEP_S = 0.005
-"""Half of the tightest bound of the success criteria; two hundred wake-ups a second cost a few tenths of a per cent."""
+"""Half of the tightest bound of the success criteria. Two hundred wake-ups a second use some tenths of a per cent of a
+processor."""
 
 
 def watch(second_s: float = 1.0) -> list[float]:
-    """Return how late each wake-up of a second was, in milliseconds, ascending."""
+    """Return the delay of each wake-up in one second, in milliseconds, ascending."""
     late_ms: list[float] = []
     end = time.monotonic() + second_s
     while (now := time.monotonic()) < end:
@@ -23,7 +24,7 @@ def watch(second_s: float = 1.0) -> list[float]:
 
 
 def main() -> None:
-    """Write a line for each second: the middle, the 99th percentile and the last of what `watch` returns."""
+    """Write a line for each second: the median, the 99th percentile and the maximum of the delays."""
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         while True:
             late_ms = watch()

@@ -1,35 +1,35 @@
-"""The seconds of a run in which something else disturbed the machine. Pure."""
+"""The seconds of a run in which other work disturbed the machine. Pure functions."""
 
 from collections.abc import Sequence
 
 from simulation.model.machine import Second
 
 STEAL_MAX = 0.01
-"""Share of the processors that the hypervisor may keep: of ten milliseconds on every core, one per cent is one wait of
-the length that a p99 is about."""
+"""Share of the processors that the hypervisor may keep. One per cent of a second on each core is one wait of ten
+milliseconds, which is the size of the judged p99."""
 
 OTHERS_MAX = 0.10
 """Share of the processors that other processes may use. A desktop or a CI runner at rest uses two or three per cent."""
 
 IDLE_CORES = 2.0
 IDLE_SHARE = 0.5
-"""The idle share beyond which others took nothing from the run, however much they used."""
+"""The idle cores and the idle share above which other processes took nothing from the run, whatever they used."""
 
 LATE_MAX_MS = 5.0
-"""The lateness that 99 of 100 wake-ups stay below: half of the tightest bound that is judged."""
+"""The permitted delay of 99 of 100 wake-ups: half of the tightest bound of the success criteria."""
 
 OWN_MAX = 0.5
-"""A late wake-up says something about the machine only while the run itself leaves half of it free: a bank that keeps
-every processor busy makes everything late, and is no excuse for itself."""
+"""The share of the processors by the run itself below which a late wake-up counts as a disturbance. A bank that keeps
+every processor busy delays all processes itself, and this must not excuse its own times."""
 
 AFTER = 1
-"""Seconds after a disturbed one that count as disturbed, too: what queued meanwhile is worked off."""
+"""Number of seconds after a disturbed one that also count as disturbed, because queued requests are executed then."""
 
 
 def disturbance(second: Second) -> str:
-    """Return what disturbed the machine in this second, in words; empty where nothing did.
+    """Return a text about the disturbance of the machine in this second; an empty text if there was none.
 
-    What the run itself uses is never a disturbance.
+    The processor time of the run itself is never a disturbance.
     """
     if second.steal >= STEAL_MAX:
         return f"the hypervisor kept {second.steal:.0%} of the processors"
@@ -42,12 +42,12 @@ def disturbance(second: Second) -> str:
 
 
 def disturbances(seconds: Sequence[Second]) -> list[str]:
-    """Return for each second what disturbed it, or the one just before it."""
+    """Return for each second the disturbance in it, or in the second just before it."""
     own = [disturbance(second) for second in seconds]
     return [next((why for why in own[max(0, i - AFTER) : i + 1][::-1] if why), "") for i in range(len(seconds))]
 
 
 def is_never_quiet(seconds: Sequence[Second], for_s: float) -> bool:
-    """Tell whether the machine was disturbed in each of the last seconds, `for_s` in all."""
+    """Return whether the machine was disturbed in every one of the last `for_s` seconds."""
     end_s = seconds[-1].to_s if seconds else 0.0
     return all(why for second, why in zip(seconds, disturbances(seconds), strict=True) if second.to_s > end_s - for_s)

@@ -1,4 +1,4 @@
-"""Watching the machine while people bank: who used its processors, and how late a sleeping process was woken."""
+"""Measurement of the machine during the drive: the users of its processors, and the delay of a sleeping process."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def cores() -> float:
-    """Return how many processors this process may use: what the machine has, less what a container is kept from."""
+    """Return how many processors this process may use: those of the machine, or the quota of a container if smaller."""
     count = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     with contextlib.suppress(OSError, ValueError):
         quota, period = QUOTA.read_text("ascii").split()
@@ -31,10 +31,10 @@ SERVERS = frozenset({"postgres", "postmaster", "redis-server", "valkey-server"})
 
 
 def server_pids(backend: Backend) -> set[int]:
-    """Return the processes of PostgreSQL and Redis.
+    """Return the ids of the processes of PostgreSQL and Redis.
 
-    Servers that were there before the run, or are in containers, are told by their names, the only way that works for
-    all: a strange database on the same machine then counts as the run's own, and excuses nothing.
+    Servers that were started before the run, or in containers, are recognized by their names, the only way that works
+    for all. An unrelated database on the same machine then counts as part of the run, and is no disturbance.
     """
     ours = {server.pid for server in (backend.postgres, backend.valkey) if server is not None and server.pid}
     if ours:
@@ -43,9 +43,9 @@ def server_pids(backend: Backend) -> set[int]:
 
 
 def own_s(servers: Iterable[int]) -> float:
-    """Return the seconds of processor time that the run has used: this process, `servers`, and all their descendants.
+    """Return the seconds of processor time of the run: of this process, `servers`, and all their descendants.
 
-    What a process used that has ended is counted with its parent, which waited for it.
+    The time of an ended process is included in that of its parent, which waited for it.
     """
     processes: set[psutil.Process] = set()
     for root in {os.getpid(), *servers}:
@@ -64,13 +64,13 @@ def _machine_s() -> dict[str, float]:
     times = psutil.cpu_times()._asdict()
     idle = times.get("idle", 0.0) + times.get("iowait", 0.0)
     steal = times.get("steal", 0.0)
-    # What guests use is in what users use already.
+    # The time of guests is excluded, because the time of users already includes it.
     busy = sum(value for name, value in times.items() if name not in {"idle", "iowait", "steal", "guest", "guest_nice"})
     return {"idle": idle, "steal": steal, "busy": busy}
 
 
 class Machine:
-    """Seconds of the machine, noted one after the other. `look` is called about once a second."""
+    """A record of the machine's use in each second. `look` is called about once a second."""
 
     def __init__(self, servers: Callable[[], Iterable[int]], clock_s: Callable[[], float]) -> None:
         self._servers = servers
@@ -86,7 +86,7 @@ class Machine:
         self._late_ms.append(late_ms)
 
     def look(self) -> Second | None:
-        """Note what has happened since the last look and return it; None at the first."""
+        """Record and return the use since the last call; None at the first call."""
         now = (self._clock_s(), own_s(self._servers()), _machine_s())
         before, self._before = self._before, now
         if before is None or now[0] <= before[0]:
@@ -95,7 +95,7 @@ class Machine:
         whole = sum(used.values()) or 1.0
         own = min(used["busy"], max(0.0, now[1] - before[1]))
         late_ms, self._late_ms = (max(self._late_ms) if self._late_ms else None), []
-        # Of a quota of the machine, the run's own use is a larger share; others are measured by the machine.
+        # The run's own share is of its quota of the machine; the share of others is of the whole machine.
         scale = (psutil.cpu_count() or 1) / self.cores
         second = Second(
             from_s=before[0],
@@ -113,7 +113,7 @@ class Machine:
 
 @asynccontextmanager
 async def probing(machine: Machine) -> AsyncIterator[None]:
-    """Let a process of its own sleep and tell `machine` how late it is woken, as long as the block lasts."""
+    """Run the probe as a separate process for the block, and add the delays of its wake-ups to `machine`."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-I", str(PROBE), stdout=asyncio.subprocess.PIPE)
 
     async def listen() -> None:
