@@ -1,7 +1,7 @@
-"""Planted bugs, one a file: each shows that a check catches what it says it catches.
+"""Mutants, one in each file: planted bugs that show that a check or criterion catches the bug for which it is made.
 
 A mutant is patched into the bank's classes and functions when a worker starts (`python -m simulation.mutants.serve`);
-the bank itself has no hook for it. Where a guard of the database would stop the bug, the mutant takes the guard away.
+the bank itself has no hook for it. If a guard of the database would prevent the bug, the mutant drops the guard.
 """
 
 from importlib import import_module
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from simulation.mutants.mutant import Mutant
 
 REACHED = "SIMULATION_MUTANT_REACHED"
-"""The environment variable that tells a worker which file to make when it runs what was planted in it."""
+"""The environment variable with the path of the file that a worker creates when it executes the planted bug."""
 
 MARKER = "mutant-reached"
-"""The name of that file, among the logs."""
+"""The name of that file, in the folder of the logs."""
 
 NAMES = (
     "credit_twice",
@@ -72,12 +72,12 @@ NAMES = (
     "older_redis_believed",
     "logout_told_to_redis_alone",
 )
-"""Every mutant; the name is its file's."""
+"""The names of all mutants; each is the name of a file."""
 
 
 def load(name: str) -> "Mutant":
-    """Return a mutant. Imports the parts of the bank that it patches, which an ordinary run never does."""
-    from simulation.mutants.mutant import Mutant  # noqa: PLC0415 - it is needed with a mutant only
+    """Return a mutant. This imports the parts of the bank that it patches, which an ordinary run never imports."""
+    from simulation.mutants.mutant import Mutant  # noqa: PLC0415 - only a run with a mutant needs it
 
     mutant = import_module(f"{__name__}.{name}").MUTANT
     if not isinstance(mutant, Mutant):

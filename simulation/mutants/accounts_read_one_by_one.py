@@ -13,14 +13,14 @@ from simulation.mutants.mutant import Mutant, patch
 async def _accounts_of(snapshot: ReadSnapshot, user_id: UUID) -> list[Account]:
     found = []
     for account in await accounts_of(snapshot, user_id):
-        await snapshot.close()  # the next statement begins another
+        await snapshot.close()  # the next statement begins another snapshot
         found.append(await find_account(snapshot, account.id))
-        await asyncio.sleep(0.02)  # a slow network, so that a short run meets it
+        await asyncio.sleep(0.02)  # a slow network, so a short run meets the bug
     return [account for account in found if account is not None]
 
 
 def plant() -> None:
-    """Read account by account, each in a snapshot of its own."""
+    """Read the accounts one by one, each in a separate snapshot."""
     patch(identity, "accounts_of", _accounts_of)
 
 

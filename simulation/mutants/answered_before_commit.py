@@ -12,11 +12,11 @@ from bank.ledger.batch import Batch
 from simulation.mutants.mutant import Mutant, patch, reached
 
 LATER_S = 0.005
-"""Longer than it takes to answer."""
+"""Longer than the time until the answer is sent."""
 
 
 def plant() -> None:
-    """Let the ledger go on while its transaction is still open, and give every tenth one up."""
+    """Let the ledger continue while its transaction is still open, and roll back every tenth transaction."""
     batches = count(1)
     ending: set[asyncio.Task[None]] = set()
 
@@ -45,7 +45,7 @@ def plant() -> None:
 
     async def write(connection: Any, batch: Batch) -> Any:
         await right_write(connection, batch)
-        return ()  # subscribers find in the log what is committed
+        return ()  # subscribers read the committed events from the log
 
     right_transaction = patch(Database, "transaction", transaction, noted=False)
     right_write = patch(post, "write", write, noted=False)

@@ -11,7 +11,7 @@ async def _keep_nothing(_self: Any, *_what: Any) -> bool:
 
 
 def plant() -> None:
-    """Let the response cache keep nothing."""
+    """Replace the method that stores a response by one that stores nothing."""
     patch(ResponseCache, "fill", _keep_nothing)
 
 

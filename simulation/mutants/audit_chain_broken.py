@@ -5,7 +5,7 @@ from simulation.mutants.patched_sql import patch_insert_audit_rows
 
 
 def plant() -> None:
-    """Forget the last row's hash."""
+    """Use zeros instead of the hash of the last row."""
     patch_insert_audit_rows(("coalesce(last.hash, decode(repeat('00', 32), 'hex'))", "decode(repeat('00', 32), 'hex')"))
 
 

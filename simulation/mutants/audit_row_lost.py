@@ -14,7 +14,7 @@ async def _record_events(connection: Any, events: Sequence[RecordedEvent]) -> No
 
 
 def plant() -> None:
-    """Subscribe this handler in the place of the right one."""
+    """Subscribe this handler instead of the original."""
     patch(event_handlers, "record_events", _record_events)
 
 

@@ -12,7 +12,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 def _apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:
     payer = accounts[posting.debit_id]
-    # As if it were the bank's own account, which may go below zero.
+    # The posting is applied as to the bank's own account, whose balance may be negative.
     entered = apply_posting(posting, {**accounts, payer.id: replace(payer, kind="CASH")}, today)
     if isinstance(entered, Refusal):
         return entered
@@ -21,7 +21,7 @@ def _apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[A
 
 
 def plant() -> None:
-    """Let the batch apply postings without that rule."""
+    """Let the batch apply postings without this check."""
     patch(batch, "apply_posting", _apply_posting)
 
 

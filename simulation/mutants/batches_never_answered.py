@@ -9,7 +9,7 @@ from simulation.mutants.mutant import Mutant, patch, reached
 
 
 def plant() -> None:
-    """Let batches end where they come to such a transfer, or to its retry."""
+    """Abort each batch that contains such a transfer, or a retry of it."""
     lost: set[tuple[Any, Any]] = set()
     transfers = count(1)
 

@@ -5,7 +5,7 @@ from simulation.mutants.patched_sql import patch_find_keys
 
 
 def plant() -> None:
-    """Find the first key with these letters."""
+    """Find a key by its text alone."""
     patch_find_keys(("k.caller_id = wanted.caller_id and k.key = wanted.key", "k.key = wanted.key"))
 
 

@@ -11,7 +11,7 @@ async def _require_nothing(_self: Any, _caller: Any, _mark: Any) -> None:
 
 
 def plant() -> None:
-    """Let every session count as open."""
+    """Treat every session as open."""
     patch(Sessions, "require_open", _require_nothing)
 
 

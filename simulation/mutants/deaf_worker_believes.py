@@ -10,7 +10,7 @@ from simulation.mutants.mutant import Mutant, patch, reached
 
 
 def plant() -> None:
-    """Let no second connection listen, and trust in the cache last for ever."""
+    """Prevent every listening connection after the first, and let the trust in the cache never end."""
     connections = 0
 
     async def connect(*arguments: Any, **named: Any) -> Any:
@@ -28,7 +28,7 @@ def plant() -> None:
         right_renew(trust, number, name, math.inf)
 
     right_renew = patch(CacheTrust, "renew", renew, noted=False)
-    # However the connection ends, in the middle of a heartbeat too.
+    # The trust is never revoked, however the connection ends, even in the middle of a heartbeat.
     patch(CacheTrust, "revoke", lambda _trust: None, noted=False)
 
 

@@ -20,7 +20,7 @@ def plant() -> None:
     async def read(connection: Any, ids: list[Any]) -> AsyncIterator[Any]:
         for row in await connection.fetch(statement.replace(LOCKED, UNLOCKED), ids):
             yield row
-        await asyncio.sleep(0.02)  # a busy process, so that a short run meets it
+        await asyncio.sleep(0.02)  # a busy process, so a short run meets the bug
 
     patch(post.queries, "lock_accounts", read)
 
@@ -31,7 +31,7 @@ MUTANT = Mutant(
     caught_by=("conservation", "balances_match_oracle"),
     plant=plant,
     unguard=(
-        # All that would stop an entry of a version that is there already, and a balance that is not of its entries.
+        # All guards that refuse a second entry of a version, or a balance that differs from the entries.
         "alter table entries drop constraint if exists entries_pkey",
         "drop trigger if exists entries_sum_to_zero on entries",
         "drop trigger if exists transactions_have_entries on transactions",

@@ -12,7 +12,7 @@ from simulation.mutants.patched_sql import patch_write_batch
 
 
 def plant() -> None:
-    """Let the batch commit without its events, and append them then."""
+    """Let the batch commit without its events, and append them afterwards."""
     patch_write_batch(
         ("position + 4 * (select count(*) from posted) returning", "position returning"),
         ("metadata, :now\n    from events, head", "metadata, :now\n    from events, head where false"),
@@ -20,7 +20,7 @@ def plant() -> None:
 
     async def write(connection: Any, batch: Batch) -> Any:
         await right(connection, batch)
-        return ()  # none of them is in the log yet
+        return ()  # no event of the batch is in the log yet
 
     async def append_events(database: Database, batch: Batch) -> None:
         told = [(event, posted.metadata) for posted in batch.posted for event in posted.events()]

@@ -5,7 +5,7 @@ from simulation.mutants.patched_sql import patch_write_batch
 
 
 def plant() -> None:
-    """Write the two events at each other's place."""
+    """Write each of the two events at the position of the other."""
     right = "(1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')"
     patch_write_batch((right, "(4, 'TransactionInitiatedEvent'), (1, 'TransactionCompletedEvent')"))
 

@@ -16,7 +16,7 @@ def _apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[A
 
 
 def plant() -> None:
-    """Let the batch apply postings by that rule."""
+    """Let the batch apply postings with this rule."""
     patch(batch, "apply_posting", _apply_posting)
 
 

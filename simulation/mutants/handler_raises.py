@@ -16,7 +16,7 @@ async def _count_days(connection: Any, events: Sequence[RecordedEvent]) -> None:
 
 
 def plant() -> None:
-    """Let the subscriber call it."""
+    """Let the subscriber call this handler."""
     patch(event_handlers, "count_days", _count_days)
 
 

@@ -8,7 +8,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Let deliveries be late."""
+    """Delay every delivery."""
 
     async def late(*what: Any, **how: Any) -> None:
         await asyncio.sleep(0.02)

@@ -12,7 +12,7 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def plant() -> None:
-    """Let the decision look at a clock that stands."""
+    """Let the decision use a time long ago."""
 
     def _active_hold(books: Any, hold_id: Any, owner_id: Any) -> Any:
         return right(replace(books, now=LONG_AGO), hold_id, owner_id)

@@ -8,7 +8,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Let the resolver ask for holds without an end of their own."""
+    """Let the resolver authorize holds without the requested end."""
 
     async def _authorize_hold(ledger: Any, terms: Any, command: Any) -> Any:
         return await right(ledger, terms, replace(command, expires_at=None))

@@ -5,7 +5,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Let the whole balance be available."""
+    """Return the whole balance as the available balance."""
     patch(Account, "available_minor", property(lambda account: account.balance_minor))
 
 

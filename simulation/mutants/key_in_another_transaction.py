@@ -17,7 +17,7 @@ values ($1, $2, $3, $4, $5, $6, $7, now()) on conflict do nothing
 
 
 def plant() -> None:
-    """Let the ledger leave the keys out, and store them afterwards."""
+    """Let the ledger write batches without the keys, and store the keys afterwards."""
 
     def columns(batch: Batch) -> dict[str, Any]:
         columns: dict[str, Any] = right(batch)
@@ -25,7 +25,7 @@ def plant() -> None:
         return {**columns, **dict.fromkeys(KEY_COLUMNS, ())}
 
     async def store(database: Database, batch: Batch) -> None:
-        await asyncio.sleep(0.02)  # a slow network, so that a short run meets it
+        await asyncio.sleep(0.02)  # a slow network, so a short run meets the bug
         async with database.connection() as connection:
             await connection.executemany(STORE, batch.keys)
 

@@ -8,7 +8,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Let subscribers be leased for this long."""
+    """Set the lease of subscribers to six seconds."""
     patch(leases, "LEASE", timedelta(seconds=6))
 
     async def noted(self: Any) -> None:

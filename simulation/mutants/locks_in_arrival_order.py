@@ -23,7 +23,7 @@ def plant() -> None:
         for id_ in sorted(ids, key=lambda id_: arrived[id_]):
             async for row in lock_accounts(connection, ids=[id_]):
                 yield row
-            await asyncio.sleep(0.05)  # a slow network, so that a short run meets it
+            await asyncio.sleep(0.05)  # a slow network, so a short run meets the bug
 
     patch(post, "BEGIN_POSTING", "begin")
     right_post = patch(post.Ledger, "post", noting_arrival, noted=False)

@@ -12,7 +12,7 @@ async def _nothing(_self: Any, *_what: Any) -> None:
 
 
 def plant() -> None:
-    """Let the word of a closed session end in nothing."""
+    """Disable the mark in the cache and the notification of a closed session."""
     patch(SessionMarks, "close", _nothing)
     patch(sessions, "notify_closed_sessions", lambda *_what: None)
 

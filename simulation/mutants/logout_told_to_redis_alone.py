@@ -10,7 +10,7 @@ from simulation.mutants.mutant import Mutant, patch, reached
 
 
 def plant() -> None:
-    """Leave out both ways past Redis."""
+    """Disable both ways of notification that do not use Redis."""
 
     async def mark_session(values: ValueCache, session_id: Any, mark: str) -> None:
         await right_mark(values, session_id, mark)

@@ -16,11 +16,11 @@ _has_run = Event()
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A planted bug. `plant` patches the bank in this process; `unguard` are SQL statements that drop guards first.
+    """A planted bug. `plant` patches the bank in this process; `unguard` are SQL statements that first drop guards.
 
-    `caught_by` names the checks that must find it, in a run of `scenario` with that many workers, while the `faults`
-    happen without which it does no harm. `misses` names success criteria that it must miss where the machine is quiet.
-    `warm_up`: it is met in what is tried before people bank.
+    `caught_by` names the checks that must find it, in a run of `scenario` with this number of `workers` and with the
+    `faults` without which the bug has no effect. `misses` names the success criteria that a run must miss on a quiet
+    machine. With `warm_up`, the warm-up before the drive meets the bug.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Mutant:
 
 
 def patch(owner: Any, name: str, replacement: Any, *, noted: bool = True) -> Any:
-    """Put `replacement` in the place of a class's or module's `name`, and return what was there.
+    """Replace the attribute `name` of a class or module, and return the original.
 
-    A callable or a property notes that it was reached whenever it runs; a mutant that only replaces a value must say
-    `reached` itself, and so must one that does as usual most of the time and is therefore not `noted`. Raises
-    AttributeError where there was nothing: the bank has changed, and the mutant would change nothing.
+    A callable or a property notes each time it runs that the bug was reached. A mutant that only replaces a value must
+    call `reached` itself. A replacement that mostly behaves like the original is not `noted`, and must call it as well.
+    Raises AttributeError if there is no such attribute, because the bank has changed and the mutant has no effect.
     """
     original = getattr(owner, name)
     setattr(owner, name, _noting(replacement) if noted else replacement)
@@ -48,7 +48,7 @@ def patch(owner: Any, name: str, replacement: Any, *, noted: bool = True) -> Any
 
 
 def reached() -> None:
-    """Note that the planted bug ran in this process, in the file that `REACHED` names, if it does."""
+    """Note that the planted bug ran in this process, by creating the file that `REACHED` names, if it is set."""
     marker = os.environ.get(REACHED)
     if marker and not _has_run.is_set():
         _has_run.set()

@@ -13,7 +13,7 @@ async def _find_record(connection: Any, **asked: Any) -> IdempotencyRecord | Non
 
 
 def plant() -> None:
-    """Let openings find the keys of openings only."""
+    """Let the opening of an account find only the keys of openings."""
     patch(opening, "find_record", _find_record)
 
 

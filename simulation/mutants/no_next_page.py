@@ -7,7 +7,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Let the resolver shape pages this way."""
+    """Let the resolver serialize pages this way."""
 
     def serialize_page(edges: Any, *, has_next: bool, is_first: bool) -> Any:
         return right(edges, has_next=False, is_first=is_first)

@@ -5,11 +5,11 @@ from simulation.mutants.mutant import Mutant
 from simulation.mutants.patched_lua import delay, patch_function
 
 LATE_S = 0.1
-"""Later than the write-through of a transfer that was decided just after the read, and before the next look."""
+"""Later than the write-through of a transfer that was decided just after the read, and before the next read."""
 
 
 def plant() -> None:
-    """Leave the comparison of versions out, and let every answer be kept late."""
+    """Remove the comparison of versions, and delay the store of every response."""
     patch_function(
         "fill",
         "if current and tonumber(current) > tonumber(version) then\n    return 0\n  end\n"

@@ -13,7 +13,7 @@ ANSWERED = r"return {'older', \1(KEYS, ARGV)}\n  end\n  return {'whole', \1(KEYS
 
 
 def plant() -> None:
-    """Let the functions in Redis answer all the same."""
+    """Let the functions in Redis answer even after they detect an older state."""
 
     def library(epoch: Epoch) -> str:
         text, changed = LOST.subn(ANSWERED, right_library.fget(epoch))

@@ -12,12 +12,12 @@ LATE_S = 1.0
 
 
 def _pause_s(accounts: Sequence[Account]) -> float:
-    """Let every second version come late: the one after it is then there before."""
+    """Return the delay of every second version, so the next version is stored before it."""
     return 0.0 if any(account.version % 2 for account in accounts) else LATE_S
 
 
 def plant() -> None:
-    """Leave the comparison of versions out, and let every second write-through come late."""
+    """Remove the comparison of versions, and delay every second write-through."""
     patch_function("put", "local newer = not current or tonumber(current) < tonumber(version)", "local newer = true")
     delay(AccountCache, "write_through", _pause_s)
 

@@ -12,7 +12,7 @@ def _check_amount(amount: str, currency: str) -> int | Refusal:
 
 
 def plant() -> None:
-    """Let submitted amounts be checked this way."""
+    """Let the use cases check amounts this way."""
     for use_case in (deposit, transfer, withdraw):
         patch(use_case, "check_amount", _check_amount)
 

@@ -7,7 +7,7 @@ from simulation.mutants.mutant import Mutant, patch, reached
 
 
 def plant() -> None:
-    """Let a renewed lease change nothing."""
+    """Let a renewed lease keep the position of the delivery."""
 
     def lease_acquired(delivery: Any, position: int, *, moved_to: int | None = None) -> None:
         if delivery.position is not None and moved_to is not None and position < moved_to:

@@ -1,4 +1,4 @@
-"""For mutants whose bug is in what commits with a batch of the ledger: part of it follows in another transaction."""
+"""The patch for mutants that commit a part of a batch of the ledger in another, later transaction."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from simulation.mutants.mutant import patch, reached
 
 
 def follow_commit(with_what: Callable[[Database, Batch], Awaitable[None]]) -> None:
-    """Let something follow each commit of a batch, before anybody is answered."""
+    """Call `with_what` after each commit of a batch, before any request of the batch is answered."""
     written: list[Batch] = []  # a process writes one batch at a time
 
     async def write(connection: Any, batch: Batch) -> Any:

@@ -1,4 +1,4 @@
-"""For mutants whose bug is in a function of the cache: its Lua with another text in a place, and Redis far away."""
+"""The patches for mutants whose bug is in a Lua function of the cache: another text in one place, and a slow Redis."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from simulation.mutants.mutant import patch
 
 
 def patch_function(name: str, right: str, wrong: str) -> None:
-    """Let every worker run a function of the cache with another text. Raises ValueError unless it says `right` once."""
+    """Replace `right` by `wrong` in a Lua function of the cache. Raises ValueError unless it contains `right` once."""
     text = epoch.FUNCTIONS[name]
     if text.count(right) != 1:
         raise ValueError(f"{name}.lua says {right!r} {text.count(right)} times, not once")
@@ -17,10 +17,9 @@ def patch_function(name: str, right: str, wrong: str) -> None:
 
 
 def delay(owner: Any, method: str, pause_s: Callable[..., float]) -> None:
-    """Let an asynchronous method wait before it begins, for as long as `pause_s` says of what it was called with.
+    """Delay the start of an asynchronous method by `pause_s`, which gets the arguments of the call.
 
-    A correct bank shows nothing wrong while its calls to the cache are late, so that what a check then finds is the
-    planted bug alone.
+    A correct bank gives right answers while its calls to the cache are slow, so a check finds only the planted bug.
     """
 
     async def late(self: Any, *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""For mutants whose bug is in the bank's SQL: its statements with another text in a place or two."""
+"""The patches for mutants whose bug is in the bank's SQL: statements with another text in one or more places."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,25 +13,25 @@ from simulation.mutants.mutant import patch
 
 
 def patch_write_batch(*changes: tuple[str, str]) -> None:
-    """Let the ledger write batches with another text, each change being what it says and what it is to say.
+    """Change the statement with which the ledger writes batches; each change is a pair of the old and the new text.
 
-    Raises ValueError where the statement does not say it once.
+    Raises ValueError unless the statement contains each old text once.
     """
     _patch(write, "write_batch", changes)
 
 
 def patch_find_keys(*changes: tuple[str, str]) -> None:
-    """Let batches find keys with another text, as `patch_write_batch` does."""
+    """Change the statement with which batches find keys, as `patch_write_batch` does."""
     _patch(keys, "find_keys", changes)
 
 
 def patch_find_originals(*changes: tuple[str, str]) -> None:
-    """Let batches find the originals of reversals with another text, as `patch_write_batch` does."""
+    """Change the statement with which batches find the originals of reversals, as `patch_write_batch` does."""
     _patch(write, "find_originals", changes)
 
 
 def patch_insert_audit_rows(*changes: tuple[str, str]) -> None:
-    """Let the audit write its rows with another text, as `patch_write_batch` does."""
+    """Change the statement with which the audit writes its rows, as `patch_write_batch` does."""
     _patch(record, "insert_audit_rows", changes)
 
 

@@ -20,7 +20,7 @@ async def _record_events(_connection: Any, events: Sequence[RecordedEvent]) -> N
 
 
 def plant() -> None:
-    """Let the audit's rows follow the transaction that moves its position."""
+    """Let the audit write its rows after the transaction that moves its position."""
 
     @asynccontextmanager
     async def transaction(database: Database, begin: str) -> AsyncIterator[Any]:
@@ -30,7 +30,7 @@ def plant() -> None:
         if events := _postponed.get():
             _postponed.set(())
             async with right(database, "begin") as connection:
-                await asyncio.sleep(0.3)  # a slow network, so that every cut meets it
+                await asyncio.sleep(0.3)  # a slow network, so every cut meets the bug
                 await record_events(connection, events)
 
     patch(event_handlers, "record_events", _record_events)

@@ -17,7 +17,7 @@ async def _append(
 
 
 def plant() -> None:
-    """Let units of work append this way."""
+    """Let units of work append events this way."""
     patch(unit_of_work, "append", _append)
 
 

@@ -20,7 +20,7 @@ def _wrong(result: Any) -> Any:
 
 
 def plant() -> None:
-    """Let the batch answer and store receipts this way."""
+    """Let the batch return and store receipts this way."""
 
     def encode_outcome(result: Any) -> str:
         return str(right_encode(_wrong(result)))

@@ -8,7 +8,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Let batches drop the keys of what they refuse."""
+    """Let batches discard the keys of refused commands."""
 
     def decide(batch: Batch, command: Any) -> Any:
         remembered = len(batch.keys)

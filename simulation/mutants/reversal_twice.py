@@ -9,7 +9,7 @@ REVERSED = (
 
 
 def plant() -> None:
-    """Let each batch find originals of which nothing was taken back."""
+    """Let each batch find originals without earlier reversals."""
     patch_find_originals((REVERSED, "0::bigint"))
 
 

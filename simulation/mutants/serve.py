@@ -1,4 +1,4 @@
-"""`python -m simulation.mutants.serve NAME serve …`: the bank's command line with one bug patched in."""
+"""The bank's command line with one planted bug: `python -m simulation.mutants.serve NAME serve …`."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ async def _unguard(statements: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Plant the bug, then be the bank."""
+    """Plant the bug, then run the bank's command line."""
     name, *rest = arguments
     mutant = load(name)
     asyncio.run(_unguard(mutant.unguard))

@@ -9,7 +9,7 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Let a transfer be decided as its owner's."""
+    """Let the decision on a transfer treat the caller as the owner of the debited account."""
 
     def _decide_transfer(command: Any, amount_minor: int, terms: Any) -> Any:
         decide = right(command, amount_minor, terms)

@@ -5,9 +5,9 @@ from simulation.mutants.mutant import Mutant, patch
 
 
 def plant() -> None:
-    """Leave out the bound of such a transaction."""
+    """Remove the bound on the idle time of a transaction."""
     patch(pool, "IDLE_BOUND", "select 1")
-    # Reached by every transaction; what the bound is for is seen by the fault.
+    # Every transaction notes that the bug was reached; the coverage of the fault shows that the bound was needed.
     patch(pool.Database, "transaction", pool.Database.transaction)
 
 

@@ -11,7 +11,7 @@ async def _nothing(_self: Any, *_what: Any) -> None:
 
 
 def plant() -> None:
-    """Let both ways to the cache end in nothing."""
+    """Disable both ways by which a new balance reaches the cache."""
     patch(AccountCache, "write_through", _nothing)
     patch(AccountCache, "catch_up", _nothing)
 

@@ -15,7 +15,7 @@ _refuse_rightly = InvalidRequest.refuse
 
 
 def plant() -> None:
-    """Let a refused amount of a transfer be decided by the batch, under the transfer's key."""
+    """Let the batch decide a transfer with an invalid amount, under the key of the transfer."""
     keys: dict[Any, str] = {}
 
     def _check_transfer(command: Any) -> int | Refusal:
@@ -29,7 +29,7 @@ def plant() -> None:
         return await self.ledger.post(
             Command(
                 caller_id=self.caller_id,
-                key=keys[self.caller_id],  # no other request comes between the check and this
+                key=keys[self.caller_id],  # no other request is executed between the check and this line
                 operation=self.operation,
                 digest=request_digest(refusal.message),
                 account_ids=self.account_ids,
