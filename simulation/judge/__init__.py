@@ -1,1 +1,1 @@
-"""The judge: responses to people, the state of the database, and what the oracle concludes from them."""
+"""The judge: the evidence of a run, the oracle, and the possible states, with which the checks compare the answers."""

@@ -12,15 +12,15 @@ OPERATION = re.compile(r"\boperation (\d+)\b")
 UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
 LINES_MAX = 30
-"""Of each kind: what fits on a screen, around the violation."""
+"""Number of lines of each excerpt, around the violation: as many as fit on a screen."""
 
 
 def violation_context(evidence: Evidence, checks: Iterable[CheckResult]) -> tuple[Excerpt, ...]:
-    """Return excerpts about the first violation that names an account; none where nothing failed."""
+    """Return excerpts about the first violation that names an account; none if no check failed."""
     failed = [(check, text) for check in checks if check.verdict is Verdict.FAIL for text in check.violations]
     if not failed:
         return ()
-    # A sum that is wrong names nobody; where another check says whose account it is, that one has more to read.
+    # A wrong sum names no account, so a violation of another check that names one is preferred.
     named = ((check, text) for check, text in failed if _accounts(evidence, text))
     check, text = next(named, failed[0])
     attempts, accounts, ids = _attempts(evidence, text), _accounts(evidence, text), set(UUID.findall(text))
@@ -40,7 +40,7 @@ def _attempts(evidence: Evidence, text: str) -> list[Attempt]:
 
 
 def _accounts(evidence: Evidence, text: str) -> set[str]:
-    """Return the ids of the accounts that a violation is about: named in it, or by the operations named in it."""
+    """Return the ids of the accounts of a violation: those in its text, and those of the operations in its text."""
     ids, database = set(UUID.findall(text)), evidence.database
     accounts = set() if database is None else {id_ for id_ in ids if id_ in database.accounts}
     if database is not None:
@@ -103,7 +103,7 @@ def _log_lines(logs: Sequence[Path], words: set[str]) -> tuple[str, ...]:
 
 
 def _around(attempts: Sequence[Attempt], places: Sequence[int]) -> list[Attempt]:
-    """Return as many as fit, with the named ones in the middle; the last ones where none is named."""
+    """Return at most `LINES_MAX` attempts with the named ones in the middle; the last ones if none is named."""
     if not places:
         return list(attempts[-LINES_MAX:])
     begin = max(0, places[0] - LINES_MAX // 2)

@@ -19,7 +19,7 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """A row of `accounts`. `kind` is CUSTOMER, CASH for its side of outside money, or FEES for what it earns."""
+    """A row of `accounts`. `kind` is CUSTOMER, CASH for the bank's side of cash payments, or FEES for its fees."""
 
     id: str
     user_id: str | None
@@ -34,7 +34,10 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRow:
-    """A row of `transactions`. `related_id` is the original of a reversal, what a fee is for, or a capture's hold."""
+    """A row of `transactions`.
+
+    `related_id` is the original of a reversal, the transaction of a fee, or the hold of a capture.
+    """
 
     id: str
     kind: str
@@ -47,7 +50,7 @@ class TransactionRow:
 
 @dataclass(frozen=True, slots=True)
 class HoldRow:
-    """A row of `holds`; times in seconds since the epoch."""
+    """A row of `holds`, with times in seconds since the epoch."""
 
     id: str
     account_id: str
@@ -61,9 +64,9 @@ class HoldRow:
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """A row of `entries`: what a transaction did to one account, and how the account stood after it.
+    """A row of `entries`: the change of one account by a transaction, and the balance after it.
 
-    `at_us` is its moment, in microseconds since the epoch, and `day` its date in São Paulo.
+    `at_us` is its time in microseconds since the epoch, and `day` its date in São Paulo.
     """
 
     account_id: str
@@ -77,9 +80,10 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A row of `idempotency_keys`: the transaction or the hold that it stands for, for a list one each or None.
+    """A row of `idempotency_keys`, with the ids in its stored outcome.
 
-    Without any, the key's answer is a refusal, or an account.
+    These are a transaction, a hold, or for a batch the transaction of each item or None. Without any id, the outcome is
+    a refusal or an account.
     """
 
     caller_id: str
@@ -91,13 +95,16 @@ class KeyRow:
 
     @property
     def transaction_ids(self) -> tuple[str, ...]:
-        """Every transaction that the key stands for."""
+        """The ids of all transactions in the stored outcome."""
         return tuple(id_ for id_ in (self.transaction_id, *self.listed) if id_ is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """A row of `event_store`; what was written together has the same moment, in microseconds since the epoch."""
+    """A row of `event_store`.
+
+    Events that were written together have the same `at_us`, in microseconds since the epoch.
+    """
 
     position: int
     event_type: str
@@ -111,7 +118,7 @@ class EventRow:
 class AuditRow:
     """A row of `audit_logs`. Ids are UUIDv7, so their order is the order of writing.
 
-    `number` is its place in the chain; `hash`, in hex, is made of the hash before it and of `text`.
+    `number` is its place in the chain. `hash`, in hexadecimal, is the hash of the previous row's hash and of `text`.
     """
 
     id: str
@@ -126,7 +133,7 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class DayRow:
-    """A row of `account_days`: what moved on an account on one day, and how it stood at the end of it."""
+    """A row of `account_days`: the movements on an account on one day, and the balance at its end."""
 
     account_id: str
     day: str
@@ -139,11 +146,11 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """Everything in the database that the judge looks at, all of one moment, after the bank has come to rest.
+    """All data of the database that the checks read, in one snapshot, after every event is handled.
 
-    Events are in the order of their positions, audit rows in the order of their event's; entries are by account, in the
-    order of their versions. `deadlocks` is the server's own count for this database. `rows` are whole rows, as JSON has
-    them, by table: every column of what people have asked for.
+    Events are in the order of their positions, and audit rows in the order of the positions of their events. Entries
+    are by account, in the order of their versions. `deadlocks` is the server's own count for this database. `rows` are
+    whole rows as JSON, by table, with every column.
     """
 
     users: Sequence[UserRow] = ()
@@ -164,11 +171,11 @@ class DatabaseState:
 
 @dataclass(frozen=True, slots=True)
 class LedgerSnapshot:
-    """The whole ledger at one moment of the run, `at_s` seconds since driving began.
+    """A snapshot of the whole ledger, `at_s` seconds after the start of the drive.
 
-    `balances_minor` and `entries_minor` hold the sum per currency over all accounts, the bank's own included: both must
-    be zero. `strays` are accounts whose balance is not the sum of their entries, `overdrawn` customers' below
-    what is held on them.
+    `balances_minor` and `entries_minor` are the sums per currency over all accounts, including the bank's own; both
+    must be zero. `strays` describes the accounts whose balance is not the sum of their entries. `overdrawn` describes
+    the customers' accounts whose balance is below the amount held on them.
     """
 
     at_s: float

@@ -8,7 +8,7 @@ from simulation.model.operations import Intent
 
 
 def balances_shown(attempt: Attempt) -> Iterator[tuple[str, int]]:
-    """Yield account id and balance of each account that the answer to a read shows."""
+    """Yield the id and the balance of each account in the answer to a read."""
     match attempt.answer:
         case Balances(balances=balances):
             yield from balances.items()

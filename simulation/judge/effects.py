@@ -1,24 +1,24 @@
-"""The effects that the oracle has worked out: money that moved, and money that was held."""
+"""The effects that the oracle calculates: movements of money, and holds."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Caller = tuple[int, str]
-"""A person and an idempotency key: what the bank must act on at most once."""
+"""A person and an idempotency key, for which the bank may execute at most one request."""
 
 OUTSIDE = "outside"
-"""Where money comes from and goes to: the bank's cash account stands for it."""
+"""The oracle's account for money outside the bank, which the bank's cash account represents."""
 
 FEES = "fees"
-"""What the bank earns."""
+"""The oracle's account for the bank's fees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Money that must have moved, by the content of the request; the fee comes on top, with a transaction of its own.
+    """Money that must have moved, by the content of the request. The fee is additional, in a separate transaction.
 
-    `kind` is the transaction's. `related_id` is the original of a reversal, or the hold of a capture.
+    `kind` is that of the transaction. `related_id` is the original of a reversal, or the hold of a capture.
     """
 
     caller: Caller
@@ -35,7 +35,7 @@ class Effect:
 
 @dataclass(slots=True)
 class ExpectedHold:
-    """Money that was set aside, and what ended that: a capture or a release (None: nothing that anybody asked for)."""
+    """A hold that must exist. `ended_by` is the key of its capture or release; None if no request ended it."""
 
     caller: Caller
     hold_id: str
@@ -50,9 +50,10 @@ class ExpectedHold:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """Everything that must have happened. `unresolved` outcomes nobody can tell; `contradictions` are within the books.
+    """All effects that must have happened.
 
-    `unknown_outcomes` counts the keys of which nobody was ever told anything.
+    `unresolved` describes the outcomes that cannot be determined, and `contradictions` the effects that no valid
+    request explains. `unknown_outcomes` counts the keys of which no request got an answer.
     """
 
     effects: Mapping[str, Effect]
@@ -62,7 +63,7 @@ class Oracle:
     unknown_outcomes: int
 
     def balances(self) -> dict[str, int]:
-        """Return what each account must hold, that of the outside and that of the fees included."""
+        """Return the expected balance of each account, with those of `OUTSIDE` and `FEES`."""
         expected: dict[str, int] = defaultdict(int)
         for effect in self.effects.values():
             expected[effect.credit_id] += effect.amount_minor
@@ -71,5 +72,5 @@ class Oracle:
         return dict(expected)
 
     def reversals_of(self, transaction_id: str) -> list[Effect]:
-        """Return what takes a transaction back."""
+        """Return the reversals of a transaction."""
         return [e for e in self.effects.values() if e.kind == "REVERSAL" and e.related_id == transaction_id]

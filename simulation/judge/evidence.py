@@ -1,4 +1,4 @@
-"""Everything that the checks may look at, and the few questions that several of them ask of it."""
+"""The evidence of a run for the checks, with the values that several checks derive from it."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from simulation.stack.bank_check import BankCheck
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A text that no log line may hold; `label` says what it is without saying it."""
+    """A text that no log line may contain. `label` describes it without the text itself."""
 
     label: str
     text: str
@@ -30,9 +30,9 @@ class Secret:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run, as its judge sees it. `database` is None where the database could not be read at the end.
+    """The evidence of a run. `database` is None if the database could not be read at the end.
 
-    `epoch_ns` is the moment of the Unix epoch on the clock of the attempts: what the bank's own times mean on it.
+    `epoch_ns` is the Unix epoch on the clock of the attempts, for the conversion of the bank's own times.
     """
 
     plan: Plan
@@ -54,7 +54,7 @@ class Evidence:
 
     @cached_property
     def by_key(self) -> Mapping[Caller, Sequence[Attempt]]:
-        """Every attempt at something with an idempotency key, by caller and key, in the order of sending."""
+        """All attempts with an idempotency key, by caller and key, in the order of sending."""
         found: dict[Caller, list[Attempt]] = defaultdict(list)
         for attempt in self.attempts:
             if attempt.operation.kind in KEYED_KINDS and attempt.operation.key is not None:
@@ -63,7 +63,7 @@ class Evidence:
 
     @cached_property
     def user_ids(self) -> Mapping[int, str]:
-        """The id of each person that the database knows, by the person's number in the plan."""
+        """The id of each person in the database, by the person's number in the plan."""
         if self.database is None:
             return {}
         by_email = {user.email: user.id for user in self.database.users}
@@ -71,7 +71,7 @@ class Evidence:
 
     @cached_property
     def people_by_account(self) -> Mapping[str, Person]:
-        """The owner of each account that the bank has confirmed to be open, by the account's id."""
+        """The owner of each account whose opening was acknowledged, by the id of the account."""
         return {
             account.account_id: self.plan.people[self.plan.accounts[index].person]
             for index, account in self.opened.items()
@@ -79,7 +79,7 @@ class Evidence:
 
     @cached_property
     def ids_by_number(self) -> Mapping[str, str]:
-        """The account ids that the bank gave out, by the account's number."""
+        """The ids of the accounts that the bank has opened, by the number of the account."""
         return {account.number: account.account_id for account in self.opened.values()}
 
     @cached_property
@@ -107,5 +107,5 @@ class Evidence:
 
     @cached_property
     def timelines(self) -> Timelines | None:
-        """The versions of every account and when they can have been seen; None without the state of the database."""
+        """The versions of every account with the times of their visibility; None without the state of the database."""
         return None if self.database is None else Timelines(self.database, self.by_key, self.user_ids)

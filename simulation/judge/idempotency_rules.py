@@ -5,31 +5,32 @@ from collections.abc import Sequence
 from simulation.model.attempts import Attempt
 
 UNSTORED = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CURRENCY_MISMATCH"})
-"""Refusals of what is wrong in itself, the end of a hold that is over already among it: never kept under the key."""
+"""Refusals of requests that are invalid in themselves, such as a hold with an end in the past. They are never stored
+under the key."""
 
 NOT_DECIDED = frozenset({"UNAUTHENTICATED", "OVERLOADED", "FORBIDDEN"})
-"""Answers that say nothing about the key."""
+"""Refusals before a decision, which contain no information about the key."""
 
 REUSED = "IDEMPOTENCY_KEY_REUSED"
 
 
 def is_decision(attempt: Attempt) -> bool:
-    """Return whether the answer is what the bank keeps under the key."""
+    """Return whether the answer is an outcome that the bank stores under the key."""
     if attempt.outcome == "ok":
         return True
     return attempt.outcome == "refused" and attempt.code not in UNSTORED | NOT_DECIDED | {REUSED}
 
 
 def may_be_kept(attempt: Attempt) -> bool:
-    """Return whether the bank keeps something about this request under the key, or may do so unbeknown to us."""
+    """Return whether the bank stores an outcome of this request under the key, or may do so without an answer."""
     return is_decision(attempt) or attempt.outcome in {"unknown", "error"}
 
 
 def differ(one: Attempt, other: Attempt) -> bool:
-    """Return whether two requests with one key ask for different things."""
+    """Return whether two requests with one key have different content."""
     return (one.operation.kind, one.sent) != (other.operation.kind, other.sent)
 
 
 def may_stand_for_another(attempt: Attempt, same_key: Sequence[Attempt]) -> bool:
-    """Return whether the key may have been used for another content than this request's."""
+    """Return whether the key may be stored for a request with other content."""
     return any(differ(attempt, other) and may_be_kept(other) for other in same_key)

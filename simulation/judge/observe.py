@@ -1,6 +1,6 @@
-"""Reading the evidence in the database: snapshots of the ledger while the bank runs, and its whole state once it rests.
+"""The reader of the evidence in the database: snapshots of the ledger during the run, and the whole state at its end.
 
-Every statement about the books is in this file, so that a changed column is one edit.
+All statements that read the books are in this file, so a changed column needs one edit.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from simulation.judge.database_state import (
 from simulation.stack.database import HEAD, POSITIONS, BankDatabase
 
 SNAPSHOT_EVERY_S = 2.0
-"""Often enough to meet batches in flight, seldom enough that adding up all entries does not slow what is measured."""
+"""Often enough to meet batches in flight, and seldom enough that the sum of all entries does not slow the bank."""
 
 USERS = "select id::text, email, role from users order by id"
 ACCOUNTS = """
@@ -49,7 +49,7 @@ ENTRIES = """
         (extract(epoch from created_at) * 1000000)::bigint
     from entries order by account_id, version
 """
-# What a key's stored answer names: of a list, the transaction of each item.
+# The ids in the stored outcome of a key; for a batch, the transaction of each item.
 KEYS = """
     select caller_id::text, key, operation, transaction_id::text, array(
         select item #>> '{receipt,transaction_id}'
@@ -80,7 +80,7 @@ DEAD_LETTERS = """
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
 
 WHOLE = ("users", "accounts", "transactions", "holds", "sessions", "audit_logs", "event_store")
-"""The tables of which every column is looked at."""
+"""The tables of which the checks examine every column."""
 
 SUMS = """
     select currency, coalesce(sum(balances), 0)::bigint as balances, coalesce(sum(entries), 0)::bigint as entries
@@ -101,7 +101,7 @@ COUNT_ACCOUNTS = "select count(*) from accounts"
 
 
 async def read_ledger(database: BankDatabase, at_s: float) -> LedgerSnapshot:
-    """Return the state of the whole ledger at this moment."""
+    """Return a snapshot of the whole ledger."""
     async with database.snapshot() as connection:
         sums = await connection.fetch(SUMS)
         wrong = await connection.fetch(STRAYS)
@@ -125,14 +125,14 @@ async def read_ledger(database: BankDatabase, at_s: float) -> LedgerSnapshot:
 
 
 async def watch_ledger(database: BankDatabase, clock_s: Callable[[], float], into: list[LedgerSnapshot]) -> None:
-    """Take a snapshot now and then, until cancelled."""
+    """Take a snapshot every `SNAPSHOT_EVERY_S`, until cancelled."""
     while True:
         into.append(await read_ledger(database, clock_s()))
         await asyncio.sleep(SNAPSHOT_EVERY_S)
 
 
 async def read_database(database: BankDatabase) -> DatabaseState:
-    """Read everything the checks look at, all of one moment."""
+    """Read all data for the checks in one snapshot."""
     async with database.snapshot() as connection:
         entries = [EntryRow(*row) for row in await connection.fetch(ENTRIES)]
         return DatabaseState(
@@ -154,7 +154,7 @@ async def read_database(database: BankDatabase) -> DatabaseState:
 
 
 async def _whole(connection: Any, table: str) -> list[Row]:
-    # Times in one zone, whatever the server's; the names of the tables are this file's own.
+    # All times are in UTC, independent of the server's zone; the table names are constants of this file.
     await connection.execute("set local time zone 'UTC'")
     rows = await connection.fetch(f"select (to_jsonb(t) - 'event_data')::text from {table} t")  # noqa: S608
     return [json.loads(row[0]) for row in rows]

@@ -1,7 +1,8 @@
-"""The oracle: what the bank's books must say, worked out from what people asked and what they were told.
+"""The oracle, which calculates the correct books from the requests and their answers.
 
-It shares no code with the bank and does not believe the books about amounts: it asks them only whether something of
-which nobody was told, an unknown outcome, has happened. What cannot be resolved stays open, and then nothing passes.
+It shares no code with the bank and does not use amounts from the books. It reads the books only to determine whether a
+request with an unknown outcome has happened. An outcome that cannot be determined stays open, and the check that uses
+the oracle does not pass.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +17,12 @@ from simulation.model.operations import MONEY_KINDS, Kind
 from simulation.model.terms import Terms
 
 NAMES = {Kind.DEPOSIT: "DEPOSIT", Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL"}
-"""What the books call what was asked for."""
+"""The kind of transaction in the books, by the kind of operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Happened:
-    """The effects of a key, by the ids in a response or, if nobody got one, in the key's row."""
+    """The effects of a key, by the ids in a response or, without a response, in the row of the key."""
 
     transaction_ids: tuple[str | None, ...]
     hold_id: str | None
@@ -51,10 +52,10 @@ def resolve(
     ids_by_number: Mapping[str, str],
     terms: Terms,
 ) -> Oracle:
-    """Decide for each key whether money must have moved or been promised, and which.
+    """Determine for each key the movements of money and the holds that must have happened.
 
-    What ends a hold comes after the hold, and a reversal after its original; the reversal of all that is left comes
-    after those that say how much.
+    The end of a hold is resolved after the hold, and a reversal after its original. A reversal of the whole rest is
+    resolved after the reversals with an amount.
     """
     found = _Resolving(database, user_ids, ids_by_number, terms)
     turns: list[list[tuple[Caller, list[Attempt]]]] = [[], [], [], []]
@@ -81,7 +82,7 @@ def _turn(attempt: Attempt) -> int:
 
 
 def _happened(found: _Resolving, caller: Caller, attempts: Sequence[Attempt]) -> _Happened | None:
-    """Return what a key has brought about, or None where it is nothing, or cannot be told."""
+    """Return the effects of a key, or None if there is none, or if it cannot be determined."""
     for attempt in attempts:
         match attempt.answer:
             case Moved(transaction_id=id_):
@@ -102,7 +103,7 @@ def _happened(found: _Resolving, caller: Caller, attempts: Sequence[Attempt]) ->
 
 
 def _booked(row: KeyRow) -> _Happened | None:
-    """Return what a key's row names, or None where it stands for a refusal."""
+    """Return the effects in the row of a key, or None if its outcome is a refusal."""
     ids = row.listed or (row.transaction_id,)
     if row.hold_id is None and not any(ids):
         return None
@@ -110,7 +111,7 @@ def _booked(row: KeyRow) -> _Happened | None:
 
 
 def _take(found: _Resolving, caller: Caller, attempts: Sequence[Attempt], happened: _Happened) -> bool:
-    """Note what must have happened; return whether somebody had asked for it."""
+    """Note the effects that must have happened; return whether a request asked for them."""
     asked = _asked(found, attempts, happened)
     if asked is None:
         return False
@@ -152,7 +153,7 @@ def _take(found: _Resolving, caller: Caller, attempts: Sequence[Attempt], happen
 
 
 def _asked(found: _Resolving, attempts: Sequence[Attempt], happened: _Happened) -> Attempt | None:
-    """Return the request that the key stands for: it may have been sent with two contents."""
+    """Return the executed request of a key, because the key may have been sent with two contents."""
     if happened.acknowledged:
         return next(attempt for attempt in attempts if attempt.answer is not None)
     id_ = happened.transaction_ids[0]
@@ -215,7 +216,7 @@ def _authorize(found: _Resolving, caller: Caller, sent: Sent, hold_id: str | Non
 
 
 def _end(found: _Resolving, caller: Caller, asked: Attempt, happened: _Happened) -> bool:
-    """Note that a hold was captured or released; twice is a contradiction."""
+    """Note the capture or release of a hold. A second end is a contradiction."""
     expected_hold = found.expected_holds.get(asked.sent.about_id or "")
     if expected_hold is None:
         return False
@@ -242,7 +243,7 @@ def _end(found: _Resolving, caller: Caller, asked: Attempt, happened: _Happened)
 
 
 def _taken_back(found: _Resolving, sent: Sent) -> Content | None:
-    """Return the other way round of a transaction: what is asked for, or all that is left of it."""
+    """Return the reversal of a transaction, with the requested amount or the whole rest."""
     original = found.effects.get(sent.about_id or "")
     if original is None:
         return None
@@ -257,7 +258,7 @@ def _taken_back(found: _Resolving, sent: Sent) -> Content | None:
 
 
 def content_of(sent: Sent, ids_by_number: Mapping[str, str], *, to_outside: bool = False) -> Content | None:
-    """Return debit account, credit account and amount of a request; None where it names nothing that could move."""
+    """Return debit account, credit account and amount of a request; None if an account or the amount is invalid."""
     credit_id = OUTSIDE if to_outside else ids_by_number.get(sent.target_number or "")
     if credit_id is None:
         return None

@@ -1,8 +1,8 @@
 """Possible states of accounts, holds and transactions between a request and its response.
 
-Concurrent people's requests are decided in an order that nobody outside knows. So a refusal counts as right where its
-reason can have held at some moment of that stretch, and a success as wrong only where a reason against it held all
-along.
+Clients cannot observe the order in which the bank decides concurrent requests. So a refusal is right if its reason was
+possible at some instant between request and response, and a success is wrong only if a reason against it held during
+the whole time.
 """
 
 from bisect import bisect_right
@@ -23,27 +23,29 @@ from simulation.model.attempts import Attempt, Sent
 from simulation.model.operations import STATE_KINDS, Kind
 
 BANKS_LIMITS = (100_000_000, 500_000_000)
-"""What may leave an account that has no limits of its own, at once and in a day: the bank's own, in minor units."""
+"""The bank's limits per transfer and per day, in minor units, for accounts without own limits."""
 
 BRASILIA = timedelta(hours=-3)
-"""A day begins at midnight there."""
+"""The offset of the time zone in which the days of the limits begin."""
 
 STATUS = {Kind.FREEZE: "FROZEN", Kind.UNFREEZE: "ACTIVE", Kind.CLOSE: "CLOSED"}
 
 COUNTED = frozenset({"TRANSFER", "WITHDRAWAL"})
-"""What counts against the limit of a day; holds do as well."""
+"""The kinds of transactions that count against the limit per day; holds count too."""
 
 NEVER = float("inf")
 
 EXPIRY_SHOWN_NS = 1_000_000_000
-"""Nobody is told that a hold has expired. It is committed before anybody gets the answer to what was decided later; so
-long after that answer, and as long as the slowest request of the run took, the cache may still show the hold.
+"""The time for which the cache may still show an expired hold, counted from the first answer to a later decision.
+
+No response reports an expiry, but its commit is before every answer to a later decision. If the slowest request of the
+run took longer than this time, its duration is used.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From a key's first request to an answer: the decision fell in between."""
+    """The period from the first request with a key to an answer, in which the bank decided the request."""
 
     begin_ns: int
     end_ns: int
@@ -51,7 +53,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Something that staff or an owner changed; where nobody was told, it may have happened at any time after."""
+    """A change of an account by staff or its owner. Without an answer, it may have happened at any later time."""
 
     value: object
     begin_ns: int
@@ -59,7 +61,7 @@ class _Change:
 
 
 class PossibleStates:
-    """Answers what can have been true, from what people sent and were told."""
+    """The states that were possible, derived from the requests and their answers."""
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class PossibleStates:
         self._epoch_ns = epoch_ns
 
     def window(self, attempt: Attempt) -> Window:
-        """Return the stretch in which the request was decided."""
+        """Return the period in which the request was decided."""
         same = self._by_key.get((attempt.operation.person, attempt.operation.key or ""), [attempt])
         return Window(min([attempt.invoked_ns, *(a.invoked_ns for a in same)]), attempt.ended_ns)
 
@@ -97,7 +99,7 @@ class PossibleStates:
         return found
 
     def _possible(self, what: str, account_id: str, window: Window, initial: object) -> set[object]:
-        """Return the values that can have held at some moment of the window."""
+        """Return the values that were possible at some instant of the window."""
         changes = [_Change(initial, 0, 0), *self._changes.get((what, account_id), ())]
         over = [change for change in changes if change.end_ns <= window.begin_ns]
         return {
@@ -107,23 +109,23 @@ class PossibleStates:
         }
 
     def statuses(self, account_id: str, window: Window) -> set[object]:
-        """Return the states that the account can have been in."""
+        """Return the possible states of the account."""
         return self._possible("status", account_id, window, "ACTIVE")
 
     def limits(self, account_id: str, window: Window) -> set[tuple[int, int]]:
-        """Return the limits, per transfer and per day, that can have held."""
+        """Return the possible limits, each per transfer and per day."""
         possible = self._possible("limits", account_id, window, BANKS_LIMITS)
         return {value for value in possible if isinstance(value, tuple)}
 
     def own_limits(self, account_id: str) -> set[tuple[int | None, int | None]]:
-        """Return the limits of its own that an account can have in the end; none where nobody has limited it."""
+        """Return the own limits that an account can have at the end; (None, None) if it has those of the bank."""
         end = max((attempt.ended_ns for attempt in self._attempts), default=0) + 1
         limits = self.limits(account_id, Window(end, end))
         return {(None, None) if pair == BANKS_LIMITS else pair for pair in limits}
 
     @cached_property
     def _acknowledged(self) -> Mapping[Caller, float]:
-        """The moment of the first response that confirmed a key's request."""
+        """The time of the first response that acknowledged the request of a key."""
         told: dict[Caller, float] = {}
         for caller, attempts in self._by_key.items():
             moments = [attempt.ended_ns for attempt in attempts if attempt.outcome == "ok"]
@@ -135,7 +137,7 @@ class PossibleStates:
 
     @cached_property
     def _spending(self) -> Mapping[str, Sequence[tuple[Caller, int]]]:
-        """By account, what counts against its day: whose key, and how much."""
+        """The amounts that count against the limit per day of each account, with their keys."""
         found: dict[str, list[tuple[Caller, int]]] = defaultdict(list)
         oracle = self._oracle
         for effect in oracle.effects.values():
@@ -146,12 +148,12 @@ class PossibleStates:
         return found
 
     def spent_at_most(self, account_id: str, window: Window) -> int:
-        """Return what can have been spent before the window's end."""
+        """Return the largest amount that was possibly spent before the end of the window."""
         spent = self._spending.get(account_id, ())
         return sum(amount for caller, amount in spent if self._asked_ns(caller) < window.end_ns)
 
     def spent_at_least(self, account_id: str, window: Window) -> int:
-        """Return what had been spent for sure before the window's beginning; nothing if a new day may have begun."""
+        """Return the amount that was certainly spent before the start of the window; 0 if a new day may have begun."""
         first_ns = self._attempts[0].invoked_ns
         if self._day(first_ns) != self._day(window.end_ns):
             return 0
@@ -169,7 +171,7 @@ class PossibleStates:
         return found
 
     def held_at_most(self, account_id: str, window: Window) -> int:
-        """Return what can have been held at some moment of the window."""
+        """Return the largest amount that was possibly held at some instant of the window."""
         return sum(
             expected_hold.amount_minor
             for expected_hold in self._expected_holds_on.get(account_id, ())
@@ -177,13 +179,13 @@ class PossibleStates:
         )
 
     def holds_acknowledged_before(self, account_id: str, moment_ns: int) -> set[str]:
-        """Return the holds on an account of which somebody had been told before a moment."""
+        """Return the holds on an account that were acknowledged before this time."""
         return {
             p.hold_id for p in self._expected_holds_on.get(account_id, ()) if self._acknowledged[p.caller] <= moment_ns
         }
 
     def held_at_least(self, account_id: str, window: Window) -> int:
-        """Return what was held for sure all through the window."""
+        """Return the amount that was certainly held during the whole window."""
         return sum(
             expected_hold.amount_minor
             for expected_hold in self._expected_holds_on.get(account_id, ())
@@ -192,7 +194,7 @@ class PossibleStates:
         )
 
     def _may_have_ended_ns(self, expected_hold: ExpectedHold) -> float:
-        """Return the first moment at which the hold can have ended: of its time, by the books' own clock."""
+        """Return the earliest possible end of the hold: the first request to end it, or its expiry in the books."""
         asked = [attempt.invoked_ns for attempt in self._ends.get(expected_hold.hold_id, ())]
         database = self._database
         row = None if database is None else database.holds.get(expected_hold.hold_id)
@@ -200,7 +202,7 @@ class PossibleStates:
         return min([*asked, over])
 
     def _ended_ns(self, expected_hold: ExpectedHold) -> float:
-        """Return when the hold had ended for sure; of the end of its time only the books tell when that was."""
+        """Return the time by which the hold had certainly ended; for an expiry, only the books contain its position."""
         if expected_hold.ended_by is not None:
             return self._acknowledged[expected_hold.ended_by]
         position = self._expiry_positions.get(expected_hold.hold_id)
@@ -214,15 +216,15 @@ class PossibleStates:
 
     @cached_property
     def _expiry_positions(self) -> Mapping[str, int]:
-        """The position in the log at which each expired hold ended, by the hold's id."""
+        """The position in the log of the expiry of each expired hold, by the id of the hold."""
         events = () if self._database is None else self._database.events
         return {str(e.data.get("hold_id")): e.position for e in events if e.event_type == "HoldExpiredEvent"}
 
     @cached_property
     def _answers_after(self) -> tuple[Sequence[int], Sequence[float]]:
-        """Positions in the log, and when the first answer to what is there or later was given.
+        """Positions in the log, each with the time of the first answer to an event at it or after it.
 
-        Positions are in the order of the commits, and nobody is answered before the commit.
+        Positions are in the order of the commits, and no request is answered before its commit.
         """
         events = () if self._database is None else self._database.events
         told: list[tuple[int, float]] = []
@@ -243,7 +245,7 @@ class PossibleStates:
         return max((a.ended_ns - a.invoked_ns for a in self._attempts if a.outcome != "unknown"), default=0)
 
     def balances(self, account_id: str, window: Window) -> Sequence[int]:
-        """Return the balances that the account can have had."""
+        """Return the possible balances of the account."""
         timelines = self._timelines
         timeline = None if timelines is None else timelines.accounts.get(account_id)
         if timeline is None:
@@ -253,26 +255,26 @@ class PossibleStates:
         return timeline.balances[oldest : newest + 1]
 
     def available_at_least(self, account_id: str, window: Window) -> int:
-        """Return the least that can have been there to be spent."""
+        """Return a lower bound of the available balance."""
         return min(self.balances(account_id, window), default=0) - self.held_at_most(account_id, window)
 
     def original(self, sent: Sent) -> Effect | None:
-        """Return the transaction that a reversal is about."""
+        """Return the original of a reversal."""
         return self._oracle.effects.get(sent.about_id or "")
 
     def reversed_at_most(self, attempt: Attempt, window: Window) -> int:
-        """Return what others can have taken back of the same transaction."""
+        """Return the largest amount that other requests possibly reversed of the same transaction."""
         mine = (attempt.operation.person, attempt.operation.key)
         others = self._oracle.reversals_of(attempt.sent.about_id or "")
         return sum(e.amount_minor for e in others if e.caller != mine and self._asked_ns(e.caller) < window.end_ns)
 
     def expected_hold(self, sent: Sent) -> ExpectedHold | None:
-        """Return the hold that a request is about."""
+        """Return the hold that a request names."""
         return self._oracle.expected_holds.get(sent.about_id or "")
 
     @cached_property
     def _expiries(self) -> Mapping[str, float]:
-        """The moment on the attempts' clock at which each hold's time is over, as the bank has told it."""
+        """The expiry of each hold, as in the bank's answers, on the clock of the attempts."""
         found: dict[str, float] = {}
         for attempt in self._attempts:
             if isinstance(attempt.answer, Held):
@@ -280,15 +282,15 @@ class PossibleStates:
         return found
 
     def moment_ns(self, instant: str) -> float:
-        """Return an instant of the bank's clock (RFC 3339) on the clock of the attempts."""
+        """Convert an instant of the bank's clock (RFC 3339) to the clock of the attempts."""
         return datetime.fromisoformat(instant).timestamp() * 1e9 + self._epoch_ns
 
     def expires_ns(self, hold_id: str) -> float:
-        """Return when a hold's time is over."""
+        """Return the expiry of a hold on the clock of the attempts."""
         return self._expiries.get(hold_id, NEVER)
 
     def others_may_have_ended(self, attempt: Attempt, window: Window) -> bool:
-        """Return whether a request with another key can have ended the same hold."""
+        """Return whether a request with another key possibly ended the same hold."""
         mine = (attempt.operation.person, attempt.operation.key)
         return any(
             one.invoked_ns < window.end_ns
@@ -306,7 +308,7 @@ class PossibleStates:
         return found
 
     def acknowledged_reversals(self) -> Iterator[tuple[Effect, Attempt, int]]:
-        """Yield each original that somebody was told of taking back, the last one told, and how much that is in all."""
+        """Yield each original with acknowledged reversals, the last of these attempts, and the sum of the reversals."""
         amounts: dict[str, dict[str, int]] = defaultdict(dict)
         last: dict[str, Attempt] = {}
         for attempt in self._attempts:

@@ -1,4 +1,4 @@
-"""Reasons of refusals, and reasons against what was done."""
+"""Reasons of refusals, and reasons why a success should have been refused."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ TRANSACTION_KINDS = {Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL", Kin
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One decision that the bank was asked for, and what it said: a code, or None for a success.
+    """One decision of the bank, with the code of its refusal, or None for a success.
 
-    `need_minor` must be there to be spent, fees included; `counts_minor` counts against the debited account's day, and
-    no more than `largest_minor` leaves at once.
+    `need_minor` is the required available balance, including fees. `counts_minor` counts against the limit per day of
+    the debited account, and `largest_minor` is the largest single transfer.
     """
 
     code: str | None
@@ -33,7 +33,7 @@ class Asked:
 
 
 def asked(evidence: Evidence, attempt: Attempt) -> Iterator[Asked]:
-    """Yield the decisions of an answered request: one, or one for each item of a list."""
+    """Yield the decisions of an answered request: one, or one for each item of a batch."""
     sent, possible = attempt.sent, evidence.possible_states
     match attempt.operation.kind:
         case Kind.TRANSFER | Kind.DEPOSIT | Kind.WITHDRAW | Kind.AUTHORIZE:
@@ -73,7 +73,7 @@ def _moving(evidence: Evidence, attempt: Attempt, items: list[Sent], code: str |
 
 
 def wrong_refusal(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
-    """Return what speaks against a refusal, or None where its reason can have held."""
+    """Return a sentence against a refusal, or None if its reason was possible."""
     possible, window = evidence.possible_states, evidence.possible_states.window(attempt)
     match one.code:
         case "INSUFFICIENT_FUNDS" if one.debit_id is not None:
@@ -124,7 +124,7 @@ def _wrong_end(evidence: Evidence, attempt: Attempt, window: Window) -> str | No
 
 
 def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
-    """Return why what was done should have been refused, or None where it may have been right."""
+    """Return why an executed request should have been refused, or None if it was possibly right."""
     possible, window = evidence.possible_states, evidence.possible_states.window(attempt)
     for id_ in one.account_ids:
         states = possible.statuses(id_, window)
@@ -137,7 +137,7 @@ def unjustified(evidence: Evidence, attempt: Attempt, one: Asked) -> str | None:
         if all(spent + one.counts_minor > a_day for _, a_day in limits):
             return f"{reais(one.counts_minor)} left the account after {reais(spent)}, more than its limit of a day"
     if attempt.operation.kind in {Kind.FREEZE, Kind.UNFREEZE} and one.debit_id is not None:
-        # What it has done itself is among what can have been true; before it, the account was closed for good.
+        # The window ends before the request, because a later one includes its effect; a closed account stays closed.
         before = Window(window.begin_ns, window.begin_ns)
         if possible.statuses(one.debit_id, before) == {"CLOSED"}:
             return "the account was closed, and has another state now"

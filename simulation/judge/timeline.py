@@ -1,7 +1,7 @@
-"""The balances of an account, and which of them may have been visible at a moment of the clients' clocks.
+"""The balances of an account, and those that were possibly visible at a time of the clients' clock.
 
-An account's entries are a sequence of versions. Seen from outside, version v was there for sure once somebody had been
-told of its transaction, and was not there before the request for it was sent. Between these two nothing is certain, and
+The entries of an account are a sequence of versions. For clients, a version certainly exists after the answer about its
+transaction, and certainly does not exist before the request for it. Between these two times nothing is certain, and
 nothing is judged.
 """
 
@@ -54,16 +54,16 @@ class AccountTimeline:
         }
 
     def newest_acknowledged(self, moment_ns: int, *, person: int | None = None) -> int:
-        """Return the newest acknowledged version: of all transactions, or of one person's own."""
+        """Return the newest version that was acknowledged by this time, to anybody or to one person."""
         acknowledged = self._acknowledged if person is None else self._acknowledged_by.get(person, _Acknowledged())
         return acknowledged.before(moment_ns)
 
     def newest_possible(self, moment_ns: int) -> int:
-        """Return the newest version that may exist: every transaction up to it was requested before this time."""
+        """Return the newest version that may exist at this time: all transactions up to it were requested before."""
         return bisect_left(self._asked, moment_ns)
 
     def versions_with(self, balance_minor: int, oldest: int, newest: int) -> list[int]:
-        """Return the versions from `oldest` to `newest` at which the account had this balance."""
+        """Return the versions from `oldest` to `newest` with this balance."""
         return [v for v in range(oldest, min(newest, len(self.balances) - 1) + 1) if self.balances[v] == balance_minor]
 
 
@@ -97,9 +97,9 @@ class Timelines:
                 self.positions.setdefault(event.aggregate_id, event.position)
 
     def spans(self, account_id: str, versions: Sequence[int]) -> list[tuple[float, float]] | None:
-        """Return the stretches of the log during which the account was at one of `versions`, ascending.
+        """Return the ranges of the log in which the account was at one of `versions`, ascending.
 
-        None where a transaction of the account has no place in the log.
+        None if a transaction of the account has no position in the log.
         """
         timeline = self.accounts[account_id]
         places = [self.positions.get(transaction) for transaction in timeline.transactions]
@@ -116,7 +116,7 @@ class Timelines:
 def moments_of(
     database: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
 ) -> dict[str, Moments]:
-    """Return the moments of each transaction that somebody in the plan asked for."""
+    """Return the times of request and acknowledgement of each transaction of the people in the plan."""
     told: dict[str, int] = {}
     caller_of: dict[str, Caller] = {}
     asked: dict[Caller, int] = defaultdict(int)
@@ -135,6 +135,6 @@ def moments_of(
         transaction: Moments(asked[caller], told.get(transaction), caller[0])
         for transaction, caller in caller_of.items()
     }
-    # A fee is asked for and told of together with what it is for.
+    # A fee has the times of its transaction, because it is requested and acknowledged together with it.
     fees = [row for row in database.transactions.values() if row.kind == "FEE" and row.related_id in moments]
     return moments | {fee.id: moments[fee.related_id] for fee in fees if fee.related_id is not None}

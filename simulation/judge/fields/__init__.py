@@ -1,1 +1,1 @@
-"""Rules for every field of an answer: the contract's types, a rule for each field, and the walk over answers."""
+"""Rules for every field of an answer: the types of the contract, a rule for each field, and the walk over answers."""

@@ -1,4 +1,4 @@
-"""The books, looked up by what an answer names, and everything that can have been true while it was made."""
+"""The books with an index for the objects in answers, and the values that were possible when an answer was made."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -16,7 +16,7 @@ from simulation.judge.timeline import AccountTimeline
 from simulation.model.attempts import Attempt
 
 BANK_ZONE = ZoneInfo("America/Sao_Paulo")
-"""The time zone in which the bank's days begin."""
+"""The time zone of the bank's days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Any of these values is right: more than one can have been true."""
+    """A set of values of which each is right, because each was possible."""
 
     values: frozenset[object]
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Any amount of money from one to another, both included, is right."""
+    """A range of amounts of which each is right, including both ends."""
 
     least_minor: int
     most_minor: int
@@ -44,14 +44,14 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A moment of the bank's clock, however it is spelled."""
+    """An instant of the bank's clock, independent of its spelling."""
 
     at: datetime
 
 
 @dataclass(frozen=True)
 class Books:
-    """The books of a run, ready to be asked about what answers show."""
+    """The books of a run, indexed for comparison with answers."""
 
     evidence: Evidence
     database: DatabaseState
@@ -59,25 +59,25 @@ class Books:
 
     @cached_property
     def rows(self) -> Mapping[str, Mapping[str, Row]]:
-        """Every whole row by table and id."""
+        """All whole rows, by table and id."""
         return {table: {str(row["id"]): row for row in rows} for table, rows in self.database.rows.items()}
 
     def row(self, table: str, id_: object) -> Row | None:
-        """Return a row, or None where there is none with this id."""
+        """Return a row, or None if no row has this id."""
         return self.rows.get(table, {}).get(str(id_))
 
     def number(self, account_id: object) -> str | None:
-        """Return the number of a customer's account; None for the bank's own, which are shown as nobody's."""
+        """Return the number of a customer's account; None for the bank's own accounts, which answers show as null."""
         account = self.row("accounts", account_id)
         return str(account["number"]) if account is not None and account["kind"] == "CUSTOMER" else None
 
     @cached_property
     def entries(self) -> Mapping[tuple[str, str], EntryRow]:
-        """Every entry by account and transaction."""
+        """All entries, by account and transaction."""
         return {(row.account_id, row.transaction_id): row for rows in self.database.entries.values() for row in rows}
 
     def window(self, attempt: Attempt) -> Window:
-        """Return the stretch in which a read was made, or a mutation decided."""
+        """Return the period in which a read was executed, or a mutation decided."""
         return self.evidence.possible_states.window(attempt)
 
     def timeline(self, account_id: str) -> AccountTimeline | None:
@@ -87,7 +87,7 @@ class Books:
 
     @cached_property
     def _groups(self) -> Mapping[str, Sequence[tuple[int, int, int]]]:
-        """By account, what each batch of events left: (moment in µs, balance, held), also in its middle."""
+        """The state of each account after each of its events: (time in µs, balance, amount held)."""
         balances: dict[str, int] = defaultdict(int)
         held: dict[str, int] = defaultdict(int)
         on: dict[str, tuple[str, int]] = {}
@@ -111,9 +111,10 @@ class Books:
         return found
 
     def standings(self, account_id: str, at_us: int) -> tuple[set[int], set[int]]:
-        """Return the balances and the amounts held that an account can have had within the batch of a moment.
+        """Return the possible balances and amounts held of an account within the batch of this time.
 
-        A batch's events are not in the order of its decisions: first those of postings, then those of holds.
+        More than one is possible, because the events of a batch are not in the order of its decisions: the events of
+        postings come before those of holds.
         """
         group = self._groups.get(account_id, ())
         begin = bisect_left(group, at_us, key=lambda one: one[0])
@@ -123,24 +124,24 @@ class Books:
         return {balance for _, balance, _ in some} | missing, {held for _, _, held in some} | missing
 
     def held_bounds(self, account_id: str, window: Window) -> Between:
-        """Return how much can have been held on an account."""
+        """Return the range of the possible amounts held on an account."""
         possible = self.evidence.possible_states
         return Between(possible.held_at_least(account_id, window), possible.held_at_most(account_id, window))
 
     def moment_us(self, moment_ns: float) -> float:
-        """Return a moment of the attempts' clock in microseconds since the epoch."""
+        """Convert a time of the attempts' clock to microseconds since the epoch."""
         return (moment_ns - self.evidence.epoch_ns) / 1000
 
 
 def instant(text: object) -> datetime:
-    """Read a moment as PostgreSQL or the bank writes it. Raises ValueError or TypeError for anything else."""
+    """Parse a time in the format of PostgreSQL or the bank. Raises ValueError or TypeError for anything else."""
     if not isinstance(text, str):
         raise TypeError("a moment is a text")
     return datetime.fromisoformat(text)
 
 
 def us_of(text: object) -> int:
-    """Return a moment in microseconds since the epoch."""
+    """Parse a time, and return it in microseconds since the epoch."""
     return round(instant(text).timestamp() * 1e6)
 
 

@@ -1,4 +1,4 @@
-"""The object types of the contract's schema, read from its files: which fields they have, and of which types."""
+"""The object types of the contract's schema, with their fields and the types of these, read from its files."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from contracts import SCHEMA
 LEAVES = frozenset(
     {"ID", "String", "Boolean", "Int", "Decimal", "DateTime", "Date", "CPF", "AccountNumber", "CurrencyCode", "Money"}
 )
-"""Types that are compared as one value. Money is one: an amount without its currency says nothing."""
+"""Types that are compared as one value. Money is one of them, because an amount has no meaning without its currency."""
 
 _BLOCK = re.compile(r"^(?:extend )?type (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^  (\w+)(?:\([^)]*\))?: ([\w\[\]!]+)", re.MULTILINE)
@@ -20,7 +20,7 @@ _DESCRIPTION = re.compile(r'^\s*"""?.*?"?""?\s*$\n?', re.MULTILINE)
 
 @cache
 def types() -> Mapping[str, Mapping[str, str]]:
-    """Return the type of each field (a name, without list and non-null marks) by object type and field."""
+    """Return the type name of each field, without list and non-null marks, by object type and field."""
     found: dict[str, dict[str, str]] = {}
     for text in _texts():
         for name, body in _BLOCK.findall(text):
@@ -31,7 +31,7 @@ def types() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def leaves() -> frozenset[str]:
-    """Return the names of everything that is compared as one value: scalars, enums and Money."""
+    """Return the names of all types that are compared as one value: scalars, enums and Money."""
     return LEAVES | {name for text in _texts() for name in _ENUM.findall(text)}
 
 

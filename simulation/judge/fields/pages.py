@@ -1,4 +1,4 @@
-"""Pages of lines: in order and none left out, with cursors that mean one line each and flags that are true."""
+"""Rules for pages: complete lines in order, cursors that each name one line, and true page information."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from simulation.judge.fields.place import Place, Sentences
 
 
 def connection(place: Place) -> Sentences:
-    """Look at a page of an account's history, or of a statement of it."""
+    """Check a page of the history of an account, or of a statement."""
     edges = place.shown.get("edges", ())
     account_id = place.account_id
     entries = [place.books.entries.get((account_id, edge["node"]["id"])) for edge in edges]
     if not all(entries):
-        return  # `reads_match_entries` names the line
+        return  # `reads_match_entries` reports the wrong line
     versions = [entry.version for entry in entries if entry is not None]
     yield from nodes(place)
     yield from _cursors(place, edges, versions)
@@ -43,7 +43,7 @@ def connection(place: Place) -> Sentences:
 
 
 def _ends(place: Place) -> tuple[int, int | None]:
-    """Return the line before the oldest that can be shown, and the newest; None for the newest of a moving history."""
+    """Return the version before the oldest line, and that of the newest line; None for a history that still grows."""
     if place.parent is None or place.parent.type_name != "AccountStatement":
         return 0, None
     sent, rows = place.attempt.sent, place.books.database.entries.get(place.account_id, ())
@@ -54,7 +54,7 @@ def _ends(place: Place) -> tuple[int, int | None]:
 
 
 def _fresh(place: Place, versions: Sequence[int]) -> Sentences:
-    """Look for lines that a first page leaves out, though the same person had been told of them."""
+    """Check that a first page contains all lines of which the same person had an answer before."""
     timeline = place.books.timeline(place.account_id)
     if timeline is None:
         return
@@ -74,7 +74,7 @@ def _cursors(place: Place, edges: Sequence[Mapping[str, Any]], versions: Sequenc
 
 
 def nodes(place: Place) -> Sentences:
-    """Compare the nodes of a page, where they are shown, with those of its edges."""
+    """Compare the nodes of a page, if the answer has them, with the nodes of its edges."""
     if "nodes" in place.shown and "edges" in place.shown:
         shown = [node["id"] for node in place.shown["nodes"]]
         if shown != [edge["node"]["id"] for edge in place.shown["edges"]]:
@@ -82,7 +82,7 @@ def nodes(place: Place) -> Sentences:
 
 
 def page_info(info: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], after: str | None) -> Sentences:
-    """Compare what a page says of itself with its edges and with what it was asked for."""
+    """Compare the page information with the edges and with the request."""
     for name, place in (("startCursor", 0), ("endCursor", -1)):
         due = edges[place].get("cursor") if edges else None
         if name in info and due is not None and info[name] != due:
@@ -94,7 +94,7 @@ def page_info(info: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], after
 
 
 def audit_page(place: Place) -> Sentences:
-    """Look at a page of the audit trail: the latest first, none left out."""
+    """Check that a page of the audit trail is complete, with the latest row first."""
     rows = place.books.rows["audit_logs"]
     edges = place.shown.get("edges", ())
     shown = [rows[edge["node"]["id"]] for edge in edges if edge["node"]["id"] in rows]

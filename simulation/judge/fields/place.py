@@ -1,4 +1,4 @@
-"""An object within an answer: what it shows, the row that it is about, and the objects around it."""
+"""An object within an answer: its fields, its row in the database, and the objects that contain it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ TABLES = {
 
 
 class NoSuchRowError(LookupError):
-    """The answer shows an object that the books do not have."""
+    """An error: the answer contains an object that the books do not have."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """An object of an answer. `name` is the field that shows it."""
+    """An object of an answer. `name` is the field that contains it."""
 
     books: Books
     attempt: Attempt
@@ -34,7 +34,7 @@ class Place:
 
     @property
     def row(self) -> Row:
-        """Return the row that this object, or the closest one around it, is about. Raises NoSuchRowError."""
+        """Return the row of this object, or of the closest object around it that has a row. Raises NoSuchRowError."""
         place: Place | None = self
         while place is not None and place.type_name not in TABLES:
             place = place.parent
@@ -47,7 +47,7 @@ class Place:
 
     @property
     def account_id(self) -> str:
-        """Return the id of the account that this object is within."""
+        """Return the id of the account that contains this object."""
         place: Place | None = self
         while place is not None and place.type_name != "Account":
             place = place.parent
@@ -55,12 +55,12 @@ class Place:
         return str(place.shown.get("id"))
 
     def within(self, name: str, shown: Object, type_name: str) -> "Place":
-        """Return an object that this one shows."""
+        """Return an object in a field of this one."""
         return Place(self.books, self.attempt, type_name, name, shown, self)
 
     @property
     def path(self) -> str:
-        """Return where in the answer it is."""
+        """Return the path of the object in the answer."""
         names: list[str] = []
         place: Place | None = self
         while place is not None:

@@ -1,6 +1,6 @@
 """The table of rules: one for each field of each object type of the contract.
 
-`tests/unit/simulation/test_simulation_fields.py` holds the table against the schema, so that no field is without one.
+`tests/unit/simulation/test_simulation_fields.py` compares the table with the schema, so every field has a rule.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,14 +50,14 @@ def _held(place: Place) -> object:
 
 
 def _available(place: Place) -> object:
-    """Return the balance without what is held, both of the same answer."""
+    """Return the balance minus the amount held, both from the same answer."""
     if "balance" not in place.shown or "heldBalance" not in place.shown:
         return ANYTHING
     return Money(minor_of(place.shown["balance"]) - minor_of(place.shown["heldBalance"]))
 
 
 def _hold_status(place: Place) -> object:
-    """Return the state that a mutation has made; a look may see the hold before or after its end."""
+    """Return the state after a mutation; for a read, the states before and after the end of the hold."""
     made = {Kind.AUTHORIZE: "AUTHORIZED", Kind.CAPTURE: "CAPTURED", Kind.RELEASE: "RELEASED"}
     if status := made.get(place.attempt.operation.kind):
         return status
@@ -92,7 +92,7 @@ def _fee(place: Place) -> object:
 
 
 def _available_after(place: Place) -> object:
-    """Return what the batch that decided it can have left to be spent: a balance without what was held."""
+    """Return the available balances that were possible in the batch that decided the request."""
     hold = place.shown.get("hold")
     row = None if hold is None else place.books.row("holds", hold["id"])
     if row is None:
@@ -117,7 +117,7 @@ def _hash(place: Place) -> object:
 
 
 class _Anything:
-    """Whatever is shown is another rule's or another check's matter."""
+    """The expected value of a field that another rule or another check examines."""
 
 
 ANYTHING = _Anything()
@@ -128,7 +128,7 @@ def _anything(_place: Place) -> object:
 
 
 def minor_of(shown: Mapping[str, str]) -> int:
-    """Return an amount that was shown, in minor units."""
+    """Return an amount of an answer in minor units."""
     return int(shown["amount"].replace(".", ""))
 
 
@@ -142,22 +142,22 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Account.availableBalance": _available,
         "Account.heldBalance": _held,
         "Account.createdAt": _moment("created_at"),
-        "Account.balanceAt": _anything,  # `reads_match_entries` holds looks into the past against the entries
+        "Account.balanceAt": _anything,  # `reads_match_entries` compares answers about the past with the entries
         "AccountLimits.perTransfer": _limit(0),
         "AccountLimits.perDay": _limit(1),
         "AccountLimits.leftToday": _left_today,
         "AccountStatement.openingBalance": _anything,  # as above
         "AccountStatement.closingBalance": _anything,
-        "AccountDay.day": _anything,  # `shapes` holds the days against the entries, all at once
+        "AccountDay.day": _anything,  # `shapes` compares all days at once with the entries
         "AccountDay.debits": _anything,
         "AccountDay.debited": _anything,
         "AccountDay.credits": _anything,
         "AccountDay.credited": _anything,
         "AccountDay.closingBalance": _anything,
-        "AccountTransactionEdge.cursor": _anything,  # `shapes` holds the lines of a page against the entries
+        "AccountTransactionEdge.cursor": _anything,  # `pages` and `reads_match_entries` compare the lines
         "AccountTransactionEdge.change": _anything,
         "AccountTransactionEdge.balanceAfter": _anything,
-        "OpenAccountPayload.replayed": _anything,  # `exactly_once` says which answer is the first
+        "OpenAccountPayload.replayed": _anything,  # `exactly_once` determines which answer is the first
         "HoldPayload.availableAfter": _available_after,
         "HoldPayload.replayed": _anything,
         "Hold.id": _column("id"),
@@ -176,15 +176,15 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "User.cpf": _cpf,
         "User.role": _column("role"),
         "User.createdAt": _moment("created_at"),
-        "Tokens.accessToken": _anything,  # whoever uses it finds out
-        "Tokens.accessTokenExpiresAt": _anything,  # `shapes` holds both ends against the session
+        "Tokens.accessToken": _anything,  # later requests show whether it is valid
+        "Tokens.accessTokenExpiresAt": _anything,  # `shapes` checks both ends
         "Tokens.refreshToken": _anything,
         "Tokens.refreshTokenExpiresAt": _anything,
         "LogoutPayload.closed": lambda _place: True,
         "UserError.code": _anything,  # `refusals_are_right`
         "UserError.message": _anything,  # `shapes`
         "UserError.field": _anything,
-        "PageInfo.hasNextPage": _anything,  # `shapes` looks at the page as a whole
+        "PageInfo.hasNextPage": _anything,  # `pages` examines the page as a whole
         "PageInfo.hasPreviousPage": _anything,
         "PageInfo.startCursor": _anything,
         "PageInfo.endCursor": _anything,
@@ -197,7 +197,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Transaction.createdAt": _moment("created_at"),
         "Transaction.relatedTransactionId": _column("related_id"),
         "Transaction.holdId": _column("hold_id"),
-        "TransferPayload.balanceAfter": _anything,  # `acknowledged_is_durable` looks it up in the entry
+        "TransferPayload.balanceAfter": _anything,  # `acknowledged_is_durable` compares it with the entry
         "TransferPayload.fee": _fee,
         "TransferPayload.replayed": _anything,
         "DepositPayload.balanceAfter": _anything,
@@ -216,7 +216,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "AuditLog.entityType": _column("entity_type"),
         "AuditLog.entityId": _column("entity_id"),
         "AuditLog.action": _column("action"),
-        "AuditLog.oldValues": _anything,  # `shapes` reads them as the JSON that they are
+        "AuditLog.oldValues": _anything,  # `pages` compares them as JSON
         "AuditLog.newValues": _anything,
         "AuditLog.ipAddress": _column("ip_address"),
         "AuditLog.userAgent": _column("user_agent"),
@@ -225,4 +225,4 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "AuditLogEdge.cursor": _anything,
     }
 )
-"""The rule of every field that is one value, by type and field."""
+"""The rules of all fields that are compared as one value, by type and field."""

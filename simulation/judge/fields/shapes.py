@@ -1,4 +1,4 @@
-"""Rules for objects as a whole, beyond their fields one by one: lists, days, tokens, errors."""
+"""Rules for whole objects, in addition to the rules for single fields: lists, days, tokens, errors."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ ACCESS_MINUTES, REFRESH_DAYS = 15, 30
 """The lifetimes of tokens in a bank with its default settings."""
 
 HOLDS_SHOWN = 100
-"""An answer shows so many holds at most."""
+"""The largest number of holds in an answer."""
 
 FIELDS_OF_CODE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -38,11 +38,11 @@ FIELDS_OF_CODE: Mapping[str, frozenset[str]] = MappingProxyType(
         "INVALID_REFRESH_TOKEN": frozenset({"refreshToken"}),
     }
 )
-"""The field of the input at fault, for the codes that name one."""
+"""The field of the input that a refusal must name, by code."""
 
 
 def user(place: Place) -> Sentences:
-    """Require every account that the person was told of, and only theirs, oldest first."""
+    """Require all accounts whose opening the person got acknowledged, and no account of others, oldest first."""
     if "accounts" not in place.shown:
         return
     evidence, shown = place.books.evidence, [account["id"] for account in place.shown["accounts"]]
@@ -64,7 +64,7 @@ def user(place: Place) -> Sentences:
 
 
 def account(place: Place) -> Sentences:
-    """Compare the account with the one that was asked for, its holds and days with the books."""
+    """Compare the account with the requested one, and its holds and days with the books."""
     about = place.attempt.sent.account_id
     if place.attempt.operation.kind is not Kind.ME and about is not None and place.shown.get("id") != about:
         yield f"account {place.shown.get('id')} is shown, and {about} was asked for"
@@ -87,7 +87,7 @@ def _holds(place: Place) -> Sentences:
 
 
 def _days(place: Place) -> Sentences:
-    """Compare the days with what the entries until one of them add up to, since a summary may be behind."""
+    """Compare the days with the sums of the entries up to any of them, because the projection may lag behind."""
     entries = place.books.database.entries.get(place.shown["id"], ())
     newest = len(entries)
     if (timeline := place.books.timeline(place.shown["id"])) is not None:
@@ -116,7 +116,7 @@ def _added_up(entries: Any) -> list[tuple[object, ...]]:
 
 
 def tokens(place: Place) -> Sentences:
-    """Require that tokens end when the settings say, and that the access token says the same."""
+    """Require that tokens have the lifetime of the settings, and that the claims of the access token agree."""
     ended_us = place.books.moment_us(place.attempt.ended_ns)
     began_us = place.books.moment_us(place.attempt.invoked_ns)
     for name, life_s in (("access", ACCESS_MINUTES * 60), ("refresh", REFRESH_DAYS * 86_400)):
@@ -137,18 +137,18 @@ def tokens(place: Place) -> Sentences:
 
 
 SLACK_US = 50_000
-"""Two clocks of one machine, read at the end of the run, may have drifted apart by so much."""
+"""The permitted drift between two clocks of one machine, whose difference is measured at the end of the run."""
 
 
 def _claims(token: str) -> Mapping[str, Any]:
-    """Read what a token says of itself; whether it is genuine is the bank's matter."""
+    """Return the claims of a token. The signature is not verified, because the bank does this."""
     part = token.split(".")[1]
     found: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return found
 
 
 def user_error(place: Place) -> Sentences:
-    """Require a sentence, and the field at fault by the name that the client has sent."""
+    """Require a message that is a sentence, and the invalid field by the name in the request."""
     message, path, code = (place.shown.get(name) for name in ("message", "field", "code"))
     if not isinstance(message, str) or not message.endswith("."):
         yield f"the message of {code} is no sentence: {message!r}"

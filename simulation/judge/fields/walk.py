@@ -1,4 +1,4 @@
-"""The walk over an answer: every object that the contract knows, and every field of it, one after the other."""
+"""The walk over an answer, which applies the rules to every object and every field of it."""
 
 import re
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from simulation.model.attempts import Attempt
 from simulation.model.operations import READ_KINDS, Intent
 
 RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-"""The form of a moment in answers: always with microseconds, so that texts sort as moments do."""
+"""The format of times in answers, always with microseconds, so the order of the texts is the order of the times."""
 
 
 def wrong_fields(books: Books, attempt: Attempt) -> Iterator[tuple[str, str]]:
-    """Yield (field, sentence) for each field of an answer that does not show what the books say."""
+    """Yield (field, sentence) for each field of an answer that does not agree with the books."""
     shown = _root(attempt)
     if shown is None:
         return
@@ -30,7 +30,7 @@ def wrong_fields(books: Books, attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 
 def _root(attempt: Attempt) -> Object | None:
-    """Return what an answer shows under its root field; None where that is nothing."""
+    """Return the value of an answer's root field; None if it is null or absent."""
     if attempt.body is None or attempt.outcome not in {"ok", "refused"}:
         return None
     data = msgspec.json.decode(attempt.body).get("data") or {}
