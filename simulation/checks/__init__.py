@@ -35,7 +35,7 @@ from simulation.model.result import CheckResult
 class Check:
     """A property: its title for a table, its explanation, and the function that gives the verdict.
 
-    `applies` says whether a run has anything to do with the property; almost every property is one of every run.
+    `applies` returns whether the check examines a run; almost every check examines every run.
     """
 
     name: str
@@ -82,9 +82,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         )
     }
 )
-"""Every check by name, in the order of a report."""
+"""Every check by name, in the order of the report."""
 
 
 def run_checks(evidence: Evidence) -> tuple[CheckResult, ...]:
-    """Return what every check that applies says of a run."""
+    """Return the results of all checks that apply to a run."""
     return tuple(check.check(evidence) for check in CHECKS.values() if check.applies(evidence))

@@ -14,7 +14,7 @@ TITLE = "Every acknowledged write is in the books, as it was answered"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look up in the database what people were told."""
+    """Compare all acknowledged writes with the database."""
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:
@@ -74,7 +74,7 @@ def _moved(attempt: Attempt, answer: Moved, database: DatabaseState, builder: Ch
 
 
 def _held(attempt: Attempt, hold: Hold, database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Look up a hold: it may have ended since it was made, and that is all that may have changed."""
+    """Compare a hold with its row, in which only its end may be different."""
     row = database.holds.get(hold.hold_id)
     if row is None:
         builder.add_violation(f"{attempt}: the answer has hold {hold.hold_id}, but the books do not", hold.amount_minor)

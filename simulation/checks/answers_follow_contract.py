@@ -9,7 +9,7 @@ TITLE = "Every answer has the form of the contract"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look at every answer that came back."""
+    """Examine every answer."""
     builder = CheckResultBuilder(NAME, TITLE)
     for attempt in evidence.attempts:
         if attempt.outcome != "unknown":

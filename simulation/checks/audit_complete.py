@@ -15,7 +15,7 @@ TITLE = "Every event has exactly one audit row, in the same order, chained to th
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Hold the audit log against the event store, row by row."""
+    """Compare the audit trail with the event store, row by row."""
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:
@@ -43,7 +43,7 @@ def check(evidence: Evidence) -> CheckResult:
 
 
 def _chained(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
-    """Compute the hashes anew: each of the hash before, 32 zero bytes at first, and the row's own text."""
+    """Calculate each hash again from the previous hash (32 zero bytes for the first row) and the text of the row."""
     digest = bytes(32)
     for place, row in enumerate(sorted(audits, key=lambda row: row.number), start=1):
         digest = sha256(digest + row.text.encode()).digest()

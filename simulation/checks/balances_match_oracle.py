@@ -19,7 +19,7 @@ TITLE = "Every account has the balance of its requests and answers"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Compare every account, and the list of transactions, with what must have happened."""
+    """Compare every account, transaction and hold with the oracle."""
     builder = CheckResultBuilder(NAME, TITLE)
     database, oracle = evidence.database, evidence.oracle
     for text in oracle.unresolved:
@@ -59,14 +59,14 @@ def check(evidence: Evidence) -> CheckResult:
 
 
 OWN = {"CASH": OUTSIDE, "FEES": FEES}
-"""The bank's own accounts."""
+"""The oracle's names of the bank's own accounts, by kind."""
 
 EXPIRY_S = 5.0
-"""The bank ends holds a second after their time; where it was killed meanwhile, a few seconds later."""
+"""The permitted delay of an expiry: the bank needs up to a second, or some seconds if it was killed meanwhile."""
 
 
 def _held(evidence: Evidence, database: DatabaseState) -> Mapping[str, int]:
-    """Return what must be held on each account: what was promised and has not ended, by anybody or by its time."""
+    """Return the expected amount held on each account: the sum of its holds that neither ended nor expired."""
     held: dict[str, int] = defaultdict(int)
     for expected_hold in evidence.oracle.expected_holds.values():
         row = database.holds.get(expected_hold.hold_id)
@@ -76,7 +76,7 @@ def _held(evidence: Evidence, database: DatabaseState) -> Mapping[str, int]:
 
 
 def _transaction(row: TransactionRow, evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Compare a transaction, a fee by what it is for, with what must have happened."""
+    """Compare a transaction with the oracle; a fee with the effect of the transaction to which it belongs."""
     effect = evidence.oracle.effects.get((row.related_id or "") if row.kind == "FEE" else row.id)
     if effect is None or (row.kind == "FEE" and not effect.fee_minor):
         text = f"transaction {row.id} of {reais(row.amount_minor)}"
@@ -96,7 +96,7 @@ def _transaction(row: TransactionRow, evidence: Evidence, database: DatabaseStat
 
 
 def _hold(row: HoldRow, expected_hold: ExpectedHold, evidence: Evidence, builder: CheckResultBuilder) -> None:
-    """Compare a hold and its end with what was asked and answered; its time may be over only when it is."""
+    """Compare a hold and its end with the oracle, and require that it expires neither early nor late."""
     ended = (
         "AUTHORIZED" if expected_hold.ended_by is None else "CAPTURED" if expected_hold.captured_minor else "RELEASED"
     )
@@ -114,5 +114,5 @@ def _hold(row: HoldRow, expected_hold: ExpectedHold, evidence: Evidence, builder
 
 
 def _rested_s(evidence: Evidence) -> float:
-    """Return the moment of the last answer, in seconds since the epoch."""
+    """Return the time of the last answer, in seconds since the epoch."""
     return (max(attempt.ended_ns for attempt in evidence.attempts) - evidence.epoch_ns) / 1e9

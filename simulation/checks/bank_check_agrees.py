@@ -12,7 +12,7 @@ TITLE = "`bank check` finds the books sound"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Take every invariant that the bank looked at, and every sentence that it said."""
+    """Report every finding of `bank check`, and count its invariants."""
     builder = CheckResultBuilder(NAME, TITLE)
     said = evidence.bank_check
     if said is None or said.report is None:

@@ -21,7 +21,7 @@ TITLE = "Money is neither created nor lost, in any answer or snapshot"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Add up every answer of a household and every snapshot of the ledger."""
+    """Calculate the sums of every answer of a household and of every snapshot of the ledger."""
     builder = CheckResultBuilder(NAME, TITLE)
     _answers(evidence, builder)
     for snapshot in evidence.snapshots:
@@ -55,7 +55,7 @@ def _answers(evidence: Evidence, builder: CheckResultBuilder) -> None:
 
 
 def _paid_in(evidence: Evidence) -> dict[int, int]:
-    """Return what each household was paid in; leave out those of which that cannot be told."""
+    """Return the sum of the deposits of each household, without those whose sum cannot be determined."""
     sums: dict[int, int] = defaultdict(int)
     for effect in evidence.oracle.effects.values():
         owner = evidence.people_by_account.get(effect.credit_id)

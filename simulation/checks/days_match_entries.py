@@ -16,7 +16,7 @@ TITLE = "The days of every account are the sums of its entries"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Add the entries up by account and day, and hold the projection against it."""
+    """Calculate the sums of the entries by account and day, and compare the projection with them."""
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:

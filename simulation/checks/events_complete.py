@@ -35,7 +35,7 @@ STATES = {
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Hold the event store against the books, and the subscribers' positions against its head."""
+    """Compare the event store with the books, and the positions of the subscribers with the head."""
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:
@@ -62,7 +62,7 @@ def _dense(database: DatabaseState, builder: CheckResultBuilder) -> None:
 
 
 def _once_each(database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """One event for every user, every customer's account, and nobody else."""
+    """Require one event for every user, every customer's account and every transaction, and no others."""
     found = Counter((event.event_type, event.aggregate_id) for event in database.events)
     due = {(REGISTERED, user.id) for user in database.users}
     due |= {(CREATED, account.id) for account in database.accounts.values() if account.kind == "CUSTOMER"}
@@ -77,7 +77,7 @@ def _once_each(database: DatabaseState, builder: CheckResultBuilder) -> None:
 
 
 def _transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Look for Initiated first, Completed last, and in between one update for each entry."""
+    """Require Initiated first, Completed last, and between them one update for each entry."""
     positions: dict[str, dict[str, int]] = defaultdict(dict)
     updates: dict[str, list[EventRow]] = defaultdict(list)
     for event in database.events:
@@ -100,7 +100,7 @@ def _transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
 
 
 def _versions(database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Each account's updates are its entries: versions 1, 2, 3 … with the entries' balances."""
+    """Require that the updates of each account are its entries: versions 1, 2, 3 … with the same balances."""
     updates: dict[str, list[Mapping[str, object]]] = defaultdict(list)
     for event in database.events:
         if event.event_type == UPDATED:
@@ -118,7 +118,7 @@ def _versions(database: DatabaseState, builder: CheckResultBuilder) -> None:
 
 
 def _holds(database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Each hold was authorised once, and ended once in the way that the books say, or not yet."""
+    """Require for each hold one authorization, and one event of its end if it has ended, as in the books."""
     told: dict[str, list[str]] = defaultdict(list)
     for event in database.events:
         if event.event_type in HOLDS:
@@ -135,7 +135,7 @@ def _holds(database: DatabaseState, builder: CheckResultBuilder) -> None:
 
 
 def _states(database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Each account's events lead from state to state, to the one that the books say."""
+    """Require that the events of each account form valid transitions, and end at the state in the books."""
     states: dict[str, str] = {}
     for event in database.events:
         if event.event_type in STATES:

@@ -17,12 +17,12 @@ SAID_BY_THE_BANK = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
 
 
 def applies(evidence: Evidence) -> bool:
-    """Return whether nothing was to be broken."""
+    """Return whether no faults were planned."""
     return not evidence.plan.faults
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look at the last attempt of every operation."""
+    """Examine the last attempt of every operation."""
     builder = CheckResultBuilder(NAME, TITLE)
     last: dict[int, Attempt] = {attempt.operation.index: attempt for attempt in evidence.attempts}
     for attempt in last.values():

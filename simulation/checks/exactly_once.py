@@ -24,7 +24,7 @@ TITLE = "Every idempotency key has exactly one effect and one answer"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Hold all answers to each key against each other, and the books against the keys."""
+    """Compare all answers to each key with each other, and the books with the keys."""
     builder = CheckResultBuilder(NAME, TITLE)
     transactions: dict[str, str] = {}
     for caller, attempts in evidence.by_key.items():
@@ -43,7 +43,7 @@ def check(evidence: Evidence) -> CheckResult:
 
 
 def _effect_ids(attempt: Attempt) -> set[str]:
-    """Return what an answer tells of that only one key can have brought about."""
+    """Return the ids of the effects in an answer, each of which can belong to one key only."""
     ids = {move.transaction_id for move in moves_in(attempt.answer)}
     match attempt.answer:
         case Opened(account_id=id_):
@@ -55,7 +55,7 @@ def _effect_ids(attempt: Attempt) -> set[str]:
 
 
 def _one_content(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> None:
-    """Of all contents sent with a key, the bank may have decided about one only, and always in the same way."""
+    """Require that the bank decided only one of the contents that were sent with a key, always with one outcome."""
     decided = [attempt for attempt in attempts if is_decision(attempt)]
     for attempt in decided[1:]:
         if differ(attempt, decided[0]):
@@ -74,7 +74,10 @@ def _one_content(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> No
 
 
 def _one_answer(attempts: Sequence[Attempt], builder: CheckResultBuilder) -> None:
-    """All successes show the same; exactly one is the original, seen or not, and the others say that they repeat it."""
+    """Require equal answers to a key.
+
+    One of them is the original, seen or not, and all others must be marked as replays.
+    """
     accepted = [a for a in attempts if a.outcome == "ok"]
     for attempt in accepted[1:]:
         if attempt.answer != accepted[0].answer:
@@ -101,7 +104,7 @@ def _remembered(
     database: DatabaseState,
     builder: CheckResultBuilder,
 ) -> None:
-    """Look up the key in the books: it is there if something was decided, and only then."""
+    """Require that the books contain the key if, and only if, one of its requests was decided."""
     owner = evidence.user_ids.get(caller[0])
     if owner is None:
         return
@@ -115,7 +118,7 @@ def _remembered(
 
 
 def _books(database: DatabaseState, terms: Terms, builder: CheckResultBuilder) -> None:
-    """Count the keys that stand for each transaction, one; and the fees for each, which have none of their own."""
+    """Require one key for each transaction except fees, which have none, and one fee if the terms have a fee for it."""
     keys = Counter(id_ for row in database.keys.values() for id_ in row.transaction_ids)
     fees = Counter(row.related_id for row in database.transactions.values() if row.kind == "FEE")
     for transaction in database.transactions.values():

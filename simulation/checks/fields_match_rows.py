@@ -21,7 +21,7 @@ applies = have_rows
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Walk over every answer, oldest first."""
+    """Examine every field of every answer, oldest answer first."""
     return check_rows(NAME, TITLE, evidence, _look)
 
 

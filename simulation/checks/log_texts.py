@@ -1,4 +1,4 @@
-"""Reading the bank's logs for the checks that look into them."""
+"""The reader of the bank's logs for the checks of logs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from simulation.judge.evidence import Evidence
 
 
 def log_texts(evidence: Evidence, builder: CheckResultBuilder) -> Iterator[tuple[Path, str]]:
-    """Yield each log with its text; one that cannot be read leaves the check open."""
+    """Yield each log with its text. A log that cannot be read makes the check undecided."""
     for path in evidence.logs:
         try:
             text = path.read_text(encoding="utf-8", errors="replace")

@@ -11,7 +11,7 @@ PHRASE = "deadlock detected"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look at the server's count of deadlocks in this database, and for the phrase in its log."""
+    """Examine the server's count of deadlocks in this database, and search its log for the phrase."""
     builder = CheckResultBuilder(NAME, TITLE)
     if evidence.database is None:
         builder.leave_open(NO_DATABASE)

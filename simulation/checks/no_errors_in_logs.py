@@ -22,11 +22,12 @@ TITLE = "The logs of the bank have no error, no traceback and only JSON lines"
 ERROR_LEVELS = frozenset({"error", "critical"})
 NOT_STARTED = "bank: The database does not answer"
 TRACEBACK_LINES_MAX = 12
-"""The end of a traceback names the line and the exception; the beginning is the same for every request."""
+"""Number of shown lines at the end of a traceback, which names the line and the exception; its start is the same for
+every request."""
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Read every line of every log of the bank."""
+    """Examine every line of every log of the bank."""
     builder = CheckResultBuilder(NAME, TITLE)
     for path, text in log_texts(evidence, builder):
         for number, line in enumerate(text.splitlines(), start=1):
@@ -50,7 +51,7 @@ def _complaint(line: str, *, is_broken: bool) -> str | None:
     traceback = str(entry.get("exception") or "")
     if entry.get("level") not in ERROR_LEVELS and not (traceback and not is_broken):
         return None
-    # An event of a library holds its text; the bank's own are names, with what they are about beside them.
+    # The other fields are shown as well, because an event of the bank is only a name, unlike the text of a library.
     about = {
         name: value
         for name, value in entry.items()

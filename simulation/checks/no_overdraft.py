@@ -21,7 +21,7 @@ TITLE = "No account of a customer is ever below zero, or below the amount held o
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look at every balance that anybody saw, and at every entry."""
+    """Examine every balance in an answer, snapshot or entry."""
     builder = CheckResultBuilder(NAME, TITLE)
     for attempt in evidence.attempts:
         for balance_minor in _shown(attempt):
@@ -46,7 +46,7 @@ def check(evidence: Evidence) -> CheckResult:
 
 
 def _promises(database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Follow the events: what was written together counts together."""
+    """Compare balance and amount held after each group of events that were written together."""
     balances: dict[str, int] = defaultdict(int)
     holds: dict[str, int] = {}
     held: dict[str, int] = defaultdict(int)
@@ -75,7 +75,7 @@ def _promises(database: DatabaseState, builder: CheckResultBuilder) -> None:
 
 
 def _shown(attempt: Attempt) -> Iterator[int]:
-    """Yield the balances of customers' accounts that an answer shows, and what it says may be spent."""
+    """Yield the balances and the available balances of customers' accounts in an answer."""
     match attempt.answer:
         case Balances(balances=balances):
             yield from balances.values()

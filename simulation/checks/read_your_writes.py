@@ -15,7 +15,7 @@ TITLE = "Every person sees a posting in all reads after its answer"
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Compare every look with what the same person had been told before."""
+    """Compare every read with the earlier answers to the same person."""
     builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
@@ -30,7 +30,7 @@ def check(evidence: Evidence) -> CheckResult:
             if told == 0:
                 continue
             builder.examine()
-            # Only a balance that the account did have before counts as stale; any other is another check's matter.
+            # Only an earlier balance of the account counts as stale; `reads_match_entries` examines all others.
             newest = len(timeline.balances) - 1
             if timeline.versions_with(balance_minor, told, newest):
                 continue

@@ -24,11 +24,11 @@ TITLE = "Every balance and history in an answer was true at that moment"
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 HOLDS_SHOWN = 100
-"""An answer shows so many holds at most."""
+"""The largest number of holds in an answer."""
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look up every balance and every line of history in the account's entries."""
+    """Compare every balance and every line of history with the entries of the account."""
     builder = CheckResultBuilder(NAME, TITLE)
     database, timelines = evidence.database, evidence.timelines
     if database is None or timelines is None:
@@ -78,7 +78,7 @@ def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], builder: C
 
 
 def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], builder: CheckResultBuilder) -> None:
-    """Hold a look into the past against the entries as they are in the end: the past never changes."""
+    """Compare an answer about the past with the entries at the end of the run, because the past never changes."""
     builder.examine()
     since, until = (_us(moment) for moment in (attempt.sent.since, attempt.sent.until))
     opening = [entry for entry in entries if entry.at_us < since]
@@ -112,7 +112,7 @@ def _us(moment: str | None) -> int:
 
 
 def _holdings(attempt: Attempt, seen: Holdings, builder: CheckResultBuilder) -> None:
-    """All of one instant: what may be spent is the balance without what is held, which is the sum of the holds."""
+    """Require values of one instant: the available balance is the balance minus the sum of the active holds."""
     builder.examine()
     if seen.available_minor != seen.balance_minor - seen.held_minor:
         text = f"{attempt}: of {reais(seen.balance_minor)} with {reais(seen.held_minor)} held"
@@ -124,7 +124,7 @@ def _holdings(attempt: Attempt, seen: Holdings, builder: CheckResultBuilder) -> 
 
 
 def _nobody_elses(evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder) -> None:
-    """Nobody but the bank's own people is shown somebody else's account."""
+    """Require that only staff get the account of another person in an answer."""
     for attempt in evidence.attempts:
         if evidence.plan.people[attempt.operation.person].role is Role.TELLER:
             continue

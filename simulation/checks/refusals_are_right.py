@@ -39,7 +39,7 @@ MUST_BE_REFUSED: Mapping[Intent, frozenset[str]] = {
     Intent.KEY_MALFORMED: frozenset({"INVALID_INPUT"}),
     Intent.EXCEEDS: frozenset({"REVERSAL_EXCEEDS_ORIGINAL", "NOT_REVERSIBLE", "CAPTURE_EXCEEDS_HOLD", "HOLD_ENDED"}),
 }
-"""The codes with which a request that is wrong by intent may be refused."""
+"""The permitted codes for a request that is invalid by intent."""
 
 STATES = frozenset({"ACCOUNT_FROZEN", "ACCOUNT_CLOSED"})
 SPENDING = STATES | {"INSUFFICIENT_FUNDS", "LIMIT_EXCEEDED"}
@@ -59,17 +59,17 @@ DEPENDS: Mapping[Kind, frozenset[str]] = {
     Kind.OPEN_ACCOUNT: frozenset({"ACCOUNT_LIMIT_REACHED"}),
     Kind.REFRESH: frozenset({"INVALID_REFRESH_TOKEN"}),
 }
-"""The codes with which a request may be refused that is not wrong by intent: it depends on what was true."""
+"""The permitted codes for a request that is valid by intent, so its refusal depends on the state of the bank."""
 
 NOTHING_SHOWN = (Balance(None, None), Page(None, None, (), None))
-"""The answer to a look at somebody else's account: as if there were none."""
+"""The answers to a read of another person's account, the same as if it did not exist."""
 
 ALWAYS_ALLOWED = frozenset({"OVERLOADED", "UNAUTHENTICATED"})
-"""A full queue, or a session that was closed meanwhile: the person tries again."""
+"""The codes of a full queue and of a session that was closed meanwhile, after which a person sends a retry."""
 
 
 def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
-    """Return the codes with which an operation may be refused, given the one that it repeats (or itself)."""
+    """Return the permitted codes of refusal for an operation. `origin` is the operation that it repeats, or itself."""
     wrong = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
     if wrong is not None:
         return wrong
@@ -77,7 +77,7 @@ def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Hold every refusal, and every success that should have been one, against the plan and what can have been true."""
+    """Compare every refusal and every success with the intent in the plan and with the possible states."""
     builder = CheckResultBuilder(NAME, TITLE)
     if evidence.database is None:
         builder.leave_open(NO_DATABASE)
@@ -105,7 +105,7 @@ def check(evidence: Evidence) -> CheckResult:
 
 
 def _may_be_reused(evidence: Evidence, attempt: Attempt) -> bool:
-    """Return whether the key may stand for something else; who gives up on a request may do so for the first one."""
+    """Return whether the key may be stored for other content, also by a request that had no answer."""
     same_key = evidence.by_key.get((attempt.operation.person, attempt.operation.key or ""), ())
     return may_stand_for_another(attempt, same_key)
 
@@ -118,7 +118,7 @@ def _code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckRe
 
 
 def _reasons(evidence: Evidence, attempt: Attempt, builder: CheckResultBuilder) -> None:
-    """Look at what can have been true between the key's first request and this answer: the decision fell in between."""
+    """Compare with the states that were possible between the first request with the key and this answer."""
     for one in asked(evidence, attempt):
         wrong = (unjustified if one.code is None else wrong_refusal)(evidence, attempt, one)
         if wrong is not None:

@@ -1,10 +1,13 @@
-"""Counting what a check looks at and what broke: how many, and the first, the worst and the last."""
+"""The builder of a check's result, with the number of violations, and the first, the worst and the last of them."""
 
 from simulation.model.result import CheckResult, Verdict
 
 
 class CheckResultBuilder:
-    """Collects what one check finds. Nothing examined, or something left open, is UNKNOWN and never PASS."""
+    """A collector of the findings of one check.
+
+    The verdict is UNKNOWN, and never PASS, if nothing was examined or anything stays undecided.
+    """
 
     def __init__(self, name: str, title: str) -> None:
         self._name = name
@@ -18,11 +21,11 @@ class CheckResultBuilder:
         self._notes: list[str] = []
 
     def examine(self, things: int = 1) -> None:
-        """Count what has been looked at."""
+        """Count examined things."""
         self.examined += things
 
     def add_violation(self, text: str, size: float = 0.0) -> None:
-        """Count a violation; `size` says how bad it is, in the check's own measure."""
+        """Count a violation. `size` is its size in the unit of the check."""
         self._count += 1
         self._first = self._first or text
         self._last = text
@@ -30,15 +33,15 @@ class CheckResultBuilder:
             self._worst = (text, size)
 
     def leave_open(self, text: str) -> None:
-        """Say that something could not be told, so that the check cannot pass."""
+        """Record that something could not be decided, so the check cannot pass."""
         self._open.append(text)
 
     def note(self, text: str) -> None:
-        """Say something that does not touch the verdict."""
+        """Add a note that does not change the verdict."""
         self._notes.append(text)
 
     def result(self) -> CheckResult:
-        """Return what was found."""
+        """Return the result of the check."""
         verdict = Verdict.PASS
         if self._count:
             verdict = Verdict.FAIL

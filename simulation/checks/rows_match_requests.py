@@ -22,13 +22,13 @@ NAME = "rows_match_requests"
 TITLE = "Every row agrees with its request: content, user and time"
 
 SLACK_US = 50_000
-"""Two clocks of one machine, read at the end of the run, may have drifted apart by so much."""
+"""The permitted drift between two clocks of one machine, whose difference is measured at the end of the run."""
 
 SENDER, PROGRAM = "127.0.0.1", "bank-simulation"
 """The address and the user agent of every request of a run."""
 
 HOLD_LIFE_DAYS = 7
-"""The life of a hold that was asked for without an end."""
+"""The life of a hold that was requested without an end."""
 
 RECORDED = frozenset(
     {
@@ -37,14 +37,14 @@ RECORDED = frozenset(
         "NOT_REVERSIBLE", "REVERSAL_EXCEEDS_ORIGINAL", "INVALID_AMOUNT", "FORBIDDEN", REUSED,
     }
 )  # fmt: skip
-"""Refusals that are on record: whoever was refused so, there is an event of it."""
+"""The refusals of which the log must contain an event."""
 
 
 applies = have_rows
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look up what each request must have left."""
+    """Compare the rows in the database with their requests."""
     return check_rows(NAME, TITLE, evidence, _look)
 
 
@@ -94,7 +94,7 @@ def _asked(books: Books, caller: tuple[int, str]) -> Sequence[Attempt]:
 
 
 def _is_within(books: Books, attempts: Sequence[Attempt], moment: object) -> bool:
-    """Return whether a moment is between the first request and the first answer, if there was one."""
+    """Return whether a time is between the first request and the first answer, if there was one."""
     begin = min(books.moment_us(a.invoked_ns) for a in attempts) - SLACK_US
     told = [books.moment_us(a.ended_ns) for a in attempts if a.outcome == "ok"]
     return begin <= us_of(moment) <= min(told, default=float("inf")) + SLACK_US
@@ -106,7 +106,7 @@ def _transactions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         is_fee = row["kind"] == "FEE"
         effect = evidence.oracle.effects.get(row["related_id"] if is_fee else row["id"])
         if effect is None:
-            continue  # `balances_match_oracle` says that nobody has asked for it
+            continue  # `balances_match_oracle` reports a transaction without a request
         builder.examine()
         what = f"transaction {row['id']} of person {effect.caller[0]}"
         due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(effect.caller[0])}
@@ -151,7 +151,10 @@ def _holds(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
 
 
 def _sessions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
-    """Each session is a person's of the plan, began where the requests came from, and is closed if it was left."""
+    """Require that each session belongs to a person of the plan and has the client's address and user agent.
+
+    At least as many sessions must be closed as were logged out.
+    """
     people = set(books.evidence.user_ids.values())
     closed = sum(row["closed_at"] is not None for row in books.rows["sessions"].values())
     logouts = [a for a in books.evidence.attempts if a.operation.kind is Kind.LOGOUT and a.outcome == "ok"]
@@ -168,7 +171,7 @@ def _sessions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
 
 
 def sessions_left(logouts: Sequence[Attempt]) -> int:
-    """Return how many sessions were left for sure: who logs out twice at the same time may leave the same one twice."""
+    """Return how many sessions were certainly logged out. Two concurrent logouts may close the same session."""
     until_ns: dict[int, int] = {}
     left = 0
     for attempt in sorted(logouts, key=lambda attempt: attempt.invoked_ns):
@@ -179,7 +182,7 @@ def sessions_left(logouts: Sequence[Attempt]) -> int:
 
 
 def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
-    """Hold the events of each request, found by its correlation id, against what was asked and answered."""
+    """Compare the events of each request, found by its correlation id, with the request and its answer."""
     data = {event.position: event for event in books.database.events}
     by_request: dict[str, list[Row]] = defaultdict(list)
     for row in books.rows["event_store"].values():
@@ -192,7 +195,7 @@ def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
             continue
         builder.examine()
         rows = by_request.get(attempt.correlation_id, [])
-        # Between logging out and in again, a request has no token; its form is looked at first.
+        # Between logout and login, a request has no token; a refusal of its form, before authentication, has no actor.
         is_known = attempt.code != "BAD_INPUT" or attempt.operation.person not in have_left
         for row in rows:
             yield from _event(books, attempt, row, is_known=is_known)
@@ -225,12 +228,12 @@ def _event(books: Books, attempt: Attempt, row: Row, *, is_known: bool) -> Itera
 
 
 def _audits(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
-    """Each audit row has its event's person, sender, program and moment."""
+    """Require that each audit row has the user, address, user agent and time of its event."""
     events = {row["position"]: row for row in books.rows["event_store"].values()}
     for row in books.rows["audit_logs"].values():
         event = events.get(row["event_position"])
         if event is None:
-            continue  # `audit_complete` names it
+            continue  # `audit_complete` reports it
         builder.examine()
         metadata = event["metadata"]
         due = {"user_id": event["user_id"], "created_at": event["created_at"]}

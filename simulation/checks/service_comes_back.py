@@ -15,12 +15,12 @@ TITLE = "After each fault, the service is back within 15 seconds, without help"
 
 
 def applies(evidence: Evidence) -> bool:
-    """Return whether anything was to be broken."""
+    """Return whether faults were planned."""
     return bool(evidence.faults)
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Look for the first answers after each fault."""
+    """Examine the recovery after each fault."""
     builder = CheckResultBuilder(NAME, TITLE)
     for run in evidence.faults:
         builder.examine()

@@ -17,7 +17,7 @@ Spans = Sequence[tuple[float, float]]
 
 
 def check(evidence: Evidence) -> CheckResult:
-    """Find, for each answer that shows several accounts, a place in the log that fits all of them."""
+    """Search, for each answer with several accounts, a position in the log at which all their balances were true."""
     builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
@@ -32,7 +32,7 @@ def check(evidence: Evidence) -> CheckResult:
             versions = timeline.versions_with(balance_minor, 0, len(timeline.balances)) if timeline else []
             spans = timelines.spans(account_id, versions) if versions else None
             if spans is None or common is None:
-                common = None  # a balance that never was is another check's matter, as is a gap in the log
+                common = None  # other checks report a balance that never existed, and a gap in the log
                 break
             common = overlap(common, spans)
         if common is None:
@@ -45,7 +45,7 @@ def check(evidence: Evidence) -> CheckResult:
 
 
 def overlap(some: Spans, others: Spans) -> list[tuple[float, float]]:
-    """Return where two ascending sequences of half-open stretches overlap."""
+    """Return the intersection of two ascending sequences of half-open ranges."""
     found: list[tuple[float, float]] = []
     i = j = 0
     while i < len(some) and j < len(others):

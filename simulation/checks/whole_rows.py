@@ -1,4 +1,4 @@
-"""The frame of checks that hold what was seen against whole rows of the database at the end of a run."""
+"""The common part of checks that compare with whole rows of the database at the end of a run."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from simulation.model.result import CheckResult
 
 
 def have_rows(evidence: Evidence) -> bool:
-    """Return whether there are whole rows to look at, or the database could not be read, which such a check says."""
+    """Return whether there are whole rows, or the database could not be read, which such a check reports."""
     return evidence.database is None or bool(evidence.database.rows)
 
 
