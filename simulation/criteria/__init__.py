@@ -1,1 +1,1 @@
-"""The success criteria: how each is measured, and whether it was met."""
+"""The success criteria: their measures and their verdicts."""

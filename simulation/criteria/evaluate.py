@@ -24,15 +24,15 @@ KEYS = frozenset((*TEXTS, *BOUNDS, "minimum_samples", "timing", "inexcusable"))
 
 
 class CriteriaError(ValueError):
-    """The file of success criteria cannot be judged by; the message is one sentence that names the entry."""
+    """An error in the file of success criteria. The message is one sentence that names the entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One target: `measure` names how it is measured, `bound` and `limit` what it must keep.
+    """One success criterion: `measure` names its measure, and `bound` and `limit` are its target.
 
-    What hangs on time (`timing`) says nothing against the bank where the machine did something else meanwhile, unless
-    it is beyond `inexcusable`, which no load explains.
+    With `timing`, it depends on time. Such a criterion is no evidence against the bank while the machine is disturbed,
+    unless the value is worse than `inexcusable`, which no load explains.
     """
 
     id: str
@@ -53,22 +53,22 @@ class Criterion:
         return f"{self.bound.replace('_', ' ')} {self.limit:g} {self.unit}"
 
     def is_inexcusable(self, measurement: Measurement) -> bool:
-        """Tell whether what was measured is worse, for certain, than any load could make it."""
+        """Return whether the measured value is certainly worse than any load can explain."""
         if self.inexcusable is None or measurement.interval is None or measurement.samples < self.minimum_samples:
             return False
         lower, upper = measurement.interval
         return upper < self.inexcusable if self.bound == "at_least" else lower > self.inexcusable
 
     def verdict(self, lower: float, upper: float) -> Verdict:
-        """Tell whether a value between `lower` and `upper`, in the criterion's unit, keeps the bound for certain."""
+        """Return the verdict on a value between `lower` and `upper`, in the unit of the criterion."""
         if self.bound == "at_least":
             return Verdict.PASS if lower >= self.limit else Verdict.FAIL if upper < self.limit else Verdict.UNKNOWN
-        # A percentile just below the bound lies in a bucket that ends at it.
+        # An upper end equal to the limit passes, because a percentile just below it is in a bucket that ends there.
         return Verdict.FAIL if lower >= self.limit else Verdict.PASS if upper <= self.limit else Verdict.UNKNOWN
 
 
 def load_criteria(source: Traversable = SUCCESS_CRITERIA) -> tuple[Criterion, ...]:
-    """Read the criteria, in the file's order. Raises CriteriaError at the first wrong entry."""
+    """Read the criteria, in the order of the file. Raises CriteriaError for the first invalid entry."""
     try:
         document = tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -132,12 +132,11 @@ def evaluate(
     seconds: Sequence[MeasuredSecond] = (),
     required: Collection[str] | None = None,
 ) -> tuple[CriterionResult, ...]:
-    """Hold a run against every criterion.
+    """Evaluate every criterion for a run.
 
-    `seconds` are what the bank counted in each second, and what the machine did in it.
-    `required` holds the ids that the scenario sets out to measure, None meaning all: what is outside of it is measured
-    for information. What happens between workers is left out where there is one. Raises CriteriaError where `required`
-    names a criterion that there is not.
+    `seconds` are the bank's counts and the use of the machine in each second. `required` contains the ids of the
+    criteria that the scenario measures, or is None for all; the others are measured for information. With one worker,
+    the measures between workers are left out. Raises CriteriaError if `required` contains an unknown id.
     """
     missing = sorted(set(required or ()) - {criterion.id for criterion in criteria})
     if missing:
@@ -159,7 +158,10 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """Measurements of the seconds in which nothing disturbed the machine; `reasons` has an entry for each second."""
+    """The measurement in the seconds without a disturbance.
+
+    `reasons` has an entry for each second of the run, which is empty if nothing disturbed it.
+    """
 
     measurement: Measurement
     reasons: Sequence[str]
@@ -171,14 +173,14 @@ class Quiet:
 
     @property
     def main_reason(self) -> str:
-        """The disturbance in the middle one of the seconds that have one."""
+        """The first disturbance of the most frequent kind."""
         found = [why for why in self.reasons if why]
         kinds = Counter(why.split(" ")[0] for why in found)
         return next(why for why in found if why.startswith(kinds.most_common(1)[0][0]))
 
 
 def _quiet(everything: Evidence, seconds: Sequence[MeasuredSecond], reasons: Sequence[str]) -> Evidence:
-    """Return the evidence without what happened, in whole or in part, while the machine was disturbed."""
+    """Return the evidence without the samples and totals that overlap with disturbed seconds."""
     disturbed = [second.machine for second, why in zip(seconds, reasons, strict=True) if why]
     windows = [second.totals for second, why in zip(seconds, reasons, strict=True) if not why]
 
@@ -193,9 +195,9 @@ def _quiet(everything: Evidence, seconds: Sequence[MeasuredSecond], reasons: Seq
 def judge(
     criterion: Criterion, measurement: Measurement, *, quiet: Quiet | None = None, required: bool = True
 ) -> CriterionResult:
-    """Give the verdict on one measurement: passed or failed where its interval is clear of the bound, else unknown.
+    """Return the result of one measurement: PASS or FAIL if the bound is outside of its interval, otherwise UNKNOWN.
 
-    A time that does not pass, on a machine that was disturbed, is what was measured in the `quiet` seconds.
+    If a timing criterion does not pass on a disturbed machine, the measurement of the `quiet` seconds is used.
     """
     verdict, note = _verdict(criterion, measurement)
     excused = criterion.timing and not criterion.is_inexcusable(measurement)
@@ -203,7 +205,7 @@ def judge(
         calm, why = _verdict(criterion, quiet.measurement)
         mostly = 2 * quiet.count >= len(quiet.reasons)
         if calm is Verdict.FAIL or (calm is Verdict.PASS and mostly):
-            # What is slow at rest is slow; what was slow in the quieter half of the time alone is not told from it.
+            # A miss in quiet seconds is the bank's own; a pass counts only if at least half of the seconds were quiet.
             verdict, measurement = calm, quiet.measurement
             note = f"measured in the {quiet.count} of {len(quiet.reasons)} seconds that nothing else disturbed"
         else:

@@ -1,6 +1,6 @@
-"""Measures of the success criteria, as pure functions: samples and totals in, a number with its uncertainty out.
+"""Measures of the success criteria: pure functions from samples and totals to a number with its uncertainty.
 
-`contracts/success_criteria.toml` names a measure by its key in `MEASURES` and says in words what it does.
+`contracts/success_criteria.toml` names a measure by its key in `MEASURES` and describes it.
 """
 
 import math
@@ -17,22 +17,24 @@ from simulation.model.operations import Arm
 from simulation.model.result import OperationSample
 
 MINIMUM_PER_ARM = 20
-"""An operation takes part in the comparison from here on: the median of fewer requests says more about luck."""
+"""The least number of requests of an operation in each arm for the comparison, because a median of fewer is mostly
+chance."""
 
 RESAMPLES = 2_000
-"""Bootstrap rounds: the ends of a 95 % interval rest on 50 rounds each, steady to about a tenth of its width."""
+"""Number of bootstrap rounds. Each end of a 95 % interval then depends on 50 rounds, and varies by about a tenth of the
+width of the interval."""
 
 
 MINIMUM_BLOCKS = 5
-"""Seconds with something in them that are resampled: of fewer, a resample is too often one second many times."""
+"""The least number of seconds with observations for resampling; with fewer, many resamples repeat one second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The measurements of a run. `seed` makes the resampling repeatable.
 
-    `windows` are the totals of each second, where they are known: what is late comes in bursts, so that seconds are
-    resampled, not single events. With one of the bank's `workers`, no event is another process's.
+    `windows` are the totals of each second, if they are known. Whole seconds are resampled, not single events, because
+    late events come in bursts. With one of the bank's `workers`, no event comes from another process.
     """
 
     samples: Sequence[OperationSample]
@@ -46,8 +48,8 @@ class Evidence:
 class Measurement:
     """A value with the number of samples behind it.
 
-    `interval` is a 95 % interval, or, where `bracket` is true, the histogram edges between which the value lies for
-    certain.
+    `interval` is a 95 % interval. If `bracket` is true, it is the pair of histogram edges between which the value
+    certainly lies.
     """
 
     value: float | None
@@ -58,7 +60,7 @@ class Measurement:
 
 
 def median(ascending: Sequence[float]) -> float:
-    """Return the middle of `ascending`, not empty; the mean of the two middle ones where there are two."""
+    """Return the median of the sorted, not empty `ascending`: the middle value, or the mean of the two middle ones."""
     middle = len(ascending) // 2
     return ascending[middle] if len(ascending) % 2 else (ascending[middle - 1] + ascending[middle]) / 2
 
@@ -66,23 +68,23 @@ def median(ascending: Sequence[float]) -> float:
 def _resampled_median(ascending: Sequence[float], random: Random) -> float:
     """Draw the median of a resample directly.
 
-    Drawing n values with replacement and taking the middle one is the same as taking the value at the rank of the
-    median of n uniform numbers, which is Beta distributed: one draw in place of n.
+    The median of n values drawn with replacement is the value at the rank of the median of n uniform numbers. This rank
+    has a Beta distribution, so one draw is enough instead of n.
     """
     half = (len(ascending) + 1) / 2
     return ascending[min(len(ascending) - 1, int(random.betavariate(half, half) * len(ascending)))]
 
 
 def response_time_improvement(evidence: Evidence) -> Measurement:
-    """Compare cached with uncached reads by what the bank took to answer them, in per cent."""
+    """Return by how many per cent the cache lowers the response time that the bank reports."""
     return improvement(evidence, lambda sample: sample.service_ms)
 
 
 def improvement(evidence: Evidence, time_ms: Callable[[OperationSample], float]) -> Measurement:
     """Return by how many per cent the cache lowers the median of `time_ms`, weighted by each operation's requests.
 
-    Only operations with `MINIMUM_PER_ARM` answered requests in both arms take part; the note names the others. The
-    number of samples is the smaller arm's.
+    Only operations with `MINIMUM_PER_ARM` answered requests in both arms are included; the note names the others. The
+    number of samples is that of the smaller arm.
     """
     times: dict[str, dict[Arm, list[float]]] = defaultdict(lambda: {"cached": [], "uncached": []})
     for sample in evidence.samples:
@@ -118,7 +120,7 @@ def _weighted(weights: Mapping[str, int], ratios: Mapping[str, float]) -> float:
 
 
 def database_time_of_cached_operations(evidence: Evidence) -> Measurement:
-    """Return the p99 of the database time (ms) of reads that went through the cache; a hit counts as what it took."""
+    """Return the p99 of the database time (ms) of reads that use the cache, hits included."""
     return resampled_p99_ms(evidence, _through_the_cache)
 
 
@@ -127,10 +129,10 @@ def _through_the_cache(totals: MetricsTotals) -> Histogram:
 
 
 def event_latency(evidence: Evidence) -> Measurement:
-    """Return the p99 (ms) from commit to the start of the handler, of what the process committed that delivers it.
+    """Return the p99 (ms) from commit to the start of the handler, of events that their own process delivers.
 
-    With one worker that is every event: what comes late, from the log, is in it. With several, what comes from the log
-    is mostly what another worker committed, and `event_latency_between_workers` is about it.
+    With one worker, these are all events, including late ones from the log. With several workers, most events from the
+    log were committed by another worker, and `event_latency_between_workers` measures them.
     """
     if evidence.workers == 1:
         return resampled_p99_ms(evidence, lambda totals: totals.histogram(EVENT_LATENCY))
@@ -138,14 +140,14 @@ def event_latency(evidence: Evidence) -> Measurement:
 
 
 def event_latency_between_workers(evidence: Evidence) -> Measurement:
-    """Return the p99 (ms) of events that were read from the log, from the moment that was chosen before the commit."""
+    """Return the p99 (ms) of events that were read from the log, measured from their time, set before the commit."""
     return resampled_p99_ms(evidence, lambda totals: totals.histogram(EVENT_LATENCY, path="log"))
 
 
 def resampled_p99_ms(evidence: Evidence, choose: Callable[[MetricsTotals], Histogram]) -> Measurement:
     """Return the 99th percentile in milliseconds, with an interval from resampling whole seconds.
 
-    Without enough seconds the interval is the bucket that the percentile lies in.
+    Without enough seconds, the interval is the bucket of the percentile.
     """
     measured = histogram_p99_ms(choose(evidence.totals))
     blocks = [block for block in map(choose, evidence.windows) if block.count > 0]
@@ -164,7 +166,7 @@ def resampled_p99_ms(evidence: Evidence, choose: Callable[[MetricsTotals], Histo
 
 
 def histogram_p99_ms(histogram: Histogram) -> Measurement:
-    """Return the 99th percentile in milliseconds with the bucket that it lies in."""
+    """Return the 99th percentile in milliseconds with its bucket."""
     edges, value = histogram.bracket(0.99), histogram.quantile(0.99)
     if edges is None or value is None:
         return Measurement(None, 0)
@@ -176,7 +178,7 @@ def histogram_p99_ms(histogram: Histogram) -> Measurement:
 
 
 def cache_hit_ratio(evidence: Evidence) -> Measurement:
-    """Return hits in per cent of all reads that were not told to go past the cache, with Wilson's interval."""
+    """Return hits in per cent of all reads that do not bypass the cache, with Wilson's interval."""
     hits, misses = cache_hits_and_misses(evidence.totals)
     asked = hits + misses
     if not asked:
@@ -196,4 +198,4 @@ MEASURES: Mapping[str, Callable[[Evidence], Measurement]] = {
 }
 
 BETWEEN_WORKERS = frozenset({"event_latency_between_workers"})
-"""Measures of what does not happen with a single worker."""
+"""The measures that need more than one worker."""
