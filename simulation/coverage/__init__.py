@@ -1,1 +1,1 @@
-"""Coverage: what a run must have seen to have tested what it claims."""
+"""Coverage: the situations that must occur in a run for a valid test."""

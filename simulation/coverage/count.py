@@ -1,4 +1,4 @@
-"""Counts of what a run must have seen to have tested what it claims; the scenario says which are required."""
+"""Counts of the situations that must occur in a run for a valid test; the scenario names the required ones."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ def _household_answers(evidence: Evidence, _: MetricsTotals) -> int:
 
 
 def _concurrent_duplicates(evidence: Evidence, _: MetricsTotals) -> int:
-    """Count the keys of which two requests were under way at the same moment."""
+    """Count the keys of which two requests were in flight at the same time."""
     found = 0
     for attempts in evidence.by_key.values():
         if attempts[0].operation.kind in KEYED_KINDS:
@@ -55,7 +55,7 @@ def _concurrent_duplicates(evidence: Evidence, _: MetricsTotals) -> int:
 
 
 def _hot_postings(evidence: Evidence, _: MetricsTotals) -> int:
-    """Count the payments into the account that received most of them, from a hundred on."""
+    """Count the payments into the account with most of them; 0 below a hundred."""
     numbers = Counter(a.answer.to_number for a in evidence.attempts if isinstance(a.answer, Moved) and not a.replayed)
     most = max(numbers.values(), default=0)
     return most if most >= 100 else 0
@@ -87,13 +87,13 @@ COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "ledger_snapshots": ("Snapshots of the whole ledger", lambda evidence, _: len(evidence.snapshots)),
     }
 )
-"""The coverage by name: its title and how it is counted."""
+"""The coverage by name: its title and its count."""
 
 
 def coverage(scenario: Scenario, evidence: Evidence, totals: MetricsTotals) -> tuple[CoverageItem, ...]:
-    """Count what was seen; what the scenario sets out to bring about is required, the rest is shown.
+    """Count the situations of a run. Those that the scenario expects are required, and the others are for information.
 
-    A fault that was planned is required to have been there.
+    The effects of planned faults are required as well.
     """
     usual = tuple(
         CoverageItem(name, title, count(evidence, totals), required=name in scenario.expects)

@@ -1,4 +1,4 @@
-"""Coverage of idempotency keys: the ways of sending one that were answered as they should be."""
+"""Coverage of idempotency keys: the ways of sending a key that got the expected answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -10,11 +10,11 @@ from simulation.model.operations import Intent, Kind
 Count = Callable[[Evidence], int]
 
 BURST_AT_ONCE = 10
-"""Of the fifty of a burst so many at least are under way at once, or it was none."""
+"""The least number of the fifty requests of a burst that must be in flight at once for the burst to count."""
 
 
 def _intended(*intents: Intent, code: str | None = None, replayed: bool | None = None) -> Count:
-    """Count what was sent with one of these intents and answered with this code (None: a success)."""
+    """Count the requests with one of these intents and an answer with this code (None: a success)."""
 
     def count(evidence: Evidence) -> int:
         return sum(
@@ -29,7 +29,7 @@ def _intended(*intents: Intent, code: str | None = None, replayed: bool | None =
 
 
 def _free_after(*codes: str) -> Count:
-    """Count the keys that were sent in vain, with one of these codes, and then stood for a first answer."""
+    """Count the keys that were first refused with one of these codes, and then used for a first success."""
 
     def count(evidence: Evidence) -> int:
         found = 0
@@ -43,7 +43,7 @@ def _free_after(*codes: str) -> Count:
 
 
 def _after(kind: Kind, code: str | None) -> Count:
-    """Count the replays that were sent after something of this kind had been done."""
+    """Count the replays that were sent after a success of this kind."""
 
     def count(evidence: Evidence) -> int:
         done = {a.operation for a in evidence.attempts if a.operation.kind is kind and a.outcome == "ok"}
@@ -58,7 +58,7 @@ def _bursts(evidence: Evidence) -> int:
 
 
 def most_at_once(attempts: Sequence[Attempt]) -> int:
-    """Return how many of these requests were under way at the same moment, at most."""
+    """Return the largest number of these requests that were in flight at the same time."""
     moments = sorted([(a.invoked_ns, 1) for a in attempts] + [(a.ended_ns, -1) for a in attempts])
     most = now = 0
     for _, change in moments:
@@ -103,4 +103,4 @@ KEY_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "keys_free_when_forbidden": ("Keys used after a forbidden request", _free_after("FORBIDDEN")),
     }
 )
-"""The coverage of keys by name: its title and how it is counted."""
+"""The coverage of keys by name: its title and its count."""

@@ -1,4 +1,4 @@
-"""Coverage of money: the ways of moving, holding and refusing to move it that a run has seen."""
+"""Coverage of money: the ways in which a run moves money, holds it, or is refused to move it."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,7 +12,7 @@ Count = Callable[[Evidence], int]
 
 
 def _done(kind: Kind, status: str | None = None) -> Count:
-    """Count what was done, of an account or a hold that is then in this state."""
+    """Count the successes of this kind, of which the account or hold is then in this state."""
 
     def count(evidence: Evidence) -> int:
         done = [
@@ -31,7 +31,7 @@ def _refused(code: str, *kinds: Kind) -> Count:
 
 
 def _lists(evidence: Evidence, *, whole: bool) -> int:
-    """Count the lists of which everything was done, or something and something not."""
+    """Count the batches of which all items succeeded, or with `whole` false, some succeeded and some were refused."""
     lists = [a.answer.items for a in evidence.attempts if isinstance(a.answer, Listed) and not a.replayed]
     refused = [[isinstance(item, str) for item in items] for items in lists]
     return sum(not any(items) if whole else any(items) and not all(items) for items in refused)
@@ -47,7 +47,7 @@ def _expired(evidence: Evidence) -> int:
 
 
 def _promised(evidence: Evidence) -> int:
-    """Count the payments that the balance, but not what was available, would have covered."""
+    """Count the refused payments that the balance covers, but the available balance does not."""
     refused = [a for a in evidence.attempts if a.code == "INSUFFICIENT_FUNDS" and not a.replayed]
     found = 0
     for attempt in refused:
@@ -99,4 +99,4 @@ MOVE_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "holdings": ("Answers with all holds of an account", _done(Kind.HOLDS)),
     }
 )
-"""The coverage of moves by name: its title and how it is counted."""
+"""The coverage of money by name: its title and its count."""
