@@ -1,1 +1,1 @@
-"""The bank's client: requests as the contract has them, answers read strictly."""
+"""The client of the bank: requests in the form of the contract, and strict parsing of the answers."""

@@ -1,6 +1,6 @@
-"""The tokens of each person, and how they get new ones.
+"""The tokens of each person, and their renewal.
 
-Every token that was ever issued is remembered, so that the logs can be searched for it.
+All issued tokens are stored, so a check can search the logs for them.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from simulation.model.people import Person
 
 
 class Access:
-    """The sessions of everybody in the plan. A person's sessions change under the person's lock, one at a time."""
+    """The sessions of all people in the plan. A session of a person changes only under the lock of the person."""
 
     def __init__(self, people: Sequence[Person], client: BankClient) -> None:
         self._people = people
@@ -28,26 +28,26 @@ class Access:
         self.renewals = 0
 
     def lock(self, person: int) -> asyncio.Lock:
-        """Return the lock under which a person's session changes."""
+        """Return the lock for changes of a person's session."""
         return self._locks[person]
 
     def token(self, person: int) -> str | None:
-        """Return the access token that a person holds, if any."""
+        """Return the access token of a person, if any."""
         tokens = self._tokens.get(person)
         return tokens.access if tokens else None
 
     def refresh_token(self, person: int) -> str | None:
-        """Return the refresh token that a person holds, if any."""
+        """Return the refresh token of a person, if any."""
         tokens = self._tokens.get(person)
         return tokens.refresh if tokens else None
 
     def enter(self, person: int, tokens: Tokens) -> None:
-        """Note a new pair of tokens."""
+        """Store a new pair of tokens."""
         self.issued.append(tokens)
         self._tokens[person] = tokens
 
     def leave(self, person: int, access_token: str | None) -> None:
-        """Note that a session is closed; what it held opens nothing any more."""
+        """Record that a session is closed, so its access token is no longer used except to test its refusal."""
         if access_token is None:
             return
         self.closed[person] = access_token
@@ -55,7 +55,7 @@ class Access:
             del self._tokens[person]
 
     async def renew(self, person: int, stale: str | None, *, worker: int) -> bool:
-        """Get a token other than `stale`, by refreshing or else logging in. Return whether there is one."""
+        """Get a token other than `stale`, by a refresh or otherwise a login. Return whether there is one."""
         async with self.lock(person):
             if self.token(person) not in {None, stale}:
                 return True
@@ -76,12 +76,12 @@ class Access:
 
 
 def login_variables(person: Person) -> dict[str, object]:
-    """Return what a person logs in with."""
+    """Return the variables of a person's login."""
     return {"input": {"email": person.email, "password": person.password}}
 
 
 def tokens_in(kind: Kind, reply: Reply) -> Tokens | None:
-    """Return the tokens of a reply, or None where it brings none."""
+    """Return the tokens of a reply, or None if it has none."""
     if reply.data is None or reply.error_codes:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Endings: a reply as a person understands it."""
+"""Endings: the outcome of a request, derived from its reply."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from simulation.model.attempts import Outcome
 from simulation.model.operations import Kind
 
 DEFINITE = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_INPUT", "OVERLOADED"})
-"""Top-level errors that say for sure that nothing was done."""
+"""The codes of top-level errors after which certainly nothing was executed."""
 
 BEFORE_ALL = frozenset({"UNAUTHENTICATED", "BAD_INPUT"})
-"""Those that are said before the first field of a document is begun."""
+"""The codes among them that are returned before the execution of the first field of a document."""
 
 UNDECIDED = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The end of a request, as a person understands the reply."""
+    """The end of a request, derived from its reply."""
 
     outcome: Outcome
     code: str | None = None
@@ -29,10 +29,10 @@ class Ending:
 
 
 def understand(kind: Kind, reply: Reply, *, alias: str | None = None) -> Ending:
-    """Read a reply: what the bank said for sure, what it left open, and what it should never have said.
+    """Return the ending of a request: a definite answer, an unknown outcome, or a violation of the contract.
 
-    `alias` names one of several fields of the document. An error in one of them hides what became of the others, unless
-    it came before any was begun.
+    `alias` names one of several fields of the document. An error in one of them makes the outcome of the others
+    unknown, unless it was returned before the execution of any field.
     """
     if reply.failure is not None:
         return Ending("error" if reply.status is not None and reply.status < 500 else "unknown", reply.failure)

@@ -1,4 +1,4 @@
-"""The forms that the contract promises, read strictly: texts, lists, objects, amounts."""
+"""Strict parsing of the value types of the contract: texts, lists, objects, amounts."""
 
 import re
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ DECIMAL = re.compile(r"(-?)([0-9]+)\.([0-9]{2})")
 
 
 class MalformedAnswerError(ValueError):
-    """The bank's answer is not of the form that the contract promises."""
+    """An error: the bank's answer does not have the form of the contract."""
 
 
 def minor(amount: object) -> int:
-    """Read a decimal amount such as `10.50` into minor units. Raises MalformedAnswerError for any other form."""
+    """Parse a decimal amount such as `10.50` into minor units. Raises MalformedAnswerError for any other form."""
     found = DECIMAL.fullmatch(amount) if isinstance(amount, str) else None
     if found is None:
         raise MalformedAnswerError(f"an amount must be a decimal string with two decimals, not {amount!r}")
@@ -37,7 +37,7 @@ def as_list(value: object) -> list[object]:
 
 
 def text(body: Mapping[str, object], name: str) -> str:
-    """Return a field's text, or raise MalformedAnswerError where it is missing or empty."""
+    """Return the text of a field, or raise MalformedAnswerError if it is missing or empty."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise MalformedAnswerError(f"{name} must be a text")
@@ -45,12 +45,12 @@ def text(body: Mapping[str, object], name: str) -> str:
 
 
 def optional(body: Mapping[str, object], name: str) -> str | None:
-    """Return a field's text, or None where it is null."""
+    """Return the text of a field, or None if it is null."""
     return None if body.get(name) is None else text(body, name)
 
 
 def money(body: Mapping[str, object], name: str) -> int:
-    """Return a field's amount in minor units, or raise MalformedAnswerError."""
+    """Return the amount of a field in minor units, or raise MalformedAnswerError."""
     value = as_object(body.get(name))
     if value.get("currency") != CURRENCY:
         raise MalformedAnswerError(f"{name} must be in {CURRENCY}, not {value.get('currency')!r}")

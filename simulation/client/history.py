@@ -1,6 +1,6 @@
-"""Requests and responses: in memory for the checks, and one JSON line each in `history.jsonl`.
+"""The history of requests and responses: in memory for the checks, and one JSON line each in `history.jsonl`.
 
-No password, no token and no CPF is in it: people are numbers, and only fields that are named here are written.
+The file contains no password, token or CPF, because people are numbers in it and only named fields are written.
 """
 
 import json
@@ -17,7 +17,7 @@ from simulation.model.operations import Operation
 
 
 class History:
-    """Every attempt, in the order of being sent. Use as a context manager; the file is complete once it is closed."""
+    """A context manager that records all attempts in the order of sending. The file is complete after its end."""
 
     def __init__(self, path: Path | None = None, clock: Callable[[], int] = monotonic_ns) -> None:
         self.attempts: list[Attempt] = []
@@ -42,7 +42,7 @@ class History:
             self._file = None
 
     def invoke(self, operation: Operation, *, number: int, worker: int, sent: Sent) -> Attempt:
-        """Record that a request is about to be sent."""
+        """Record a request just before it is sent."""
         attempt = Attempt(operation, number, worker, sent, self._clock())
         self.attempts.append(attempt)
         self._write(attempt, "invoke", attempt.invoked_ns, _said(asdict(sent)))
@@ -60,11 +60,11 @@ class History:
         cache: str | None = None,
         body: bytes | None = None,
     ) -> None:
-        """Record how the request ended. `cache` is the answer's Cache-Status."""
+        """Record the end of a request. `cache` is the Cache-Status of the answer."""
         attempt.ended_ns = self._clock()
         attempt.outcome, attempt.code, attempt.answer = outcome, code, answer
         attempt.replayed, attempt.correlation_id, attempt.cache = replayed, correlation_id, cache
-        # Most reads are answered alike: one copy of each answer is enough.
+        # Equal answers share one copy, because most reads have the same answers.
         attempt.body = None if body is None else self._bodies.setdefault(body, body)
         rest: dict[str, object] = {"code": code, "correlation_id": correlation_id, "replayed": replayed, "cache": cache}
         rest["answer"] = _visible(answer)
@@ -95,7 +95,7 @@ def _said(content: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _visible(answer: Answer | None) -> Mapping[str, object] | None:
-    """Return what of an answer may be written down: no tokens; of a page the lines, without its cursor."""
+    """Return the part of an answer that may be written to the file: no tokens, and no cursor of a page."""
     if answer is None or isinstance(answer, Tokens):
         return None
     if isinstance(answer, Page):

@@ -1,4 +1,4 @@
-"""From a planned operation to its request: withdrawals, lists, reversals, holds, states, and looks into the past."""
+"""The requests of planned withdrawals, batches, reversals, holds, status changes, statements and other reads."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,25 +9,25 @@ from simulation.model.attempts import Sent
 from simulation.model.operations import CURRENCY, Intent, Kind, Operation
 
 STATEMENT_PAGE = 100
-"""The most that a page may have, so that most statements are whole."""
+"""The largest permitted page, so most statements fit on one page."""
 
 BACK_MS = 5_000
-"""How long before its end a statement begins."""
+"""The length of the period of a statement."""
 
 Composed = tuple[Mapping[str, object], Sent]
 
 
 class NotSendableError(Exception):
-    """The operation needs something that the bank never gave, such as an account whose opening failed."""
+    """An error: the operation needs an object that the bank did not create, such as an account whose opening failed."""
 
 
 class NoNextPageError(NotSendableError):
-    """The page before was the last one: there is nothing to ask for."""
+    """An error: the previous page was the last one, so there is no next page to request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Everything the bank has given so far: accounts by their number in the plan, answers and cursors by operation."""
+    """The bank's answers so far: accounts by their number in the plan, and answers and cursors by operation."""
 
     account: Callable[[int | None], Opened]
     answers: Mapping[int, Answer]
@@ -35,7 +35,7 @@ class Given:
 
 
 class Orders:
-    """Composes the requests that need more than accounts and amounts."""
+    """A composer of the requests that need more than accounts and amounts."""
 
     def __init__(self, given: Given, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._given = given
@@ -44,7 +44,7 @@ class Orders:
         self._spans: dict[int, tuple[str, str]] = {}
 
     def compose(self, operation: Operation) -> Composed:
-        """Return variables and content of a request. Raises NotSendableError where something for it is missing."""
+        """Return variables and content of a request. Raises NotSendableError if an object that it needs is missing."""
         match operation.kind:
             case Kind.WITHDRAW:
                 return self._withdrawal(operation)
@@ -82,12 +82,12 @@ class Orders:
         variables: dict[str, object] = {"id": account_id}
         if operation.kind is Kind.DAYS:
             today = self._now().date()
-            # Wherever the bank's days begin, today is among these.
+            # These days include today in every time zone.
             variables["from"], variables["to"] = ((today + timedelta(days=days)).isoformat() for days in (-1, 1))
         return variables, Sent(account_id=account_id)
 
     def _trail(self, operation: Operation) -> Composed:
-        """Ask for a page of the audit trail: of one account, where the operation names one."""
+        """Return the request for a page of the audit trail, of one account if the operation names one."""
         about = None if operation.account is None else self._given.account(operation.account).account_id
         after = self._after(operation)
         variables = {"entityId": about, "limit": operation.page_size, "after": after}
@@ -133,14 +133,14 @@ class Orders:
         sent = Sent(account_id=source.account_id, target_number=target.number, amount=operation.amount)
         sent = replace(sent, text=operation.text)
         if operation.life_ms is not None:
-            # Whoever sends the key again means the same moment.
+            # A retry with the same key must have the same end.
             ends = self._now() + timedelta(milliseconds=operation.life_ms)
             expires_at = self._expiries.setdefault((operation.person, operation.key, operation.life_ms), _instant(ends))
             content["expiresAt"], sent = expires_at, replace(sent, expires_at=expires_at)
         return {"input": content}, replace(sent, currency=CURRENCY)
 
     def _ending(self, operation: Operation, about: Mapping[str, str], id_: str) -> Composed:
-        """Return what ends a hold or takes back a transaction: all of it, where no amount is given."""
+        """Return the request that ends a hold or reverses a transaction, as a whole if there is no amount."""
         content: dict[str, object] = {"idempotencyKey": operation.key, **about}
         if operation.amount is not None:
             content["amount"] = _money(operation.amount)
@@ -169,7 +169,7 @@ class Orders:
         end = self._now() - timedelta(milliseconds=operation.age_ms)
         begin = end - timedelta(milliseconds=BACK_MS)
         after = self._after(operation)
-        # A next page is one of the same statement.
+        # A next page has the period of its first page.
         usual = _instant(begin), _instant(end)
         since, at = usual if operation.follows is None else self._spans.get(operation.follows.index, usual)
         self._spans[operation.index] = since, at
@@ -183,7 +183,7 @@ class Orders:
         if operation.kind is Kind.CLOSE:
             return {"input": {"accountId": account.account_id}}, sent
         if operation.kind is Kind.LIMIT:
-            # An amount limits each transfer, and the day to ten of them; no amount is the bank's own limit again.
+            # An amount limits each transfer, and the day to `DAY_OF` times it; no amount restores the bank's limits.
             once, a_day = limits_of(operation.amount)
             content = {"accountNumber": account.number, "perTransfer": once, "perDay": a_day}
             return {"input": content}, sent
@@ -191,11 +191,11 @@ class Orders:
 
 
 DAY_OF = 10
-"""Where a transfer is limited, the day is limited to so many of them."""
+"""The limit per day, as a multiple of the limit per transfer."""
 
 
 def limits_of(amount: str | None) -> tuple[dict[str, str] | None, dict[str, str] | None]:
-    """Return the limits, per transfer and per day, that an amount stands for."""
+    """Return the limits per transfer and per day that an operation with this amount sets."""
     if amount is None:
         return None, None
     whole, _, cents = amount.partition(".")

@@ -1,4 +1,4 @@
-"""Strict reading of responses: a response that does not have the contract's form is an error."""
+"""Strict parsing of responses. A response that does not have the form of the contract is an error."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -58,7 +58,10 @@ FIELDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A mutation's or query's result: an answer, or the codes of its refusal; `replayed` where the payload says it."""
+    """The result of a mutation or query: an answer, or the codes of its refusal.
+
+    `replayed` is None if the payload has no such field.
+    """
 
     answer: Answer | None
     refusals: tuple[str, ...]
@@ -66,7 +69,7 @@ class Payload:
 
 
 def read_payload(kind: Kind, data: Mapping[str, object]) -> Payload:
-    """Read the data of a GraphQL answer. Raises MalformedAnswerError where it is not of the contract's form."""
+    """Parse the data of a GraphQL answer. Raises MalformedAnswerError if it does not have the form of the contract."""
     field = FIELDS[kind]
     if field not in data:
         raise MalformedAnswerError(f"the answer has no field {field}")

@@ -1,4 +1,4 @@
-"""From a planned operation to the request that is sent: symbols become the ids and numbers that the bank gave."""
+"""The requests of planned operations, in which the bank's ids and numbers replace the numbers of the plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,14 +14,15 @@ from simulation.model.people import Person
 from simulation.model.plan import Plan
 
 NOBODYS_ACCOUNT = "00000000-0000-7000-8000-00000000dead"
-"""A well-formed account id that no bank gives out: its random part is none."""
+"""A well-formed account id that the bank never generates, because its random part is not random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request: the variables of the operation's document, and the content to remember.
+    """A request: the variables of the operation's document, and the content for the history.
 
-    `document` is sent in the place of the operation's usual one. `respelled`: as other clients would write it down.
+    `document` replaces the usual document of the operation. With `respelled`, the JSON has another spelling, as from
+    another client.
     """
 
     variables: Mapping[str, object]
@@ -31,7 +32,7 @@ class Request:
 
 
 def mistyped(number: str) -> str:
-    """Return an account number with its check digit mistyped."""
+    """Return an account number with a wrong check digit."""
     last = number[-1]
     return number[:-1] + (str((int(last) + 1) % 10) if last.isdigit() else "0")
 
@@ -42,7 +43,7 @@ def aliased(one: Request, two: Request) -> Request:
 
 
 def respelled(request: Request) -> Request:
-    """Return a transfer that means the same in other words: no trailing zeros, other order, other white space."""
+    """Return the same transfer with another spelling: no trailing zeros, other order, other white space."""
     content: Any = request.variables["input"]
     amount = {**content["amount"], "amount": content["amount"]["amount"].rstrip("0").rstrip(".")}
     turned = dict(reversed({**content, "amount": dict(reversed(amount.items()))}.items()))
@@ -50,7 +51,7 @@ def respelled(request: Request) -> Request:
 
 
 class Requests:
-    """Composes requests from the plan and from what the bank has answered so far."""
+    """A composer of requests from the plan and the bank's answers so far."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -60,7 +61,7 @@ class Requests:
         self._orders = Orders(Given(self._account, self.answers, self.cursors))
 
     def compose(self, operation: Operation, *, refresh_token: str | None) -> Request:
-        """Return the request of an operation. Raises NotSendableError where something that it needs is missing."""
+        """Return the request of an operation. Raises NotSendableError if an object that it needs is missing."""
         person = self._plan.people[operation.person]
         match operation.kind:
             case Kind.REGISTER:
@@ -138,7 +139,7 @@ class Requests:
 
 
 def _keyed(operation: Operation) -> dict[str, object]:
-    """Return the key as a field of the input; where none is to be sent, leave it out or say null."""
+    """Return the key as a field of the input. Without a key, the field is left out or null."""
     if operation.key is None and operation.slot % 2:
         return {}
     return {"idempotencyKey": operation.key}

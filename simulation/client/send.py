@@ -1,6 +1,6 @@
-"""The bank's client: HTTP, JSON, and the documents of `contracts/operations/`, nothing else.
+"""The client of the bank, which uses only HTTP, JSON and the documents of `contracts/operations/`.
 
-What it cannot know it does not guess: a time-out or a broken connection is unknown, not failed.
+After a time-out or a broken connection, the outcome is unknown, not failed.
 """
 
 import re
@@ -17,7 +17,8 @@ from contracts import OPERATIONS
 from simulation.model.operations import Kind
 
 REQUEST_TIMEOUT_S = 10.0
-"""As long as a person looks at a spinner. Shorter, and a loaded machine makes unknowns out of answers on their way."""
+"""As long as a person waits for an answer. With a shorter time-out, a loaded machine turns answers in transit into
+unknown outcomes."""
 
 DOCUMENTS: Mapping[Kind, str] = {
     Kind.REGISTER: "Register",
@@ -54,12 +55,11 @@ ALIASED = "TransferTwice"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Reply:
-    """The response, or the error on the way.
+    """The response, or the network error.
 
-    `cache` is what the answer's Cache-Status header (RFC 9211) says of it; `failure` is set where nothing that can be
-    read came back. `took_ns` is what the bank says that the answer took it (its Server-Timing header), so that this
-    client's own time and its wait for a core are not in it; where there is no answer, the time since sending. `body` is
-    the answer as it came.
+    `cache` is the Cache-Status header (RFC 9211) of the answer. `failure` is set if there is no readable answer.
+    `took_ns` is the duration that the bank reports in its Server-Timing header, which excludes the client's own time
+    and its wait for a processor; without an answer, it is the time since sending. `body` is the raw answer.
     """
 
     status: int | None = None
@@ -73,7 +73,7 @@ class Reply:
 
 
 class BankClient:
-    """One pooled HTTP session for everybody, over all workers. Use as an async context manager."""
+    """An async context manager with one pooled HTTP session for all people and all workers."""
 
     def __init__(self, base_urls: Sequence[str], *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         self._urls = [f"{url}/graphql" for url in base_urls]
@@ -90,7 +90,7 @@ class BankClient:
 
     async def __aenter__(self) -> Self:
         """Open the pool."""
-        # No limit here: the driver bounds what is in flight, and a second bound would hide waiting inside the client.
+        # No limit, because the driver bounds the requests in flight, and a second bound would hide waits in the client.
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=self._timeout)
         return self
 
@@ -112,10 +112,10 @@ class BankClient:
         document: str | None = None,
         respelled: bool = False,
     ) -> Reply:
-        """Send one operation to one worker. The network never makes it raise.
+        """Send one operation to one worker. A network error does not raise, but is in the reply.
 
-        `fresh` asks to go past the cache. `document` names another one than the kind's own. A body that is `respelled`
-        has its fields in another order, and white space.
+        With `fresh`, the request bypasses the cache. `document` replaces the usual document of the kind. With
+        `respelled`, the body has its fields in another order, and additional white space.
         """
         if self._session is None:
             raise RuntimeError("the client is not open")
@@ -147,13 +147,13 @@ class BankClient:
 
 
 def body_of(content: dict[str, object], *, respelled: bool) -> bytes:
-    """Return a request as JSON; respelled, with its fields the other way round and a lot of white space."""
+    """Return a request as JSON. With `respelled`, its fields are in reverse order, with much white space."""
     body = msgspec.json.encode(dict(reversed(content.items())) if respelled else content)
     return msgspec.json.format(body, indent=7) if respelled else body
 
 
 def _served_ns(timing: str | None) -> int | None:
-    """Return the total of a Server-Timing header (W3C; milliseconds there), or None where it has none."""
+    """Return the total of a Server-Timing header (W3C, in milliseconds) in nanoseconds, or None if it has none."""
     found = re.search(r"\btotal;dur=([0-9]+(?:\.[0-9]+)?)", timing or "")
     return round(float(found.group(1)) * 1e6) if found else None
 
