@@ -1,1 +1,1 @@
-"""A run: plan, stack, setup, drive, drain, observe, judge."""
+"""A run: its settings, its driver, its observations, and its course from the plan to the result."""

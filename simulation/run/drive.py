@@ -1,8 +1,8 @@
-"""The driver: people do what the plan says, when it says so, whether or not the bank keeps up.
+"""The driver, which sends the operations of the plan at their intended starts, independent of the speed of the bank.
 
-An open loop: nobody's start waits for anybody else's answer, and latency counts from the intended start, so that a
-stall of the bank shows in every request that it delayed. People try again: after a time-out, a broken connection or a
-full queue the same request goes out with the same key, a bounded number of times, to the next worker.
+This is an open loop: the start of a request does not wait for the answers to others, and latency counts from the
+intended start, so a stall of the bank is visible in every request that it delays. After a time-out, a broken connection
+or a full queue, the same request is sent again with the same key, a bounded number of times, to the next worker.
 """
 
 import asyncio
@@ -27,18 +27,19 @@ from simulation.model.progress import Progress
 from simulation.model.result import OperationSample, Phase
 
 IN_FLIGHT_MAX = 512
-"""Requests under way at once. Beyond it they wait, and the wait counts; more sockets would only test the client."""
+"""The bound of requests in flight. Further requests wait, and their wait counts as latency; more sockets would only
+test the client."""
 
 SETUP_IN_FLIGHT = 8
-"""People who are being set up at once: a registration costs 45 ms of a core, so more would only queue for it."""
+"""The number of concurrent setups. A registration needs 45 ms of a processor, so more would only wait for it."""
 
 ATTEMPTS_MAX = 9
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
-"""Nine tries wait some nine seconds in all: longer than a killed worker needs to come back."""
+"""Nine attempts wait about nine seconds in total, longer than a killed worker needs to be back."""
 
 OVERTIME_STEP_S = 5.0
-"""The time between two evaluations of the criteria in overtime: one takes a few tenths of a second."""
+"""The time between two evaluations of the criteria in overtime, because one takes some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class _Timing:
 
 
 class Driver:
-    """Plays a plan against a bank, once."""
+    """A driver that executes a plan once against a bank."""
 
     def __init__(self, plan: Plan, client: BankClient, history: History, *, progress: Progress | None = None) -> None:
         self.plan = plan
@@ -70,7 +71,7 @@ class Driver:
         self.drive_began_ns: int | None = None
 
     async def set_up(self) -> None:
-        """Register everybody, open and fund their accounts: a few people at once, each step after the one before."""
+        """Register all people, and open and fund their accounts: some people at once, the steps of each in order."""
         setup = self.plan.setup
         self._progress.step("Registering people, opening and funding accounts", len(setup))
         await self._perform(setup[0], monotonic_ns())
@@ -91,13 +92,13 @@ class Driver:
         return operation.person
 
     async def warm_up(self) -> None:
-        """Try what is rare, or would disturb what is measured later; return when the last request has ended."""
+        """Execute the warm-up; return when the last request has ended."""
         if self.plan.warmup:
             self._progress.step("Trying what people seldom do")
             await self._start(self.plan.warmup, monotonic_ns())
 
     async def drive(self) -> None:
-        """Start every operation at its intended moment; return when the last one has ended."""
+        """Start every operation of the drive at its intended start; return when the last one has ended."""
         operations = self.plan.drive
         self._progress.drive(self.plan.duration_s, "People bank")
         self.drive_began_ns = monotonic_ns()
@@ -115,9 +116,9 @@ class Driver:
                 group.create_task(self._perform(operation, intended_ns))
 
     async def go_on(self, is_decided: Callable[[], Awaitable[bool]]) -> float:
-        """Let people go on as they did, for as long as not `is_decided`; return for how many seconds they did.
+        """Continue the drive with the overtime until `is_decided`; return the seconds that it took.
 
-        It is asked before the first operation and after every `OVERTIME_STEP_S`.
+        `is_decided` is called before the first operation and after every `OVERTIME_STEP_S`.
         """
         duration_ns = round(self.plan.duration_s * 1e9)
         step_ns = round(OVERTIME_STEP_S * 1e9)
@@ -134,7 +135,7 @@ class Driver:
         return min(driven_ns / 1e9, self.plan.overtime_s)
 
     async def heal(self, is_over: Callable[[], bool]) -> None:
-        """Let the probes look as long as not `is_over`; return when the last one has ended."""
+        """Send the probes until `is_over`; return when the last one has ended."""
         operations = self.plan.heal
         if not operations or is_over():
             return
@@ -148,18 +149,18 @@ class Driver:
                 group.create_task(self._perform(operation, began_ns + operation.at_ns))
 
     async def burst(self, number: int) -> None:
-        """Post for the last time, some at once; return when all have their answer."""
+        """Send one burst of last postings at once; return when all are answered."""
         async with asyncio.TaskGroup() as group:
             for operation in self.plan.bursts[number]:
                 group.create_task(self._perform(operation, monotonic_ns()))
 
     async def read_finally(self) -> None:
-        """Let everybody look once more, all at once; return when all have their answer."""
+        """Send the final reads, all at once; return when all are answered."""
         self._progress.step("Looking for the last time", len(self.plan.final_reads))
         await self._start(self.plan.final_reads, monotonic_ns())
 
     def samples(self) -> tuple[OperationSample, ...]:
-        """Return one sample for each operation that was sent, in the order of their endings."""
+        """Return one sample for each operation that was sent, in the order of their ends."""
         return tuple(self._sample(timing) for timing in self._timings)
 
     def _sample(self, timing: _Timing) -> OperationSample:
@@ -191,7 +192,7 @@ class Driver:
             async with self._slots:
                 ended = await self._attempts(operation)
         except NoNextPageError:
-            pass  # the end of a history, where it was to be read to its end
+            pass  # expected for a history that is read to its end
         except NotSendableError as reason:
             self.unsent.append((operation, str(reason)))
         else:
@@ -205,14 +206,14 @@ class Driver:
                 self._ended[operation.index].set()
 
     async def _until_after_its_end(self, operation: Operation, later_ms: int) -> None:
-        """Wait until so long after the end of the hold that an operation is about, however late that was made."""
+        """Wait until `later_ms` after the expiry of the operation's hold, independent of the creation of the hold."""
         held = None if operation.about is None else self.requests.answers.get(operation.about.index)
         if isinstance(held, Held):
             left = datetime.fromisoformat(held.hold.expires_at) - datetime.now(UTC)
             await asyncio.sleep(max(0.0, left.total_seconds() + later_ms / 1000))
 
     async def _attempts(self, operation: Operation) -> Sequence[Attempt]:
-        """Send it until there is an answer; return the last attempt, and that of its alias if it has one."""
+        """Send an operation until it is answered; return the last attempt, and that of its alias if it has one."""
         number = 1
         while True:
             worker = (operation.slot + number - 1) % self._client.workers
@@ -275,7 +276,7 @@ class Driver:
         return self.access.token(operation.person)
 
     def _learn(self, operation: Operation, ending: Ending, token: str | None) -> None:
-        """Take over what the answer gives to the person: tokens, account numbers, where the next page begins."""
+        """Store the parts of an answer that later requests need: tokens, accounts, cursors, holds and transactions."""
         answer = ending.answer
         if isinstance(answer, Tokens):
             self.access.enter(operation.person, answer)
@@ -290,7 +291,7 @@ class Driver:
             self.access.leave(operation.person, token)
 
     async def _try_again(self, attempt: Attempt, token: str | None, worker: int) -> bool:
-        """Return whether a person would send this request again, after having waited as long as a person would."""
+        """Return whether to send this request again, after the backoff of a person."""
         operation = attempt.operation
         if attempt.outcome == "ok" or operation.intent is Intent.CLOSED_TOKEN:
             return False
@@ -298,13 +299,13 @@ class Driver:
             if operation.intent is Intent.NO_TOKEN or operation.kind in {Kind.LOGOUT, Kind.LOGIN, Kind.REFRESH}:
                 return False
             if operation.phase == "final":
-                return False  # the books have been read: a new session would not be in them
+                return False  # the books were read before, so they would not contain a new session
             if await self.access.renew(operation.person, token, worker=worker):
                 return True
         elif attempt.outcome == "refused" and attempt.code != "OVERLOADED":
             return False
         if operation.kind is Kind.REFRESH:
-            # A refresh token works once: whether it did is not to be found out by using it again.
+            # A refresh token works once, so a retry cannot show whether the first use succeeded.
             await self.access.renew(operation.person, self.access.token(operation.person), worker=worker)
             return False
         ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (attempt.number - 1))

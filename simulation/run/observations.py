@@ -1,4 +1,4 @@
-"""The observations during a run, for the judge."""
+"""The observations during a run, for the checks."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -14,12 +14,13 @@ from simulation.stack.bank_check import BankCheck
 from simulation.stack.database import DATABASE_ERRORS, open_database
 
 DRAIN_S = 30.0
-"""After the last answer, every subscriber gets this long: a dead worker's subscribers are taken over in two seconds."""
+"""The time for all subscribers to handle all events after the last answer. It is generous, because a takeover of the
+subscribers of a dead worker takes two seconds."""
 
 
 @dataclass(slots=True)
 class Observations:
-    """The observations during a run, for the judge."""
+    """The observations during a run, for the checks."""
 
     began_ns: int = field(default_factory=monotonic_ns)
     drive_began_ns: int | None = None
@@ -31,12 +32,12 @@ class Observations:
     notes: list[str] = field(default_factory=list)
 
     def clock_s(self) -> float:
-        """Return the seconds since driving began, or since the beginning where it has not."""
+        """Return the seconds since the start of the drive, or before the drive since the start of the run."""
         return (monotonic_ns() - (self.drive_began_ns or self.began_ns)) / 1e9
 
 
 async def keep_watching_ledger(backend: Backend, seen: Observations) -> None:
-    """Take snapshots of the ledger until cancelled; note each time that the database could not be read."""
+    """Take snapshots of the ledger until cancelled, and note each failure to read the database."""
     while True:
         try:
             async with open_database(backend.database_url) as database:
@@ -49,7 +50,7 @@ async def keep_watching_ledger(backend: Backend, seen: Observations) -> None:
 async def come_to_rest(
     backend: Backend, scraper: Scraper, injector: Injector, seen: Observations, progress: Progress
 ) -> None:
-    """Wait until all events are handled, then read everything."""
+    """Wait until all events are handled, then read the ledger, the whole database and the metrics."""
     progress.step("Waiting until every event is handled")
     try:
         async with open_database(backend.database_url) as database:

@@ -1,4 +1,4 @@
-"""The story of a run: plan, stack, setup, drive, drain, observe, judge."""
+"""The course of a run: plan, stack, setup, drive, drain, observation, checks."""
 
 import asyncio
 import contextlib
@@ -39,11 +39,12 @@ from simulation.stack.start import Stack, open_servers, open_stack
 from simulation.stack.workers import Workers
 
 HOPELESS_S = 20.0
-"""A machine without a quiet second for so long has something else to do; waiting for it would only take longer."""
+"""The overtime ends after this time without a quiet second, because the machine then has other work and more time would
+not help."""
 
 
 def play(run: RunSettings, progress: Progress) -> RunResult:
-    """Play a plan from nothing to a verdict. Raises CouldNotRunError where it cannot be played to its end."""
+    """Execute a run from the start of the servers to the verdict. Raises CouldNotRunError if it cannot be finished."""
     started_at = datetime.now(UTC)
     progress.step(f"Starting PostgreSQL and Redis ({run.servers.backend})")
     with open_servers(run.servers) as backend:
@@ -51,7 +52,7 @@ def play(run: RunSettings, progress: Progress) -> RunResult:
         try:
             result = asyncio.run(_play(run, backend, progress, started_at))
         except BaseException:
-            # What a run that breaks off has left to read.
+            # The log of PostgreSQL is saved for the report of a run that ends early.
             _postgres_log(backend, run.out / "logs")
             raise
         keep = result.verdict is Verdict.FAIL if run.keep is None else run.keep
@@ -59,7 +60,7 @@ def play(run: RunSettings, progress: Progress) -> RunResult:
 
 
 def _keep_database(backend: Backend) -> str | None:
-    """Let the database stay in its folder, and return which; None where it is not ours."""
+    """Keep the database in its folder, and return the folder; None if the run does not own the database."""
     if backend.postgres is None:
         return None
     backend.postgres.keep = True
@@ -159,9 +160,9 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
 def _mutant_coverage(
     run: RunSettings, checks: Sequence[CheckResult], criteria: Sequence[CriterionResult]
 ) -> tuple[CoverageItem, ...]:
-    """Tell of a planted bug whether it ever ran, and whether what is meant to catch it did.
+    """Return whether a planted bug ran, and whether all its checks and criteria caught it.
 
-    What fails while it never ran has another reason; what it names and does not fail has missed it.
+    A failure without an execution of the bug has another cause, so it does not count.
     """
     if run.mutant is None:
         return ()
@@ -180,7 +181,7 @@ def _mutant_coverage(
 
 def _hold_against_criteria(run: RunSettings, driver: Driver, scraper: Scraper) -> tuple[CriterionResult, ...]:
     plan = run.plan
-    # What is broken makes the bank slow, and is no reason to call it slow.
+    # With faults, no criterion is required, because the faults themselves slow the bank.
     required = frozenset() if plan.faults else run.scenario.criteria
     return evaluate(
         load_criteria(),
@@ -194,16 +195,16 @@ def _hold_against_criteria(run: RunSettings, driver: Driver, scraper: Scraper) -
 
 
 async def _is_decided(run: RunSettings, driver: Driver, scraper: Scraper) -> bool:
-    """Tell whether going on would change nothing.
+    """Return whether more time cannot change the verdict.
 
-    It would not where every criterion that counts is met, or one is missed, which decides the run; nor where the
-    machine never has a quiet second.
+    This is so if all required criteria are met, or one is missed, which decides the run, or if the machine has no quiet
+    second.
     """
     await scraper.run_once()
     latest = [second.machine for second in scraper.seconds]
     if latest and latest[-1].to_s > HOPELESS_S and is_never_quiet(latest, HOPELESS_S):
         return True
-    # Resampling takes some tenths of a second, in which no request could be sent on time.
+    # In a thread, because resampling takes some tenths of a second and would delay requests.
     criteria = await asyncio.to_thread(_hold_against_criteria, run, driver, scraper)
     verdicts = {criterion.verdict for criterion in criteria if criterion.required}
     return Verdict.FAIL in verdicts or Verdict.UNKNOWN not in verdicts
@@ -219,13 +220,13 @@ async def _bank(
     seen: Observations,
     is_decided: Callable[[Driver, Scraper], Awaitable[bool]],
 ) -> None:
-    """Let people bank, while things break and are watched, unless the workers cannot be kept alive."""
+    """Execute setup, warm-up, drive and faults, and observe them. Ends early if a worker cannot be kept alive."""
 
     async def story() -> None:
         async with _beside(keep_watching_ledger(backend, seen)):
             await driver.set_up()
             await driver.warm_up()
-            # Millions of objects of the plan need not be looked at again and again while latency is measured.
+            # The collector skips the millions of objects of the plan, so its pauses do not add to the latency.
             gc.collect()
             gc.freeze()
             seen.drive_began_ns = monotonic_ns()
@@ -252,7 +253,7 @@ async def _bank(
 
 @asynccontextmanager
 async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Do `work` as long as the block lasts."""
+    """Run `work` in a task for the duration of the block."""
     task = asyncio.create_task(work)
     try:
         yield

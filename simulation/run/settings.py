@@ -13,10 +13,10 @@ from simulation.stack.start import Servers
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """A run: its plan, its servers, and the folders for history and logs.
+    """The settings of a run: its plan, its servers, and the folders for history and logs.
 
-    `left_out` says, a sentence each, which faults cannot be brought about on these servers. The database of a run that
-    failed is kept, of every run with `keep`, of none where it is False.
+    `left_out` has a sentence for each fault that is not possible on these servers. If `keep` is None, the database is
+    kept after a failed run; if True, after every run; if False, never.
     """
 
     plan: Plan
@@ -28,7 +28,7 @@ class RunSettings:
     keep: bool | None = None
 
     def replay_command(self) -> str:
-        """Return the command line that plays the same plan again."""
+        """Return the command line that runs the same plan again."""
         plan = self.plan
         words = ["simulation", "run", "--seed", str(plan.seed), "--scenario", plan.scenario]
         words += ["--people", str(plan.customers), "--duration", f"{plan.duration_s:g}", "--rate", f"{plan.rate:g}"]
