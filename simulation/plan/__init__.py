@@ -1,1 +1,1 @@
-"""The plan: who does what and when, drawn from the seed."""
+"""The generator of a plan: people, operations and faults with their times, drawn from the seed."""

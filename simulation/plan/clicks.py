@@ -1,4 +1,4 @@
-"""Clicks: how often people send what they mean to send once."""
+"""Clicks: the repetitions of a request that a person intends to send once."""
 
 from dataclasses import replace
 from random import Random
@@ -8,7 +8,7 @@ from simulation.model.scenario import Scenario
 
 
 def clicked(random: Random, scenario: Scenario, operation: Operation) -> list[Operation]:
-    """Return the operation with its further clicks: one at the same moment, one later, both through the next worker."""
+    """Return the operation with its repetitions: one at the same moment and one later, both through the next worker."""
     if scenario.clicks < 3 or operation.kind not in KEYED_KINDS:
         return [operation]
     second = replace(operation, intent=Intent.DUPLICATE, slot=operation.slot + 1, follows=operation)

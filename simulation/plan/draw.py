@@ -1,4 +1,4 @@
-"""Drawing a plan: from a seed and a scenario to people, accounts and operations."""
+"""The generator of a plan, which draws people, accounts and operations from a seed and a scenario."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,9 +17,9 @@ from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, dr
 from simulation.plan.values import decimal, draw_key
 from simulation.plan.warmup import draw_warmup
 
-CUSTOMERS = range(4, 2_001)  # two households and two others at least; beyond 2,000 the setup alone takes minutes
-DURATION_S = (1.0, 3_600.0)  # an hour of history still fits into memory
-RATE = (0.5, 2_000.0)  # beyond this, one client process measures itself
+CUSTOMERS = range(4, 2_001)  # at least two households and two others; above 2,000, the setup takes minutes
+DURATION_S = (1.0, 3_600.0)  # the history of an hour fits into memory
+RATE = (0.5, 2_000.0)  # above this, the single client process is the bottleneck
 WORKERS = range(1, 17)
 OPERATIONS_MAX = 500_000  # about 1 GB of history in memory
 SEED = range(2**63)
@@ -37,11 +37,11 @@ def draw_plan(
     overtime_s: float = 0.0,
     warm_up: bool = True,
 ) -> Plan:
-    """Draw the plan of a run. Raises PlanError, in one sentence, where the sizes allow none.
+    """Draw the plan of a run. Raises PlanError if the sizes are invalid.
 
-    With `faults`, people bank in the same way as without; a schedule of the faults, and probes that see when the
-    service is back, come on top. For up to `overtime_s` more people can go on as they did. Without `warm_up` nothing is
-    tried before they bank.
+    With `faults`, the operations of people are the same as without; the schedule of the faults, and probes that show
+    when the service is back, are additional. The overtime can continue the drive for `overtime_s`. Without `warm_up`,
+    there are no operations between setup and drive.
     """
     _accept_sizes(seed, customers, duration_s, rate, workers)
     if not 0 <= overtime_s <= longest_overtime_s(duration_s, rate):
@@ -83,7 +83,7 @@ def draw_plan(
 
 
 def longest_overtime_s(duration_s: float, rate: float) -> float:
-    """Return for how much longer than `duration_s` people can be let bank: the whole keeps the bounds of a run."""
+    """Return the longest overtime after `duration_s` with which the run is within its bounds."""
     return max(0.0, min(DURATION_S[1], OPERATIONS_MAX / rate) - duration_s) if rate > 0 else 0.0
 
 
@@ -108,7 +108,7 @@ def _accept_sizes(seed: int, customers: int, duration_s: float, rate: float, wor
 def _roles(random: Random, scenario: Scenario, customers: int) -> list[Role]:
     households = max(2, round(customers * scenario.household_share))
     merchants = 1 if scenario.one_merchant else 0
-    # Two are left to pay one another, whatever the scenario would have besides.
+    # At least two traders are left who can pay each other, independent of the scenario.
     employers = max(0, min(scenario.employers, customers - households - merchants - 2))
     roles = [Role.HOUSEHOLD] * households + [Role.MERCHANT] * merchants + [Role.EMPLOYER] * employers
     roles += [Role.TRADER] * (customers - len(roles))
@@ -128,10 +128,10 @@ def _setup_accounts(random: Random, people: Sequence[Person]) -> list[PlannedAcc
 
 
 def _funding(random: Random, scenario: Scenario, role: Role) -> int:
-    """Draw what is paid into an account at first.
+    """Draw the amount of the first deposit of an account.
 
-    One trader in four is poor, so that money runs out now and then without anybody meaning it to; not where everybody
-    pays and nobody is paid, for there it would run out for all of them.
+    One trader in four is poor, so some payments exceed the balance without intent. This is not so with one merchant,
+    because there traders only pay, so all of them would run out of money.
     """
     if role is Role.EMPLOYER:
         return random.randint(30_000_000, 60_000_000)
@@ -171,16 +171,17 @@ TEXTS = (
     "café & pão",
     "a/c 0001 \"x\" 'y' <z>",
 )
-"""Texts that people write: none, plain words, other letters, and some that could be mistaken for markup."""
+"""Descriptions of people: none, plain words, other letters, and a text with characters of markup."""
 
 PHASES = ("setup", "warmup", "drive", "heal", "overtime", "rest", "final")
-"""In their order, but for `heal`, which comes after `overtime`; each draws by itself, so that none changes another."""
+"""The phases, in order except for `heal`, which follows `overtime`. The texts of each phase have a separate generator,
+so a change of one phase does not change the others."""
 
 DESCRIBED = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE})
 
 
 def _describe(random: Random, operations: Sequence[Operation]) -> None:
-    """Let everything that may have a description have one, or none; what repeats something says the same."""
+    """Set a description, or none, for each operation that can have one. A repetition has that of its original."""
     for operation in operations:
         if operation.text is None and operation.follows is None and operation.kind in DESCRIBED:
             operation.text = random.choice(TEXTS)

@@ -1,4 +1,4 @@
-"""Drawing the reads at the very end: everybody looks once more through every worker, when nothing moves any more."""
+"""The generator of the final reads, in which each person reads through every worker after all money has moved."""
 
 from collections.abc import Sequence
 from random import Random
@@ -7,14 +7,14 @@ from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.people import Person, Role
 
 FINAL_READS_MAX = 2_000
-"""A few seconds of reads: more would not find another kind of stale value, only the same one more often."""
+"""The bound of final reads, which take some seconds. More reads would only find the same stale values more often."""
 
 
 def draw_final_reads(random: Random, people: Sequence[Person], *, workers: int) -> list[Operation]:
-    """Draw one look at all own accounts for each customer and worker, in random order, `FINAL_READS_MAX` at most.
+    """Draw one read of all own accounts for each customer and worker, in random order, at most `FINAL_READS_MAX`.
 
-    The cache may answer. What it holds then stays wrong for good, so that a stale value which is overwritten a moment
-    later in busy times is seen here.
+    The cache may answer. A stale value at this time is never overwritten, so these reads find a stale value that would
+    soon be overwritten during the drive.
     """
     reads = [
         Operation("final", 0, Kind.ME, Intent.PLAIN, person.index, worker, arm="cached")

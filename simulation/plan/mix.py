@@ -16,20 +16,21 @@ from simulation.plan.retries import Retries
 from simulation.plan.values import decimal, draw_key
 
 TELLER = 0
-"""The number of the bank's own person, who pays money in."""
+"""The number of the staff member who makes deposits."""
 
 PAGE_SIZE = 20
-"""Lines of history a page: the same for everybody, as everybody has the same app."""
+"""The number of lines on a page of history, the same for all people, because all use the same app."""
 
 UNCACHED_EVERY = 4
-"""One read in so many goes past the cache: enough to compare with, few enough that most people bank as people do."""
+"""One read in this many bypasses the cache: enough for a comparison, and few enough for a realistic load."""
 
 RECENT_NS = (200_000_000, 3_000_000_000)
-"""How long ago the operation was meant to start that a retry, a conflict or a next page comes back to."""
+"""The least and the greatest age of the operation to which a retry, a conflict or a next page refers, counted from its
+intended start."""
 
 
 class _Zipf:
-    """Draws from things of which the first is twice as popular as the second and n times as the n-th."""
+    """A generator with a Zipf distribution: the first of the shuffled things is drawn n times as often as the n-th."""
 
     def __init__(self, random: Random, things: Sequence[int]) -> None:
         self._random = random
@@ -43,7 +44,7 @@ class _Zipf:
 
 
 class Drawer:
-    """Draws what people do while they are driven; one method for each entry of the scenario's mix."""
+    """A generator of the operations of the drive, with one method for each entry of the scenario's mix."""
 
     def __init__(
         self, random: Random, scenario: Scenario, people: Sequence[Person], accounts: Sequence[PlannedAccount]
@@ -64,9 +65,9 @@ class Drawer:
         self._pages: list[Operation] = []
 
     def draw(self, *, duration_ns: int, rate: float, from_ns: int = 0) -> list[Operation]:
-        """Draw arrivals as a Poisson process, so that nobody's start waits for anybody's answer.
+        """Draw the operations with a Poisson process of starts, so the start of a request does not wait for answers.
 
-        Begin at `from_ns`, which a second drawing uses to go on where the first has ended.
+        The first start is after `from_ns`, with which a second call continues where the first has ended.
         """
         entries: dict[str, Callable[[int], list[Operation]]] = {
             "me": self._me,
@@ -91,7 +92,7 @@ class Drawer:
         operations: list[Operation] = []
         at_us = from_ns // 1_000
         while True:
-            # Whole microseconds: the last digit of a logarithm differs between C libraries.
+            # Rounded to microseconds, because the last digit of a logarithm differs between C libraries.
             at_us += max(1, round(self._random.expovariate(rate) * 1e6))
             if at_us * 1_000 >= from_ns + duration_ns:
                 return operations
@@ -109,7 +110,7 @@ class Drawer:
         return "uncached" if self._random.randrange(UNCACHED_EVERY) == 0 else "cached"
 
     def _reader(self) -> int:
-        """Every fourth look is a household's: their sums are the sharpest test of a consistent answer."""
+        """Draw a person who reads; one in four is a household, whose sums are the best test of a consistent answer."""
         return self._households.draw() if self._random.randrange(4) == 0 else self._customers.draw()
 
     def _me(self, at_ns: int) -> list[Operation]:
@@ -123,7 +124,7 @@ class Drawer:
         return [operation]
 
     def _looked_at(self, person: int) -> int:
-        """Choose the account that somebody looks at: mostly the first, where the wages come in."""
+        """Draw the account of a person for a read: mostly the first one, as if it received the wages."""
         accounts = self._accounts_of[person]
         return accounts[0] if self._random.randrange(3) else self._random.choice(accounts)
 
@@ -152,30 +153,30 @@ class Drawer:
         return [page]
 
     def _transfer(self, at_ns: int) -> list[Operation]:
-        # A fee would make a household poorer, whose accounts are to add up to what was paid in.
+        # With a fee, households do not transfer, because the sum of their accounts must stay the sum of their deposits.
         household = self._random.randrange(3) == 0 and not self._scenario.terms.transfer_fee_minor
         operation = self.inside_household(at_ns) if household else self.payment(at_ns)
         self._transfers.append(operation)
         return [operation]
 
     def _payment(self, at_ns: int) -> list[Operation]:
-        """Pay somebody; nothing moves inside of households, which a fee would make poorer."""
+        """Draw a payment, and no transfer inside a household, whose sum a fee would change."""
         self._transfers.append(self.payment(at_ns))
         return [self._transfers[-1]]
 
     def owner_of(self, account: int) -> int:
-        """Return the person whose account it is."""
+        """Return the person who owns the account."""
         return self.accounts[account].person
 
     def inside_household(self, at_ns: int) -> Operation:
-        """Draw large sums to and fro, so that a half-seen transfer changes the sum by a lot."""
+        """Draw a large transfer between accounts of one household, so a partly seen transfer is obvious in the sum."""
         operation = self._operation(at_ns, Kind.TRANSFER, self._households.draw())
         operation.account, operation.target = self._random.sample(self._accounts_of[operation.person], 2)
         operation.key, operation.amount = draw_key(self._random), decimal(self._random.randint(1, 60_000))
         return operation
 
     def payment(self, at_ns: int) -> Operation:
-        """Draw a transfer from a trader to somebody who is paid."""
+        """Draw a transfer from a trader to a payee."""
         operation = self._operation(at_ns, Kind.TRANSFER, self._payers.draw())
         operation.account, operation.target = self._source(operation.person), self._payees.draw()
         while operation.target == operation.account:
@@ -221,7 +222,7 @@ class Drawer:
         return [operation]
 
     def _not_mine(self, at_ns: int) -> list[Operation]:
-        """Look into somebody else's account, or try to pay out of it."""
+        """Draw a read of another person's account, or a transfer out of it."""
         thief = self._payers.draw()
         others = [p for p in self._accounts_of if p != thief and self._accounts_of[p]]
         victim = self._source(self._random.choice(others))
@@ -249,12 +250,12 @@ class Drawer:
         changed = replace(before, at_ns=at_ns, intent=Intent.CONFLICT, slot=slot, follows=before, waits=True)
         match self._random.randrange(4):
             case 0 | 1:
-                changed.amount = decimal(7_777_700 + self._cents())  # more than any plan moves otherwise
+                changed.amount = decimal(7_777_700 + self._cents())  # an amount that no other operation has
             case 2:
                 changed.text = "something else"
             case _:
                 other = self._payees.draw()
-                # Nobody pays anything out of a household, not even by mistake.
+                # The payee of a transfer inside a household stays, because no money may leave a household.
                 inside = before.target is not None and self.owner_of(before.target) == before.person
                 if inside or other in {before.target, before.account}:
                     changed.text = "something else"
@@ -283,7 +284,7 @@ class Drawer:
         return [self._operation(at_ns, Kind.REFRESH, self._customers.draw())]
 
     def _relogin(self, at_ns: int) -> list[Operation]:
-        """Log out, try the closed session's token, log in again."""
+        """Draw a logout, a request with the token of the closed session, and a login."""
         logout = self._operation(at_ns, Kind.LOGOUT, self._customers.draw())
         steps = ((Kind.ME, Intent.CLOSED_TOKEN, 30_000_000), (Kind.LOGIN, Intent.PLAIN, 60_000_000))
         return [

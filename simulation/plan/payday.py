@@ -1,4 +1,4 @@
-"""Salaries, cash, holds, refunds, and what staff do to accounts, drawn for a plan."""
+"""The generator of salaries, withdrawals, holds, refunds, and changes of accounts by staff."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -10,26 +10,27 @@ from simulation.model.operations import Intent, Kind, Operation
 from simulation.plan.values import decimal, draw_key
 
 SOON_NS = (60_000_000, 900_000_000)
-"""How much later somebody answers to what somebody else has done."""
+"""The least and the greatest delay of a person's reaction to the operation of another person."""
 
 AGAIN_NS = (50_000_000, 2_000_000_000)
-"""How long ago the request was meant to start that is sent once more."""
+"""The least and the greatest age of a request that is sent again, counted from its intended start."""
 
 SHORT_MS, LONG_MS = 1_200, 600_000
-"""How long holds last: those that are left to expire, and those that somebody ends."""
+"""The life of holds: of those that expire, and of those that are captured or released."""
 
 LIST_OF = (2, 6)
-"""So many salaries a list: enough for some to fail and others not."""
+"""The least and the greatest number of salaries in a batch: enough that some can fail and others succeed."""
 
 MANY = 12
-"""More than `simulation.client.orders.DAY_OF`: where a transfer is limited, some of these are too many for the day."""
+"""Number of payments from a limited account. It is greater than `simulation.client.orders.DAY_OF`, so some exceed the
+limit per day."""
 
 
 class Bankers(Protocol):
-    """The people and operations drawn so far, which the warm-up goes on with."""
+    """The generator of the other operations and accounts, which these operations use."""
 
     def payment(self, at_ns: int) -> Operation:
-        """Draw a transfer from a trader to somebody who is paid."""
+        """Draw a transfer from a trader to a payee."""
 
     def inside_household(self, at_ns: int) -> Operation:
         """Draw a transfer between accounts of one household."""
@@ -38,11 +39,11 @@ class Bankers(Protocol):
         """Draw the opening of one more account."""
 
     def owner_of(self, account: int) -> int:
-        """Return the person whose account it is."""
+        """Return the person who owns the account."""
 
 
 class Payday:
-    """Draws what happens around wages; one method for each entry of a scenario's mix."""
+    """A generator of the operations around salaries, with one method for each entry of a scenario's mix."""
 
     def __init__(self, random: Random, bankers: Bankers, *, teller: int, employers: Sequence[int]) -> None:
         self._random = random
@@ -75,13 +76,13 @@ class Payday:
         return draw_key(self._random)
 
     def _note(self, operation: Operation) -> Operation:
-        """Remember a operation as one whose key may be sent again."""
+        """Store an operation whose key may be sent again."""
         self._keyed.append(operation)
         return operation
 
     def _salaries(self, at_ns: int) -> list[Operation]:
-        """Pay several people at once, all or none or each by itself; now and then there is one salary too many."""
-        # Where so few people bank that nobody is an employer, somebody else pays.
+        """Draw a batch of salaries, atomic or not. In one of four batches, one salary exceeds the balance."""
+        # In a run that is too small for an employer, another person pays.
         account = self._random.choice(self._employers or [self._bankers.payment(at_ns).account or 0])
         operation = Operation("drive", at_ns, Kind.BATCH, Intent.PLAIN, self._bankers.owner_of(account), self._slot())
         targets = [self._bankers.payment(at_ns).target for _ in range(self._random.randint(*LIST_OF))]
@@ -108,7 +109,7 @@ class Payday:
         return self._note(replace(payment, kind=Kind.AUTHORIZE, life_ms=life_ms))
 
     def _end(self, hold: Operation, kind: Kind, *, amount: str | None = None, later_ns: int | None = None) -> Operation:
-        """Return what ends a hold, by the owner of the account that it is for."""
+        """Return a capture or release of a hold, by the owner of the target account."""
         assert hold.target is not None
         at_ns = hold.at_ns + (self._soon() if later_ns is None else later_ns)
         person = self._bankers.owner_of(hold.target)
@@ -122,7 +123,7 @@ class Payday:
         return decimal(max(1, minor * percent // 100))
 
     def _purchase(self, at_ns: int) -> list[Operation]:
-        """Pay in a shop: money is held, and captured whole or in part, released, left to expire, or asked for twice."""
+        """Draw a purchase: a hold that is captured in whole or in part, released, left to expire, or ended twice."""
         payment = self._bankers.payment(at_ns)
         assert payment.amount is not None
         if self._random.randrange(8) == 0:
@@ -137,7 +138,7 @@ class Payday:
                 return [hold, self._end(hold, Kind.RELEASE)]
             case 5:
                 hold.life_ms = SHORT_MS
-                # Captured after its time is over, if the person comes that late; the bank knows which.
+                # The capture is most likely after the expiry, in which case the bank must refuse it.
                 return [hold, self._end(hold, Kind.CAPTURE, later_ns=3 * SHORT_MS * 1_000_000)]
             case 6:
                 later_ns = self._soon()
@@ -150,7 +151,7 @@ class Payday:
                 return [hold, too_much, right]
 
     def _promised(self, at_ns: int) -> list[Operation]:
-        """Hold most of what is on a new account, try to spend it all the same, and spend it when it is released."""
+        """Draw a hold of most of the money on a new account, a payment above the rest, and one after the release."""
         payment = self._bankers.payment(at_ns)
         opening = self._bankers.opening(at_ns, payment.person, self._key())
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
@@ -165,7 +166,7 @@ class Payday:
         return [opening, money, self._note(hold), self._note(spent), release, again]
 
     def _household_purchase(self, at_ns: int) -> list[Operation]:
-        """Move money within a household by a hold, which costs nothing: the sum of its accounts may never change."""
+        """Draw a hold inside a household, which has no fee, so the sum of the household's accounts does not change."""
         hold = self._hold(self._bankers.inside_household(at_ns), LONG_MS)
         amount = None if self._random.randrange(2) else self._part_of(hold.amount, 30)
         capture = self._end(hold, Kind.CAPTURE, amount=amount)
@@ -182,7 +183,7 @@ class Payday:
         return self._note(operation)
 
     def _refund(self, at_ns: int) -> list[Operation]:
-        """Give back a payment: whole, in part, more than there was, or too much in two parts, one after the other."""
+        """Draw reversals of a payment: in whole, in part, more than its amount, or too much in two or three parts."""
         payment = self._note(self._bankers.payment(at_ns))
         assert payment.target is not None
         owner = self._bankers.owner_of(payment.target)
@@ -207,7 +208,7 @@ class Payday:
         return Operation("drive", at_ns, kind, Intent.PLAIN, self._teller, self._slot(), account=account)
 
     def _freeze(self, at_ns: int) -> list[Operation]:
-        """Freeze an account whose owner goes on paying, then unfreeze it."""
+        """Draw a freeze of an account, a payment from it by its owner, and the end of the freeze."""
         payment = self._bankers.payment(at_ns)
         frozen = self._by_staff(Kind.FREEZE, at_ns, payment.account)
         payment.at_ns, payment.after = at_ns + self._soon(), frozen
@@ -216,7 +217,7 @@ class Payday:
         return [frozen, self._note(payment), thawed]
 
     def _limit(self, at_ns: int) -> list[Operation]:
-        """Limit what may leave an account, let its owner pay more and less, then lift the limit."""
+        """Draw a limit of an account, payments of its owner above and below it, and the end of the limit."""
         more = self._bankers.payment(at_ns)
         limit = self._by_staff(Kind.LIMIT, at_ns, more.account)
         limit.amount = self._part_of(more.amount, 50)
@@ -225,7 +226,7 @@ class Payday:
         less.amount, less.after = self._part_of(more.amount, 20), more
         many = [less]
         for _ in range(MANY):
-            # Nobody's answer is waited for twice in a row for long: all come after the first.
+            # All payments wait for the same operation, because a chain of waits would take long.
             many.append(replace(more, at_ns=less.at_ns + self._soon(), key=self._key(), after=less))
             many[-1].amount = self._part_of(more.amount, 49)
         lifted = self._by_staff(Kind.LIMIT, many[-1].at_ns + 2 * SOON_NS[1], more.account)
@@ -233,7 +234,7 @@ class Payday:
         return [limit, self._note(more), *many, lifted]
 
     def _close(self, at_ns: int) -> list[Operation]:
-        """Open one more account, close it, and pay money in; or the other way round, and it cannot be closed."""
+        """Draw an account that is closed before a deposit, or after it, in which case it cannot be closed."""
         payment = self._bankers.payment(at_ns)
         opening = self._bankers.opening(at_ns, payment.person, self._key())
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
@@ -247,7 +248,7 @@ class Payday:
         return [opening, first, second]
 
     def _statement(self, at_ns: int) -> list[Operation]:
-        """Look at the past: seconds ago, or this very moment."""
+        """Draw a statement that ends now or up to some seconds ago."""
         payment = self._bankers.payment(at_ns)
         operation = Operation("drive", at_ns, Kind.STATEMENT, Intent.PLAIN, payment.person, self._slot())
         operation.account, operation.age_ms = payment.account, self._random.choice((0, 0, 20, 500, 3_000))
@@ -260,7 +261,7 @@ class Payday:
         return [operation]
 
     def _again(self, at_ns: int) -> list[Operation]:
-        """Send a key of the last seconds once more."""
+        """Draw a repetition of a request of the last seconds with the same key."""
         recent = sorted(self._keyed[-50:], key=lambda operation: operation.at_ns)
         newest, oldest = (bisect_left(recent, at_ns - ago, key=lambda operation: operation.at_ns) for ago in AGAIN_NS)
         if oldest >= newest:

@@ -1,7 +1,7 @@
-"""Synthetic people: made from a seed, valid in form, and nobody's.
+"""The generator of synthetic people, with data that is valid in form and drawn from the seed.
 
-Names come from Faker and are for show only; what decides a run (e-mail, CPF, password, role) comes from the seed alone,
-so that the plan is the same under every version of Faker.
+Names come from Faker and have no effect on a run. E-mail address, CPF, password and role come from the seed alone, so
+the plan is the same with every version of Faker.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from faker import Faker
 from simulation.model.people import Person, Role
 
 SAFE_CHARACTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""Letters and digits that are not taken for one another."""
+"""Letters and digits without those that look alike."""
 
 SECRET_LENGTH = 20
-"""Longer than the bank's minimum of 12, and beyond guessing, so that no password is refused as weak."""
+"""The length of passwords: more than the bank's minimum of 12, and random, so no password is refused as weak."""
 
 
 def cpf(random: Random) -> str:
-    """Draw a taxpayer number with right check digits; never one digit eleven times, which the tax office rejects."""
+    """Draw a CPF with valid check digits, but not one of eleven equal digits, which the tax office rejects."""
     digits = [random.randrange(10) for _ in range(9)]
     if len(set(digits)) == 1:
         digits[0] = (digits[0] + 1) % 10
@@ -31,7 +31,7 @@ def cpf(random: Random) -> str:
 
 
 def make_people(random: Random, roles: list[Role]) -> tuple[Person, ...]:
-    """Make one person per role, in that order, all with different CPFs and e-mail addresses."""
+    """Draw one person for each role, in this order, with unique CPFs and e-mail addresses."""
     name = _names(random.randrange(2**32))
     taken: set[str] = set()
     people: list[Person] = []

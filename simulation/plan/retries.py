@@ -1,4 +1,4 @@
-"""Every way to send an idempotency key again, right and wrong, drawn for a plan."""
+"""The generator of retries: every way to send an idempotency key again, valid or not."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,20 +9,20 @@ from simulation.model.operations import Intent, Kind, Operation
 from simulation.plan.values import decimal, draw_key
 
 BURST = 50
-"""So many at once send the same key: more than one batch takes in while another is written."""
+"""Number of concurrent requests with the same key: more than one batch collects while another is written."""
 
 LATER_NS = (50_000_000, 1_500_000_000)
-"""How much later a key is sent again: from at once to after a person has looked up."""
+"""The least and the greatest delay of a retry: from a retry by software to one by a person."""
 
 TOO_LONG = 256
-"""One character more than a key may have."""
+"""The length of a key that is one character too long."""
 
 
 class Bankers(Protocol):
-    """The drawn operations of others that are sent again here."""
+    """The generator of the other operations and accounts, which the retries use."""
 
     def payment(self, at_ns: int) -> Operation:
-        """Draw a transfer from a trader to somebody who is paid."""
+        """Draw a transfer from a trader to a payee."""
 
     def inside_household(self, at_ns: int) -> Operation:
         """Draw a transfer between accounts of one household."""
@@ -35,7 +35,7 @@ class Bankers(Protocol):
 
 
 class Retries:
-    """Draws requests together with what is to become of their keys; one method for each entry of a scenario's mix."""
+    """A generator of requests and of further requests with their keys, with one method for each entry of a mix."""
 
     def __init__(self, random: Random, bankers: Bankers, *, teller: int) -> None:
         self._random = random
@@ -59,31 +59,31 @@ class Retries:
         }
 
     def _later(self, operation: Operation, intent: Intent) -> Operation:
-        """Return the operation once more, after its answer, through the next worker."""
+        """Return a repetition of the operation, after its answer and through the next worker."""
         at_ns = operation.at_ns + self._random.randrange(*LATER_NS)
         return replace(operation, at_ns=at_ns, intent=intent, slot=operation.slot + 1, follows=operation, waits=True)
 
     def _then(self, operation: Operation, after: Operation, **changes: object) -> Operation:
-        """Return a request that comes after another one's answer and repeats nothing."""
+        """Return a request that is sent after the answer to another one, and does not repeat it."""
         at_ns = max(operation.at_ns, after.at_ns) + self._random.randrange(*LATER_NS)
         changed: Operation = replace(operation, at_ns=at_ns, after=after, **changes)  # type: ignore[arg-type]  # fields of Operation
         return changed
 
     def _respelled(self, at_ns: int) -> list[Operation]:
         first = self._bankers.payment(at_ns)
-        first.amount = decimal(10 * self._random.randint(10, 500))  # whole tens of cents have two spellings
+        first.amount = decimal(10 * self._random.randint(10, 500))  # only a multiple of ten cents has two spellings
         return [first, self._later(first, Intent.RESPELLED)]
 
     def _aliases(self, at_ns: int) -> list[Operation]:
-        """One document with the same transfer twice; every other time the second is for another amount."""
+        """Draw one document with the same transfer twice; in half of them, the second has another amount."""
         first = self._bankers.payment(at_ns)
         second = replace(first, intent=Intent.ALIAS, follows=first)
         if self._random.randrange(2):
-            second.amount = decimal(6_666_600 + self._random.randrange(100))  # more than any plan moves otherwise
+            second.amount = decimal(6_666_600 + self._random.randrange(100))  # an amount that no other operation has
         return [first, second]
 
     def _other_mutation(self, at_ns: int) -> list[Operation]:
-        """Open an account with the key of a transfer, or transfer with the key of an opening."""
+        """Draw an opening with the key of a transfer, or a transfer with the key of an opening."""
         payment = self._bankers.payment(at_ns)
         assert payment.key is not None
         opening = self._bankers.opening(at_ns, payment.person, payment.key)
@@ -93,7 +93,7 @@ class Retries:
         return [first, second]
 
     def _other_caller(self, at_ns: int) -> list[Operation]:
-        """Use a key that somebody else has used; never the same one twice, for then it is one's own."""
+        """Draw a request with the key of another person, but with no key twice, because the second use is a replay."""
         recent = self._bankers.recent_transfer(at_ns)
         theirs = recent if recent is not None and recent.key not in self._borrowed else self._bankers.payment(at_ns)
         self._borrowed.add(theirs.key)
@@ -119,14 +119,14 @@ class Retries:
         return [operation]
 
     def _corrected(self, at_ns: int) -> list[Operation]:
-        """Mistype the amount, then put it right under the same key."""
+        """Draw a request with an invalid amount, and a corrected one with the same key."""
         right = self._bankers.payment(at_ns)
         intent, amount = self._random.choice(((Intent.ZERO_AMOUNT, "0.00"), (Intent.TOO_PRECISE, "10.005")))
         wrong = replace(right, intent=intent, amount=amount)
         return [wrong, self._then(right, wrong)]
 
     def _unauthorised(self, at_ns: int) -> list[Operation]:
-        """Ask without having logged in, or for what only the bank's people may do; then properly, with the same key."""
+        """Draw a request without a token, or one that only staff may send, and a valid one with the same key."""
         right = self._bankers.payment(at_ns)
         wrong = replace(right, intent=Intent.NO_TOKEN)
         if self._random.randrange(2):
@@ -134,7 +134,7 @@ class Retries:
         return [wrong, self._then(right, wrong)]
 
     def _refreshed(self, at_ns: int) -> list[Operation]:
-        """Send it again after the person has traded the token for another."""
+        """Draw a request, a refresh of the session, and a retry with the new token."""
         first = self._bankers.payment(at_ns)
         refresh = self._then(Operation("drive", at_ns, Kind.REFRESH, Intent.PLAIN, first.person, first.slot), first)
         again = self._later(first, Intent.REPLAY)
@@ -142,7 +142,7 @@ class Retries:
         return [first, refresh, again]
 
     def _refused_then_funded(self, at_ns: int) -> list[Operation]:
-        """Try to pay more than there is, receive just that, and send the first request again: it stays refused."""
+        """Draw a payment above the balance, a deposit of this amount, and a retry, which must still be refused."""
         first = self._bankers.payment(at_ns)
         first.intent, first.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
         money = Operation(
@@ -155,7 +155,7 @@ class Retries:
         return [first, money, again]
 
     def _burst(self, at_ns: int) -> list[Operation]:
-        """Fifty requests with one key at the same moment, over all workers; one in four opens an account."""
+        """Draw fifty requests with one key at the same moment, over all workers; one burst in four opens an account."""
         first = self._bankers.payment(at_ns)
         if self._random.randrange(4) == 0:
             first = self._bankers.opening(at_ns, first.person, draw_key(self._random))

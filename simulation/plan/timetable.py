@@ -1,4 +1,4 @@
-"""Drawing which faults happen when, and the probes that see when the service is back. Pure, like all of the plan."""
+"""The generator of the schedule of faults, and of the probes that show when the service is back. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,36 +13,36 @@ from simulation.plan.mix import TELLER
 from simulation.plan.values import draw_key
 
 LEAD_S = 1.0
-"""People bank undisturbed for a moment first, so that there is something to break."""
+"""The time without faults at the start of the drive, so the first fault meets work in progress."""
 
 ROOM_S = 4.0
-"""What a fault is given to be over before the next one; a longer recovery delays the next one."""
+"""The planned time for the recovery from a fault before the next one. A longer recovery delays the next fault."""
 
 LOOKOUTS_PER_S = 32
-"""Operations of probes a second, at most: they must not be the load."""
+"""The bound of probe operations per second, so the probes are a small part of the load."""
 
 LOOKOUT_EVERY_NS = 250_000_000
-"""How often each worker is looked at: finer than anybody would notice that the bank is away."""
+"""The time between two probes of each worker: shorter than an outage that a person would notice."""
 
 
 BURSTS = 5
 BURST = 6
-"""So many times people bank for the last time, and so many of them do: one burst is enough nine times in ten."""
+"""Number of bursts of last postings, and of postings in each. The first burst is enough in nine of ten runs."""
 
 LEAVE_EVERY_NS = 500_000_000
-"""The time between logouts where there are faults of the cache: a few in each fault, since a login takes 45 ms."""
+"""The time between logouts in runs with faults of the cache: a few in each fault, because a login takes 45 ms."""
 
 
 def needed_s(names: Sequence[FaultName]) -> float:
-    """Return how long people must bank so that each of these faults happens once."""
+    """Return the duration of the drive that is needed for each of these faults to happen once."""
     timed = [FAULTS[name] for name in names if not FAULTS[name].at_rest]
     return LEAD_S + sum(fault.lasts_s[1] + ROOM_S for fault in timed) if timed else 0.0
 
 
 def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float, workers: int) -> list[PlannedFault]:
-    """Draw the schedule: each fault once in random order, and again as often as it fits. Raises PlanError if none fits.
+    """Draw the schedule: rounds of all faults in random order, as many as fit. Raises PlanError if no round fits.
 
-    Those at rest come last. Faults do not overlap: each ends, and has time to be got over, before the next begins.
+    Faults at rest come last. Faults do not overlap: each has ended, with time for the recovery, before the next begins.
     """
     if names and duration_s < needed_s(names):
         raise PlanError(
@@ -51,7 +51,7 @@ def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float
         )
     planned: list[PlannedFault] = []
     at_s, rounds = LEAD_S, 0
-    ordered = [name for name in FAULTS if name in names and not FAULTS[name].at_rest]  # however somebody listed them
+    ordered = [name for name in FAULTS if name in names and not FAULTS[name].at_rest]  # not in the order of `names`
     while ordered and duration_s >= at_s + needed_s(names) - LEAD_S:
         for name in random.sample(ordered, len(ordered)):
             fault = _draw_fault(random, name, at_s, workers, is_first=rounds == 0)
@@ -89,11 +89,11 @@ def draw_probes(
     workers: int,
     terms: Terms,
 ) -> list[Operation]:
-    """Draw one read past the cache and one small transfer for each worker, over and over, by people of households.
+    """Draw the probes: repeatedly for each worker, a read that bypasses the cache and a transfer of one cent.
 
-    Where the bank charges for transfers, which would make households poorer, staff pay a cent in for others.
-    What they see tells when a worker serves again. Those of the phase `heal` come after the drive, as long as some
-    worker does not.
+    Households execute them. If the bank charges a fee for transfers, which would change the sums of households, staff
+    deposit one cent for others instead. The answers show when a worker serves again. The probes of the phase `heal`
+    follow the drive until every worker does.
     """
     homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
     households = [person.index for person in people if person.role is Role.HOUSEHOLD]
@@ -103,7 +103,7 @@ def draw_probes(
     for phase, end_s in (("drive", duration_s), ("heal", BACK_S)):
         for at_ns in range(0, round(end_s * 1e9), every_ns):
             for worker in range(workers):
-                # Next to each other and not all at once: half of a round's time is spread over the workers.
+                # The probes of a round are spread over half of its time, so the workers are not probed all at once.
                 moment_ns = at_ns + worker * every_ns // (2 * workers)
                 person = random.choice(households)
                 read = Operation(phase, moment_ns, Kind.BALANCE, Intent.PLAIN, person, slot=worker, arm="uncached")
@@ -120,7 +120,7 @@ def draw_probes(
 
 
 def _payees(people: Sequence[Person], accounts: Sequence[PlannedAccount]) -> list[int]:
-    """Return accounts that staff can always pay into: employers' are never frozen, and the smallest runs have none."""
+    """Return accounts for deposits: those of employers, which are never frozen, or of traders in the smallest runs."""
     of_role = {role: [a.index for a in accounts if people[a.person].role is role] for role in Role}
     return of_role[Role.EMPLOYER] or of_role[Role.TRADER]
 
@@ -133,7 +133,7 @@ def draw_bursts(
     *,
     workers: int,
 ) -> list[Operation]:
-    """Draw what is posted for the last times, where there are faults at rest: a few payments into accounts at once.
+    """Draw the bursts of last postings, which are deposits, for runs with faults at rest.
 
     `at_ns` is the number of the burst.
     """
@@ -159,9 +159,10 @@ def draw_leavers(
     duration_s: float,
     workers: int,
 ) -> list[Operation]:
-    """Draw people who log out and whose tokens are then tried on every worker, all of which know the session.
+    """Draw logouts, each followed by requests with the closed token to every worker, all of which cached the session.
 
-    They come with the faults that keep a worker from telling Redis of it. Households do not: the probes are theirs.
+    They are drawn for runs with faults that separate a worker from Redis. Households do not log out, because they
+    execute the probes.
     """
     if not any(FAULTS[fault.name].by_redis_proxy for fault in faults):
         return []

@@ -1,7 +1,7 @@
-"""The warm-up, before people bank: rare requests, races, and all that is only noticed by trying it.
+"""The generator of the warm-up before the drive: rare requests, races, and other situations that need a fixed sequence.
 
-It is the same in every run but for its amounts and keys, takes a few seconds, and is judged as everything else is; only
-its times are not measured. A trader and somebody else play it with accounts of their own.
+It is the same in every run except for amounts and keys, and takes some seconds. All checks examine it, but its times
+are not measured. A trader and another person execute it with separate accounts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,41 +18,41 @@ TELLER = 0
 MS = 1_000_000
 
 LONG_MS = 600_000
-"""The life of a hold that somebody ends in time."""
+"""The life of a hold that is captured or released before its expiry."""
 
 ENDING_MS = 700
-"""The life of a hold that somebody tries to end around its own end."""
+"""The life of a hold whose capture or release is close to its expiry."""
 
 AROUND_END_MS = (-250, 20, 60, 120, 260, 450)
-"""When a hold is captured or released, from its own end on: the bank looks for those that are over once a second."""
+"""The times of captures and releases relative to the expiry of the hold. The bank processes expiries once a second."""
 
 ROUNDS = 12
-"""So many times money moves while it is looked at, within a few milliseconds: enough for each order of the two."""
+"""Number of rounds in which money moves and is read within some milliseconds: enough for each order of the two."""
 
 RACES_MS = (0, 2, 4, 6, 9, 12)
-"""When accounts are looked at while money moves: about as long as a batch takes."""
+"""The times of the reads in a round, over about the duration of a batch."""
 
 CROSSINGS = 4
 QUIET_MS = 350
-"""The pause on accounts after two payments, for which the values that one of them leaves in the cache stay."""
+"""The time between two pairs of payments on the same accounts, in which the cached values of a pair do not change."""
 
 
 class Bankers(Protocol):
-    """The people and operations drawn so far, which the warm-up goes on with."""
+    """The generator of the other operations and accounts, which the warm-up uses."""
 
     def opening(self, at_ns: int, person: int, with_key: str, intent: Intent = Intent.PLAIN) -> Operation:
         """Draw the opening of one more account."""
 
 
 def draw_warmup(random: Random, bankers: Bankers, people: Sequence[Person]) -> list[Operation]:
-    """Draw everything that is tried once in every run."""
+    """Draw the operations of the warm-up."""
     ana = next(person.index for person in people if person.role is Role.TRADER)
     bia = next(p.index for p in people if p.index not in {TELLER, ana} and p.role is not Role.HOUSEHOLD)
     return _Warmup(random, bankers, ana, bia).draw()
 
 
 class _Warmup:
-    """Draws one thing after the other; each comes after what it needs."""
+    """A generator of the parts of the warm-up, in which each operation waits for those that it needs."""
 
     def __init__(self, random: Random, bankers: Bankers, ana: int, bia: int) -> None:
         self._random = random
@@ -79,7 +79,7 @@ class _Warmup:
         return self._operations
 
     def _do(self, at_ms: int, kind: Kind, person: int, **more: object) -> Operation:
-        """Draw one request, after all that it needs has been answered."""
+        """Draw one request, which is sent after the answers that it needs."""
         fields: dict[str, object] = {"after": self._funded, "slot": self._random.randrange(1_000), **more}
         operation = Operation("warmup", at_ms * MS, kind, Intent.PLAIN, person, 0)
         if kind in MONEY_KINDS:
@@ -111,7 +111,7 @@ class _Warmup:
         return self._do(at_ms, Kind.AUTHORIZE, self._ana, account=source, target=target, **fields)
 
     def _keys(self, at_ms: int, a: int, b: int, c: int) -> None:
-        """Send each kind of request with one key again and again, each time with another field changed."""
+        """Draw each kind of request, and repetitions with the same key, of which each has another field changed."""
         paid = self._pay(at_ms, a, c, "10.00")
         text = {"text": "not what was said before"}
         self._changed(paid, {"account": b}, {"target": b}, {"amount": "10.01"}, text)
@@ -139,7 +139,7 @@ class _Warmup:
         self._once_more(first, at_ms + 40, Intent.REPLAY)
 
     def _forbidden(self, at_ms: int, a: int, c: int) -> None:
-        """Try what only the bank's own people may do, what only owners may, and what not even staff may."""
+        """Draw requests that only staff may send, that only owners may send, and that not even staff may send."""
         mine = {"intent": Intent.NOT_MINE}
         for kind in (Kind.TRANSFER, Kind.AUTHORIZE):
             self._do(at_ms, kind, TELLER, account=a, target=c, amount="1.00", **mine)
@@ -149,14 +149,14 @@ class _Warmup:
             self._do(at_ms, kind, self._ana, account=c, page_size=5 if kind is Kind.HISTORY else None, **mine)
         held, paid = self._hold(at_ms, a, c), self._pay(at_ms, a, c)
         for kind in (Kind.CAPTURE, Kind.RELEASE):
-            # Who has promised money cannot take the promise back.
+            # The owner of the debited account may neither capture nor release the hold.
             self._do(at_ms + 100, kind, self._ana, about=held, **mine)
         self._do(at_ms + 100, Kind.REVERSE, self._ana, about=paid, **mine)
         denied = {"intent": Intent.FORBIDDEN}
         for kind in (Kind.FREEZE, Kind.UNFREEZE, Kind.LIMIT, Kind.DEPOSIT):
             self._do(at_ms, kind, self._ana, account=a, amount="1.00", **denied)
         self._do(at_ms, Kind.AUDIT, self._ana, page_size=5, **denied)
-        # Staff may pay out, end holds, give money back, and look.
+        # Staff may withdraw, release holds, reverse transactions, and read.
         self._do(at_ms + 150, Kind.WITHDRAW, TELLER, account=a, amount="1.00")
         self._do(at_ms + 150, Kind.REVERSE, TELLER, about=paid)
         self._do(at_ms + 150, Kind.RELEASE, TELLER, about=held)
@@ -164,7 +164,7 @@ class _Warmup:
             self._do(at_ms + 150, kind, TELLER, account=a, page_size=5 if kind is Kind.HISTORY else None)
 
     def _bounds(self, at_ms: int) -> None:
-        """Spend one cent more than there is, and all there is; the same of what is free, and of limits."""
+        """Draw payments at and one cent above the balance, the available balance, and the limits."""
         source, target = self._account(self._ana, "40.00", at_ms), self._account(self._ana, "1.00", at_ms)
         steps = [
             self._pay(at_ms, source, target, "40.01"),
@@ -175,7 +175,7 @@ class _Warmup:
             self._pay(at_ms, source, target, "2.01"),
             self._hold(at_ms, source, target, amount="2.01"),
             *(self._pay(at_ms, source, target, "2.00") for _ in range(3)),
-            # The hold counts as well: after 10.00 and 6.00, another 4.00 may leave on this day, and no cent.
+            # The hold counts too: after 10.00 and 6.00, the limit per day permits another 4.00, and not one cent more.
             *(self._hold(at_ms, source, target, amount="2.00") for _ in range(2)),
             self._pay(at_ms, source, target, "0.01"),
             self._do(at_ms, Kind.LIMITS, self._ana, account=source),
@@ -191,7 +191,7 @@ class _Warmup:
             later.after = earlier
 
     def _states(self, at_ms: int) -> None:
-        """Freeze, look, try to move money in and out, unfreeze; close with money, without, and try again."""
+        """Draw postings and reads on frozen and closed accounts, and closings with money and without."""
         one, two = self._account(self._ana, "10.00", at_ms), self._account(self._ana, "10.00", at_ms)
         look = {"page_size": None}
         steps = [
@@ -228,14 +228,14 @@ class _Warmup:
         self._in_turn(closing)
 
     def _ends(self, at_ms: int, a: int, c: int) -> None:
-        """Capture and release holds shortly before their end and shortly after it."""
+        """Draw captures and releases of holds shortly before and shortly after their expiry."""
         for around in AROUND_END_MS:
             for kind in (Kind.CAPTURE, Kind.RELEASE):
                 hold = self._hold(at_ms, a, c, life_ms=ENDING_MS, amount="1.00")
                 self._do(at_ms, kind, self._bia, about=hold, life_ms=around)
 
     def _races(self, at_ms: int, a: int, b: int) -> None:
-        """Look at accounts from all sides while money moves on them, and again once that is done."""
+        """Draw all kinds of reads of accounts while money moves on them, and after each movement."""
         for number in range(ROUNDS):
             start_ms = at_ms + number * 110
             moves = [self._pay(start_ms + ms, a, b, decimal(100 + number), slot=ms) for ms in (0, 3, 7)]
@@ -255,7 +255,7 @@ class _Warmup:
         self._do(at_ms, kind, self._ana, account=account if is_one else None, page_size=size, **more)
 
     def _crossings(self, at_ms: int) -> None:
-        """Pay twice at once, through two workers; look when either payment is answered, and when all is quiet again."""
+        """Draw pairs of concurrent payments through two workers, with reads after each answer and after a pause."""
         one, two = self._account(self._ana, "60.00"), self._account(self._ana, "60.00")
         for number in range(CROSSINGS):
             start_ms = at_ms + number * QUIET_MS
@@ -272,7 +272,7 @@ class _Warmup:
                 self._see(Kind.BALANCE, at_ms, account, slot=slot, **more)
 
     def _after_writing(self, at_ms: int, a: int, c: int) -> None:
-        """Read from both sides, through each worker in turn, right after money has moved."""
+        """Draw reads of both accounts, through each worker in turn, immediately after a payment."""
         for number in range(5):
             paid = self._pay(at_ms + 60 * number, a, c, slot=number)
             for slot in (number, number + 1):
@@ -281,7 +281,7 @@ class _Warmup:
                 self._do(at_ms, Kind.BALANCE, self._bia, account=c, after=paid, slot=slot)
 
     def _pages(self, at_ms: int, a: int) -> None:
-        """Read a history and a statement to their ends, a few lines a page, and the trail for a while."""
+        """Draw reads of small pages: a history and a statement to their ends, and the start of the audit trail."""
         page = self._do(at_ms, Kind.HISTORY, self._ana, account=a, page_size=7)
         for _ in range(14):
             page = self._once_more(page, at_ms, Intent.NEXT_PAGE)
@@ -299,7 +299,7 @@ class _Warmup:
                 self._do(at_ms, kind, self._ana, account=account)
 
     def _left(self, at_ms: int, a: int, c: int) -> None:
-        """Log out while every worker knows the session, and use its token at once through each of them."""
+        """Draw a logout after every worker has cached the session, and requests with its token through each worker."""
         seen: Operation | None = None
         for slot in range(4):
             seen = self._do(at_ms, Kind.ME, self._bia, slot=slot, after=seen or self._funded)
