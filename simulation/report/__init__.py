@@ -1,4 +1,4 @@
-"""Reports of a run for people and for gates: a table in the terminal, one page, JSON and JUnit.
+"""Reports of a run for people and for pipelines: tables in the terminal, an HTML page, JSON and JUnit XML.
 
 A run calls `prepare_folder` before it starts anything, then `write_report`, then `print_verdict` on a console from
 `open_console`, and exits with `RunResult.exit_code`.

@@ -11,11 +11,11 @@ from simulation.report.facts import by_arm, by_operation, count_outcomes, driven
 from simulation.report.wording import first_trouble, headline
 
 REPORT_VERSION = 2
-"""Raised when a key changes its meaning; a program that reads the file should look at it first."""
+"""The version of the format, which is increased if a key changes its meaning. Programs should read it first."""
 
 
 def build_document(result: RunResult) -> dict[str, object]:
-    """Return everything of a run but its single requests."""
+    """Return all results of a run, without its single requests."""
     took_s = (result.finished_at - result.started_at).total_seconds()
     return {
         "report_version": REPORT_VERSION,
@@ -83,5 +83,5 @@ def _buckets(histogram: Histogram) -> dict[str, object]:
 
 
 def render_json(result: RunResult) -> str:
-    """Return the document as text, indented. msgspec writes null for an infinite number, which JSON has no word for."""
+    """Return the document as indented text. An infinite number is null, because JSON cannot represent it."""
     return msgspec.json.format(msgspec.json.encode(build_document(result)), indent=2).decode() + "\n"

@@ -1,4 +1,4 @@
-"""Numbers for information: what the requests of a run looked like, without a target to hold them against."""
+"""Numbers for information: facts about the requests of a run that have no target."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -21,15 +21,15 @@ CACHE_DID = {
     "away": "the cache did not answer",
     "bypass": "the request bypassed the cache",
 }
-"""What the bank's cache can do for a read, by its own name for it."""
+"""The results of a read in the bank's cache, by the name in its metrics."""
 
 TIMELINE_POINTS = 120
-"""A line of more points than this shows no more on a plot 400 pixels wide, and makes the page heavier."""
+"""The bound of points in a line. More points are not visible on a plot 400 pixels wide, and make the page larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Times in milliseconds that 50, 95 and 99 per cent of the requests kept."""
+    """The 50th, 95th and 99th percentile of times, in milliseconds."""
 
     p50: float
     p95: float
@@ -38,7 +38,7 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class OperationFacts:
-    """The requests of one operation of the drive, or of one arm of it; times are over all outcomes, none is hidden."""
+    """The requests of one operation of the drive, or of one of its arms. Times are of requests with any outcome."""
 
     operation: str
     arm: Arm | None
@@ -52,7 +52,7 @@ class OperationFacts:
 class Window:
     """A period of the drive, from `from_s` to `to_s`.
 
-    `completed` counts by outcome the requests answered in it, `latency_ms` is of those that were meant to start in it.
+    `completed` counts the requests that ended in it, by outcome. `latency_ms` is of those with an intended start in it.
     """
 
     from_s: float
@@ -63,7 +63,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One number with its unit and what it means; `value` is None where nothing was measured."""
+    """One number with its unit and title. `value` is None if nothing was measured."""
 
     name: str
     title: str
@@ -72,7 +72,7 @@ class Fact:
 
 
 def percentiles(values: Iterable[float]) -> Percentiles | None:
-    """Return the percentiles of `values`, or None where there are none."""
+    """Return the percentiles of `values`, or None if there are no values."""
     ascending = sorted(values)
     if not ascending:
         return None
@@ -80,17 +80,17 @@ def percentiles(values: Iterable[float]) -> Percentiles | None:
 
 
 def driven(samples: Iterable[OperationSample]) -> list[OperationSample]:
-    """Return the requests of the drive: neither its setup nor what was read after it."""
+    """Return the requests of the drive, without those of the setup and after the drive."""
     return [sample for sample in samples if sample.phase == "drive"]
 
 
 def by_operation(samples: Iterable[OperationSample]) -> tuple[OperationFacts, ...]:
-    """Return the facts of each operation of the drive, the most requested first."""
+    """Return the facts of each operation of the drive, the most frequent first."""
     return _facts(driven(samples), lambda sample: (sample.operation, None))
 
 
 def by_arm(samples: Iterable[OperationSample]) -> tuple[OperationFacts, ...]:
-    """Return the facts of each arm of the operations that were sent both through the cache and past it."""
+    """Return the facts of each arm of the operations that were sent both with and without the cache."""
     compared = [sample for sample in driven(samples) if sample.arm is not None]
     facts = _facts(compared, lambda sample: (sample.operation, sample.arm))
     arms = Counter(fact.operation for fact in facts)
@@ -112,15 +112,15 @@ def _facts(
 
 
 def count_outcomes(samples: Iterable[OperationSample]) -> dict[Outcome, int]:
-    """Return how many requests had each outcome; every outcome is a key."""
+    """Return the number of requests by outcome; every outcome is a key."""
     counted = Counter(sample.outcome for sample in samples)
     return {outcome: counted[outcome] for outcome in OUTCOMES}
 
 
 def timeline(samples: Sequence[OperationSample], duration_s: float) -> tuple[Window, ...]:
-    """Cut the drive into windows of a second, or longer ones where that would be more than `TIMELINE_POINTS`.
+    """Return the windows of the drive, of a second each, or longer if there were more than `TIMELINE_POINTS`.
 
-    A request answered after the end counts in the last window.
+    A request that ends after the drive counts in the last window.
     """
     requests = driven(samples)
     if not requests or duration_s <= 0:
@@ -148,7 +148,7 @@ def _window(position: float, last: int) -> int:
 
 
 def information(result: RunResult) -> tuple[Fact, ...]:
-    """Return the run's numbers that have no target."""
+    """Return the numbers of the run that have no target."""
     requests = driven(result.samples)
     outcomes = count_outcomes(requests)
     evidence = Evidence(result.samples, result.totals, result.seed)

@@ -1,4 +1,4 @@
-"""One page that says everything about a run and asks nothing of the network."""
+"""The HTML page with all results of a run, which loads nothing from the network."""
 
 import math
 from collections.abc import Callable
@@ -44,13 +44,13 @@ class Gauge:
 
 
 def gauge(criterion: CriterionResult) -> Gauge | None:
-    """Return the bar of a criterion; None where nothing was measured or its target holds no number."""
+    """Return the bar of a criterion; None if nothing was measured or its target contains no number."""
     bound = next((float(word) for word in criterion.target.split() if _is_number(word)), None)
     if criterion.measured is None or bound is None:
         return None
     low, high = criterion.interval or (criterion.measured, criterion.measured)
     reach = max(criterion.measured, bound, high if math.isfinite(high) else 0.0)
-    # A share has its own scale; anything else gets a third of the bound as room beyond what there is to show.
+    # A share has a scale to 100 %; other values have a scale to at least a third above the bound.
     full = 100.0 if criterion.unit == "%" and reach <= 100 else max(reach, bound * 4 / 3) * 1.02
     value, bound, low, high = (max(0.0, min(100.0, 100 * x / full)) for x in (criterion.measured, bound, low, high))
     return Gauge(value, bound, low, high, "left" if criterion.target.startswith("below") else "right")
@@ -74,7 +74,7 @@ def _template() -> Template:
 
 
 def render_page(result: RunResult) -> str:
-    """Return the whole page as HTML. The plots' SVG is the only markup that does not come from the template."""
+    """Return the whole page as HTML. The SVG of the plots is the only markup that does not come from the template."""
     windows = timeline(result.samples, result.driven_s)
     return _template().render(
         run=result,

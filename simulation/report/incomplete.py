@@ -1,4 +1,4 @@
-"""The report of a run that did not come to a verdict, in the same three files as that of one that did."""
+"""The report of a run without a verdict, in the same three files as every other report."""
 
 from dataclasses import asdict
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -14,12 +14,12 @@ VERDICT = "COULD_NOT_RUN"
 
 
 def headline(run: IncompleteRun) -> str:
-    """Return what happened in one sentence."""
+    """Return the step and the reason as one sentence."""
     return f"{run.step}: {run.reason}"
 
 
 def render_json(run: IncompleteRun) -> str:
-    """Return the document as text: the keys of a report that are known, and the step that failed."""
+    """Return the document as text: the known keys of a report, and the failed step."""
     document = {
         "report_version": REPORT_VERSION,
         "verdict": VERDICT,
@@ -45,7 +45,7 @@ def render_json(run: IncompleteRun) -> str:
 
 
 def render_junit(run: IncompleteRun) -> str:
-    """Return JUnit XML with one test case, the step that failed, as an error."""
+    """Return JUnit XML with one test case, the failed step, as an error."""
     took_s = f"{(run.finished_at - run.started_at).total_seconds():.3f}"
     counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": took_s}
     root = Element("testsuites", {"name": "simulation", **counts})

@@ -1,7 +1,7 @@
-"""The verdict as JUnit XML, which every CI system can show.
+"""The verdict as JUnit XML, which every CI system can display.
 
-One test case for each criterion, check, fault and item of coverage: FAIL is a failure, UNKNOWN an error, so that a
-gate that reads the file and a gate that reads the exit code agree.
+There is one test case for each criterion, check, fault and item of coverage. FAIL is a failure and UNKNOWN an error, so
+a pipeline that reads the file and one that reads the exit code agree.
 """
 
 import re
@@ -12,7 +12,7 @@ from simulation.model.result import CheckResult, CoverageItem, CriterionResult, 
 from simulation.report.wording import aside_words, fault_back, fault_moment, fault_takeover, measured, span
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, not even escaped."""
+"""The characters that XML 1.0 does not permit, even escaped."""
 
 
 def render_junit(result: RunResult) -> str:
@@ -40,7 +40,7 @@ def render_junit(result: RunResult) -> str:
 
 def _suite(root: Element, result: RunResult, name: str, title: str, cases: Sequence[Element]) -> None:
     suite = SubElement(root, "testsuite", name=f"{result.scenario}: {title}", time=_seconds(result))
-    # JUnit's timestamp has no zone; UTC is what its readers take it for.
+    # The timestamp of JUnit has no time zone, and its readers interpret it as UTC.
     suite.set("timestamp", result.started_at.strftime("%Y-%m-%dT%H:%M:%S"))
     suite.set("tests", str(len(cases)))
     for tag, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
@@ -82,7 +82,7 @@ def _criterion(criterion: CriterionResult, aside: str) -> Element:
 
 
 def _checks(result: RunResult) -> Iterable[Element]:
-    """Yield a case for each check; the first that failed has with it what there is to read about its violation."""
+    """Yield a case for each check; the first failed one contains the excerpts about its violation."""
     excerpts = result.first_violation
     for check in result.checks:
         first = check.verdict is Verdict.FAIL
@@ -121,5 +121,5 @@ def _seconds(result: RunResult) -> str:
 
 
 def xml_text(text: str) -> str:
-    """Return a text with what XML cannot hold replaced."""
+    """Return a text in which characters that XML does not permit are replaced."""
     return FORBIDDEN.sub("\ufffd", text)

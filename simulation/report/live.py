@@ -1,7 +1,7 @@
-"""Progress of a run: a live display on a terminal, a plain line now and then in a log.
+"""The display of a run's progress: live on a terminal, and as plain lines in a log.
 
-The run reports steps and requests to a `Progress`; views read it from a thread of their own. Everything goes to the
-console that the caller opened, which is standard error where standard output is for a program.
+The run records steps and requests in a `Progress`, and views read it from a separate thread. All output goes to the
+console of the caller, which is standard error if standard output is for a program.
 """
 
 import threading
@@ -18,15 +18,15 @@ from rich.text import Text
 from simulation.model.progress import Progress
 
 LOG_EVERY_S = 5.0
-"""Seconds between lines in a log: a run of a minute stays on one screen, and no CI takes it for hung."""
+"""Seconds between lines in a log: a run of a minute fits on one screen, and no CI system considers it hung."""
 
 REFRESH_PER_S = 4
-"""Drawings a second: more would take CPU from what is being measured."""
+"""Updates per second: more would take processor time from the measured system."""
 
 
 @contextmanager
 def open_progress(console: Console | None, title: str) -> Iterator[Progress]:
-    """Show a run's progress on `console`: live on a terminal, in lines elsewhere, not at all where it is None."""
+    """Show the progress of a run on `console`: live on a terminal, otherwise in lines, and not at all if it is None."""
     progress = Progress(title)
     if console is None:
         view = _no_view()
@@ -56,14 +56,14 @@ def _live_view(console: Console, progress: Progress) -> Iterator[None]:
 
 
 class Display:
-    """Draws the whole of a `Progress` for a terminal."""
+    """A display of a `Progress` for a terminal."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._spinner = Spinner("dots", style="cyan")
 
     def draw(self) -> RenderableType:
-        """Return the display as it is now."""
+        """Return the current state of the display."""
         progress = self._progress
         with progress.changed:
             grid = Table.grid(padding=(0, 2))
@@ -106,7 +106,7 @@ def _log_view(console: Console, progress: Progress) -> Iterator[None]:
 
 
 class Log:
-    """Prints a line for every step that began, and for the one at hand every `LOG_EVERY_S`."""
+    """A printer of a line for the start and the end of every step, and every `LOG_EVERY_S` for the current step."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         self._console = console
@@ -127,7 +127,7 @@ class Log:
             )
 
     def run_once(self) -> int:
-        """Print what began and ended since the last call, and return the number of changes that it has seen."""
+        """Print the steps that began or ended since the last call, and return the number of changes so far."""
         with self._progress.changed:
             seen, lines = self._progress.changes, []
             for number, step in enumerate(self._progress.steps, start=1):

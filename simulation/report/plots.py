@@ -1,4 +1,4 @@
-"""The plots of the report: what each one shows of a run."""
+"""The plots of the report."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One drawing: inline SVG, what it shows, how to read it, and what its colours mean.
+    """One plot: inline SVG, title, caption and legend.
 
-    The legend is text of the page, which knows how wide its font is; a drawing does not.
+    The legend is text of the page and not of the SVG, because the width of the font is not known in the SVG.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Plot:
 
 
 def draw_plots(result: RunResult) -> tuple[Plot, ...]:
-    """Draw everything that the run has numbers for; a plot without numbers is left out."""
+    """Return all plots for which the run has numbers."""
     windows = timeline(result.samples, result.driven_s)
     width = f"{windows[0].to_s - windows[0].from_s:g} s" if windows else ""
     events = result.totals.histogram(EVENT_LATENCY, path="memory")
@@ -232,7 +232,7 @@ def _buckets(histograms: dict[str, Histogram], bound_ms: float) -> Callable[[Axe
     shares = {name: _shares(histogram) for name, histogram in found.items()}
     edges = [edge for edge, _ in next(iter(found.values())).buckets]
     used = [i for i in range(len(edges)) if any(share[i] > 0 for share in shares.values())]
-    # From the first bucket in use to the last, or to the bound, so that the distance to it can be seen.
+    # The range ends at the last used bucket or at the bound, so the distance to the bound is visible.
     at_bound = next((i for i, edge in enumerate(edges) if edge * 1000 >= bound_ms), used[-1])
     shown = range(used[0], max(used[-1], at_bound) + 1)
     colours = [COLOURS[name] for name in ("cached", "p99", "uncached")]
@@ -270,7 +270,7 @@ def _bucket_name(edges: Sequence[float], index: int) -> str:
 
 
 def _milliseconds(axes: Axes, which: str) -> None:
-    """Make an axis logarithmic, with plain numbers on it."""
+    """Make an axis logarithmic, with plain numbers as labels."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 - as in svg.py
 
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -289,9 +289,9 @@ def _over_time(axes: Axes, result: RunResult) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
     for nth, fault in enumerate(fault for fault in result.faults if fault.began_s is not None):
         begin_s = fault.began_s or 0.0
-        # What was over in no time is still to be seen.
+        # A minimum width makes a very short fault visible.
         end_s = max(fault.ended_s or begin_s, begin_s + result.driven_s / 300)
-        # In front of what is drawn in areas, and with edges, so that it shows on light and on dark.
+        # In front of areas and with edges, so it is visible in the light and the dark style.
         axes.axvspan(
             begin_s, end_s, color=COLOURS["fault"], alpha=0.3, linewidth=0, zorder=3, label=_once("fault", nth)
         )
@@ -303,5 +303,5 @@ def _over_time(axes: Axes, result: RunResult) -> None:
 
 
 def _once(label: str, nth: int) -> str | None:
-    """Return the label of the first of many alike, for a legend that names each thing once."""
+    """Return the label for the first of several equal things, and None for the others, so the legend has it once."""
     return label if nth == 0 else None

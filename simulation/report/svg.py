@@ -1,7 +1,8 @@
-"""SVG that takes its colours and its font from the page around it.
+"""SVG plots with the colours and the font of the page that contains them.
 
-matplotlib draws in stand-in colours; each is then replaced by a CSS variable, so one drawing serves light and dark. It
-is imported when the first plot is drawn, not before: that takes longer than everything else in `simulation list`.
+matplotlib draws with placeholder colours. Each is then replaced by a CSS variable, so one plot is right for the light
+and the dark style. matplotlib is imported for the first plot only, because the import takes longer than the rest of
+`simulation list`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZE_INCHES = (5.2, 2.95)
-"""Drawn for a phone's width, where 10 pt stays readable, and enlarged on a wide screen."""
+"""The size for the width of a phone, on which 10 pt is readable; a wide screen enlarges it."""
 
-# Stand-in colours, never seen: each becomes the CSS variable of its name.
+# Placeholder colours, which are never displayed, because each is replaced by the CSS variable of its name.
 COLOURS = {
     "ink": "#010101",
     "soft": "#020202",
@@ -61,7 +62,7 @@ STYLE = {
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An entry of a legend: what is drawn in `colour`, the name of a CSS variable.
+    """An entry of a legend. `colour` is the name of a CSS variable.
 
     The shape is a `line`, `dashes`, a `dot` or an `area`.
     """
@@ -72,15 +73,15 @@ class Key:
 
 
 def draw_svg(name: str, title: str, draw: Callable[[Axes], None]) -> tuple[str, tuple[Key, ...]]:
-    """Return what `draw` puts on a pair of axes, as an `<svg>` element, and its legend.
+    """Return the plot that `draw` draws on a pair of axes, as an `<svg>` element, and its legend.
 
-    The element is named by `title` for those who cannot see it.
+    `title` is the label of the element for screen readers.
     """
     import matplotlib as mpl  # noqa: PLC0415 - half a second that only a report needs
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415 - as above
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
-    # hashsalt makes the ids, and with them the page, the same for the same run.
+    # hashsalt makes the ids reproducible, so the same run gives the same page.
     style: dict[Any, Any] = {**STYLE, "svg.hashsalt": name}
     with mpl.rc_context(style):
         figure = Figure(figsize=SIZE_INCHES, layout="constrained")
@@ -104,14 +105,14 @@ def _key(handle: Any, label: str) -> Key:
         marked, dashed = handle.get_marker() == "o", handle.get_linestyle() not in {"-", "None"}
         colour, shape = handle.get_color(), "dot" if marked else "dashes" if dashed else "line"
     else:
-        patch = handle[0] if isinstance(handle, tuple) else handle  # bars come as a tuple of them
+        patch = handle[0] if isinstance(handle, tuple) else handle  # the handle of bars is a tuple of bars
         colour, shape = patch.get_facecolor(), "area"
     names = {stand_in: name for name, stand_in in COLOURS.items()}
     return Key(label, names[to_hex(colour)], shape)
 
 
 def _for_the_page(svg: str, title: str) -> str:
-    """Cut the XML prologue and the fixed size away, scale with the column, and hand the colours over to the page."""
+    """Remove the XML prologue and the fixed size, so the plot scales with its column, and use the page's colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
@@ -119,5 +120,5 @@ def _for_the_page(svg: str, title: str) -> str:
     for variable, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{variable})")
     svg = re.sub(r"font: (?:[\w.]+ )?([\d.]+px) [^;\"]+", r"font-size: \1", svg)
-    # A tenth of a point is less than can be seen, and half of the page is coordinates.
+    # Coordinates are cut to a tenth of a point, which is invisible, because they are half of the page.
     return re.sub(r"(?<=[ \"ML,(])(-?\d+\.\d)\d+(?=[ \",)\n])", r"\1", svg)

@@ -1,4 +1,4 @@
-"""Templates of the report's pages: escaped by default, and strict about names that are not there."""
+"""The loader of the page templates, with escaping by default and an error for undefined names."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 
 def load_template(name: str, *, filters: Mapping[str, Callable[..., Any]] | None = None) -> Template:
-    """Return a template of this folder, with filters of its own."""
+    """Return a template of this folder, with additional filters."""
     environment = Environment(
         loader=PackageLoader("simulation.report", package_path=""),
         autoescape=True,

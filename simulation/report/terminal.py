@@ -1,4 +1,4 @@
-"""The verdict in the terminal: what was wanted, what was measured, what was broken, and how to see it again."""
+"""The verdict in the terminal: targets, measurements, violations, and the command for a replay."""
 
 import io
 import os
@@ -32,19 +32,19 @@ STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yel
 
 
 LOG_WIDTH = 120
-"""Columns where nobody tells: a CI log is wider than the 80 of an old terminal, and tables read better."""
+"""The width if it is unknown. A CI log is wider than the 80 columns of an old terminal, and tables need the width."""
 
 LINES_MAX = 8
-"""Of each excerpt about the first violation; the report has more of them."""
+"""Number of lines of each excerpt about the first violation; the report has more lines."""
 
 WIDE = 100
-"""From this many columns on there is room for intervals beside the values."""
+"""The least number of columns with space for intervals beside the values."""
 
 
 def open_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output or standard error.
 
-    A stream that cannot encode a sign gets a question mark in its place: the verdict is also in the words.
+    A symbol that the stream cannot encode becomes a question mark; the word beside it has the same meaning.
     """
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
@@ -54,7 +54,7 @@ def open_console(*, stderr: bool = False) -> Console:
 
 
 def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = ()) -> None:
-    """Print the tables, the verdict, the command that replays the run, and where its `files` are."""
+    """Print the tables, the verdict, the command for a replay, and the paths of the `files`."""
     console.print(_criteria(result.criteria, wide=console.width >= WIDE))
     console.print(_checks(result.checks))
     if result.faults:
@@ -84,19 +84,19 @@ def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = (
         console.print(
             Text(f"  (rm -r {shlex.quote(str(Path(result.kept_database).parent))} removes it)"), soft_wrap=True
         )
-    # soft_wrap: a command or a path that is broken over two lines cannot be copied.
+    # soft_wrap, because a command or a path that is broken over two lines cannot be copied.
     console.print(Text(f"Replay: {result.replay_command}"), soft_wrap=True)
     if files:
         console.print(Text(f"Report: {', '.join(str(path) for path in files)}"), soft_wrap=True)
 
 
 def word(verdict: Verdict) -> Text:
-    """Return the verdict as a sign and a word; the colour only repeats what they say."""
+    """Return the verdict as a symbol and a word; the colour only repeats them."""
     return Text(f"{SYMBOLS[verdict]} {verdict.value}", style=STYLES[verdict], no_wrap=True)
 
 
 def aside() -> Text:
-    """Return what stands in a verdict's place where a number does not decide."""
+    """Return the text instead of a verdict for numbers that are for information."""
     return Text("- for information", style="dim", no_wrap=True)
 
 

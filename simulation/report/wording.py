@@ -1,4 +1,4 @@
-"""The words of the report, the same in the terminal, on the page and in the files."""
+"""The texts of the report, which are the same in the terminal, on the page and in the files."""
 
 import math
 
@@ -10,19 +10,19 @@ SYMBOLS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNKNOWN: "?"}
 
 
 def with_unit(value: float | None, unit: str) -> str:
-    """Return `value` with its unit, or a dash where there is none."""
+    """Return `value` with its unit, or a dash if there is no value."""
     if value is None:
         return "-"
     return f"{number(value)}{unit}" if unit.startswith("/") else f"{number(value)} {unit}".strip()
 
 
 def measured(criterion: CriterionResult) -> str:
-    """Return what was measured, such as `62.1 %`, or a dash where nothing was."""
+    """Return the measured value, such as `62.1 %`, or a dash if nothing was measured."""
     return with_unit(criterion.measured, criterion.unit)
 
 
 def span(criterion: CriterionResult) -> str:
-    """Return the interval in words, such as `60.2 to 64.4 %`; empty where there is none."""
+    """Return the interval as a text, such as `60.2 to 64.4 %`; empty if there is no interval."""
     if criterion.interval is None:
         return ""
     lower, upper = criterion.interval
@@ -32,19 +32,19 @@ def span(criterion: CriterionResult) -> str:
 
 
 def violations(check: CheckResult) -> str:
-    """Return how often a check was broken, in words."""
+    """Return the number of violations as a text."""
     if check.count == 0:
         return "none"
     return f"{check.count:,}"
 
 
 def aside_words(result: RunResult) -> str:
-    """Return why criteria that do not count are there."""
+    """Return the reason why some criteria are for information only."""
     return "for information with faults" if result.faults else "for information in this scenario"
 
 
 def fault_moment(fault: FaultResult) -> str:
-    """Return when a fault was, in seconds since driving began."""
+    """Return the time of a fault, in seconds since the start of the drive."""
     if fault.began_s is None:
         return f"{fault.planned_s:.1f} s, planned"
     lasted_s = 0.0 if fault.ended_s is None else fault.ended_s - fault.began_s
@@ -52,17 +52,17 @@ def fault_moment(fault: FaultResult) -> str:
 
 
 def fault_back(fault: FaultResult) -> str:
-    """Return how long after a fault's end the service was back."""
+    """Return the time from the end of a fault to the recovery of the service."""
     return "not seen" if fault.back_s is None else f"{fault.back_s:.1f} s"
 
 
 def fault_takeover(fault: FaultResult) -> str:
-    """Return how long a dead worker's subscribers were served by nobody, or a dash where that is no question."""
+    """Return the time for which no worker served the subscribers of a dead worker, or a dash if it was not measured."""
     return "-" if fault.takeover_s is None else f"{fault.takeover_s:.1f} s"
 
 
 def machine_words(result: RunResult) -> str:
-    """Return what the run was on, and what else the machine did meanwhile; empty where that is not known."""
+    """Return a text about the machine and its use during the run; empty if this is unknown."""
     if result.machine is None:
         return ""
     machine, seconds = result.machine, result.seconds
@@ -123,7 +123,7 @@ def _many(count: int, thing: str, things: str = "") -> str:
 
 
 def first_trouble(result: RunResult) -> str:
-    """Return the first wrong number, or what could not be told, as one text; empty where all is well."""
+    """Return the first failure, or otherwise the first undecided result, as one text; empty if there is none."""
     for wanted in (Verdict.FAIL, Verdict.UNKNOWN):
         for check in result.checks:
             if check.verdict is wanted:

@@ -1,4 +1,4 @@
-"""Write the report's files, each whole or not at all."""
+"""The writer of the report's files, which replaces each file atomically."""
 
 import os
 import tempfile
@@ -12,13 +12,13 @@ from simulation.report.junit import render_junit
 
 
 class ReportError(Exception):
-    """The report cannot be written where it was asked for; the message is one sentence."""
+    """An error: the report cannot be written to the requested folder. The message is one sentence."""
 
 
 def prepare_folder(out: Path) -> None:
-    """Make the folder, and make sure that files can be written in it: better before a run than after it.
+    """Create the folder, and check that files can be written to it, so an invalid folder is an error before the run.
 
-    Raises ReportError where it cannot be used.
+    Raises ReportError if it cannot be used.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -33,10 +33,10 @@ def prepare_folder(out: Path) -> None:
 def write_report(result: RunResult, out: Path) -> list[Path]:
     """Write `report.html`, `report.json` and `junit.xml` into the folder `out` and return their paths.
 
-    The page comes last: who sees it change finds the other two changed. Raises ReportError where a file cannot be
-    written; what was there before is then still there, whole.
+    The page is written last, so the other two are new if the page is. Raises ReportError if a file cannot be written;
+    its earlier version then stays unchanged.
     """
-    # The page draws its plots with matplotlib, which nothing else should have to wait for.
+    # Imported here, because the page needs matplotlib, whose import would delay all other commands.
     from simulation.report.html import render_page  # noqa: PLC0415 - see above
 
     prepare_folder(out)
@@ -52,9 +52,9 @@ def write_report(result: RunResult, out: Path) -> list[Path]:
 
 
 def write_incomplete(run: IncompleteRun, out: Path) -> list[Path]:
-    """Write the same three files about a run that did not come to a verdict, and return their paths.
+    """Write the same three files for a run without a verdict, and return their paths.
 
-    Raises ReportError where a file cannot be written.
+    Raises ReportError if a file cannot be written.
     """
     prepare_folder(out)
     texts = {
@@ -68,7 +68,7 @@ def write_incomplete(run: IncompleteRun, out: Path) -> list[Path]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write beside the file and rename over it, so that nobody ever reads half of it."""
+    """Write a temporary file and rename it over the old one, so no reader sees an incomplete file."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_text(text, encoding="utf-8")
