@@ -1,1 +1,1 @@
-"""The system under test: servers, and the bank's workers as real processes."""
+"""The system under test: the servers, and the bank's workers as real processes."""

@@ -1,4 +1,4 @@
-"""The bank's own verdict on its books."""
+"""The bank's own verification of its books."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from simulation.stack.commands import BANK, last_line, run_for_output
 
 CHECK_S = 120.0
-"""A run writes some thousand entries, of which `bank check` verifies a million in a few seconds."""
+"""A generous bound: a run writes some thousand entries, and `bank check` verifies a million in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class BankCheck:
 
 
 async def run_bank_check(environment: Mapping[str, str]) -> BankCheck:
-    """Let the bank verify its own books, while it runs, as an operator does."""
+    """Run `bank check` while the bank runs, as an operator does."""
     code, output, complaint = await run_for_output([*BANK, "check", "--json"], environment, timeout_s=CHECK_S)
     if code in {0, 1}:
         return BankCheck(json.loads(output))

@@ -1,4 +1,4 @@
-"""The bank's commands, run to their end."""
+"""Execution of the bank's commands."""
 
 import asyncio
 import signal
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class CouldNotRunError(Exception):
-    """The run could not take place or be finished; the message is one sentence for the person who asked for it."""
+    """An error: the run could not start or finish. The message is one sentence for the user."""
 
 
 async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, log: Path, stdin: str = "") -> None:
-    """Run one of the bank's commands; what it says goes to `log`. Raises CouldNotRunError with its last words."""
+    """Run one of the bank's commands and write its output to `log`. Raises CouldNotRunError with its last line."""
     code, output, complaint = await run_for_output(command, environment, stdin=stdin)
     await asyncio.to_thread(log.write_text, f"{output}\n{complaint}\n", encoding="utf-8")
     complaint = last_line(complaint)
@@ -25,9 +25,9 @@ async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, 
 async def run_for_output(
     command: Sequence[str], environment: Mapping[str, str], *, stdin: str = "", timeout_s: float | None = None
 ) -> tuple[int, str, str]:
-    """Run one of the bank's commands; return its exit code, what it wrote, and what it complained of.
+    """Run one of the bank's commands; return its exit code, its standard output and its standard error.
 
-    One that is not done in time is killed.
+    A command that does not end in time is killed.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -50,10 +50,10 @@ async def run_for_output(
 
 
 def last_line(text: str) -> str:
-    """Return the last line of a text, as long as a sentence may be."""
+    """Return the last line of a text, at most 300 characters of it."""
     lines = text.splitlines()
     return lines[-1][:300] if lines else ""
 
 
 BANK = (sys.executable, "-m", "bank")
-"""The bank's command line, under the interpreter at hand."""
+"""The bank's command line, executed by the current interpreter."""

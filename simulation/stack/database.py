@@ -1,6 +1,6 @@
-"""The bank's database, on a connection of the simulation's own: what the faults and the run ask of it.
+"""The bank's database, on a separate connection, with the statements of the faults and of the run.
 
-The statements that the judge reads its evidence with are in `judge/observe.py`.
+The statements that read the evidence for the checks are in `judge/observe.py`.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ import asyncpg
 from fixtures.backends.reach import plain_url
 
 DATABASE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What reading a database that may be away can raise."""
+"""The exceptions of a statement if the database is not reachable."""
 
 POLL_S = 0.1
 
 LEASES = "select subscriber, leased_until from subscriber_positions"
 
 LISTENING = "bank-listener"
-"""The name of the connections on which workers hear of one another."""
+"""The application name of the connections on which workers listen for notifications."""
 
 END_LISTENERS = """
     select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
@@ -29,7 +29,7 @@ END_LISTENERS = """
 """
 
 
-# Who is to post holds a lock that the others wait for.
+# The advisory lock identifies the connection that posts, because only one connection holds it and the others wait.
 SILENT_POSTERS = """
     select pid, state_change from pg_stat_activity join pg_locks using (pid)
     where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and state = 'idle in transaction'
@@ -56,7 +56,7 @@ class BankDatabase:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Any]:
-        """Give the connection in one REPEATABLE READ transaction that writes nothing."""
+        """Provide the connection in one read-only REPEATABLE READ transaction."""
         async with self._busy, self._connection.transaction(isolation="repeatable_read", readonly=True):
             yield self._connection
 
@@ -68,7 +68,7 @@ class BankDatabase:
         return bool(positions) and all(row["position"] == head for row in positions)
 
     async def wait_until_drained(self, timeout_s: float) -> bool:
-        """Wait, at most so long, until every subscriber has handled every event; return whether they have."""
+        """Wait until every subscriber has handled every event, or the time-out is over; return whether they have."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not await self.drained():  # noqa: ASYNC110 - another process' database cannot signal an Event
@@ -78,28 +78,28 @@ class BankDatabase:
         return True
 
     async def leases(self) -> dict[str, datetime | None]:
-        """Return until when each subscriber is served by somebody."""
+        """Return the end of the lease of each subscriber."""
         return {row["subscriber"]: row["leased_until"] for row in await self._connection.fetch(LEASES)}
 
     async def end_listeners(self) -> int:
-        """End the connections on which workers hear of one another; return how many there were."""
+        """End the connections on which workers listen for notifications; return how many there were."""
         return int(await self._connection.fetchval(END_LISTENERS, LISTENING))
 
     async def written(self) -> int:
-        """Return how far PostgreSQL has written its own log, in bytes."""
+        """Return the end of PostgreSQL's write-ahead log, in bytes."""
         return int(await self._connection.fetchval(WRITTEN))
 
     async def on_disk(self) -> int:
-        """Return how far that log is on the disk: what comes after it a crash takes back."""
+        """Return the end of that log on the disk, in bytes; a crash loses everything after it."""
         return int(await self._connection.fetchval(ON_DISK))
 
     async def silent_posters(self) -> set[tuple[int, datetime]]:
-        """Return the connections that are in the middle of a batch and have nothing to do, and since when."""
+        """Return the connections that are idle in the middle of a batch, each with the start of its idle time."""
         return {(row["pid"], row["state_change"]) for row in await self._connection.fetch(SILENT_POSTERS)}
 
     @asynccontextmanager
     async def accounts_locked(self) -> AsyncIterator[None]:
-        """Keep everybody from reading and writing accounts, as somebody does who changes the table."""
+        """Block all reads and writes of accounts for the block, as a change of the table does."""
         async with self._connection.transaction():
             await self._connection.execute(LOCK_ACCOUNTS)
             yield
@@ -107,7 +107,7 @@ class BankDatabase:
 
 @asynccontextmanager
 async def open_database(database_url: str) -> AsyncIterator[BankDatabase]:
-    """Connect to the bank's database. Raises OSError or asyncpg's errors where it cannot be reached."""
+    """Connect to the bank's database. Raises OSError or an exception of asyncpg if it is not reachable."""
     settings = {"application_name": "bank-simulation"}
     connection = await asyncpg.connect(plain_url(database_url), server_settings=settings)
     try:

@@ -1,6 +1,6 @@
-"""The look at servers that were given: are they empty? Read only, before anything is written to them.
+"""The check that external servers are empty, which only reads, before anything is written to them.
 
-The judge counts every row, and a run leaves its own behind; neither is for a database that somebody uses.
+The checks count every row, and a run leaves its own rows, so a database that is in use is refused.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from fixtures.backends.reach import plain_url
 from simulation.stack.commands import CouldNotRunError
 
 ANSWER_S = 5.0
-"""The servers were just asked for their versions, so that they answer at once."""
+"""A generous bound, because the servers have just answered with their versions."""
 
 THINGS = """
     select n.nspname as schema, c.relname as name,
@@ -36,11 +36,14 @@ FUNCTIONS = """
     order by 1, 2
 """
 OF_A_BANK = frozenset({"alembic_version", "users", "accounts", "transactions", "entries", "event_store"})
-"""Tables of a database that was migrated for a bank; with all of them there, only its use counts."""
+"""Tables of a database that is migrated for the bank. If all of them exist, only rows count as use."""
 
 
 async def require_empty(backend: Backend) -> None:
-    """Raise CouldNotRunError where the database holds anything, or Redis a key. A migrated database may be unused."""
+    """Raise CouldNotRunError if the database contains anything, or Redis a key.
+
+    A database that is migrated but not used is accepted.
+    """
     await _require_empty_database(backend.database_url)
     await _require_empty_redis(backend.redis_url)
 

@@ -1,7 +1,7 @@
-"""Stops the bank's workers when the simulation ends without stopping them, for example by kill -9.
+"""The guard that stops the bank's workers if the simulation ends without stopping them, for example by kill -9.
 
-One small process, in a session of its own, that reads which processes there are from its standard input: `+123` for one
-that began, `-123` for one that ended. The end of the input is the simulation's end.
+The guard is a small process in a separate session. It reads the running processes from its standard input: `+123` for a
+process that began, and `-123` for one that ended. The end of the input means the end of the simulation.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from typing import Self
 
 
 class Tether:
-    """Ties processes to the life of this one. Use as a context manager."""
+    """A context manager that stops registered processes when this process ends."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Start the process that waits for our end."""
+        """Start the process that waits for the end of this one."""
         self._process = subprocess.Popen(  # noqa: S603 - this file, no shell
             [sys.executable, "-I", str(Path(__file__).absolute())],
             stdin=subprocess.PIPE,
@@ -35,16 +35,16 @@ class Tether:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it; what is still tied is stopped."""
+        """End the guard, which stops the processes that are still registered."""
         if self._process is not None:
             self._process.communicate()
 
     def tie(self, pid: int) -> None:
-        """Stop this process when ours ends."""
+        """Register a process, which is stopped when this process ends."""
         self._send(f"+{pid}\n")
 
     def untie(self, pid: int) -> None:
-        """Say that this process has ended."""
+        """Remove a process that has ended."""
         self._send(f"-{pid}\n")
 
     def _send(self, line: str) -> None:
@@ -55,7 +55,7 @@ class Tether:
 
 
 def wait(lines: Iterable[str]) -> None:
-    """Read until the end, then stop what is left."""
+    """Read until the end of the input, then stop the processes that have not ended."""
     tied: set[int] = set()
     for line in lines:
         pid = int(line[1:])

@@ -1,4 +1,4 @@
-"""The stack under test: PostgreSQL and Redis, the bank migrated, its first administrator, and its workers."""
+"""The start of the system under test: PostgreSQL and Redis, the migration, the first administrator, and the workers."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ STOPPING = "Stopping the bank"
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The servers of the bank. The two URLs are for the external back end only."""
+    """The servers of the bank. The two URLs are for the external backend only."""
 
     backend: BackendKind = "embedded"
     database_url: str | None = None
@@ -35,7 +35,7 @@ class Servers:
 
 @contextmanager
 def open_servers(servers: Servers) -> Iterator[Backend]:
-    """Give PostgreSQL and Redis. Raises CouldNotRunError where they cannot be had."""
+    """Provide PostgreSQL and Redis. Raises CouldNotRunError if they are not available."""
     folder = Path(tempfile.gettempdir()) / f"bank-simulation-{secrets.token_hex(4)}"
     try:
         with open_backend(
@@ -52,7 +52,7 @@ def open_servers(servers: Servers) -> Iterator[Backend]:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The running bank. `token_secret` signs its access tokens; no log may hold it."""
+    """The running bank. `token_secret` signs its access tokens; no log may contain it."""
 
     workers: Workers
     token_secret: str
@@ -81,11 +81,11 @@ async def open_stack(
     terms: Terms,
     redis_urls: Sequence[str] = (),
 ) -> AsyncIterator[Stack]:
-    """Start the bank on `backend`. Raises CouldNotRunError where it does not start, or the database is in use.
+    """Start the bank on `backend`. Raises CouldNotRunError if it does not start, or if the database is in use.
 
-    Its workers log into the folder `logs`, and charge by `terms`; `redis_urls` has the Redis URL of each,
-    where they do not all reach it in the same way. With a mutant, they run with that bug patched in; the migration and
-    the creation of the administrator do not.
+    Its workers log into the folder `logs` and charge the fees of `terms`. `redis_urls` has a Redis URL for each worker,
+    if these differ. A mutant patches its bug into the workers, but not into the migration and the creation of the
+    administrator.
     """
     token_secret = secrets.token_hex(32)
     environment = {

@@ -1,4 +1,4 @@
-"""The bank's workers: real processes, restarted when they die, as a supervisor would."""
+"""The bank's workers: real processes, which are restarted after their death, as by a supervisor."""
 
 import asyncio
 import signal
@@ -13,22 +13,23 @@ from simulation.stack.commands import CouldNotRunError
 from simulation.stack.orphan_guard import Tether
 
 READY_S = 60.0
-"""The first start compiles every module's byte code; on a slow machine that takes half a minute."""
+"""The first start compiles every module to byte code, which takes half a minute on a slow machine."""
 
 READY_POLL_S = 0.05
 STOP_S = 30.0
-"""The bank gives requests in flight 20 seconds; supervisors usually kill after 30."""
+"""The bank waits 20 seconds for requests in flight; supervisors usually kill after 30."""
 
 CRASHES_MAX = 5
 CRASHES_WINDOW_NS = 15_000_000_000
-"""A worker that ends by itself five times in 15 seconds goes on doing so. SIGKILL comes from outside, and is borne."""
+"""A worker that ends by itself five times in 15 seconds is unlikely to stay alive. SIGKILL does not count, because it
+comes from outside."""
 
 RESTART_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A worker that was found dead while it should have lived."""
+    """The unexpected end of a worker."""
 
     at_ns: int
     worker: str
@@ -36,7 +37,7 @@ class Death:
 
 
 class Worker:
-    """One process of the bank, on a port of its own."""
+    """One process of the bank, on a separate port."""
 
     def __init__(self, name: str, port: int, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -47,7 +48,7 @@ class Worker:
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> asyncio.subprocess.Process:
-        """Start the process; its log is added to."""
+        """Start the process, which appends to its log."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -60,13 +61,13 @@ class Worker:
         return self.process
 
     def last_words(self) -> str:
-        """Return the last line of the log, for a sentence that says why the worker does not live."""
+        """Return the last line of the log, for an error message about the end of the worker."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1][:300] if lines else "it logged nothing"
 
 
 class Workers:
-    """All workers of the bank. `failed` is set, with a CouldNotRunError, when one of them cannot be kept alive."""
+    """All workers of the bank. `failed` gets a CouldNotRunError if one of them repeatedly ends after its restart."""
 
     def __init__(self, workers: Sequence[Worker], orphan_guard: Tether) -> None:
         self.all = list(workers)
@@ -78,7 +79,7 @@ class Workers:
         self._keepers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start every worker and wait until all are ready. Raises CouldNotRunError where one is not."""
+        """Start every worker and wait until all are ready. Raises CouldNotRunError if one does not become ready."""
         for worker in self.all:
             process = await worker.start()
             self._tether.tie(process.pid)
@@ -106,7 +107,7 @@ class Workers:
             ) from None
 
     async def _keep(self, worker: Worker) -> None:
-        """Start the worker again whenever it dies."""
+        """Restart the worker after each unexpected end."""
         while worker.process is not None:
             process = worker.process
             code = await process.wait()
@@ -129,7 +130,10 @@ class Workers:
         return sum(latest.at_ns - death.at_ns < CRASHES_WINDOW_NS for death in mine)
 
     async def stop(self) -> None:
-        """Ask every worker to stop, as a supervisor does, and wait for it; what does not stop in time is killed."""
+        """Send SIGTERM to every worker, as a supervisor does, and wait until all have ended.
+
+        A worker that does not end in time is killed.
+        """
         self._stopping = True
         for worker in self.all:
             if worker.process is not None and worker.process.returncode is None:
@@ -141,7 +145,7 @@ class Workers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         if self.failed.done() and not self.failed.cancelled():
-            self.failed.exception()  # looked at, so that nobody is told of it a second time
+            self.failed.exception()  # retrieved, so asyncio does not log it a second time
 
     async def _await_end(self, worker: Worker, process: asyncio.subprocess.Process) -> None:
         try:
