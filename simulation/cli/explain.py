@@ -13,7 +13,7 @@ Chapter = Sequence[Mapping[str, object]]
 
 
 def catalogue() -> dict[str, Chapter]:
-    """Return everything that has a name, with its explanation."""
+    """Return all named parts of the simulation, with their explanations."""
     return {
         "scenarios": [
             {
@@ -63,7 +63,7 @@ HEADINGS = {
 
 
 def catalogue_text() -> str:
-    """Return the catalogue for a person."""
+    """Return the catalogue as text for a person."""
     lines: list[str] = []
     for chapter, entries in catalogue().items():
         lines += ["", HEADINGS[chapter], ""]

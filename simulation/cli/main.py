@@ -1,4 +1,4 @@
-"""`simulation`: run, list."""
+"""The commands of `simulation`: run, list and inspect."""
 
 import contextlib
 import json
@@ -39,9 +39,10 @@ from simulation.stack.start import STOPPING, Servers
 
 COULD_NOT_RUN = 2
 LAST_LINES = 40
-"""Of each log of a run that broke off: the traceback of a start that failed, and some lines before."""
+"""Number of lines of each log in the report of a run that ended early: the traceback of a failed start, and some lines
+before it."""
 RANDOM_SEEDS = 1_000_000
-"""A drawn seed is short enough to be read aloud; any other can be given."""
+"""The bound of random seeds, so they are short enough to read aloud; the option accepts any other seed."""
 
 TIMES_UNDECIDED = (
     "simulation: WARNING: every check passed, but times are undecided on this machine; "
@@ -49,10 +50,11 @@ TIMES_UNDECIDED = (
 )
 
 PATIENCE = 3
-"""Four times the time halves an interval; where that does not decide, more hardly would."""
+"""The longest overtime, as a multiple of the duration. Four times the time halves a confidence interval; if that does
+not decide a criterion, more time is unlikely to."""
 
 PATIENCE_MAX_S = 180.0
-"""The longest that a pipeline can be kept waiting beyond what it asked for."""
+"""The longest overtime in seconds, because a pipeline waits for it in addition to the requested duration."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -179,7 +181,7 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
     """Explain the scenarios, checks, criteria, coverage, faults and mutants."""
-    # This loads the mutants, and with them the bank, which an ordinary run never does.
+    # Imported here, because it loads the mutants and with them the bank, which an ordinary run never loads.
     from simulation.cli.explain import catalogue, catalogue_text  # noqa: PLC0415 - see above
 
     click.echo(json.dumps(catalogue(), indent=2, ensure_ascii=False) if as_json else catalogue_text())
@@ -201,7 +203,7 @@ def inspect(folder: Path, sql: str | None) -> None:
 
 
 def _play(run: RunSettings, console: Console) -> RunResult:
-    """Play the run. One that does not come to a verdict leaves its report all the same, and raises."""
+    """Play the run. A run without a verdict writes its report too, and raises."""
     started_at, steps = datetime.now(UTC), []
     try:
         with open_progress(console, _title(run.plan)) as progress:
@@ -214,7 +216,7 @@ def _play(run: RunSettings, console: Console) -> RunResult:
 
 
 def _failed_step(steps: Sequence[Step]) -> str:
-    """Return the title of the step in which a run broke off: not that of stopping, which comes after it."""
+    """Return the title of the step in which a run ended early. This is never the step of stopping, which follows."""
     titles = [step.title for step in steps if step.title != STOPPING]
     return titles[-1] if titles else "Starting"
 
@@ -251,7 +253,7 @@ def _overtime_s(
     shape: Scenario, duration_s: float, rate: float, patience_s: float | None, *, faults: Sequence[FaultName]
 ) -> float:
     if faults or not shape.criteria:
-        return 0.0  # no success criterion counts, so that there is nothing to decide
+        return 0.0  # no success criterion counts, so nothing can stay undecided
     if patience_s is not None:
         return patience_s
     return min(PATIENCE * duration_s, PATIENCE_MAX_S, longest_overtime_s(duration_s, rate))
@@ -264,7 +266,7 @@ def _require_mutant(name: str | None) -> None:
 
 def main() -> NoReturn:
     """Run the command line. An error that the caller can correct is one sentence and exit code 2."""
-    # Both end in the same way, also where a shell that put us into the background lets SIGINT be ignored.
+    # Both signals end the run in the same way, even if a shell started it in the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
