@@ -1,4 +1,4 @@
-"""Scenarios: one in each file, each a shape that a plan is drawn from."""
+"""The scenarios, one in each file, from which plans are drawn."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
