@@ -1,1 +1,1 @@
-"""The judge: synthetic people bank over HTTP, and what they saw is held against what a bank may do."""
+"""The simulation: synthetic people use the bank over HTTP, and checks compare all answers with the rules of a bank."""

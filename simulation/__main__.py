@@ -1,4 +1,4 @@
-"""`simulation` and `python -m simulation`: the command, or one sentence where its packages are not installed."""
+"""The command `simulation`, also `python -m simulation`, with one sentence as the error if its packages are missing."""
 
 import sys
 
@@ -6,9 +6,9 @@ COULD_NOT_RUN = 2
 
 
 def main() -> None:
-    """Run the command line. Exits with 2 where a package of the extra `simulation` is missing."""
+    """Run the command line. Exits with 2 if a package of the extra `simulation` is missing."""
     try:
-        from simulation.cli.main import main as run  # noqa: PLC0415 - a missing package is to be a sentence, no traceback
+        from simulation.cli.main import main as run  # noqa: PLC0415 - a missing package gives a sentence, no traceback
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] in {"simulation", "fixtures", "contracts"}:
             raise
