@@ -18,10 +18,10 @@ LEAD_S = 1.0
 ROOM_S = 4.0
 """The planned time for the recovery from a fault before the next one. A longer recovery delays the next fault."""
 
-LOOKOUTS_PER_S = 32
+PROBES_PER_S = 32
 """The bound of probe operations per second, so the probes are a small part of the load."""
 
-LOOKOUT_EVERY_NS = 250_000_000
+PROBE_EVERY_NS = 250_000_000
 """The time between two probes of each worker: shorter than an outage that a person would notice."""
 
 
@@ -98,7 +98,7 @@ def draw_probes(
     homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
     households = [person.index for person in people if person.role is Role.HOUSEHOLD]
     others = _payees(people, accounts)
-    every_ns = max(LOOKOUT_EVERY_NS, round(2 * workers * 1e9 / LOOKOUTS_PER_S))
+    every_ns = max(PROBE_EVERY_NS, round(2 * workers * 1e9 / PROBES_PER_S))
     operations: list[Operation] = []
     for phase, end_s in (("drive", duration_s), ("heal", BACK_S)):
         for at_ns in range(0, round(end_s * 1e9), every_ns):

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Tether:
+class OrphanGuard:
     """A context manager that stops registered processes when this process ends."""
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class Tether:
         if self._process is not None:
             self._process.communicate()
 
-    def tie(self, pid: int) -> None:
+    def register(self, pid: int) -> None:
         """Register a process, which is stopped when this process ends."""
         self._send(f"+{pid}\n")
 
-    def untie(self, pid: int) -> None:
+    def unregister(self, pid: int) -> None:
         """Remove a process that has ended."""
         self._send(f"-{pid}\n")
 
@@ -56,14 +56,14 @@ class Tether:
 
 def wait(lines: Iterable[str]) -> None:
     """Read until the end of the input, then stop the processes that have not ended."""
-    tied: set[int] = set()
+    registered: set[int] = set()
     for line in lines:
         pid = int(line[1:])
         if line.startswith("+"):
-            tied.add(pid)
+            registered.add(pid)
         else:
-            tied.discard(pid)
-    for pid in tied:
+            registered.discard(pid)
+    for pid in registered:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
 

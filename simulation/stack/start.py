@@ -18,7 +18,7 @@ from simulation.model.terms import Terms
 from simulation.mutants import MARKER, REACHED
 from simulation.stack.commands import BANK, CouldNotRunError, run_to_end
 from simulation.stack.emptiness import require_empty
-from simulation.stack.orphan_guard import Tether
+from simulation.stack.orphan_guard import OrphanGuard
 from simulation.stack.workers import Worker, Workers
 
 STOPPING = "Stopping the bank"
@@ -107,7 +107,7 @@ async def open_stack(
         marker.unlink(missing_ok=True)
         environment[REACHED] = str(marker)
     bank = BANK if mutant is None else (sys.executable, "-m", "simulation.mutants.serve", mutant)
-    with Tether() as orphan_guard:
+    with OrphanGuard() as orphan_guard:
         running = Workers(
             [
                 Worker(

@@ -10,7 +10,7 @@ from time import monotonic_ns
 import aiohttp
 
 from simulation.stack.commands import CouldNotRunError
-from simulation.stack.orphan_guard import Tether
+from simulation.stack.orphan_guard import OrphanGuard
 
 READY_S = 60.0
 """The first start compiles every module to byte code, which takes half a minute on a slow machine."""
@@ -69,12 +69,12 @@ class Worker:
 class Workers:
     """All workers of the bank. `failed` gets a CouldNotRunError if one of them repeatedly ends after its restart."""
 
-    def __init__(self, workers: Sequence[Worker], orphan_guard: Tether) -> None:
+    def __init__(self, workers: Sequence[Worker], orphan_guard: OrphanGuard) -> None:
         self.all = list(workers)
         self.deaths: list[Death] = []
         self.notes: list[str] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tether = orphan_guard
+        self._orphan_guard = orphan_guard
         self._stopping = False
         self._keepers: list[asyncio.Task[None]] = []
 
@@ -82,7 +82,7 @@ class Workers:
         """Start every worker and wait until all are ready. Raises CouldNotRunError if one does not become ready."""
         for worker in self.all:
             process = await worker.start()
-            self._tether.tie(process.pid)
+            self._orphan_guard.register(process.pid)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             for worker in self.all:
                 await self._until_ready(worker, session)
@@ -111,7 +111,7 @@ class Workers:
         while worker.process is not None:
             process = worker.process
             code = await process.wait()
-            self._tether.untie(process.pid)
+            self._orphan_guard.unregister(process.pid)
             if self._stopping:
                 return
             death = Death(monotonic_ns(), worker.name, _reason(code))
@@ -122,7 +122,7 @@ class Workers:
                 raise CouldNotRunError(f"the bank's {worker.name} died {times}: {worker.last_words()}")
             await asyncio.sleep(RESTART_PAUSE_S * crashes)
             if not self._stopping:
-                self._tether.tie((await worker.start()).pid)
+                self._orphan_guard.register((await worker.start()).pid)
 
     def _recent_crashes(self, latest: Death) -> int:
         killed = _reason(-signal.SIGKILL)
@@ -158,7 +158,7 @@ class Workers:
         else:
             if code:
                 self.notes.append(f"{worker.name} ended with exit code {code} when it was asked to stop")
-        self._tether.untie(process.pid)
+        self._orphan_guard.unregister(process.pid)
 
 
 def _reason(code: int) -> str:

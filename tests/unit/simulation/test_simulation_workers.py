@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.ports import free_ports
 from simulation.stack.commands import CouldNotRunError
-from simulation.stack.orphan_guard import Tether
+from simulation.stack.orphan_guard import OrphanGuard
 from simulation.stack.workers import Worker, Workers
 
 SERVER = """
@@ -39,7 +39,7 @@ async def pid_after(workers: Workers, deaths: int) -> int:
 
 
 async def test_a_worker_that_is_killed_is_started_again_however_often(tmp_path: Path) -> None:
-    with Tether() as orphan_guard:
+    with OrphanGuard() as orphan_guard:
         workers = Workers([worker(SERVER, tmp_path)], orphan_guard)
         await workers.start()
         for deaths in range(8):
@@ -54,7 +54,7 @@ async def test_a_worker_that_keeps_ending_by_itself_is_given_up_with_its_last_wo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulation.stack.workers.RESTART_PAUSE_S", 0.01)
-    with Tether() as orphan_guard:
+    with OrphanGuard() as orphan_guard:
         one = worker(SERVER, tmp_path)
         workers = Workers([one], orphan_guard)
         await workers.start()
@@ -68,7 +68,7 @@ async def test_a_worker_that_keeps_ending_by_itself_is_given_up_with_its_last_wo
 
 
 async def test_a_worker_that_does_not_start_is_told_of_in_one_sentence(tmp_path: Path) -> None:
-    with Tether() as orphan_guard:
+    with OrphanGuard() as orphan_guard:
         workers = Workers([worker("raise SystemExit('the port is taken')", tmp_path)], orphan_guard)
         with pytest.raises(CouldNotRunError, match="worker-0 did not start: the port is taken"):
             await workers.start()
@@ -79,7 +79,7 @@ async def test_a_worker_that_ignores_sigterm_is_killed_and_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulation.stack.workers.STOP_S", 0.3)
-    with Tether() as orphan_guard:
+    with OrphanGuard() as orphan_guard:
         stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER
         workers = Workers([worker(stubborn, tmp_path)], orphan_guard)
         await workers.start()
@@ -87,13 +87,13 @@ async def test_a_worker_that_ignores_sigterm_is_killed_and_noted(
     assert workers.notes == ["worker-0 did not stop within 0.3 seconds of SIGTERM and was killed"]
 
 
-async def test_the_tether_stops_what_is_left_at_its_end(tmp_path: Path) -> None:
-    with Tether() as orphan_guard:
+async def test_the_orphan_guard_stops_what_is_left_at_its_end(tmp_path: Path) -> None:
+    with OrphanGuard() as orphan_guard:
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
         other = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
-        orphan_guard.tie(process.pid)
-        orphan_guard.tie(other.pid)
-        orphan_guard.untie(other.pid)
+        orphan_guard.register(process.pid)
+        orphan_guard.register(other.pid)
+        orphan_guard.unregister(other.pid)
     assert await asyncio.wait_for(process.wait(), 10) == -signal.SIGTERM
     assert other.returncode is None
     other.kill()
