@@ -36,8 +36,8 @@ class HoldAuthorizedEvent(HoldEvent, frozen=True, kw_only=True, gc=False):
     description_digest: Annotated[
         str | None,
         described(
-            "Salted SHA-256 of the description, in hex; null where there is none, absent in events from before it "
-            "was told.",
+            "Salted SHA-256 of the description, in hex; null where there is none, absent in events from before this "
+            "field.",
             pattern=SHA_256,
         ),
     ] = None

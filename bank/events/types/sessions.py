@@ -32,13 +32,13 @@ class UserLoggedInEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
     expires_at: Annotated[
         datetime | None,
         described(
-            "Until when the session and its refresh token last; absent or null in events from before it was told."
+            "Until when the session and its refresh token last; absent or null in events from before this field."
         ),
     ] = None
     token_digest: Annotated[
         str | None,
         described(
-            "SHA-256 of the refresh token, in hex; absent or null in events from before it was told.", pattern=SHA_256
+            "SHA-256 of the refresh token, in hex; absent or null in events from before this field.", pattern=SHA_256
         ),
     ] = None
 

@@ -24,7 +24,7 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
         str | None,
         described(
             "Salted SHA-256 of who the user is and of the password's hash, in hex; "
-            "absent or null in events from before it was told.",
+            "absent or null in events from before this field.",
             pattern=SHA_256,
         ),
     ] = None
