@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
-from fixtures.ports import free_ports
+from fixtures.ports import NoFreePortError, free_ports
 from simulation.model.people import Person
 from simulation.model.progress import Progress
 from simulation.model.terms import Terms
@@ -117,7 +117,7 @@ async def open_stack(
                     {**environment, "REDIS_URL": redis_urls[number] if redis_urls else backend.redis_url},
                     _fresh(logs / f"worker-{number}.log"),
                 )
-                for number, port in enumerate(free_ports(workers))
+                for number, port in enumerate(worker_ports(workers))
             ],
             orphan_guard,
         )
@@ -132,6 +132,14 @@ async def open_stack(
             creating.cancel()
             await asyncio.gather(creating, return_exceptions=True)
             await running.stop()
+
+
+def worker_ports(count: int) -> list[int]:
+    """Return a port for each worker. Raises CouldNotRunError if there are not enough free ones."""
+    try:
+        return free_ports(count)
+    except NoFreePortError as error:
+        raise CouldNotRunError(f"there is no port for every worker: {error}") from error
 
 
 def _fresh(log: Path) -> Path:

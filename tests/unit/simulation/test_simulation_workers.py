@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import ports
 from fixtures.ports import free_ports
 from simulation.stack.commands import CouldNotRunError
 from simulation.stack.orphan_guard import OrphanGuard
+from simulation.stack.start import worker_ports
 from simulation.stack.workers import Worker, Workers
 
 SERVER = """
@@ -98,3 +100,9 @@ async def test_the_orphan_guard_stops_what_is_left_at_its_end(tmp_path: Path) ->
     assert other.returncode is None
     other.kill()
     await other.wait()
+
+
+def test_too_few_free_ports_end_the_run_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "PORTS", (1,))
+    with pytest.raises(CouldNotRunError, match="no port for every worker: of 50 random ports"):
+        worker_ports(2)
