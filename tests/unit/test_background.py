@@ -290,7 +290,8 @@ async def test_a_cancellation_that_an_iteration_swallows_still_ends_the_loop(out
             raise outcome
         return outcome
 
-    work = Iterations(lambda _number: swallow())
+    # Later iterations do not swallow, so that a loop which goes on can be stopped after the test has failed.
+    work = Iterations(lambda number: swallow() if number == 1 else asyncio.Event().wait())
     with structlog.testing.capture_logs() as lines:
         async with running(named(run_once=work.run_once, interval_s=0)):
             await work.until(1)
