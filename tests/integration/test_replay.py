@@ -314,6 +314,37 @@ async def test_a_rebuild_that_loses_its_lease_changes_nothing(log: Log) -> None:
     assert await days(log) == live
 
 
+def losing_its_lease(log: Log) -> Subscriber:
+    """A subscriber whose effect is written, and whose lease another process then has."""
+
+    async def lose_it(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        await write_effect(connection, events)
+        async with log.database.connection() as other:
+            await other.execute("update subscriber_positions set owner = $1", uuid4())
+
+    return Subscriber("s", lose_it)
+
+
+async def test_a_replay_that_loses_its_lease_commits_nothing(log: Log) -> None:
+    await log.append(3)
+    await served_once(log, until=3)
+    with pytest.raises(Interrupted, match="Interrupted: The lease was lost; go on with --since 1"):
+        await again(log, losing_its_lease(log)).run(since=1, until=None, progress=unseen)
+    assert await log.effects() == [1, 2, 3]
+
+
+async def test_a_redelivery_that_loses_its_lease_commits_nothing_and_leaves_the_dead_letter(log: Log) -> None:
+    await log.append(3)
+    await served_once(log, until=3)
+    async with log.database.connection() as connection:
+        await connection.execute("insert into dead_letters values ('s', 2, '-', 5)")
+    with pytest.raises(Interrupted, match="Interrupted: The lease was lost; run this again"):
+        await again(log, losing_its_lease(log)).redeliver([2], progress=unseen)
+    assert await log.effects() == [1, 2, 3]
+    async with log.database.connection() as connection:
+        assert await connection.fetchval("select redelivered_at is null from dead_letters")
+
+
 async def test_a_rebuild_puts_aside_what_cannot_be_read_and_resolves_what_was_put_aside(log: Log) -> None:
     await spend(log, count=3)
     broken = await store(log, "BalanceUpdatedEvent", "{}")
