@@ -128,8 +128,9 @@ class Replay:
             with _interruptible(lambda: f"go on with --since {after + 1}"):
                 while after < end:
                     async with self._step() as connection:
-                        after = await self._replay_range(connection, after, end, done)
+                        reached = await self._replay_range(connection, after, end, done)
                         await takeover.confirm(connection)
+                    after = reached  # only now: after a failed commit, the advice must not skip these events
                     progress(after - since + 1, end - since + 1)
             return done
 
