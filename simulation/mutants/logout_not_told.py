@@ -3,7 +3,7 @@
 from typing import Any
 
 from bank.cache.session_marks import SessionMarks
-from bank.identity import sessions
+from bank.identity import log_out
 from simulation.mutants.mutant import Mutant, patch
 
 
@@ -14,7 +14,7 @@ async def _nothing(_self: Any, *_what: Any) -> None:
 def plant() -> None:
     """Disable the mark in the cache and the notification of a closed session."""
     patch(SessionMarks, "close", _nothing)
-    patch(sessions, "notify_closed_sessions", lambda *_what: None)
+    patch(log_out, "notify_closed_sessions", lambda *_what: None)
 
 
 MUTANT = Mutant(

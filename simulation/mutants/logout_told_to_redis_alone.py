@@ -5,7 +5,7 @@ from typing import Any
 
 from bank.cache.broadcast import InvalidationBroadcast
 from bank.cache.values import CacheTag, ValueCache
-from bank.identity import sessions
+from bank.identity import log_out
 from simulation.mutants.mutant import Mutant, patch, reached
 
 
@@ -22,7 +22,7 @@ def plant() -> None:
 
     right_mark = patch(ValueCache, "mark_session", mark_session, noted=False)
     right_send = patch(InvalidationBroadcast, "send", send, noted=False)
-    patch(sessions, "notify_closed_sessions", lambda *_what: None, noted=False)
+    patch(log_out, "notify_closed_sessions", lambda *_what: None, noted=False)
 
 
 MUTANT = Mutant(

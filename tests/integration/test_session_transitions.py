@@ -19,9 +19,13 @@ from bank.events.bus import Bus
 from bank.events.event import DomainEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
+from bank.identity.log_in import BAD_CREDENTIALS, log_in
+from bank.identity.log_out import log_out
 from bank.identity.passwords import Passwords
+from bank.identity.refresh import BAD_REFRESH_TOKEN, refresh_session
 from bank.identity.register import Register, register_user
-from bank.identity.sessions import BAD_CREDENTIALS, BAD_REFRESH_TOKEN, Sessions, TokenPair
+from bank.identity.sessions import Sessions
+from bank.identity.token_pair import TokenPair
 from bank.identity.tokens import AccessTokens, Caller, keyed_digest
 from bank.settings import Settings
 from bank.telemetry.context import RequestContext, enter_context
@@ -76,7 +80,7 @@ class Desk:
     heard: list[str] = field(default_factory=list)
 
     async def log_in(self, email: str = EMAIL, password: str = PASSWORD) -> TokenPair:
-        pair = await self.sessions.log_in(email, password)
+        pair = await log_in(self.sessions, email, password)
         assert isinstance(pair, TokenPair)
         return pair
 
@@ -164,7 +168,7 @@ async def test_a_failed_login_is_on_record_and_names_nobody_s_address(
     desk: Desk, email: str, digested: str | None
 ) -> None:
     password = "not this one either" if digested is None else PASSWORD
-    assert await desk.sessions.log_in(email, password) == BAD_CREDENTIALS
+    assert await log_in(desk.sessions, email, password) == BAD_CREDENTIALS
     [told] = desk.recorder.told
     secret = desk.settings.token_secret.get_secret_value()
     assert told.subject_id == (desk.user_id if digested is None else None)  # type: ignore[attr-defined]
@@ -184,7 +188,7 @@ async def test_logins_wait_for_their_turn_by_address(
         return False
 
     monkeypatch.setattr(Passwords, "verify", verify)
-    await desk.sessions.log_in(email, PASSWORD)
+    await log_in(desk.sessions, email, PASSWORD)
     assert asked == [account]
 
 
@@ -194,7 +198,7 @@ async def test_a_refresh_goes_on_with_the_session_and_uses_the_token_up(desk: De
     await desk.connection.execute("update users set role = 'OPERATOR' where id = $1", desk.user_id)
     desk.clock.moment = first.refresh_token_expires_at - A_MOMENT
     now = desk.clock.now()
-    second = await desk.sessions.refresh(first.refresh_token)
+    second = await refresh_session(desk.sessions, first.refresh_token)
     assert isinstance(second, TokenPair)
     assert desk.caller(second) == Caller(desk.user_id, "OPERATOR", caller.session_id)
     until = now + desk.settings.refresh_token_life
@@ -216,10 +220,10 @@ async def test_a_refresh_goes_on_with_the_session_and_uses_the_token_up(desk: De
 
 async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: Desk) -> None:
     first, bystander = await desk.log_in(), await desk.log_in()
-    await desk.sessions.refresh(first.refresh_token)
+    await refresh_session(desk.sessions, first.refresh_token)
     desk.clock.moment += timedelta(minutes=1)
     session_id = desk.caller(first).session_id
-    assert await desk.sessions.refresh(first.refresh_token) == BAD_REFRESH_TOKEN
+    assert await refresh_session(desk.sessions, first.refresh_token) == BAD_REFRESH_TOKEN
     sessions = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
     assert sessions == {session_id: desk.clock.now(), desk.caller(bystander).session_id: None}
     [told] = await desk.events("RefreshTokenReusedEvent")
@@ -228,7 +232,7 @@ async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: De
     assert (desk.marks.closed, desk.recorder.told) == ([session_id], [])
     await desk.has_told_others(session_id)
     # A token of a closed session is refused like any other invalid token.
-    assert await desk.sessions.refresh(first.refresh_token) == BAD_REFRESH_TOKEN
+    assert await refresh_session(desk.sessions, first.refresh_token) == BAD_REFRESH_TOKEN
     assert (len(await desk.events("RefreshTokenReusedEvent")), desk.marks.closed) == (1, [session_id])
     assert desk.recorder.told[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]
 
@@ -239,10 +243,12 @@ async def test_a_token_that_opens_nothing_is_refused_and_that_is_on_record(desk:
     if why == "expired":
         desk.clock.moment = pair.refresh_token_expires_at
     elif why == "closed":
-        await desk.sessions.close(desk.caller(pair))
+        await log_out(desk.sessions, desk.caller(pair))
     desk.marks.closed.clear()
     before = await desk.tokens_of(), await desk.rows("sessions")
-    assert await desk.sessions.refresh(NOBODYS if why == "unknown" else pair.refresh_token) == BAD_REFRESH_TOKEN
+    assert (
+        await refresh_session(desk.sessions, NOBODYS if why == "unknown" else pair.refresh_token) == BAD_REFRESH_TOKEN
+    )
     assert (await desk.tokens_of(), await desk.rows("sessions")) == before
     [told] = desk.recorder.told
     whose = None if why == "unknown" else desk.user_id
@@ -254,9 +260,9 @@ async def test_a_token_that_opens_nothing_is_refused_and_that_is_on_record(desk:
 async def test_a_logout_closes_one_session_and_a_second_one_does_not_move_its_end(desk: Desk) -> None:
     pair, bystander = await desk.log_in(), await desk.log_in()
     caller, closed_at = desk.caller(pair), desk.clock.now()
-    await desk.sessions.close(caller)
+    await log_out(desk.sessions, caller)
     desk.clock.moment += timedelta(minutes=1)
-    await desk.sessions.close(caller)
+    await log_out(desk.sessions, caller)
     sessions = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
     assert sessions == {caller.session_id: closed_at, desk.caller(bystander).session_id: None}
     told = await desk.events("UserLoggedOutEvent")
@@ -290,7 +296,7 @@ async def test_a_session_that_is_not_open_opens_nothing(desk: Desk, why: str) ->
         await desk.sessions.require_open(caller, None)
         desk.clock.moment += A_MOMENT
     elif why == "closed":
-        await desk.sessions.close(caller)
+        await log_out(desk.sessions, caller)
     else:
         caller = Caller(desk.user_id, "CUSTOMER", uuid7())
     desk.marks.opened.clear()

@@ -9,9 +9,12 @@ from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
 from bank.api.serializers import JsonObject, serialize_refusal, serialize_user_errors
 from bank.errors import Unauthenticated
+from bank.identity.log_in import log_in
+from bank.identity.log_out import log_out
 from bank.identity.profile import User, find_user
+from bank.identity.refresh import refresh_session
 from bank.identity.register import Register, register_user
-from bank.identity.sessions import TokenPair
+from bank.identity.token_pair import TokenPair
 from bank.refusal import Refusal
 
 
@@ -78,7 +81,7 @@ async def resolve_register(_parent: Any, arguments: JsonObject, context: Resolve
 async def resolve_login(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Log in: begin a session."""
     given = arguments["input"]
-    return _serialize_tokens(await context.bank.sessions.log_in(given["email"], given["password"]))
+    return _serialize_tokens(await log_in(context.bank.sessions, given["email"], given["password"]))
 
 
 @resolver("Mutation.refreshSession", Access.ANYONE)
@@ -86,11 +89,11 @@ async def resolve_refresh_session(
     _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> JsonObject:
     """Exchange a refresh token for a new pair of tokens."""
-    return _serialize_tokens(await context.bank.sessions.refresh(arguments["input"]["refreshToken"]))
+    return _serialize_tokens(await refresh_session(context.bank.sessions, arguments["input"]["refreshToken"]))
 
 
 @resolver("Mutation.logout", Access.CALLER)
 async def resolve_logout(_parent: Any, _arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Close the caller's session."""
-    await context.bank.sessions.close(context.authenticated_caller)
+    await log_out(context.bank.sessions, context.authenticated_caller)
     return {"closed": True}

@@ -1,0 +1,57 @@
+"""Log in: begin a session with an e-mail address and a password."""
+
+from typing import Any
+from uuid import UUID
+
+from bank.events.types.sessions import LoginFailedEvent, UserLoggedInEvent
+from bank.events.unit_of_work import retry_if_rolled_back
+from bank.identifiers import uuid7
+from bank.identity.email_address import normalise_email
+from bank.identity.register import queries
+from bank.identity.sessions import Sessions
+from bank.identity.token_pair import TokenPair, issue_pair
+from bank.identity.tokens import Caller, keyed_digest
+from bank.refusal import Refusal
+from bank.telemetry.context import current_context
+from bank.telemetry.metrics import FAILED_LOGINS
+
+BAD_CREDENTIALS = Refusal(code="INVALID_CREDENTIALS", message="The e-mail address or the password is wrong.")
+
+
+@retry_if_rolled_back
+async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | Refusal:
+    """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time."""
+    # The empty address stands for every invalid one, since no user has it.
+    address = normalise_email(email) or ""
+    found: Any = None
+
+    async def find_hash() -> str | None:
+        nonlocal found
+        async with sessions.database.connection() as connection:
+            found = await queries.credentials_of(connection, email=address)
+        return found["password_hash"] if found else None
+
+    if not await sessions.passwords.verify(find_hash, password, account=address):
+        FAILED_LOGINS.labels("wrong_password" if found else "unknown_address").inc()
+        await sessions.recorder.record(_login_failed(sessions, found["id"] if found else None, address))
+        return BAD_CREDENTIALS
+    user_id, session_id = found["id"], uuid7()
+    context = current_context()
+    async with sessions.uow_factory.begin() as uow:
+        role = await queries.begin_session(
+            uow.connection,
+            id=session_id,
+            user_id=user_id,
+            now=uow.now,
+            expires_at=uow.now + sessions.settings.refresh_token_life,
+            ip_address=context.ip_address if context else None,
+            user_agent=context.user_agent if context else None,
+        )
+        return await issue_pair(sessions, uow, Caller(user_id, role, session_id), UserLoggedInEvent)
+
+
+def _login_failed(sessions: Sessions, user_id: UUID | None, address: str) -> LoginFailedEvent:
+    secret = sessions.settings.token_secret.get_secret_value()
+    return LoginFailedEvent(
+        subject_id=user_id, address_digest=None if user_id else keyed_digest(secret, f"address {address}")
+    )
