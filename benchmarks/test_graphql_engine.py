@@ -218,7 +218,7 @@ def cpu_seconds(loop: asyncio.AbstractEventLoop, run: Run, times: int) -> float:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_the_banks_engine_is_so_much_faster_than_tartiflette_alone(
+def test_the_engine_of_the_bank_is_faster_than_tartiflette_alone(
     benchmark: BenchmarkFixture, loop: asyncio.AbstractEventLoop, name: str
 ) -> None:
     stock, bank = (loop.run_until_complete(ARMS[arm](name)) for arm in ("stock", "bank"))

@@ -143,7 +143,7 @@ async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict
 
 
 @pytest.mark.parametrize("accounts", [1_000, 10], ids=["uniform over 1,000 accounts", "10 hot accounts"])
-def test_postings_beside_pgbench(benchmark: Any, server: str, accounts: int) -> None:
+def test_postings_per_second_compared_with_pgbench(benchmark: Any, server: str, accounts: int) -> None:
     rounds: list[Round] = []
     tune_garbage_collection()
 

@@ -25,7 +25,7 @@ async def _execute(database_url: str, *statements: str) -> None:
     await connection.close()
 
 
-def test_a_bank_signs_when_it_stops_and_its_trail_verifies_until_somebody_touches_it(
+def test_a_stopped_bank_has_a_signed_trail_that_verifies_until_it_is_changed(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     made = _bank("audit", "keygen", cwd=tmp_path)
@@ -54,7 +54,7 @@ def test_a_bank_signs_when_it_stops_and_its_trail_verifies_until_somebody_touche
     assert (report["whole"], report["findings"][0]["number"]) == (False, 2)
 
 
-def test_a_bank_with_nothing_configured_makes_key_and_heads_in_its_folder(tmp_path: Path) -> None:
+def test_a_bank_without_configuration_makes_its_signing_key_and_heads_in_its_folder(tmp_path: Path) -> None:
     data = tmp_path / "bank-data"
     with serving(tmp_path / "log", cwd=tmp_path) as server:
         asyncio.run(_some_banking(server.url))
@@ -69,7 +69,7 @@ def test_a_bank_with_nothing_configured_makes_key_and_heads_in_its_folder(tmp_pa
     assert (data / "audit-heads.jsonl").read_text().startswith(heads)
 
 
-def test_what_cannot_be_verified_is_one_sentence_and_exit_code_2(
+def test_an_audit_that_cannot_be_verified_is_one_sentence_and_exit_code_2(
     database_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
     heads, none = tmp_path / "heads.jsonl", tmp_path / "none"
@@ -84,7 +84,7 @@ def test_what_cannot_be_verified_is_one_sentence_and_exit_code_2(
     assert _sentence(away).startswith("bank: The database does not answer")
 
 
-def test_a_key_that_is_there_is_not_made_again(tmp_path: Path) -> None:
+def test_an_existing_signing_key_is_not_replaced(tmp_path: Path) -> None:
     assert _bank("audit", "keygen", cwd=tmp_path).returncode == 0
     assert _sentence(_bank("audit", "keygen", cwd=tmp_path)) == "bank: Cannot make audit-key.pem: File exists."
 

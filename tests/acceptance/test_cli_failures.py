@@ -81,18 +81,18 @@ def _run_all(url: str) -> list[str]:
     return sentences
 
 
-def test_a_server_out_of_reach_is_a_sentence_without_its_url() -> None:
+def test_an_unreachable_server_is_reported_without_its_url() -> None:
     for sentence in _run_all(f"postgresql://ana:{PASSWORD}@127.0.0.1:1,127.0.0.1:2/none"):
         assert sentence.endswith(": connection refused.")
 
 
-def test_a_server_that_hangs_up_is_a_sentence_without_its_url() -> None:
+def test_a_server_that_closes_connections_is_reported_without_its_url() -> None:
     with _server_that_hangs_up() as port:
         for sentence in _run_all(f"postgresql://ana:{PASSWORD}@127.0.0.1:{port}/none"):
             assert f":{port}" not in sentence
 
 
-def test_a_login_that_is_refused_is_a_sentence_without_the_user(postgres_url: str) -> None:
+def test_a_refused_database_login_is_reported_without_the_user(postgres_url: str) -> None:
     parts = urlsplit(postgres_url)
     url = urlunsplit(parts._replace(netloc=f"ana:{PASSWORD}@{parts.netloc.rpartition('@')[2]}"))
     for sentence in _run_all(url):

@@ -167,7 +167,7 @@ def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_is_said_to_run_elsewhere_does(page: Path) -> None:
+def test_commands_marked_as_run_by_another_file_are_in_that_file(page: Path) -> None:
     for block in read_blocks(page.read_text(encoding="utf-8")):
         if block.mark and block.mark["file"]:
             runner = ROOT / block.mark["file"]
@@ -178,7 +178,7 @@ def test_what_is_said_to_run_elsewhere_does(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+def test_every_link_inside_the_project_has_a_target(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not re.match(r"[a-z]+:", target):
@@ -219,7 +219,7 @@ $ this is not run
 """
 
 
-def test_a_page_is_read_as_it_is_shown(tmp_path: Path) -> None:
+def test_the_reader_of_pages_finds_the_commands_that_a_page_shows(tmp_path: Path) -> None:
     first, second = read_blocks(EXAMPLE)
     assert [command.text for command in first.commands] == [
         "word=hello",
@@ -245,19 +245,19 @@ def test_a_page_is_read_as_it_is_shown(tmp_path: Path) -> None:
     ],
     ids=lambda value: value.text if isinstance(value, Command) else "",
 )
-def test_a_command_that_does_not_work_is_noticed(command: Command, fault: str, tmp_path: Path) -> None:
+def test_a_failing_command_is_detected(command: Command, fault: str, tmp_path: Path) -> None:
     written = run_script([command], tmp_path, timeout_s=1)
     assert fault in (find_fault([command], written) or "")
 
 
-def test_nothing_is_run_after_a_command_that_failed(tmp_path: Path) -> None:
+def test_no_command_runs_after_a_failed_command(tmp_path: Path) -> None:
     commands = [Command(1, "false"), Command(2, "echo went on")]
     written = run_script(commands, tmp_path, timeout_s=10)
     assert "went on" not in written
     assert (find_fault(commands, written) or "").startswith("line 1: `false` ended with exit code 1")
 
 
-def test_what_a_page_leaves_in_the_background_is_stopped(tmp_path: Path) -> None:
+def test_background_processes_of_a_page_are_stopped(tmp_path: Path) -> None:
     started = [Command(1, "sleep 3600 & echo pid $!", ["pid ..."])]
     written = run_script(started, tmp_path, timeout_s=10)
     found = re.search(r"pid (\d+)", written)

@@ -47,7 +47,7 @@ def test_every_code_of_an_error_is_explained() -> None:
     assert [code for code in codes if f"`{code}`" not in page("api.md")] == []
 
 
-def test_the_limits_of_a_document_are_the_gates() -> None:
+def test_the_documented_limits_of_documents_are_those_of_the_validator() -> None:
     limits = DocumentLimits()
     for row in (
         f"| bytes | {limits.document_bytes // 1024} KiB |",
@@ -63,7 +63,7 @@ def test_the_limits_of_a_document_are_the_gates() -> None:
         assert row in page("api.md")
 
 
-def test_the_other_limits_are_the_banks() -> None:
+def test_the_other_documented_limits_are_those_of_the_bank() -> None:
     fields, cents = Settings.model_fields, format_amount(MAX_POSTING_MINOR, "BRL")[-3:]
     for words in (
         f"One posting moves at most {MAX_POSTING_MINOR // 100:,}{cents} BRL",
@@ -106,6 +106,6 @@ def test_every_metric_is_explained() -> None:
         ("fault", list(FAULTS)),
     ],
 )
-def test_the_reference_of_the_simulation_names_every(kind: str, names: list[str]) -> None:
+def test_the_reference_of_the_simulation_is_complete(kind: str, names: list[str]) -> None:
     text = page("simulation-reference.md")
     assert [name for name in names if f"`{name}`" not in text] == [], f"of these, every {kind}"

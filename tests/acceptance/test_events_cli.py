@@ -116,7 +116,7 @@ def spending(account: UUID, versions: range) -> list[BalanceUpdatedEvent]:
     ]  # fmt: skip
 
 
-def test_tail_shows_the_newest_and_filters_by_type_aggregate_and_place(stand: Stand) -> None:
+def test_tail_shows_the_newest_events_and_filters_by_type_aggregate_and_position(stand: Stand) -> None:
     stand.emit(*one_of_each())
     stand.emit(*spending(ACCOUNT, range(1, 4)))
     everything = stand.lines("tail", "--lines", "1000")
@@ -152,7 +152,7 @@ def test_tail_follows_the_log_until_it_is_interrupted(stand: Stand, shell: list[
     assert [event["position"] for event in shown] == [2, 3, 4]
 
 
-def test_tail_ends_quietly_when_nobody_reads_on(stand: Stand) -> None:
+def test_tail_ends_without_an_error_when_its_output_is_closed(stand: Stand) -> None:
     stand.emit(*spending(ACCOUNT, range(1, 1_501)))
     with subprocess.Popen(
         [sys.executable, "-m", "bank", "events", "tail", "--since", "1", "--json"],
@@ -166,7 +166,7 @@ def test_tail_ends_quietly_when_nobody_reads_on(stand: Stand) -> None:
         assert process.stderr.read() == ""
 
 
-def test_show_tells_everything_of_one_event_by_position_or_id(stand: Stand) -> None:
+def test_show_prints_all_fields_of_one_event_by_position_or_id(stand: Stand) -> None:
     stand.emit(*spending(ACCOUNT, range(1, 3)))
     [second] = stand.lines("show", "2")
     assert stand.lines("show", second["id"]) == [second]
@@ -176,7 +176,7 @@ def test_show_tells_everything_of_one_event_by_position_or_id(stand: Stand) -> N
         assert part in told
 
 
-def test_a_replay_beside_a_running_bank_can_be_tried_first(stand: Stand, tmp_path: Path) -> None:
+def test_a_replay_beside_a_running_bank_has_a_dry_run(stand: Stand, tmp_path: Path) -> None:
     stand.emit(*spending(ACCOUNT, range(1, 21)))
     stand.emit(*one_of_each())
     with serving(tmp_path / "bank.log", **stand.environment):
@@ -234,7 +234,7 @@ def test_a_dead_letter_is_listed_and_delivered_again(stand: Stand, tmp_path: Pat
     assert [letter["attempts"] for letter in stand.lines("dead-letters", "--all")] == [5, 6, 5]
 
 
-def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(stand: Stand) -> None:
+def test_an_impossible_command_is_one_sentence_and_changes_nothing(stand: Stand) -> None:
     stand.emit(*spending(ACCOUNT, range(1, 3)))
     for arguments, sentence in {
         ("tail", "--type", "Moon"): "There is no event type Moon; there are UserRegisteredEvent, ",

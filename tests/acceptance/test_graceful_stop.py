@@ -69,7 +69,7 @@ async def _refuses(url: str) -> None:
                 return
 
 
-def test_what_is_under_way_is_finished_and_answered_before_the_bank_stops(
+def test_requests_in_flight_are_answered_before_the_bank_stops(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
@@ -92,7 +92,7 @@ async def _leases(database_url: str) -> int:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_bank_that_is_stopped_gives_back_every_lease(
+def test_a_stopped_bank_releases_every_lease(
     database_url: str, redis_url: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}

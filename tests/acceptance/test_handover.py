@@ -63,7 +63,7 @@ async def _kill_the_one_that_serves(victim: Server, database_url: str) -> tuple[
     return seconds, stood_still_s
 
 
-def test_a_killed_process_hands_its_subscribers_over_within_two_seconds(
+def test_another_process_serves_the_subscribers_of_a_killed_one_within_two_seconds(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     environment: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}

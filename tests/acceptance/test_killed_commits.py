@@ -88,7 +88,7 @@ Kill = Callable[[Scene], Awaitable[None]]
 @pytest.mark.parametrize(
     ("kill", "took_effect"), [(_before, False), (_in, True), (_after, True)], ids=["before", "in", "after"]
 )
-def test_a_transfer_whose_bank_is_killed_around_the_commit_is_found_out_by_its_key(
+def test_a_retry_after_a_kill_around_the_commit_pays_exactly_once(
     durable_backend: Backend, tmp_path: Path, kill: Kill, took_effect: bool
 ) -> None:
     upgrade(durable_backend.database_url)

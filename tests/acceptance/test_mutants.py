@@ -82,12 +82,12 @@ def test_a_mutant_is_caught_by_the_checks_it_names(
     assert set(load(mutant).misses) <= {criterion.id for criterion in criteria if criterion.verdict is Verdict.FAIL}
 
 
-def test_every_mutant_is_to_be_caught_by_something() -> None:
+def test_every_mutant_names_a_check_that_catches_it() -> None:
     assert all(load(name).caught_by or load(name).misses for name in NAMES)
 
 
 @pytest.mark.timeout(MUTANT_S)
-def test_a_mutant_that_never_runs_is_not_credited_with_what_fails(shared_servers: Servers, tmp_path: Path) -> None:
+def test_a_mutant_that_never_runs_is_not_credited_with_a_failed_check(shared_servers: Servers, tmp_path: Path) -> None:
     # The mutant affects holds, which do not occur in this scenario.
     shape = SCENARIOS["first_day"]
     plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1, warm_up=False)

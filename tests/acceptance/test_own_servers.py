@@ -34,7 +34,7 @@ def _server_processes(folder: Path) -> dict[str, psutil.Process]:
     return found
 
 
-def test_others_can_read_nothing_of_its_folder(tmp_path: Path) -> None:
+def test_other_users_cannot_read_the_folder_of_the_bank(tmp_path: Path) -> None:
     data = tmp_path / "bank-data"
     previous = os.umask(0o022)
     try:
@@ -48,7 +48,7 @@ def test_others_can_read_nothing_of_its_folder(tmp_path: Path) -> None:
     assert {modes[name] for name in ("environment", "token-secret", "audit-key.pem")} == {0o600}
 
 
-def test_files_that_an_older_bank_left_open_are_closed(tmp_path: Path) -> None:
+def test_readable_files_of_an_older_bank_get_strict_permissions(tmp_path: Path) -> None:
     data = tmp_path / "bank-data"
     data.mkdir(mode=0o755)
     for name, text in (("environment", "export X=1\n"), ("token-secret", "f" * 64)):
@@ -61,7 +61,7 @@ def test_files_that_an_older_bank_left_open_are_closed(tmp_path: Path) -> None:
     assert (data / "token-secret").read_text() == "f" * 64
 
 
-def test_commands_beside_its_folder_find_its_servers(tmp_path: Path) -> None:
+def test_commands_beside_the_folder_find_the_servers(tmp_path: Path) -> None:
     with serving(tmp_path / "log", cwd=tmp_path):
         done = _bank("check", "--json", cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "bank: using bank-data/environment\n")
@@ -78,7 +78,7 @@ def test_commands_beside_its_folder_find_its_servers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey-server"])
-def test_a_server_of_its_own_that_is_killed_is_started_again(tmp_path: Path, name: str) -> None:
+def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, name: str) -> None:
     with serving(tmp_path / "log", cwd=tmp_path) as server:
         email = asyncio.run(_register(server.url))
         killed = _server_processes(tmp_path)[name]
@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     assert _sentence(done) == "bank: The bank cannot keep its data in data: Permission denied."
 
 
-def test_a_setting_that_nothing_reads_is_named_at_start_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_setting_is_named_at_start_with_the_nearest_known_one(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(log, cwd=tmp_path, BANK_TRANSFER_FEES="1.00", BANK_SERVICE_HOST="10.0.0.1"):
         pass

@@ -45,7 +45,7 @@ async def _everything(server: Server, database_url: str) -> None:
         await ana.run("Logout")
 
 
-def test_no_line_of_the_log_says_who_somebody_is_or_what_they_wrote(
+def test_no_line_of_the_log_identifies_a_person_or_quotes_a_text(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}

@@ -144,11 +144,11 @@ def _without_logs(stderr: str) -> str:
          " commas."),
     ],
 )  # fmt: skip
-def test_a_wrong_setting_is_named_with_what_would_be_right(environment: Environment, sentence: str) -> None:
+def test_a_wrong_setting_is_named_with_the_permitted_values(environment: Environment, sentence: str) -> None:
     assert _sentence(_bank("serve", "--port", "0", **environment)) == sentence
 
 
-def test_an_administrator_is_made_once(database_url: str) -> None:
+def test_an_administrator_is_created_once(database_url: str) -> None:
     def create() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "bank", "users", "create-admin", "--email", "Root@Example.com", "--password-stdin"],
@@ -163,7 +163,7 @@ def test_an_administrator_is_made_once(database_url: str) -> None:
     assert _sentence(unknown) == "bank: There is no user nobody@example.com."
 
 
-def test_with_nothing_configured_it_brings_its_servers_and_keeps_their_data(tmp_path: Path) -> None:
+def test_a_bank_without_configuration_starts_its_servers_and_keeps_their_data(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(log, cwd=tmp_path) as server:
         email = asyncio.run(_register(server.url))
@@ -225,7 +225,7 @@ async def _transfer_until_stopped(
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_nothing_acknowledged_is_lost_when_it_is_stopped_or_killed(
+def test_no_acknowledged_transfer_is_lost_by_a_stop_or_a_kill(
     database_url: str, redis_url: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
@@ -266,7 +266,7 @@ def _sourced(path: Path) -> Environment:
 
 
 @pytest.mark.timeout(120)
-def test_with_the_environment_that_a_bank_keeps_more_workers_can_be_started(tmp_path: Path) -> None:
+def test_more_workers_can_be_started_with_the_environment_file_of_a_bank(tmp_path: Path) -> None:
     async def bank(first: str, second: str) -> str:
         async with aiohttp.ClientSession() as http:
             person = await Client(http, first).person()
@@ -334,7 +334,7 @@ async def _audited(database_url: str) -> list[tuple[str, str, str]]:
     return [tuple(row) for row in rows]
 
 
-def test_a_role_that_was_changed_shows_in_answers_that_were_cached_and_is_on_record(
+def test_a_changed_role_appears_in_cached_answers_and_is_recorded(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     environment: Environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **ENVIRONMENT}
@@ -369,7 +369,7 @@ async def _attack(url: str) -> list[int]:
 
 
 @pytest.mark.timeout(120)
-def test_many_idle_connections_keep_nobody_out_and_every_line_of_the_log_is_json_and_masked(
+def test_many_idle_connections_block_no_client_and_every_log_line_is_masked_json(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     log, port = tmp_path / "log", free_ports(1)[0]

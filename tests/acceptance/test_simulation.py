@@ -39,7 +39,7 @@ def short(database_url: str, redis_url: str, out: Path) -> list[str]:
     return ["run", "--seed", "7", *sizes, *servers, "--out", str(out)]
 
 
-def test_a_run_leaves_its_files_and_a_verdict_that_says_the_same_everywhere(
+def test_a_run_writes_its_files_with_the_same_verdict_in_each(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     # The bank, its commands and the connections of the judge accept such a URL.
@@ -90,7 +90,7 @@ def wait_for_banking(out: Path, moves: int) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["hot_account", "retries"])
-def test_a_bank_that_is_killed_in_the_middle_and_restarted_still_gets_a_right_verdict(
+def test_a_bank_that_is_killed_and_restarted_during_a_run_gets_a_correct_verdict(
     database_url: str, redis_url: str, tmp_path: Path, scenario: str
 ) -> None:
     sizes = ["--people", "8", "--duration", "12", "--rate", "60"]
@@ -109,7 +109,7 @@ def test_a_bank_that_is_killed_in_the_middle_and_restarted_still_gets_a_right_ve
     assert unknown, "the kill met requests on their way"
 
 
-def test_whatever_is_broken_nothing_wrong_is_seen_and_the_service_comes_back_by_itself(tmp_path: Path) -> None:
+def test_no_fault_leads_to_a_wrong_answer_and_the_service_recovers_by_itself(tmp_path: Path) -> None:
     names = ["worker_kill", "database_kill", "connections_cut", "commit_reply_cut"]
     options = ["--people", "6", "--duration", "23", "--rate", "50", "--workers", "2", "--faults", ",".join(names)]
     ended = simulation("run", "--seed", "5", *options, "--out", str(tmp_path), "--json")
@@ -133,7 +133,7 @@ def test_whatever_is_broken_nothing_wrong_is_seen_and_the_service_comes_back_by_
     assert lost, "a reply to COMMIT that is cut is told to somebody as not known"
 
 
-def test_a_simulation_that_is_killed_leaves_no_bank_behind(database_url: str, redis_url: str, tmp_path: Path) -> None:
+def test_a_killed_simulation_leaves_no_bank_running(database_url: str, redis_url: str, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, *short(database_url, redis_url, tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -144,7 +144,7 @@ def test_a_simulation_that_is_killed_leaves_no_bank_behind(database_url: str, re
     assert not worker.is_running()
 
 
-def test_an_interrupted_simulation_stops_the_bank_and_says_so(
+def test_an_interrupted_simulation_stops_the_bank_and_reports_it(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(
@@ -186,7 +186,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(arguments: list[str], sente
     assert sentence in line
 
 
-def test_external_servers_that_are_not_named_are_asked_for(tmp_path: Path) -> None:
+def test_missing_urls_of_external_servers_are_named(tmp_path: Path) -> None:
     without = {"DATABASE_URL": "", "REDIS_URL": ""}
     ended = simulation("run", "--backend", "external", "--out", str(tmp_path), environment=without)
     assert ended.returncode == 2

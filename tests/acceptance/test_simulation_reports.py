@@ -35,7 +35,7 @@ def test_a_run_whose_database_does_not_answer_leaves_a_report(redis_url: str, tm
     assert "does not answer" in report["reason"]
 
 
-def test_a_run_on_a_database_of_somebody_else_leaves_a_report_and_the_database_alone(
+def test_a_run_on_a_database_in_use_writes_a_report_and_changes_nothing(
     postgres_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     run_sql(postgres_url, "create table orders (id integer)")
@@ -45,7 +45,7 @@ def test_a_run_on_a_database_of_somebody_else_leaves_a_report_and_the_database_a
     assert [row[0] for row in tables] == ["orders"]
 
 
-def test_a_run_whose_bank_does_not_start_shows_what_the_bank_said(
+def test_a_run_whose_bank_does_not_start_shows_the_output_of_the_bank(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     ended = simulation(*short(database_url, redis_url, tmp_path), environment={"BANK_DATABASE_POOL_SIZE": "1"})
@@ -75,7 +75,7 @@ def test_a_run_that_is_interrupted_leaves_a_report(
 
 
 @pytest.mark.timeout(240)
-def test_a_failed_run_keeps_its_database_and_shows_what_there_is_to_read_about_the_first_violation(
+def test_a_failed_run_keeps_its_database_and_shows_how_to_examine_the_first_violation(
     tmp_path: Path,
 ) -> None:
     sizes = ["--people", "4", "--duration", "2", "--rate", "40", "--seed", "7", "--patience", "0"]
@@ -96,7 +96,7 @@ def test_a_failed_run_keeps_its_database_and_shows_what_there_is_to_read_about_t
 
 
 @pytest.mark.timeout(240)
-def test_a_run_keeps_no_database_where_none_is_to_be_kept(tmp_path: Path) -> None:
+def test_a_run_drops_its_database_unless_it_is_to_be_kept(tmp_path: Path) -> None:
     sizes = ["--people", "4", "--duration", "2", "--rate", "40", "--seed", "7", "--patience", "0", "--no-keep"]
     ended = simulation("run", *sizes, "--mutant", "credit_twice", "--out", str(tmp_path), timeout_s=200)
     assert ended.returncode == 1

@@ -116,7 +116,7 @@ async def _stop_one_and_write_through_the_other(
     return held_up_s, len(replies)
 
 
-def test_a_stopped_worker_holds_the_others_up_for_a_moment_and_decides_its_batch_again(
+def test_a_stopped_worker_delays_the_others_briefly_and_decides_its_batch_again(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     urls: dict[str, Any] = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}

@@ -71,7 +71,7 @@ async def all_days(log: Log) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_days_are_right_in_any_order_and_however_often_an_event_comes(log: Log, seed: int) -> None:
+async def test_days_are_correct_for_any_order_and_number_of_deliveries(log: Log, seed: int) -> None:
     random = Random(seed)
     events = three_days_of_two_accounts(random)
     told = [events[first : first + 7] for first in range(0, len(events), 7)]
@@ -99,7 +99,7 @@ async def test_a_day_ends_at_midnight_in_sao_paulo(log: Log) -> None:
     ]
 
 
-async def test_other_events_are_not_counted_and_everything_can_be_forgotten(log: Log) -> None:
+async def test_other_events_are_not_counted_and_all_days_can_be_deleted(log: Log) -> None:
     others = [
         RecordedEvent(position=n, event=event, metadata=EventMetadata(), created_at=MIDNIGHT)
         for n, event in enumerate(one_of_each(), start=1)
@@ -111,7 +111,7 @@ async def test_other_events_are_not_counted_and_everything_can_be_forgotten(log:
     assert await all_days(log) == []
 
 
-async def test_adding_to_days_looks_at_the_days_it_adds_to_and_no_others(log: Log) -> None:
+async def test_adding_to_days_reads_only_the_days_that_change(log: Log) -> None:
     async with log.database.connection() as connection:
         await connection.execute(
             "insert into account_days select gen_random_uuid(), date '2031-01-01' + n % 300, 'BRL', 1, 1, 1, 1, 1,"
@@ -129,7 +129,7 @@ async def scans(connection: Any) -> int:
     return int(await connection.fetchval("select seq_scan from pg_stat_user_tables where relname = 'account_days'"))
 
 
-async def test_the_owner_reads_days_and_an_answer_is_not_kept_from_before_they_came(running_bank: RunningBank) -> None:
+async def test_the_owner_reads_days_and_never_an_older_cached_answer(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     account, other = await person.account("a"), await person.account("b")
     await (await running_bank.staff()).deposit(account["number"], "10.00", "d")

@@ -23,7 +23,7 @@ def asked(books: Books, monkeypatch: pytest.MonkeyPatch) -> list[None]:
     return times
 
 
-async def test_numbers_are_asked_for_once_until_there_are_too_many(
+async def test_account_numbers_are_looked_up_once_until_the_cache_is_full(
     books: Books, asked: list[None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reads, "NUMBERS_MAX", 2)
@@ -37,7 +37,7 @@ async def test_numbers_are_asked_for_once_until_there_are_too_many(
     assert seen == [1, 1, 0, 1, 0, 1]
 
 
-async def test_a_number_that_nobody_has_is_asked_for_each_time(books: Books, asked: list[None]) -> None:
+async def test_an_unknown_account_number_is_looked_up_each_time(books: Books, asked: list[None]) -> None:
     directory = AccountDirectory(books.database)
     asked.clear()
     assert [await directory.id_of("0001/99999999-9") for _ in range(2)] == [None, None]

@@ -60,7 +60,7 @@ def code_of(opening: OpenAccountResult) -> tuple[str, tuple[str, ...] | None]:
     return opening.result.code, opening.result.field
 
 
-async def test_a_new_account_is_empty_active_and_its_owner_s(books: Books) -> None:
+async def test_a_new_account_is_empty_and_active_and_belongs_to_its_owner(books: Books) -> None:
     counter = Counter(books)
     opening = await counter.open()
     opened = account_of(opening)
@@ -109,7 +109,7 @@ async def test_a_key_of_a_transfer_opens_nothing(books: Books) -> None:
     assert (data["entity_type"], data["entity_id"], data["initiated_by"]) == ("User", *[str(books.owner_id)] * 2)
 
 
-async def test_another_currency_is_refused_and_burns_no_key(books: Books) -> None:
+async def test_an_unsupported_currency_is_refused_and_leaves_the_key_unused(books: Books) -> None:
     counter = Counter(books)
     assert code_of(await counter.open(currency="USD")) == ("CURRENCY_MISMATCH", ("input", "currency"))
     [told] = counter.recorded
@@ -119,7 +119,7 @@ async def test_another_currency_is_refused_and_burns_no_key(books: Books) -> Non
     assert not (await counter.open()).replayed
 
 
-async def test_a_person_has_twenty_accounts_at_most_and_the_refusal_is_remembered(books: Books) -> None:
+async def test_a_user_has_at_most_twenty_accounts_and_the_refusal_is_stored(books: Books) -> None:
     counter = Counter(books)
     for _ in range(ACCOUNTS_PER_USER_MAX - 1):
         await books.open_account()
@@ -139,7 +139,7 @@ async def test_a_person_has_twenty_accounts_at_most_and_the_refusal_is_remembere
 
 
 @pytest.mark.parametrize("count", [3])
-async def test_numbers_are_given_once(books: Books, count: int) -> None:
+async def test_account_numbers_are_unique(books: Books, count: int) -> None:
     counter = Counter(books)
     numbers = {account_of(await counter.open(f"k{number}")).number for number in range(count)}
     assert len(numbers) == count

@@ -43,14 +43,14 @@ async def test_only_an_empty_account_is_closed_by_its_owner_and_then_for_good(ru
     assert (await town.ana.refused("transfer", **pay))[0] == "ACCOUNT_CLOSED"
 
 
-async def test_an_account_with_a_hold_is_not_closed(running_bank: RunningBank) -> None:
+async def test_an_account_with_a_hold_cannot_be_closed(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     hold = {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number, "amount": brl("100.00")}
     await town.ana.do("authorizeHold", **hold)
     assert (await town.staff.refused("closeAccount", accountId=town.ana.id))[0] == "ACCOUNT_NOT_EMPTY"
 
 
-async def test_a_reason_must_be_given_and_fit_on_a_line(running_bank: RunningBank) -> None:
+async def test_a_reason_is_required_and_has_one_line(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     for reason in ("", "x" * 141, "two\nlines"):
         refused = await town.staff.refused("freezeAccount", accountNumber=town.ana.number, reason=reason)

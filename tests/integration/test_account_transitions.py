@@ -77,7 +77,7 @@ NAMES = {"freeze": "freezeAccount", "unfreeze": "unfreezeAccount", "close": "clo
 
 
 @pytest.mark.parametrize(("status", "action"), MOVES)
-async def test_each_move_from_each_state(books: Books, status: str, action: str) -> None:
+async def test_each_change_in_each_status_has_its_result(books: Books, status: str, action: str) -> None:
     account_id = await books.open_account(status=status)
     place = ("input", "accountId" if action == "close" else "accountNumber")
     by = books.owner_id if action == "close" else STAFF
@@ -112,7 +112,7 @@ async def test_each_move_from_each_state(books: Books, status: str, action: str)
 
 @pytest.mark.parametrize("action", ["freeze", "unfreeze"])
 @pytest.mark.parametrize("reason", ["", " ", "x" * 141, "two\nlines"])
-async def test_a_reason_can_be_read_and_is_asked_for_first(books: Books, action: str, reason: str) -> None:
+async def test_a_reason_must_be_readable_and_is_validated_first(books: Books, action: str, reason: str) -> None:
     account_id = await books.open_account(status="CLOSED")
     async with open_states(books) as states:
         refused = await _do(states, books, action, account_id, reason=reason)
@@ -121,14 +121,14 @@ async def test_a_reason_can_be_read_and_is_asked_for_first(books: Books, action:
         assert (await states.told())[0][2]["code"] == "INVALID_INPUT"
 
 
-async def test_a_reason_may_fill_a_line(books: Books) -> None:
+async def test_a_reason_may_have_the_length_of_a_line(books: Books) -> None:
     async with open_states(books) as states:
         frozen = await _do(states, books, "freeze", await books.open_account(), reason="x" * 140)
         assert isinstance(frozen, Account)
 
 
 @pytest.mark.parametrize("action", ["freeze", "unfreeze", "close"])
-async def test_an_account_that_is_not_there_is_refused_and_on_record_without_an_id(books: Books, action: str) -> None:
+async def test_a_change_of_a_missing_account_is_refused_and_recorded_without_an_id(books: Books, action: str) -> None:
     cash = await books.connection.fetchval("select id from accounts where kind = 'CASH'")
     async with open_states(books) as states:
         for account_id in (uuid4(), cash):
@@ -140,7 +140,7 @@ async def test_an_account_that_is_not_there_is_refused_and_on_record_without_an_
             assert (event_type, data["action"], data["entity_id"]) == ("ActionRefusedEvent", NAMES[action], None)
 
 
-async def test_another_s_account_is_not_closed_and_looks_like_nobody_s(books: Books) -> None:
+async def test_closing_the_account_of_another_user_is_refused_as_if_it_did_not_exist(books: Books) -> None:
     account_id = await books.open_account()
     async with open_states(books) as states:
         refused = await states.close(account_id, owner_id=STAFF, by=STAFF)
@@ -160,7 +160,7 @@ async def test_an_account_with_money_is_not_closed(books: Books) -> None:
         assert (refused.code, refused.field) == ("ACCOUNT_NOT_EMPTY", ("input", "accountId"))
 
 
-async def test_limits_are_set_left_and_taken_away_and_the_event_tells_both_sides(books: Books) -> None:
+async def test_limits_are_set_kept_and_removed_and_the_event_has_old_and_new_values(books: Books) -> None:
     account_id = await books.open_account()
     names = ("transfer_limit_minor", "daily_limit_minor", "old_transfer_limit_minor", "old_daily_limit_minor")
     async with open_states(books) as states:

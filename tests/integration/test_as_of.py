@@ -19,7 +19,7 @@ _STATEMENT = """query S($id: ID!, $from: DateTime!, $to: DateTime!, $first: Int!
 }"""
 
 
-async def test_the_balance_at_every_instant_is_what_the_entries_until_then_sum_to(
+async def test_the_balance_at_every_instant_is_the_sum_of_the_earlier_entries(
     database_url: str, redis_url: str
 ) -> None:
     clock = SetClock()
@@ -41,7 +41,9 @@ async def test_the_balance_at_every_instant_is_what_the_entries_until_then_sum_t
         assert (await town.ana.see(f'balanceAt(at: "{before}") {{ amount }}'))["balanceAt"]["amount"] == "0.00"
 
 
-async def test_a_statement_opens_with_what_was_and_closes_with_the_sum(database_url: str, redis_url: str) -> None:
+async def test_a_statement_begins_with_the_earlier_balance_and_ends_with_the_sum(
+    database_url: str, redis_url: str
+) -> None:
     clock = SetClock()
     async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
         town = await build_town(bank)
@@ -65,7 +67,7 @@ async def test_a_statement_opens_with_what_was_and_closes_with_the_sum(database_
         assert not rest["transactions"]["pageInfo"]["hasNextPage"]
 
 
-async def test_the_future_and_a_time_that_runs_backwards_are_refused(running_bank: RunningBank) -> None:
+async def test_a_future_instant_and_an_end_before_the_start_are_refused(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     now = running_bank.bank.clock.now()
     late, early = (now + timedelta(minutes=1)).isoformat(), (now - timedelta(minutes=1)).isoformat()
@@ -76,7 +78,7 @@ async def test_the_future_and_a_time_that_runs_backwards_are_refused(running_ban
     assert (await town.ana.client.send(_STATEMENT, given)).code == "BAD_INPUT"
 
 
-async def test_entries_of_one_account_are_in_the_order_of_their_times_though_clocks_disagree(books: Books) -> None:
+async def test_entries_of_an_account_are_in_the_order_of_their_times_with_different_clocks(books: Books) -> None:
     ana = await books.open_account()
     fast = SetClock(datetime.now(UTC) + timedelta(hours=1))
     books.ledger._clock = fast

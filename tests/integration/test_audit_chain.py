@@ -28,18 +28,18 @@ async def _fault(trail: Trail) -> Fault:
     return verdict.fault
 
 
-async def test_a_chain_as_the_bank_writes_it_is_whole(trail: Trail) -> None:
+async def test_a_chain_that_the_bank_wrote_is_intact(trail: Trail) -> None:
     await trail.write(20)
     verdict = await verify_chain(trail.connection)
     last = await trail.connection.fetchval("select hash from audit_logs where number = 20")
     assert verdict == ChainVerdict(rows=20, number=20, hash=last)
 
 
-async def test_an_empty_chain_is_whole(trail: Trail) -> None:
+async def test_an_empty_chain_is_intact(trail: Trail) -> None:
     assert await verify_chain(trail.connection) == ChainVerdict(rows=0, number=0, hash=bytes(32))
 
 
-async def test_a_hash_is_made_of_the_hash_before_of_every_other_column_and_of_the_event(trail: Trail) -> None:
+async def test_a_hash_covers_the_previous_hash_every_other_column_and_the_event(trail: Trail) -> None:
     await trail.write(3)
     hash_ = bytes(32)
     events = await trail.connection.fetch("select * from event_store order by position")
@@ -74,7 +74,7 @@ def _as_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-async def test_the_text_that_is_hashed_hangs_on_no_setting_of_the_session(trail: Trail, database_url: str) -> None:
+async def test_the_hashed_text_does_not_depend_on_session_settings(trail: Trail, database_url: str) -> None:
     await trail.write(4)
     settings = {
         "timezone": "Asia/Kathmandu",
@@ -90,13 +90,15 @@ async def test_the_text_that_is_hashed_hangs_on_no_setting_of_the_session(trail:
 @pytest.mark.parametrize(
     ("after", "until", "rows"), [(0, 7, 7), (7, 20, 13), (7, None, 13), (20, None, 0), (19, 20, 1)]
 )
-async def test_ranges_are_verified_by_themselves(trail: Trail, after: int, until: int | None, rows: int) -> None:
+async def test_a_range_is_verified_without_the_rest_of_the_chain(
+    trail: Trail, after: int, until: int | None, rows: int
+) -> None:
     await trail.write(20)
     verdict = await verify_chain(trail.connection, after=after, until=until)
     assert (verdict.rows, verdict.number, verdict.fault) == (rows, until or 20, None)
 
 
-async def test_progress_is_told_and_chunks_join(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_progress_is_reported_and_chunks_are_connected(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_module, "CHUNK", 7)
     await trail.write(20)
     told: list[tuple[int, int]] = []
@@ -105,7 +107,7 @@ async def test_progress_is_told_and_chunks_join(trail: Trail, monkeypatch: pytes
     assert told == [(7, 20), (14, 20), (20, 20)]
 
 
-async def test_a_repeated_delivery_adds_nothing_and_breaks_nothing(trail: Trail) -> None:
+async def test_a_repeated_delivery_changes_nothing(trail: Trail) -> None:
     await trail.write(10)
     before = await trail.connection.fetch("select * from audit_logs order by number")
     await trail.record()
@@ -148,7 +150,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("column", CHANGES)
-async def test_an_edited_row_is_found_whatever_was_edited(trail: Trail, column: str) -> None:
+async def test_an_edit_of_any_column_is_found(trail: Trail, column: str) -> None:
     await trail.write(20)
     await trail.tamper(f"update audit_logs set {column} = {CHANGES[column]} where number = 11")
     fault = await _fault(trail)
@@ -196,19 +198,19 @@ async def test_a_deleted_row_is_found(trail: Trail) -> None:
 
 
 @pytest.mark.parametrize("until", [20, 25])
-async def test_a_range_that_ends_with_rows_that_there_are_not_is_found(trail: Trail, until: int) -> None:
+async def test_a_range_with_a_missing_end_is_found(trail: Trail, until: int) -> None:
     await trail.write(20)
     await trail.tamper("delete from audit_logs where number > 18")
     assert (await verify_chain(trail.connection, until=until)).fault == Fault(19, "audit row 19 is missing")
 
 
-async def test_a_range_that_begins_after_a_row_that_there_is_not_is_found(trail: Trail) -> None:
+async def test_a_range_after_a_missing_row_is_found(trail: Trail) -> None:
     await trail.write(20)
     await trail.tamper("delete from audit_logs where number = 7")
     assert (await verify_chain(trail.connection, after=7)).fault == Fault(7, "audit row 7 is missing")
 
 
-async def test_a_deleted_row_whose_number_is_given_to_the_rows_after_it_is_found(trail: Trail) -> None:
+async def test_a_deleted_row_is_found_after_the_later_rows_were_renumbered(trail: Trail) -> None:
     await trail.write(20)
     await trail.tamper(
         "delete from audit_logs where number = 11",
@@ -255,7 +257,7 @@ async def test_a_row_inserted_beside_another_is_found(trail: Trail) -> None:
     assert (await _fault(trail)).number == 11
 
 
-async def test_what_was_written_before_there_was_a_chain_is_chained_by_the_migration(postgres_url: str) -> None:
+async def test_rows_from_before_the_chain_are_chained_by_the_migration(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     await asyncio.to_thread(command.upgrade, _config(postgres_url), "0001")
     await connection.execute(

@@ -14,9 +14,7 @@ from fixtures.backends import Backend
 from tests.integration.trail import open_trail
 
 
-async def test_rows_whose_hash_was_signed_survive_a_kill_9_of_the_server(
-    durable_backend: Backend, tmp_path: Path
-) -> None:
+async def test_signed_rows_survive_kill_9_of_the_server(durable_backend: Backend, tmp_path: Path) -> None:
     postgres, url = durable_backend.postgres, durable_backend.database_url
     assert postgres is not None
     await asyncio.to_thread(upgrade, url)

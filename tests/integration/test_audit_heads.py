@@ -62,13 +62,13 @@ def _seal(trail: Trail, folder: Path, *, writes_chain: bool = True) -> Sealed:
     return Sealed(trail, signer, heads, public)
 
 
-async def test_a_trail_as_the_bank_writes_it_has_nothing_wrong(sealed: Sealed) -> None:
+async def test_a_trail_that_the_bank_wrote_has_no_violations(sealed: Sealed) -> None:
     for _ in range(3):
         await sealed.write(10)
     assert await sealed.examined() == AuditVerdict(rows=30, signed=3, signed_number=30, put_aside=0, findings=())
 
 
-async def test_a_trail_that_has_not_come_to_the_end_of_the_log_has_nothing_wrong(sealed: Sealed) -> None:
+async def test_a_trail_behind_the_log_has_no_violations(sealed: Sealed) -> None:
     await sealed.write(10)
     await sealed.trail.tell(3)
     assert (await sealed.examined()).findings == ()
@@ -90,7 +90,7 @@ async def test_a_dead_letter_of_the_audit_is_known_and_not_a_gap(sealed: Sealed)
     assert (examined.findings, examined.put_aside) == ((), 1)
 
 
-async def test_nothing_is_signed_twice(sealed: Sealed) -> None:
+async def test_a_head_is_signed_once(sealed: Sealed) -> None:
     assert await sealed.signer.run_once() is None
     await sealed.write(2)
     assert await sealed.signer.run_once() is None
@@ -105,7 +105,7 @@ async def test_only_the_process_that_writes_the_chain_signs_it(sealed: Sealed, t
     assert len(sealed.heads.read_text().splitlines()) == 1
 
 
-async def test_a_line_is_as_it_is_documented(sealed: Sealed) -> None:
+async def test_a_line_of_the_heads_file_is_as_documented(sealed: Sealed) -> None:
     await sealed.write(2)
     await sealed.write(2)
     hashes = await sealed.trail.connection.fetch("select number, hash from audit_logs")
@@ -117,7 +117,7 @@ async def test_a_line_is_as_it_is_documented(sealed: Sealed) -> None:
     assert lines[0]["previous"] == "0" * 64
 
 
-async def test_a_tail_that_was_cut_off_is_found_by_the_head_that_was_signed(sealed: Sealed) -> None:
+async def test_missing_last_rows_are_found_by_the_signed_head(sealed: Sealed) -> None:
     await sealed.write(10)
     await sealed.write(10)
     await sealed.trail.tamper(
@@ -131,7 +131,7 @@ async def test_a_tail_that_was_cut_off_is_found_by_the_head_that_was_signed(seal
     assert sentence.startswith("audit row 16 is missing and so are all after it: the chain ends at 15, and row 20 was")
 
 
-async def test_a_tail_that_was_cut_off_is_found_by_the_log_where_nothing_was_signed(sealed: Sealed) -> None:
+async def test_missing_last_rows_without_a_signed_head_are_found_by_the_log(sealed: Sealed) -> None:
     await sealed.trail.write(20)
     await sealed.trail.tamper("delete from audit_logs where number > 15")
     number, sentence = await sealed.finding()
@@ -139,7 +139,7 @@ async def test_a_tail_that_was_cut_off_is_found_by_the_log_where_nothing_was_sig
     assert "at position 16 of the log has no audit row" in sentence
 
 
-async def test_a_chain_that_was_written_anew_as_a_whole_is_found_by_its_heads(sealed: Sealed) -> None:
+async def test_a_rewritten_chain_is_found_by_its_signed_heads(sealed: Sealed) -> None:
     for _ in range(3):
         await sealed.write(10)
     # Row 14 is changed, and the hashes from it on are forged to fit.
@@ -153,7 +153,7 @@ async def test_a_chain_that_was_written_anew_as_a_whole_is_found_by_its_heads(se
     )
 
 
-async def test_a_chain_that_was_written_anew_is_not_found_without_heads(sealed: Sealed) -> None:
+async def test_a_rewritten_chain_is_not_found_without_signed_heads(sealed: Sealed) -> None:
     # The documentation states this limit.
     await sealed.trail.write(20)
     await sealed.trail.tamper("update audit_logs set new_values = '{}' where number = 14")
@@ -161,7 +161,7 @@ async def test_a_chain_that_was_written_anew_is_not_found_without_heads(sealed: 
     assert (await sealed.examined()).findings == ()
 
 
-async def test_rows_that_were_cut_off_and_written_again_by_the_bank_itself_are_found(sealed: Sealed) -> None:
+async def test_deleted_rows_that_the_bank_wrote_again_are_found(sealed: Sealed) -> None:
     await sealed.write(20)
     await sealed.trail.tamper("delete from audit_logs where number > 15")
     await sealed.trail.record()
@@ -169,7 +169,7 @@ async def test_rows_that_were_cut_off_and_written_again_by_the_bank_itself_are_f
     assert (number, "written anew" in sentence) == (20, True)
 
 
-async def test_an_edited_row_is_the_first_thing_said_of_it(sealed: Sealed) -> None:
+async def test_an_edited_row_is_the_only_violation(sealed: Sealed) -> None:
     await sealed.write(20)
     await sealed.trail.tamper("update audit_logs set user_id = gen_random_uuid() where number = 7")
     number, sentence = await sealed.finding()
@@ -184,7 +184,7 @@ async def test_an_event_that_was_changed_after_it_was_audited_is_found(sealed: S
     assert (number, "position 7" in sentence) == (7, True)
 
 
-async def test_a_row_of_an_event_that_there_is_not_is_found(sealed: Sealed) -> None:
+async def test_an_audit_row_without_an_event_is_found(sealed: Sealed) -> None:
     await sealed.write(20)
     await sealed.trail.connection.execute(
         "insert into audit_logs (number, event_position, id, entity_type, entity_id, action, hash)"
@@ -196,7 +196,7 @@ async def test_a_row_of_an_event_that_there_is_not_is_found(sealed: Sealed) -> N
     )  # fmt: skip
 
 
-async def test_a_row_outside_of_the_numbers_is_found(sealed: Sealed) -> None:
+async def test_an_audit_row_with_an_invalid_number_is_found(sealed: Sealed) -> None:
     await sealed.write(20)
     await sealed.trail.tamper(
         "delete from audit_logs where number = 20",
@@ -209,7 +209,7 @@ async def test_a_row_outside_of_the_numbers_is_found(sealed: Sealed) -> None:
     assert "audit rows without a number of the chain: 1." in sentences
 
 
-async def test_a_bank_whose_chain_does_not_hold_what_it_signed_signs_no_more(sealed: Sealed) -> None:
+async def test_a_bank_stops_signing_when_its_chain_contradicts_a_signed_head(sealed: Sealed) -> None:
     await sealed.write(20)
     await sealed.trail.forge_chain(1)
     await sealed.trail.tamper("update audit_logs set hash = sha256(hash) where number = 20")
@@ -218,7 +218,7 @@ async def test_a_bank_whose_chain_does_not_hold_what_it_signed_signs_no_more(sea
     assert len(sealed.heads.read_text().splitlines()) == 1
 
 
-async def test_what_is_signed_is_on_the_disk_first(sealed: Sealed) -> None:
+async def test_rows_are_on_the_disk_before_they_are_signed(sealed: Sealed) -> None:
     """Rows commit without waiting for the disk. A signed head of rows lost in a crash would report a forgery."""
     connection = sealed.trail.connection
     await connection.execute("set synchronous_commit = off")
@@ -244,13 +244,15 @@ async def test_an_edited_line_of_heads_is_found(sealed: Sealed) -> None:
 
 
 @pytest.mark.parametrize(("order", "line"), [((0, 2), 2), ((1, 2), 1), ((1, 0, 2), 1), ((0, 1, 1, 2), 3)])
-async def test_lines_taken_out_moved_or_put_in_are_found(sealed: Sealed, order: tuple[int, ...], line: int) -> None:
+async def test_deleted_moved_and_inserted_lines_of_heads_are_found(
+    sealed: Sealed, order: tuple[int, ...], line: int
+) -> None:
     lines = await _three_heads(sealed)
     sealed.heads.write_bytes(b"".join(lines[place] for place in order))
     assert (await sealed.finding())[1].startswith(f"line {line} of {sealed.heads} does not follow from the line before")
 
 
-async def test_a_line_that_is_no_head_is_found(sealed: Sealed) -> None:
+async def test_an_invalid_line_of_heads_is_found(sealed: Sealed) -> None:
     lines = await _three_heads(sealed)
     sealed.heads.write_bytes(lines[0] + b"{}\n" + lines[2])
     assert (await sealed.finding())[1] == f"line 2 of {sealed.heads} is not a head."
@@ -264,7 +266,7 @@ async def test_heads_signed_with_another_key_are_found(sealed: Sealed, tmp_path:
     assert "which is none of those given" in (await sealed.finding())[1]
 
 
-async def test_heads_go_on_with_a_new_key_where_both_are_known(sealed: Sealed, tmp_path: Path) -> None:
+async def test_heads_signed_with_a_new_key_verify_with_both_public_keys(sealed: Sealed, tmp_path: Path) -> None:
     await _three_heads(sealed)
     old = sealed.public
     (tmp_path / "key.pem").unlink()
@@ -275,7 +277,7 @@ async def test_heads_go_on_with_a_new_key_where_both_are_known(sealed: Sealed, t
     assert len(read_heads(sealed.heads, load_public_keys([old, sealed.public])).heads) == 4
 
 
-async def test_a_line_torn_by_a_crash_is_left_out_and_written_over(sealed: Sealed) -> None:
+async def test_an_incomplete_last_line_is_ignored_and_overwritten(sealed: Sealed) -> None:
     lines = await _three_heads(sealed)
     sealed.heads.write_bytes(b"".join(lines) + lines[2][:100])
     assert (await sealed.examined()).findings == ()
@@ -283,7 +285,7 @@ async def test_a_line_torn_by_a_crash_is_left_out_and_written_over(sealed: Seale
     assert (await sealed.examined()).signed == 4
 
 
-async def test_of_two_processes_that_sign_at_once_one_does(sealed: Sealed, tmp_path: Path) -> None:
+async def test_only_one_of_two_concurrent_processes_signs(sealed: Sealed, tmp_path: Path) -> None:
     await sealed.trail.write(4)
     other = _seal(sealed.trail, tmp_path).signer
     signed = await asyncio.gather(sealed.signer.run_once(), other.run_once())
@@ -291,7 +293,7 @@ async def test_of_two_processes_that_sign_at_once_one_does(sealed: Sealed, tmp_p
     assert (await sealed.examined()).signed == 1
 
 
-def test_a_key_is_for_its_owners_eyes_and_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_signing_key_is_readable_only_by_its_owner_and_never_overwritten(tmp_path: Path) -> None:
     private, public = tmp_path / "key.pem", tmp_path / "key.pub.pem"
     make_key(private, public)
     assert private.stat().st_mode & 0o777 == 0o600
@@ -305,7 +307,7 @@ def test_a_key_is_for_its_owners_eyes_and_is_never_overwritten(tmp_path: Path) -
 @pytest.mark.parametrize(
     "content", [b"", b"not a key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
 )
-def test_a_file_that_is_no_key_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_key_file_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key.pem"
     file.touch(mode=0o600)
     file.write_bytes(content)
@@ -317,7 +319,7 @@ def test_a_file_that_is_no_key_is_one_sentence(tmp_path: Path, content: bytes) -
         load_public_keys([tmp_path / "none"])
 
 
-def test_a_seal_needs_both_files_and_both_usable(tmp_path: Path) -> None:
+def test_a_signing_config_needs_two_usable_files(tmp_path: Path) -> None:
     def seal(**more: Path) -> SigningConfig | None:
         return load_signing_config(settings_for("postgresql://x/bank", "redis://x", **more))
 
@@ -334,7 +336,7 @@ def test_a_seal_needs_both_files_and_both_usable(tmp_path: Path) -> None:
         seal(audit_key_file=key, audit_heads_file=heads)
 
 
-async def test_two_files_of_heads_that_disagree_are_found(sealed: Sealed, tmp_path: Path) -> None:
+async def test_contradicting_files_of_heads_are_found(sealed: Sealed, tmp_path: Path) -> None:
     await sealed.write(4)
     first = tmp_path / "first.jsonl"
     sealed.heads.rename(first)

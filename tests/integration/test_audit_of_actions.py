@@ -65,7 +65,7 @@ async def _assert_on_record(stage: Stage, query: str, variables: dict[str, Any],
         assert [json.loads(row["new_values"])["action"] for row in rows] == [name]
 
 
-def test_every_mutation_and_every_query_is_one_that_these_tests_know() -> None:
+def test_every_mutation_and_query_has_an_expected_audit_row() -> None:
     """A new mutation or query needs an entry in tests/integration/actions.py with its audit rows."""
     assert SCHEMA.mutation_type is not None
     assert SCHEMA.query_type is not None
@@ -84,7 +84,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("mutation", "action"), CASES)
-async def test_a_mutation_done_or_refused_is_on_record(stage: Stage, mutation: str, action: Action) -> None:
+async def test_each_executed_or_refused_mutation_is_recorded(stage: Stage, mutation: str, action: Action) -> None:
     given = action.given(stage)
     await _assert_on_record(stage, document(mutation), {"input": given} if given else {}, action, mutation)
 
@@ -97,16 +97,14 @@ READS = [
 
 
 @pytest.mark.parametrize(("name", "query", "action"), READS)
-async def test_what_staff_is_shown_or_a_customer_is_not_is_on_record(
+async def test_reads_by_staff_and_refused_reads_of_customers_are_recorded(
     stage: Stage, name: str, query: str, action: Action
 ) -> None:
     await _assert_on_record(stage, query, action.given(stage), action, name)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Cache-Control": "no-cache"}], ids=["cached", "uncached"])
-async def test_staff_that_looks_again_is_on_record_again_however_it_is_answered(
-    stage: Stage, headers: dict[str, str]
-) -> None:
+async def test_each_repeated_read_by_staff_is_recorded_with_any_cache(stage: Stage, headers: dict[str, str]) -> None:
     query, actions = QUERIES["account"]
     for _ in range(3):
         reply = await stage.clients["operator"].send(
@@ -117,7 +115,7 @@ async def test_staff_that_looks_again_is_on_record_again_however_it_is_answered(
     assert [row["action"] for row in rows] == ["READ"] * 3
 
 
-async def test_the_record_is_there_before_the_answer(stage: Stage) -> None:
+async def test_the_audit_row_is_written_before_the_answer(stage: Stage) -> None:
     query, actions = QUERIES["account"]
     await stage.clients["operator"].send(query, actions[0].given(stage), headers={"User-Agent": "now"})
     async with stage.bank.bank.database.connection() as connection:
@@ -127,7 +125,7 @@ async def test_the_record_is_there_before_the_answer(stage: Stage) -> None:
     assert told == 1
 
 
-async def test_what_cannot_be_recorded_is_not_shown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_that_cannot_be_recorded_shows_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_events: object) -> None:
         raise Unavailable("It could not be recorded.")
 
@@ -137,7 +135,7 @@ async def test_what_cannot_be_recorded_is_not_shown(stage: Stage, monkeypatch: p
     assert (reply.status, reply.code, "data" in reply.body) == (503, "UNAVAILABLE", False)
 
 
-async def test_what_people_read_of_their_own_is_nobodys_business(stage: Stage) -> None:
+async def test_users_read_their_own_data_without_a_record(stage: Stage) -> None:
     await stage.bank.caught_up()
     async with stage.bank.bank.database.connection() as connection:
         before = await connection.fetchval("select position from event_log_head")
@@ -147,7 +145,7 @@ async def test_what_people_read_of_their_own_is_nobodys_business(stage: Stage) -
         assert await connection.fetchval("select position from event_log_head") == before
 
 
-async def test_a_stolen_refresh_token_closes_the_session_on_record(stage: Stage) -> None:
+async def test_a_reused_refresh_token_closes_the_session_and_is_recorded(stage: Stage) -> None:
     given = {"input": {"refreshToken": stage.refresh_token}}
     for agent in ("first", "second", "third"):
         await stage.bank.client.run("RefreshSession", headers={"User-Agent": agent}, **given)
@@ -157,7 +155,7 @@ async def test_a_stolen_refresh_token_closes_the_session_on_record(stage: Stage)
     assert str(closed["user_id"]) == stage.ids["ana"]
 
 
-async def test_a_mutation_with_a_closed_session_is_on_record_with_its_owner(stage: Stage) -> None:
+async def test_a_mutation_with_a_closed_session_is_recorded_with_its_owner(stage: Stage) -> None:
     ana = stage.clients["ana"]
     await ana.run("Logout")
     await ana.send(document("openAccount"), {"input": {"idempotencyKey": "x", "currency": "BRL"}},
@@ -167,7 +165,7 @@ async def test_a_mutation_with_a_closed_session_is_on_record_with_its_owner(stag
     assert json.loads(row["new_values"])["code"] == "UNAUTHENTICATED"
 
 
-async def test_each_refused_mutation_of_a_document_is_on_record(stage: Stage) -> None:
+async def test_each_refused_mutation_of_a_document_is_recorded(stage: Stage) -> None:
     query = """
         mutation($f: FreezeAccountInput!, $o: OpenAccountInput!) {
             one: openAccount(input: $o) { account { transactions(first: 0) { nodes { id } } } }
@@ -182,7 +180,7 @@ async def test_each_refused_mutation_of_a_document_is_on_record(stage: Stage) ->
     assert json.loads(rows[1]["new_values"])["action"] == "freezeAccount"
 
 
-async def test_the_same_unknown_address_has_the_same_digest_and_another_one_another(stage: Stage) -> None:
+async def test_equal_unknown_addresses_have_equal_digests(stage: Stage) -> None:
     for place, address in enumerate((NOBODY, f" {NOBODY.upper()}", "somebody.else@example.com")):
         given = {"email": address, "password": WRONG_PASSWORD}
         await stage.bank.client.run("Login", input=given, headers={"User-Agent": f"guess {place}"})
@@ -194,7 +192,7 @@ async def test_the_same_unknown_address_has_the_same_digest_and_another_one_anot
     assert digests[0] == digests[1] != digests[2]
 
 
-async def test_no_secret_and_nothing_of_a_person_is_in_the_log_or_in_the_trail(stage: Stage) -> None:
+async def test_log_and_trail_contain_no_secrets_and_no_personal_data(stage: Stage) -> None:
     for mutation, actions in MUTATIONS.items():
         for action in actions:
             given = action.given(stage)
@@ -216,7 +214,7 @@ async def test_no_secret_and_nothing_of_a_person_is_in_the_log_or_in_the_trail(s
 
 
 @pytest.mark.parametrize("who", ["ana", "nobody"])
-async def test_a_mutation_that_came_with_get_is_refused_and_on_record(stage: Stage, who: str) -> None:
+async def test_a_mutation_over_get_is_refused_and_recorded(stage: Stage, who: str) -> None:
     client, agent = stage.clients[who], "a link in a letter"
     headers = {"User-Agent": agent} | ({"Authorization": f"Bearer {client.token}"} if client.token else {})
     parameters = {"query": "mutation { logout { __typename } }"}
@@ -228,7 +226,7 @@ async def test_a_mutation_that_came_with_get_is_refused_and_on_record(stage: Sta
     assert json.loads(row["new_values"])["code"] == "METHOD_NOT_ALLOWED"
 
 
-async def test_a_program_that_names_itself_in_no_known_letters_is_recorded_and_served(stage: Stage) -> None:
+async def test_a_user_agent_that_is_not_utf_8_is_recorded_and_served(stage: Stage) -> None:
     host, _, port = stage.bank.client.url.removeprefix("http://").partition(":")
     body = json.dumps({"query": document("login"), "variables": {"input": {"email": NOBODY, "password": PASSWORD}}})
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -245,7 +243,7 @@ async def test_a_program_that_names_itself_in_no_known_letters_is_recorded_and_s
 
 
 @pytest.mark.parametrize(("trusted", "address"), [("127.0.0.0/8, ::1", "198.51.100.1"), ("", "127.0.0.1")])
-async def test_behind_a_proxy_of_ours_the_record_has_the_senders_address(
+async def test_a_record_behind_a_trusted_proxy_has_the_client_address(
     database_url: str, redis_url: str, trusted: str, address: str
 ) -> None:
     async with serving(settings_for(database_url, redis_url, trusted_proxies=trusted)) as bank:

@@ -36,7 +36,7 @@ async def _all(stage: Stage, **given: Any) -> list[dict[str, Any]]:
         after = page["pageInfo"]["endCursor"]
 
 
-async def test_an_administrator_reads_who_did_what_to_an_account(stage: Stage) -> None:
+async def test_an_administrator_reads_all_actions_on_an_account(stage: Stage) -> None:
     nodes = await _all(stage, entityId=stage.a["id"])
     told = [node for node in nodes if node["action"] != "READ"]
     assert [node["action"] for node in told] == ["UPDATE", "UPDATE", "CREATE"]
@@ -58,7 +58,7 @@ async def test_pages_neither_repeat_nor_skip_while_the_trail_grows(stage: Stage)
 
 
 @pytest.mark.parametrize("entity_type", ["User", "Account", "Transaction", "Hold", "AuditLog"])
-async def test_a_type_is_all_that_is_shown(stage: Stage, entity_type: str) -> None:
+async def test_a_filter_by_type_shows_only_rows_of_that_type(stage: Stage, entity_type: str) -> None:
     nodes = await _all(stage, entityType=entity_type)
     async with stage.bank.bank.database.connection() as connection:
         count = await connection.fetchval(
@@ -68,7 +68,7 @@ async def test_a_type_is_all_that_is_shown(stage: Stage, entity_type: str) -> No
     assert len([node for node in nodes if node["action"] != "READ"]) == count
 
 
-async def test_an_entity_of_another_type_or_that_there_is_not_has_no_rows(stage: Stage) -> None:
+async def test_a_missing_entity_or_one_of_another_type_has_no_rows(stage: Stage) -> None:
     assert await _all(stage, entityId=stage.ids["ana"], entityType="Account") == []
     assert await _all(stage, entityId="00000000-0000-7000-8000-000000000001") == []
 
@@ -80,7 +80,7 @@ async def test_a_page_has_1_to_100_rows(stage: Stage, limit: int) -> None:
 
 
 @pytest.mark.parametrize("entity_type", ["ACCOUNTS", "account", "Account ", "", "Moon", "xxxx" * 11, "AuditLogs"])
-async def test_what_no_type_is_called_is_refused_and_not_put_on_record(stage: Stage, entity_type: str) -> None:
+async def test_an_unknown_entity_type_is_refused_and_not_recorded(stage: Stage, entity_type: str) -> None:
     for more in ({}, {"entityId": stage.a["id"]}):
         reply = await stage.clients["admin"].run("AuditLogs", entityType=entity_type, **more)
         message = "entityType is one of Account, AuditLog, Hold, IdempotencyKeys, Transaction, User."
@@ -92,7 +92,7 @@ async def test_what_no_type_is_called_is_refused_and_not_put_on_record(stage: St
 @pytest.mark.parametrize(
     "entity_id", ["no id at all", "", "0001/00000042-4", "1", "g1890000-0000-7000-8000-00000000000"]
 )
-async def test_what_cannot_be_an_id_is_refused(stage: Stage, entity_id: str) -> None:
+async def test_an_invalid_id_is_refused(stage: Stage, entity_id: str) -> None:
     given: tuple[dict[str, Any], ...] = ({}, {"entityType": "Account"})
     for more in given:
         reply = await stage.clients["admin"].run("AuditLogs", entityId=entity_id, **more)
@@ -100,19 +100,19 @@ async def test_what_cannot_be_an_id_is_refused(stage: Stage, entity_id: str) -> 
         assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)
 
 
-def test_the_types_are_those_that_events_are_about() -> None:
+def test_the_entity_types_are_those_of_the_events() -> None:
     about = {event.aggregate_type for event in EVENT_TYPES.values() if isinstance(event.aggregate_type, str)}
     assert about | {"AuditLog"} == set(reads.ENTITY_TYPES)
     assert set(reads.ENTITY_TYPES) >= reads.COMMON_TYPES
 
 
-async def test_without_a_limit_a_page_has_twenty(stage: Stage) -> None:
+async def test_a_page_without_a_limit_has_twenty_rows(stage: Stage) -> None:
     assert len((await _page(stage))["edges"]) == 20
     assert len((await _page(stage, limit=None))["edges"]) == 20
 
 
 @pytest.mark.parametrize("name", ["ana", "operator"])
-async def test_nobody_else_reads_it(stage: Stage, name: str) -> None:
+async def test_only_administrators_read_the_audit_trail(stage: Stage, name: str) -> None:
     reply = await stage.clients[name].run("AuditLogs")
     assert (reply.status, reply.code) == (403, "FORBIDDEN")
     assert reply.body["data"] is None
@@ -137,7 +137,7 @@ async def _plan(connection: Any, sql: str, *arguments: Any) -> str:
     ],
     ids=["all", "an entity", "a common type", "a rare type"],
 )
-async def test_a_page_is_read_along_an_index(
+async def test_a_page_of_rows_is_read_with_an_index(
     database_url: str, sql: str, arguments: tuple[Any, ...], index: str
 ) -> None:
     connection = await asyncpg.connect(database_url)

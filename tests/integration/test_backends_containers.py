@@ -36,7 +36,7 @@ def containers(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp
     assert not (tmp_path / "unused").exists()
 
 
-def test_containers_answer_with_our_settings_and_leave_nothing_behind(containers: Backend) -> None:
+def test_containers_run_with_our_settings_and_are_removed(containers: Backend) -> None:
     assert run_sql(containers.database_url, "select current_database()")[0][0] == "bank"
     for name, value in (("log_lock_waits", "on"), ("log_error_verbosity", "terse"), ("timezone", "UTC")):
         assert run_sql(containers.database_url, f"show {name}")[0][0] == value
@@ -56,7 +56,7 @@ def test_containers_answer_with_our_settings_and_leave_nothing_behind(containers
     assert "52998224725" not in log
 
 
-def test_given_addresses_are_used_as_they_are(containers: Backend, tmp_path: Path) -> None:
+def test_given_addresses_are_used_unchanged(containers: Backend, tmp_path: Path) -> None:
     with open_backend(
         "external", folder=tmp_path, database_url=containers.database_url, redis_url=containers.redis_url
     ) as external:

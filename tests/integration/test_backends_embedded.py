@@ -31,7 +31,7 @@ def server_processes(folder: Path) -> list[str]:
     ]
 
 
-async def test_the_address_is_understood_by_asyncpg_and_by_databases(postgres_url: str) -> None:
+async def test_the_url_works_with_asyncpg_and_databases(postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     assert await connection.fetchval("select current_user") == "postgres"
     await connection.close()
@@ -39,7 +39,7 @@ async def test_the_address_is_understood_by_asyncpg_and_by_databases(postgres_ur
         assert await database.fetch_val("select current_database()") == make_url(postgres_url).database
 
 
-async def test_the_address_is_understood_by_sqlalchemy(postgres_url: str) -> None:
+async def test_the_url_works_with_sqlalchemy(postgres_url: str) -> None:
     asyncio_engine = pytest.importorskip("sqlalchemy.ext.asyncio", exc_type=ImportError)
     engine = asyncio_engine.create_async_engine(make_url(postgres_url).set(drivername="postgresql+asyncpg"))
     async with engine.connect() as connection:
@@ -47,7 +47,7 @@ async def test_the_address_is_understood_by_sqlalchemy(postgres_url: str) -> Non
     await engine.dispose()
 
 
-def test_a_backend_says_its_versions_and_where_it_is(servers_folder: Path) -> None:
+def test_a_backend_reports_its_versions_and_addresses(servers_folder: Path) -> None:
     with open_backend("embedded", folder=servers_folder, durable=False) as backend:
         assert "PostgreSQL 18" in backend.describe()
         assert "Valkey 9" in backend.describe()
@@ -56,7 +56,7 @@ def test_a_backend_says_its_versions_and_where_it_is(servers_folder: Path) -> No
 
 
 @pytest.mark.parametrize("how_it_ends", ["well", "with an exception"])
-def test_nothing_runs_and_nothing_lies_about_afterwards(servers_folder: Path, how_it_ends: str) -> None:
+def test_a_closed_backend_leaves_no_process_and_no_file(servers_folder: Path, how_it_ends: str) -> None:
     with (
         pytest.raises(RuntimeError) if how_it_ends != "well" else nullcontext(),
         open_backend("embedded", folder=servers_folder, durable=False),
@@ -68,7 +68,7 @@ def test_nothing_runs_and_nothing_lies_about_afterwards(servers_folder: Path, ho
     assert not servers_folder.exists()
 
 
-def test_a_folder_that_was_there_before_stays_with_the_files_of_others(servers_folder: Path) -> None:
+def test_an_existing_folder_keeps_other_files(servers_folder: Path) -> None:
     servers_folder.mkdir()
     (servers_folder / "letter.txt").write_text("mine")
     with open_backend("embedded", folder=servers_folder, durable=False):
@@ -76,7 +76,7 @@ def test_a_folder_that_was_there_before_stays_with_the_files_of_others(servers_f
     assert [path.name for path in servers_folder.iterdir()] == ["letter.txt"]
 
 
-def test_what_is_kept_is_found_again(servers_folder: Path) -> None:
+def test_kept_data_is_used_by_the_next_start(servers_folder: Path) -> None:
     with open_backend("embedded", folder=servers_folder, keep=True) as backend:
         run_sql(backend.database_url, "create table kept as select 42 as answer")
         first_address = backend.database_url
@@ -86,14 +86,14 @@ def test_what_is_kept_is_found_again(servers_folder: Path) -> None:
         assert backend.database_url == first_address
 
 
-def test_commits_wait_for_the_disk_unless_told_otherwise(servers_folder: Path) -> None:
+def test_commits_wait_for_the_disk_by_default(servers_folder: Path) -> None:
     names = ("fsync", "synchronous_commit", "full_page_writes")
     for durable, expected in ((True, "on"), (False, "off")):
         with EmbeddedPostgres(servers_folder, durable=durable, keep=False) as postgres:
             assert [run_sql(postgres.url(), f"show {name}")[0][0] for name in names] == [expected] * 3
 
 
-def test_settings_go_over_ours(servers_folder: Path) -> None:
+def test_given_settings_override_our_defaults(servers_folder: Path) -> None:
     settings = {"work_mem": "'7MB'", "max_connections": "23"}
     with EmbeddedPostgres(servers_folder, settings=settings, durable=False, keep=False) as postgres:
         assert run_sql(postgres.url(), "show work_mem")[0][0] == "7MB"
@@ -102,7 +102,7 @@ def test_settings_go_over_ours(servers_folder: Path) -> None:
         assert "pg_stat_statements" in run_sql(postgres.url(), "show shared_preload_libraries")[0][0]
 
 
-def test_a_killed_postgres_comes_back_with_what_it_acknowledged(durable_backend: Backend) -> None:
+def test_a_restarted_postgres_has_all_acknowledged_commits(durable_backend: Backend) -> None:
     postgres, url = durable_backend.postgres, durable_backend.database_url
     run_sql(url, "create table seen (id int)", "insert into seen select generate_series(1, 1000)")
     assert postgres is not None
@@ -117,7 +117,7 @@ def test_a_killed_postgres_comes_back_with_what_it_acknowledged(durable_backend:
     assert postgres.pid != before
 
 
-def test_a_postgres_killed_under_a_long_statement_comes_back(durable_backend: Backend) -> None:
+def test_a_postgres_killed_during_a_long_statement_restarts(durable_backend: Backend) -> None:
     """A busy backend outlives the server and holds its memory, so that new servers are refused until it ends.
 
     The backend is stopped until a start was refused, so that the speed of the machine does not matter.
@@ -146,7 +146,7 @@ def test_a_postgres_killed_under_a_long_statement_comes_back(durable_backend: Ba
         wait([running])  # the client gets the answer or a closed connection; both are correct
 
 
-def test_valkey_takes_no_command_without_its_password(servers_folder: Path) -> None:
+def test_valkey_refuses_commands_without_a_password(servers_folder: Path) -> None:
     with EmbeddedValkey(servers_folder, keep=False) as valkey:
         assert valkey.port is not None
         with redis.Redis(port=valkey.port) as stranger, pytest.raises(redis.AuthenticationError):
@@ -155,7 +155,7 @@ def test_valkey_takes_no_command_without_its_password(servers_folder: Path) -> N
         assert readable == []
 
 
-def test_a_killed_valkey_comes_back_empty_on_the_same_address(servers_folder: Path) -> None:
+def test_a_restarted_valkey_is_empty_and_has_the_same_address(servers_folder: Path) -> None:
     with EmbeddedValkey(servers_folder, keep=False) as valkey, redis.Redis.from_url(valkey.url()) as client:
         client.set("key", "value")
         address = valkey.url()
@@ -185,7 +185,7 @@ def test_a_stale_pid_file_that_names_another_process_does_not_stop_a_start(serve
         assert 'lock file "postmaster.pid" already exists' in postgres.log_path.read_text()
 
 
-def test_a_folder_too_deep_for_a_socket_gets_one_elsewhere_that_is_removed_at_the_end(servers_folder: Path) -> None:
+def test_a_folder_with_a_long_path_has_its_socket_in_a_temporary_folder(servers_folder: Path) -> None:
     deep = servers_folder / ("d" * 60) / ("e" * 60)
     with EmbeddedPostgres(deep, durable=False, keep=False) as postgres:
         assert not postgres.socket_folder.is_relative_to(servers_folder)
@@ -218,7 +218,7 @@ def test_servers_do_not_run_as_root(servers_folder: Path) -> None:
             assert psutil.Process(pid).uids().real != 0
 
 
-def test_the_log_keeps_refused_values_to_itself(servers_folder: Path) -> None:
+def test_the_server_log_contains_no_refused_values(servers_folder: Path) -> None:
     with open_backend("embedded", folder=servers_folder, durable=False) as backend:
         run_sql(backend.database_url, "create table people (cpf text unique)")
         for _ in range(2):
@@ -231,7 +231,7 @@ def test_the_log_keeps_refused_values_to_itself(servers_folder: Path) -> None:
         assert "52998224725" not in log
 
 
-def test_a_folder_is_opened_once_at_a_time(servers_folder: Path) -> None:
+def test_a_folder_has_one_owner_at_a_time(servers_folder: Path) -> None:
     with (
         EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres,
         pytest.raises(BackendUnavailable, match=rf"belong to process {os.getpid()}; stop it, or choose another folder"),
@@ -240,7 +240,7 @@ def test_a_folder_is_opened_once_at_a_time(servers_folder: Path) -> None:
     assert not postgres.is_running()
 
 
-def test_data_of_another_version_is_refused_with_postgres_own_reason_and_stays(servers_folder: Path) -> None:
+def test_data_of_another_version_is_refused_with_the_reason_of_postgres_and_kept(servers_folder: Path) -> None:
     with EmbeddedPostgres(servers_folder) as postgres:
         version = postgres.data / "PG_VERSION"
     version.write_text("17\n")

@@ -93,7 +93,7 @@ def gone(owner: Owner) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV])
-def test_servers_and_folder_go_with_their_owner(
+def test_servers_and_folder_are_removed_when_their_owner_ends(
     own: Callable[..., Owner], servers_folder: Path, how: signal.Signals
 ) -> None:
     owner = own()
@@ -105,7 +105,7 @@ def test_servers_and_folder_go_with_their_owner(
     until(lambda: not lives(owner.guard, psutil), "the guard is gone")
 
 
-def test_kept_data_outlives_a_killed_owner_and_the_next_one_waits_for_its_guard(
+def test_kept_data_survives_a_killed_owner_and_the_next_owner_waits_for_the_guard(
     own: Callable[..., Owner], servers_folder: Path
 ) -> None:
     owner = own(keep=True)
@@ -143,7 +143,7 @@ def test_servers_left_with_other_settings_are_started_anew(own: Callable[..., Ow
     assert gone(owner)
 
 
-def test_a_folder_in_use_by_another_process_is_refused_with_its_number(
+def test_a_folder_in_use_is_refused_with_the_process_id_of_its_owner(
     own: Callable[..., Owner], servers_folder: Path
 ) -> None:
     owner = own()
@@ -159,7 +159,7 @@ def test_a_folder_in_use_by_another_process_is_refused_with_its_number(
     assert not gone(owner)
 
 
-def test_ctrl_c_reaches_the_owner_and_not_its_servers(own: Callable[..., Owner]) -> None:
+def test_ctrl_c_interrupts_the_owner_and_not_its_servers(own: Callable[..., Owner]) -> None:
     owner = own(ignores_interrupts=True)
     os.killpg(owner.process.pid, signal.SIGINT)  # the signal of Ctrl-C in a terminal
     owner_group = os.getpgid(owner.process.pid)
@@ -169,7 +169,7 @@ def test_ctrl_c_reaches_the_owner_and_not_its_servers(own: Callable[..., Owner])
     assert owner.process.poll() is None
 
 
-def test_a_forked_child_that_ends_leaves_the_servers_alone(servers_folder: Path) -> None:
+def test_the_end_of_a_forked_child_does_not_stop_the_servers(servers_folder: Path) -> None:
     with EmbeddedPostgres(servers_folder, durable=False, keep=False) as postgres:
         child = os.fork()
         if child == 0:

@@ -6,7 +6,7 @@ import redis
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
-async def test_a_database_is_empty_and_belongs_to_one_test(postgres_url: str, time: str) -> None:
+async def test_each_test_has_an_empty_database_of_its_own(postgres_url: str, time: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     tables = await connection.fetchval("select count(*) from pg_tables where schemaname = 'public'")
     await connection.execute("create table left_behind (id int)")
@@ -15,7 +15,7 @@ async def test_a_database_is_empty_and_belongs_to_one_test(postgres_url: str, ti
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
-async def test_a_connection_left_open_does_not_keep_its_database(postgres_url: str, time: str) -> None:
+async def test_a_database_is_dropped_although_a_connection_is_open(postgres_url: str, time: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     assert await connection.fetchval("select 1") == 1, time
     connection.terminate()

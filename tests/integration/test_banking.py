@@ -18,7 +18,7 @@ async def _funded(bank: RunningBank, amount: str = "100.00") -> tuple[Any, dict[
     return person, first, second
 
 
-async def test_a_person_registers_logs_in_opens_is_funded_transfers_and_reads(running_bank: RunningBank) -> None:
+async def test_a_user_can_register_log_in_open_an_account_transfer_and_read(running_bank: RunningBank) -> None:
     person, first, second = await _funded(running_bank)
     reply = await person.transfer(first["id"], second["number"], "30.25", "t1", description="rent")
     payload = reply.data["transfer"]
@@ -42,7 +42,7 @@ async def test_a_person_registers_logs_in_opens_is_funded_transfers_and_reads(ru
     assert not older["pageInfo"]["hasNextPage"]
 
 
-async def test_a_retry_is_answered_to_the_letter_and_marked(running_bank: RunningBank) -> None:
+async def test_a_retry_has_the_same_answer_marked_as_a_replay(running_bank: RunningBank) -> None:
     person, first, second = await _funded(running_bank)
     one = (await person.transfer(first["id"], second["number"], "10.00", "t1")).data["transfer"]
     two = (await person.transfer(first["id"], second["number"], "10.0", "t1")).data["transfer"]
@@ -84,7 +84,7 @@ async def test_a_wrong_transfer_gets_one_sentence_and_moves_nothing(
     assert await person.balance(second["id"]) == "0.00"
 
 
-async def test_nobody_debits_or_sees_an_account_of_somebody_else(running_bank: RunningBank) -> None:
+async def test_users_cannot_debit_or_read_accounts_of_others(running_bank: RunningBank) -> None:
     person, first, second = await _funded(running_bank)
     thief = await running_bank.client.person()
     own = await thief.account()
@@ -108,7 +108,7 @@ async def test_only_staff_deposits(running_bank: RunningBank) -> None:
     assert await person.balance(account["id"]) == "0.00"
 
 
-async def test_opening_twice_with_one_key_opens_one_account(running_bank: RunningBank) -> None:
+async def test_two_openings_with_one_key_open_one_account(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     one, two = await asyncio.gather(person.account("k"), person.account("k"))
     assert one["id"] == two["id"]
@@ -123,7 +123,7 @@ async def test_a_person_has_twenty_accounts_at_most(running_bank: RunningBank) -
     assert reply.data["openAccount"]["userErrors"][0]["code"] == "ACCOUNT_LIMIT_REACHED"
 
 
-async def test_every_event_has_one_audit_row_with_sender_and_values(running_bank: RunningBank) -> None:
+async def test_every_event_has_one_audit_row_with_client_address_and_values(running_bank: RunningBank) -> None:
     person, first, second = await _funded(running_bank)
     await person.run("Transfer", headers={"X-Correlation-ID": "trace-me", "User-Agent": "tests"}, input={
         "idempotencyKey": "t1", "fromAccountId": first["id"], "toAccountNumber": second["number"],
@@ -145,7 +145,7 @@ async def test_every_event_has_one_audit_row_with_sender_and_values(running_bank
     assert updated["correlation_id"] == "trace-me"
 
 
-async def test_what_the_log_holds_is_what_was_published(running_bank: RunningBank) -> None:
+async def test_events_in_the_log_equal_the_published_events(running_bank: RunningBank) -> None:
     import msgspec
 
     inbox = running_bank.bank.bus.subscribe("test")

@@ -35,7 +35,7 @@ async def outcomes(*calls: Any) -> list[Any]:
 
 
 @pytest.mark.usefixtures("sevens_raise")
-async def test_a_decision_that_raises_fails_alone_and_its_neighbours_are_written(books: Books) -> None:
+async def test_a_raising_decision_fails_alone_and_the_rest_of_the_batch_is_written(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     amounts = ["1.00", "0.07", "2.00", "0.14", "3.00"]
     with structlog.testing.capture_logs() as lines:
@@ -47,7 +47,7 @@ async def test_a_decision_that_raises_fails_alone_and_its_neighbours_are_written
     assert [row["key"] for row in await books.connection.fetch(KEYS)] == ["t-1.00", "t-2.00", "t-3.00"]
 
 
-async def test_a_key_whose_decision_raised_is_decided_anew_once_the_bug_is_gone(
+async def test_a_key_whose_decision_raised_is_decided_again_after_the_bug_is_fixed(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
@@ -61,9 +61,7 @@ async def test_a_key_whose_decision_raised_is_decided_anew_once_the_bug_is_gone(
     assert await books.balances_minor(ana, bia) == [9_900, 100]
 
 
-async def test_a_bug_that_the_database_s_guards_refuse_fails_alone(
-    books: Books, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_command_that_the_guards_refuse_fails_alone(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     columns = write.columns
 
@@ -81,7 +79,7 @@ async def test_a_bug_that_the_database_s_guards_refuse_fails_alone(
     assert await books.balances_minor(ana, bia) == [9_700, 300]
 
 
-async def test_whoever_was_written_is_told_so_though_the_cache_or_the_bus_breaks(
+async def test_a_written_command_is_acknowledged_although_the_cache_or_the_bus_fails(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
@@ -100,7 +98,7 @@ async def test_whoever_was_written_is_told_so_though_the_cache_or_the_bus_breaks
 
 
 @pytest.mark.parametrize("broken", ["not a number", 2**70])
-async def test_a_value_that_the_database_does_not_take_fails_alone(
+async def test_a_command_with_an_unencodable_value_fails_alone(
     books: Books, monkeypatch: pytest.MonkeyPatch, broken: object
 ) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()

@@ -30,7 +30,7 @@ def _break_the_call(pair: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("break_it", [_break_the_values, _break_the_call])
-async def test_a_balance_that_could_not_be_written_through_is_not_shown_as_it_was_by_any_worker(
+async def test_no_worker_shows_the_old_balance_after_a_failed_write_through(
     database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, break_it: Any
 ) -> None:
     async with twins(database_url, redis_url) as pair:

@@ -44,7 +44,7 @@ async def test_a_second_read_is_a_hit_with_the_same_answer(running_bank: Running
     assert await _hit(person, "AccountHistory", id=first["id"]) == miss.data
 
 
-async def test_a_transfer_makes_every_answer_about_its_accounts_stale_at_once(running_bank: RunningBank) -> None:
+async def test_a_transfer_invalidates_every_response_about_its_accounts_at_once(running_bank: RunningBank) -> None:
     person, first, second = await _two_accounts(running_bank)
     await _hit(person, "Me")
     await _hit(person, "AccountHistory", id=first["id"])
@@ -55,7 +55,7 @@ async def test_a_transfer_makes_every_answer_about_its_accounts_stale_at_once(ru
     assert len(history.data["account"]["transactions"]["edges"]) == 2
 
 
-async def test_a_balance_after_a_transfer_is_read_from_the_cache_that_was_written_through(
+async def test_a_balance_after_a_transfer_is_read_from_the_cache(
     running_bank: RunningBank,
 ) -> None:
     person, first, second = await _two_accounts(running_bank)
@@ -66,7 +66,7 @@ async def test_a_balance_after_a_transfer_is_read_from_the_cache_that_was_writte
     assert reply.data["account"]["balance"]["amount"] == "99.00"
 
 
-async def test_opening_an_account_makes_the_profile_stale(running_bank: RunningBank) -> None:
+async def test_opening_an_account_invalidates_the_profile(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     await person.account("a")
     await _hit(person, "Me")
@@ -74,28 +74,28 @@ async def test_opening_an_account_makes_the_profile_stale(running_bank: RunningB
     assert len((await person.run("Me")).data["me"]["accounts"]) == 2
 
 
-async def test_no_cache_goes_past_the_cache_and_leaves_nothing_in_it(running_bank: RunningBank) -> None:
+async def test_a_no_cache_request_neither_reads_nor_fills_the_cache(running_bank: RunningBank) -> None:
     person, first, _ = await _two_accounts(running_bank)
     for _ in range(3):
         assert _did(await person.run("AccountHistory", id=first["id"], headers=NO_CACHE)) == "fwd=request"
     assert _did(await person.run("AccountHistory", id=first["id"])) == "fwd=uri-miss"
 
 
-async def test_another_person_never_gets_a_cached_answer_of_mine(running_bank: RunningBank) -> None:
+async def test_a_cached_response_is_never_returned_to_another_user(running_bank: RunningBank) -> None:
     person, first, _ = await _two_accounts(running_bank)
     await _hit(person, "AccountBalance", id=first["id"])
     stranger = await running_bank.client.person()
     assert (await stranger.run("AccountBalance", id=first["id"])).data["account"] is None
 
 
-async def test_an_answer_with_errors_is_not_kept(running_bank: RunningBank) -> None:
+async def test_a_response_with_errors_is_not_cached(running_bank: RunningBank) -> None:
     person, first, _ = await _two_accounts(running_bank)
     for _ in range(3):
         reply = await person.run("AccountHistory", id=first["id"], after="nonsense")
         assert (reply.code, _did(reply)) == ("BAD_INPUT", "fwd=uri-miss")
 
 
-async def test_losing_redis_in_the_middle_changes_no_answer(running_bank: RunningBank) -> None:
+async def test_losing_redis_changes_no_answer(running_bank: RunningBank) -> None:
     person, first, second = await _two_accounts(running_bank)
     await _hit(person, "AccountBalance", id=first["id"])
     await running_bank.bank.cache_server.client.flushdb()
@@ -106,7 +106,7 @@ async def test_losing_redis_in_the_middle_changes_no_answer(running_bank: Runnin
     assert await person.balance(first["id"], headers=NO_CACHE) == "99.00"
 
 
-async def test_a_bank_without_redis_banks_on(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bank_without_redis_works(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(settings_for(database_url, "redis://127.0.0.1:1/0")) as bank:
         person, first, second = await _two_accounts(bank)
         assert (await person.transfer(first["id"], second["number"], "1.00", "t1")).data["transfer"]["userErrors"] == []
@@ -128,7 +128,7 @@ async def test_an_older_value_never_replaces_a_newer_one(redis_url: str) -> None
         assert await cache.data("account:x") == b"ten"
 
 
-async def test_a_bare_version_that_came_first_does_not_keep_the_value_out(redis_url: str) -> None:
+async def test_a_version_without_a_value_is_replaced_by_the_value_of_that_version(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         cache = ValueCache(server)
         await cache.put([CacheTag("account:x", 10, 60)])
@@ -143,7 +143,7 @@ async def _filled(cache: ResponseCache, key: str, version: int) -> bool:
     return await cache.fill(key, look.lease, b"body", [CacheTag("account:x", version, 60)])
 
 
-async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> None:
+async def test_a_fill_with_data_from_before_a_write_is_refused(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers, values = ResponseCache(server), ValueCache(server)
         look = await answers.look_up("answer:a", uuid7())
@@ -153,7 +153,7 @@ async def test_a_fill_that_read_before_a_write_is_refused(redis_url: str) -> Non
         assert await _filled(answers, "answer:b", 2)
 
 
-async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: str) -> None:
+async def test_a_fill_is_refused_after_the_cache_lost_its_lease(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers, values = ResponseCache(server), ValueCache(server)
         look = await answers.look_up("answer:a", uuid7())
@@ -164,7 +164,7 @@ async def test_a_fill_whose_lease_was_lost_with_the_cache_is_refused(redis_url: 
         assert (await answers.look_up("answer:a", uuid7())).result == "away"
 
 
-async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
+async def test_a_lease_permits_one_fill(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers = ResponseCache(server)
         look = await answers.look_up("answer:a", uuid7())
@@ -175,7 +175,7 @@ async def test_a_lease_is_good_for_one_fill(redis_url: str) -> None:
         assert (await answers.look_up("answer:a", uuid7())).body == b"first"
 
 
-async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
+async def test_every_cached_value_expires(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers, values = ResponseCache(server), ValueCache(server)
         await values.put([CacheTag("account:put", 1, 60, b"one"), CacheTag("account:bare", 1, 60)])
@@ -192,7 +192,7 @@ async def test_everything_that_is_kept_ends_by_itself(redis_url: str) -> None:
     assert not epoch_mark.startswith(("account", "answer", "lease", "session"))
 
 
-async def test_one_reader_at_a_time_has_the_lease(redis_url: str) -> None:
+async def test_only_one_reader_has_the_lease(redis_url: str) -> None:
     async with open_cache(redis_url) as server:
         answers = ResponseCache(server)
         first, second = await answers.look_up("answer:a", uuid7()), await answers.look_up("answer:a", uuid7())
@@ -200,7 +200,7 @@ async def test_one_reader_at_a_time_has_the_lease(redis_url: str) -> None:
         assert second.lease is None
 
 
-async def test_readers_see_one_instant_while_money_moves_between_their_accounts(running_bank: RunningBank) -> None:
+async def test_a_response_shows_one_instant_while_money_moves_between_its_accounts(running_bank: RunningBank) -> None:
     person, first, second = await _two_accounts(running_bank)
     stop = asyncio.Event()
 
@@ -221,7 +221,7 @@ async def test_readers_see_one_instant_while_money_moves_between_their_accounts(
     assert cached == uncached == {10_000}
 
 
-async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(redis_url: str) -> None:
+async def test_deferred_invalidations_are_written_before_redis_is_trusted_again(redis_url: str) -> None:
     async with (
         FaultProxy(upstream_of(redis_url)) as proxy,
         open_cache(through_proxy(redis_url, proxy.port), timeout_ms=50) as server,
@@ -242,7 +242,7 @@ async def test_what_redis_could_not_be_told_is_told_before_it_is_believed_again(
         assert await values.data("account:y") == b"one"
 
 
-async def test_who_moved_money_while_redis_was_silent_sees_it_when_redis_answers_again(
+async def test_a_transfer_during_an_outage_of_redis_is_visible_after_the_outage(
     database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*_: Any) -> None:
@@ -270,7 +270,7 @@ async def test_who_moved_money_while_redis_was_silent_sees_it_when_redis_answers
                     await asyncio.sleep(0.02)
 
 
-async def test_an_account_whose_opening_crashed_before_the_cache_was_told_is_shown_all_the_same(
+async def test_an_account_is_visible_although_its_opening_crashed_before_the_write_through(
     running_bank: RunningBank,
 ) -> None:
     person, _, _ = await _two_accounts(running_bank)

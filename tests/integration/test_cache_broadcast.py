@@ -69,7 +69,7 @@ async def listening(
         await connection.close()
 
 
-async def test_who_tells_goes_on_once_everybody_has_heard(database: Database) -> None:
+async def test_a_broadcast_ends_when_every_worker_has_acknowledged(database: Database) -> None:
     teller = uuid4()
     broadcast = InvalidationBroadcast(database, teller)
     async with listening(database, broadcast, teller) as own, listening(database) as quick, listening(database) as slow:
@@ -86,7 +86,7 @@ async def test_who_tells_goes_on_once_everybody_has_heard(database: Database) ->
         assert own.owed == []
 
 
-async def test_who_is_alone_does_not_wait(database: Database) -> None:
+async def test_a_broadcast_of_the_only_worker_does_not_wait(database: Database) -> None:
     teller = uuid4()
     broadcast = InvalidationBroadcast(database, teller)
     async with listening(database, broadcast, teller):
@@ -95,7 +95,7 @@ async def test_who_is_alone_does_not_wait(database: Database) -> None:
         assert monotonic() - began < TRUST_S
 
 
-async def test_a_silent_worker_is_waited_for_until_it_cannot_believe_redis_and_once(
+async def test_a_broadcast_waits_once_for_a_silent_worker_until_it_cannot_trust_redis(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     teller = uuid4()
@@ -130,7 +130,7 @@ async def test_a_worker_that_renews_its_membership_and_does_not_answer_stays_a_m
         assert await slow.renew()
 
 
-async def test_more_than_a_notification_takes_is_told_in_parts(database: Database) -> None:
+async def test_a_large_broadcast_is_sent_in_several_notifications(database: Database) -> None:
     teller = uuid4()
     broadcast = InvalidationBroadcast(database, teller)
     async with listening(database, broadcast, teller), listening(database) as other:
@@ -140,7 +140,7 @@ async def test_more_than_a_notification_takes_is_told_in_parts(database: Databas
         assert other.owed == tags
 
 
-async def test_who_can_tell_nobody_says_so_instead_of_going_on(
+async def test_a_broadcast_that_cannot_be_sent_is_an_error(
     database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broadcast_module, "SEND_TIMEOUT_S", 0.2)

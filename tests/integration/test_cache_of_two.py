@@ -6,7 +6,7 @@ from fixtures.faults import FaultProxy, through_proxy, upstream_of
 from tests.integration.api import Client, serving, settings_for
 
 
-async def test_who_asks_another_process_sees_what_the_first_could_not_tell_redis(
+async def test_another_process_shows_changes_that_the_first_could_not_write_to_redis(
     database_url: str, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with FaultProxy(upstream_of(redis_url)) as proxy:

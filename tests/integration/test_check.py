@@ -27,7 +27,7 @@ TAMPERINGS = [*LEDGER_TAMPERINGS, *LOG_TAMPERINGS, *STATE_TAMPERINGS]
 FOLDED = {name for name in INVARIANTS if name.endswith("_as_told")} | {"deliveries_leave_their_trace"}
 
 
-async def test_books_that_the_bank_has_written_are_sound(books_url: str, superuser: Any) -> None:
+async def test_books_that_the_bank_wrote_have_no_violations(books_url: str, superuser: Any) -> None:
     kinds = {row["kind"] for row in await superuser.fetch("select distinct kind from transactions")}
     assert kinds == {"DEPOSIT", "WITHDRAWAL", "TRANSFER", "REVERSAL", "FEE", "CAPTURE"}
     states = {row["status"] for row in await superuser.fetch("select status from holds")}
@@ -43,7 +43,7 @@ async def test_books_that_the_bank_has_written_are_sound(books_url: str, superus
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda tampering: tampering.what)
-async def test_what_was_tampered_with_is_named(books_url: str, superuser: Any, tampering: Tampering) -> None:
+async def test_tampering_is_named(books_url: str, superuser: Any, tampering: Tampering) -> None:
     await tamper(superuser, *tampering.statements)
     found = {finding.invariant: finding.sentence for finding in (await verify(books_url)).findings}
     assert tampering.breaks <= found.keys()
@@ -52,18 +52,18 @@ async def test_what_was_tampered_with_is_named(books_url: str, superuser: Any, t
     assert tampering.is_said(found[tampering.named]), found[tampering.named]
 
 
-async def test_the_ledger_that_the_benchmark_grows_is_sound(database_url: str) -> None:
+async def test_the_ledger_of_the_benchmark_has_no_violations(database_url: str) -> None:
     await grow(database_url, transactions=500, accounts=20)
     verdict = await verify(database_url)
     assert verdict.findings == ()
     assert (verdict.transactions, verdict.entries, verdict.events, verdict.audit_rows) == (500, 1_000, 2_021, 2_021)
 
 
-def test_every_invariant_is_named_after_some_tampering() -> None:
+def test_every_invariant_has_a_tampering_that_breaks_it() -> None:
     assert {tampering.named for tampering in TAMPERINGS} == set(INVARIANTS)
 
 
-async def test_an_audit_that_is_behind_is_said_to_be_and_is_no_fault(books_url: str, superuser: Any) -> None:
+async def test_an_audit_behind_the_log_is_reported_and_is_no_violation(books_url: str, superuser: Any) -> None:
     await tamper(
         superuser,
         "delete from audit_logs where number > (select max(number) - 3 from audit_logs)",
@@ -89,9 +89,7 @@ async def test_an_old_event_without_an_audit_row_is_named_while_a_worker_serves_
     assert [("ten seconds after the event" in sentence) for sentence in found] == [True] * is_served
 
 
-async def test_an_event_that_waits_as_a_dead_letter_of_the_audit_is_said_and_is_no_fault(
-    books_url: str, superuser: Any
-) -> None:
+async def test_a_dead_letter_of_the_audit_is_reported_and_is_no_violation(books_url: str, superuser: Any) -> None:
     await tamper(
         superuser,
         "insert into dead_letters (subscriber, event_position, error, attempts)"
@@ -102,7 +100,7 @@ async def test_an_event_that_waits_as_a_dead_letter_of_the_audit_is_said_and_is_
     assert (verdict.findings, verdict.put_aside) == ((), 1)
 
 
-async def test_the_running_bank_is_neither_waited_for_nor_held_up(books_url: str, superuser: Any) -> None:
+async def test_a_check_does_not_wait_for_the_locks_of_a_running_bank(books_url: str, superuser: Any) -> None:
     async with superuser.transaction():
         # These are the locks of a batch and more: every row of every table that a batch writes.
         await superuser.execute("select pg_advisory_xact_lock(7205759404)")
@@ -112,9 +110,7 @@ async def test_the_running_bank_is_neither_waited_for_nor_held_up(books_url: str
     assert verdict.findings == ()
 
 
-async def test_all_is_seen_as_of_one_moment_however_much_is_written_meanwhile(
-    database_url: str, redis_url: str
-) -> None:
+async def test_a_check_sees_one_instant_during_concurrent_writes(database_url: str, redis_url: str) -> None:
     async with serving(settings_for(database_url, redis_url)) as bank:
         town = await build_town(bank)
         stop = asyncio.Event()
@@ -135,7 +131,7 @@ async def test_all_is_seen_as_of_one_moment_however_much_is_written_meanwhile(
         assert verdicts[0].entries < verdicts[2].entries
 
 
-async def test_progress_is_told_and_ends_with_all(books_url: str) -> None:
+async def test_progress_is_reported_and_ends_at_the_total(books_url: str) -> None:
     told: list[float] = []
     await verify(books_url, progress=lambda done, of: told.append(done / of))
     assert told == sorted(told)
@@ -144,7 +140,7 @@ async def test_progress_is_told_and_ends_with_all(books_url: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["entries", "idempotency_keys", "audit_logs"])
-async def test_a_table_that_is_locked_by_a_migration_is_not_waited_for_long(
+async def test_a_check_waits_only_briefly_for_a_table_that_a_migration_locks(
     books_url: str, superuser: Any, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     monkeypatch.setattr("bank.invariants.verify.SETTINGS", ("set local lock_timeout = '50ms'",))
@@ -161,7 +157,7 @@ def check(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_command_says_that_the_books_are_sound_and_exits_with_0(books_url: str) -> None:
+def test_the_command_reports_sound_books_and_exits_with_0(books_url: str) -> None:
     done = check(books_url)
     assert (done.returncode, done.stderr) == (0, "")
     *lines, last = done.stdout.splitlines()
@@ -172,7 +168,7 @@ def test_the_command_says_that_the_books_are_sound_and_exits_with_0(books_url: s
     )
 
 
-def test_the_command_names_what_is_wrong_and_exits_with_1(books_url: str) -> None:
+def test_the_command_names_violations_and_exits_with_1(books_url: str) -> None:
     run_sql(books_url, "alter table entries disable trigger entries_are_append_only")
     done = check(books_url)
     assert done.returncode == 1

@@ -58,7 +58,7 @@ async def everything_is_back(running: RunningBank, direct: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["Transfer", "Me", "OpenAccount"])
-async def test_a_client_that_leaves_while_its_statement_waits_leaves_no_transaction_and_no_connection(
+async def test_a_disconnect_during_a_waiting_statement_leaks_no_transaction_and_no_connection(
     database_url: str, redis_url: str, direct: Any, operation: str
 ) -> None:
     settings = settings_for(database_url, redis_url, database_pool_size=POOL_SIZE)
@@ -92,7 +92,7 @@ async def test_a_client_that_leaves_while_its_statement_waits_leaves_no_transact
         assert await direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") <= 1
 
 
-async def test_clients_that_leave_at_any_moment_of_a_slow_transaction_leave_nothing_open_and_move_nothing_twice(
+async def test_disconnects_at_any_moment_leak_no_transaction_and_move_no_money_twice(
     database_url: str, redis_url: str, direct: Any
 ) -> None:
     random = Random(5)

@@ -17,7 +17,7 @@ async def _is_open(*clients: Client) -> list[bool]:
     return [(await client.run("Me")).status == 200 for client in clients]
 
 
-async def test_a_logout_holds_everywhere_while_redis_cannot_be_told(database_url: str, redis_url: str) -> None:
+async def test_a_logout_takes_effect_on_every_worker_without_redis(database_url: str, redis_url: str) -> None:
     async with FaultProxy(upstream_of(redis_url)) as proxy:
         cut_off = settings_for(database_url, through_proxy(redis_url, proxy.port))
         async with serving(cut_off) as first, serving(settings_for(database_url, redis_url)) as second:
@@ -32,9 +32,7 @@ async def test_a_logout_holds_everywhere_while_redis_cannot_be_told(database_url
             assert await _is_open(*everywhere) == [False, False, True, True]
 
 
-async def test_redis_that_forgets_or_makes_up_what_it_knew_of_a_session_opens_nothing(
-    database_url: str, redis_url: str
-) -> None:
+async def test_lost_or_forged_marks_in_redis_open_no_session(database_url: str, redis_url: str) -> None:
     settings = settings_for(database_url, redis_url)
     async with serving(settings) as first, serving(settings) as second:
         person = await first.client.person(email="ana@example.com")
@@ -54,9 +52,7 @@ async def test_redis_that_forgets_or_makes_up_what_it_knew_of_a_session_opens_no
                 assert await _is_open(*everywhere) == [False, False, False], state
 
 
-async def test_a_refresh_token_that_comes_twice_closes_the_session_everywhere(
-    database_url: str, redis_url: str
-) -> None:
+async def test_a_reused_refresh_token_closes_the_session_on_every_worker(database_url: str, redis_url: str) -> None:
     async with FaultProxy(upstream_of(redis_url)) as proxy:
         cut_off = settings_for(database_url, through_proxy(redis_url, proxy.port))
         async with serving(cut_off) as first, serving(settings_for(database_url, redis_url)) as second:
@@ -72,7 +68,7 @@ async def test_a_refresh_token_that_comes_twice_closes_the_session_everywhere(
 
 
 @pytest.mark.parametrize("role", ["CUSTOMER", "ADMIN"])
-async def test_another_role_closes_the_sessions_that_had_the_old_one(running_bank: RunningBank, role: str) -> None:
+async def test_a_change_of_role_closes_the_sessions_with_the_old_role(running_bank: RunningBank, role: str) -> None:
     operator = await running_bank.staff()
     email = (await operator.run("Me")).data["me"]["email"]
     person = await running_bank.client.person()

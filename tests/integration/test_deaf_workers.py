@@ -54,9 +54,7 @@ async def end_listeners(url: str) -> None:
         await connection.close()
 
 
-async def test_no_answer_is_older_than_an_acknowledged_write_while_listeners_end(
-    pair: Twins, database_url: str
-) -> None:
+async def test_answers_contain_every_acknowledged_write_while_listeners_end(pair: Twins, database_url: str) -> None:
     pair.proxy.open_hole()
     for _ in range(12):
         await end_listeners(database_url)
@@ -97,7 +95,7 @@ async def standing_still(url: str) -> AsyncIterator[set[int]]:
             os.kill(pid, signal.SIGCONT)
 
 
-async def test_no_answer_is_old_while_the_backend_of_a_listener_stands_still(pair: Twins, database_url: str) -> None:
+async def test_answers_are_current_while_the_backend_of_a_listener_is_stopped(pair: Twins, database_url: str) -> None:
     await end_listeners(database_url)
     await pair.first.believing()
     await pair.second.believing()
@@ -114,7 +112,7 @@ async def test_no_answer_is_old_while_the_backend_of_a_listener_stands_still(pai
             await pair.look(pair.there)
 
 
-async def test_no_answer_is_old_while_a_worker_does_not_find_out_that_it_is_deaf(
+async def test_answers_are_current_while_a_worker_does_not_detect_its_lost_listener(
     pair: Twins, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The heartbeat time-out would end the connection, and the trust with it, so it is longer than this test.
@@ -137,7 +135,7 @@ async def test_no_answer_is_old_while_a_worker_does_not_find_out_that_it_is_deaf
         assert not pair.second.bank.membership.trusts_redis
 
 
-async def test_a_worker_that_hears_nothing_believes_the_cache_for_no_longer_than_others_wait(
+async def test_a_worker_without_heartbeats_trusts_the_cache_for_less_time_than_others_wait(
     database_url: str, redis_url: str
 ) -> None:
     async with (
@@ -155,7 +153,7 @@ async def test_a_worker_that_hears_nothing_believes_the_cache_for_no_longer_than
         await bank.believing()
 
 
-async def test_a_worker_that_starts_does_not_believe_what_another_could_not_tell_redis(
+async def test_a_starting_worker_does_not_trust_values_with_pending_invalidations(
     pair: Twins, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await pair.first.caught_up()
@@ -174,7 +172,7 @@ async def test_a_worker_that_starts_does_not_believe_what_another_could_not_tell
         await pair.look(there)
 
 
-async def test_workers_that_were_killed_are_waited_for_once(pair: Twins, database_url: str) -> None:
+async def test_a_broadcast_waits_once_for_killed_workers(pair: Twins, database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute("insert into cache_members (worker) values (gen_random_uuid()), (gen_random_uuid())")
     pair.proxy.open_hole()
@@ -185,7 +183,7 @@ async def test_workers_that_were_killed_are_waited_for_once(pair: Twins, databas
     await connection.close()
 
 
-async def test_a_worker_that_stops_is_no_member_any_more(database_url: str, redis_url: str) -> None:
+async def test_a_stopped_worker_is_removed_from_the_members(database_url: str, redis_url: str) -> None:
     async with serving(settings_for(database_url, redis_url)):
         pass
     connection = await asyncpg.connect(database_url)
@@ -194,7 +192,7 @@ async def test_a_worker_that_stops_is_no_member_any_more(database_url: str, redi
 
 
 @pytest.mark.timeout(90)
-async def test_workers_hear_again_after_postgresql_was_killed(durable_backend: Backend) -> None:
+async def test_workers_receive_notifications_again_after_a_restart_of_postgresql(durable_backend: Backend) -> None:
     url = durable_backend.database_url
     postgres = durable_backend.postgres
     assert postgres is not None

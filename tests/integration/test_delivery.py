@@ -25,7 +25,7 @@ from bank.identifiers import uuid7
 from tests.integration.log import Log, write_effect
 
 
-async def test_what_was_appended_before_a_subscriber_came_is_delivered_too(log: Log) -> None:
+async def test_events_from_before_a_subscriber_existed_are_delivered(log: Log) -> None:
     await log.append(3)
     async with log.process(Subscriber("s", write_effect)):
         await log.append(2)
@@ -36,7 +36,7 @@ async def test_what_was_appended_before_a_subscriber_came_is_delivered_too(log: 
         await log.until(all_there)
 
 
-async def test_a_subscriber_gets_only_the_types_it_wants_and_passes_over_the_rest(log: Log) -> None:
+async def test_a_subscriber_receives_only_its_event_types_and_skips_the_others(log: Log) -> None:
     from bank.events.types.accounts import AccountCreatedEvent
 
     async with log.process(Subscriber("s", write_effect, events=(AccountCreatedEvent,))) as process:
@@ -69,7 +69,7 @@ async def test_an_effect_and_the_position_commit_together_or_not_at_all(log: Log
         await log.until(all_there)
 
 
-async def test_the_pause_does_not_grow_while_something_outside_is_away(
+async def test_the_pause_does_not_grow_while_an_external_system_is_unavailable(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest: list[float] = []
@@ -102,7 +102,7 @@ async def test_the_pause_does_not_grow_while_something_outside_is_away(
     assert await log.dead_letters() == []
 
 
-async def test_a_poison_event_is_put_aside_with_its_error_and_stops_nothing(
+async def test_a_poison_event_becomes_a_dead_letter_with_its_error_and_stops_nothing(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_S", 0.001)
@@ -136,7 +136,7 @@ async def test_two_processes_deliver_each_event_once(log: Log) -> None:
     assert await log.effects() == list(range(1, 41))
 
 
-async def test_another_process_takes_over_when_one_dies_within_two_seconds(log: Log) -> None:
+async def test_another_process_takes_over_within_two_seconds_after_a_process_died(log: Log) -> None:
     subscriber = Subscriber("s", write_effect)
     first = await log.process(subscriber).__aenter__()
     async with log.process(subscriber, bus=Bus()):
@@ -170,7 +170,7 @@ async def test_a_process_that_lost_its_lease_changes_nothing(log: Log) -> None:
     assert await log.effects() == []
 
 
-async def test_a_process_whose_lease_is_another_s_stops_serving_at_once(log: Log) -> None:
+async def test_a_process_that_lost_its_lease_stops_serving_at_once(log: Log) -> None:
     process = log.process(Subscriber("s", write_effect))
     await process.leases.register()
     await process.leases.run_once()
@@ -184,7 +184,7 @@ async def test_a_process_whose_lease_is_another_s_stops_serving_at_once(log: Log
     assert delivery.waiting == 0
 
 
-async def test_what_is_in_memory_is_not_read_from_the_log_and_where_there_is_nothing_delivery_rests(
+async def test_events_in_memory_are_not_read_from_the_log_and_an_idle_delivery_waits(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def reads(*_: Any, **__: Any) -> EventRange:
@@ -219,7 +219,7 @@ async def test_a_full_inbox_falls_back_to_the_log(log: Log, monkeypatch: pytest.
         await log.until(ten)
 
 
-async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_inversion_for_a_reader(log: Log) -> None:
+async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_inversion(log: Log) -> None:
     rng = Random(7)
     total = 12 * 15
     seen: list[int] = []
@@ -242,7 +242,7 @@ async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_invers
     assert seen == list(range(1, total + 1))
 
 
-async def test_a_unit_of_work_that_fails_leaves_neither_state_nor_event(log: Log) -> None:
+async def test_a_failed_unit_of_work_leaves_neither_state_nor_event(log: Log) -> None:
     inbox = log.bus.subscribe("test")
     inbox.open()
 
@@ -279,7 +279,7 @@ async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped
     assert outside == [1, 2, 1, 2]
 
 
-async def test_delivery_goes_on_whatever_reading_the_log_raises(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_delivery_continues_after_any_error_in_reading_the_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     unforeseen = [KeyError("one"), AssertionError("two")]
 
     async def reading(connection: Any, **where: Any) -> EventRange:

@@ -71,7 +71,7 @@ async def moved_to(process: Process, position: int) -> bool:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_an_event_is_never_put_aside_for_an_error_that_passes(log: Log, error: Exception) -> None:
+async def test_a_transient_error_never_makes_a_dead_letter(log: Log, error: Exception) -> None:
     failures = iter(range(2 * ATTEMPTS_MAX))
 
     async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
@@ -86,12 +86,14 @@ async def test_an_event_is_never_put_aside_for_an_error_that_passes(log: Log, er
     assert await log.dead_letters() == []
 
 
-def test_an_error_about_the_statement_does_not_pass() -> None:
+def test_an_error_about_the_statement_is_not_transient() -> None:
     for error in (asyncpg.UniqueViolationError("twice"), asyncpg.UndefinedTableError("none"), KeyError("x")):
         assert not is_transient(error)
 
 
-async def test_a_handler_that_hangs_is_given_up_like_one_that_fails(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_handler_is_cancelled_and_counts_as_a_failure(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dispatch, "HANDLE_MAX_S", 0.02)
 
     async def hang_on_two(connection: Any, events: Sequence[RecordedEvent]) -> None:
@@ -106,7 +108,7 @@ async def test_a_handler_that_hangs_is_given_up_like_one_that_fails(log: Log, mo
     assert await log.dead_letters() == [("s", 2, ATTEMPTS_MAX)]
 
 
-async def test_an_event_that_cannot_be_read_is_put_aside_by_those_who_want_it(log: Log) -> None:
+async def test_an_unreadable_event_becomes_a_dead_letter_of_its_subscribers(log: Log) -> None:
     await log.append(2)
     broken = await store(log, "UserRegisteredEvent", json.dumps({"id": "nobody"}))
     await log.append(1)
@@ -124,7 +126,7 @@ async def test_an_event_that_cannot_be_read_is_put_aside_by_those_who_want_it(lo
     assert "the event at position 3 cannot be read" in error
 
 
-async def test_an_event_of_a_newer_bank_waits_for_a_process_that_knows_it(
+async def test_an_event_of_a_newer_bank_waits_for_a_process_with_its_type(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class MoonPhaseChangedEvent(UserRegisteredEvent, frozen=True, kw_only=True, gc=False):
@@ -149,7 +151,7 @@ async def test_an_event_of_a_newer_bank_waits_for_a_process_that_knows_it(
     assert await log.dead_letters() == []
 
 
-async def test_a_process_that_lost_its_lease_in_the_middle_and_has_it_again_does_not_go_back(log: Log) -> None:
+async def test_a_process_that_obtains_its_lost_lease_again_does_not_repeat_events(log: Log) -> None:
     in_the_middle, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait_once(connection: Any, events: Sequence[RecordedEvent]) -> None:
@@ -182,7 +184,7 @@ async def test_a_process_that_lost_its_lease_in_the_middle_and_has_it_again_does
     assert await log.effects() == [5]
 
 
-async def test_a_lease_lost_between_commit_and_its_news_can_be_obtained_again(log: Log) -> None:
+async def test_a_lease_lost_before_the_reply_to_a_commit_can_be_obtained_again(log: Log) -> None:
     process = await served(log)
     delivery = process.deliveries[0]
     await log.append(1)
@@ -195,7 +197,7 @@ async def test_a_lease_lost_between_commit_and_its_news_can_be_obtained_again(lo
     assert await log.effects() == [1]
 
 
-async def test_a_dead_process_row_does_not_keep_others_from_renewing_theirs(log: Log) -> None:
+async def test_the_row_of_a_dead_process_does_not_block_renewals_of_others(log: Log) -> None:
     process = log.process(Subscriber("s", write_effect), Subscriber("t", write_effect))
     await process.leases.register()
     locker = await asyncpg.connect(log.url)
@@ -212,7 +214,7 @@ async def test_a_dead_process_row_does_not_keep_others_from_renewing_theirs(log:
     await locker.close()
 
 
-async def test_lag_and_dead_letters_are_those_of_the_log_whoever_serves(log: Log) -> None:
+async def test_the_metrics_of_lag_and_dead_letters_do_not_depend_on_the_serving_process(log: Log) -> None:
     process = await served(log)
     await log.append(3)
     async with log.database.connection() as connection:

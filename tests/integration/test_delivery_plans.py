@@ -49,9 +49,7 @@ async def plan_of(connection: Any, statement: str, page_cost: float) -> str:
 # The page costs of a disk, which is the server's default, and of memory.
 @pytest.mark.parametrize("page_cost", [4.0, 1.1])
 @pytest.mark.parametrize("statement", [AUDIT, DAYS], ids=["audit", "days"])
-async def test_a_plan_that_is_made_while_the_tables_are_small_uses_indexes(
-    log: Log, statement: str, page_cost: float
-) -> None:
+async def test_plans_made_while_tables_are_small_use_indexes(log: Log, statement: str, page_cost: float) -> None:
     await deliver_both(log, 3)
     owner = await asyncpg.connect(log.url)
     await owner.execute("analyze event_store, audit_logs, account_days")

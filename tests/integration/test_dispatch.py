@@ -53,7 +53,7 @@ async def delivered(log: Log, way: str, subscriber: Subscriber, until: int) -> N
 
 
 @WAYS
-async def test_a_range_that_is_handled_is_handled_once(log: Log, way: str) -> None:
+async def test_a_range_is_handled_once(log: Log, way: str) -> None:
     handle = Choking()
     await log.append(3)
     await delivered(log, way, Subscriber("s", handle), 3)
@@ -62,7 +62,7 @@ async def test_a_range_that_is_handled_is_handled_once(log: Log, way: str) -> No
 
 
 @WAYS
-async def test_the_events_of_a_range_that_fails_are_handled_one_by_one(log: Log, way: str) -> None:
+async def test_events_of_a_failed_range_are_handled_one_by_one(log: Log, way: str) -> None:
     handle = Choking(2)
     await log.append(3)
     await delivered(log, way, Subscriber("s", handle), 3)
@@ -72,7 +72,7 @@ async def test_the_events_of_a_range_that_fails_are_handled_one_by_one(log: Log,
 
 
 @WAYS
-async def test_the_failure_of_a_range_of_one_event_is_its_first_attempt(log: Log, way: str) -> None:
+async def test_a_failed_range_of_one_event_is_the_first_attempt_of_that_event(log: Log, way: str) -> None:
     handle = Choking(1)
     await log.append(1)
     await delivered(log, way, Subscriber("s", handle), 1)
@@ -82,7 +82,7 @@ async def test_the_failure_of_a_range_of_one_event_is_its_first_attempt(log: Log
 
 
 @WAYS
-async def test_what_cannot_be_read_is_a_dead_letter_that_no_handler_sees(log: Log, way: str) -> None:
+async def test_an_unreadable_event_is_a_dead_letter_and_reaches_no_handler(log: Log, way: str) -> None:
     handle = Choking()
     await log.append(1)
     broken = await store(log, "UserRegisteredEvent", "{}")
@@ -108,7 +108,7 @@ async def test_a_failure_outside_of_the_database_is_isolated_too(log: Log, way: 
 
 
 @WAYS
-async def test_a_handler_that_hangs_is_given_up(log: Log, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_handler_is_cancelled(log: Log, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "HANDLE_MAX_S", 0.02)
 
     async def hang(_connection: Any, _events: Sequence[RecordedEvent]) -> None:
@@ -121,7 +121,7 @@ async def test_a_handler_that_hangs_is_given_up(log: Log, way: str, monkeypatch:
         assert HandlerTimedOut.__name__ in await connection.fetchval("select error from dead_letters")
 
 
-async def test_a_range_of_nothing_moves_the_position_and_calls_nobody(log: Log) -> None:
+async def test_a_range_of_other_types_moves_the_position_without_a_call(log: Log) -> None:
     handle = Choking()
     process = log.process(Subscriber("s", handle))
     await process.leases.register()

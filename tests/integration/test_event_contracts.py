@@ -28,7 +28,7 @@ def _validate(data: str, schema: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
-def test_every_event_type_has_a_schema_that_is_one(event_type: str) -> None:
+def test_every_event_type_has_a_valid_schema(event_type: str) -> None:
     event = EVENT_TYPES[event_type]
     schema = _schema(event_type, event.event_version)
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -36,7 +36,7 @@ def test_every_event_type_has_a_schema_that_is_one(event_type: str) -> None:
     assert list(schema["properties"]) == list(event.__struct_fields__)
 
 
-def test_every_schema_has_an_event_type_and_every_version_of_a_type_a_schema() -> None:
+def test_every_schema_has_an_event_type_and_every_version_has_a_schema() -> None:
     files = {file.name for file in contracts.EVENTS.iterdir() if file.name.endswith(".json")}
     versions = {(name, n) for name, event in EVENT_TYPES.items() for n in range(1, event.event_version + 1)}
     assert files == {f"{name}.v{version}.json" for name, version in versions}
@@ -47,7 +47,7 @@ def test_every_old_version_has_an_upcaster_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("event", one_of_each(), ids=lambda event: type(event).__name__)
-def test_an_event_is_valid_is_about_what_its_schema_says_and_is_read_as_it_was_told(event: Any) -> None:
+def test_every_event_is_valid_by_its_schema_and_is_decoded_unchanged(event: Any) -> None:
     name, data = type(event).__name__, msgspec.json.encode(event).decode()
     schema = _schema(name, event.event_version)
     _validate(data, schema)
@@ -62,7 +62,7 @@ def test_there_is_an_example_of_every_event_type() -> None:
 
 
 @pytest.mark.parametrize("event_type", ["TransactionInitiatedEvent", "TransactionCompletedEvent"])
-def test_a_transaction_of_version_1_is_read_as_one_that_follows_from_nothing(event_type: str) -> None:
+def test_a_transaction_event_of_version_1_is_read_without_an_original(event_type: str) -> None:
     told = {
         "transaction_id": str(uuid7()), "kind": "TRANSFER", "amount_minor": 12, "currency": "BRL",
         "debit_account_id": str(uuid7()), "credit_account_id": str(uuid7()), "initiated_by": str(uuid7()),
@@ -77,12 +77,12 @@ def test_a_transaction_of_version_1_is_read_as_one_that_follows_from_nothing(eve
 
 
 @pytest.mark.parametrize(("event_type", "version"), [("UserRegisteredEvent", 99), ("MoonPhaseChangedEvent", 1)])
-def test_an_event_of_a_newer_bank_is_said_to_be_one(event_type: str, version: int) -> None:
+def test_an_event_of_a_newer_bank_is_a_distinct_error(event_type: str, version: int) -> None:
     with pytest.raises(UnknownEvent, match=f"{event_type} version {version} is not known here"):
         decode_event(event_type, version, "{}")
 
 
-def test_a_refusal_is_about_the_entity_else_about_whoever_asked_else_about_nobody() -> None:
+def test_a_refusal_event_has_the_entity_or_the_caller_or_no_aggregate() -> None:
     entity, user = uuid7(), uuid7()
 
     def about(entity_id: Any, initiated_by: Any) -> tuple[str, int]:
@@ -117,7 +117,7 @@ async def test_every_stored_event_is_valid(running_bank: RunningBank) -> None:
     await running_bank.caught_up()
 
 
-async def test_a_stored_event_of_an_old_version_reaches_every_reader_as_the_newest(running_bank: RunningBank) -> None:
+async def test_a_stored_event_of_an_old_version_is_read_in_the_newest_version(running_bank: RunningBank) -> None:
     old = json.dumps({
         "transaction_id": str(uuid7()), "kind": "DEPOSIT", "amount_minor": 12, "currency": "BRL",
         "debit_account_id": str(uuid7()), "credit_account_id": str(uuid7()), "initiated_by": str(uuid7()),

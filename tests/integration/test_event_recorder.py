@@ -50,7 +50,7 @@ async def _recorded(database: Database) -> list[Any]:
         )
 
 
-async def test_what_many_tell_at_once_is_recorded_in_few_transactions_each_as_it_came(
+async def test_events_of_concurrent_callers_are_recorded_in_few_transactions(
     recorder: EventRecorder, database: Database
 ) -> None:
     await asyncio.gather(*[asyncio.create_task(_tell(recorder, f"c{n}")) for n in range(50)])
@@ -59,7 +59,7 @@ async def test_what_many_tell_at_once_is_recorded_in_few_transactions_each_as_it
     assert len({row["together"] for row in rows}) <= 3
 
 
-async def test_nothing_told_is_nothing_written(recorder: EventRecorder, database: Database) -> None:
+async def test_no_events_write_no_rows(recorder: EventRecorder, database: Database) -> None:
     await recorder.record()
     assert await _recorded(database) == []
 
@@ -77,7 +77,7 @@ async def test_an_event_that_cannot_be_written_fails_alone(recorder: EventRecord
     assert [row["told_by"] for row in await _recorded(database)] == ["c0", "c1", "c3"]
 
 
-async def test_a_database_that_is_away_is_an_error_for_each_who_waits(
+async def test_an_unavailable_database_is_an_error_for_each_waiting_caller(
     recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> Any:
@@ -89,14 +89,14 @@ async def test_a_database_that_is_away_is_an_error_for_each_who_waits(
     assert len({id(one) for one in told}) == 3
 
 
-async def test_more_than_can_wait_is_overloaded(recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_queue_of_events_is_overloaded(recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(witness_module, "WAITING_MAX", 2)
     told = await asyncio.gather(*[_tell(recorder, "c") for _ in range(9)], return_exceptions=True)
     kinds = [type(one) for one in told]
     assert set(kinds) == {type(None), Overloaded}
 
 
-async def test_a_caller_who_hangs_up_is_recorded_all_the_same(recorder: EventRecorder, database: Database) -> None:
+async def test_events_of_a_disconnected_caller_are_recorded(recorder: EventRecorder, database: Database) -> None:
     told = asyncio.create_task(_tell(recorder, "gone"))
     await asyncio.sleep(0)
     told.cancel()

@@ -141,12 +141,12 @@ async def test_a_changed_value_is_found(sound: Any, table: str, column: str) -> 
     assert not unseen
 
 
-def test_what_cannot_be_found_is_a_column() -> None:
+def test_every_exception_is_a_column() -> None:
     assert NOT_FOUND.keys() <= set(COLUMNS)
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_a_row_that_is_taken_out_is_found(sound: Any, table: str) -> None:
+async def test_a_deleted_row_of_each_table_is_found(sound: Any, table: str) -> None:
     for place in await rows_of(sound, table):
         await sound.execute("savepoint before")
         gone = await sound.fetchrow(f"delete from {table} where ctid = $1::text::tid returning *", place)
@@ -155,7 +155,7 @@ async def test_a_row_that_is_taken_out_is_found(sound: Any, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", sorted(set(TABLES) - {"event_log_head", "subscriber_positions", "dead_letters"}))
-async def test_a_row_that_is_put_in_is_found(sound: Any, table: str) -> None:
+async def test_an_inserted_row_of_each_table_is_found(sound: Any, table: str) -> None:
     """The row is a copy of an existing row under another key."""
     columns = [column for of, column in COLUMNS if of == table]
     keys = await sound.fetch(

@@ -62,14 +62,14 @@ def of(payload: dict[str, Any], name: str = "transaction") -> dict[str, Any]:
     return receipt
 
 
-async def test_a_transfer_names_both_accounts_the_fee_and_what_is_left(street: Street) -> None:
+async def test_a_transfer_receipt_has_both_accounts_the_fee_and_the_balances(street: Street) -> None:
     payload = (await street.ana.run("Transfer", input=street.transfer(description="rent"))).data["transfer"]
     a, b = street.a["number"], street.b["number"]
     assert of(payload) == {**street.transaction("TRANSFER", "10.00", sender=a, receiver=b), "description": "rent"}
     assert (payload["balanceAfter"], payload["fee"], payload["replayed"]) == (brl("89.50"), brl("0.50"), False)
 
 
-async def test_a_deposit_names_the_account_paid_into_and_nobody_else(street: Street) -> None:
+async def test_a_deposit_receipt_has_only_the_credited_account(street: Street) -> None:
     given = {"idempotencyKey": "d", "accountNumber": street.b["number"], "amount": brl("5.00"), "description": "cash"}
     payload = (await street.staff.run("Deposit", input=given)).data["deposit"]
     due = street.transaction("DEPOSIT", "5.00", sender=None, receiver=street.b["number"])
@@ -77,7 +77,7 @@ async def test_a_deposit_names_the_account_paid_into_and_nobody_else(street: Str
     assert (payload["balanceAfter"], payload["replayed"]) == (brl("5.00"), False)
 
 
-async def test_a_withdrawal_names_the_account_paid_from_and_nobody_else(street: Street) -> None:
+async def test_a_withdrawal_receipt_has_only_the_debited_account(street: Street) -> None:
     given = {"idempotencyKey": "w", "accountNumber": street.a["number"], "amount": brl("7.00"), "description": "taxi"}
     payload = (await street.ana.run("Withdraw", input=given)).data["withdraw"]
     due = street.transaction("WITHDRAWAL", "7.00", sender=street.a["number"], receiver=None)
@@ -99,7 +99,7 @@ async def test_each_item_of_a_list_has_a_receipt_of_its_own(street: Street) -> N
         assert (result["balanceAfter"], result["fee"], result["userErrors"]) == (brl(left), brl("0.50"), [])
 
 
-async def test_a_reversal_goes_the_other_way_and_names_its_original(street: Street) -> None:
+async def test_a_reversal_receipt_has_swapped_accounts_and_the_original(street: Street) -> None:
     first = (await street.ana.run("Transfer", input=street.transfer())).data["transfer"]["transaction"]
     given = {"idempotencyKey": "r", "transactionId": first["id"], "amount": brl("4.00"), "reason": "broken"}
     payload = (await street.bia.run("ReverseTransaction", input=given)).data["reverseTransaction"]
@@ -108,7 +108,7 @@ async def test_a_reversal_goes_the_other_way_and_names_its_original(street: Stre
     assert payload["replayed"] is False
 
 
-async def test_a_hold_says_all_of_itself_when_it_is_made_captured_and_released(street: Street) -> None:
+async def test_a_hold_has_every_field_after_each_of_its_changes(street: Street) -> None:
     made = await _hold(street, "h")
     due = {
         "status": "AUTHORIZED",
@@ -141,7 +141,7 @@ async def _hold(street: Street, key: str) -> dict[str, Any]:
     return made
 
 
-async def test_a_hold_without_an_end_of_its_own_has_the_banks(street: Street) -> None:
+async def test_a_hold_without_a_requested_expiry_has_the_default_one(street: Street) -> None:
     payload = (await street.ana.run("AuthorizeHold", input=street.transfer("h"))).data["authorizeHold"]
     assert payload["hold"]["expiresAt"] == "2026-11-09T12:00:00.000000Z"
 
@@ -155,7 +155,7 @@ async def test_a_hold_without_an_end_of_its_own_has_the_banks(street: Street) ->
         (timedelta(days=30, microseconds=1), "INVALID_INPUT"),
     ],
 )
-async def test_a_hold_ends_in_the_future_and_within_thirty_days(
+async def test_a_hold_expires_in_the_future_and_within_thirty_days(
     street: Street, life: timedelta, code: str | None
 ) -> None:
     ends = (street.clock.moment + life).isoformat()
@@ -165,7 +165,7 @@ async def test_a_hold_ends_in_the_future_and_within_thirty_days(
 
 
 @pytest.mark.parametrize("operation", ["CaptureHold", "ReleaseHold"])
-async def test_a_hold_whose_time_is_over_is_not_ended_by_anybody_even_before_the_bank_has_expired_it(
+async def test_a_hold_past_its_expiry_cannot_be_ended_before_the_bank_expires_it(
     street: Street, operation: str
 ) -> None:
     made = await _hold(street, "h")
@@ -197,7 +197,7 @@ async def test_a_page_of_history_shows_every_field_of_every_line(street: Street)
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 4])
-async def test_pages_of_any_size_show_every_line_once_and_say_where_they_lie(street: Street, first: int) -> None:
+async def test_pages_of_any_size_show_every_line_once_with_correct_page_info(street: Street, first: int) -> None:
     await street.ana.run("Transfer", input=street.transfer())
     document = (
         "query Q($id: ID!, $first: Int!, $after: String) { account(id: $id) { transactions(first: $first,"
@@ -244,7 +244,7 @@ async def test_a_profile_shows_every_field(street: Street) -> None:
     assert [end - street.clock.moment for end in ends] == list(lives)
 
 
-async def test_staff_debits_no_account_of_a_customers_by_transfer_list_or_hold(street: Street) -> None:
+async def test_staff_cannot_debit_customers_by_transfer_list_or_hold(street: Street) -> None:
     """Staff may withdraw money from the bank, but only the owner may move it between accounts."""
     item = street.transfer("t")
     del item["idempotencyKey"]

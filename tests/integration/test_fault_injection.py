@@ -44,7 +44,7 @@ def overloaded() -> Attempt:
     return Attempt(operation, 1, 0, Sent(), now_ns, now_ns, "refused", "OVERLOADED")
 
 
-async def test_pools_are_held_until_a_request_finds_no_connection(database_url: str) -> None:
+async def test_pools_stay_full_until_a_request_finds_no_connection(database_url: str) -> None:
     history = History()
     breaking = injector(database_url, history)
     (run,) = breaking.runs
@@ -58,9 +58,7 @@ async def test_pools_are_held_until_a_request_finds_no_connection(database_url: 
     assert run.seen == 1
 
 
-async def test_pools_that_nobody_needs_are_given_back_all_the_same(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_full_pools_without_requests_are_released(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inject, "EXHAUST_MAX_NS", 2 * LASTS_MS * 1_000_000)
     breaking = injector(database_url, History())
     (run,) = breaking.runs
@@ -71,9 +69,7 @@ async def test_pools_that_nobody_needs_are_given_back_all_the_same(
     assert run.ended_ns - run.began_ns >= LASTS_MS * 1_000_000
 
 
-async def test_only_the_connections_on_which_workers_hear_are_ended(
-    running_bank: RunningBank, database_url: str
-) -> None:
+async def test_only_listening_connections_are_ended(running_bank: RunningBank, database_url: str) -> None:
     await running_bank.believing()
     async with open_database(database_url) as database:
         assert await database.end_listeners() == 1
@@ -81,7 +77,7 @@ async def test_only_the_connections_on_which_workers_hear_are_ended(
     await running_bank.client.person()
 
 
-async def test_a_copy_that_is_put_back_makes_redis_what_it_was(redis_url: str) -> None:
+async def test_a_restored_copy_gives_redis_its_earlier_content(redis_url: str) -> None:
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         await client.set("kept", "old", px=60_000)
         await client.set("deleted", "old")

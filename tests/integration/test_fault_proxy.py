@@ -64,7 +64,7 @@ async def through(postgres_url: str) -> AsyncIterator[Through]:
     await direct.close()
 
 
-async def test_without_a_fault_everything_passes_as_it_is(through: Through) -> None:
+async def test_a_proxy_without_a_fault_changes_nothing(through: Through) -> None:
     connection = await through.connect()
     long = "x" * 3_000_000  # more than the proxy reads at once, or parses
     assert await connection.fetchval("select $1::text", long) == long
@@ -74,7 +74,7 @@ async def test_without_a_fault_everything_passes_as_it_is(through: Through) -> N
     assert (through.proxy.cuts, through.proxy.delayed, through.proxy.withheld) == (0, 0, 0)
 
 
-async def test_a_client_that_closes_is_closed_at_the_server_too(through: Through) -> None:
+async def test_a_connection_closed_by_the_client_is_closed_at_the_server(through: Through) -> None:
     connection = await through.connect()
     await connection.execute("begin; insert into written values (1)")
     connection.terminate()
@@ -95,14 +95,14 @@ async def test_a_delay_is_added_both_ways_and_ends_at_once(through: Through) -> 
     assert through.proxy.delayed == delayed
 
 
-async def test_a_new_connection_takes_as_long_as_its_round_trips(through: Through) -> None:
+async def test_a_delayed_connection_takes_as_long_as_its_round_trips(through: Through) -> None:
     through.proxy.delay_s = 0.1
     began = perf_counter()
     await through.connect()  # asks for encryption, is refused, then sends the startup message
     assert perf_counter() - began >= 4 * 0.1
 
 
-async def test_a_delay_is_latency_not_a_narrow_pipe(through: Through) -> None:
+async def test_a_delay_adds_latency_and_does_not_reduce_bandwidth(through: Through) -> None:
     connection = await through.connect()
     through.proxy.delay_s = 0.1
     began = perf_counter()
@@ -110,7 +110,7 @@ async def test_a_delay_is_latency_not_a_narrow_pipe(through: Through) -> None:
     assert perf_counter() - began < 3  # sent one after the other, the 122 chunks would take 12 seconds
 
 
-async def test_a_cut_breaks_every_connection_in_the_middle_and_new_ones_work(through: Through) -> None:
+async def test_a_cut_breaks_every_open_connection_and_new_ones_work(through: Through) -> None:
     connections = [await through.connect() for _ in range(3)]
     sleeping = [
         asyncio.create_task(one.execute("insert into written select pg_sleep(30)::text::int")) for one in connections
@@ -124,7 +124,7 @@ async def test_a_cut_breaks_every_connection_in_the_middle_and_new_ones_work(thr
     assert await through.written() == []
 
 
-async def test_a_cut_of_a_share_leaves_the_others_alone_and_is_repeatable(through: Through) -> None:
+async def test_a_cut_of_a_share_keeps_the_other_connections_and_is_repeatable(through: Through) -> None:
     async def survivors() -> list[bool]:
         connections = [await through.connect() for _ in range(6)]
         assert through.proxy.cut(0.5, Random(3)) == 3
@@ -142,7 +142,7 @@ async def test_a_cut_of_a_share_leaves_the_others_alone_and_is_repeatable(throug
     assert await survivors() == first
 
 
-async def test_a_hole_accepts_and_forwards_nothing_until_it_closes(through: Through) -> None:
+async def test_a_silent_proxy_accepts_connections_and_forwards_nothing_until_it_ends(through: Through) -> None:
     connection = await through.connect()
     through.proxy.open_hole()
     asking = asyncio.create_task(connection.execute("insert into written values (1)"))
@@ -157,7 +157,7 @@ async def test_a_hole_accepts_and_forwards_nothing_until_it_closes(through: Thro
     assert await through.written() == [1]
 
 
-async def test_the_server_hears_of_a_client_that_gives_up_in_a_hole_only_when_it_closes(through: Through) -> None:
+async def test_the_server_detects_a_disconnect_during_silence_only_after_the_silence(through: Through) -> None:
     connection = await through.connect()
     await connection.execute("begin; insert into written values (1)")
     through.proxy.open_hole()
@@ -198,7 +198,7 @@ async def commit_by_its_other_name(connection: Any) -> None:
 
 
 @pytest.mark.parametrize("commit", [commit_simply, commit_prepared, commit_in_one_message, commit_by_its_other_name])
-async def test_a_commit_whose_reply_is_cut_has_taken_effect_and_nobody_is_told(through: Through, commit: Any) -> None:
+async def test_a_commit_whose_reply_is_dropped_takes_effect(through: Through, commit: Any) -> None:
     connection, other = await through.connect(), await through.connect()
     through.proxy.cut_commit_replies(1)
     with pytest.raises(LOST):
@@ -211,7 +211,7 @@ async def test_a_commit_whose_reply_is_cut_has_taken_effect_and_nobody_is_told(t
     assert await through.written() == [1, 2]
 
 
-async def test_fifty_cut_replies_are_fifty_errors_and_fifty_commits(through: Through) -> None:
+async def test_fifty_dropped_replies_are_fifty_errors_and_fifty_commits(through: Through) -> None:
     through.proxy.cut_commit_replies(50)
     errors = 0
     for number in range(50):
@@ -225,7 +225,7 @@ async def test_fifty_cut_replies_are_fifty_errors_and_fifty_commits(through: Thr
     assert await through.written() == list(range(50))
 
 
-async def test_what_was_not_committed_or_wrote_nothing_is_not_cut(through: Through) -> None:
+async def test_replies_to_rollbacks_and_read_only_transactions_are_not_dropped(through: Through) -> None:
     connection = await through.connect()
     through.proxy.cut_commit_replies(1)
     async with connection.transaction(readonly=True):
@@ -251,13 +251,15 @@ async def test_a_statement_can_be_cancelled_through_the_proxy(through: Through) 
     assert await connection.fetchval("select 1") == 1
 
 
-async def test_a_server_that_is_not_there_resets_the_client(tmp_path: Path) -> None:
+async def test_an_unreachable_server_resets_the_client(tmp_path: Path) -> None:
     async with PostgresProxy(tmp_path / "nobody") as proxy:
         with pytest.raises(LOST):
             await asyncpg.connect(f"postgresql://someone@127.0.0.1:{proxy.port}/bank", timeout=5)
 
 
-async def test_it_takes_no_more_connections_than_its_limit(monkeypatch: pytest.MonkeyPatch, through: Through) -> None:
+async def test_the_proxy_accepts_no_more_connections_than_its_limit(
+    monkeypatch: pytest.MonkeyPatch, through: Through
+) -> None:
     assert CONNECTIONS_MAX > 100
     monkeypatch.setattr("fixtures.faults.proxy.CONNECTIONS_MAX", 2)
     for _ in range(2):
@@ -267,7 +269,7 @@ async def test_it_takes_no_more_connections_than_its_limit(monkeypatch: pytest.M
     assert through.proxy.connections == 2
 
 
-async def test_it_listens_on_the_loopback_only_and_stops_listening(postgres_url: str) -> None:
+async def test_the_proxy_listens_only_on_the_loopback_address_and_stops_listening(postgres_url: str) -> None:
     async with FaultProxy(upstream_of(postgres_url)) as proxy:
         assert proxy._server is not None
         assert [sock.getsockname()[0] for sock in proxy._server.sockets] == ["127.0.0.1"]
@@ -279,7 +281,7 @@ async def test_it_listens_on_the_loopback_only_and_stops_listening(postgres_url:
         await asyncpg.connect(url, timeout=5)
 
 
-async def test_a_proxy_in_a_process_of_its_own_obeys_and_counts(postgres_url: str) -> None:
+async def test_a_proxy_in_another_process_executes_commands_and_counts_connections(postgres_url: str) -> None:
     direct = await asyncpg.connect(postgres_url)
     await direct.execute("create table written (n int primary key)")
     async with ProxyProcess(upstream_of(postgres_url)) as proxy:
@@ -311,7 +313,7 @@ async def test_a_proxy_in_a_process_of_its_own_obeys_and_counts(postgres_url: st
     await direct.close()
 
 
-async def test_a_proxy_ends_with_whoever_started_it(postgres_url: str) -> None:
+async def test_a_proxy_process_ends_with_its_parent(postgres_url: str) -> None:
     """This also covers kill -9: the end of its standard input means that its parent process has ended."""
     async with ProxyProcess(upstream_of(postgres_url)) as proxy:
         process = proxy._process
@@ -324,7 +326,7 @@ async def test_a_proxy_ends_with_whoever_started_it(postgres_url: str) -> None:
             await proxy.look()
 
 
-async def test_redis_is_reached_and_cut_through_it(redis_url: str) -> None:
+async def test_redis_is_reached_and_cut_through_a_proxy(redis_url: str) -> None:
     async with FaultProxy(upstream_of(redis_url)) as proxy:
         retry = Retry(NoBackoff(), 0)
         async with redis.asyncio.Redis.from_url(through_proxy(redis_url, proxy.port), retry=retry) as client:
@@ -354,7 +356,7 @@ async def test_redis_is_reached_and_cut_through_it(redis_url: str) -> None:
         ("redis://127.0.0.1:6380/3", ("127.0.0.1", 6380), "redis://127.0.0.1:7/3"),
     ],
 )
-def test_a_url_says_where_its_server_is_and_keeps_the_rest(url: str, upstream: object, through: str) -> None:
+def test_the_server_address_in_a_url_is_replaced_and_the_rest_is_kept(url: str, upstream: object, through: str) -> None:
     assert upstream_of(url) == upstream
     assert through_proxy(url, 7) == through
 
@@ -368,7 +370,7 @@ def test_a_url_says_where_its_server_is_and_keeps_the_rest(url: str, upstream: o
         ("rediss://db.example", "not to rediss"),
     ],
 )
-def test_an_address_that_no_proxy_can_be_put_before_is_refused_in_a_sentence(url: str, sentence: str) -> None:
+def test_a_url_that_no_proxy_can_serve_is_refused_with_one_sentence(url: str, sentence: str) -> None:
     with pytest.raises(AddressError, match=sentence):
         upstream_of(url)
 

@@ -65,7 +65,7 @@ async def until_waiting(other: Any, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_full_pool_says_overloaded_within_its_time_out_and_is_well_within_a_second_of_being_free(
+async def test_a_full_pool_refuses_within_its_time_out_and_recovers_within_a_second(
     small: RunningBank, database_url: str
 ) -> None:
     person, transfer = await transfer_of_one(small)
@@ -92,9 +92,7 @@ async def test_a_full_pool_says_overloaded_within_its_time_out_and_is_well_withi
     await small.caught_up()
 
 
-async def test_a_statement_that_waits_too_long_is_given_up_with_leave_to_try_again(
-    small: RunningBank, database_url: str
-) -> None:
+async def test_a_statement_that_waits_too_long_is_a_retryable_error(small: RunningBank, database_url: str) -> None:
     person, transfer = await transfer_of_one(small)
     async with accounts_locked(database_url) as other:
         asked = [transfer("t"), person.run("Me", headers=NO_CACHE)]

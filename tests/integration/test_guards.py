@@ -100,14 +100,14 @@ async def whoever(request: pytest.FixtureRequest, database_url: str) -> AsyncIte
     await connection.close()
 
 
-async def test_a_posting_that_is_right_is_written(books: Books, whoever: Any) -> None:
+async def test_a_valid_posting_is_written(books: Books, whoever: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
     await whoever.execute(posting(ana))
     assert await books.balances_minor(ana) == [1_005]
 
 
 @pytest.mark.parametrize("varied", WRONG.values(), ids=WRONG.keys())
-async def test_a_posting_that_is_wrong_is_refused(books: Books, whoever: Any, varied: dict[str, str]) -> None:
+async def test_an_invalid_posting_is_refused(books: Books, whoever: Any, varied: dict[str, str]) -> None:
     ana, _ = await books.open_account(balance_minor=1_000), await books.open_account()
     await whoever.execute(posting(ana))
     with pytest.raises(asyncpg.CheckViolationError):
@@ -115,7 +115,7 @@ async def test_a_posting_that_is_wrong_is_refused(books: Books, whoever: Any, va
     assert await books.balances_minor(ana) == [1_005]
 
 
-async def test_each_entry_follows_from_the_one_before_it(books: Books, whoever: Any) -> None:
+async def test_each_entry_follows_from_the_previous_one(books: Books, whoever: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
     with pytest.raises(asyncpg.CheckViolationError, match=r"an entry of account .* is not what the account says"):
         await whoever.execute(TWO_POSTINGS.format(account=ana, told=6))
@@ -123,7 +123,7 @@ async def test_each_entry_follows_from_the_one_before_it(books: Books, whoever: 
     assert await books.balances_minor(ana) == [1_010]
 
 
-async def test_an_account_does_not_go_back_to_an_entry_before_its_last(books: Books, whoever: Any) -> None:
+async def test_an_account_cannot_return_to_an_earlier_entry(books: Books, whoever: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
     await whoever.execute(posting(ana))
     with pytest.raises(asyncpg.CheckViolationError, match="without entries that say so"):
@@ -131,9 +131,7 @@ async def test_an_account_does_not_go_back_to_an_entry_before_its_last(books: Bo
     assert await books.balances_minor(ana) == [1_005]
 
 
-async def test_guards_go_down_an_index_also_where_a_table_fits_on_a_page(
-    books: Books, database_url: str, whoever: Any
-) -> None:
+async def test_guards_use_indexes_also_for_tables_of_one_page(books: Books, database_url: str, whoever: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
     onlooker = await asyncpg.connect(database_url)
     await onlooker.execute("analyze")
@@ -155,7 +153,7 @@ async def test_guards_go_down_an_index_also_where_a_table_fits_on_a_page(
     await onlooker.close()
 
 
-async def test_a_transaction_cannot_be_written_first_and_entered_later(books: Books, whoever: Any) -> None:
+async def test_a_transaction_cannot_be_written_before_its_entries(books: Books, whoever: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
     id_ = f"'{uuid4()}'::uuid"
     with pytest.raises(asyncpg.CheckViolationError, match="written without its entries"):
@@ -165,14 +163,14 @@ async def test_a_transaction_cannot_be_written_first_and_entered_later(books: Bo
 
 
 @pytest.mark.parametrize("statement", HEAD)
-async def test_the_head_of_the_log_moves_with_its_events_only(books: Books, whoever: Any, statement: str) -> None:
+async def test_the_head_of_the_log_moves_only_with_its_events(books: Books, whoever: Any, statement: str) -> None:
     await books.open_account(balance_minor=1_000)
     with pytest.raises(asyncpg.CheckViolationError):
         await whoever.execute(statement)
 
 
 @pytest.mark.parametrize("statement", [sql for _, sql in GUARDED], ids=[name for name, _ in GUARDED])
-async def test_what_the_database_refuses_to_its_owner_it_refuses_to_the_bank(
+async def test_the_database_refuses_the_bank_everything_that_it_refuses_its_owner(
     books: Books, database_url: str, statement: str
 ) -> None:
     await books.open_account(balance_minor=1_000)

@@ -37,7 +37,7 @@ async def wanted(bank: Bank, subscriber: Subscriber) -> int:
     return sum(subscriber.types is None or type_ in subscriber.types for type_ in types)
 
 
-async def test_delivering_everything_twice_changes_nothing(running_bank: RunningBank) -> None:
+async def test_a_second_delivery_of_every_event_changes_nothing(running_bank: RunningBank) -> None:
     bank = running_bank.bank
     person = await running_bank.client.person()
     first, second = await person.account("a"), await person.account("b")

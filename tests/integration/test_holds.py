@@ -21,7 +21,7 @@ async def _held(town: Town, amount: str = "60.00", **more: Any) -> dict[str, Any
     return made
 
 
-async def test_what_is_held_stays_in_the_balance_and_cannot_be_spent(running_bank: RunningBank) -> None:
+async def test_held_money_stays_in_the_balance_and_cannot_be_spent(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     made = await _held(town, key="h")
     assert made["availableAfter"]["amount"] == "40.00"
@@ -37,7 +37,7 @@ async def test_what_is_held_stays_in_the_balance_and_cannot_be_spent(running_ban
     assert await town.ana.money() == ("60.00", "0.00", "60.00")
 
 
-async def test_a_hold_is_captured_in_part_and_the_rest_is_free_again(running_bank: RunningBank) -> None:
+async def test_a_partial_capture_releases_the_rest_of_the_hold(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]
     captured = await town.bia.do("captureHold", holdId=hold["id"], amount=brl("45.00"), key="c")
@@ -52,7 +52,7 @@ async def test_a_hold_is_captured_in_part_and_the_rest_is_free_again(running_ban
     assert (await town.bia.refused("releaseHold", holdId=hold["id"]))[0] == "HOLD_ENDED"
 
 
-async def test_without_an_amount_all_of_it_is_captured_and_never_more(running_bank: RunningBank) -> None:
+async def test_a_capture_without_an_amount_captures_the_whole_hold_and_never_more(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]
     code, field = await town.bia.refused("captureHold", holdId=hold["id"], amount=brl("60.01"))
@@ -62,7 +62,7 @@ async def test_without_an_amount_all_of_it_is_captured_and_never_more(running_ba
     assert await town.bia.money() == ("60.00", "60.00", "0.00")
 
 
-async def test_a_hold_is_released_by_who_would_receive_it_and_not_by_who_pays(running_bank: RunningBank) -> None:
+async def test_only_the_payee_can_release_a_hold(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]
     for mutation in ("releaseHold", "captureHold"):
@@ -73,7 +73,7 @@ async def test_a_hold_is_released_by_who_would_receive_it_and_not_by_who_pays(ru
     assert (await town.staff.refused("releaseHold", holdId="nothing"))[0] == "HOLD_NOT_FOUND"
 
 
-async def test_of_many_ends_of_one_hold_one_happens(running_bank: RunningBank) -> None:
+async def test_only_one_of_many_concurrent_ends_of_a_hold_happens(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]
     ends = [
@@ -86,7 +86,7 @@ async def test_of_many_ends_of_one_hold_one_happens(running_bank: RunningBank) -
     assert (balance == available, held) == (True, "0.00")
 
 
-async def test_a_hold_expires_and_its_money_is_free_again(database_url: str, redis_url: str) -> None:
+async def test_an_expired_hold_makes_its_money_available_again(database_url: str, redis_url: str) -> None:
     clock = SetClock()
     async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
         town = await build_town(bank)
@@ -105,7 +105,7 @@ async def test_a_hold_expires_and_its_money_is_free_again(database_url: str, red
 
 
 @pytest.mark.parametrize("days", [0, 31])
-async def test_a_hold_that_would_expire_now_or_after_a_month_is_refused(running_bank: RunningBank, days: int) -> None:
+async def test_a_hold_that_expires_now_or_after_a_month_is_refused(running_bank: RunningBank, days: int) -> None:
     town = await build_town(running_bank)
     expires_at = (running_bank.bank.clock.now() + timedelta(days=days)).isoformat()
     given = {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number, "amount": brl("1.00")}
@@ -115,7 +115,7 @@ async def test_a_hold_that_would_expire_now_or_after_a_month_is_refused(running_
     )
 
 
-async def test_holds_are_read_page_by_page_and_a_page_says_whether_there_are_more(running_bank: RunningBank) -> None:
+async def test_pages_of_holds_say_whether_there_are_more(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     made = [(await _held(town, amount=f"{number}.00"))["hold"]["id"] for number in (1, 2, 3)]
 
@@ -137,7 +137,7 @@ async def test_holds_are_read_page_by_page_and_a_page_says_whether_there_are_mor
         assert reply.code == "BAD_INPUT"
 
 
-async def test_a_capture_that_cannot_be_entered_leaves_the_hold_as_it_was(running_bank: RunningBank) -> None:
+async def test_a_capture_that_cannot_be_posted_leaves_the_hold_unchanged(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]
     await town.staff.do("freezeAccount", accountNumber=town.bia.number, reason="court order")
@@ -147,7 +147,7 @@ async def test_a_capture_that_cannot_be_entered_leaves_the_hold_as_it_was(runnin
     assert (await town.staff.do("captureHold", holdId=hold["id"]))["userErrors"] == []
 
 
-async def test_the_database_itself_refuses_to_spend_what_is_held(running_bank: RunningBank, database_url: str) -> None:
+async def test_the_database_refuses_to_spend_held_money(running_bank: RunningBank, database_url: str) -> None:
     town = await build_town(running_bank)
     hold = (await _held(town))["hold"]
     async with connected(database_url) as connection:

@@ -59,7 +59,7 @@ async def test_get_runs_queries_and_no_mutations(running_bank: RunningBank) -> N
         assert (response.status, response.headers["Allow"]) == (405, "POST")
 
 
-async def test_an_amount_that_comes_twice_moves_nothing(running_bank: RunningBank) -> None:
+async def test_a_request_with_a_repeated_amount_moves_no_money(running_bank: RunningBank) -> None:
     mutation = "mutation ($i: TransferInput!) { transfer(input: $i) { replayed } }"
     for name in ("amount", "\\u0061mount"):
         variables = f'{{"i": {{"amount": {{"amount": "1.00", "{name}": "9.00", "currency": "BRL"}}}}}}'
@@ -184,14 +184,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_a_hostile_document_is_refused_and_the_server_lives(running_bank: RunningBank, document: str) -> None:
+async def test_a_hostile_document_is_refused_and_the_server_continues(running_bank: RunningBank, document: str) -> None:
     reply = await running_bank.client.send(document)
     assert reply.status in {400, 413}
     assert reply.body["errors"][0]["message"]
     assert (await running_bank.client.send("{ __typename }")).data == {"__typename": "Query"}
 
 
-async def test_a_client_that_goes_away_leaves_no_transaction_open(running_bank: RunningBank) -> None:
+async def test_a_disconnected_client_leaves_no_open_transaction(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     first, second = await person.account("a"), await person.account("b")
     await (await running_bank.staff()).deposit(first["number"], "10.00", "d")

@@ -34,7 +34,7 @@ HALF = [
 ]
 
 
-async def test_what_stays_half_is_closed(small_bank: RunningBank) -> None:
+async def test_a_connection_with_an_incomplete_request_is_closed(small_bank: RunningBank) -> None:
     for sent, status in HALF:
         answer = await (await Wire.open(small_bank, sent)).until_closed()
         if status is None:
@@ -47,7 +47,9 @@ async def test_what_stays_half_is_closed(small_bank: RunningBank) -> None:
 
 
 @pytest.mark.parametrize("whole", [0, len(POST)])
-async def test_what_drips_is_closed_too_as_the_time_is_for_all_of_it(small_bank: RunningBank, whole: int) -> None:
+async def test_a_slowly_sent_request_is_closed_after_the_time_for_the_whole(
+    small_bank: RunningBank, whole: int
+) -> None:
     wire = await Wire.open(small_bank, (POST + BODY)[:whole])
     dripping = asyncio.create_task(wire.drip((POST + BODY)[whole:], 0.1))
     assert read_all(await wire.until_closed())[0] == 408
@@ -58,7 +60,7 @@ async def test_what_drips_is_closed_too_as_the_time_is_for_all_of_it(small_bank:
 
 @pytest.mark.parametrize("next_request", [b"", b"POST /graphql HTT", POST[:-2]])
 @pytest.mark.parametrize("together", [True, False])
-async def test_an_idle_connection_is_kept_and_half_a_next_request_is_not(
+async def test_an_idle_connection_is_kept_and_one_with_half_a_request_is_closed(
     small_bank: RunningBank, next_request: bytes, together: bool
 ) -> None:
     wire = await Wire.open(small_bank, POST + BODY + (next_request if together else b""))
@@ -75,9 +77,7 @@ async def test_an_idle_connection_is_kept_and_half_a_next_request_is_not(
 
 
 @pytest.mark.parametrize("cut", [10, len(POST) - 1, len(POST), len(POST) + 5])
-async def test_a_connection_that_sent_its_request_in_two_parts_is_kept_as_well(
-    small_bank: RunningBank, cut: int
-) -> None:
+async def test_a_connection_is_kept_after_a_request_in_two_parts(small_bank: RunningBank, cut: int) -> None:
     wire = await Wire.open(small_bank)
     for _ in range(2):
         await wire.send((POST + BODY)[:cut])
@@ -91,7 +91,7 @@ async def test_a_connection_that_sent_its_request_in_two_parts_is_kept_as_well(
     await wire.close()
 
 
-async def test_one_address_with_too_many_idle_connections_keeps_nobody_out(small_bank: RunningBank) -> None:
+async def test_too_many_idle_connections_of_one_address_block_no_other_client(small_bank: RunningBank) -> None:
     used = await Wire.open(small_bank, POST + BODY)
     assert (await used.answer())[0] == 200
     idle = [await Wire.open(small_bank) for _ in range(30)]
@@ -107,7 +107,7 @@ async def test_one_address_with_too_many_idle_connections_keeps_nobody_out(small
         await wire.close()
 
 
-async def test_many_addresses_with_idle_connections_keep_nobody_out(small_bank: RunningBank) -> None:
+async def test_idle_connections_of_many_addresses_block_no_other_client(small_bank: RunningBank) -> None:
     idle = [await Wire.open(small_bank, source=f"127.0.0.{10 + number}") for number in range(30)]
     wire = await Wire.open(small_bank, POST + BODY)
     assert (await wire.answer())[0] == 200
@@ -115,7 +115,7 @@ async def test_many_addresses_with_idle_connections_keep_nobody_out(small_bank: 
         await other.close()
 
 
-async def test_where_all_connections_are_busy_a_new_one_is_told_to_come_again(small_bank: RunningBank) -> None:
+async def test_a_new_connection_is_refused_as_retryable_when_all_are_busy(small_bank: RunningBank) -> None:
     busy = [await Wire.open(small_bank, POST + BODY[:5]) for _ in range(6)]
     async with asyncio.timeout(5):
         while True:
@@ -132,7 +132,7 @@ async def test_where_all_connections_are_busy_a_new_one_is_told_to_come_again(sm
         await wire.close()
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
+async def test_a_disconnect_during_the_body_is_no_error(
     running_bank: RunningBank, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire = await Wire.open(running_bank, POST + BODY[:5])
@@ -142,7 +142,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(
     assert not caplog.records
 
 
-async def test_an_answer_that_is_not_read_is_dropped_and_its_memory_with_it(
+async def test_an_unread_answer_is_dropped_and_its_memory_is_freed(
     small_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "UNSENT_SECONDS", 0.5)

@@ -56,7 +56,7 @@ PATHS = [
 ]
 
 
-async def test_every_answer_has_the_headers_that_all_have(running_bank: RunningBank) -> None:
+async def test_every_answer_has_the_common_headers(running_bank: RunningBank) -> None:
     for method, path, status in PATHS:
         given = {"X-Correlation-ID": "mine-1"}
         found, headers, body = await _send(running_bank, method, path, headers=given)
@@ -83,7 +83,7 @@ NO_HTTP = [
 ]
 
 
-async def test_what_is_no_http_is_answered_400_and_repeated_nowhere(
+async def test_data_that_is_not_http_gets_400_and_is_not_repeated(
     running_bank: RunningBank, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for sent in NO_HTTP:
@@ -97,7 +97,7 @@ async def test_what_is_no_http_is_answered_400_and_repeated_nowhere(
         await wire.close()
 
 
-async def test_what_is_no_http_belongs_to_no_earlier_request(running_bank: RunningBank) -> None:
+async def test_data_that_is_not_http_has_no_context_of_an_earlier_request(running_bank: RunningBank) -> None:
     wire = await Wire.open(running_bank, POST.replace(b"Host: bank", b"Host: bank\r\nX-Correlation-ID: first") + BODY)
     status, headers, _ = await wire.answer()
     assert (status, headers["X-Correlation-ID"]) == (200, "first")
@@ -108,7 +108,7 @@ async def test_what_is_no_http_belongs_to_no_earlier_request(running_bank: Runni
     await wire.close()
 
 
-async def test_an_error_that_ends_a_connection_leaves_its_context_behind() -> None:
+async def test_an_error_that_ends_a_connection_neither_uses_nor_changes_the_context() -> None:
     enter_context(RequestContext("started-in"))
     connection = _connection()
     sent: list[bytes] = []
@@ -119,7 +119,7 @@ async def test_an_error_that_ends_a_connection_leaves_its_context_behind() -> No
     assert correlation_id() == "started-in"
 
 
-async def test_what_is_no_http_has_an_id_of_its_own_in_a_server_started_within_a_context() -> None:
+async def test_data_that_is_not_http_gets_a_new_correlation_id() -> None:
     enter_context(RequestContext("started-in"))
     connection = _connection()
     request = SimpleNamespace(writer=SimpleNamespace(output_size=0), remote=None)
@@ -160,7 +160,7 @@ ENCODED = [
 ]
 
 
-async def test_a_body_is_what_its_content_encoding_says_or_refused(running_bank: RunningBank) -> None:
+async def test_a_body_is_decoded_by_its_content_encoding_or_refused(running_bank: RunningBank) -> None:
     for encoding, sent, status in ENCODED:
         headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
         found, answered, body = await _send(running_bank, "POST", "/graphql", data=sent, headers=headers)
@@ -184,7 +184,7 @@ ACCEPTED = [
 ]
 
 
-async def test_an_answer_has_a_type_that_the_client_accepts_and_nothing_is_done_where_there_is_none(
+async def test_a_response_has_an_accepted_media_type_or_the_status_406(
     running_bank: RunningBank,
 ) -> None:
     for accept, found in ACCEPTED:
@@ -197,14 +197,14 @@ async def test_an_answer_has_a_type_that_the_client_accepts_and_nothing_is_done_
         await wire.close()
 
 
-async def test_401_says_how_to_log_in(running_bank: RunningBank) -> None:
+async def test_a_401_answer_has_the_www_authenticate_header(running_bank: RunningBank) -> None:
     reply = await running_bank.client.send("{ me { id } }")
     assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, 'Bearer realm="bank"')
     reply = await running_bank.client.send("{ me { id } }", headers={"Authorization": "Bearer nonsense"})
     assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, 'Bearer realm="bank", error="invalid_token"')
 
 
-async def test_metrics_are_for_this_machine_and_not_for_whom_a_proxy_brings(running_bank: RunningBank) -> None:
+async def test_metrics_are_served_to_this_machine_and_not_through_a_proxy(running_bank: RunningBank) -> None:
     assert (await _send(running_bank, "GET", "/metrics"))[0] == 200
     assert (await _send(running_bank, "GET", "/metrics", headers={"X-Forwarded-For": "203.0.113.7"}))[0] == 404
 
@@ -225,7 +225,7 @@ async def test_metrics_are_for_this_machine_and_not_for_whom_a_proxy_brings(runn
         ),
     ],
 )  # fmt: skip
-async def test_what_is_refused_before_any_handler_has_the_form_of_the_apis_errors(
+async def test_a_refusal_before_the_handlers_has_the_form_of_api_errors(
     small_bank: RunningBank, sent: bytes, status: int, message: str
 ) -> None:
     wire = await Wire.open(small_bank, sent)
@@ -241,7 +241,7 @@ async def test_what_is_refused_before_any_handler_has_the_form_of_the_apis_error
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-async def test_a_body_in_another_encoding_is_told_apart_from_what_is_no_json(
+async def test_a_body_in_another_encoding_has_another_error_than_invalid_json(
     small_bank: RunningBank, encoding: str
 ) -> None:
     body = BODY.decode().encode(encoding)

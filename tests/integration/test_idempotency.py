@@ -19,16 +19,14 @@ async def payer(running_bank: RunningBank) -> Payer:
     return await payer_at(running_bank)
 
 
-async def test_the_first_call_has_its_effect_and_does_not_say_that_it_is_a_replay(payer: Payer) -> None:
+async def test_the_first_call_has_its_effect_and_is_not_marked_as_a_replay(payer: Payer) -> None:
     payload = await payer.paid("k")
     assert payload["userErrors"] == []
     assert payload["replayed"] is False
     assert await payer.balances() == ("90.00", "10.00")
 
 
-async def test_a_replay_is_the_first_answer_to_the_byte_but_for_saying_that_it_is_one(
-    payer: Payer, running_bank: RunningBank
-) -> None:
+async def test_a_replay_equals_the_first_answer_except_its_mark(payer: Payer, running_bank: RunningBank) -> None:
     async def body() -> bytes:
         sent = {"query": TRANSFER, "variables": {"input": payer.input("k", description='"rent" & ção \u2603 🏦')}}
         authorized = {"Authorization": f"Bearer {payer.client.token}"}
@@ -44,7 +42,7 @@ async def test_a_replay_is_the_first_answer_to_the_byte_but_for_saying_that_it_i
     assert await payer.balances() == ("89.00", "11.00")
 
 
-async def test_a_missing_key_is_an_error_of_the_document_or_its_variables_and_nothing_is_done(
+async def test_a_missing_key_is_an_error_of_the_document_or_its_variables_without_an_effect(
     payer: Payer, running_bank: RunningBank
 ) -> None:
     in_variables = await payer.client.run("Transfer", input=payer.input(None))
@@ -92,7 +90,7 @@ async def test_a_malformed_key_is_refused_and_not_stored(payer: Payer, running_b
 
 
 @pytest.mark.parametrize("escape", ["\\u0000", "\\ud800", "\\udc00x"])
-async def test_a_key_that_is_no_text_is_an_error_of_its_variable_and_not_stored(
+async def test_a_key_of_another_type_is_an_error_of_its_variable_and_not_stored(
     payer: Payer, running_bank: RunningBank, escape: str
 ) -> None:
     body = json.dumps({"query": TRANSFER, "variables": {"input": payer.input("KEY")}}).replace("KEY", f"k{escape}")
@@ -111,7 +109,7 @@ async def send_text(payer: Payer, body: str) -> Any:
 
 
 @pytest.mark.parametrize("key", ["x" * 255, "\u00e7" * 255, "🏦" * 255, "with a space", " "])
-async def test_a_key_of_up_to_255_printable_characters_works_whatever_they_are(payer: Payer, key: str) -> None:
+async def test_a_key_of_up_to_255_printable_characters_of_any_kind_works(payer: Payer, key: str) -> None:
     first, again = await payer.paid(key), await payer.paid(key)
     assert (codes(first), first["replayed"], again["replayed"]) == ([], False, True)
 
@@ -173,7 +171,7 @@ def in_one_line(given: dict[str, Any]) -> str:
     )
 
 
-async def test_another_callers_same_key_is_another_key(payer: Payer, running_bank: RunningBank) -> None:
+async def test_the_same_key_of_another_caller_is_another_key(payer: Payer, running_bank: RunningBank) -> None:
     other = await payer_at(running_bank)
     await payer.pay("k")
     payload = await other.paid("k", "25.00")
@@ -182,7 +180,7 @@ async def test_another_callers_same_key_is_another_key(payer: Payer, running_ban
     assert await other.balances() == ("75.00", "25.00")
 
 
-async def test_fifty_at_once_through_two_workers_have_one_effect_and_the_rest_replay(
+async def test_fifty_concurrent_requests_with_one_key_have_one_effect_and_49_replays(
     database_url: str, redis_url: str
 ) -> None:
     settings = settings_for(database_url, redis_url)
@@ -195,7 +193,7 @@ async def test_fifty_at_once_through_two_workers_have_one_effect_and_the_rest_re
         assert await payer.balances() == ("90.00", "10.00")
 
 
-async def test_fifty_at_once_of_which_each_wants_something_else_have_one_effect(payer: Payer) -> None:
+async def test_fifty_concurrent_different_requests_with_one_key_have_one_effect(payer: Payer) -> None:
     payloads = await asyncio.gather(*[payer.paid("k", f"{number}.00") for number in range(1, 51)])
     [done] = [payload for payload in payloads if payload["transaction"]]
     assert sum(codes(payload) == ["IDEMPOTENCY_KEY_REUSED"] for payload in payloads) == 49
@@ -203,9 +201,7 @@ async def test_fifty_at_once_of_which_each_wants_something_else_have_one_effect(
     assert (await payer.balances())[1] == amount
 
 
-async def test_a_business_refusal_is_replayed_even_when_money_has_come_in_since(
-    payer: Payer, running_bank: RunningBank
-) -> None:
+async def test_a_refusal_is_replayed_after_the_account_received_money(payer: Payer, running_bank: RunningBank) -> None:
     refused = await payer.paid("k", "150.00")
     await (await running_bank.staff()).deposit(payer.first["number"], "500.00", "d")
     again = await payer.paid("k", "150.00")
@@ -223,7 +219,7 @@ async def test_a_business_refusal_is_replayed_even_when_money_has_come_in_since(
         ({"amount": "10.00", "description": "x" * 141}, "INVALID_INPUT"),
     ],
 )
-async def test_a_request_wrong_in_itself_is_not_remembered(
+async def test_an_invalid_request_is_not_stored(
     payer: Payer, running_bank: RunningBank, wrong: dict[str, str], code: str
 ) -> None:
     for _ in range(2):
@@ -233,7 +229,7 @@ async def test_a_request_wrong_in_itself_is_not_remembered(
     assert not (await payer.paid("k"))["replayed"]
 
 
-async def test_a_currency_that_no_account_has_burns_no_key_when_opening(
+async def test_an_opening_in_an_unsupported_currency_leaves_the_key_unused(
     payer: Payer, running_bank: RunningBank
 ) -> None:
     wrong = await payer.client.run("OpenAccount", input={"idempotencyKey": "k", "currency": "USD"})
@@ -258,7 +254,7 @@ async def test_two_aliases_with_one_key_are_a_call_and_its_replay(payer: Payer) 
     assert await payer.balances() == ("90.00", "10.00")
 
 
-async def test_two_aliases_that_want_different_things_with_one_key_get_the_first(payer: Payer) -> None:
+async def test_two_aliases_with_one_key_and_different_content_are_a_call_and_a_conflict(payer: Payer) -> None:
     reply = await payer.client.send(TWO_ALIASES, {"one": payer.input("k"), "two": payer.input("k", "20.00")})
     assert codes(reply.data["one"]) == []
     assert codes(reply.data["two"]) == ["IDEMPOTENCY_KEY_REUSED"]

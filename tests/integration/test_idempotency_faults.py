@@ -63,7 +63,7 @@ async def test_a_connection_that_breaks_before_the_commit_leaves_the_key_free(pa
     assert await payer.balances() == ("90.00", "10.00")
 
 
-async def test_a_connection_that_breaks_within_the_commit_is_unknown_and_the_same_key_finds_out(
+async def test_a_connection_broken_in_the_commit_is_unknown_and_a_retry_resolves_it(
     payer: Payer, database_url: str
 ) -> None:
     async with connected(database_url) as other:
@@ -81,7 +81,7 @@ async def test_a_connection_that_breaks_within_the_commit_is_unknown_and_the_sam
 
 
 @pytest.mark.parametrize("operation", ["Transfer", "OpenAccount"])
-async def test_a_commit_whose_reply_is_cut_off_is_unknown_and_the_same_key_finds_out(
+async def test_a_commit_without_a_reply_is_unknown_and_a_retry_resolves_it(
     database_url: str, redis_url: str, operation: str
 ) -> None:
     async with (
@@ -110,7 +110,7 @@ def short_queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_queue")
-async def test_a_full_queue_burns_no_key(books: Books, database_url: str) -> None:
+async def test_a_full_queue_leaves_the_key_unused(books: Books, database_url: str) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
     async with connected(database_url) as other:
         async with other.transaction():
@@ -126,7 +126,7 @@ async def test_a_full_queue_burns_no_key(books: Books, database_url: str) -> Non
     assert await books.balances_minor(ana, bia) == [700, 300]
 
 
-async def test_a_full_pool_burns_no_key(database_url: str, redis_url: str) -> None:
+async def test_a_full_pool_leaves_the_key_unused(database_url: str, redis_url: str) -> None:
     settings = settings_for(database_url, redis_url, database_pool_size=6, database_pool_timeout_ms=500)
     async with serving(settings) as bank:
         payer = await payer_at(bank)
@@ -146,7 +146,7 @@ async def test_a_full_pool_burns_no_key(database_url: str, redis_url: str) -> No
         assert not (await payer.paid("k"))["replayed"]
 
 
-async def test_nobody_and_somebody_logged_out_burn_no_key(payer: Payer, running_bank: RunningBank) -> None:
+async def test_requests_without_a_login_leave_the_key_unused(payer: Payer, running_bank: RunningBank) -> None:
     nobody = await running_bank.client.run("Transfer", input=payer.input("k"))
     forged = Client(running_bank.client.http, running_bank.client.url, f"{payer.client.token}x")
     forged_reply = await forged.run("Transfer", input=payer.input("k"))
@@ -159,7 +159,7 @@ async def test_nobody_and_somebody_logged_out_burn_no_key(payer: Payer, running_
     assert await payer.balances() == ("90.00", "10.00")
 
 
-async def test_what_the_caller_may_not_do_burns_no_key(payer: Payer) -> None:
+async def test_a_forbidden_request_leaves_the_key_unused(payer: Payer) -> None:
     money = {"amount": "1.00", "currency": "BRL"}
     deposit = {"idempotencyKey": "k", "accountNumber": payer.first["number"], "amount": money}
     assert (await payer.client.run("Deposit", input=deposit)).code == "FORBIDDEN"
@@ -168,7 +168,7 @@ async def test_what_the_caller_may_not_do_burns_no_key(payer: Payer) -> None:
 
 
 @pytest.mark.parametrize(("operation", "held"), [("Transfer", "accounts"), ("OpenAccount", "users")])
-async def test_who_waits_for_another_longer_than_a_statement_may_take_burns_no_key(
+async def test_a_request_that_waits_too_long_for_another_leaves_the_key_unused(
     database_url: str, redis_url: str, operation: str, held: str
 ) -> None:
     settings = settings_for(database_url, redis_url, database_statement_timeout_ms=1_000)

@@ -150,7 +150,7 @@ MUTATIONS = [
 each_mutation = pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.operation)
 
 
-def test_these_are_all_the_mutations_that_take_a_key() -> None:
+def test_the_cases_cover_every_mutation_with_a_key() -> None:
     schema = graphql.build_schema(load_sdl())
     assert schema.mutation_type is not None
     keyed = set()
@@ -162,9 +162,7 @@ def test_these_are_all_the_mutations_that_take_a_key() -> None:
 
 
 @each_mutation
-async def test_the_same_again_in_the_same_or_other_words_is_the_first_answer_again(
-    scene: Scene, mutation: Keyed
-) -> None:
+async def test_a_repetition_with_any_spelling_has_the_first_answer(scene: Scene, mutation: Keyed) -> None:
     first = await scene.send(mutation, mutation.content(scene, "k"))
     assert (codes(first), first["replayed"]) == ([], False)
     await scene.staff.deposit(scene.payer.first["number"], "1.00", "meanwhile")
@@ -174,7 +172,7 @@ async def test_the_same_again_in_the_same_or_other_words_is_the_first_answer_aga
 
 
 @each_mutation
-async def test_the_same_key_for_something_else_is_refused(scene: Scene, mutation: Keyed) -> None:
+async def test_the_same_key_with_other_content_is_refused(scene: Scene, mutation: Keyed) -> None:
     await scene.send(mutation, mutation.content(scene, "k"))
     other = MUTATIONS[0] if mutation.operation != "OpenAccount" else MUTATIONS[1]
     client = scene.client(mutation)
@@ -187,7 +185,7 @@ async def test_the_same_key_for_something_else_is_refused(scene: Scene, mutation
 
 
 @each_mutation
-async def test_a_malformed_key_and_a_request_wrong_in_itself_are_refused_and_nothing_is_remembered(
+async def test_malformed_keys_and_invalid_requests_are_refused_and_not_stored(
     scene: Scene, running_bank: RunningBank, mutation: Keyed
 ) -> None:
     for key in ("", "x" * 256, "tab\there"):
@@ -202,7 +200,7 @@ async def test_a_malformed_key_and_a_request_wrong_in_itself_are_refused_and_not
 
 
 @each_mutation
-async def test_without_a_key_or_a_token_nothing_is_done_or_remembered(
+async def test_a_request_without_a_key_or_a_token_has_no_effect_and_is_not_stored(
     scene: Scene, running_bank: RunningBank, mutation: Keyed
 ) -> None:
     content = mutation.content(scene, "k")

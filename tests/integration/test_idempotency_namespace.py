@@ -63,7 +63,7 @@ async def test_a_replayed_opening_shows_the_account_as_it_was_opened(running_ban
     assert one == two
 
 
-async def test_a_replayed_opening_shows_a_history_of_the_same_instant_as_its_balance(running_bank: RunningBank) -> None:
+async def test_a_replayed_opening_shows_history_and_balance_of_one_instant(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     one = await _open(person, "a")
     await (await running_bank.staff()).deposit(one["account"]["number"], "100.00", "d")
@@ -76,7 +76,7 @@ async def test_a_replayed_opening_shows_a_history_of_the_same_instant_as_its_bal
     assert account == {"balance": {"amount": "0.00"}, "transactions": {"nodes": []}}
 
 
-async def test_that_there_are_enough_accounts_is_remembered_under_its_key(running_bank: RunningBank) -> None:
+async def test_a_refusal_of_too_many_accounts_is_stored_under_its_key(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     for number in range(20):
         await person.account(str(number))
@@ -118,7 +118,7 @@ async def test_an_opening_and_its_key_are_written_together_or_not_at_all(
     assert not (await _open(person, "k"))["replayed"]
 
 
-async def test_a_transfer_that_takes_the_key_between_look_and_commit_wins_over_the_opening(
+async def test_a_transfer_that_uses_the_key_before_the_commit_of_an_opening_wins(
     running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person, first, second = await _funded(running_bank)
@@ -139,7 +139,7 @@ async def test_a_transfer_that_takes_the_key_between_look_and_commit_wins_over_t
     await running_bank.caught_up()
 
 
-async def test_an_opening_that_takes_a_key_while_a_batch_is_written_fails_that_command_alone(
+async def test_an_opening_that_uses_the_key_of_a_batched_command_fails_only_that_command(
     books: Books, database_url: str
 ) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
@@ -171,7 +171,7 @@ OWNER = uuid4()
 ACCOUNT = uuid4()
 
 
-async def test_keys_of_accounts_opened_before_the_migration_still_replay(postgres_url: str, redis_url: str) -> None:
+async def test_keys_of_openings_before_the_migration_are_replayed(postgres_url: str, redis_url: str) -> None:
     await asyncio.to_thread(upgrade, postgres_url, level=THE_MIGRATION.down_revision)
     connection = await asyncpg.connect(postgres_url)
     await _open_as_before(connection)

@@ -22,9 +22,7 @@ from tests.integration.api import serving, settings_for
 from tests.integration.payers import SetClock, again_logged_in, connected, keys_of, payer_at
 
 
-async def test_a_key_is_forgotten_after_its_retention_and_then_means_something_new(
-    database_url: str, redis_url: str
-) -> None:
+async def test_a_key_is_deleted_after_its_retention_and_can_be_used_again(database_url: str, redis_url: str) -> None:
     clock = SetClock()
     settings = settings_for(database_url, redis_url)
     assert settings.idempotency_retention == timedelta(days=7)
@@ -87,7 +85,7 @@ async def ages(database: Database, clock: SetClock) -> list[int]:
 
 
 @pytest.mark.usefixtures("small_stretches")
-async def test_a_pass_forgets_what_is_old_wherever_it_is_and_nothing_else(database: Database) -> None:
+async def test_a_pass_deletes_all_old_keys_and_no_others(database: Database) -> None:
     clock = SetClock()
     for days in (8, 6, 30, 0, 7, 9):
         await insert_keys(database, clock, days=days)
@@ -97,7 +95,7 @@ async def test_a_pass_forgets_what_is_old_wherever_it_is_and_nothing_else(databa
 
 
 @pytest.mark.usefixtures("small_stretches")
-async def test_two_processes_that_pass_at_once_forget_everything_once(database: Database) -> None:
+async def test_two_concurrent_passes_delete_each_key_once(database: Database) -> None:
     clock = SetClock()
     await insert_keys(database, clock, days=8)
     passes = await asyncio.gather(*[retained(database, clock).run_once() for _ in range(4)])
@@ -106,7 +104,7 @@ async def test_two_processes_that_pass_at_once_forget_everything_once(database: 
 
 
 @pytest.mark.usefixtures("small_stretches")
-async def test_a_pass_counts_what_it_forgets_and_tells_the_log_once(database: Database) -> None:
+async def test_a_pass_counts_the_deleted_keys_and_emits_one_event(database: Database) -> None:
     def counted() -> float:
         return REGISTRY.get_sample_value("bank_idempotency_keys_forgotten_total") or 0.0
 
@@ -123,7 +121,7 @@ async def test_a_pass_counts_what_it_forgets_and_tells_the_log_once(database: Da
     assert told.created_at == clock.now()
 
 
-async def test_other_workers_hear_at_once_of_keys_that_were_forgotten(database: Database, database_url: str) -> None:
+async def test_other_workers_are_notified_at_once_of_deleted_keys(database: Database, database_url: str) -> None:
     clock, heard = SetClock(), asyncio.Event()
     await insert_keys(database, clock, days=8)
     async with connected(database_url) as listener:
@@ -133,7 +131,7 @@ async def test_other_workers_hear_at_once_of_keys_that_were_forgotten(database: 
             await heard.wait()
 
 
-async def test_a_pass_rests_after_each_stretch(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pass_pauses_after_each_range(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, pauses = SetClock(), []
     await insert_keys(database, clock, days=8)
     async with database.connection() as connection:
@@ -154,7 +152,7 @@ def test_workers_pass_about_once_an_hour_and_not_together(database: Database) ->
     assert (loop.interval_s, loop.jitter, loop.begins_with_pause) == (3_600.0, 0.5, True)
 
 
-async def test_a_process_that_finds_another_at_it_leaves_it_to_that_one(database: Database, database_url: str) -> None:
+async def test_a_process_ends_its_pass_while_another_one_passes(database: Database, database_url: str) -> None:
     clock = SetClock()
     await insert_keys(database, clock, days=8)
     async with connected(database_url) as other, other.transaction():
@@ -163,7 +161,7 @@ async def test_a_process_that_finds_another_at_it_leaves_it_to_that_one(database
     assert await retained(database, clock).run_once() == 1_000
 
 
-async def test_a_step_reads_its_stretch_of_the_table_only(database: Database) -> None:
+async def test_a_step_reads_only_its_range_of_the_table(database: Database) -> None:
     clock = SetClock()
     await insert_keys(database, clock, days=0, number=20_000)
     async with database.connection() as connection:

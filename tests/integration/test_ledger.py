@@ -42,7 +42,7 @@ async def test_a_transfer_moves_money_and_writes_two_entries_that_sum_to_zero(bo
     assert [tuple(entry) for entry in entries] == [(ana, 2, -2_550, 7_450), (bia, 1, 2_550, 2_550)]
 
 
-async def test_a_transfer_writes_initiated_then_balances_then_completed_at_dense_positions(books: Books) -> None:
+async def test_a_transfer_emits_initiated_then_balances_then_completed_at_dense_positions(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     inbox = books.bus.subscribe("test")
     inbox.open()
@@ -59,7 +59,7 @@ async def test_a_transfer_writes_initiated_then_balances_then_completed_at_dense
     assert [(event.position, event.event_type) for event in published] == list(enumerate(names, start=5))
 
 
-async def test_what_is_posted_while_other_batches_wait_is_published_all_and_in_order(
+async def test_events_of_waiting_batches_are_published_completely_and_in_order(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(post, "BATCH_MAX", 3)
@@ -73,7 +73,7 @@ async def test_what_is_posted_while_other_batches_wait_is_published_all_and_in_o
     assert len(published) == 80
 
 
-async def test_a_refused_transfer_leaves_no_entries_and_one_event_that_says_so(books: Books) -> None:
+async def test_a_refused_transfer_leaves_no_entries_and_one_event(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=100), await books.open_account()
     before = await _count(books, "entries")
     assert _code(await books.transfer(ana, bia, "1.01", key="t1")) == "INSUFFICIENT_FUNDS"
@@ -86,7 +86,7 @@ async def test_a_refused_transfer_leaves_no_entries_and_one_event_that_says_so(b
     assert await books.balances_minor(ana, bia) == [100, 0]
 
 
-async def test_a_replay_gives_the_first_answer_again_and_says_so(books: Books) -> None:
+async def test_a_replay_has_the_first_answer_and_is_marked(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     first = await books.transfer(ana, bia, "10.00", key="t1")
     again = await books.transfer(ana, bia, "10.0", key="t1")
@@ -95,7 +95,7 @@ async def test_a_replay_gives_the_first_answer_again_and_says_so(books: Books) -
     assert await books.balances_minor(ana, bia) == [9_000, 1_000]
 
 
-async def test_a_refusal_is_replayed_even_when_money_has_come_in_since(books: Books) -> None:
+async def test_a_refusal_is_replayed_after_the_account_received_money(books: Books) -> None:
     ana, bia = await books.open_account(), await books.open_account()
     assert _code(await books.transfer(ana, bia, "10.00", key="t1")) == "INSUFFICIENT_FUNDS"
     await books.deposit(ana, "50.00", key="d1")
@@ -106,7 +106,7 @@ async def test_a_refusal_is_replayed_even_when_money_has_come_in_since(books: Bo
 
 
 @pytest.mark.parametrize("amount", ["11.00", "10.01"])
-async def test_a_key_used_for_something_else_is_refused(books: Books, amount: str) -> None:
+async def test_a_key_used_with_other_content_is_refused(books: Books, amount: str) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     await books.transfer(ana, bia, "10.00", key="t1")
     assert _code(await books.transfer(ana, bia, amount, key="t1")) == "IDEMPOTENCY_KEY_REUSED"
@@ -114,7 +114,7 @@ async def test_a_key_used_for_something_else_is_refused(books: Books, amount: st
     assert await books.balances_minor(ana, bia) == [9_000, 1_000]
 
 
-async def test_fifty_at_once_with_one_key_have_one_effect(books: Books) -> None:
+async def test_fifty_concurrent_commands_with_one_key_have_one_effect(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     outcomes = await asyncio.gather(*[books.transfer(ana, bia, "10.00", key="t1") for _ in range(50)])
     assert sum(not outcome.replayed for outcome in outcomes) == 1
@@ -130,7 +130,7 @@ async def test_one_batch_spends_a_balance_once(books: Books) -> None:
     assert await books.balances_minor(ana, bia) == [200, 800]
 
 
-async def test_a_refused_command_does_not_fail_its_neighbours(books: Books) -> None:
+async def test_a_refused_command_does_not_fail_the_rest_of_the_batch(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
     outcomes = await asyncio.gather(
         books.transfer(ana, bia, "1.00", key="t1"),
@@ -146,7 +146,7 @@ async def test_a_refused_command_does_not_fail_its_neighbours(books: Books) -> N
 
 
 @pytest.mark.parametrize("status", ["FROZEN", "CLOSED"])
-async def test_an_account_that_is_not_active_takes_part_in_nothing(books: Books, status: str) -> None:
+async def test_an_inactive_account_neither_pays_nor_receives(books: Books, status: str) -> None:
     ana, other = await books.open_account(balance_minor=1_000), await books.open_account(status=status)
     assert _code(await books.transfer(ana, other, "1.00", key="t1")) == f"ACCOUNT_{status}"
 
@@ -162,7 +162,7 @@ async def test_an_account_that_is_not_active_takes_part_in_nothing(books: Books,
         ("1.00", "USD", "CURRENCY_MISMATCH"),
     ],
 )
-async def test_a_request_wrong_in_itself_is_refused_and_burns_no_key(
+async def test_an_invalid_request_is_refused_and_leaves_the_key_unused(
     books: Books, amount: str, currency: str, code: str
 ) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
@@ -223,7 +223,7 @@ GUARDED = [
 
 
 @pytest.mark.parametrize("statement", [sql for _, sql in GUARDED], ids=[name for name, _ in GUARDED])
-async def test_the_database_refuses(books: Books, statement: str) -> None:
+async def test_the_database_refuses_invalid_rows(books: Books, statement: str) -> None:
     await books.open_account(balance_minor=1_000)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await books.connection.execute(statement)
@@ -241,7 +241,7 @@ async def test_two_ledgers_on_one_database_spend_a_balance_once(books: Books, da
     assert await books.balances_minor(ana, bia) == [100, 9_900]
 
 
-async def test_closing_waits_until_everybody_is_answered(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_waits_until_every_caller_has_an_answer(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
     told, may_go_on = asyncio.Event(), asyncio.Event()
 
@@ -263,7 +263,7 @@ async def test_closing_waits_until_everybody_is_answered(books: Books, monkeypat
     assert isinstance((await paying).result, Receipt)
 
 
-async def test_closing_writes_what_is_queued(books: Books) -> None:
+async def test_closing_writes_the_queued_commands(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
     running, books.ledger = books.ledger, Ledger(books.database, books.bus, SystemClock(), _nobody)
     paying = [asyncio.create_task(books.transfer(ana, bia, "1.00", key=key)) for key in ("a", "b")]
@@ -278,7 +278,7 @@ async def _nobody(_accounts: Sequence[Account]) -> None:
     pass
 
 
-async def test_an_account_is_stored_as_the_batch_has_left_it(books: Books) -> None:
+async def test_an_account_row_equals_the_account_after_the_batch(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
     await books.transfer(ana, bia, "1.00", key="a")
     await books.transfer(ana, bia, "2.00", key="b")

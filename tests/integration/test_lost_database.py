@@ -16,7 +16,7 @@ from tests.integration.api import RunningBank, serving, settings_for
 NO_CACHE = {"Cache-Control": "no-cache"}
 
 
-async def test_requests_are_told_to_try_again_while_the_database_is_away_and_work_when_it_is_back(
+async def test_requests_are_retryable_errors_during_an_outage_of_the_database(
     durable_backend: Backend,
 ) -> None:
     assert durable_backend.postgres is not None
@@ -44,7 +44,7 @@ async def test_requests_are_told_to_try_again_while_the_database_is_away_and_wor
         await bank.caught_up()
 
 
-async def test_a_connection_cut_in_the_middle_of_a_statement_is_the_database_being_away_not_a_bug(
+async def test_a_connection_cut_during_a_statement_is_reported_as_unavailable(
     running_bank: RunningBank, database_url: str
 ) -> None:
     person = await running_bank.client.person()
@@ -66,7 +66,7 @@ async def test_a_connection_cut_in_the_middle_of_a_statement_is_the_database_bei
     ]
 
 
-async def test_a_snapshot_whose_connection_breaks_is_the_database_being_away_and_shows_no_second_instant(
+async def test_a_snapshot_with_a_broken_connection_is_unavailable_and_shows_no_second_instant(
     database_url: str,
 ) -> None:
     database = Database(database_url, pool_size=2, pool_timeout_ms=1_000, statement_timeout_ms=5_000)

@@ -49,7 +49,7 @@ async def test_each_request_that_is_answered_with_an_error_is_counted_once(
     assert await _counted(lambda: running_bank.client.send(document)) == {code: 1.0}
 
 
-async def test_a_forbidden_request_is_counted_and_a_right_one_is_not(running_bank: RunningBank) -> None:
+async def test_a_forbidden_request_is_counted_and_a_permitted_one_is_not(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     account = await person.account()
     given = {"accountNumber": account["number"], "reason": "why not"}
@@ -73,7 +73,7 @@ def _operations() -> set[str]:
     return {str(value) for _, labels in _series() for label, value in labels if label == "operation"}
 
 
-async def test_the_operations_of_the_metrics_are_a_fixed_set_whatever_clients_send(running_bank: RunningBank) -> None:
+async def test_the_operation_labels_of_the_metrics_are_a_fixed_set(running_bank: RunningBank) -> None:
     schema = build_schema(load_sdl())
     assert schema.query_type
     assert schema.mutation_type
@@ -91,7 +91,7 @@ def _count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def test_refusals_are_counted_by_operation_and_code_and_stand_in_the_log(
+async def test_refusals_are_counted_by_operation_and_code_and_logged(
     running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[dict[str, Any]] = []

@@ -16,7 +16,7 @@ def _database(url: str) -> Database:
     return Database(url, pool_size=4, pool_timeout_ms=500, statement_timeout_ms=1_000)
 
 
-async def test_an_empty_database_is_refused_with_what_to_do(postgres_url: str, servers: Servers) -> None:
+async def test_an_empty_database_is_refused_with_advice(postgres_url: str, servers: Servers) -> None:
     servers.template()  # makes the bank's role on the server
     database = _database(postgres_url)
     await database.open()
@@ -74,7 +74,7 @@ update accounts a set version = a.version + 1, balance_minor = a.balance_minor +
 """
 
 
-def test_transactions_that_are_there_learn_which_entries_are_theirs(postgres_url: str) -> None:
+def test_existing_transactions_get_the_numbers_of_their_entries(postgres_url: str) -> None:
     upgrade(postgres_url, level="0003")
     run_sql(
         postgres_url,
@@ -95,14 +95,14 @@ def _tables(url: str) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-def test_a_database_of_somebody_else_is_refused_and_left_as_it_is(postgres_url: str) -> None:
+def test_a_database_of_another_program_is_refused_and_not_changed(postgres_url: str) -> None:
     run_sql(postgres_url, "create table ledger (id integer)", "create table orders (id integer)")
     with pytest.raises(ForeignDatabase, match=r"holds ledger and 1 more, .* Nothing was changed\.$"):
         upgrade(postgres_url)
     assert _tables(postgres_url) == ["ledger", "orders"]
 
 
-def test_a_database_at_a_migration_of_somebody_else_is_refused_and_left_as_it_is(postgres_url: str) -> None:
+def test_a_database_with_an_unknown_migration_is_refused_and_not_changed(postgres_url: str) -> None:
     run_sql(
         postgres_url,
         "create table alembic_version (version_num varchar(32) not null)",

@@ -38,7 +38,7 @@ async def _behind(statements: list[str], client: Client, account_id: str, **head
 
 @pytest.mark.parametrize("has_redis", [True, False])
 @pytest.mark.parametrize("headers", [{}, {"Cache-Control": "no-cache"}])
-async def test_anothers_account_takes_the_same_statements_as_nobodys(
+async def test_the_account_of_another_user_takes_the_same_statements_as_a_missing_one(
     running_bank: RunningBank,
     statements: list[str],
     headers: dict[str, str],

@@ -74,9 +74,7 @@ async def cached_again(pair: Twins) -> None:
 
 
 @pytest.mark.parametrize("looks_first", ["here", "there"])
-async def test_an_older_copy_of_all_keys_is_not_believed_by_anybody(
-    pair: Twins, client: Redis, looks_first: str
-) -> None:
+async def test_an_older_copy_of_all_keys_is_not_trusted(pair: Twins, client: Redis, looks_first: str) -> None:
     for _ in range(3):
         await pair.first.caught_up()
         await pair.until_hit(pair.here)
@@ -92,7 +90,7 @@ async def test_an_older_copy_of_all_keys_is_not_believed_by_anybody(
     await cached_again(pair)
 
 
-async def test_a_replica_that_was_behind_and_is_promoted_is_not_believed(
+async def test_a_promoted_replica_that_was_behind_is_not_trusted(
     pair: Twins, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
 ) -> None:
     with EmbeddedValkey(servers_folder / "replica", keep=False) as replica:
@@ -119,7 +117,7 @@ async def test_a_replica_that_was_behind_and_is_promoted_is_not_believed(
         await behind.aclose()
 
 
-async def test_the_same_server_made_a_replica_of_an_older_one_is_not_believed(
+async def test_a_server_that_became_a_replica_of_an_older_one_is_not_trusted(
     pair: Twins, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
 ) -> None:
     with EmbeddedValkey(servers_folder / "older", keep=False) as older:
@@ -142,7 +140,7 @@ async def test_the_same_server_made_a_replica_of_an_older_one_is_not_believed(
         await behind.aclose()
 
 
-async def test_a_file_of_seconds_ago_is_not_believed(
+async def test_a_restored_file_of_seconds_ago_is_not_trusted(
     pair: Twins, client: Redis, valkey: EmbeddedValkey, servers_folder: Path
 ) -> None:
     await pair.until_hit(pair.here)
@@ -160,7 +158,7 @@ async def test_a_file_of_seconds_ago_is_not_believed(
     await cached_again(pair)
 
 
-async def test_the_data_reloaded_in_place_are_not_believed_blindly(pair: Twins, client: Redis) -> None:
+async def test_data_that_the_same_server_reloads_are_not_trusted_without_a_check(pair: Twins, client: Redis) -> None:
     await pair.until_hit(pair.here)
     await client.execute_command("DEBUG", "RELOAD")
     await still_true(pair)
@@ -254,7 +252,7 @@ async def nothing(_client: Redis) -> None:
     ],
     ids=lambda one: one.__name__,
 )
-async def test_nothing_old_is_shown_and_nothing_fails_while_redis_will_not(
+async def test_answers_are_current_and_successful_while_redis_refuses_commands(
     pair: Twins,
     valkey: EmbeddedValkey,
     spoil: Callable[[Redis], Awaitable[None]],
@@ -271,7 +269,7 @@ async def test_nothing_old_is_shown_and_nothing_fails_while_redis_will_not(
     await cached_again(pair)
 
 
-async def test_a_redis_that_is_replaced_by_an_empty_one_is_used_again(pair: Twins, valkey: EmbeddedValkey) -> None:
+async def test_an_empty_replacement_of_redis_is_used(pair: Twins, valkey: EmbeddedValkey) -> None:
     await pair.until_hit(pair.there)
     await asyncio.to_thread(valkey.kill)
     await still_true(pair, rounds=2)
@@ -280,7 +278,7 @@ async def test_a_redis_that_is_replaced_by_an_empty_one_is_used_again(pair: Twin
     await cached_again(pair)
 
 
-async def test_a_slow_redis_costs_nothing_but_time(pair: Twins) -> None:
+async def test_a_slow_redis_delays_answers_and_changes_none(pair: Twins) -> None:
     pair.proxy.delay_s = 0.1
     await still_true(pair, rounds=2)
     pair.proxy.delay_s = 0.0

@@ -35,7 +35,7 @@ WRITTEN_NAMES = ("محمد\u200cرضا", "ශ්\u200dරීමා", "山田\u30
 NAMES_OF_NOTHING = ("\u3164\u3164", "\u200b\u200b", "\u2800\u2800", "A\u200d", "Ana\u202e")
 
 
-async def test_another_spelling_makes_no_second_customer(running_bank: RunningBank) -> None:
+async def test_another_spelling_of_an_address_creates_no_second_customer(running_bank: RunningBank) -> None:
     assert _codes(await _register(running_bank.client, ADDRESS)) == []
     refused = {spelling: _codes(await _register(running_bank.client, spelling)) for spelling in SPELLINGS}
     assert refused == {spelling: [code] for spelling, code in SPELLINGS.items()}
@@ -48,7 +48,7 @@ async def test_any_spelling_of_the_address_logs_in(running_bank: RunningBank) ->
         assert reply.data["login"]["tokens"] is not None
 
 
-async def test_a_letter_without_an_agreed_small_form_breaks_nothing(running_bank: RunningBank) -> None:
+async def test_a_letter_without_a_standard_lower_case_form_never_fails_a_request(running_bank: RunningBank) -> None:
     for letter in UNSETTLED:
         payload = await _register(running_bank.client, f"{letter}@example.com")
         assert _codes(payload) in ([], ["INVALID_INPUT"])
@@ -56,14 +56,14 @@ async def test_a_letter_without_an_agreed_small_form_breaks_nothing(running_bank
         assert (reply.data["login"]["tokens"] is None) is (payload["user"] is None)
 
 
-async def test_names_are_what_people_are_called_in_any_language(running_bank: RunningBank) -> None:
+async def test_names_in_any_language_are_accepted_and_unreadable_ones_refused(running_bank: RunningBank) -> None:
     for place, name in enumerate(WRITTEN_NAMES):
         assert _codes(await _register(running_bank.client, f"a{place}@example.com", name)) == []
     for name in NAMES_OF_NOTHING:
         assert _codes(await _register(running_bank.client, "b@example.com", name)) == ["INVALID_INPUT"]
 
 
-async def test_a_description_is_what_people_write(running_bank: RunningBank) -> None:
+async def test_a_description_is_stored_unchanged(running_bank: RunningBank) -> None:
     payer = await payer_at(running_bank)
     for place, text in enumerate(WRITTEN_NAMES):
         assert _codes(await payer.paid(f"k{place}", "1.00", description=text)) == []

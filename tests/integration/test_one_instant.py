@@ -15,7 +15,7 @@ HISTORY = " fragment Seen on Account { balance { amount } transactions { nodes {
 
 
 @pytest.mark.parametrize("seen", [BALANCE, HISTORY])
-async def test_money_that_moves_between_two_statements_of_a_query_is_on_one_side_only(
+async def test_a_query_shows_money_that_moves_between_its_statements_on_one_side_only(
     running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch, seen: str
 ) -> None:
     payer = await payer_at(running_bank)

@@ -51,7 +51,7 @@ async def pay_from_nowhere(books: Books, other: Books, key: str) -> Outcome:
     return await other.transfer(nowhere, nowhere, "1.00", key=key, caller_id=books.owner_id)
 
 
-async def test_keys_on_their_way_in_two_processes_are_decided_once_in_a_third(books: Books, database_url: str) -> None:
+async def test_keys_in_batches_of_two_processes_are_decided_once_in_a_third(books: Books, database_url: str) -> None:
     """Without the posting lock, the third process would find neither key, and conflict with each one at its commit."""
     async with contextlib.AsyncExitStack() as stack:
         second = await stack.enter_async_context(running_books(database_url))

@@ -10,7 +10,7 @@ from tests.integration.payers import payer_at
 EVENTS_MAX = 1_000
 
 
-async def test_every_event_on_the_bus_is_to_the_letter_the_event_in_the_log(database_url: str, redis_url: str) -> None:
+async def test_every_event_on_the_bus_equals_the_event_in_the_log(database_url: str, redis_url: str) -> None:
     settings = settings_for(database_url, redis_url, transfer_fee="0.50", withdrawal_fee="2.00")
     async with serving(settings) as running:
         bank = running.bank

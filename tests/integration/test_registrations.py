@@ -60,7 +60,7 @@ async def desk(database_url: str) -> AsyncIterator[Desk]:
     await database.close()
 
 
-async def test_a_user_is_written_as_they_said_who_they_are(desk: Desk) -> None:
+async def test_a_user_is_stored_with_the_registered_values(desk: Desk) -> None:
     user = await desk.register(email=" ANA@Example.com ", full_name=" Ana  Lima ", cpf="529.982.247-25")
     assert isinstance(user, User)
     [row] = await desk.connection.fetch("select * from users")
@@ -89,7 +89,7 @@ async def test_a_user_is_written_as_they_said_who_they_are(desk: Desk) -> None:
         ({"password": "Ana Lima 52998224725"}, "WEAK_PASSWORD", "password"),
     ],
 )
-async def test_a_wrong_registration_names_its_place_and_is_on_record(
+async def test_an_invalid_registration_names_its_field_and_is_recorded(
     desk: Desk, given: dict[str, Any], code: str, place: str
 ) -> None:
     refused = await desk.register(**given)
@@ -102,7 +102,7 @@ async def test_a_wrong_registration_names_its_place_and_is_on_record(
 
 
 @pytest.mark.parametrize("given", [{"full_name": "Al"}, {"full_name": "A" * 120}, {"cpf": None, "role": "OPERATOR"}])
-async def test_a_registration_may_be_all_that_is_allowed(desk: Desk, given: dict[str, Any]) -> None:
+async def test_a_registration_may_reach_every_limit(desk: Desk, given: dict[str, Any]) -> None:
     user = await desk.register(**given)
     assert isinstance(user, User)
     assert user.role == given.get("role", "CUSTOMER")
@@ -112,7 +112,7 @@ async def test_a_registration_may_be_all_that_is_allowed(desk: Desk, given: dict
     ("given", "code", "place"),
     [({"cpf": "11144477735"}, "EMAIL_TAKEN", "email"), ({"email": "bia@example.com"}, "CPF_TAKEN", "cpf")],
 )
-async def test_what_is_another_s_is_refused_at_its_place(
+async def test_a_registered_address_or_cpf_is_refused_with_its_field(
     desk: Desk, given: dict[str, Any], code: str, place: str
 ) -> None:
     await desk.register()
@@ -122,7 +122,7 @@ async def test_what_is_another_s_is_refused_at_its_place(
     assert len(await desk.events("UserRegisteredEvent")) == 1
 
 
-async def test_another_role_closes_the_sessions_of_its_user_and_of_nobody_else(desk: Desk) -> None:
+async def test_a_change_of_role_closes_only_the_sessions_of_that_user(desk: Desk) -> None:
     ana, bia = await desk.register(), await desk.register(email="bia@example.com", cpf="11144477735")
     assert isinstance(ana, User)
     assert isinstance(bia, User)

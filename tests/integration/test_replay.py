@@ -51,7 +51,7 @@ async def served_once(log: Log, subscriber: Subscriber = SERVED, *, until: int) 
         await log.until(lambda: stands_at(log, until, subscriber.name))
 
 
-async def test_a_replay_delivers_a_part_of_the_log_again_and_moves_nothing(log: Log) -> None:
+async def test_a_replay_delivers_a_range_again_and_does_not_move_the_position(log: Log) -> None:
     await log.append(6)
     await served_once(log, until=6)
     seen: list[tuple[int, int]] = []
@@ -62,7 +62,7 @@ async def test_a_replay_delivers_a_part_of_the_log_again_and_moves_nothing(log: 
     assert await position(log) == 6
 
 
-async def test_a_replay_ends_where_the_subscriber_stands(log: Log) -> None:
+async def test_a_replay_ends_at_the_position_of_the_subscriber(log: Log) -> None:
     await log.append(3)
     await served_once(log, until=3)
     await log.append(4)
@@ -73,7 +73,7 @@ async def test_a_replay_ends_where_the_subscriber_stands(log: Log) -> None:
     assert await log.effects() == [1, 2, 3, 2, 3, 4, 5, 6, 7]
 
 
-async def test_while_the_bank_runs_a_replay_and_the_live_delivery_do_not_meet_and_new_events_come_after(
+async def test_a_replay_and_live_delivery_do_not_overlap_and_new_events_follow(
     log: Log,
 ) -> None:
     at_work = 0
@@ -108,7 +108,7 @@ async def test_while_the_bank_runs_a_replay_and_the_live_delivery_do_not_meet_an
     assert await log.dead_letters() == []
 
 
-async def test_a_delivery_that_is_taken_over_in_the_middle_is_undone_and_done_again_later(log: Log) -> None:
+async def test_a_delivery_that_a_replay_interrupts_is_rolled_back_and_repeated(log: Log) -> None:
     in_the_middle, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow_once(connection: Any, events: Sequence[RecordedEvent]) -> None:
@@ -128,14 +128,14 @@ async def test_a_delivery_that_is_taken_over_in_the_middle_is_undone_and_done_ag
     assert await log.effects() == [1, 2]
 
 
-async def test_two_cannot_take_a_subscriber_over_at_once(log: Log) -> None:
+async def test_two_replays_of_one_subscriber_cannot_run_together(log: Log) -> None:
     async with taken_over(log.database, "s", "rebuild"):
         with pytest.raises(BadInput, match="Somebody else has taken s over for a rebuild; try again"):
             await again(log).run(since=1, until=None, progress=unseen)
     await again(log).run(since=1, until=None, progress=unseen)
 
 
-async def test_when_a_replay_dies_the_bank_goes_on_after_a_lease(log: Log) -> None:
+async def test_live_delivery_continues_after_the_lease_of_a_dead_replay(log: Log) -> None:
     async with log.process(SERVED):
         await log.append(1)
         await log.until(lambda: stands_at(log, 1))
@@ -152,7 +152,7 @@ async def test_when_a_replay_dies_the_bank_goes_on_after_a_lease(log: Log) -> No
         assert await connection.fetchval("select taken_for from subscriber_positions") is None
 
 
-async def test_what_fails_in_a_replay_is_a_dead_letter_and_can_be_delivered_again(log: Log) -> None:
+async def test_a_failure_in_a_replay_is_a_dead_letter_that_can_be_redelivered(log: Log) -> None:
     broken = {2, 4}
 
     async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
@@ -177,7 +177,9 @@ async def test_what_fails_in_a_replay_is_a_dead_letter_and_can_be_delivered_agai
 
 
 @pytest.mark.parametrize("outside", [False, True])
-async def test_what_is_no_events_fault_interrupts_a_replay_and_says_how_to_go_on(log: Log, *, outside: bool) -> None:
+async def test_an_external_failure_interrupts_a_replay_with_advice_on_how_to_continue(
+    log: Log, *, outside: bool
+) -> None:
     async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
         await write_effect(connection, events)
         raise RetryLater("Redis is away.")
@@ -250,7 +252,7 @@ async def test_a_rebuilt_projection_has_the_same_rows_as_the_live_one(log: Log) 
     assert await days(log) == live
 
 
-async def test_a_projection_is_rebuilt_while_the_bank_runs_and_events_keep_coming(log: Log) -> None:
+async def test_a_projection_is_rebuilt_while_the_bank_appends_events(log: Log) -> None:
     stop = asyncio.Event()
 
     async def keep_coming() -> int:
@@ -282,7 +284,7 @@ async def further(log: Log, than: int) -> None:
     await log.until(reached)
 
 
-async def test_readers_see_the_old_rows_until_all_new_ones_are_there(log: Log) -> None:
+async def test_readers_see_the_old_rows_until_the_rebuild_commits(log: Log) -> None:
     await spend(log, count=400)
     await served_once(log, DAYS, until=400)
     live = await days(log)
@@ -345,7 +347,7 @@ async def test_a_redelivery_that_loses_its_lease_commits_nothing_and_leaves_the_
         assert await connection.fetchval("select redelivered_at is null from dead_letters")
 
 
-async def test_a_rebuild_puts_aside_what_cannot_be_read_and_resolves_what_was_put_aside(log: Log) -> None:
+async def test_a_rebuild_records_unreadable_events_as_dead_letters_and_resolves_old_ones(log: Log) -> None:
     await spend(log, count=3)
     broken = await store(log, "BalanceUpdatedEvent", "{}")
     await spend(log, count=2)

@@ -28,7 +28,7 @@ async def test_a_reversal_names_its_original_and_moves_the_money_back(running_ba
     assert again == {**back, "replayed": True}
 
 
-async def test_parts_are_reversed_until_nothing_is_left(running_bank: RunningBank) -> None:
+async def test_a_transaction_is_reversed_in_parts_up_to_its_amount(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     given = {"transactionId": await _paid(town)}
     assert (await town.staff.do("reverseTransaction", **given, amount=brl("15.00")))["userErrors"] == []
@@ -42,7 +42,7 @@ async def test_parts_are_reversed_until_nothing_is_left(running_bank: RunningBan
     assert await town.bia.money() == ("0.00", "0.00", "0.00")
 
 
-async def test_of_many_reversals_at_once_only_those_within_the_original_happen(running_bank: RunningBank) -> None:
+async def test_concurrent_reversals_never_exceed_the_original_together(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     await town.staff.do("deposit", accountNumber=town.bia.number, amount=brl("1000.00"))
     original = await _paid(town, "40.00")
@@ -56,7 +56,7 @@ async def test_of_many_reversals_at_once_only_those_within_the_original_happen(r
     assert await town.ana.money() == ("90.00", "90.00", "0.00")
 
 
-async def test_who_received_money_may_give_it_back_and_who_sent_it_may_not_take_it(running_bank: RunningBank) -> None:
+async def test_the_payee_may_reverse_a_transfer_and_the_payer_may_not(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     given = {"transactionId": await _paid(town), "amount": brl("10.00")}
     assert await town.ana.refused("reverseTransaction", **given) == (
@@ -67,7 +67,7 @@ async def test_who_received_money_may_give_it_back_and_who_sent_it_may_not_take_
     assert await town.ana.money() == ("70.00", "70.00", "0.00")
 
 
-async def test_a_reversal_is_not_reversed_and_an_unknown_transaction_neither(running_bank: RunningBank) -> None:
+async def test_a_reversal_and_an_unknown_transaction_cannot_be_reversed(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     back = await town.staff.do("reverseTransaction", transactionId=await _paid(town))
     code, _ = await town.staff.refused("reverseTransaction", transactionId=back["transaction"]["id"])
@@ -76,14 +76,14 @@ async def test_a_reversal_is_not_reversed_and_an_unknown_transaction_neither(run
         assert (await town.staff.refused("reverseTransaction", transactionId=unknown))[0] == "TRANSACTION_NOT_FOUND"
 
 
-async def test_money_that_is_spent_cannot_be_taken_back(running_bank: RunningBank) -> None:
+async def test_a_reversal_of_spent_money_is_refused(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     original = await _paid(town)
     await town.bia.do("withdraw", accountNumber=town.bia.number, amount=brl("0.01"))
     assert (await town.staff.refused("reverseTransaction", transactionId=original))[0] == "INSUFFICIENT_FUNDS"
 
 
-async def test_deposits_and_withdrawals_are_reversed_as_well(running_bank: RunningBank) -> None:
+async def test_deposits_and_withdrawals_can_be_reversed(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     paid_in = await town.staff.do("deposit", accountNumber=town.bia.number, amount=brl("5.00"))
     drawn = await town.ana.do("withdraw", accountNumber=town.ana.number, amount=brl("5.00"))
@@ -97,7 +97,7 @@ async def test_deposits_and_withdrawals_are_reversed_as_well(running_bank: Runni
 @pytest.mark.parametrize(
     ("kind", "amount", "swapped"), [("REVERSAL", 4_001, True), ("REVERSAL", 100, False)], ids=["more", "same way"]
 )
-async def test_the_database_itself_refuses_a_reversal_beyond_its_original(
+async def test_the_database_refuses_reversals_beyond_their_original(
     running_bank: RunningBank, database_url: str, kind: str, amount: int, swapped: bool
 ) -> None:
     town = await build_town(running_bank)

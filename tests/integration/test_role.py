@@ -119,7 +119,7 @@ async def undone(connection: Any) -> AsyncIterator[None]:
         await transaction.rollback()
 
 
-async def test_every_table_has_a_decision_on_what_the_bank_may_do_with_it(owner: Any) -> None:
+async def test_every_table_has_decided_privileges(owner: Any) -> None:
     tables = await owner.fetch(
         "select relname from pg_class"
         " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition"
@@ -130,7 +130,7 @@ async def test_every_table_has_a_decision_on_what_the_bank_may_do_with_it(owner:
 
 
 @pytest.mark.parametrize("table", MAY)
-async def test_the_role_holds_exactly_the_grants_that_were_decided(owner: Any, table: str) -> None:
+async def test_the_role_has_exactly_the_decided_privileges(owner: Any, table: str) -> None:
     granted = {
         verb for verb in ALL if await owner.fetchval("select has_table_privilege($1, $2, $3)", ROLE, table, verb)
     }
@@ -146,9 +146,7 @@ async def test_the_role_holds_exactly_the_grants_that_were_decided(owner: Any, t
 
 
 @pytest.mark.parametrize("table", MAY)
-async def test_what_the_bank_does_not_need_to_do_with_a_table_is_refused_to_it(
-    as_role: Any, owner: Any, table: str
-) -> None:
+async def test_every_other_statement_on_a_table_is_refused_to_the_role(as_role: Any, owner: Any, table: str) -> None:
     column = await owner.fetchval(
         "select attname from pg_attribute where attrelid = $1::text::regclass and attnum = 1", table
     )
@@ -166,7 +164,7 @@ async def test_what_the_bank_does_not_need_to_do_with_a_table_is_refused_to_it(
     assert refused == set(STATEMENTS) - allowed
 
 
-async def test_what_would_take_the_guards_away_is_refused_to_the_bank(as_role: Any) -> None:
+async def test_every_way_to_disable_the_guards_is_refused_to_the_role(as_role: Any) -> None:
     let_through = []
     for statement in FORBIDDEN:
         async with undone(as_role):
@@ -185,7 +183,7 @@ async def test_the_role_cannot_grant_itself_more(as_role: Any, owner: Any) -> No
     assert not await owner.fetchval("select has_table_privilege($1, 'entries', 'delete, truncate')", ROLE)
 
 
-async def test_the_role_has_no_login_no_power_over_the_server_and_owns_nothing(owner: Any) -> None:
+async def test_the_role_has_no_login_no_server_privileges_and_no_objects(owner: Any) -> None:
     role = await owner.fetchrow("select * from pg_roles where rolname = $1", ROLE)
     powers = ("rolsuper", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolreplication", "rolbypassrls")
     assert [power for power in powers if role[power]] == []
@@ -199,7 +197,7 @@ async def test_the_pool_works_as_the_role(books: Books) -> None:
         assert await connection.fetchval("select current_user") == ROLE
 
 
-async def test_a_table_of_the_bank_s_own_making_does_not_blind_the_guards(as_role: Any, books: Books) -> None:
+async def test_a_temporary_table_of_the_role_does_not_mislead_the_guards(as_role: Any, books: Books) -> None:
     ana = await books.open_account(balance_minor=1_000)
     await as_role.execute("create temporary table entries (like public.entries)")
     await as_role.execute(
@@ -212,7 +210,7 @@ async def test_a_table_of_the_bank_s_own_making_does_not_blind_the_guards(as_rol
         )
 
 
-async def test_the_function_of_every_guard_looks_for_tables_in_one_place_only(owner: Any) -> None:
+async def test_the_function_of_every_guard_has_a_fixed_search_path(owner: Any) -> None:
     loose = await owner.fetch(
         "select distinct p.proname from pg_trigger t join pg_proc p on p.oid = t.tgfoid"
         " where not t.tgisinternal and not coalesce(array_to_string(p.proconfig, ',') like '%search_path=%', false)"
@@ -234,7 +232,7 @@ def as_user(url: str, user: str) -> str:
     return url.replace(f"//{urlsplit(url).username}@", f"//{user}@")
 
 
-async def test_a_bank_whose_login_owns_nothing_serves_once_it_is_a_member(
+async def test_a_bank_serves_with_a_login_that_is_only_a_member_of_the_role(
     database_url: str, redis_url: str, login: str
 ) -> None:
     run_sql(database_url, f"grant {ROLE} to {login} with inherit false, set true")
@@ -245,9 +243,7 @@ async def test_a_bank_whose_login_owns_nothing_serves_once_it_is_a_member(
         await bank.caught_up()
 
 
-async def test_the_books_can_be_checked_by_a_member_and_by_nobody_who_may_not_read_them(
-    database_url: str, login: str
-) -> None:
+async def test_only_a_member_of_the_role_can_check_the_books(database_url: str, login: str) -> None:
     with pytest.raises(Unavailable, match="The books could not be read: permission denied"):
         await verify(as_user(database_url, login))
     run_sql(database_url, f"grant {ROLE} to {login}")
@@ -261,7 +257,7 @@ async def test_the_listener_works_as_the_role(database_url: str, books: Books, l
         await listener.run_once()
 
 
-async def test_a_login_that_may_not_work_as_the_role_is_told_what_an_administrator_does(
+async def test_a_login_without_the_role_is_refused_with_the_command_for_an_administrator(
     database_url: str, login: str
 ) -> None:
     database = Database(as_user(database_url, login), pool_size=4, pool_timeout_ms=500, statement_timeout_ms=1_000)
@@ -269,7 +265,9 @@ async def test_a_login_that_may_not_work_as_the_role_is_told_what_an_administrat
         await database.open()
 
 
-async def test_a_server_without_the_role_is_told_to_migrate(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_without_the_role_is_refused_with_advice_to_migrate(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pool, "ROLE", "bank_app_of_nobody")
     database = Database(database_url, pool_size=4, pool_timeout_ms=500, statement_timeout_ms=1_000)
     with pytest.raises(WrongRole, match=r"no role bank_app_of_nobody.*run `bank migrate` first"):
@@ -287,7 +285,7 @@ def owned_database(servers: Servers, login: str) -> Iterator[str]:
     run_sql(maintenance, f"drop database {name} with (force)")
 
 
-def test_an_owner_who_may_not_grant_the_role_is_told_what_an_administrator_does(
+def test_an_owner_who_cannot_grant_the_role_gets_the_command_for_an_administrator(
     owned_database: str, login: str
 ) -> None:
     with pytest.raises(MissingPrivilege, match=f"An administrator runs once: grant {ROLE} to {login};"):
@@ -305,7 +303,7 @@ async def test_an_owner_without_other_powers_migrates_and_serves_once_it_is_a_me
         await bank.client.person()
 
 
-def test_databases_that_are_migrated_at_the_same_moment_make_the_role_once(durable_backend: Backend) -> None:
+def test_concurrent_migrations_create_the_role_once(durable_backend: Backend) -> None:
     urls = [with_database(durable_backend.database_url, name) for name in ("one", "two", "three")]
     for url in urls:
         run_sql(durable_backend.database_url, f"create database {urlsplit(url).path[1:]}")

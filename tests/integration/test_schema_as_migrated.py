@@ -31,7 +31,7 @@ async def broken_by(url: str, connection: Any, *statements: str) -> str:
     return found.get("schema_as_migrated", "nothing")
 
 
-async def test_the_schema_that_is_expected_is_the_one_that_the_migrations_make(
+async def test_the_expected_schema_is_the_schema_after_all_migrations(
     superuser: Any, request: pytest.FixtureRequest
 ) -> None:
     made = await describe_schema(superuser)
@@ -43,7 +43,7 @@ async def test_the_schema_that_is_expected_is_the_one_that_the_migrations_make(
     )
 
 
-async def test_a_migrated_database_is_as_the_migrations_make_it(database_url: str, superuser: Any) -> None:
+async def test_a_migrated_database_has_the_expected_schema(database_url: str, superuser: Any) -> None:
     assert await broken_by(database_url, superuser) == "nothing"
 
 
@@ -123,7 +123,7 @@ async def test_a_migrated_database_is_as_the_migrations_make_it(database_url: st
         ("create event trigger more on ddl_command_end execute function event_of_more()", "event trigger more"),
     ],
 )
-async def test_a_schema_that_was_tampered_with_is_named(
+async def test_tampering_with_the_schema_is_named(
     database_url: str, superuser: Any, statement: str, place: str
 ) -> None:
     if "event trigger" in statement:
@@ -140,9 +140,7 @@ async def test_a_schema_that_was_tampered_with_is_named(
         "synchronous_commit = off",
     ],
 )
-async def test_a_setting_of_the_database_that_changes_what_is_true_is_named(
-    database_url: str, superuser: Any, setting: str
-) -> None:
+async def test_a_harmful_setting_of_the_database_is_named(database_url: str, superuser: Any, setting: str) -> None:
     name = await superuser.fetchval("select current_database()")
     said = await broken_by(database_url, superuser, f'alter database "{name}" set {setting}')
     assert f"setting {setting.partition(' ')[0]}" in said
@@ -152,7 +150,7 @@ async def test_a_setting_of_the_database_that_changes_what_is_true_is_named(
     "setting",
     ["work_mem = '8MB'", "log_statement = 'all'", "timezone = 'Asia/Kathmandu'", "statement_timeout = '1min'"],
 )
-async def test_a_setting_of_the_database_that_is_an_operator_s_choice_is_no_fault(
+async def test_a_harmless_setting_of_the_database_is_no_violation(
     database_url: str, superuser: Any, setting: str
 ) -> None:
     name = await superuser.fetchval("select current_database()")
@@ -168,7 +166,7 @@ def colleague(servers: Servers, database_url: str) -> Iterator[str]:
     run_sql(database_url, f"drop owned by {name}", f"drop role {name}")
 
 
-async def test_who_else_may_write_is_named_and_who_may_read_is_an_operator_s_choice(
+async def test_other_roles_that_may_write_are_named_and_readers_are_not(
     database_url: str, superuser: Any, colleague: str
 ) -> None:
     assert await broken_by(database_url, superuser, f"grant select on entries to {colleague}") == "nothing"
@@ -176,7 +174,7 @@ async def test_who_else_may_write_is_named_and_who_may_read_is_an_operator_s_cho
     assert said.startswith(f"rights of {colleague} to table users: it should be none of the bank's, and is update")
 
 
-async def test_whoever_may_work_as_the_bank_s_role_is_listed(database_url: str, superuser: Any, colleague: str) -> None:
+async def test_members_of_the_role_of_the_bank_are_listed(database_url: str, superuser: Any, colleague: str) -> None:
     assert colleague not in (await verify(database_url)).logins
     await superuser.execute(f"grant bank_app to {colleague}")
     assert colleague in (await verify(database_url)).logins
@@ -196,7 +194,7 @@ async def test_whoever_may_work_as_the_bank_s_role_is_listed(database_url: str, 
         ("grant set on parameter session_replication_role to bank_app", "set"),
     ],
 )
-async def test_what_the_bank_s_role_may_beyond_its_tables_is_named(superuser: Any, statement: str, said: str) -> None:
+async def test_extra_privileges_of_the_role_of_the_bank_are_named(superuser: Any, statement: str, said: str) -> None:
     # Roles belong to the server, which other tests use at the same time, so nothing here is committed.
     transaction = superuser.transaction()
     await transaction.start()
@@ -208,6 +206,6 @@ async def test_what_the_bank_s_role_may_beyond_its_tables_is_named(superuser: An
     assert await compare_schema(superuser) == []
 
 
-async def test_a_difference_is_shown_from_where_it_begins(database_url: str, superuser: Any) -> None:
+async def test_a_difference_is_shown_from_its_first_character(database_url: str, superuser: Any) -> None:
     said = await broken_by(database_url, superuser, "alter table entries alter column currency drop not null")
     assert said.startswith("column currency of entries: its definition should be … not null, and is … nothing more")

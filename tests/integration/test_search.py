@@ -24,7 +24,7 @@ async def fill(log: Log, stamps: list[datetime]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_the_first_event_since_a_time_is_found_in_spite_of_disorder(log: Log, seed: int) -> None:
+async def test_the_first_event_since_a_time_is_found_among_unordered_times(log: Log, seed: int) -> None:
     random = Random(seed)
     step_s, disorder_s = random.choice([(1, 290), (60, 290), (600, 100), (30, 0)])
     stamps = [BEGIN + timedelta(seconds=step_s * n + random.uniform(0, disorder_s)) for n in range(700)]
@@ -39,6 +39,6 @@ async def test_the_first_event_since_a_time_is_found_in_spite_of_disorder(log: L
             assert await first_position_since(connection, moment) == expected
 
 
-async def test_in_an_empty_log_every_time_is_to_come(log: Log) -> None:
+async def test_a_search_in_an_empty_log_returns_the_first_position(log: Log) -> None:
     async with log.database.connection() as connection:
         assert await first_position_since(connection, BEGIN) == 1

@@ -138,7 +138,7 @@ async def _open_desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
     await database.close()
 
 
-async def test_a_login_begins_a_session_with_all_that_is_known_of_it(desk: Desk) -> None:
+async def test_a_login_begins_a_session_with_every_value(desk: Desk) -> None:
     pair = await desk.log_in(" ANA@example.com ")
     caller, now = desk.caller(pair), desk.clock.now()
     until = now + desk.settings.refresh_token_life
@@ -164,9 +164,7 @@ async def test_a_login_begins_a_session_with_all_that_is_known_of_it(desk: Desk)
 
 
 @pytest.mark.parametrize(("email", "digested"), [(EMAIL, None), ("bia@example.com", "bia@example.com"), ("no", "")])
-async def test_a_failed_login_is_on_record_and_names_nobody_s_address(
-    desk: Desk, email: str, digested: str | None
-) -> None:
+async def test_a_failed_login_is_recorded_without_the_address(desk: Desk, email: str, digested: str | None) -> None:
     password = "not this one either" if digested is None else PASSWORD
     assert await log_in(desk.sessions, email, password) == BAD_CREDENTIALS
     [told] = desk.recorder.told
@@ -192,7 +190,7 @@ async def test_logins_wait_for_their_turn_by_address(
     assert asked == [account]
 
 
-async def test_a_refresh_goes_on_with_the_session_and_uses_the_token_up(desk: Desk) -> None:
+async def test_a_refresh_continues_the_session_and_invalidates_the_token(desk: Desk) -> None:
     first = await desk.log_in()
     caller = desk.caller(first)
     await desk.connection.execute("update users set role = 'OPERATOR' where id = $1", desk.user_id)
@@ -218,7 +216,7 @@ async def test_a_refresh_goes_on_with_the_session_and_uses_the_token_up(desk: De
     assert (len(await desk.events("UserLoggedInEvent")), desk.marks.closed, desk.recorder.told) == (1, [], [])
 
 
-async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: Desk) -> None:
+async def test_a_reused_token_closes_its_session_and_no_other(desk: Desk) -> None:
     first, bystander = await desk.log_in(), await desk.log_in()
     await refresh_session(desk.sessions, first.refresh_token)
     desk.clock.moment += timedelta(minutes=1)
@@ -238,7 +236,7 @@ async def test_a_token_that_comes_again_closes_its_session_and_no_other(desk: De
 
 
 @pytest.mark.parametrize("why", ["unknown", "expired", "closed"])
-async def test_a_token_that_opens_nothing_is_refused_and_that_is_on_record(desk: Desk, why: str) -> None:
+async def test_an_invalid_token_is_refused_and_recorded(desk: Desk, why: str) -> None:
     pair = await desk.log_in()
     if why == "expired":
         desk.clock.moment = pair.refresh_token_expires_at
@@ -257,7 +255,7 @@ async def test_a_token_that_opens_nothing_is_refused_and_that_is_on_record(desk:
     assert (desk.marks.closed, await desk.events("SessionRefreshedEvent")) == ([], [])
 
 
-async def test_a_logout_closes_one_session_and_a_second_one_does_not_move_its_end(desk: Desk) -> None:
+async def test_a_logout_closes_one_session_and_a_second_logout_changes_nothing(desk: Desk) -> None:
     pair, bystander = await desk.log_in(), await desk.log_in()
     caller, closed_at = desk.caller(pair), desk.clock.now()
     await log_out(desk.sessions, caller)
@@ -271,7 +269,7 @@ async def test_a_logout_closes_one_session_and_a_second_one_does_not_move_its_en
     await desk.has_told_others(caller.session_id)
 
 
-async def test_the_database_is_asked_whether_a_session_is_open_only_where_nothing_else_knows(desk: Desk) -> None:
+async def test_a_session_is_looked_up_in_the_database_only_without_a_mark(desk: Desk) -> None:
     pair = await desk.log_in()
     caller = desk.caller(pair)
     before = await desk.connection.fetchval("select clock_timestamp()")
@@ -288,7 +286,7 @@ async def test_the_database_is_asked_whether_a_session_is_open_only_where_nothin
 
 
 @pytest.mark.parametrize("why", ["unknown", "expired", "closed"])
-async def test_a_session_that_is_not_open_opens_nothing(desk: Desk, why: str) -> None:
+async def test_a_closed_or_unknown_session_is_not_accepted(desk: Desk, why: str) -> None:
     pair = await desk.log_in()
     caller = desk.caller(pair)
     if why == "expired":

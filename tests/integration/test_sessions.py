@@ -42,7 +42,7 @@ async def test_an_invalid_cpf_is_refused_without_being_repeated(running_bank: Ru
     assert "111" not in str(reply.body)
 
 
-async def test_address_and_cpf_belong_to_one_person(running_bank: RunningBank) -> None:
+async def test_an_address_and_a_cpf_belong_to_one_user(running_bank: RunningBank) -> None:
     cpf = CPF().generate()
     await running_bank.client.run("Register", input={**GOOD, "cpf": cpf})
     same_email = await running_bank.client.run(
@@ -53,7 +53,7 @@ async def test_address_and_cpf_belong_to_one_person(running_bank: RunningBank) -
     assert same_cpf.data["register"]["userErrors"][0]["code"] == "CPF_TAKEN"
 
 
-async def test_a_wrong_password_and_an_unknown_address_look_the_same(running_bank: RunningBank) -> None:
+async def test_a_wrong_password_and_an_unknown_address_have_the_same_answer(running_bank: RunningBank) -> None:
     await running_bank.client.person(email="ana@example.com")
     wrong = await _login(running_bank.client, "ana@example.com", "not this one either")
     unknown = await _login(running_bank.client, "nobody@example.com")
@@ -74,7 +74,7 @@ async def test_a_refresh_token_works_once_and_its_reuse_closes_the_session(runni
     assert (await _refresh(running_bank.client, second["refreshToken"]))["tokens"] is None
 
 
-async def test_a_closed_session_opens_nothing_not_even_what_is_cached(running_bank: RunningBank) -> None:
+async def test_a_closed_session_is_not_accepted_even_for_cached_responses(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     account = await person.account()
     assert await person.balance(account["id"]) == "0.00"
@@ -86,7 +86,7 @@ async def test_a_closed_session_opens_nothing_not_even_what_is_cached(running_ba
     assert reply.code == "UNAUTHENTICATED"
 
 
-async def test_losing_redis_opens_no_closed_session(running_bank: RunningBank) -> None:
+async def test_the_loss_of_redis_opens_no_closed_session(running_bank: RunningBank) -> None:
     person = await running_bank.client.person()
     await person.run("Logout")
     await running_bank.bank.cache_server.client.flushdb()
@@ -94,12 +94,12 @@ async def test_losing_redis_opens_no_closed_session(running_bank: RunningBank) -
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "x" * 5_000, "eyJhbGciOiJub25lIn0.e30."])
-async def test_a_token_that_is_not_ours_opens_nothing(running_bank: RunningBank, token: str) -> None:
+async def test_a_token_that_the_bank_did_not_issue_is_refused(running_bank: RunningBank, token: str) -> None:
     stranger = Client(running_bank.client.http, running_bank.client.url, token)
     assert (await stranger.run("Me")).code == "UNAUTHENTICATED"
 
 
-async def test_a_slow_reader_of_a_session_does_not_open_it_again_after_the_logout(
+async def test_a_slow_read_of_a_session_does_not_open_it_again_after_the_logout(
     running_bank: RunningBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person, marks = await running_bank.client.person(), running_bank.bank.marks

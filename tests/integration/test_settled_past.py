@@ -19,7 +19,7 @@ PAST = {
 
 
 @pytest.mark.parametrize("name", PAST)
-async def test_a_balance_at_a_moment_counts_what_was_being_written_then(
+async def test_a_balance_as_of_an_instant_includes_entries_that_were_being_written(
     running_bank: RunningBank, database_url: str, name: str
 ) -> None:
     payer = await payer_at(running_bank)
@@ -40,7 +40,7 @@ async def test_a_balance_at_a_moment_counts_what_was_being_written_then(
     assert "70.00" in str(first)
 
 
-async def test_a_look_at_the_past_does_not_keep_postings_waiting(running_bank: RunningBank) -> None:
+async def test_a_read_as_of_an_instant_does_not_block_postings(running_bank: RunningBank) -> None:
     payer = await payer_at(running_bank)
     moment = datetime.now(UTC).isoformat()
     looks = [payer.client.send(PAST["account"], {"id": payer.first["id"], "at": moment}) for _ in range(20)]

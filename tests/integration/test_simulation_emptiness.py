@@ -13,7 +13,7 @@ def given(database_url: str, redis_url: str) -> Backend:
     return Backend("external", database_url, redis_url, "given")
 
 
-async def test_an_empty_database_and_one_that_was_just_migrated_are_taken(
+async def test_an_empty_database_and_a_migrated_one_are_accepted(
     postgres_url: str, database_url: str, redis_url: str
 ) -> None:
     await require_empty(given(postgres_url, redis_url))
@@ -31,7 +31,7 @@ async def test_an_empty_database_and_one_that_was_just_migrated_are_taken(
         ("create table alembic_version (version_num text)", "it holds the table public.alembic_version;"),
     ],
 )
-async def test_a_database_with_anything_of_somebody_s_is_refused(
+async def test_a_database_with_objects_of_another_program_is_refused(
     postgres_url: str, redis_url: str, statement: str, said: str
 ) -> None:
     run_sql(postgres_url, statement)
@@ -39,7 +39,7 @@ async def test_a_database_with_anything_of_somebody_s_is_refused(
         await require_empty(given(postgres_url, redis_url))
 
 
-async def test_a_bank_s_database_that_somebody_uses_is_refused(database_url: str, redis_url: str) -> None:
+async def test_a_database_of_a_bank_with_data_is_refused(database_url: str, redis_url: str) -> None:
     run_sql(
         database_url,
         "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
@@ -49,7 +49,7 @@ async def test_a_bank_s_database_that_somebody_uses_is_refused(database_url: str
         await require_empty(given(database_url, redis_url))
 
 
-async def test_a_redis_that_somebody_uses_is_refused(postgres_url: str, redis_url: str) -> None:
+async def test_a_redis_with_data_is_refused(postgres_url: str, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.set("mine", "1")
         with pytest.raises(CouldNotRunError, match="Redis already holds 1 key in this database; nothing was changed"):

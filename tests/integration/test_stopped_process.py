@@ -15,7 +15,7 @@ from tests.integration.books import Books, running_books
 HELD_UP_MAX_S = 2.0
 
 
-async def test_others_go_on_while_a_process_is_stopped_with_the_posting_lock_and_it_answers_right_when_it_goes_on(
+async def test_other_processes_continue_while_one_is_stopped_with_the_posting_lock(
     books: Books, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = await books.open_account(balance_minor=100_00), await books.open_account()

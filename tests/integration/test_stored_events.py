@@ -84,7 +84,7 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
     assert await bank.bank.key_retention.run_once()
 
 
-async def test_every_stored_event_is_what_its_class_says(database_url: str, redis_url: str) -> None:
+async def test_every_stored_event_equals_the_encoding_by_its_class(database_url: str, redis_url: str) -> None:
     clock = SetClock()
     async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
         await do_everything(bank, clock)

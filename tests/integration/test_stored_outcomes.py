@@ -64,7 +64,7 @@ def _transaction_id(result: Result) -> Any:
             return None
 
 
-async def test_every_outcome_that_is_stored_is_as_the_codec_writes_it(used: RunningBank, database_url: str) -> None:
+async def test_every_stored_outcome_equals_the_encoding_by_the_codec(used: RunningBank, database_url: str) -> None:
     async with connected(database_url) as connection:
         rows = await connection.fetch(ROWS)
     seen = set()
@@ -93,7 +93,7 @@ async def test_the_judge_reads_the_ids_that_the_codec_has_written(database_url: 
         assert judged[caller_id, key] == (operation, moved, listed, hold)
 
 
-async def test_the_ledger_that_a_benchmark_grows_has_outcomes_of_the_present_version(postgres_url: str) -> None:
+async def test_the_ledger_of_the_benchmark_has_outcomes_of_the_current_version(postgres_url: str) -> None:
     await asyncio.to_thread(upgrade, postgres_url)
     await grow(postgres_url, transactions=20, accounts=4)
     async with connected(postgres_url) as connection:
@@ -108,7 +108,7 @@ async def test_the_ledger_that_a_benchmark_grows_has_outcomes_of_the_present_ver
 
 
 @pytest.mark.parametrize("operation", ["Transfer", "OpenAccount"])
-async def test_an_outcome_of_a_newer_worker_is_unknown_here_and_stops_nobody_else(
+async def test_an_outcome_of_a_newer_worker_is_unknown_and_fails_no_other_command(
     running_bank: RunningBank, database_url: str, operation: str
 ) -> None:
     payer = await payer_at(running_bank)
@@ -125,7 +125,7 @@ async def test_an_outcome_of_a_newer_worker_is_unknown_here_and_stops_nobody_els
         assert await connection.fetchval("select outcome ->> 'version' from idempotency_keys where key = 'k'") == "3"
 
 
-async def test_one_key_in_a_unit_of_work_reads_an_outcome_as_a_batch_does(
+async def test_units_of_work_and_batches_read_the_same_outcome_of_a_key(
     running_bank: RunningBank, database_url: str
 ) -> None:
     payer = await payer_at(running_bank)

@@ -114,7 +114,7 @@ def at(url: str, port: int, parameters: str) -> str:
 
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])
-async def test_every_connection_of_the_bank_its_migrations_and_its_check_is_encrypted_where_the_url_asks_for_it(
+async def test_every_connection_is_encrypted_if_the_url_requires_it(
     database_url: str, redis_url: str, encrypting: Encrypting, tmp_path: Path, sslmode: str
 ) -> None:
     url = at(database_url, encrypting.port, f"sslmode={sslmode}&sslrootcert={tmp_path / 'server.crt'}")
@@ -132,14 +132,14 @@ async def test_every_connection_of_the_bank_its_migrations_and_its_check_is_encr
     ("parameters", "encrypted"),
     [("sslmode=disable", False), ("sslmode=allow", False), ("sslmode=prefer", True), ("", True), ("ssl=require", True)],
 )
-async def test_what_a_url_leaves_open_works_either_way(
+async def test_a_url_without_a_tls_mode_works_with_and_without_tls(
     database_url: str, encrypting: Encrypting, parameters: str, encrypted: bool
 ) -> None:
     await query_once(at(database_url, encrypting.port, parameters))
     assert (encrypting.encrypted > 0, encrypting.plain > 0) == (encrypted, not encrypted)
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused_where_the_url_wants_it_verified(
+async def test_an_unverifiable_certificate_is_refused_if_the_url_requires_verification(
     database_url: str, encrypting: Encrypting, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -155,7 +155,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_where_the_url_wa
 
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])
-async def test_a_server_without_tls_is_a_sentence_to_whoever_asks_for_tls(
+async def test_a_server_without_tls_is_one_sentence_if_the_url_requires_tls(
     database_url: str, tmp_path: Path, sslmode: str
 ) -> None:
     certificate = make_certificate(tmp_path)
@@ -172,7 +172,7 @@ async def test_a_server_without_tls_is_a_sentence_to_whoever_asks_for_tls(
             await query_once(at(database_url, refusing.port, parameters))
 
 
-async def test_a_url_that_is_wrong_is_one_sentence_of_every_command() -> None:
+async def test_every_command_refuses_an_invalid_url_with_one_sentence() -> None:
     for url, word in (
         ("postgresql://u:secret@h:port/bank", "port"),
         ("postgresql://u:secret@h:5432", "no database"),
@@ -210,6 +210,6 @@ async def bank(url: str, *command: str) -> tuple[int, str]:
     return done.exit_code, done.stderr
 
 
-def test_a_url_that_is_wrong_is_refused_before_anything_is_connected() -> None:
+def test_an_invalid_url_is_refused_before_any_connection() -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL is wrong"):
         Database("postgresql://h:x/bank", pool_size=4, pool_timeout_ms=1_000, statement_timeout_ms=5_000)

@@ -14,7 +14,7 @@ async def _second_account(town: Town) -> Person:
     return Person(town.ana.client, await town.ana.client.account("second"))
 
 
-async def test_an_atomic_list_is_done_as_a_whole_and_later_items_spend_what_earlier_ones_brought(
+async def test_an_atomic_list_executes_completely_and_items_see_earlier_ones(
     running_bank: RunningBank,
 ) -> None:
     town = await build_town(running_bank)
@@ -28,7 +28,7 @@ async def test_an_atomic_list_is_done_as_a_whole_and_later_items_spend_what_earl
     assert await town.bia.money() == ("60.00", "60.00", "0.00")
 
 
-async def test_one_refused_item_undoes_an_atomic_list_and_is_named(running_bank: RunningBank) -> None:
+async def test_one_refused_item_rolls_an_atomic_list_back_and_is_named(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     items = [_item(town.ana, town.bia, "60.00"), _item(town.ana, town.bia, "40.01"), _item(town.ana, town.bia, "1.00")]
     payload = await town.ana.do("transferBatch", transfers=items)
@@ -40,7 +40,7 @@ async def test_one_refused_item_undoes_an_atomic_list_and_is_named(running_bank:
     assert (await town.ana.see("transactions { nodes { kind } }"))["transactions"]["nodes"] == [{"kind": "DEPOSIT"}]
 
 
-async def test_without_atomic_each_item_has_its_own_outcome(running_bank: RunningBank) -> None:
+async def test_each_item_of_a_list_that_is_not_atomic_has_its_own_outcome(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     items = [_item(town.ana, town.bia, "60.00"), _item(town.ana, town.bia, "40.01"), _item(town.ana, town.bia, "40.00")]
     done = await town.ana.do("transferBatch", atomic=False, transfers=items, key="b")
@@ -54,14 +54,14 @@ async def test_without_atomic_each_item_has_its_own_outcome(running_bank: Runnin
     assert code == "IDEMPOTENCY_KEY_REUSED"
 
 
-async def test_a_list_from_somebody_elses_account_moves_nothing(running_bank: RunningBank) -> None:
+async def test_a_list_from_the_account_of_another_user_moves_nothing(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     items = [_item(town.ana, town.bia, "1.00")]
     assert (await town.bia.refused("transferBatch", transfers=items))[0] == "ACCOUNT_NOT_FOUND"
     assert await town.ana.money() == ("100.00", "100.00", "0.00")
 
 
-async def test_a_list_that_is_empty_too_long_or_wrong_in_an_item_is_refused_and_burns_no_key(
+async def test_an_invalid_list_is_refused_and_leaves_the_key_unused(
     running_bank: RunningBank,
 ) -> None:
     town = await build_town(running_bank)

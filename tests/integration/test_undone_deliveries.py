@@ -18,7 +18,7 @@ async def set_back(log: Log, position: int) -> None:
         await connection.execute("delete from effects where position > $1", position)
 
 
-async def test_what_a_crash_takes_back_is_delivered_again_though_nothing_new_happens(durable_backend: Backend) -> None:
+async def test_deliveries_lost_in_a_crash_are_repeated_without_a_new_event(durable_backend: Backend) -> None:
     postgres, url = durable_backend.postgres, durable_backend.database_url
     assert postgres is not None
     await asyncio.to_thread(upgrade, url)
@@ -44,7 +44,7 @@ async def has_effects(log: Log, count: int) -> bool:
         return False
 
 
-async def test_the_next_renewal_of_the_lease_believes_a_position_that_went_back(log: Log) -> None:
+async def test_a_renewal_of_the_lease_continues_from_a_position_that_went_back(log: Log) -> None:
     process = log.process(Subscriber("s", write_effect))
     await process.leases.register()
     await process.leases.run_once()
@@ -59,7 +59,7 @@ async def test_the_next_renewal_of_the_lease_believes_a_position_that_went_back(
     assert await log.effects() == [1, 2, 3, 4, 5]
 
 
-async def test_a_delivery_under_way_while_the_position_goes_back_is_undone(log: Log) -> None:
+async def test_a_delivery_is_rolled_back_if_the_position_goes_back(log: Log) -> None:
     reached, go_on = asyncio.Event(), asyncio.Event()
 
     async def slowly(connection: Any, events: Any) -> None:
@@ -88,7 +88,7 @@ async def test_a_delivery_under_way_while_the_position_goes_back_is_undone(log: 
     await asyncio.wait({task})
 
 
-async def test_a_position_that_moves_while_the_lease_is_renewed_is_not_taken_for_one_that_went_back(log: Log) -> None:
+async def test_a_position_that_moves_during_a_renewal_is_kept(log: Log) -> None:
     process = log.process(Subscriber("s", write_effect))
     await process.leases.register()
     await process.leases.run_once()

@@ -6,7 +6,7 @@ from tests.integration.api import serving, settings_for
 from tests.integration.town import build_town
 
 
-async def test_rows_and_their_events_tell_the_same_moment(database_url: str, redis_url: str) -> None:
+async def test_rows_and_their_events_have_the_same_time(database_url: str, redis_url: str) -> None:
     async with serving(settings_for(database_url, redis_url)) as bank:
         await build_town(bank)
     connection = await asyncpg.connect(database_url)

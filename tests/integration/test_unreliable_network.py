@@ -73,7 +73,7 @@ async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
     await direct.close()
 
 
-async def test_a_transfer_whose_commit_reply_is_lost_is_unknown_and_a_retry_finds_out_what_happened(
+async def test_a_transfer_without_a_commit_reply_is_unknown_and_a_retry_resolves_it(
     shaky: Shaky,
 ) -> None:
     await shaky.cut_the_next_commit()
@@ -89,7 +89,7 @@ async def test_a_transfer_whose_commit_reply_is_lost_is_unknown_and_a_retry_find
     assert await shaky.balances(headers=NO_CACHE) == ("9.00", "1.00")
 
 
-async def test_who_is_told_by_a_replay_reads_what_it_did(shaky: Shaky) -> None:
+async def test_a_read_after_a_replay_shows_the_effect_of_the_first_request(shaky: Shaky) -> None:
     for number in range(5):
         assert await shaky.balances() == (f"{10 - number}.00", f"{number}.00")  # so that they are in the cache
         await shaky.cut_the_next_commit()
@@ -98,7 +98,7 @@ async def test_who_is_told_by_a_replay_reads_what_it_did(shaky: Shaky) -> None:
         assert await shaky.balances() == (f"{9 - number}.00", f"{1 + number}.00")
 
 
-async def test_an_account_whose_opening_was_lost_is_there_once_and_seen_after_the_retry(shaky: Shaky) -> None:
+async def test_an_opening_without_a_commit_reply_creates_one_account_that_a_retry_shows(shaky: Shaky) -> None:
     assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 2  # so that it is in the cache
     await shaky.cut_the_next_commit()
     given = {"idempotencyKey": "c", "currency": "BRL"}
@@ -107,7 +107,7 @@ async def test_an_account_whose_opening_was_lost_is_there_once_and_seen_after_th
     assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 3
 
 
-async def test_a_delivery_whose_commit_reply_is_lost_leaves_one_audit_row_for_each_event(shaky: Shaky) -> None:
+async def test_a_delivery_without_a_commit_reply_leaves_one_audit_row_for_each_event(shaky: Shaky) -> None:
     for number in range(8):
         shaky.database.cut_commit_replies(2)  # one for the posting, one for the following delivery
         async with asyncio.timeout(10):
@@ -121,7 +121,7 @@ async def test_a_delivery_whose_commit_reply_is_lost_leaves_one_audit_row_for_ea
     assert await shaky.direct.fetchval("select count(*) from dead_letters") == 0
 
 
-async def test_while_the_database_is_silent_everybody_is_answered_in_time_and_afterwards_served(shaky: Shaky) -> None:
+async def test_requests_to_a_silent_database_are_refused_in_time_and_succeed_afterwards(shaky: Shaky) -> None:
     assert (await shaky.transfer("before")).status == 200  # the next one fails inside of its transaction
     shaky.database.open_hole()
     began = perf_counter()
@@ -143,7 +143,7 @@ async def test_while_the_database_is_silent_everybody_is_answered_in_time_and_af
     assert await shaky.balances(headers=NO_CACHE) == ("0.00", "10.00")
 
 
-async def test_after_every_connection_was_cut_the_next_requests_work(shaky: Shaky) -> None:
+async def test_requests_succeed_after_every_connection_was_cut(shaky: Shaky) -> None:
     for number in range(5):
         assert shaky.database.cut() >= 4
         assert await shaky.back() < 5
@@ -151,7 +151,7 @@ async def test_after_every_connection_was_cut_the_next_requests_work(shaky: Shak
     await shaky.running.caught_up()
 
 
-async def test_a_slow_database_makes_answers_slow_not_wrong(shaky: Shaky) -> None:
+async def test_a_slow_database_delays_answers_and_changes_none(shaky: Shaky) -> None:
     shaky.database.delay_s = 0.03
     replies = await asyncio.gather(*[shaky.transfer(f"t{n}") for n in range(5)])
     assert [reply.data["transfer"]["userErrors"] for reply in replies] == [[]] * 5
@@ -161,9 +161,7 @@ async def test_a_slow_database_makes_answers_slow_not_wrong(shaky: Shaky) -> Non
 
 
 @pytest.mark.parametrize("fault", ["silent", "cut"])
-async def test_transfers_and_reads_go_on_right_while_redis_is_away_and_it_is_used_again_afterwards(
-    shaky: Shaky, fault: str
-) -> None:
+async def test_transfers_and_reads_are_correct_during_an_outage_of_redis(shaky: Shaky, fault: str) -> None:
     assert await shaky.balances() == ("10.00", "0.00")
     shaky.redis.open_hole()
     if fault == "cut":
@@ -180,7 +178,7 @@ async def test_transfers_and_reads_go_on_right_while_redis_is_away_and_it_is_use
     await shaky.running.caught_up()
 
 
-async def test_transfers_go_on_right_while_redis_is_dead_and_it_is_used_again_when_it_is_back(
+async def test_transfers_are_correct_while_redis_is_dead_and_use_it_after_its_restart(
     durable_backend: Backend,
 ) -> None:
     assert durable_backend.valkey is not None
@@ -202,7 +200,7 @@ async def test_transfers_go_on_right_while_redis_is_dead_and_it_is_used_again_wh
         await running.caught_up()
 
 
-async def test_a_database_that_takes_longer_to_connect_to_than_a_request_waits_is_reached_all_the_same(
+async def test_a_database_with_slow_connections_is_reached_in_the_background(
     shaky: Shaky,
 ) -> None:
     over = asyncio.Event()

@@ -55,12 +55,12 @@ def make_unusual(url: str, of: str) -> None:
     run_sql(url, *[f"alter {whose} set {name} = '{value}'" for name, value in settings.items()])
 
 
-def test_every_setting_that_the_bank_sets_is_tried_with_another_value() -> None:
+def test_every_setting_of_the_bank_is_tested_with_another_value() -> None:
     assert set(UNUSUAL) == set(SESSION)
 
 
 @pytest.mark.parametrize("of", ["database", "role"])
-async def test_defaults_of_the_server_do_not_matter_to_migrations_the_bank_and_its_check(
+async def test_the_bank_does_not_depend_on_default_settings_of_the_server(
     postgres_url: str, redis_url: str, of: str
 ) -> None:
     make_unusual(postgres_url, of)
@@ -78,7 +78,7 @@ async def test_defaults_of_the_server_do_not_matter_to_migrations_the_bank_and_i
     assert {finding.invariant for finding in (await verify(postgres_url)).findings} <= {"schema_as_migrated"}
 
 
-async def test_a_server_that_takes_no_writes_for_a_while_is_unavailable_to_everything_that_writes(
+async def test_a_read_only_server_is_unavailable_for_every_write(
     durable_backend: Backend,
 ) -> None:
     url = durable_backend.database_url
@@ -122,9 +122,7 @@ WIDER = (
 )
 
 
-async def test_a_column_whose_type_changes_under_the_bank_is_no_error_to_anybody(
-    running_bank: RunningBank, database_url: str
-) -> None:
+async def test_a_changed_column_type_fails_no_request(running_bank: RunningBank, database_url: str) -> None:
     everything = Everything(running_bank)
     for _ in range(2):
         for name, ask in (await everything.round()).items():
@@ -144,6 +142,6 @@ async def test_a_column_whose_type_changes_under_the_bank_is_no_error_to_anybody
         "postgresql://nobody@127.0.0.1:1,[::1]:1/none?sslmode=prefer",
     ],
 )
-def test_a_server_that_is_not_there_is_a_sentence_of_the_migration(url: str) -> None:
+def test_a_migration_reports_an_unreachable_server_with_one_sentence(url: str) -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         upgrade(url)

@@ -30,15 +30,13 @@ async def test_staff_pays_out_from_any_account_and_others_only_from_their_own(ru
     assert await town.ana.money() == ("99.00", "99.00", "0.00")
 
 
-async def test_more_than_there_is_cannot_be_withdrawn(running_bank: RunningBank) -> None:
+async def test_a_withdrawal_above_the_balance_is_refused(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     code, _ = await town.ana.refused("withdraw", accountNumber=town.ana.number, amount=brl("100.01"))
     assert code == "INSUFFICIENT_FUNDS"
 
 
-async def test_fees_are_transactions_of_their_own_that_name_what_they_are_for(
-    database_url: str, redis_url: str
-) -> None:
+async def test_a_fee_is_a_separate_transaction_that_names_its_cause(database_url: str, redis_url: str) -> None:
     settings = settings_for(database_url, redis_url, transfer_fee="0.50", withdrawal_fee="2.00")
     async with serving(settings) as bank:
         town = await build_town(bank)
@@ -64,7 +62,7 @@ async def test_fees_are_transactions_of_their_own_that_name_what_they_are_for(
         assert earned == 250
 
 
-async def test_a_fee_that_is_not_covered_undoes_what_it_is_for(database_url: str, redis_url: str) -> None:
+async def test_an_operation_is_refused_if_its_fee_is_not_covered(database_url: str, redis_url: str) -> None:
     async with serving(settings_for(database_url, redis_url, withdrawal_fee="2.00")) as bank:
         town = await build_town(bank)
         code, _ = await town.ana.refused("withdraw", accountNumber=town.ana.number, amount=brl("98.01"))
@@ -74,7 +72,7 @@ async def test_a_fee_that_is_not_covered_undoes_what_it_is_for(database_url: str
         assert drawn["balanceAfter"]["amount"] == "0.00"
 
 
-async def test_what_leaves_an_account_is_limited_at_once_and_in_a_day(running_bank: RunningBank) -> None:
+async def test_debits_of_an_account_are_limited_per_transfer_and_per_day(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     limited = await town.staff.do(
         "setAccountLimits", accountNumber=town.ana.number, perTransfer=brl("20.00"), perDay=brl("50.00")
@@ -108,7 +106,7 @@ async def test_what_leaves_an_account_is_limited_at_once_and_in_a_day(running_ba
     assert await pay("20.01") is None
 
 
-async def test_the_daily_limit_begins_anew_at_midnight_in_brasilia(database_url: str, redis_url: str) -> None:
+async def test_the_daily_limit_starts_again_at_midnight_in_brasilia(database_url: str, redis_url: str) -> None:
     # 23:59:59 in Brasília, which is three hours behind UTC.
     clock = SetClock(datetime(2026, 11, 23, 2, 59, 59, tzinfo=UTC))
     async with serving(settings_for(database_url, redis_url, daily_limit="50.00"), clock=clock) as bank:
@@ -121,7 +119,7 @@ async def test_the_daily_limit_begins_anew_at_midnight_in_brasilia(database_url:
 
 
 @pytest.mark.parametrize("limit", ["-0.01", "1.001", "x"])
-async def test_a_limit_that_is_no_amount_is_refused_and_changes_nothing(running_bank: RunningBank, limit: str) -> None:
+async def test_an_invalid_limit_is_refused_and_changes_nothing(running_bank: RunningBank, limit: str) -> None:
     town = await build_town(running_bank)
     document = (
         "mutation M($i: SetAccountLimitsInput!) { setAccountLimits(input: $i) { account { id } userErrors { code } } }"
@@ -134,7 +132,7 @@ async def test_a_limit_that_is_no_amount_is_refused_and_changes_nothing(running_
     assert (await town.ana.see("limits { perDay { amount } }"))["limits"]["perDay"]["amount"] == "5000000.00"
 
 
-async def test_limits_and_states_are_for_staff_only(running_bank: RunningBank) -> None:
+async def test_only_staff_sets_limits_and_statuses(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
     for mutation in ("freezeAccount", "unfreezeAccount", "setAccountLimits"):
         kind = "SetAccountLimitsInput" if mutation == "setAccountLimits" else "FreezeAccountInput"

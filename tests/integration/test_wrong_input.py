@@ -18,7 +18,7 @@ async def _held(town: Town, amount: str = "10.00", **more: Any) -> dict[str, Any
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(days=-1), timedelta(days=31), timedelta(days=2_000_000)])
-async def test_an_end_of_a_hold_that_is_out_of_bounds_burns_no_key(running_bank: RunningBank, later: timedelta) -> None:
+async def test_an_expiry_out_of_bounds_leaves_the_key_unused(running_bank: RunningBank, later: timedelta) -> None:
     town = await build_town(running_bank)
     for key in ("k", "k"):
         refused = await _held(town, key=key, expiresAt=(running_bank.bank.clock.now() + later).isoformat())
@@ -31,7 +31,7 @@ async def test_an_end_of_a_hold_that_is_out_of_bounds_burns_no_key(running_bank:
 
 
 @pytest.mark.parametrize("id_", NO_IDS)
-async def test_an_id_that_can_be_nobodys_burns_no_key(running_bank: RunningBank, id_: str) -> None:
+async def test_an_impossible_id_leaves_the_key_unused(running_bank: RunningBank, id_: str) -> None:
     town = await build_town(running_bank)
     moved = {"toAccountNumber": town.bia.number, "amount": brl("1.00")}
     for mutation, given, code, field in (
@@ -91,7 +91,7 @@ async def test_a_refused_item_of_a_list_names_its_place_in_the_list(running_bank
     assert [error["field"] for error in done["results"][1]["userErrors"]] == [["input", "transfers", "1", "amount"]]
 
 
-async def test_a_limit_that_is_not_mentioned_stays_and_null_takes_it_away(running_bank: RunningBank) -> None:
+async def test_an_omitted_limit_is_kept_and_null_removes_it(running_bank: RunningBank) -> None:
     town = await build_town(running_bank)
 
     async def limits(**given: Any) -> list[str]:

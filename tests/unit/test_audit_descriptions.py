@@ -40,7 +40,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("ActionRefusedEvent", "REFUSE", None, {"action": "transfer", "code": "INSUFFICIENT_FUNDS"}),
     ],
 )  # fmt: skip
-def test_the_trail_says_what_was_and_what_is(
+def test_the_audit_values_are_the_old_and_the_new_ones(
     event_type: str, action: str, old: dict[str, Any] | None, new: dict[str, Any]
 ) -> None:
     said, was, now = describe(EVENTS[event_type])
@@ -48,5 +48,5 @@ def test_the_trail_says_what_was_and_what_is(
     assert new.items() <= json.loads(now).items()
 
 
-def test_the_trail_has_words_for_every_event_type() -> None:
+def test_every_event_type_has_audit_values() -> None:
     assert set(DESCRIPTIONS) == set(EVENT_TYPES.values())

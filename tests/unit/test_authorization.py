@@ -27,7 +27,7 @@ def context_of(role: str | None) -> Any:
     return SimpleNamespace(caller=None if role is None else Caller(uuid4(), role, uuid4()))
 
 
-def test_every_root_field_declares_who_may_use_it() -> None:
+def test_every_root_field_declares_its_permitted_users() -> None:
     for module in RESOLVERS:
         import_module(module)
     schema = build_schema(load_sdl())
@@ -41,7 +41,7 @@ def test_every_root_field_declares_who_may_use_it() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("access", MAY)
-def test_a_field_is_for_those_it_is_declared_for(access: Access, role: str | None) -> None:
+def test_a_field_is_accessible_to_its_permitted_users_only(access: Access, role: str | None) -> None:
     if role in MAY[access]:
         require_access(context_of(role), access)
         return

@@ -91,7 +91,7 @@ async def test_iterations_follow_each_other_after_the_interval(pauses: list[floa
     assert pauses[:3] == [0.25] * 3
 
 
-async def test_a_loop_may_begin_with_a_pause(pauses: list[float]) -> None:
+async def test_a_loop_can_begin_with_a_pause(pauses: list[float]) -> None:
     paused_before: list[int] = []
     work = Iterations(lambda _number: paused_before.append(len(pauses)))
     async with running(named(run_once=work.run_once, interval_s=0.25, begins_with_pause=True)):
@@ -105,14 +105,14 @@ async def test_an_iteration_with_more_to_do_is_followed_at_once() -> None:
         await work.until(5)
 
 
-async def test_only_true_means_that_there_is_more_to_do(pauses: list[float]) -> None:
+async def test_only_true_starts_the_next_iteration_at_once(pauses: list[float]) -> None:
     work = Iterations(lambda _number: 1)
     async with running(named(run_once=work.run_once, interval_s=0.25)):
         await work.until(3)
     assert len(pauses) >= 2
 
 
-async def test_jitter_keeps_loops_apart_and_around_the_interval(pauses: list[float]) -> None:
+async def test_jitter_varies_the_pauses_around_the_interval(pauses: list[float]) -> None:
     work, again = Iterations(), Iterations()
     async with running(named(run_once=work.run_once, interval_s=10.0, jitter=0.5, random=Random(1))):
         await work.until(200)
@@ -135,7 +135,7 @@ async def test_an_event_ends_the_pause() -> None:
         await work.until(4)
 
 
-async def test_what_is_said_during_an_iteration_is_not_lost() -> None:
+async def test_an_event_set_during_an_iteration_is_not_lost() -> None:
     wake_up = asyncio.Event()
     work = Iterations(lambda number: wake_up.set() if number < 3 else None)
     async with running(named(run_once=work.run_once, interval_s=None, wake_up=wake_up)):
@@ -143,13 +143,13 @@ async def test_what_is_said_during_an_iteration_is_not_lost() -> None:
         assert not wake_up.is_set()
 
 
-async def test_an_event_that_is_not_set_leaves_the_interval() -> None:
+async def test_an_event_that_is_not_set_does_not_change_the_interval() -> None:
     work = Iterations()
     async with running(named(run_once=work.run_once, interval_s=0.001, wake_up=asyncio.Event())):
         await work.until(3)
 
 
-async def test_an_event_does_not_end_the_least_pause(pauses: list[float]) -> None:
+async def test_an_event_does_not_end_the_minimum_pause(pauses: list[float]) -> None:
     wake_up = asyncio.Event()
     work = Iterations(lambda _number: wake_up.set())
     loop = named(run_once=work.run_once, interval_s=LONG_S, wake_up=wake_up, least_pause_s=0.2)
@@ -158,12 +158,12 @@ async def test_an_event_does_not_end_the_least_pause(pauses: list[float]) -> Non
     assert pauses[:2] == [0.2, 0.2]
 
 
-def test_a_loop_that_nothing_would_start_again_cannot_be_made() -> None:
+def test_a_loop_without_an_interval_and_an_event_is_refused() -> None:
     with pytest.raises(ValueError, match="needs an event"):
         named(run_once=Iterations().run_once, interval_s=None)
 
 
-async def test_a_loop_stands_still_while_it_is_not_ready() -> None:
+async def test_a_loop_pauses_while_it_is_not_ready() -> None:
     ready = asyncio.Event()
     work = Iterations(lambda number: ready.clear() if number == 2 else None)
     async with running(named(run_once=work.run_once, interval_s=0, ready=ready)):
@@ -186,7 +186,7 @@ async def test_a_loop_stands_still_while_it_is_not_ready() -> None:
         (KeyError("my bug"), "loop_broken", "error", "unexpected"),
     ],
 )
-async def test_a_failure_is_logged_and_counted_and_the_loop_goes_on(
+async def test_a_failure_is_logged_and_counted_and_the_loop_continues(
     pauses: list[float], error: Exception, event: str, level: str, kind: str
 ) -> None:
     work = Iterations(failing(error, error))
@@ -210,7 +210,7 @@ async def test_a_bug_is_logged_with_its_traceback(pauses: list[float]) -> None:
     assert error.__traceback__ is not None
 
 
-async def test_each_loop_says_what_it_expects(pauses: list[float]) -> None:
+async def test_expected_exceptions_are_configured_for_each_loop(pauses: list[float]) -> None:
     work = Iterations(failing(KeyError("not there yet")))
     loop = named(run_once=work.run_once, interval_s=0.25, is_expected=lambda error: isinstance(error, KeyError))
     with structlog.testing.capture_logs() as lines:
@@ -227,7 +227,7 @@ async def test_a_loop_without_an_interval_pauses_after_a_failure(pauses: list[fl
     assert pauses == [background.RESTART_S]
 
 
-async def test_the_pause_after_failures_grows_and_begins_anew_once_the_cause_is_gone(pauses: list[float]) -> None:
+async def test_the_pause_after_failures_grows_and_is_reset_by_a_success(pauses: list[float]) -> None:
     gone = Unavailable("gone")
     failures = {1: gone, 2: gone, 3: gone, 5: gone}
 
@@ -265,7 +265,7 @@ async def test_an_event_does_not_end_the_pause_after_a_failure(pauses: list[floa
 
 
 @pytest.mark.parametrize("where", ["iteration", "pause", "wait", "not ready", "failure"])
-async def test_a_loop_can_be_cancelled_wherever_it_is(where: str) -> None:
+async def test_a_loop_can_be_cancelled_at_any_point(where: str) -> None:
     def work_on(_number: int) -> Any:
         if where == "failure":
             raise Unavailable("gone")
@@ -282,7 +282,7 @@ async def test_a_loop_can_be_cancelled_wherever_it_is(where: str) -> None:
 
 
 @pytest.mark.parametrize("outcome", [None, True, TimeoutError("it was interrupted")])
-async def test_a_cancellation_that_an_iteration_swallows_still_ends_the_loop(outcome: Any) -> None:
+async def test_a_cancellation_suppressed_by_an_iteration_ends_the_loop(outcome: Any) -> None:
     async def swallow() -> Any:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
@@ -298,7 +298,7 @@ async def test_a_cancellation_that_an_iteration_swallows_still_ends_the_loop(out
     assert (work.count, lines) == (1, [])
 
 
-async def test_a_loop_says_how_often_how_long_and_when_it_last_worked(pauses: list[float]) -> None:
+async def test_a_loop_has_metrics_of_iterations_duration_and_last_success(pauses: list[float]) -> None:
     before = time()
     work = Iterations()
     loop = named(run_once=work.run_once, interval_s=0.25)
@@ -312,7 +312,7 @@ async def test_a_loop_says_how_often_how_long_and_when_it_last_worked(pauses: li
     assert figure(loop, "bank_loop_failures_total", kind="unexpected") == 0
 
 
-async def test_a_failure_is_no_success(pauses: list[float]) -> None:
+async def test_a_failure_does_not_count_as_a_success(pauses: list[float]) -> None:
     work = Iterations(failing(*[KeyError("my bug")] * 100))
     loop = named(run_once=work.run_once, interval_s=0.25)
     async with running(loop):
@@ -322,7 +322,7 @@ async def test_a_failure_is_no_success(pauses: list[float]) -> None:
     assert (figure(loop, "bank_loop_seconds_count") or 0) >= 2
 
 
-async def test_one_iteration_beside_the_loop_raises_nothing() -> None:
+async def test_an_iteration_outside_of_the_loop_raises_no_exception() -> None:
     numbers = count(1)
 
     async def run_once() -> None:

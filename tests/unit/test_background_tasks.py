@@ -11,7 +11,7 @@ from bank.background import BackgroundTasks
 ROOT = Path(__file__).parents[2]
 
 
-async def test_a_task_that_nobody_awaits_lives_until_it_ends() -> None:
+async def test_a_task_without_an_awaiter_runs_to_its_end() -> None:
     tasks, ended = BackgroundTasks(), []
 
     async def work(number: int) -> None:
@@ -39,7 +39,7 @@ async def test_a_task_that_raises_is_logged_as_an_error() -> None:
     ]
 
 
-async def test_tasks_are_cancelled_and_waited_for() -> None:
+async def test_tasks_are_cancelled_and_awaited() -> None:
     tasks, ended, begun = BackgroundTasks(), [], asyncio.Event()
 
     async def work() -> None:
@@ -57,7 +57,7 @@ async def test_tasks_are_cancelled_and_waited_for() -> None:
     assert (task.cancelled(), ended, lines) == (True, [True], [])
 
 
-async def test_whoever_waits_for_cancelled_tasks_can_be_cancelled() -> None:
+async def test_waiting_for_cancelled_tasks_can_be_cancelled() -> None:
     tasks, go_on, stopping = BackgroundTasks(), asyncio.Event(), asyncio.Event()
 
     async def stubborn() -> None:
@@ -82,7 +82,7 @@ async def test_whoever_waits_for_cancelled_tasks_can_be_cancelled() -> None:
 AWAITED_BY_THEIR_CALLERS = {"bank/background.py", "bank/database/connecting.py"}
 
 
-def test_nothing_else_in_the_bank_starts_tasks_of_its_own() -> None:
+def test_no_other_module_of_the_bank_starts_tasks() -> None:
     found = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "bank").rglob("*.py")

@@ -27,11 +27,11 @@ def test_steps_double_up_to_the_longest() -> None:
     assert all(later <= 2 * earlier for earlier, later in pairwise(steps))
 
 
-def test_two_that_failed_together_do_not_try_again_together() -> None:
+def test_the_pauses_of_two_callers_differ() -> None:
     pauses = [pause_s(3, Random(seed)) for seed in range(20)]
     assert len(set(pauses)) == 20
     assert max(pauses) - min(pauses) > 0.2  # they are spread over half of 0.8 s
 
 
-def test_whoever_waits_for_something_to_come_back_looks_again_within_half_a_second() -> None:
+def test_the_pause_of_a_caller_that_waits_for_a_recovery_is_at_most_half_a_second() -> None:
     assert max(pause_s(attempt, Random(attempt), max_s=PASSING_MAX_S) for attempt in range(1_000)) <= 0.5

@@ -59,7 +59,7 @@ BREAKING: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("decide", BREAKING.values(), ids=BREAKING)
-def test_a_decision_that_breaks_leaves_nothing_and_harms_no_neighbour(batch: Batch, decide: tuple[Any, ...]) -> None:
+def test_a_raising_decision_has_no_effect_on_the_batch(batch: Batch, decide: tuple[Any, ...]) -> None:
     assert isinstance(batch.decide(command("before", pays)), Outcome)
     before = state_of(batch)
     broken = command("broken", *decide, is_list=len(decide) > 1, all_or_none=False)
@@ -86,7 +86,7 @@ def test_the_second_command_with_a_key_in_one_batch_is_a_replay_or_a_key_conflic
     assert len(batch.posted) == 1
 
 
-def test_an_outcome_that_only_a_newer_worker_reads_is_unknown_here(batch: Batch) -> None:
+def test_an_outcome_of_a_newer_worker_is_unknown_to_an_older_one(batch: Batch) -> None:
     known: Any = {(ANA, "k"): IdempotencyRecord("transfer", b"1", '{"version":3,"new":1}')}
     batch = Batch({ANAS: account(ANAS, ANA, 1_000)}, known, NOW)
     outcome = batch.decide(command("k", pays))
@@ -95,7 +95,7 @@ def test_an_outcome_that_only_a_newer_worker_reads_is_unknown_here(batch: Batch)
     assert not batch.writes
 
 
-def test_a_refusal_is_written_though_nothing_moves_and_it_has_no_key(batch: Batch) -> None:
+def test_a_refusal_without_a_key_is_written(batch: Batch) -> None:
     assert not batch.writes
     assert batch.decide(command(None, lambda _view: REFUSAL)) == Outcome(REFUSAL)
     assert (batch.writes, batch.keys, batch.changed) == (True, [], [])
@@ -103,7 +103,7 @@ def test_a_refusal_is_written_though_nothing_moves_and_it_has_no_key(batch: Batc
     assert (event.user_id, event.aggregate_id) == (ANA, ANAS)
 
 
-def test_everything_in_a_batch_has_its_moment_and_its_day() -> None:
+def test_a_batch_has_one_time_and_one_day() -> None:
     seen: list[LedgerView] = []
 
     def looks(view: LedgerView) -> Posting:
@@ -117,7 +117,7 @@ def test_everything_in_a_batch_has_its_moment_and_its_day() -> None:
     assert (batch.now, outcome.result.created_at, seen[0].now, seen[0].today) == (NOW, NOW, NOW, TODAY)
 
 
-def test_a_posting_tells_of_the_debited_and_then_of_the_credited_account(batch: Batch) -> None:
+def test_a_posting_emits_events_of_the_debited_and_then_of_the_credited_account(batch: Batch) -> None:
     batch.decide(command("k", pays))
     [posted] = batch.posted
     told = [event for event in posted.events() if isinstance(event, BalanceUpdatedEvent)]

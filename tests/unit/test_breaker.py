@@ -19,7 +19,7 @@ class Clock:
         return self.s
 
 
-def test_it_opens_after_so_many_failures_in_a_row_and_no_sooner() -> None:
+def test_the_breaker_opens_after_a_number_of_consecutive_failures() -> None:
     breaker = Breaker(Clock())
     for _ in range(FAILURES_TO_OPEN - 1):
         breaker.failed()
@@ -32,7 +32,7 @@ def test_it_opens_after_so_many_failures_in_a_row_and_no_sooner() -> None:
     assert not breaker.allows()
 
 
-def test_while_open_it_lets_one_call_through_each_interval() -> None:
+def test_an_open_breaker_permits_one_call_in_each_interval() -> None:
     clock = Clock()
     breaker = Breaker(clock)
     for _ in range(FAILURES_TO_OPEN):
@@ -47,7 +47,7 @@ def test_while_open_it_lets_one_call_through_each_interval() -> None:
     assert [breaker.allows(), breaker.allows()] == [True, True]
 
 
-async def test_a_redis_that_is_away_is_not_asked_while_the_breaker_is_open() -> None:
+async def test_an_open_breaker_sends_no_commands_to_redis() -> None:
     clock, away = Clock(), FakeServer()
     cache = CacheServer("redis://127.0.0.1:1/0", timeout_ms=50, trust=FixedTrust(), breaker=Breaker(clock))
     cache.client = FakeRedis(server=away)

@@ -15,9 +15,7 @@ def server() -> CacheServer:
 
 
 @pytest.mark.parametrize("outcome", [b"its answer", TimeoutError("it was interrupted")])
-async def test_a_driver_that_swallows_a_cancellation_does_not_keep_it_from_the_caller(
-    server: CacheServer, outcome: Any
-) -> None:
+async def test_a_cancellation_suppressed_by_a_driver_reaches_the_caller(server: CacheServer, outcome: Any) -> None:
     asked = asyncio.Event()
 
     async def forget() -> bytes:
@@ -36,7 +34,7 @@ async def test_a_driver_that_swallows_a_cancellation_does_not_keep_it_from_the_c
         await task
 
 
-async def test_who_was_cancelled_before_may_still_ask_while_it_cleans_up(server: CacheServer) -> None:
+async def test_a_cancelled_task_may_call_redis_in_its_cleanup(server: CacheServer) -> None:
     begun = asyncio.Event()
 
     async def answer() -> bytes:

@@ -26,17 +26,17 @@ PASSWORD = "um guarda-chuva às terças"
         f"{PASSWORD}\nanother line\n".encode(),
     ],
 )
-def test_a_piped_password_is_its_first_line_without_the_marks_around_it(piped: bytes) -> None:
+def test_a_piped_password_is_the_first_line_without_its_line_end(piped: bytes) -> None:
     assert _first_line(piped) == PASSWORD
 
 
-def test_spaces_of_a_piped_password_are_its_own() -> None:
+def test_spaces_of_a_piped_password_are_kept() -> None:
     assert _first_line(b" a password \r\n") == " a password "
     assert _first_line(b"") == ""
 
 
 @pytest.mark.parametrize("piped", [b"caf\xe9 com leite\n", b"\xff\xfea"])
-def test_a_piped_password_that_is_no_text_is_refused_in_a_sentence(piped: bytes) -> None:
+def test_a_piped_password_that_is_not_utf_8_is_refused_with_one_sentence(piped: bytes) -> None:
     with pytest.raises(BadInput, match=r"^The password on standard input is not UTF-8 text\.$"):
         _first_line(piped)
 
@@ -50,11 +50,11 @@ def test_a_piped_password_that_is_no_text_is_refused_in_a_sentence(piped: bytes)
         ("2031-05-02T09:30:00-03:00", datetime(2031, 5, 2, 12, 30, tzinfo=UTC)),
     ],
 )
-def test_a_time_at_the_ends_of_what_can_be_named_is_a_place_too(text: str, moment: datetime) -> None:
+def test_the_first_and_the_last_possible_time_are_accepted(text: str, moment: datetime) -> None:
     assert place(text) == moment
 
 
-def test_settings_that_nothing_reads_are_named_and_those_of_kubernetes_are_not() -> None:
+def test_unknown_settings_are_named_and_those_of_kubernetes_are_not() -> None:
     given = {
         "BANK_TRANSFER_FEES": "1", "BANK_LOGLEVEL": "debug", "BANK_LOG_LEVEL": "debug", "BANK_QQQQ": "", "OTHER": "",
         "BANK_PORT": "tcp://10.0.0.1:80", "BANK_SERVICE_PORT_HTTP": "80", "BANK_AUDIT_PUBLIC_KEY_FILE": "x",
@@ -67,7 +67,7 @@ def test_settings_that_nothing_reads_are_named_and_those_of_kubernetes_are_not()
     ]
 
 
-def test_an_environment_file_is_read_and_nothing_of_it_is_executed() -> None:
+def test_an_environment_file_is_read_without_execution() -> None:
     text = (
         "export DATABASE_URL='postgresql://postgres@/bank?host=/a b'\nexport BANK_TOKEN_SECRET=\"$(cat x)\"\nrm -r x\n"
     )

@@ -49,11 +49,11 @@ TRUSTED = [ip_network("10.0.0.0/8"), ip_network("::1/128")]
         (None, ["198.51.100.1"], None),
     ],
 )
-def test_the_sender_is_the_last_address_that_is_not_a_proxy_of_ours(
+def test_the_client_address_is_the_last_one_that_is_not_a_trusted_proxy(
     peer: str | None, forwarded_for: list[str], sender: str | None
 ) -> None:
     assert client_address(peer, forwarded_for, TRUSTED) == sender
 
 
-def test_without_trusted_proxies_nothing_that_is_written_counts() -> None:
+def test_forwarded_addresses_are_ignored_without_trusted_proxies() -> None:
     assert client_address("10.0.0.1", ["198.51.100.1"], []) == "10.0.0.1"

@@ -34,5 +34,5 @@ from bank.api.content_negotiation import LEGACY_JSON, RESPONSE_JSON, choose_medi
         (f",, {RESPONSE_JSON},", RESPONSE_JSON),
     ],
 )
-def test_the_type_is_the_best_that_is_accepted(accept: str, chosen: str | None) -> None:
+def test_the_media_type_is_the_preferred_supported_one(accept: str, chosen: str | None) -> None:
     assert choose_media_type(accept) == chosen

@@ -91,7 +91,7 @@ def judged(
     return {result.id: result for result in results}
 
 
-def test_the_contract_holds_the_targets_of_the_spec_with_the_bounds_of_the_spec() -> None:
+def test_the_contract_has_the_required_criteria_and_bounds() -> None:
     targets = {criterion.id: criterion.target for criterion in load_criteria()}
     assert targets == {
         "cached_reads_are_faster": "at least 50 %",
@@ -102,15 +102,15 @@ def test_the_contract_holds_the_targets_of_the_spec_with_the_bounds_of_the_spec(
     }
 
 
-def test_a_good_run_keeps_every_criterion() -> None:
+def test_a_good_run_passes_every_criterion() -> None:
     assert {result.verdict for result in judged().values()} == {Verdict.PASS}
 
 
-def test_what_happens_between_workers_is_a_criterion_where_there_are_several() -> None:
+def test_event_latency_between_workers_is_a_criterion_of_several_workers() -> None:
     assert judged(workers=2).keys() - judged().keys() == {"event_latency_between_workers"}
 
 
-def test_no_evidence_at_all_is_unknown_for_every_criterion() -> None:
+def test_every_criterion_is_unknown_without_evidence() -> None:
     results = evaluate(load_criteria(), [], MetricsTotals(), seed=7)
     assert {result.verdict for result in results} == {Verdict.UNKNOWN}
     assert {result.measured for result in results} == {None}
@@ -126,13 +126,11 @@ def test_the_improvement_is_the_ratio_of_the_medians() -> None:
     ("uncached_ms", "verdict"),
     [(24, Verdict.PASS), (20.2, Verdict.UNKNOWN), (19.8, Verdict.UNKNOWN), (16, Verdict.FAIL)],
 )
-def test_the_improvement_passes_where_its_interval_is_above_half_of_the_time(
-    uncached_ms: float, verdict: Verdict
-) -> None:
+def test_the_improvement_passes_if_its_interval_is_above_the_bound(uncached_ms: float, verdict: Verdict) -> None:
     assert judged(arms(10, uncached_ms))["cached_reads_are_faster"].verdict is verdict
 
 
-def test_the_interval_lies_around_the_point_and_repeats_with_the_seed() -> None:
+def test_the_interval_contains_the_estimate_and_is_repeatable() -> None:
     evidence = Evidence(arms(4, 10), totals(), seed=3)
     first, again = response_time_improvement(evidence), response_time_improvement(evidence)
     assert first.interval is not None
@@ -141,7 +139,7 @@ def test_the_interval_lies_around_the_point_and_repeats_with_the_seed() -> None:
     assert first.interval == again.interval
 
 
-def test_the_bootstrap_interval_is_as_wide_as_one_that_resamples_for_real() -> None:
+def test_the_bootstrap_interval_is_as_wide_as_an_interval_by_resampling() -> None:
     random = Random(5)
     cached = sorted(random.lognormvariate(1, 0.5) for _ in range(200))
     uncached = sorted(random.lognormvariate(2, 0.5) for _ in range(200))
@@ -155,18 +153,18 @@ def test_the_bootstrap_interval_is_as_wide_as_one_that_resamples_for_real() -> N
     assert interval == pytest.approx((plain[50], plain[1950]), abs=1.5)
 
 
-def test_operations_count_by_their_number_of_requests() -> None:
+def test_operations_are_weighted_by_their_number_of_requests() -> None:
     samples = arms(1, 10, each=300, operation="Me") + arms(10, 10, each=100, operation="AccountHistory")
     assert judged(samples)["cached_reads_are_faster"].measured == pytest.approx(67.5)
 
 
-def test_an_operation_with_a_handful_of_requests_in_one_arm_is_left_out_and_named() -> None:
+def test_an_operation_with_few_requests_in_one_arm_is_excluded_and_named() -> None:
     result = judged([*arms(4, 10), *[sample(0.001, "cached", "Rare")] * 50, sample(99, "uncached", "Rare")])
     assert result["cached_reads_are_faster"].measured == pytest.approx(60.0)
     assert "Rare" in result["cached_reads_are_faster"].note
 
 
-def test_waiting_for_a_turn_is_no_argument_for_or_against_the_cache() -> None:
+def test_queueing_time_does_not_change_the_comparison_of_the_arms() -> None:
     samples = [sample(4, "cached", waited_ms=100)] * 300 + [sample(10, "uncached", waited_ms=100)] * 300
     assert judged(samples)["cached_reads_are_faster"].measured == pytest.approx(60.0)
 
@@ -177,13 +175,13 @@ def test_only_answered_reads_of_the_drive_are_compared() -> None:
     assert judged([*arms(4, 10), *errors, *setup])["cached_reads_are_faster"].measured == pytest.approx(60.0)
 
 
-def test_too_few_requests_in_the_smaller_arm_are_unknown_however_many_the_other_has() -> None:
+def test_too_few_requests_in_the_smaller_arm_are_unknown() -> None:
     result = judged([*[sample(1, "cached")] * 5000, *[sample(10, "uncached")] * 199])["cached_reads_are_faster"]
     assert (result.verdict, result.samples) == (Verdict.UNKNOWN, 199)
     assert "200 are needed" in result.note
 
 
-def test_misses_belong_to_the_database_time_of_cached_operations_and_bypasses_do_not() -> None:
+def test_database_times_of_cached_operations_include_misses_and_no_bypasses() -> None:
     slow_misses = {"hit": histogram(*[0.0] * 900), "miss": histogram(*[0.09] * 100)}
     assert judged(measured=totals(database=slow_misses))["database_time_of_cached_operations"].verdict is Verdict.FAIL
     slow_bypasses = {"hit": histogram(*[0.0] * 900), "bypass": histogram(*[0.09] * 900)}
@@ -202,12 +200,12 @@ def late_from_the_log(count: int) -> MetricsTotals:
     return MetricsTotals({}, {key: histogram(*[9.0] * count)})
 
 
-def test_what_comes_late_from_the_log_of_the_only_worker_counts() -> None:
+def test_late_events_from_the_log_of_the_only_worker_count() -> None:
     result = judged(measured=totals().plus(late_from_the_log(50)))["event_latency"]
     assert (result.verdict, result.samples) == (Verdict.FAIL, 1050)
 
 
-def test_what_another_worker_committed_has_a_bound_of_its_own() -> None:
+def test_events_of_another_worker_have_a_bound_of_their_own() -> None:
     results = judged(measured=totals().plus(late_from_the_log(500)), workers=2)
     assert (results["event_latency"].verdict, results["event_latency"].samples) == (Verdict.PASS, 1000)
     between = results["event_latency_between_workers"]
@@ -221,7 +219,7 @@ def test_a_histogram_without_an_edge_at_the_bound_cannot_pass() -> None:
     assert "5 to 50 ms" in result.note
 
 
-def test_a_percentile_beyond_the_last_edge_fails_with_what_is_certain() -> None:
+def test_a_percentile_beyond_the_last_edge_fails_with_the_last_edge() -> None:
     result = judged(measured=totals(events=histogram(*[3.0] * 1000)))["event_latency"]
     assert result.verdict is Verdict.FAIL
     assert result.measured == pytest.approx(100.0)
@@ -231,7 +229,7 @@ def test_a_percentile_beyond_the_last_edge_fails_with_what_is_certain() -> None:
 @pytest.mark.parametrize(
     ("hits", "verdict"), [(830, Verdict.PASS), (810, Verdict.UNKNOWN), (790, Verdict.UNKNOWN), (770, Verdict.FAIL)]
 )
-def test_the_hit_ratio_passes_where_its_interval_is_above_four_in_five(hits: int, verdict: Verdict) -> None:
+def test_the_hit_ratio_passes_if_its_interval_is_above_the_bound(hits: int, verdict: Verdict) -> None:
     assert judged(measured=totals(hits=hits, misses=1000 - hits))["cache_hit_ratio"].verdict is verdict
 
 
@@ -255,63 +253,63 @@ def latency_over(measured: list[MeasuredSecond]) -> CriterionResult:
     return judged(measured=whole, seconds=measured)["event_latency"]
 
 
-def test_one_bad_second_of_many_does_not_decide() -> None:
+def test_one_slow_second_of_many_does_not_decide_the_verdict() -> None:
     result = latency_over(seconds(*[0.0] * 19, 0.5))
     assert result.verdict is Verdict.UNKNOWN
     assert "on both sides of the bound" in result.note
 
 
 @pytest.mark.parametrize(("late", "verdict"), [(0.0, Verdict.PASS), (0.05, Verdict.FAIL)])
-def test_seconds_that_are_alike_decide(late: float, verdict: Verdict) -> None:
+def test_equally_slow_seconds_decide_the_verdict(late: float, verdict: Verdict) -> None:
     assert latency_over(seconds(*[late] * 20)).verdict is verdict
 
 
-def test_a_slow_bank_on_a_machine_that_others_use_is_not_told() -> None:
+def test_a_slow_bank_on_a_disturbed_machine_is_unknown() -> None:
     result = latency_over(seconds(*[0.05] * 20, others=[0.5] * 20))
     assert result.verdict is Verdict.UNKNOWN
     assert "disturbed in 20 of 20 seconds" in result.note
     assert "other processes used 50% of the processors" in result.note
 
 
-def test_a_bank_that_is_fast_while_others_use_the_machine_has_passed() -> None:
+def test_a_fast_bank_on_a_disturbed_machine_passes() -> None:
     assert latency_over(seconds(*[0.0] * 20, others=[0.5] * 20)).verdict is Verdict.PASS
 
 
-def test_a_bank_that_keeps_the_processors_busy_itself_is_not_excused() -> None:
+def test_a_slow_bank_that_uses_the_processors_itself_fails() -> None:
     assert latency_over(seconds(*[0.05] * 20, own=0.95)).verdict is Verdict.FAIL
 
 
-def test_a_bank_that_is_slow_in_the_quiet_seconds_fails_whatever_happens_in_the_others() -> None:
+def test_a_bank_that_is_slow_in_the_quiet_seconds_fails() -> None:
     result = latency_over(seconds(*[0.05] * 20, others=[0.5] * 10 + [0.02] * 10))
     assert result.verdict is Verdict.FAIL
     assert "9 of 20 seconds" in result.note
 
 
-def test_a_bank_that_is_slow_only_while_others_use_the_machine_passes_by_the_other_seconds() -> None:
+def test_a_bank_that_is_slow_only_in_disturbed_seconds_passes() -> None:
     result = latency_over(seconds(*[0.3] * 5, *[0.0] * 15, others=[0.5] * 5 + [0.02] * 15))
     assert result.verdict is Verdict.PASS
     assert "14 of 20 seconds" in result.note
 
 
-def test_the_quiet_seconds_do_not_pass_a_bank_where_they_are_the_smaller_part() -> None:
+def test_too_few_quiet_seconds_do_not_pass_a_bank() -> None:
     result = latency_over(seconds(*[0.3] * 12, *[0.0] * 8, others=[0.5] * 12 + [0.02] * 8))
     assert result.verdict is Verdict.UNKNOWN
 
 
-def test_a_machine_that_others_use_is_no_reason_for_a_cache_that_does_not_hit() -> None:
+def test_a_low_hit_ratio_on_a_disturbed_machine_fails() -> None:
     few = [MeasuredSecond(machine(at, others=0.5), totals(hits=10, misses=90)) for at in range(20)]
     whole = merge([second.totals for second in few])
     assert judged(measured=whole, seconds=few)["cache_hit_ratio"].verdict is Verdict.FAIL
 
 
-def test_a_cache_that_hits_less_often_on_a_machine_that_others_use_is_not_told() -> None:
+def test_a_lower_hit_ratio_only_in_disturbed_seconds_is_unknown() -> None:
     fewer = [MeasuredSecond(machine(at, others=0.5), totals(hits=71, misses=29)) for at in range(20)]
     whole = merge([second.totals for second in fewer])
     assert judged(measured=whole, seconds=fewer)["cache_hit_ratio"].verdict is Verdict.UNKNOWN
     assert judged(measured=whole)["cache_hit_ratio"].verdict is Verdict.FAIL
 
 
-def test_reads_of_disturbed_seconds_are_no_argument_against_the_cache() -> None:
+def test_reads_of_disturbed_seconds_are_not_compared() -> None:
     slow = [replace(one, intended_start_s=5.5) for one in arms(10, 10)]
     quick = [replace(one, intended_start_s=15.5) for one in arms(2, 10)]
     measured = seconds(*[0.0] * 20, others=[0.5] * 8 + [0.02] * 12)
@@ -321,20 +319,20 @@ def test_reads_of_disturbed_seconds_are_no_argument_against_the_cache() -> None:
     assert judged([*slow, *quick], measured=whole)["cached_reads_are_faster"].verdict is not Verdict.PASS
 
 
-def test_a_bound_that_says_below_is_missed_where_it_is_met_exactly() -> None:
+def test_a_value_equal_to_an_exclusive_bound_fails() -> None:
     criterion = next(criterion for criterion in load_criteria() if criterion.id == "event_latency")
     assert judge(criterion, Measurement(10.0, 1000)).verdict is Verdict.FAIL
     assert judge(criterion, Measurement(9.99, 1000)).verdict is Verdict.PASS
 
 
-def test_a_criterion_that_the_scenario_does_not_set_out_to_measure_is_judged_and_marked() -> None:
+def test_an_informational_criterion_is_judged_and_marked() -> None:
     results = judged([], required={"event_latency"})
     assert not results["cached_reads_are_faster"].required
     assert results["cached_reads_are_faster"].verdict is Verdict.UNKNOWN
     assert results["event_latency"].required
 
 
-def test_a_scenario_cannot_ask_for_a_criterion_that_there_is_not() -> None:
+def test_a_scenario_cannot_require_an_unknown_criterion() -> None:
     with pytest.raises(CriteriaError, match='"speed of light"'):
         evaluate(load_criteria(), [], MetricsTotals(), seed=1, required={"speed of light"})
 
@@ -371,7 +369,7 @@ how = "so"
         (("[[criterion]]", "[[criterion"), "cannot be read"),
     ],
 )
-def test_a_wrong_entry_is_one_sentence_that_names_it(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
+def test_an_invalid_entry_is_named_in_one_sentence(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
     file = tmp_path / "criteria.toml"
     file.write_text(ENTRY.replace(*change))
     with pytest.raises(CriteriaError, match=sentence) as raised:
@@ -379,7 +377,7 @@ def test_a_wrong_entry_is_one_sentence_that_names_it(tmp_path: Path, change: tup
     assert "criteria.toml" in str(raised.value)
 
 
-def test_an_id_is_given_once(tmp_path: Path) -> None:
+def test_an_id_of_a_criterion_is_unique(tmp_path: Path) -> None:
     file = tmp_path / "criteria.toml"
     file.write_text(ENTRY + ENTRY)
     with pytest.raises(CriteriaError, match='more than one criterion "a"'):

@@ -63,7 +63,7 @@ def test_a_count_that_fell_means_a_restart_and_the_old_counts_are_kept() -> None
     assert accumulator.restarts_seen == {"1": 1}
 
 
-def test_a_busy_worker_that_overtook_its_old_counts_is_told_by_its_start_time() -> None:
+def test_a_restart_with_higher_counts_is_detected_by_its_start_time() -> None:
     accumulator, before, after = MetricsAccumulator(), Worker(started=100), Worker(started=200)
     before.cache.labels("hit").inc(10)
     after.cache.labels("hit").inc(11)
@@ -81,7 +81,7 @@ def test_the_restart_of_one_worker_leaves_the_other_alone() -> None:
     assert accumulator.totals().counter("bank_cache_requests_total") == 12
 
 
-def test_labels_choose_and_add_up_series() -> None:
+def test_labels_select_the_series_of_a_sum() -> None:
     worker = Worker()
     for subscriber, path, seconds in (("audit", "memory", 0.002), ("audit", "log", 0.05), ("cache", "memory", 0.002)):
         worker.events.labels(subscriber, path).observe(seconds)
@@ -92,21 +92,21 @@ def test_labels_choose_and_add_up_series() -> None:
     assert totals.histogram("bank_event_latency_seconds", path="pigeon") == Observed()
 
 
-def test_a_stale_entry_and_a_broken_cache_are_misses_and_a_bypass_is_neither() -> None:
+def test_stale_entries_and_cache_errors_are_misses_and_bypasses_do_not_count() -> None:
     worker = Worker()
     for result, n in (("hit", 8), ("miss", 1), ("stale", 2), ("away", 3), ("bypass", 100)):
         worker.cache.labels(result).inc(n)
     assert cache_hits_and_misses(parse_metrics(worker.text()).totals) == (8, 6)
 
 
-def test_an_answer_made_of_cached_values_alone_is_a_hit() -> None:
+def test_a_response_from_cached_values_alone_is_a_hit() -> None:
     worker = Worker()
     for result, n in (("hit", 8), ("write_through", 4), ("miss", 1)):
         worker.cache.labels(result).inc(n)
     assert cache_hits_and_misses(parse_metrics(worker.text()).totals) == (12, 1)
 
 
-def test_a_quantile_lies_linear_inside_its_bucket_and_is_bracketed_by_its_edges() -> None:
+def test_a_quantile_is_interpolated_in_its_bucket_with_the_edges_as_bounds() -> None:
     observed = Observed(((0.001, 50.0), (0.005, 90.0), (0.01, 100.0), (math.inf, 100.0)), 100.0, 0.3)
     assert observed.bracket(0.95) == (0.005, 0.01)
     assert observed.quantile(0.95) == pytest.approx(0.0075)
@@ -126,12 +126,12 @@ def test_histograms_with_different_edges_are_not_added_up() -> None:
         Observed(((0.1, 1.0),), 1, 0.1).plus(Observed(((0.2, 1.0),), 1, 0.1))
 
 
-def test_text_that_is_no_prometheus_text_is_refused() -> None:
+def test_an_invalid_prometheus_text_is_refused() -> None:
     with pytest.raises(ValueError, match=r"(?i)invalid|<html"):
         MetricsAccumulator().take("1", "<html>503</html>")
 
 
-def test_an_interval_holds_what_changed_in_it() -> None:
+def test_an_interval_contains_its_changes() -> None:
     worker = Worker()
     worker.cache.labels("hit").inc(10)
     worker.events.labels("audit", "memory").observe(0.05)
@@ -145,6 +145,6 @@ def test_an_interval_holds_what_changed_in_it() -> None:
     assert sample.values["event_p99_ms"] <= 1.0
 
 
-def test_an_interval_without_events_says_nothing_of_their_latency() -> None:
+def test_an_interval_without_events_has_no_latency() -> None:
     sample = measure_interval(1.0, MetricsTotals(), MetricsTotals())
     assert "event_p99_ms" not in sample.values

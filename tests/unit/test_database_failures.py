@@ -27,7 +27,7 @@ BUGS = ("22P02", "22021", "23505", "23514", "42P01", "42501", "42703", "0A000", 
 
 
 @pytest.mark.parametrize("sqlstate", PASSING)
-def test_an_error_that_says_nothing_about_the_statement_passes(sqlstate: str) -> None:
+def test_an_error_that_is_not_about_the_statement_is_transient(sqlstate: str) -> None:
     told = error_for_client(said(sqlstate))
     assert is_transient(said(sqlstate))
     assert told is not None
@@ -35,19 +35,19 @@ def test_an_error_that_says_nothing_about_the_statement_passes(sqlstate: str) ->
 
 
 @pytest.mark.parametrize("sqlstate", FATAL)
-def test_an_error_that_ends_the_session_passes_and_the_connection_is_not_used_again(sqlstate: str) -> None:
+def test_an_error_that_ends_the_session_is_transient_and_ends_the_connection(sqlstate: str) -> None:
     error = said(sqlstate, "FATAL")
     assert ends_connection(error)
     assert is_transient(error)
 
 
 @pytest.mark.parametrize("sqlstate", BUGS)
-def test_an_error_about_the_statement_is_a_bug_and_shows_itself(sqlstate: str) -> None:
+def test_an_error_about_the_statement_is_a_bug_and_is_raised(sqlstate: str) -> None:
     assert not is_transient(said(sqlstate))
     assert error_for_client(said(sqlstate)) is None
 
 
-def test_a_value_that_cannot_be_encoded_is_a_bug_although_the_driver_calls_it_improper_use() -> None:
+def test_an_unencodable_value_is_a_bug() -> None:
     assert error_for_client(asyncpg.DataError("invalid input for query argument $1")) is None
     assert error_for_client(asyncpg.InterfaceError("connection is closed")) is not None
 
@@ -64,7 +64,7 @@ def test_a_value_that_cannot_be_encoded_is_a_bug_although_the_driver_calls_it_im
         OutdatedSchemaCacheError("unexpected data type"),
     ],
 )
-def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(error: Exception) -> None:
+def test_a_transaction_rolled_back_for_concurrent_ones_may_be_retried_at_once(error: Exception) -> None:
     assert isinstance(error_for_client(error), TransactionRolledBack)
 
 
@@ -88,7 +88,7 @@ def test_what_was_undone_for_what_went_on_beside_it_may_be_tried_again_at_once(e
         (said("25006"), False),
     ],
 )
-def test_a_commit_is_unknown_only_where_the_server_may_have_done_it(error: Exception, is_unknown: bool) -> None:
+def test_a_commit_is_unknown_only_if_the_server_may_have_executed_it(error: Exception, is_unknown: bool) -> None:
     assert is_unknown_at_commit(error) is is_unknown
 
 
@@ -111,6 +111,6 @@ def test_a_commit_is_unknown_only_where_the_server_may_have_done_it(error: Excep
         (asyncpg.ClientConfigurationError("invalid DSN: 10.0.0.7"), "the driver cannot use the connection"),
     ],
 )
-def test_the_reason_for_an_operator_repeats_no_row_address_or_url(error: BaseException, end: str) -> None:
+def test_the_reason_in_the_log_contains_no_row_address_or_url(error: BaseException, end: str) -> None:
     assert reason(error).startswith(end)
     assert "10.0.0.7" not in reason(error)

@@ -71,7 +71,7 @@ async def release(ledger: PaperLedger, **more: Any) -> Outcome:
     return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
-async def test_what_is_made_is_what_was_asked_for() -> None:
+async def test_a_hold_has_the_requested_values() -> None:
     ledger = PaperLedger()
     outcome = await hold_money(ledger, description="room")
     [made] = ledger.holds.values()
@@ -114,7 +114,7 @@ async def test_what_is_made_is_what_was_asked_for() -> None:
         ({"held_minor": 97_001}, {}, "INSUFFICIENT_FUNDS", ("amount",)),
     ],
 )
-async def test_money_is_not_set_aside_where_the_books_say_no(
+async def test_a_hold_is_refused_by_the_state_of_the_accounts(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
@@ -132,14 +132,14 @@ async def test_money_is_not_set_aside_where_the_books_say_no(
         ({"currency": "USD"}, "CURRENCY_MISMATCH", ("amount", "currency")),
     ],
 )
-async def test_money_is_not_set_aside_for_an_account_that_cannot_take_it(
+async def test_a_hold_for_an_account_that_cannot_receive_is_refused(
     changed: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     assert refused(await hold_money(PaperLedger(account(BIAS, BIA, 0, **changed)))) == (code, field)
 
 
 @pytest.mark.parametrize("changed", [{"balance_minor": 3_000}, {"held_minor": 97_000}, {"spent_minor": 77_000}])
-async def test_all_that_is_free_may_be_set_aside(changed: dict[str, Any]) -> None:
+async def test_a_hold_may_reach_the_available_balance(changed: dict[str, Any]) -> None:
     ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, "spent_on": TODAY, **changed}))
     before = ledger.accounts[ANAS]
     hold_of(await hold_money(ledger))
@@ -158,9 +158,7 @@ async def test_all_that_is_free_may_be_set_aside(changed: dict[str, Any]) -> Non
         ({"expires_at": NOW + timedelta(days=30) + A_MOMENT}, "INVALID_INPUT", ("expiresAt",)),
     ],
 )
-async def test_a_hold_that_is_wrong_in_itself_burns_no_key(
-    given: dict[str, Any], code: str, field: tuple[str, ...]
-) -> None:
+async def test_an_invalid_hold_leaves_the_key_unused(given: dict[str, Any], code: str, field: tuple[str, ...]) -> None:
     ledger = PaperLedger()
     assert refused(await hold_money(ledger, **given)) == (code, field)
     assert (ledger.known, ledger.told[0].action, ledger.told[0].code) == ({}, "authorizeHold", code)
@@ -168,12 +166,12 @@ async def test_a_hold_that_is_wrong_in_itself_burns_no_key(
 
 
 @pytest.mark.parametrize("life", [A_MOMENT, timedelta(days=30)])
-async def test_a_hold_lives_for_a_moment_or_a_month(life: timedelta) -> None:
+async def test_a_hold_may_expire_within_a_second_or_a_month(life: timedelta) -> None:
     assert hold_of(await hold_money(PaperLedger(), expires_at=NOW + life)).expires_at == NOW + life
 
 
 @pytest.mark.parametrize(("amount", "captured_minor"), [(None, 3_000), ("30.00", 3_000), ("12.50", 1_250)])
-async def test_a_capture_moves_what_was_held_or_less_and_frees_the_rest(
+async def test_a_capture_moves_at_most_the_held_amount_and_releases_the_rest(
     amount: str | None, captured_minor: int
 ) -> None:
     ledger = with_hold()
@@ -202,7 +200,7 @@ async def test_a_capture_moves_what_was_held_or_less_and_frees_the_rest(
     assert await capture(ledger, amount=amount, currency=amount and "BRL") == Outcome(outcome.result, replayed=True)
 
 
-async def test_a_release_moves_nothing_and_frees_everything() -> None:
+async def test_a_release_moves_no_money_and_releases_the_whole_hold() -> None:
     ledger = with_hold()
     outcome = await release(ledger)
     assert ledger.holds[HELD.id] == msgspec.structs.replace(HELD, status="RELEASED", ended_at=NOW)
@@ -227,7 +225,7 @@ async def test_a_release_moves_nothing_and_frees_everything() -> None:
         ({"status": "RELEASED", "expires_at": NOW}, {}, "HOLD_ENDED", "has been released"),
     ],
 )
-async def test_a_hold_is_ended_once_by_who_may(
+async def test_a_second_or_forbidden_end_of_a_hold_is_refused(
     end: Any, changed: dict[str, Any], given: dict[str, Any], code: str, words: str
 ) -> None:
     ledger = with_hold(**changed)
@@ -240,7 +238,7 @@ async def test_a_hold_is_ended_once_by_who_may(
 
 
 @pytest.mark.parametrize("end", [capture, release])
-async def test_staff_ends_any_hold(end: Any) -> None:
+async def test_staff_may_end_any_hold(end: Any) -> None:
     assert hold_of(await end(with_hold(), caller_id=STAFF, owner_id=None)).id == HELD.id
 
 
@@ -252,7 +250,7 @@ async def test_staff_ends_any_hold(end: Any) -> None:
         ({"hold_id": NIL_UUID}, "HOLD_NOT_FOUND", ("holdId",)),
     ],
 )
-async def test_an_end_that_is_wrong_in_itself_burns_no_key(
+async def test_an_invalid_end_of_a_hold_leaves_the_key_unused(
     end: Any, given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = with_hold()
@@ -276,7 +274,7 @@ async def test_a_capture_is_refused_for_its_amount(
     assert refused(await capture(with_hold(), amount=amount, currency=currency)) == (code, field)
 
 
-async def test_a_capture_is_in_the_currency_of_the_hold() -> None:
+async def test_a_capture_has_the_currency_of_the_hold() -> None:
     ledger = with_hold(currency="USD")
     assert refused(await capture(ledger, amount="1.00", currency="BRL")) == (
         "CURRENCY_MISMATCH", ("amount", "currency")
@@ -286,7 +284,7 @@ async def test_a_capture_is_in_the_currency_of_the_hold() -> None:
 
 
 @pytest.mark.parametrize(("amount", "field"), [(None, "holdId"), ("1.00", "amount")])
-async def test_a_capture_that_cannot_be_entered_leaves_the_hold(amount: str | None, field: str) -> None:
+async def test_a_capture_that_cannot_be_posted_does_not_end_the_hold(amount: str | None, field: str) -> None:
     full = account(BIAS, BIA, BALANCE_MAX_MINOR)
     for changed, code, at in (
         (full, "INVALID_AMOUNT", field),
@@ -299,7 +297,7 @@ async def test_a_capture_that_cannot_be_entered_leaves_the_hold(amount: str | No
         assert [told.code for told in ledger.told] == [code]
 
 
-async def test_what_has_expired_is_freed_by_nobody_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_expired_hold_is_released_once_without_a_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     async def expired(_database: Any, *, now: Any, max_rows: int) -> list[Any]:
         assert (now, max_rows > 0) == (NOW, True)
         return [{"id": HELD.id, "account_id": ANAS, "to_account_id": BIAS}]
@@ -321,7 +319,7 @@ async def test_what_has_expired_is_freed_by_nobody_and_once(monkeypatch: pytest.
     assert (ledger.told, ledger.known, ledger.accounts[ANAS].held_minor) == ([], {}, 0)
 
 
-async def test_a_refused_capture_leaves_nothing_to_a_release_in_the_same_batch() -> None:
+async def test_a_release_after_a_refused_capture_in_one_batch_releases_the_whole_hold() -> None:
     ledger = with_hold(account(BIAS, BIA, 0, status="FROZEN"))
     releasing = with_hold()
     await release(releasing, key="r")

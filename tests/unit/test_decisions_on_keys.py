@@ -130,7 +130,7 @@ async def test_a_key_with_another_content_is_refused(send: Send, change: dict[st
     assert (ledger.told, ledger.batch.writes) == ([], False)
 
 
-async def test_an_end_of_a_hold_that_was_asked_for_is_another_one_than_the_usual() -> None:
+async def test_a_requested_expiry_is_other_content_than_the_default_expiry() -> None:
     ledger = _ledger()
     await _authorize(ledger, key="k", expires_at=SOON)
     for change in ({}, {"expires_at": LATER}):
@@ -138,7 +138,7 @@ async def test_an_end_of_a_hold_that_was_asked_for_is_another_one_than_the_usual
 
 
 @pytest.mark.parametrize("first", CHANGES)
-async def test_a_key_stands_for_one_kind_of_request(first: Send) -> None:
+async def test_a_key_belongs_to_one_operation(first: Send) -> None:
     ledger = _ledger()
     await first(ledger, key="k", caller_id=ANA)
     for send in CHANGES:
@@ -155,7 +155,7 @@ async def test_a_key_stands_for_one_kind_of_request(first: Send) -> None:
         (_reverse, "reverseTransaction"),
     ],
 )  # fmt: skip
-async def test_an_order_says_what_it_is_whose_it_is_and_where_it_came_from(send: Send, operation: str) -> None:
+async def test_a_command_has_its_operation_its_caller_and_its_context(send: Send, operation: str) -> None:
     context = RequestContext("c-1", ip_address="192.0.2.7", user_agent="a browser", actor_id=ANA)
     enter_context(context)
     ledger = _ledger()
@@ -166,7 +166,7 @@ async def test_an_order_says_what_it_is_whose_it_is_and_where_it_came_from(send:
 
 
 @pytest.mark.parametrize("send", [_transfer, _deposit, _withdraw, _capture, _reverse])
-async def test_a_key_is_kept_with_the_transaction_that_it_stands_for(send: Send) -> None:
+async def test_a_key_is_stored_with_its_transaction(send: Send) -> None:
     ledger = _ledger()
     await send(ledger, key="k", caller_id=ANA)
     [row] = ledger.batch.keys
@@ -201,7 +201,7 @@ async def test_another_spelling_of_the_same_amount_is_the_same_request(spelling:
     assert await _transfer(ledger, key="k", amount=spelling) == Outcome(first.result, replayed=True)
 
 
-async def test_a_key_of_one_person_says_nothing_about_another_s() -> None:
+async def test_the_same_key_of_two_callers_is_independent() -> None:
     ledger = _ledger()
     await _transfer(ledger, key="k")
     assert not (await _transfer(ledger, key="k", caller_id=BIA, from_id=BIAS, to_id=ANAS)).replayed

@@ -16,7 +16,7 @@ async def send_list(ledger: PaperLedger, *items: SubmitTransfer, all_or_none: bo
     return await submit_transfer_batch(ledger, TERMS, command)  # type: ignore[arg-type]  # in memory
 
 
-async def test_a_list_of_all_or_none_is_undone_by_one_refusal_which_names_its_place() -> None:
+async def test_one_refused_item_rolls_an_atomic_list_back_and_is_named() -> None:
     ledger = PaperLedger()
     before = dict(ledger.accounts)
     outcome = await send_list(ledger, transfer(), transfer(to_id=ANAS_OTHER), transfer(to_id=None))
@@ -27,7 +27,7 @@ async def test_a_list_of_all_or_none_is_undone_by_one_refusal_which_names_its_pl
     assert (await send_list(ledger, transfer(), transfer(to_id=ANAS_OTHER), transfer(to_id=None))).replayed
 
 
-async def test_a_list_of_each_by_itself_does_what_it_can() -> None:
+async def test_each_item_of_a_list_that_is_not_atomic_has_its_own_outcome() -> None:
     ledger = PaperLedger()
     outcome = await send_list(ledger, transfer(), transfer(to_id=None), transfer(amount="20.00"), all_or_none=False)
     one, two, three = items_of(outcome)
@@ -39,14 +39,14 @@ async def test_a_list_of_each_by_itself_does_what_it_can() -> None:
 
 
 @pytest.mark.parametrize("count", [0, TRANSFERS_MAX + 1])
-async def test_a_list_is_neither_empty_nor_longer_than_a_hundred(count: int) -> None:
+async def test_a_list_has_one_to_a_hundred_items(count: int) -> None:
     ledger = PaperLedger()
     assert refused(await send_list(ledger, *[transfer()] * count)) == ("INVALID_INPUT", ("transfers",))
     assert ledger.known == {}
 
 
 @pytest.mark.parametrize(("given", "code", "field"), WRONG_IN_ITSELF)
-async def test_an_item_that_is_wrong_in_itself_is_named_and_burns_no_key(
+async def test_an_invalid_item_is_named_and_leaves_the_key_unused(
     given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = PaperLedger()

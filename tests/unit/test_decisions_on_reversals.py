@@ -55,7 +55,7 @@ async def give_back(ledger: PaperLedger, **more: Any) -> Outcome:
 
 
 @pytest.mark.parametrize(("amount", "moved_minor"), [(None, 4_000), ("40.00", 4_000), ("12.50", 1_250)])
-async def test_a_reversal_goes_the_other_way_and_names_what_it_reverses(amount: str | None, moved_minor: int) -> None:
+async def test_a_reversal_swaps_the_accounts_and_names_its_original(amount: str | None, moved_minor: int) -> None:
     ledger = paid()
     outcome = await give_back(ledger, amount=amount, currency=amount and "BRL", reason="broken")
     [posted] = ledger.batch.posted
@@ -86,7 +86,7 @@ async def test_a_reversal_goes_the_other_way_and_names_what_it_reverses(amount: 
         ({"reversed_minor": 0}, {}, "INSUFFICIENT_FUNDS", ("transactionId",)),
     ],
 )
-async def test_a_reversal_is_refused_for_what_the_books_say_and_that_is_remembered(
+async def test_a_refusal_of_a_reversal_by_the_state_of_the_accounts_is_stored(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = paid(**changed)
@@ -98,7 +98,7 @@ async def test_a_reversal_is_refused_for_what_the_books_say_and_that_is_remember
 
 
 @pytest.mark.parametrize("whose", [(ANAS, ANA), (BIAS, BIA)])
-async def test_nothing_is_given_back_from_or_to_an_account_that_is_frozen(whose: tuple[UUID, UUID]) -> None:
+async def test_a_reversal_from_or_to_a_frozen_account_is_refused(whose: tuple[UUID, UUID]) -> None:
     ledger = paid(account(*whose, 4_000, status="FROZEN"))
     assert refused(await give_back(ledger)) == ("ACCOUNT_FROZEN", ("transactionId",))
 
@@ -113,7 +113,7 @@ async def test_nothing_is_given_back_from_or_to_an_account_that_is_frozen(whose:
         ({"amount": "1.00"}, "CURRENCY_MISMATCH", ("amount", "currency")),
     ],
 )
-async def test_a_reversal_that_is_wrong_in_itself_burns_no_key(
+async def test_an_invalid_reversal_leaves_the_key_unused(
     given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = paid()
@@ -121,11 +121,11 @@ async def test_a_reversal_that_is_wrong_in_itself_burns_no_key(
     assert (ledger.known, ledger.told[0].action, ledger.told[0].initiated_by) == ({}, "reverseTransaction", BIA)
 
 
-async def test_staff_gives_back_for_anybody() -> None:
+async def test_staff_may_reverse_any_transaction() -> None:
     assert receipt_of(await give_back(paid(), caller_id=STAFF, owner_id=None)).amount_minor == 4_000
 
 
-async def test_reversals_in_one_batch_never_give_back_more_than_was_paid() -> None:
+async def test_reversals_in_one_batch_never_exceed_the_original() -> None:
     ledger = paid()
     assert receipt_of(await give_back(ledger, amount="25.00", currency="BRL")).amount_minor == 2_500
     again = ledger.batch.decide(msgspec.structs.replace(ledger.command, key="k2"))

@@ -56,7 +56,7 @@ async def take_out(ledger: PaperLedger, terms: Terms = TERMS, **more: Any) -> Ou
     return await submit_withdrawal(ledger, terms, command)  # type: ignore[arg-type]  # in memory
 
 
-async def test_a_receipt_says_all_of_a_transfer() -> None:
+async def test_a_receipt_has_every_field_of_a_transfer() -> None:
     ledger = PaperLedger()
     outcome = await send(ledger, description="rent")
     [posted] = ledger.batch.posted
@@ -95,7 +95,7 @@ async def test_a_receipt_says_all_of_a_transfer() -> None:
         ({"held_minor": 99_001}, {}, "INSUFFICIENT_FUNDS", ("amount",)),
     ],
 )
-async def test_a_transfer_is_refused_for_what_the_books_say_and_that_is_remembered(
+async def test_a_refusal_of_a_transfer_by_the_state_of_the_accounts_is_stored(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
@@ -115,7 +115,9 @@ async def test_a_transfer_is_refused_for_what_the_books_say_and_that_is_remember
         ({"balance_minor": BALANCE_MAX_MINOR - 999}, "INVALID_AMOUNT", ("amount",)),
     ],
 )
-async def test_a_transfer_is_refused_for_its_receiver(changed: dict[str, Any], code: str, field: tuple[str]) -> None:
+async def test_a_transfer_to_an_account_that_cannot_receive_is_refused(
+    changed: dict[str, Any], code: str, field: tuple[str]
+) -> None:
     ledger = PaperLedger(account(BIAS, BIA, **{"balance_minor": 0, **changed}))
     assert refused(await send(ledger)) == (code, field)
 
@@ -133,7 +135,7 @@ async def test_a_transfer_is_refused_for_its_receiver(changed: dict[str, Any], c
         ({}, {"description": ""}),
     ],
 )
-async def test_a_transfer_may_be_all_that_is_allowed(changed: dict[str, Any], given: dict[str, Any]) -> None:
+async def test_a_transfer_may_reach_every_limit(changed: dict[str, Any], given: dict[str, Any]) -> None:
     ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
     before = ledger.accounts[ANAS]
     amount_minor = receipt_of(await send(ledger, **given)).amount_minor
@@ -142,12 +144,12 @@ async def test_a_transfer_may_be_all_that_is_allowed(changed: dict[str, Any], gi
     assert spent(after) == (before.spent_minor_on(TODAY) + amount_minor, TODAY)
 
 
-async def test_an_account_may_be_filled_to_its_bound() -> None:
+async def test_an_account_may_reach_the_largest_balance() -> None:
     ledger = PaperLedger(account(BIAS, BIA, BALANCE_MAX_MINOR - 1_000))
     assert receipt_of(await send(ledger)).credit_balance_after_minor == BALANCE_MAX_MINOR
 
 
-async def test_what_was_spent_stays_with_the_later_day() -> None:
+async def test_the_spent_amount_keeps_the_later_day() -> None:
     tomorrow = TODAY + (TODAY - YESTERDAY)
     ledger = PaperLedger(account(ANAS, ANA, 100_000, spent_minor=5, spent_on=tomorrow))
     await send(ledger)
@@ -156,7 +158,7 @@ async def test_what_was_spent_stays_with_the_later_day() -> None:
 
 @pytest.mark.parametrize("do", [send, put_in, take_out])
 @pytest.mark.parametrize(("given", "code", "field"), WRONG_IN_ITSELF)
-async def test_what_is_wrong_in_itself_is_on_record_and_burns_no_key(
+async def test_an_invalid_request_is_recorded_and_leaves_the_key_unused(
     do: Any, given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = PaperLedger()
@@ -169,14 +171,14 @@ async def test_what_is_wrong_in_itself_is_on_record_and_burns_no_key(
     assert not receipt_of(await do(ledger)).fee_minor
 
 
-async def test_an_id_that_no_account_can_have_burns_no_key() -> None:
+async def test_an_impossible_account_id_leaves_the_key_unused() -> None:
     ledger = PaperLedger()
     assert refused(await send(ledger, from_id=NIL_UUID)) == ("ACCOUNT_NOT_FOUND", ("fromAccountId",))
     assert ledger.known == {}
     assert ledger.told[0].entity_id is None
 
 
-async def test_a_fee_is_a_posting_of_its_own_that_names_what_it_is_for() -> None:
+async def test_a_fee_is_a_separate_posting_that_names_its_cause() -> None:
     ledger = PaperLedger()
     receipt = receipt_of(await send(ledger, WITH_FEES))
     main, fee = ledger.batch.posted
@@ -190,7 +192,7 @@ async def test_a_fee_is_a_posting_of_its_own_that_names_what_it_is_for() -> None
 
 
 @pytest.mark.parametrize(("do", "fee_minor"), [(send, 150), (take_out, 250)])
-async def test_what_does_not_cover_its_fee_is_not_done_at_all(do: Any, fee_minor: int) -> None:
+async def test_an_operation_without_cover_for_its_fee_is_refused(do: Any, fee_minor: int) -> None:
     ledger = PaperLedger(account(ANAS, ANA, 1_000 + fee_minor - 1))
     before = dict(ledger.accounts)
     assert refused(await do(ledger, WITH_FEES)) == ("INSUFFICIENT_FUNDS", ("amount",))
@@ -199,7 +201,7 @@ async def test_what_does_not_cover_its_fee_is_not_done_at_all(do: Any, fee_minor
     assert receipt_of(await do(ledger, WITH_FEES)).debit_balance_after_minor == 0
 
 
-async def test_a_deposit_is_owed_by_cash_and_counts_for_nobody() -> None:
+async def test_a_deposit_debits_cash_and_counts_against_no_limit() -> None:
     ledger = PaperLedger()
     receipt = receipt_of(await put_in(ledger, description="cash"))
     assert (receipt.kind, receipt.description, receipt.amount_minor) == ("DEPOSIT", "cash", 1_000)
@@ -208,7 +210,7 @@ async def test_a_deposit_is_owed_by_cash_and_counts_for_nobody() -> None:
     assert ledger.accounts[BIAS].spent_minor == ledger.accounts[CASH].spent_minor == 0
 
 
-async def test_one_posting_moves_the_most_that_is_allowed() -> None:
+async def test_a_posting_may_move_the_largest_amount() -> None:
     amount = f"{MAX_POSTING_MINOR // 100}.{MAX_POSTING_MINOR % 100:02}"
     assert receipt_of(await put_in(PaperLedger(), amount=amount)).amount_minor == MAX_POSTING_MINOR
     more = f"{(MAX_POSTING_MINOR + 1) // 100}.{(MAX_POSTING_MINOR + 1) % 100:02}"
@@ -216,16 +218,16 @@ async def test_one_posting_moves_the_most_that_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("given", [{"to_id": None}, {"to_id": NOBODYS}])
-async def test_a_deposit_to_nobody_is_refused(given: dict[str, Any]) -> None:
+async def test_a_deposit_to_a_missing_account_is_refused(given: dict[str, Any]) -> None:
     assert refused(await put_in(PaperLedger(), **given)) == ("ACCOUNT_NOT_FOUND", ("accountNumber",))
 
 
-async def test_nothing_is_put_into_an_account_that_is_frozen() -> None:
+async def test_a_deposit_to_a_frozen_account_is_refused() -> None:
     ledger = PaperLedger(account(BIAS, BIA, 0, status="FROZEN"))
     assert refused(await put_in(ledger)) == ("ACCOUNT_FROZEN", ("accountNumber",))
 
 
-async def test_a_withdrawal_leaves_the_bank_and_counts() -> None:
+async def test_a_withdrawal_credits_cash_and_counts_against_the_limits() -> None:
     ledger = PaperLedger()
     receipt = receipt_of(await take_out(ledger, WITH_FEES, description="cash"))
     main, fee = ledger.batch.posted
@@ -248,7 +250,7 @@ async def test_a_withdrawal_leaves_the_bank_and_counts() -> None:
         ({"held_minor": 99_001}, {}, "INSUFFICIENT_FUNDS", ("amount",)),
     ],
 )
-async def test_a_withdrawal_is_refused(
+async def test_a_withdrawal_is_refused_by_the_state_of_the_account(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = PaperLedger(account(ANAS, ANA, 100_000, **changed))
@@ -270,7 +272,7 @@ def test_a_limit_is_an_amount_or_zero(amount: str, limit: int | str) -> None:
         assert read == limit
 
 
-def test_no_limit_is_none_and_one_in_another_currency_is_refused() -> None:
+def test_a_missing_limit_is_none_and_another_currency_is_refused() -> None:
     assert read_limit(None, "perDay") is None
     other = read_limit({"amount": "1.00", "currency": "XXX"}, "perTransfer")
     assert isinstance(other, Refusal)

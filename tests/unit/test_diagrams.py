@@ -10,7 +10,7 @@ DIAGRAMS = Path(__file__).parents[2] / "docs" / "diagrams"
 SOURCES = sorted(DIAGRAMS.glob("*.mmd"))
 
 
-def test_there_are_diagrams_and_each_is_shown_on_a_page() -> None:
+def test_every_diagram_is_shown_on_a_page() -> None:
     shown = {
         name
         for page in DIAGRAMS.parent.glob("*.md")
@@ -20,7 +20,7 @@ def test_there_are_diagrams_and_each_is_shown_on_a_page() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
-def test_a_drawing_is_of_its_source_as_it_is(source: Path) -> None:
+def test_a_diagram_is_generated_from_its_current_source(source: Path) -> None:
     drawing = source.with_suffix(".svg").read_text(encoding="utf-8")
     drawn_from = re.search(r"<!-- drawn from ([0-9a-f]{64}) -->\s*\Z", drawing)
     assert drawn_from is not None
@@ -28,6 +28,6 @@ def test_a_drawing_is_of_its_source_as_it_is(source: Path) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
-def test_a_drawing_loads_nothing(source: Path) -> None:
+def test_a_diagram_loads_nothing(source: Path) -> None:
     drawing = source.with_suffix(".svg").read_text(encoding="utf-8")
     assert not re.search(r"<script|@import|(?:href|src)=\"(?!#)|url\((?!['\"]?#)", drawing)

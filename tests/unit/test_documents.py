@@ -25,7 +25,7 @@ def test_a_valid_cpf_is_one_value_with_or_without_punctuation(digits: str) -> No
 
 
 @given(valid_cpfs, st.integers(0, 10), st.integers(1, 9))
-def test_one_wrong_digit_in_the_body_or_the_check_is_noticed_unless_both_checks_fold(
+def test_one_wrong_digit_is_detected_unless_both_check_digits_are_ambiguous(
     digits: str, place: int, shift: int
 ) -> None:
     """CPF maps the remainders 10 and 0 to one check digit, so only a wrong check digit is certain to be detected."""
@@ -37,7 +37,7 @@ def test_one_wrong_digit_in_the_body_or_the_check_is_noticed_unless_both_checks_
 
 
 @given(st.text(max_size=20))
-def test_whatever_is_accepted_comes_out_as_eleven_ascii_digits(text: str) -> None:
+def test_an_accepted_cpf_is_normalised_to_eleven_ascii_digits(text: str) -> None:
     digits = normalise_cpf(text)
     assert digits is None or (len(digits) == 11 and digits.isascii() and digits.isdigit())
 
@@ -60,17 +60,17 @@ def test_whatever_is_accepted_comes_out_as_eleven_ascii_digits(text: str) -> Non
         "0" * 10_000,
     ],
 )
-def test_anything_else_is_no_cpf(text: str) -> None:
+def test_any_other_text_is_not_a_cpf(text: str) -> None:
     assert normalise_cpf(text) is None
 
 
-def test_it_is_shown_with_punctuation_and_masked_with_its_ends_hidden() -> None:
+def test_a_cpf_is_formatted_with_punctuation_and_masked_at_both_ends() -> None:
     assert format_cpf("52998224725") == "529.982.247-25"
     assert mask_cpf("52998224725") == "***.982.247-**"
 
 
 @pytest.mark.parametrize("digits", ["", "5299822472", "529.982.247-25", "abcdefghijk"])
-def test_only_eleven_digits_are_shown_or_masked(digits: str) -> None:
+def test_only_eleven_digits_are_formatted_or_masked(digits: str) -> None:
     for show in (format_cpf, mask_cpf):
         with pytest.raises(ValueError, match="eleven digits"):
             show(digits)

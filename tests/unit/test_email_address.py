@@ -49,28 +49,28 @@ NONE = {
 
 
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
-def test_an_address_has_one_spelling(one: str, other: str) -> None:
+def test_equivalent_addresses_have_one_normalised_spelling(one: str, other: str) -> None:
     assert normalise_email(one) == normalise_email(other) is not None
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_other_mailboxes_stay_others(one: str, other: str) -> None:
+def test_different_mailboxes_have_different_spellings(one: str, other: str) -> None:
     assert normalise_email(one) != normalise_email(other)
 
 
 @pytest.mark.parametrize("text", NONE.values(), ids=NONE)
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     assert normalise_email(text) is None
 
 
 @pytest.mark.parametrize(
     "text", ["admin@bank.local", "a@b.test", "o'neil@example.com", "用户@例子.广告", "अ@उदाहरण.भारत"]
 )
-def test_addresses_of_any_script_and_of_trials_are_addresses(text: str) -> None:
+def test_addresses_in_any_script_and_of_test_domains_are_valid(text: str) -> None:
     assert normalise_email(text) == text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
-def test_a_normal_spelling_is_its_own(local: str) -> None:
+def test_normalisation_of_a_normalised_address_changes_nothing(local: str) -> None:
     address = normalise_email(f"{local}@example.com")
     assert address is None or normalise_email(address) == address

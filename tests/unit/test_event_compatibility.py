@@ -25,7 +25,7 @@ def _read(file: Path) -> Schema | None:
 
 
 @pytest.mark.parametrize("file", NAMES)
-def test_a_schema_has_only_grown_wider_and_is_recorded_as_released(file: str) -> None:
+def test_every_released_schema_has_only_grown_wider(file: str) -> None:
     name, version = file.removesuffix(".json").split(".v")
     current, released = _read(EVENTS / file), _read(RELEASED / file)
     if released is not None:
@@ -85,7 +85,7 @@ def _property(name: str, **keywords: Any) -> Callable[[Schema], object]:
         (lambda s: s.update({"minProperties": 5}), "has another `minProperties`"),
     ],
 )  # fmt: skip
-def test_a_narrower_schema_is_refused_with_what_to_do(change: Callable[[Schema], object], words: str) -> None:
+def test_a_narrower_schema_is_refused_with_advice(change: Callable[[Schema], object], words: str) -> None:
     [sentence] = _changed(change)
     assert sentence == (
         f"ThingDoneEvent version 3: {words}. Leave version 3 as it was released, say it in"
@@ -93,7 +93,7 @@ def test_a_narrower_schema_is_refused_with_what_to_do(change: Callable[[Schema],
     )
 
 
-def test_a_released_schema_that_is_gone_is_refused() -> None:
+def test_a_missing_released_schema_is_refused() -> None:
     [sentence] = refusals("ThingDoneEvent", 3, RELEASED_SCHEMA, None)
     assert sentence.startswith("ThingDoneEvent version 3 was released and is gone; put contracts/events/ThingDone")
 
@@ -143,7 +143,7 @@ _VALUE = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.just(0.5), s
 # Drawing examples is slow on a busy machine, and this test is not about speed.
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_SCHEMA, _SCHEMA, st.lists(st.dictionaries(st.sampled_from("xyz"), _VALUE, max_size=3), max_size=20))
-def test_what_was_right_stays_right_under_every_accepted_change(
+def test_a_valid_event_stays_valid_after_every_accepted_change(
     released: Schema, current: Schema, events: list[dict[str, Any]]
 ) -> None:
     before, now = jsonschema.Draft202012Validator(released), jsonschema.Draft202012Validator(current)

@@ -53,7 +53,7 @@ def test_an_example_of_each_event_is_valid(event_type: str) -> None:
 # Drawing examples is slow on a busy machine, and this test is not about speed.
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(TOLD)), st.data())
-def test_what_a_schema_accepts_is_read_as_an_event(event_type: str, data: st.DataObject) -> None:
+def test_every_value_that_a_schema_accepts_can_be_decoded(event_type: str, data: st.DataObject) -> None:
     event = dict(TOLD[event_type])
     for field in data.draw(st.lists(st.sampled_from([*event, "more"]), max_size=2)):
         if data.draw(st.booleans()):
@@ -65,7 +65,7 @@ def test_what_a_schema_accepts_is_read_as_an_event(event_type: str, data: st.Dat
 
 
 @pytest.mark.parametrize("event_type", EVENT_TYPES)
-def test_the_schema_of_an_event_is_made_of_its_class(event_type: str, request: pytest.FixtureRequest) -> None:
+def test_the_schema_of_an_event_is_generated_from_its_class(event_type: str, request: pytest.FixtureRequest) -> None:
     event = EVENT_TYPES[event_type]
     file = Path(str(contracts.EVENTS)) / f"{event_type}.v{event.event_version}.json"
     if request.config.getoption("update_schema"):
@@ -119,7 +119,7 @@ def _changed(**fields: Any) -> dict[str, Any]:
     return schema_of(kind)
 
 
-def test_what_does_not_change_gives_the_same_schema() -> None:
+def test_an_unchanged_class_has_the_same_schema() -> None:
     assert _changed() == schema_of(ThingDoneEvent)
 
 
@@ -157,6 +157,6 @@ def test_every_change_of_a_class_changes_its_schema(fields: dict[str, Any], plac
         ({"aggregate_type": property(lambda _: "Thing")}, "does not say in `aggregate_types`"),
     ],
 )
-def test_a_class_that_says_too_little_has_no_schema(fields: dict[str, Any], words: str) -> None:
+def test_a_class_without_descriptions_has_no_schema(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(UndescribedEvent, match=words):
         _changed(**fields)

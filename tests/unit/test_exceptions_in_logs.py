@@ -49,7 +49,7 @@ def test_no_traceback_quotes_a_row(text: str) -> None:
     assert text.startswith("Traceback") or "Error(" in text
 
 
-def test_a_traceback_says_all_else_as_python_does() -> None:
+def test_a_traceback_otherwise_equals_that_of_python() -> None:
     text = _raised(KeyError("my bug"), ValueError("before"))
     assert text.endswith("KeyError: 'my bug'")
     assert "ValueError: before" in text
@@ -57,7 +57,7 @@ def test_a_traceback_says_all_else_as_python_does() -> None:
     assert 'test_exceptions_in_logs.py", line' in text
 
 
-def test_an_error_in_a_field_or_a_librarys_message_is_described() -> None:
+def test_an_exception_in_a_field_or_in_a_message_of_a_library_is_described() -> None:
     error = _violation()
     line: dict[str, Any] = {"event": f"Task failed: {error!r}", "error": error, "exc_info": (type(error), error, None)}
     shown = hide_database_texts(None, "error", line)
@@ -92,7 +92,7 @@ except Exception as error:
     assert ran.stderr.count("23505") >= 5
 
 
-def test_log_lines_are_given_errors_as_they_are() -> None:
+def test_log_calls_pass_exceptions_and_not_their_repr() -> None:
     """A text made by `repr` can no longer be described without its values."""
     wrong = []
     for path in Path(bank.__file__).parent.rglob("*.py"):

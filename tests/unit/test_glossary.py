@@ -9,7 +9,7 @@ GLOSSARY = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text("utf-8
 ROWS = re.findall(r"^\| ([^|]+) \| ([^|]+) \|([^|]*)\|$", GLOSSARY, re.MULTILINE)[2:]
 
 
-def test_the_terms_are_in_alphabetical_order_and_each_is_said_once() -> None:
+def test_the_terms_are_unique_and_in_alphabetical_order() -> None:
     terms = [term for term, _, _ in ROWS]
     assert len(terms) > 40
     assert terms == sorted(set(terms))

@@ -58,7 +58,7 @@ async def _all(*asked: Awaitable[object]) -> None:
     await asyncio.gather(*asked, return_exceptions=True)
 
 
-async def test_what_is_too_much_is_refused_at_once(crowd: Crowd) -> None:
+async def test_a_request_to_a_full_queue_is_refused_at_once(crowd: Crowd) -> None:
     flood = await crowd.flood(300)
     assert await _overloaded(flood) == 300 - THREADS - WAITING_MAX
     crowd.go.set()
@@ -67,7 +67,9 @@ async def test_what_is_too_much_is_refused_at_once(crowd: Crowd) -> None:
 
 
 @pytest.mark.parametrize(("address", "account"), [("192.0.2.9", "ana"), ("192.0.2.9", "bia"), ("192.0.2.1", "bia")])
-async def test_an_honest_login_has_the_next_turn_in_any_flood(crowd: Crowd, address: str, account: str) -> None:
+async def test_a_login_of_another_client_is_served_next_during_a_flood(
+    crowd: Crowd, address: str, account: str
+) -> None:
     flood = await crowd.flood(300)
     honest = asyncio.create_task(crowd.ask(address, account))
     flood += await crowd.flood(300)
@@ -77,7 +79,7 @@ async def test_an_honest_login_has_the_next_turn_in_any_flood(crowd: Crowd, addr
     await _all(*flood)
 
 
-async def test_a_network_of_ipv6_is_one_client(crowd: Crowd) -> None:
+async def test_an_ipv6_network_counts_as_one_client(crowd: Crowd) -> None:
     flood = [task for i in range(200) for task in await crowd.flood(1, f"2001:db8::{i:x}", f"somebody {i}")]
     honest = asyncio.create_task(crowd.ask("2001:db8:1::1", "somebody else"))
     await asyncio.sleep(0)
@@ -86,7 +88,7 @@ async def test_a_network_of_ipv6_is_one_client(crowd: Crowd) -> None:
     await _all(*flood)
 
 
-async def test_whoever_leaves_gives_the_place_back(crowd: Crowd) -> None:
+async def test_a_cancelled_request_releases_its_place_in_the_queue(crowd: Crowd) -> None:
     flood = await crowd.flood(THREADS + WAITING_MAX)
     for task in flood:
         task.cancel()
@@ -98,7 +100,7 @@ async def test_whoever_leaves_gives_the_place_back(crowd: Crowd) -> None:
     assert len(crowd.done) >= WAITING_MAX
 
 
-async def test_what_a_function_raises_is_raised_to_whoever_asked(crowd: Crowd) -> None:
+async def test_an_exception_of_the_function_is_raised_to_its_caller(crowd: Crowd) -> None:
     async def prepare() -> Callable[[], int]:
         return lambda: 1 // 0
 
@@ -107,7 +109,7 @@ async def test_what_a_function_raises_is_raised_to_whoever_asked(crowd: Crowd) -
             await crowd.threads.run(prepare, account="ana")
 
 
-async def test_nobody_waits_long_on_a_slow_machine(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_waiting_time_is_bounded_on_a_slow_machine(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashing, "WAIT_MAX_S", 0.05)
     flood = await crowd.flood(THREADS + WAITING_MAX)
     async with asyncio.timeout(5):

@@ -30,7 +30,7 @@ def test_every_uuid7_of_a_process_is_greater_than_the_one_before() -> None:
     assert made == sorted(set(made))
 
 
-def test_uuid7_stays_in_order_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uuid7_stays_ordered_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
     first = uuid7()
     monkeypatch.setattr("bank.identifiers.time.time_ns", lambda: (milliseconds_of(first) - 60_000) * 1_000_000)
     later = [uuid7() for _ in range(100)]
@@ -38,7 +38,7 @@ def test_uuid7_stays_in_order_when_the_clock_steps_back(monkeypatch: pytest.Monk
     assert all(milliseconds_of(identifier) >= milliseconds_of(first) for identifier in later)
 
 
-def test_uuid7_stays_in_order_when_a_millisecond_runs_out_of_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uuid7_stays_ordered_when_the_counter_of_a_millisecond_overflows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bank.identifiers._last_ms", 2**47)
     monkeypatch.setattr("bank.identifiers._counter", 2**42 - 3)
     made = [uuid7() for _ in range(5)]
@@ -58,14 +58,14 @@ def test_threads_never_get_the_same_uuid7() -> None:
 
 
 @given(branches, sequences)
-def test_an_account_number_is_recognised_and_tells_branch_and_sequence(branch: int, sequence: int) -> None:
+def test_an_account_number_is_parsed_into_branch_and_sequence(branch: int, sequence: int) -> None:
     number = account_number(branch, sequence)
     assert is_account_number(number)
     assert (int(number[:4]), int(number[5:13])) == (branch, sequence)
 
 
 @given(branches, sequences, st.data())
-def test_every_single_mistyped_character_is_noticed(branch: int, sequence: int, data: st.DataObject) -> None:
+def test_every_single_wrong_character_is_detected(branch: int, sequence: int, data: st.DataObject) -> None:
     number = account_number(branch, sequence)
     place = data.draw(st.integers(0, len(number) - 1))
     typed = data.draw(st.sampled_from("0123456789X").filter(lambda character: character != number[place]))
@@ -73,7 +73,7 @@ def test_every_single_mistyped_character_is_noticed(branch: int, sequence: int, 
 
 
 @given(branches, sequences, st.data())
-def test_every_two_swapped_neighbours_are_noticed(branch: int, sequence: int, data: st.DataObject) -> None:
+def test_every_swap_of_adjacent_characters_is_detected(branch: int, sequence: int, data: st.DataObject) -> None:
     number = account_number(branch, sequence)
     digits = number.replace("/", "").replace("-", "")
     place = data.draw(st.integers(0, len(digits) - 2))
@@ -82,7 +82,7 @@ def test_every_two_swapped_neighbours_are_noticed(branch: int, sequence: int, da
     assert mistyped == number or not is_account_number(mistyped)
 
 
-def test_check_digits_are_spread_over_all_eleven() -> None:
+def test_all_eleven_check_digits_occur() -> None:
     assert {account_number(1, sequence)[-1] for sequence in range(1, 200)} == set("0123456789X")
 
 
@@ -111,11 +111,11 @@ def test_a_branch_or_sequence_out_of_range_has_no_number(branch: int, sequence: 
         "9" * 100_000,
     ],
 )
-def test_anything_else_is_no_account_number(text: str) -> None:
+def test_any_other_text_is_not_an_account_number(text: str) -> None:
     assert not is_account_number(text)
 
 
-def test_many_ids_at_once_are_fresh_and_in_order_with_those_made_before_and_after() -> None:
+def test_a_batch_of_ids_is_unique_and_ordered_among_all_ids() -> None:
     drawn = [uuid7(), *uuid7s(1_000), uuid7(), *uuid7s(3), *uuid7s(0), uuid7()]
     assert drawn == sorted(set(drawn))
     assert {(one.version, one.variant) for one in drawn} == {(7, RFC_4122)}
@@ -123,7 +123,7 @@ def test_many_ids_at_once_are_fresh_and_in_order_with_those_made_before_and_afte
 
 
 @pytest.mark.parametrize("spell", [str, lambda one: str(one).upper(), lambda one: one.hex])
-def test_a_uuid_is_read_as_it_is_usually_spelt(spell: Callable[[UUID], str]) -> None:
+def test_a_uuid_in_its_usual_spellings_is_parsed(spell: Callable[[UUID], str]) -> None:
     made = uuid7()
     assert read_uuid(spell(made)) == made
     assert str(read_uuid(spell(made))) == str(made)
@@ -133,6 +133,6 @@ def test_a_uuid_is_read_as_it_is_usually_spelt(spell: Callable[[UUID], str]) -> 
     "text",
     ["", "x", "1" * 31, "1" * 33, f"{{{UUID(int=1)}}}", f"urn:uuid:{UUID(int=1)}", f" {UUID(int=1)}", "\ud800" * 36],
 )
-def test_no_other_text_is_a_uuid(text: str) -> None:
+def test_any_other_text_is_not_a_uuid(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the driver has another message for each text
         read_uuid(text)

@@ -1,4 +1,4 @@
-"""The language of the code: the first word of docstrings, and the banned names."""
+"""The language of the code: the first word of docstrings, the banned names, and the names of tests."""
 
 import ast
 import re
@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(
-    path for folder in ("bank", "simulation", "fixtures", "contracts") for path in (ROOT / folder).rglob("*.py")
-)
+FOLDERS = ("bank", "simulation", "fixtures", "contracts", "tests", "benchmarks")
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 # A docstring begins with a verb or a noun phrase.
 QUESTION = re.compile(r"(?:What|Which|Who|Whose|Whether|How|Where|When|Why)\b")
+# The name of a test is a sentence that begins with its subject.
+NO_SUBJECT = re.compile(
+    r"test_(?:what|which|who|whom|whose|whoever|whatever|how|why|where|when|while|until|if|that|it|they"
+    r"|of|in|at|on|with|without|behind|beside|after|before|under|between|by|for|from)_"
+)
 # Private words, each with the standard term that replaced it (docs/glossary.md).
 BANNED = {
     "Witness": "EventRecorder",
@@ -62,31 +66,55 @@ def words(name: str) -> set[str]:
     return {name, *name.strip("_").split("_"), *re.findall(r"[A-Z][a-z]+", name)}
 
 
-def is_exception(path: Path, word: str) -> bool:
-    place = str(path.relative_to(ROOT))
+def is_exception(place: str, word: str) -> bool:
     return any(place.startswith(prefix) and word == banned for prefix, banned in EXCEPTIONS)
 
 
-def test_docstrings_begin_with_a_verb_or_a_noun_phrase() -> None:
+def questions(source: str) -> list[str]:
+    """Return the first lines of docstrings that begin with a question word."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    found = [
-        f"{path.relative_to(ROOT)}: {text.splitlines()[0]}"
-        for path in FILES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    return [
+        text.splitlines()[0]
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, documented) and (text := ast.get_docstring(node)) and QUESTION.match(text)
     ]
-    assert found == []
+
+
+def banned_names(source: str, place: str = "") -> list[str]:
+    """Return the names of classes and functions with a banned word, each with the standard term."""
+    return [
+        f"{line} {name}: {BANNED[word]}"
+        for line, name in names(ast.parse(source))
+        for word in sorted(words(name) & BANNED.keys())
+        if not is_exception(place, word)
+    ]
+
+
+def subjectless_tests(source: str) -> list[str]:
+    """Return the names of tests that begin with a question word, a preposition or a pronoun."""
+    return [f"{line} {name}" for line, name in names(ast.parse(source)) if NO_SUBJECT.match(name)]
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    for path in FILES:
+        yield str(path.relative_to(ROOT)), path.read_text("utf-8")
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun_phrase() -> None:
+    assert [f"{place}: {text}" for place, source in sources() for text in questions(source)] == []
 
 
 def test_banned_names_do_not_come_back() -> None:
-    found = [
-        f"{path.relative_to(ROOT)}:{line} {name}: {BANNED[word]}"
-        for path in FILES
-        for line, name in names(ast.parse(path.read_text("utf-8")))
-        for word in words(name) & BANNED.keys()
-        if not is_exception(path, word)
-    ]
-    assert found == []
+    assert [
+        f"{place}:{text}"
+        for place, source in sources()
+        if not place.startswith(("tests", "benchmarks"))
+        for text in banned_names(source, place)
+    ] == []
+
+
+def test_names_of_tests_begin_with_their_subject() -> None:
+    assert [f"{place}:{text}" for place, source in sources() for text in subjectless_tests(source)] == []
 
 
 @pytest.mark.parametrize("name", ["Witness", "_deliver_or_bury", "EventWitness", "shape_money", "at_last"])

@@ -34,7 +34,7 @@ postings = st.tuples(ids, ids, st.integers(1, 1_000)).filter(lambda drawn: drawn
 
 
 @given(st.lists(postings, max_size=40))
-def test_any_sequence_of_postings_conserves_money_and_overdraws_nobody(drawn: list[tuple[UUID, UUID, int]]) -> None:
+def test_any_sequence_of_postings_conserves_money_without_overdrafts(drawn: list[tuple[UUID, UUID, int]]) -> None:
     accounts = {CASH: account(CASH, kind="CASH"), **{id_: account(id_, 500) for id_ in PEOPLE}}
     total_minor = sum(one.balance_minor for one in accounts.values())
     for debit, credit, amount_minor in drawn:
@@ -64,7 +64,7 @@ def _command(key: str, posting: Posting, digest: bytes) -> Command:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), postings), max_size=30))
-def test_one_batch_gives_each_key_one_effect_and_one_answer(drawn: list[tuple[str, tuple[UUID, UUID, int]]]) -> None:
+def test_a_batch_has_one_effect_and_one_answer_for_each_key(drawn: list[tuple[str, tuple[UUID, UUID, int]]]) -> None:
     batch = Batch({CASH: account(CASH, kind="CASH"), **{id_: account(id_, 500) for id_ in PEOPLE}}, {}, NOW)
     first: dict[str, tuple[bytes, Any]] = {}
     for key, (debit, credit, amount_minor) in drawn:
@@ -85,7 +85,7 @@ def test_one_batch_gives_each_key_one_effect_and_one_answer(drawn: list[tuple[st
 
 
 @given(st.sampled_from(["FROZEN", "CLOSED"]), st.booleans())
-def test_an_account_that_is_not_active_neither_gives_nor_takes(status: str, is_debit: bool) -> None:
+def test_an_inactive_account_neither_pays_nor_receives(status: str, is_debit: bool) -> None:
     closed, other = uuid7(), uuid7()
     accounts = {closed: account(closed, 500, status=status), other: account(other, 500)}
     posting = post(closed, other, 1) if is_debit else post(other, closed, 1)

@@ -50,7 +50,7 @@ raise RuntimeError(SECRET)
 """
 
 
-def test_what_libraries_write_warn_of_print_and_never_catch_is_json_and_masked() -> None:
+def test_output_of_libraries_is_masked_json() -> None:
     done = subprocess.run(
         [sys.executable, "-c", OTHERS % {"jwt": JWT}], capture_output=True, text=True, timeout=60, check=False
     )
@@ -75,7 +75,7 @@ def test_what_libraries_write_warn_of_print_and_never_catch_is_json_and_masked()
     "around",
     ["{}", "the value {} is wrong", "Key (a)=({}) exists", "b'GET /?x={} HTTP/1.1'", '{{"a": "{}"}}', "x\n{}\n"],
 )
-def test_what_has_a_form_is_hidden_wherever_it_stands(secret: str, around: str) -> None:
+def test_values_of_a_secret_form_are_masked_anywhere(secret: str, around: str) -> None:
     assert secret not in mask_text(around.format(secret))
 
 
@@ -94,7 +94,7 @@ def test_what_has_a_form_is_hidden_wherever_it_stands(secret: str, around: str) 
         "BANK_TOKEN_SECRET=umbrella!",
     ],
 )
-def test_what_has_a_name_is_hidden(text: str) -> None:
+def test_values_with_a_secret_name_are_masked(text: str) -> None:
     assert "umbrella!" not in mask_text(text)
 
 
@@ -109,11 +109,11 @@ def test_what_has_a_name_is_hidden(text: str) -> None:
         "10.50",
     ],
 )
-def test_what_is_nobodys_stays_as_it_is(text: str) -> None:
+def test_values_that_are_not_personal_are_not_masked(text: str) -> None:
     assert mask_text(text) == text
 
 
-def test_members_are_hidden_by_their_names_at_any_depth() -> None:
+def test_members_with_a_secret_name_are_masked_at_any_depth() -> None:
     line: dict[str, Any] = {"input": [{"cpf": "x", "passWord": 1, "ok": (1, "a", None)}], "error": ValueError("a@b.c")}
     assert mask_value(line) == {"input": [{"cpf": "***", "passWord": "***", "ok": [1, "a", None]}], "error": "***"}
 

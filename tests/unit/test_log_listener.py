@@ -6,7 +6,7 @@ from bank.events.bus import Bus
 from bank.events.leases import CHANNEL, Leases, LogListener
 
 
-def test_a_notice_that_arrives_while_the_connection_ends_still_wakes_the_bus() -> None:
+def test_a_notification_during_the_end_of_the_connection_wakes_the_bus() -> None:
     bus, woken = Bus(), []
     bus.wake = lambda: woken.append(True)  # type: ignore[method-assign]
     listener = LogListener(url="postgresql://nowhere/none", bus=bus, leases=Leases([], database=None, owner=uuid4()))  # type: ignore[arg-type]

@@ -60,16 +60,16 @@ DISGUISED = (
 
 
 @pytest.mark.parametrize("password", [*FREQUENT, *OWN, *DISGUISED, "short", "x" * 129, "a\ud800bcdefghijklmn"])
-def test_what_is_easy_to_guess_is_refused(password: str) -> None:
+def test_a_guessable_password_is_refused(password: str) -> None:
     assert weakness_of(normalise_password(password), ANA) is not None
 
 
 @pytest.mark.parametrize("password", GOOD)
-def test_what_is_hard_to_guess_is_a_password(password: str) -> None:
+def test_a_password_that_is_hard_to_guess_is_accepted(password: str) -> None:
     assert weakness_of(normalise_password(password), ANA) is None
 
 
-async def test_a_password_is_the_text_that_was_typed_however_it_is_spelt() -> None:
+async def test_equivalent_spellings_of_a_password_are_equal() -> None:
     passwords = Passwords()
     typed = "três corações à beira\u00a0do rio"
     chosen = await passwords.choose(unicodedata.normalize("NFD", typed), ANA)
@@ -85,7 +85,7 @@ async def test_a_password_is_the_text_that_was_typed_however_it_is_spelt() -> No
     passwords.close()
 
 
-async def test_characters_are_counted_as_typed() -> None:
+async def test_the_length_of_a_password_counts_typed_characters() -> None:
     passwords = Passwords()
     refused = await passwords.choose(unicodedata.normalize("NFD", "ãéîõüçñàêí!"), ANA)
     assert refused == WeakPassword("A password has 12 to 128 characters.")

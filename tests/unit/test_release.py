@@ -12,11 +12,11 @@ HEADINGS = re.findall(r"^## (.+)$", CHANGELOG, re.MULTILINE)
 RELEASES = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d{2}-\d{2})", heading) for heading in HEADINGS[1:]]
 
 
-def test_the_changelog_begins_with_what_is_not_released() -> None:
+def test_the_changelog_begins_with_unreleased_changes() -> None:
     assert HEADINGS[0] == "Unreleased"
 
 
-def test_every_other_heading_is_a_version_with_its_day() -> None:
+def test_every_other_heading_of_the_changelog_is_a_version_with_its_day() -> None:
     assert None not in RELEASES
     assert all(date.fromisoformat(release[4]) for release in RELEASES if release)
 

@@ -7,7 +7,7 @@ from bank.events.unit_of_work import retry_if_rolled_back
 
 
 @pytest.mark.parametrize(("undone", "attempts"), [(0, 1), (1, 2), (2, 3)])
-async def test_what_was_undone_is_done_again(undone: int, attempts: int) -> None:
+async def test_a_use_case_that_was_rolled_back_is_repeated(undone: int, attempts: int) -> None:
     seen = []
 
     @retry_if_rolled_back
@@ -21,7 +21,7 @@ async def test_what_was_undone_is_done_again(undone: int, attempts: int) -> None
     assert seen == [("given", "more")] * attempts
 
 
-async def test_what_is_undone_each_time_is_told_after_the_third() -> None:
+async def test_a_use_case_that_is_rolled_back_three_times_fails() -> None:
     attempts = 0
 
     @retry_if_rolled_back
@@ -35,7 +35,7 @@ async def test_what_is_undone_each_time_is_told_after_the_third() -> None:
     assert attempts == 3
 
 
-async def test_what_failed_otherwise_is_not_done_again() -> None:
+async def test_a_use_case_with_another_failure_is_not_repeated() -> None:
     attempts = 0
 
     @retry_if_rolled_back

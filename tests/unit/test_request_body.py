@@ -34,7 +34,7 @@ from bank.api.request_body import DuplicateMemberError, UnreadableNumberError, r
         '{"query":"{me}","variables":{"x":"\\u005c","a":"\\u005c\\u0022","a":"\\u005c"}}',
     ],
 )
-def test_a_member_that_comes_twice_is_refused(body: str) -> None:
+def test_a_repeated_member_is_refused(body: str) -> None:
     with pytest.raises(DuplicateMemberError):
         read_body(body.encode())
 
@@ -43,7 +43,7 @@ def test_a_member_that_comes_twice_is_refused(body: str) -> None:
     ("name", "said"),
     [("amount", True), ("a" * 40, True), ("a" * 41, False), ("529.982.247-25", False), ("", False), ("né", False)],
 )
-def test_the_member_is_named_if_it_is_a_name(name: str, said: bool) -> None:
+def test_a_repeated_member_is_named_if_it_is_a_graphql_name(name: str, said: bool) -> None:
     with pytest.raises(DuplicateMemberError) as error:
         read_variables(f'{{"{name}":1,"{name}":2}}')
     assert str(error.value) == f"A member comes twice in an object of the JSON{f': {name}' if said else ''}."
@@ -60,7 +60,7 @@ def test_the_member_is_named_if_it_is_a_name(name: str, said: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("ascii_only", [True, False])
-def test_what_has_no_member_twice_is_read_as_it_stands(variables: dict[str, Any], ascii_only: bool) -> None:
+def test_json_without_repeated_members_is_decoded_unchanged(variables: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps({"query": "{ me }", "variables": variables, "more": 1}, ensure_ascii=ascii_only)
     body = read_body(text.encode())
     assert (body.query, body.operation_name, body.variables, body.extensions) == ("{ me }", None, variables, None)
@@ -98,7 +98,7 @@ SPELLINGS: list[Spell] = [json.dumps, _escaped]
     st.sampled_from(SPELLINGS),
     st.integers(0, 3),
 )
-def test_a_member_is_found_twice_at_any_depth_in_any_spelling(
+def test_a_repeated_member_is_found_at_any_depth_in_any_spelling(
     name: str, values: tuple[Any, Any, Any], spell: Spell, spell_again: Spell, depth: int
 ) -> None:
     first, between, second = values
@@ -116,7 +116,7 @@ def test_a_member_is_found_twice_at_any_depth_in_any_spelling(
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"query":1}', '{"query":"","variables":[]}', "null", '"query"'])
-def test_json_that_is_no_request_is_refused(body: str) -> None:
+def test_json_of_another_form_than_a_request_is_refused(body: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         read_body(body.encode())
 
@@ -133,7 +133,9 @@ def test_json_that_is_no_request_is_refused(body: str) -> None:
         ('{"529.982.247-25":#}', "A variable"),
     ],
 )
-def test_a_number_out_of_range_is_named_by_its_place_and_not_repeated(number: str, variables: str, place: str) -> None:
+def test_a_number_out_of_range_is_reported_by_its_path_without_its_value(
+    number: str, variables: str, place: str
+) -> None:
     variables = variables.replace("#", number)
     body = f'{{"query":"{{me}}","variables":{variables}}}'.encode()
     for read in (lambda: read_variables(variables), lambda: read_body(body)):
@@ -143,19 +145,19 @@ def test_a_number_out_of_range_is_named_by_its_place_and_not_repeated(number: st
 
 
 @pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
-def test_what_javascript_calls_a_number_and_json_does_not_is_named(name: str) -> None:
+def test_nan_and_infinity_are_named(name: str) -> None:
     with pytest.raises(UnreadableNumberError, match=rf"^Variable \$a\[0\] is {name}, which is no number of JSON\.$"):
         read_variables(f'{{"a":[{name}]}}')
 
 
-def test_an_integer_too_long_to_be_read_is_named() -> None:
+def test_an_integer_too_long_to_parse_is_named() -> None:
     assert read_variables(f'{{"a":{"1" * 4300}}}') == {"a": int("1" * 4300)}
     with pytest.raises(UnreadableNumberError, match=r"^Variable \$a has more digits than any number may have\.$"):
         read_variables(f'{{"a":{"1" * 4301}}}')
 
 
 @pytest.mark.parametrize("body", ['{"query":"{me}","extensions":{"a":1e400}}', '{"variables":1e400}', "[1e400]", "NaN"])
-def test_a_number_out_of_range_beside_the_variables_is_refused_too(body: str) -> None:
+def test_a_number_out_of_range_outside_of_the_variables_is_refused(body: str) -> None:
     with pytest.raises(UnreadableNumberError, match=r"^A member of the request is "):
         read_body(body.encode())
 
@@ -163,7 +165,7 @@ def test_a_number_out_of_range_beside_the_variables_is_refused_too(body: str) ->
 @pytest.mark.parametrize(
     "text", ['{"a":1e400', '{"a":01}', '{"a":1.}', '{"a":+1}', '{"a":.5}', '{"a":0x1}', "[" * 9999]
 )
-def test_what_is_no_json_for_another_reason_is_no_matter_of_numbers(text: str) -> None:
+def test_json_that_is_invalid_for_another_reason_has_another_error(text: str) -> None:
     with pytest.raises((msgspec.DecodeError, RecursionError)):
         read_variables(text)
 
@@ -171,5 +173,5 @@ def test_what_is_no_json_for_another_reason_is_no_matter_of_numbers(text: str) -
 @pytest.mark.parametrize(
     ("text", "value"), [("-0", 0), ("1.0", 1.0), ("1e2", 100.0), ("1e-400", 0.0), (f"{2**64 + 1}", 2**64 + 1)]
 )
-def test_a_number_in_range_is_read_as_it_stands(text: str, value: float) -> None:
+def test_a_number_in_range_is_decoded_unchanged(text: str, value: float) -> None:
     assert read_variables(f'{{"a":{text}}}') == {"a": value}

@@ -26,12 +26,12 @@ def sources() -> Iterator[Path]:
                 yield path
 
 
-def test_the_rules_and_steps_are_numbered_without_gaps() -> None:
+def test_rules_and_requirements_are_numbered_without_gaps() -> None:
     assert list(ROWS) == [f"R{number}" for number in range(1, len(ROWS) + 1)]
     assert sorted(STEPS) == [f"S{number}" for number in range(1, 10)]
 
 
-def test_every_citation_is_of_a_rule_or_a_step_that_there_is() -> None:
+def test_every_citation_is_of_an_existing_rule_or_requirement() -> None:
     cited = {
         (path.name, name)
         for path in sources()
@@ -54,7 +54,7 @@ def test_no_citation_points_outside_of_the_repository() -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_rule_is_held_by_tests_checks_and_mutants_that_there_are(name: str) -> None:
+def test_a_rule_names_existing_tests_checks_and_mutants(name: str) -> None:
     _, _, holders = ROWS[name]
     files = re.findall(r"`(tests/[\w/]+\.py)`", holders)
     checks = re.findall(r"check: `(\w+)`", holders)

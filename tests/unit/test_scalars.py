@@ -16,14 +16,14 @@ moments = st.datetimes(
 
 
 @given(st.integers(MIN_AMOUNT_MINOR, MAX_AMOUNT_MINOR))
-def test_a_decimal_shows_money_and_is_read_as_the_text_of_it(amount_minor: int) -> None:
+def test_a_decimal_is_serialised_money_and_is_parsed_as_text(amount_minor: int) -> None:
     shown = SCALARS["Decimal"].serialize(Money(amount_minor, "BRL"))
     assert shown == format_amount(amount_minor, "BRL")
     assert parse_amount(str(SCALARS["Decimal"].parse(shown)), "BRL") == amount_minor
 
 
 @given(moments)
-def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
+def test_a_serialised_date_time_is_parsed_to_the_same_time(moment: datetime) -> None:
     shown = SCALARS["DateTime"].serialize(moment)
     # The comparison is in UTC, because in Python two times are never equal while a zone changes its offset.
     assert SCALARS["DateTime"].parse(shown) == moment.astimezone(UTC)
@@ -31,18 +31,18 @@ def test_a_moment_survives_being_shown_and_read(moment: datetime) -> None:
 
 
 @given(st.dates())
-def test_a_day_survives_being_shown_and_read(day: date) -> None:
+def test_a_serialised_date_is_parsed_to_the_same_date(day: date) -> None:
     assert SCALARS["Date"].parse(SCALARS["Date"].serialize(day)) == day
 
 
 @given(moments, moments)
-def test_moments_are_in_the_order_of_their_texts(one: datetime, other: datetime) -> None:
+def test_date_times_have_the_order_of_their_texts(one: datetime, other: datetime) -> None:
     texts = SCALARS["DateTime"].serialize(one), SCALARS["DateTime"].serialize(other)
     assert (one.astimezone(UTC) < other.astimezone(UTC)) == (texts[0] < texts[1])
 
 
 @given(st.integers(1, BRANCH_MAX), st.integers(1, SEQUENCE_MAX))
-def test_an_account_number_is_read_as_it_is(branch: int, sequence: int) -> None:
+def test_an_account_number_is_parsed_unchanged(branch: int, sequence: int) -> None:
     number = account_number(branch, sequence)
     assert SCALARS["AccountNumber"].parse(number) == number == SCALARS["AccountNumber"].serialize(number)
 
@@ -73,7 +73,7 @@ def test_an_account_number_is_read_as_it_is(branch: int, sequence: int) -> None:
         ("CurrencyCode", "XTS", "XTS"),
     ],
 )
-def test_what_has_the_form_is_read(name: str, text: str, value: object) -> None:
+def test_a_text_in_the_form_of_its_scalar_is_parsed(name: str, text: str, value: object) -> None:
     assert SCALARS[name].parse(text) == value
 
 
@@ -136,7 +136,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "text"), REFUSED)
-def test_what_has_not_is_refused_in_words_that_do_not_repeat_it(name: str, text: str) -> None:
+def test_a_text_in_another_form_is_refused_without_being_repeated(name: str, text: str) -> None:
     with pytest.raises(ValueError, match=name) as refusal:
         SCALARS[name].parse(text)
     example = "2026-11-22T16:03:00.123456Z"
@@ -144,7 +144,7 @@ def test_what_has_not_is_refused_in_words_that_do_not_repeat_it(name: str, text:
 
 
 @pytest.mark.parametrize(("name", "text"), REFUSED)
-def test_the_gates_schema_refuses_the_same_literals(name: str, text: str) -> None:
+def test_the_schema_of_the_validator_refuses_the_same_literals(name: str, text: str) -> None:
     schema = build_schema(f"scalar {name} type Query {{ take(value: {name}): Int }}")
     attach_scalars(schema, SCALARS)
     written = text.replace("\n", "\\n")
@@ -176,11 +176,11 @@ def test_only_strings_are_literals_of_these_scalars(name: str, literal: str) -> 
         ("CurrencyCode", 986),
     ],
 )
-def test_what_is_not_the_scalars_own_kind_of_value_is_never_shown(name: str, value: object) -> None:
+def test_a_value_of_another_type_than_its_scalar_is_not_serialised(name: str, value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         SCALARS[name].serialize(value)
 
 
-def test_a_moment_of_another_zone_is_shown_in_utc() -> None:
+def test_a_date_time_of_another_zone_is_serialised_in_utc() -> None:
     moment = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=3)))
     assert SCALARS["DateTime"].serialize(moment) == "2025-12-31T22:00:00.000000Z"

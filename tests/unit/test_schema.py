@@ -30,7 +30,7 @@ def own_types() -> list[graphql.GraphQLNamedType]:
     return [definition for name, definition in SCHEMA.type_map.items() if not name.startswith("__")]
 
 
-def test_the_sdl_is_every_file_of_the_contract_in_a_stable_order() -> None:
+def test_the_sdl_consists_of_every_file_of_the_contract_in_a_stable_order() -> None:
     files = sorted(file.name for file in contracts.SCHEMA.iterdir() if file.name.endswith(".graphql"))
     texts = [(contracts.SCHEMA / name).read_text(encoding="utf-8") for name in files]
     assert "\n".join(texts) == SDL == load_sdl()
@@ -41,7 +41,7 @@ def test_the_schema_is_valid() -> None:
     assert graphql.validate_schema(SCHEMA) == []
 
 
-def test_every_directive_in_the_sdl_is_one_the_engine_knows() -> None:
+def test_every_directive_in_the_sdl_is_known_to_the_engine() -> None:
     used = {
         node.name.value
         for definition in graphql.parse(SDL).definitions
@@ -121,7 +121,7 @@ DOCUMENTS = from_schema(
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=100)
 @given(DOCUMENTS)
-def test_tartiflette_can_read_every_document_that_the_gate_admits(source: str) -> None:
+def test_tartiflette_can_parse_every_valid_document(source: str) -> None:
     try:
         document = VALIDATOR.validate(source)
     except DocumentError:
@@ -150,7 +150,7 @@ def test_tartiflette_can_read_every_document_that_the_gate_admits(source: str) -
         "{me{id}}\r\n#x\r#y",
     ],
 )
-def test_tartiflette_reads_what_other_parsers_find_odd(source: str) -> None:
+def test_tartiflette_parses_unusual_documents(source: str) -> None:
     assert parse_document(READER._engine, VALIDATOR.validate(source).text).definitions
 
 
@@ -183,7 +183,7 @@ def elements(schema: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
             yield f"@{directive['name']}({argument['name']}:)", argument["description"]
 
 
-async def test_everything_in_the_schema_is_described() -> None:
+async def test_every_element_of_the_schema_has_a_description() -> None:
     response = await (await engine()).execute(
         DocumentValidator(SDL, codecs=SCALARS).validate(get_introspection_query())
     )

@@ -29,11 +29,11 @@ def driven(url: str) -> dict[str, str]:
         ("postgresql://h/bank?application_name=x&connect_timeout=3&channel_binding=prefer&sslmode=", {"host": "h"}),
     ],
 )  # fmt: skip
-def test_the_driver_is_told_what_a_url_says(url: str, told: dict[str, str]) -> None:
+def test_the_driver_gets_the_parameters_of_a_url(url: str, told: dict[str, str]) -> None:
     assert driven(url) == {**told, "database": "bank"}
 
 
-def test_the_systems_certificates_vouch_where_they_are_asked_to() -> None:
+def test_certificates_of_the_system_are_used_if_the_url_requires_them() -> None:
     assert read_postgres_url("postgresql://h/bank?sslmode=verify-full&sslrootcert=system").system_certificates
     assert read_postgres_url("postgresql://h/bank?ssl=true").system_certificates
     assert not read_postgres_url("postgresql://h/bank?sslmode=verify-full").system_certificates
@@ -70,9 +70,7 @@ def test_the_systems_certificates_vouch_where_they_are_asked_to() -> None:
         ("postgresql:///bank?sslmode=require", "host name or address"),
     ],
 )
-def test_a_url_that_cannot_be_connected_to_as_it_asks_is_a_sentence_without_its_password(
-    url: str, sentence: str
-) -> None:
+def test_an_unusable_url_is_refused_without_its_password(url: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence.replace("?", r"\?")) as raised:
         read_postgres_url(url)
     assert "secret" not in str(raised.value)
@@ -81,7 +79,7 @@ def test_a_url_that_cannot_be_connected_to_as_it_asks_is_a_sentence_without_its_
 @pytest.mark.parametrize(
     "url", ["redis://h", "redis://:p%40@h:6379/0", "rediss://u:p@[::1]:6380/1?ssl_cert_reqs=required", "unix:///r.sock?db=1"]
 )  # fmt: skip
-def test_redis_urls_of_every_form_are_taken(url: str) -> None:
+def test_redis_urls_of_every_form_are_accepted(url: str) -> None:
     check_redis_url(url)
 
 
@@ -90,6 +88,6 @@ def test_redis_urls_of_every_form_are_taken(url: str) -> None:
     ["http://h", "redis://h:abc/0", "redis://h:70000", "redis://h/x", "redis://h?db=x", "redis://[::1", "redis://h?dib=1",
      "unix://", "redis://h?protocol=x"],
 )  # fmt: skip
-def test_a_redis_url_that_is_none_is_a_sentence(url: str) -> None:
+def test_an_invalid_redis_url_is_one_sentence(url: str) -> None:
     with pytest.raises(ValueError, match=r"^(must|it (has|names)) "):
         check_redis_url(url)

@@ -50,7 +50,7 @@ async def test_a_mark_opens_its_session_for_a_minute() -> None:
     assert setting.marks.is_open(session_id, mark) is None
 
 
-async def test_nothing_else_in_redis_opens_a_session() -> None:
+async def test_any_other_value_in_redis_opens_no_session() -> None:
     setting = Setting()
     session_id, mark = await setting.opened()
     state, issued, signature = mark.split(" ")
@@ -77,7 +77,7 @@ async def test_nothing_else_in_redis_opens_a_session() -> None:
         assert setting.marks.is_open(session_id, wrong) is None, wrong
 
 
-async def test_a_closure_that_was_made_or_heard_of_outweighs_every_mark() -> None:
+async def test_a_known_revocation_outweighs_every_mark() -> None:
     setting, elsewhere = Setting(), Setting()
     session_id, mark = await setting.opened()
     await setting.marks.close(session_id)
@@ -89,7 +89,7 @@ async def test_a_closure_that_was_made_or_heard_of_outweighs_every_mark() -> Non
     assert Setting().marks.is_open(session_id, setting.kept[session_id]) is False
 
 
-async def test_a_process_believes_no_mark_of_before_it_heard_of_closures() -> None:
+async def test_a_process_does_not_trust_marks_from_before_its_listener_started() -> None:
     setting = Setting()
     session_id, mark = await setting.opened()
     setting.marks.set_listening_since(NOON + timedelta(microseconds=1))
@@ -98,7 +98,9 @@ async def test_a_process_believes_no_mark_of_before_it_heard_of_closures() -> No
     assert setting.marks.is_open(session_id, mark) is True
 
 
-async def test_what_is_too_much_to_remember_the_database_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sessions_beyond_the_limit_of_remembered_ones_are_looked_up_in_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(session_marks, "CLOSED_MAX", 3)
     setting = Setting()
     session_id, mark = await setting.opened()

@@ -80,24 +80,24 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
-def test_what_people_write_is_readable(text: str) -> None:
+def test_natural_text_is_readable(text: str) -> None:
     assert is_readable(text, longest=140)
 
 
 @pytest.mark.parametrize("text", NOTHING.values(), ids=NOTHING)
-def test_a_text_that_shows_nothing_is_not_readable(text: str) -> None:
+def test_an_invisible_text_is_not_readable(text: str) -> None:
     assert not is_readable(text, longest=140)
 
 
 @pytest.mark.parametrize("text", HARMFUL.values(), ids=HARMFUL)
-def test_a_text_that_disturbs_what_is_beside_it_is_not_readable(text: str) -> None:
+def test_a_text_that_disturbs_its_surroundings_is_not_readable(text: str) -> None:
     assert not is_readable(text, longest=140)
 
 
 @pytest.mark.parametrize(
     ("text", "readable"), [("ab", True), ("a", False), ("a\u200d", False), ("a ", False), ("é\u0301", False)]
 )
-def test_invisible_characters_do_not_count_as_shown(text: str, *, readable: bool) -> None:
+def test_invisible_characters_do_not_count_as_visible(text: str, *, readable: bool) -> None:
     assert is_readable(text, longest=140, visible=2) is readable
 
 

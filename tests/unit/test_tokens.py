@@ -24,7 +24,7 @@ def caller(role: str = "CUSTOMER") -> Caller:
     return Caller(uuid4(), role, uuid4())
 
 
-def test_a_token_says_who_is_asking() -> None:
+def test_a_token_identifies_the_caller() -> None:
     tokens = AccessTokens(SECRET, SystemClock())
     asked = caller("OPERATOR")
     token = tokens.issue(asked, expires_at=datetime.now(UTC) + timedelta(minutes=1))
@@ -32,7 +32,7 @@ def test_a_token_says_who_is_asking() -> None:
     assert AccessTokens(SECRET, SystemClock()).verify(token) == asked
 
 
-def test_a_token_opens_nothing_from_the_moment_it_expires_remembered_or_not() -> None:
+def test_an_expired_token_is_refused_also_if_it_is_cached() -> None:
     tokens = AccessTokens(SECRET, SystemClock())
     with freeze_time(NOON) as time:
         token = tokens.issue(caller(), expires_at=NOON + timedelta(minutes=15))
@@ -45,7 +45,7 @@ def test_a_token_opens_nothing_from_the_moment_it_expires_remembered_or_not() ->
 
 
 @pytest.mark.parametrize("spoil", [lambda t: t[:-2], lambda t: t + "x", lambda t: "x" + t, lambda t: t.split(".")[0]])
-def test_a_token_that_was_changed_opens_nothing(spoil: object) -> None:
+def test_a_changed_token_is_refused(spoil: object) -> None:
     tokens = AccessTokens(SECRET, SystemClock())
     token = tokens.issue(caller(), expires_at=datetime.now(UTC) + timedelta(minutes=1))
     assert callable(spoil)
@@ -53,7 +53,7 @@ def test_a_token_that_was_changed_opens_nothing(spoil: object) -> None:
         tokens.verify(spoil(token))
 
 
-def test_a_token_of_another_secret_opens_nothing() -> None:
+def test_a_token_of_another_secret_is_refused() -> None:
     stranger = AccessTokens("f" * 64, SystemClock())
     token = stranger.issue(caller(), expires_at=datetime.now(UTC) + timedelta(minutes=1))
     with pytest.raises(Unauthenticated):
@@ -81,7 +81,7 @@ def signed(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 
 @freeze_time(NOON)
-def test_a_token_of_this_form_is_ours() -> None:
+def test_a_token_of_the_expected_form_is_accepted() -> None:
     tokens = AccessTokens(SECRET, SystemClock())
     assert tokens.verify(signed(HEADER, CLAIMS)).role == "CUSTOMER"
     assert tokens.verify(signed(HEADER, {**CLAIMS, "nbf": CLAIMS["iat"]})).role == "CUSTOMER"
@@ -122,34 +122,34 @@ FOREIGN_HEADERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("change", FOREIGN_CLAIMS.values(), ids=FOREIGN_CLAIMS)
 @freeze_time(NOON)
-def test_a_token_for_another_purpose_or_time_opens_nothing(change: dict[str, Any]) -> None:
+def test_a_token_for_another_purpose_or_time_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
         AccessTokens(SECRET, SystemClock()).verify(signed(HEADER, {**CLAIMS, **change}))
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 @freeze_time(NOON)
-def test_a_token_without_one_of_the_claims_opens_nothing(name: str) -> None:
+def test_a_token_without_one_of_the_claims_is_refused(name: str) -> None:
     with pytest.raises(Unauthenticated):
         AccessTokens(SECRET, SystemClock()).verify(signed(HEADER, {k: v for k, v in CLAIMS.items() if k != name}))
 
 
 @pytest.mark.parametrize("header", FOREIGN_HEADERS.values(), ids=FOREIGN_HEADERS)
 @freeze_time(NOON)
-def test_a_token_with_another_header_opens_nothing(header: dict[str, Any]) -> None:
+def test_a_token_with_another_header_is_refused(header: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
         AccessTokens(SECRET, SystemClock()).verify(signed(header, CLAIMS))
 
 
 @freeze_time(NOON)
-def test_a_long_token_is_refused_and_not_cut() -> None:
+def test_a_long_token_is_refused_and_not_truncated() -> None:
     token = signed(HEADER, CLAIMS)
     for long in (token + "x" * 2_000, signed(HEADER, {**CLAIMS, "more": "x" * 1_000})):
         with pytest.raises(Unauthenticated):
             AccessTokens(SECRET, SystemClock()).verify(long)
 
 
-def test_of_more_tokens_than_are_remembered_only_the_one_used_longest_ago_is_verified_anew(
+def test_a_full_cache_of_tokens_evicts_the_least_recently_used_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bank.identity.tokens._CACHED_MAX", 2)
@@ -177,7 +177,7 @@ SOON = int(NOON.timestamp()) + 60
 @freeze_time(NOON)
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
 @pytest.mark.parametrize(("starts", "ends", "is_good"), [(0, 900, True), (1, 900, False), (0, 1, True), (0, 0, False)])
-def test_clocks_may_differ_by_a_minute_and_a_token_ends_after_it_begins(
+def test_clocks_may_differ_by_a_minute_and_a_token_expires_after_its_start(
     claim: str, starts: int, ends: int, is_good: bool
 ) -> None:
     tokens = AccessTokens(SECRET, SystemClock())
@@ -190,7 +190,7 @@ def test_clocks_may_differ_by_a_minute_and_a_token_ends_after_it_begins(
 
 
 @freeze_time(NOON)
-def test_a_token_of_1024_characters_is_read_and_one_of_1025_is_not() -> None:
+def test_a_token_of_1024_characters_is_accepted_and_one_of_1025_is_not() -> None:
     tokens = AccessTokens(SECRET, SystemClock())
     padded = [signed(HEADER, {**CLAIMS, "more": "x" * count}) for count in range(300, 500)]
     assert {1024, 1025} < {len(token) for token in padded}

@@ -45,7 +45,7 @@ def test_every_limit_has_a_document_that_measures_it() -> None:
 
 
 @pytest.mark.parametrize("limit", MEASURED)
-def test_a_document_may_reach_each_limit_and_not_pass_it(limit: str) -> None:
+def test_a_document_may_reach_each_limit_and_not_exceed_it(limit: str) -> None:
     validator = DocumentValidator(load_sdl(), DocumentLimits(**{limit: 9}), codecs=SCALARS)
     sized = MEASURED[limit]
     assert validator.validate(sized(9)).operations
@@ -61,7 +61,7 @@ def test_bytes_are_counted_not_characters() -> None:
     assert refusal_of('{ account(id: "' + "é" * 30 + '") { id } }', validator).code == "DOCUMENT_TOO_LARGE"
 
 
-def test_depth_and_fields_count_through_fragments() -> None:
+def test_depth_and_fields_include_fragments() -> None:
     source = "{ me { ...A } } fragment A on User { accounts { ...B } } fragment B on Account { balance { amount } }"
     DocumentValidator(load_sdl(), DocumentLimits(depth=4, fields=4), codecs=SCALARS).validate(source)
     assert (
@@ -74,7 +74,7 @@ def test_depth_and_fields_count_through_fragments() -> None:
     )
 
 
-def test_a_fragment_first_met_far_up_still_counts_where_it_is_spread_far_down() -> None:
+def test_a_fragment_counts_at_the_depth_of_each_of_its_spreads() -> None:
     deep = 'b: __type(name: "a") { ofType { ofType { ...F } } }'
     source = f'{{ a: __type(name: "a") {{ ...F }} {deep} }} fragment F on __Type {{ ofType {{ name }} }}'
     DocumentValidator(load_sdl(), DocumentLimits(depth=5), codecs=SCALARS).validate(source)
@@ -84,7 +84,7 @@ def test_a_fragment_first_met_far_up_still_counts_where_it_is_spread_far_down() 
     )
 
 
-def test_introspection_cannot_be_nested_without_end() -> None:
+def test_the_depth_of_introspection_is_limited() -> None:
     source = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
     assert refusal_of(source).errors[0]["message"] == "Maximum introspection depth exceeded"
 
@@ -97,5 +97,5 @@ def test_introspection_cannot_be_nested_without_end() -> None:
         "query { __typename x: __schema { types { name } directives { n: name } } }",
     ],
 )
-def test_introspection_cannot_be_multiplied_by_aliases(source: str) -> None:
+def test_introspection_cannot_have_aliases(source: str) -> None:
     assert refusal_of(source).errors[0]["message"] == "Introspection has no aliases."

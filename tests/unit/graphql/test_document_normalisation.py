@@ -24,7 +24,7 @@ from tests.unit.graphql.documents import VALIDATOR, refusal_of
         ("{ me { id @ # why\n include(if: true) } }", None),
     ],
 )
-def test_the_text_means_what_the_source_means_in_raw_characters(source: str, text: str | None) -> None:
+def test_the_normalised_text_has_the_meaning_of_the_source(source: str, text: str | None) -> None:
     document = VALIDATOR.validate(source)
     assert print_ast(parse(document.text)) == print_ast(parse(source)).replace('"""', '"') or '"""' in source
     assert "\\u" not in document.text
@@ -52,7 +52,7 @@ def test_a_block_string_becomes_one_line_with_the_same_value() -> None:
 
 
 @pytest.mark.skipif(graphql.version_info < (3, 3), reason="graphql-core knows descriptions of operations since 3.3")
-def test_descriptions_which_tartiflette_cannot_read_are_left_out() -> None:
+def test_descriptions_that_tartiflette_cannot_parse_are_removed() -> None:
     source = """
       "what it does" query ("which one" $id: ID!) { account(id: $id) { ...F } }
       "a part" fragment F on Account { id }
@@ -61,13 +61,13 @@ def test_descriptions_which_tartiflette_cannot_read_are_left_out() -> None:
     assert "".join(text.split()) == "query($id:ID!){account(id:$id){...F}}fragmentFonAccount{id}"
 
 
-def test_tokens_keep_their_lines_so_that_errors_point_at_the_clients_own() -> None:
+def test_tokens_keep_their_lines_for_the_locations_of_errors() -> None:
     source = '{\n  account(id: """a\n  b""") {\n\n    id # x\n    number } }'
     lines = VALIDATOR.validate(source).text.split("\n")
     assert [line.strip() for line in lines] == ["{", 'account(id: "a\\nb"', ") {", "", "id", "number } }"]
 
 
-def test_words_stay_apart_where_a_string_has_grown_over_the_next_ones_place() -> None:
+def test_a_longer_string_never_joins_the_next_token() -> None:
     validator = DocumentValidator("type Query { f(of: [String!]): Int }", codecs=SCALARS)
     backslashes = "\\" * 20
     source = f'{{ f(of: ["""{backslashes} """ "" "b"]) }}'
@@ -75,13 +75,13 @@ def test_words_stay_apart_where_a_string_has_grown_over_the_next_ones_place() ->
 
 
 @pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x85", "\x9f"])
-def test_a_control_character_in_a_string_is_refused_however_it_is_written(character: str) -> None:
+def test_a_control_character_in_a_string_is_refused_in_every_spelling(character: str) -> None:
     for written in (character, f"\\u{ord(character):04x}"):
         refusal = refusal_of(f'{{ account(id: "a{written}b") {{ id }} }}')
         assert refusal.code == "GRAPHQL_PARSE_FAILED"
 
 
-def test_a_lone_surrogate_is_refused_however_it_is_written() -> None:
+def test_a_lone_surrogate_is_refused_in_every_spelling() -> None:
     for written in ("\\ud800", "\ud800", "\\u{D800}"):
         assert refusal_of(f'{{ account(id: "{written}") {{ id }} }}').code == "GRAPHQL_PARSE_FAILED"
 

@@ -9,7 +9,7 @@ from bank.telemetry.context import RequestContext, enter_context
 from tests.unit.graphql.documents import refusal_of
 
 
-def test_a_refusal_carries_the_correlation_id_of_who_asks_now() -> None:
+def test_a_cached_refusal_has_the_correlation_id_of_the_current_request() -> None:
     refusal_of("{ nobody_there }")
     enter_context(RequestContext(correlation_id="mine"))
     error = refusal_of("{ nobody_there }").errors[0]
@@ -37,9 +37,7 @@ def test_a_refusal_carries_the_correlation_id_of_who_asks_now() -> None:
         ("{ ...Nowhere }", "GRAPHQL_VALIDATION_FAILED", "Unknown fragment 'Nowhere'."),
     ],
 )  # fmt: skip
-def test_what_is_no_valid_document_is_refused_with_a_clear_sentence(
-    source: str, code: str, message: str | None
-) -> None:
+def test_an_invalid_document_is_refused_with_a_clear_sentence(source: str, code: str, message: str | None) -> None:
     refusal = refusal_of(source)
     assert refusal.code == code
     assert message is None or refusal.errors[0]["message"] == message
@@ -79,7 +77,7 @@ def test_no_refusal_repeats_a_value(source: str) -> None:
         assert len(error["message"]) <= 300
 
 
-def test_a_literal_that_no_scalar_takes_is_refused_with_the_scalars_own_sentence() -> None:
+def test_an_invalid_literal_is_refused_with_the_sentence_of_its_scalar() -> None:
     source = 'mutation { register(input: {email: "a", fullName: "b", cpf: "111", password: "c"}) { user { id } } }'
     assert refusal_of(source).errors[0]["message"].startswith("A CPF has eleven digits")
 
@@ -105,7 +103,7 @@ def test_a_literal_that_no_scalar_takes_is_refused_with_the_scalars_own_sentence
         ("query ($id: ID!) { account(id: $ID) { id } }", "Variable '$ID' is not defined; did you mean $id?"),
     ],
 )
-def test_a_value_or_variable_at_fault_is_named(source: str, place: str) -> None:
+def test_an_invalid_value_or_variable_is_named(source: str, place: str) -> None:
     messages = [error["message"] for error in refusal_of(source).errors]
     assert any(message.endswith(place) for message in messages), messages
 
@@ -153,7 +151,7 @@ enum Kind { SMALL LARGE }
         ("query A { take { size } } query B { take { size } }", None),
     ],
 )  # fmt: skip
-def test_an_unknown_name_is_named_with_the_nearest_that_there_is(source: str, message: str | None) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_known_one(source: str, message: str | None) -> None:
     validator = DocumentValidator(NAMES, codecs=SCALARS)
     if message is None:
         document = validator.validate(source)
@@ -165,7 +163,7 @@ def test_an_unknown_name_is_named_with_the_nearest_that_there_is(source: str, me
         assert message in [error["message"] for error in refusal_of(source, validator).errors]
 
 
-def test_a_place_too_long_to_show_leaves_the_sentence() -> None:
+def test_a_location_that_is_too_long_is_left_out_of_the_sentence() -> None:
     source = f'query (${"x" * 90}: {"[" * 30}Int{"]" * 30} = {"[" * 30}"a"{"]" * 30}) {{ me {{ id }} }}'
     message = refusal_of(source).errors[-1]["message"]
     assert message == "Int cannot represent non-integer value."

@@ -18,12 +18,12 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_every_operation_of_the_contract_is_admitted(name: str) -> None:
+def test_every_operation_of_the_contract_is_valid(name: str) -> None:
     document = VALIDATOR.validate(OPERATIONS[name])
     assert list(document.operations) == [name]
 
 
-def test_the_standard_introspection_query_is_admitted_in_full() -> None:
+def test_the_complete_standard_introspection_query_is_valid() -> None:
     query = get_introspection_query(
         specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
     )
@@ -32,7 +32,7 @@ def test_the_standard_introspection_query_is_admitted_in_full() -> None:
     assert "__Type.ofType" in operation.fields
 
 
-def test_an_operation_tells_its_kind_its_roots_and_all_that_it_reaches() -> None:
+def test_an_operation_has_its_kind_its_root_fields_and_all_its_fields() -> None:
     operation = VALIDATOR.validate(OPERATIONS["AccountBalance"]).operation(None)
     assert operation == Operation(
         name="AccountBalance",
@@ -57,7 +57,7 @@ def test_an_operation_tells_its_kind_its_roots_and_all_that_it_reaches() -> None
     )
 
 
-def test_roots_are_counted_once_for_each_response_name_with_fragments_written_out() -> None:
+def test_root_fields_are_counted_once_for_each_response_name_also_in_fragments() -> None:
     source = """
       query { me { id } ...More first: account(id: "1") { id } me { email } }
       fragment More on Query { ... on Query { second: account(id: "2") { number } __typename } }
@@ -67,13 +67,13 @@ def test_roots_are_counted_once_for_each_response_name_with_fragments_written_ou
     assert operation.fields >= {"User.id", "User.email", "Account.number", "Query.__typename"}
 
 
-def test_each_operation_reaches_only_its_own_fields() -> None:
+def test_each_operation_has_only_its_own_fields() -> None:
     document = VALIDATOR.validate("query A { me { id } } query B { me { ...F } } fragment F on User { email }")
     assert document.operation("A").fields == {"Query.me", "User.id"}
     assert document.operation("B").fields == {"Query.me", "User.email"}
 
 
-def test_an_operation_is_found_by_its_name_and_the_only_one_also_without() -> None:
+def test_an_operation_is_found_by_its_name_or_if_it_is_the_only_one() -> None:
     document = VALIDATOR.validate("query A { me { id } } query B { me { email } }")
     assert document.operation("B").name == "B"
     with pytest.raises(DocumentError) as unknown:
@@ -87,7 +87,7 @@ def test_an_operation_is_found_by_its_name_and_the_only_one_also_without() -> No
         VALIDATOR.validate("{ me { id } }").operation("A")
 
 
-def test_the_digest_names_the_normalised_text() -> None:
+def test_the_digest_identifies_the_normalised_text() -> None:
     one = VALIDATOR.validate("{ me { id } } # a")
     other = VALIDATOR.validate("{ me { id } } # b")
     assert one.digest == other.digest
@@ -95,7 +95,7 @@ def test_the_digest_names_the_normalised_text() -> None:
     assert VALIDATOR.validate("{ me { email } }").digest != one.digest
 
 
-def test_a_document_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_is_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     validator = DocumentValidator(load_sdl(), codecs=SCALARS)
     document = validator.validate("{ me { id } }")
     refusal = refusal_of("{ nobody }", validator)
@@ -104,7 +104,7 @@ def test_a_document_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal_of("{ nobody }", validator).errors == refusal.errors
 
 
-def test_what_is_kept_is_bounded_and_the_last_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_documents_is_bounded_and_keeps_the_last_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bank.graphql.validation.validator.DOCUMENTS_MAX", 2)
     validator = DocumentValidator(load_sdl(), codecs=SCALARS)
     first = validator.validate("{ me { id } }")
@@ -115,7 +115,7 @@ def test_what_is_kept_is_bounded_and_the_last_used_stays(monkeypatch: pytest.Mon
     assert len(validator._documents) == 2
 
 
-def test_a_kept_refusal_cannot_be_changed_by_who_got_it() -> None:
+def test_a_cached_refusal_cannot_be_changed_by_its_receiver() -> None:
     first = refusal_of("{ nobody_here }")
     first.errors[0]["message"] = "changed"
     first.errors.clear()

@@ -147,9 +147,7 @@ async def run(source: str, *, compiled: bool = True, **variables: Any) -> dict[s
     return await engine.execute(VALIDATOR.validate(source), variables=variables, context="the context")
 
 
-async def test_a_resolver_gets_arguments_and_context_and_its_members_are_the_answer(
-    bench: Bench, compiled: bool
-) -> None:
+async def test_a_resolver_gets_arguments_and_context_and_its_result_is_the_answer(bench: Bench, compiled: bool) -> None:
     bench.value = {"name": "outer", "things": [{"name": "inner"}], "more": None, "unasked": object()}
     response = await run("{ thing { again: name things { name } more { name } __typename } }", compiled=compiled)
     expected = {"again": "outer", "things": [{"name": "inner"}], "more": None, "__typename": "Thing"}
@@ -159,7 +157,7 @@ async def test_a_resolver_gets_arguments_and_context_and_its_members_are_the_ans
 
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"))))
-def test_any_text_in_a_literal_reaches_the_resolver_as_it_is(text: str) -> None:
+def test_any_text_in_a_literal_reaches_the_resolver_unchanged(text: str) -> None:
     escaped = "".join(f"\\u{{{ord(character):x}}}" for character in text)
     for written in (escaped, text.replace("\\", "\\\\").replace('"', '\\"')):
         response = asyncio.run(run(f'{{ say(text: "{written}") }}'))
@@ -185,7 +183,7 @@ async def test_block_strings_and_escaped_line_ends_reach_the_resolver(bench: Ben
         (Unavailable("away"), "UNAVAILABLE", True),
     ],
 )
-async def test_a_bank_error_tells_its_code_and_sentence(
+async def test_a_bank_error_has_its_code_and_sentence(
     bench: Bench, error: BankError, code: str, retryable: bool, compiled: bool
 ) -> None:
     enter_context(RequestContext(correlation_id="c-1"))
@@ -205,14 +203,14 @@ async def test_a_bank_error_tells_its_code_and_sentence(
     assert bench.internal == []
 
 
-async def test_one_error_raised_in_two_places_has_each_its_own_path(bench: Bench, compiled: bool) -> None:
+async def test_one_error_raised_by_two_fields_has_two_paths(bench: Bench, compiled: bool) -> None:
     bench.error = BadInput("the same instance")
     response = await run("{ a: fail { name } b: fail { name } }", compiled=compiled)
     assert [entry["path"] for entry in response["errors"]] == [["a"], ["b"]]
 
 
 @pytest.mark.parametrize("secret", [ValueError("hunter2"), KeyError("hunter2"), RuntimeError("select hunter2")])
-async def test_anything_unexpected_is_an_internal_error_reported_once_and_told_to_nobody(
+async def test_an_unexpected_exception_is_an_internal_error_without_details(
     bench: Bench, secret: Exception, compiled: bool
 ) -> None:
     bench.error = secret
@@ -247,7 +245,7 @@ async def test_a_tartiflette_error_of_a_resolver_is_unexpected_too(bench: Bench,
         ({"name": ValueError("returned")}, None, ["thing", "name"]),
     ],
 )
-async def test_what_is_not_of_its_type_nulls_the_nearest_field_that_can_be(
+async def test_a_value_of_a_wrong_type_nulls_the_nearest_nullable_field(
     bench: Bench, value: Any, data: Any, path: list[Any], compiled: bool
 ) -> None:
     bench.value = value
@@ -264,21 +262,23 @@ async def test_what_is_not_of_its_type_nulls_the_nearest_field_that_can_be(
 
 
 @pytest.mark.parametrize("value", ["abc", ("a", "b"), {"a": 1}, iter(["a"])])
-async def test_only_a_list_is_a_list(bench: Bench, value: Any, compiled: bool) -> None:
+async def test_a_value_that_is_not_a_list_is_an_error_of_a_list_field(bench: Bench, value: Any, compiled: bool) -> None:
     bench.value = value
     response = await run("{ told }", compiled=compiled)
     assert response["data"] == {"told": None}
     assert response["errors"][0]["extensions"]["code"] == "INTERNAL"
 
 
-async def test_a_string_is_made_of_a_str_and_nothing_else(bench: Bench, compiled: bool) -> None:
+async def test_a_value_that_is_not_a_str_is_an_error_of_a_string_field(bench: Bench, compiled: bool) -> None:
     bench.value = [object()]
     response = await run("{ told }", compiled=compiled)
     assert response["data"] == {"told": None}
     assert "object at" not in str(response)
 
 
-async def test_a_failed_mutation_leaves_the_others_done_one_after_the_other(bench: Bench, compiled: bool) -> None:
+async def test_mutations_run_in_sequence_and_a_failed_one_does_not_stop_the_others(
+    bench: Bench, compiled: bool
+) -> None:
     response = await run("mutation { third second first }", compiled=compiled)
     assert response["data"] == {"third": None, "second": 2, "first": 1}
     names = ["third", "second", "first"]
@@ -288,7 +288,7 @@ async def test_a_failed_mutation_leaves_the_others_done_one_after_the_other(benc
 # --- cancellation
 
 
-async def test_cancelled_error_out_of_a_resolver_is_never_data(bench: Bench, compiled: bool) -> None:
+async def test_a_cancelled_error_of_a_resolver_is_never_data(bench: Bench, compiled: bool) -> None:
     bench.error = asyncio.CancelledError()
     with pytest.raises(asyncio.CancelledError):
         await run('{ fail { name } say(text: "x") }', compiled=compiled)
@@ -313,7 +313,7 @@ async def test_cancelled_error_out_of_a_resolver_is_never_data(bench: Bench, com
         ("decimal", None, None),
     ],
 )
-async def test_scalars_are_shown_in_their_form(
+async def test_scalars_are_serialised_in_their_form(
     bench: Bench, field: str, value: Any, shown: Any, compiled: bool
 ) -> None:
     bench.value = {field: value}
@@ -338,7 +338,7 @@ async def test_scalars_are_shown_in_their_form(
         ("int", 1.5),
     ],
 )
-async def test_a_result_that_is_not_its_scalar_is_an_internal_error_not_a_wrong_value(
+async def test_an_invalid_result_of_a_scalar_is_an_internal_error(
     bench: Bench, field: str, value: Any, compiled: bool
 ) -> None:
     bench.value = {field: value}

@@ -250,19 +250,19 @@ TABLE = [
 
 @pytest.mark.parametrize("source", TABLE)
 @pytest.mark.parametrize("wrong", [0.0, 0.15], ids=["right", "wrong"])
-async def test_the_table_of_documents_is_answered_alike(source: str, wrong: float) -> None:
+async def test_every_listed_document_has_the_same_answer(source: str, wrong: float) -> None:
     for seed in range(20):
         await compare(source, {}, f"{source}{seed}", wrong=wrong, slow=seed % 2 == 0)
 
 
 @pytest.mark.parametrize("yes", [True, False])
 @pytest.mark.parametrize("no", [True, False])
-async def test_conditions_follow_the_variables_of_each_request(yes: bool, no: bool) -> None:
+async def test_conditions_use_the_variables_of_each_request(yes: bool, no: bool) -> None:
     data = (await compare(CONDITIONS, {"yes": yes, "no": no}, "seed"))["data"]
     assert ("name" in data["thing"], "s" in data["thing"], "lazy" in data["thing"]) == (not yes, yes, no)
 
 
-async def test_more_conditions_than_plans_are_kept_still_answer_right(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_conditions_than_cached_plans_have_correct_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bank.graphql.execution.engine.SELECTIONS_MAX", 2)
     source = "query ($a: Boolean! $b: Boolean!) { thing { s @skip(if: $a) i @skip(if: $b) name } }"
     for _ in range(2):
@@ -274,7 +274,7 @@ async def test_more_conditions_than_plans_are_kept_still_answer_right(monkeypatc
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=150)
 @given(from_schema(SDL), st.text("abc", max_size=6), st.sampled_from([0.0, 0.02, 0.2]), st.booleans())
-def test_any_document_on_any_data_is_answered_alike(source: str, seed: str, wrong: float, slow: bool) -> None:
+def test_any_document_on_any_data_has_the_same_answer(source: str, seed: str, wrong: float, slow: bool) -> None:
     try:
         VALIDATOR.validate(source)
     except DocumentError:
@@ -282,12 +282,12 @@ def test_any_document_on_any_data_is_answered_alike(source: str, seed: str, wron
     asyncio.run(compare(source, {}, seed, wrong=wrong, slow=slow))
 
 
-async def test_the_data_is_wrong_often_enough_to_mean_something() -> None:
+async def test_the_generated_data_is_wrong_in_many_answers() -> None:
     answers = [await compare("{ thing { name i lazy { s } } }", {}, str(seed), wrong=0.2) for seed in range(50)]
     assert 10 < sum("errors" in answer for answer in answers) < 50
 
 
-async def test_a_list_named_concurrent_runs_its_items_side_by_side() -> None:
+async def test_a_concurrent_list_executes_its_items_concurrently() -> None:
     sdl = "type Query { items: [Item!]! } type Item { load: Int! }"
     running, most = 0, 0
 
@@ -313,7 +313,7 @@ async def test_a_list_named_concurrent_runs_its_items_side_by_side() -> None:
         assert most == expected
 
 
-async def test_an_item_that_is_cancelled_beside_others_cancels_the_request() -> None:
+async def test_a_cancelled_item_of_a_concurrent_list_cancels_the_request() -> None:
     sdl = "type Query { items: [Item]! } type Item { load: Int }"
     calls = iter(range(5))
 

@@ -28,7 +28,7 @@ def compiled(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-async def test_several_engines_of_one_schema_name_live_side_by_side() -> None:
+async def test_several_engines_of_one_schema_name_work_in_one_process() -> None:
     one = await GraphQLEngine.create(WHO, schema_name="many", resolvers={"Query.who": answering("one")})
     two = await GraphQLEngine.create(WHO, schema_name="many", resolvers={"Query.who": answering("two")})
     document = DocumentValidator(WHO).validate("{ who }")
@@ -36,7 +36,7 @@ async def test_several_engines_of_one_schema_name_live_side_by_side() -> None:
     assert await two.execute(document) == {"data": {"who": "two"}}
 
 
-async def test_resolvers_registered_by_decorator_serve_every_engine_of_their_schema_name() -> None:
+async def test_resolvers_of_decorators_serve_every_engine_of_their_schema_name() -> None:
     @Resolver("Query.who", schema_name="decorated")
     async def who(*_: Any) -> str:
         return "decorated"
@@ -52,12 +52,12 @@ async def test_engines_leave_nothing_in_tartiflettes_register() -> None:
     assert set(SchemaRegistry._schemas) == before
 
 
-async def test_a_root_field_without_resolver_is_noticed_at_once() -> None:
+async def test_a_root_field_without_a_resolver_fails_the_build() -> None:
     with pytest.raises(LookupError, match=r"Query\.forgotten has no resolver"):
         await GraphQLEngine.create("type Query { forgotten: Int }", schema_name="forgotten")
 
 
-async def test_a_directive_the_engine_would_ignore_is_noticed_at_once() -> None:
+async def test_a_directive_that_the_engine_ignores_fails_the_build() -> None:
     async def resolve(*_: Any) -> int:
         return 1
 
@@ -75,14 +75,14 @@ async def test_an_operation_is_chosen_by_name() -> None:
         await engine.execute(document)
 
 
-async def test_an_unknown_version_of_tartiflette_runs_untuned(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_version_of_tartiflette_runs_without_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bank.graphql.execution.executor.SUPPORTED_VERSION", "9.9.9")
     monkeypatch.setattr("bank.graphql.execution.engine.execute_selection", None)
     engine = await GraphQLEngine.create(WHO, schema_name="version", resolvers={"Query.who": answering("me")})
     assert await engine.execute(DocumentValidator(WHO).validate("{ who }")) == {"data": {"who": "me"}}
 
 
-async def test_query_fields_run_one_after_the_other_too(compiled: bool) -> None:
+async def test_query_fields_run_in_sequence(compiled: bool) -> None:
     order: list[str] = []
 
     async def resolve(_parent: Any, _arguments: Any, _context: Any, info: Any) -> int:
@@ -141,7 +141,7 @@ async def test_internal_errors_go_to_the_log_with_their_traceback() -> None:
     assert traceback is not None
 
 
-def test_kept_documents_are_bounded_by_their_size_and_the_last_used_stay() -> None:
+def test_the_cache_of_documents_is_bounded_by_size_and_keeps_the_last_used() -> None:
     made: list[str] = []
 
     def make(text: str, _schema: Any) -> str:
@@ -164,7 +164,7 @@ def test_even_the_smallest_documents_are_bounded() -> None:
     assert len(kept._documents) == DocumentCache.CHARACTERS_MAX // DocumentCache.CHARACTERS_MIN
 
 
-async def test_an_answer_to_introspection_is_kept_unless_variables_or_data_decide_it() -> None:
+async def test_an_introspection_response_is_cached_unless_it_depends_on_variables_or_data() -> None:
     engine = await GraphQLEngine.create(WHO, schema_name="constant", resolvers={"Query.who": answering("me")})
     validator = DocumentValidator(WHO)
 

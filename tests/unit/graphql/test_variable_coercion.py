@@ -115,21 +115,21 @@ GIVEN = {"flag": True, "kinds": ["LARGE"]}
         ),
     ],
 )
-async def test_input_objects_are_coerced_all_the_way_down(
+async def test_input_objects_are_coerced_at_every_depth(
     value: dict[str, Any], expected: dict[str, Any], compiled: bool
 ) -> None:
     assert await run(NEED, {"given": value}, compiled=compiled) == {"data": {"need": "taken"}}
     assert seen == [{"given": expected}]
 
 
-async def test_input_objects_in_literals_are_coerced_alike(compiled: bool) -> None:
+async def test_input_objects_in_literals_are_coerced_like_variables(compiled: bool) -> None:
     source = 'query ($n: String!) { need(given: {name: $n, cpf: "529.982.247-25", inner: {name: "b", kind: SMALL}}) }'
     assert await run(source, {"n": "a"}, compiled=compiled) == {"data": {"need": "taken"}}
     inner = {"name": "b", "kind": "SMALL", **GIVEN}
     assert seen == [{"given": {"name": "a", "cpf": "52998224725", "inner": inner, **GIVEN}}]
 
 
-async def test_what_a_resolver_does_to_its_arguments_does_not_outlast_the_request(compiled: bool) -> None:
+async def test_a_change_of_arguments_by_a_resolver_ends_with_the_request(compiled: bool) -> None:
     for source in ("{ take }", '{ take(ids: ["a"]) }', 'query ($i: [ID!]! = ["a"]) { take(ids: $i) }'):
         await run(source, compiled=compiled)
         seen[0]["ids"].append("changed")
@@ -141,7 +141,7 @@ async def test_what_a_resolver_does_to_its_arguments_does_not_outlast_the_reques
     assert seen[0]["given"]["kinds"] == ["LARGE"]
 
 
-async def test_what_the_client_sent_is_not_changed(compiled: bool) -> None:
+async def test_variables_of_the_client_are_not_changed(compiled: bool) -> None:
     variables = {"given": {"name": "a", "cpf": "529.982.247-25", "kinds": "SMALL"}}
     await run(NEED, variables, compiled=compiled)
     assert variables == {"given": {"name": "a", "cpf": "529.982.247-25", "kinds": "SMALL"}}
@@ -195,7 +195,7 @@ SECRET = "hunter2"
         ({"given": {"name": "a", "inner": {"name": "b", "inner": {}}}}, "Variable $given.inner.inner.name was not"),
     ],
 )  # fmt: skip
-async def test_a_variable_that_does_not_fit_is_refused_with_its_place_and_nothing_is_run(
+async def test_an_invalid_variable_is_refused_with_its_path_before_the_execution(
     variables: dict[str, Any], message: str, compiled: bool
 ) -> None:
     response = await run(NEED, variables, compiled=compiled)
@@ -224,7 +224,7 @@ async def test_a_variable_that_does_not_fit_is_refused_with_its_place_and_nothin
         ),
     ],
 )
-async def test_an_unknown_field_is_named_with_the_nearest_that_there_is(
+async def test_an_unknown_field_is_reported_with_the_nearest_known_one(
     given: dict[str, Any], message: str, compiled: bool
 ) -> None:
     response = await run(NEED, {"given": given}, compiled=compiled)
@@ -241,7 +241,7 @@ async def test_an_unknown_field_is_named_with_the_nearest_that_there_is(
         ("ratio", 1, 1.0),
     ],
 )
-async def test_a_number_of_another_spelling_is_taken_where_it_is_the_same_number(
+async def test_a_number_with_another_spelling_of_the_same_value_is_accepted(
     field: str, value: float, number: float, compiled: bool
 ) -> None:
     response = await run(NEED, {"given": {"name": "a", field: value}}, compiled=compiled)
@@ -266,14 +266,12 @@ async def test_an_unknown_field_in_a_list_is_named_with_its_index(compiled: bool
         ({f"v{number}": 1 for number in range(10_000)}, "Variable $given was not provided."),
     ],
 )
-async def test_a_variable_under_a_name_that_the_operation_does_not_declare_is_named(
-    variables: dict[str, Any], message: str, compiled: bool
-) -> None:
+async def test_an_undeclared_variable_is_named(variables: dict[str, Any], message: str, compiled: bool) -> None:
     response = await run(NEED, variables, compiled=compiled)
     assert [error["message"] for error in response["errors"]] == [message]
 
 
-async def test_a_null_variable_for_an_argument_with_a_default_is_refused_where_it_is_used(compiled: bool) -> None:
+async def test_a_null_variable_for_an_argument_with_a_default_is_refused_at_its_use(compiled: bool) -> None:
     response = await run('query ($n: Int) { take(count: $n) need(given: {name: "a"}) }', {"n": None}, compiled=compiled)
     assert response["data"] == {"take": None, "need": "taken"}
     assert [error["message"] for error in response["errors"]] == ["Argument count must not be null."]
@@ -281,7 +279,7 @@ async def test_a_null_variable_for_an_argument_with_a_default_is_refused_where_i
     assert response["errors"][0]["extensions"]["code"] == "BAD_INPUT"
 
 
-async def test_variables_nested_without_end_are_refused() -> None:
+async def test_variables_nested_too_deeply_are_refused() -> None:
     value: dict[str, Any] = {"name": "a"}
     for _ in range(5_000):
         value = {"name": "a", "inner": value}

@@ -89,13 +89,13 @@ def test_values_of_version_1_are_of_their_types() -> None:
 
 
 @pytest.mark.parametrize("recorded", VERSION_2, ids=[one["name"] for one in VERSION_2])
-def test_the_present_version_is_written_as_it_was_recorded(recorded: dict[str, str]) -> None:
+def test_the_current_version_is_written_as_recorded(recorded: dict[str, str]) -> None:
     """A change of the text is a change of the format, which needs a new version and a new record."""
     assert json.loads(recorded["outcome"])["version"] == FORMAT_VERSION
     assert encode_outcome(decode_outcome(recorded["outcome"])) == recorded["outcome"]
 
 
-def test_the_present_version_was_recorded_for_everything_that_the_first_was() -> None:
+def test_the_record_of_the_current_version_covers_the_first_version() -> None:
     assert [one["name"] for one in VERSION_2] == names
 
 
@@ -142,7 +142,7 @@ results: st.SearchStrategy[Result] = st.one_of(receipts, holds, opened_accounts,
 
 
 @given(results)
-def test_any_result_is_read_as_it_was_stored(result: Result) -> None:
+def test_any_result_is_decoded_as_it_was_stored(result: Result) -> None:
     stored = encode_outcome(result)
     assert decode_outcome(stored) == result
     assert json.loads(stored)["version"] == FORMAT_VERSION
@@ -150,7 +150,7 @@ def test_any_result_is_read_as_it_was_stored(result: Result) -> None:
 
 
 @given(results, st.integers(FORMAT_VERSION + 1, 2**31))
-def test_a_newer_version_is_one_clear_error_whatever_else_has_changed(result: Result, version: int) -> None:
+def test_a_newer_version_is_one_clear_error_for_any_content(result: Result, version: int) -> None:
     stored = json.dumps(
         {**json.loads(encode_outcome(result)), "version": version, "receipt": ["of", "a", "new", "form"]}
     )
@@ -170,19 +170,19 @@ def test_a_newer_version_is_one_clear_error_whatever_else_has_changed(result: Re
         '{"version":2,"refusal":{"code":"X"}}',
     ],
 )  # fmt: skip
-def test_what_is_no_stored_outcome_is_not_taken_for_one(stored: str) -> None:
+def test_invalid_texts_are_not_decoded_as_stored_outcomes(stored: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_outcome(stored)
 
 
-def test_a_version_below_the_first_is_no_version() -> None:
+def test_a_version_below_the_first_is_invalid() -> None:
     for version in (0, -1):
         with pytest.raises(UnknownOutcomeVersion):
             decode_outcome(f'{{"version":{version},"items":[]}}')
 
 
 @given(results)
-def test_a_replay_is_the_stored_result_and_any_other_request_a_key_conflict(result: Result) -> None:
+def test_a_replay_is_the_stored_result_and_another_request_is_a_key_conflict(result: Result) -> None:
     digest = request_digest("content")
     record = IdempotencyRecord("transfer", digest, encode_outcome(result))
     assert replay(record, "transfer", digest) == Outcome(result, replayed=True)
@@ -191,7 +191,7 @@ def test_a_replay_is_the_stored_result_and_any_other_request_a_key_conflict(resu
         assert (conflict.result is KEY_REUSED, conflict.replayed) == (True, False)
 
 
-def test_the_page_names_every_member_of_the_format() -> None:
+def test_the_documentation_names_every_member_of_the_format() -> None:
     documented = {
         name: re.findall(r"`(\w+)`", members)
         for name, members in re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|$", PAGE, re.MULTILINE)
@@ -208,7 +208,7 @@ def test_the_page_names_every_member_of_the_format() -> None:
     assert f"version {FORMAT_VERSION}" in PAGE
 
 
-def test_examples_of_the_page_are_stored_outcomes() -> None:
+def test_examples_of_the_documentation_are_stored_outcomes() -> None:
     examples = re.findall(r"^\{.*\}$", PAGE, re.MULTILINE)
     assert len(examples) >= 2
     for example in examples:

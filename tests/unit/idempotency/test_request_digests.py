@@ -132,15 +132,13 @@ def digest_of_request(kind: Kind, content: Mapping[str, Any], **more: Any) -> by
 
 
 @each_kind
-def test_every_field_of_a_command_is_content_or_follows_from_others(kind: Kind) -> None:
+def test_every_field_of_a_command_is_content_or_derived_from_content(kind: Kind) -> None:
     assert {field.name for field in dataclasses.fields(kind.command)} == kind.content.keys() | kind.fixed.keys()
 
 
 @each_kind
 @given(data=st.data())
-def test_two_requests_have_the_same_digest_if_their_content_is_the_same_and_only_then(
-    kind: Kind, data: st.DataObject
-) -> None:
+def test_requests_have_equal_digests_if_and_only_if_their_content_is_equal(kind: Kind, data: st.DataObject) -> None:
     one, two = data.draw(kind.draw()), data.draw(kind.draw())
     changed = data.draw(st.sampled_from(sorted(kind.content)))
     for other in (one, two, {**one, changed: two[changed]}):
@@ -149,7 +147,7 @@ def test_two_requests_have_the_same_digest_if_their_content_is_the_same_and_only
 
 @each_kind
 @given(data=st.data())
-def test_what_is_no_content_changes_no_digest(kind: Kind, data: st.DataObject) -> None:
+def test_fields_that_are_not_content_do_not_change_the_digest(kind: Kind, data: st.DataObject) -> None:
     content = data.draw(kind.draw())
     others = {"caller_id": BIA, "key": "other", "to_id": ANAS_OTHER, "from_id": ANAS_OTHER, "owner_id": None}
     for name in kind.fixed:
@@ -158,7 +156,7 @@ def test_what_is_no_content_changes_no_digest(kind: Kind, data: st.DataObject) -
 
 @each_kind
 @given(data=st.data())
-def test_a_currency_is_content_where_there_is_more_than_one(kind: Kind, data: st.DataObject) -> None:
+def test_a_currency_is_content_if_several_currencies_exist(kind: Kind, data: st.DataObject) -> None:
     if "currency" not in kind.content:
         return
     content = data.draw(kind.draw().filter(lambda drawn: drawn["amount"] is not None))
@@ -171,7 +169,7 @@ def test_a_currency_is_content_where_there_is_more_than_one(kind: Kind, data: st
 
 
 @given(st.lists(st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(), max_size=4), st.data())
-def test_moving_a_text_from_one_field_to_the_next_is_another_content(fields: list[Any], data: st.DataObject) -> None:
+def test_a_text_moved_to_the_next_field_is_another_content(fields: list[Any], data: st.DataObject) -> None:
     others = data.draw(st.permutations(fields)) if data.draw(st.booleans()) else [*fields, None]
     same = [(type(one), one) for one in fields] == [(type(one), one) for one in others]
     assert (request_digest(*fields) == request_digest(*others)) == same
@@ -205,7 +203,7 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_digests_are_those_that_were_stored_before(name: str) -> None:
+def test_digests_equal_the_stored_digests_of_earlier_versions(name: str) -> None:
     """If a digest changed with the code, every retry after a release would be a key conflict."""
     operation, content = REQUESTS[name]
     [recorded] = [one for one in VERSION_1 if one["name"] == name]
@@ -214,7 +212,7 @@ def test_digests_are_those_that_were_stored_before(name: str) -> None:
     assert digest_of_request(KINDS[operation], {**currency, **content}).hex() == recorded["request_digest"]
 
 
-def test_the_digest_of_an_opening_is_the_one_that_was_stored_before() -> None:
+def test_the_digest_of_an_opening_equals_the_earlier_stored_one() -> None:
     [digest] = {one["request_digest"] for one in VERSION_1 if one["operation"] == "openAccount"}
     assert request_digest("BRL").hex() == digest
 
@@ -259,5 +257,5 @@ def test_a_text_has_the_sha256_of_salt_and_text_and_a_new_salt_each_time(text: s
     assert digest != other_digest
 
 
-def test_no_text_has_neither_salt_nor_digest() -> None:
+def test_a_missing_text_has_no_salt_and_no_digest() -> None:
     assert salted_text_digest(None) == (None, None)

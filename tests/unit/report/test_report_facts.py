@@ -33,18 +33,18 @@ def test_the_most_requested_operation_comes_first_and_setup_is_not_counted() -> 
     assert [(fact.operation, fact.count) for fact in facts] == [("Me", 3), ("Rare", 1)]
 
 
-def test_no_outcome_is_left_out_of_the_latency() -> None:
+def test_the_latency_includes_every_outcome() -> None:
     (fact,) = by_operation([*[sample(latency_ms=1)] * 3, sample(latency_ms=5000, outcome="unknown")])
     assert fact.latency_ms.p99 == 5000
     assert fact.outcomes == {"ok": 3, "refused": 0, "unknown": 1, "error": 0}
 
 
-def test_arms_are_shown_only_where_there_are_both() -> None:
+def test_arms_are_shown_only_together() -> None:
     facts = by_arm([sample(arm="cached"), sample(arm="uncached"), sample(operation="Lonely", arm="cached"), sample()])
     assert [(fact.operation, fact.arm) for fact in facts] == [("Me", "cached"), ("Me", "uncached")]
 
 
-def test_a_request_is_counted_where_it_was_answered_and_its_latency_where_it_was_meant_to_start() -> None:
+def test_requests_count_at_their_answer_and_latencies_at_their_intended_start() -> None:
     first, second, third = timeline([sample(0.2, 1500)], 3.0)
     assert (first.completed["ok"], second.completed["ok"], third.completed["ok"]) == (0, 1, 0)
     assert first.latency_ms is not None
@@ -59,18 +59,18 @@ def test_windows_cover_the_drive_and_count_every_request_once() -> None:
     assert sum(sum(window.completed.values()) for window in windows) == len(samples)
 
 
-def test_a_long_drive_is_thinned_to_what_a_plot_can_show() -> None:
+def test_a_long_drive_is_reduced_to_the_resolution_of_a_plot() -> None:
     windows = timeline([sample(second) for second in range(3600)], 3600)
     assert len(windows) <= TIMELINE_POINTS
     assert sum(window.completed["ok"] for window in windows) == 3600
 
 
-def test_nothing_driven_has_no_timeline() -> None:
+def test_a_run_without_requests_has_no_timeline() -> None:
     assert timeline([sample(phase="setup")], 30) == ()
     assert timeline([sample()], 0) == ()
 
 
-def test_information_counts_the_drive_alone(passed_run: RunResult) -> None:
+def test_informational_numbers_count_only_the_drive(passed_run: RunResult) -> None:
     facts = {fact.name: fact.value for fact in information(passed_run)}
     outcomes = count_outcomes(s for s in passed_run.samples if s.phase == "drive")
     assert facts["requests"] == 3000

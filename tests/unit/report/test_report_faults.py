@@ -23,7 +23,7 @@ def printed(result: RunResult) -> str:
     return " ".join(stream.getvalue().split())
 
 
-def test_the_terminal_says_when_each_fault_was_and_how_long_the_service_took_to_come_back(
+def test_the_terminal_shows_the_time_and_the_recovery_of_each_fault(
     shaken_run: RunResult,
 ) -> None:
     text = printed(shaken_run)
@@ -31,14 +31,14 @@ def test_the_terminal_says_when_each_fault_was_and_how_long_the_service_took_to_
     assert "✓ PASS 17.0 s A worker of the bank is killed: as planned 23 1.4 s 3.2 s" in text
 
 
-def test_a_run_without_faults_says_nothing_of_them(passed_run: RunResult) -> None:
+def test_a_report_without_faults_has_no_section_about_them(passed_run: RunResult) -> None:
     assert "Faults" not in printed(passed_run)
     assert "<h2>Faults" not in render_page(passed_run)
     assert "Faults" not in render_junit(passed_run)
     assert build_document(passed_run)["faults"] == []
 
 
-def test_the_verdict_is_about_coming_back_and_not_about_speed(shaken_run: RunResult) -> None:
+def test_the_verdict_of_a_fault_depends_on_the_recovery_and_not_on_speed(shaken_run: RunResult) -> None:
     assert headline(shaken_run) == "Every safety check passed, and the service recovered from each of 3 faults."
     page = render_page(shaken_run)
     assert page.count("for information with faults") == len(shaken_run.criteria)
@@ -63,7 +63,7 @@ def test_the_plots_over_time_mark_the_faults(shaken_run: RunResult, passed_run: 
     assert [key.label for key in latency.legend].count("fault") == 1
 
 
-def test_junit_has_a_case_for_each_fault_that_says_how_it_went(shaken_run: RunResult) -> None:
+def test_junit_has_a_case_with_the_verdict_of_each_fault(shaken_run: RunResult) -> None:
     slow, *rest = shaken_run.faults
     late = replace(slow, verdict=Verdict.FAIL, back_s=None, note="nobody saw the service back")
     never = replace(rest[1], verdict=Verdict.UNKNOWN, began_s=None, ended_s=None, seen=0, note="never happened")
@@ -79,7 +79,7 @@ def test_junit_has_a_case_for_each_fault_that_says_how_it_went(shaken_run: RunRe
     assert unknown.get("name") == "Replies to COMMIT are lost (23.9 s, planned)"
 
 
-def test_the_json_tells_everything_of_a_fault(shaken_run: RunResult) -> None:
+def test_the_json_has_every_field_of_a_fault(shaken_run: RunResult) -> None:
     faults = build_document(shaken_run)["faults"]
     assert isinstance(faults, list)
     assert [fault["name"] for fault in faults] == ["database_slow", "worker_kill", "commit_reply_cut"]

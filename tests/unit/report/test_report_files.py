@@ -30,7 +30,7 @@ def test_junit_has_a_case_for_every_criterion_check_and_required_item_of_coverag
     assert all(case.find("failure") is None and case.find("error") is None for case in cases(run).values())
 
 
-def test_junit_fails_what_failed_and_errs_where_nobody_can_tell(failed_run: RunResult) -> None:
+def test_junit_has_failures_for_failed_and_errors_for_unknown_cases(failed_run: RunResult) -> None:
     found = cases(failed_run)
     broken = found["No money appears or vanishes"].find("failure")
     assert broken is not None
@@ -51,19 +51,19 @@ def test_junit_counts_agree_with_its_cases(failed_run: RunResult) -> None:
         assert suite.get("errors") == str(len(suite.findall("testcase/error")))
 
 
-def test_junit_names_what_replays_the_run(passed_run: RunResult) -> None:
+def test_junit_has_the_command_that_repeats_the_run(passed_run: RunResult) -> None:
     root = ET.fromstring(render_junit(passed_run))  # noqa: S314 - our own output, from a line above
     properties = {entry.get("name"): entry.get("value") for entry in root.iter("property")}
     assert properties["replay_command"] == passed_run.replay_command
     assert (properties["seed"], properties["plan_hash"], properties["verdict"]) == ("42", "9f3ab2c41d07", "PASS")
 
 
-def test_junit_agrees_with_the_exit_code_where_nothing_was_checked(passed_run: RunResult) -> None:
+def test_junit_agrees_with_the_exit_code_of_a_run_without_checks(passed_run: RunResult) -> None:
     assert cases(replace(passed_run, checks=()))["Safety checks"].find("error") is not None
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.UNKNOWN])
-def test_junit_skips_a_criterion_that_does_not_count_here(passed_run: RunResult, verdict: Verdict) -> None:
+def test_junit_skips_an_informational_criterion(passed_run: RunResult, verdict: Verdict) -> None:
     aside = replace(passed_run.criteria[0], verdict=verdict, required=False)
     run = replace(passed_run, criteria=(aside, *passed_run.criteria[1:]))
     skipped = cases(run)[aside.title].find("skipped")
@@ -72,7 +72,7 @@ def test_junit_skips_a_criterion_that_does_not_count_here(passed_run: RunResult,
     assert run.exit_code == 0
 
 
-def test_junit_survives_signs_that_xml_cannot_hold(passed_run: RunResult) -> None:
+def test_junit_replaces_characters_that_xml_does_not_permit(passed_run: RunResult) -> None:
     check = CheckResult("x", "Odd \x00\x1b[31m\ud800 title", Verdict.FAIL, 1, 1, ("\x07 <&\"' ão",))
     (case,) = [case for name, case in cases(replace(passed_run, checks=(check,))).items() if name.startswith("Odd")]
     failure = case.find("failure")
@@ -80,7 +80,7 @@ def test_junit_survives_signs_that_xml_cannot_hold(passed_run: RunResult) -> Non
     assert "<&\"' ão" in (failure.text or "")
 
 
-def test_json_is_json_with_the_verdict_and_the_exit_code(failed_run: RunResult) -> None:
+def test_the_json_has_the_verdict_and_the_exit_code(failed_run: RunResult) -> None:
     document = json.loads(render_json(failed_run))
     assert (document["report_version"], document["verdict"], document["exit_code"]) == (2, "FAIL", 1)
     assert document["run"]["replay_command"] == failed_run.replay_command
@@ -90,7 +90,7 @@ def test_json_is_json_with_the_verdict_and_the_exit_code(failed_run: RunResult) 
     assert sum(sum(window["completed"].values()) for window in document["timeline"]) == 3000
 
 
-def test_json_has_no_number_that_json_cannot_hold(failed_run: RunResult) -> None:
+def test_the_json_has_no_infinite_numbers(failed_run: RunResult) -> None:
     endless = replace(failed_run.criteria[0], interval=(100.0, float("inf")))
     text = render_json(replace(failed_run, criteria=(endless,)))
     document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
@@ -108,7 +108,7 @@ def test_every_key_of_the_json_is_documented(passed_run: RunResult) -> None:
     assert {key for key in documented if "." not in key} <= {*document, "run"}
 
 
-def test_the_report_is_three_files_and_nothing_beside_them(passed_run: RunResult, tmp_path: Path) -> None:
+def test_the_report_consists_of_three_files(passed_run: RunResult, tmp_path: Path) -> None:
     out = tmp_path / "not" / "there" / "yet"
     written = write_report(passed_run, out)
     assert sorted(path.name for path in written) == ["junit.xml", "report.html", "report.json"]
@@ -116,9 +116,7 @@ def test_the_report_is_three_files_and_nothing_beside_them(passed_run: RunResult
     assert "<h1>Passed</h1>" in (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_second_report_takes_the_place_of_the_first(
-    passed_run: RunResult, failed_run: RunResult, tmp_path: Path
-) -> None:
+def test_a_second_report_replaces_the_first(passed_run: RunResult, failed_run: RunResult, tmp_path: Path) -> None:
     (tmp_path / "history.jsonl").write_text("{}\n")
     write_report(passed_run, tmp_path)
     write_report(failed_run, tmp_path)
@@ -126,7 +124,7 @@ def test_a_second_report_takes_the_place_of_the_first(
     assert (tmp_path / "history.jsonl").read_text() == "{}\n"
 
 
-def test_a_report_that_breaks_off_leaves_the_old_one_whole(
+def test_an_interrupted_report_leaves_the_old_one_complete(
     passed_run: RunResult, failed_run: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_report(passed_run, tmp_path)
@@ -141,7 +139,7 @@ def test_a_report_that_breaks_off_leaves_the_old_one_whole(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_file_in_the_folders_place_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_instead_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     for out in (file, file / "below"):
@@ -151,7 +149,7 @@ def test_a_file_in_the_folders_place_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_one_sentence(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(ReportError, match="permission denied"):
         prepare_folder(tmp_path)

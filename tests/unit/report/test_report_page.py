@@ -52,11 +52,11 @@ def failed_page(failed_run: RunResult) -> str:
     return render_page(failed_run)
 
 
-def test_every_tag_is_closed_where_it_was_opened(passed_page: str) -> None:
+def test_tags_are_nested_correctly(passed_page: str) -> None:
     assert Page(passed_page).open == []
 
 
-def test_the_page_asks_nothing_of_the_network(passed_page: str) -> None:
+def test_the_page_loads_nothing_from_the_network(passed_page: str) -> None:
     page = Page(passed_page)
     for tag, attributes in page.tags:
         for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
@@ -93,7 +93,7 @@ def test_every_criterion_shows_target_and_measured_value(failed_run: RunResult, 
     assert "38.9 ms" in text
 
 
-def test_a_criterion_that_does_not_count_is_shown_for_information(passed_run: RunResult) -> None:
+def test_an_informational_criterion_is_shown(passed_run: RunResult) -> None:
     aside = replace(passed_run.criteria[2], verdict=Verdict.FAIL, measured=13.3, required=False)
     page = render_page(replace(passed_run, criteria=(*passed_run.criteria[:2], aside, passed_run.criteria[3])))
     text = " ".join(Page(page).text.split())
@@ -102,7 +102,9 @@ def test_a_criterion_that_does_not_count_is_shown_for_information(passed_run: Ru
     assert page.count('<article class="card criterion PASS">') == 3
 
 
-def test_every_check_shows_what_it_looked_at_and_the_first_violations(failed_run: RunResult, failed_page: str) -> None:
+def test_every_check_shows_its_number_of_examined_items_and_the_first_violations(
+    failed_run: RunResult, failed_page: str
+) -> None:
     text = " ".join(Page(failed_page).text.split())
     for check in failed_run.checks:
         assert f"{check.title}" in text
@@ -111,7 +113,7 @@ def test_every_check_shows_what_it_looked_at_and_the_first_violations(failed_run
     assert "and 1 more" in text
 
 
-def test_what_people_wrote_is_text_and_never_markup(failed_run: RunResult) -> None:
+def test_texts_of_users_are_escaped(failed_run: RunResult) -> None:
     evil = "<script>alert(1)</script><img src=http://example.org>"
     check = CheckResult(evil, evil, Verdict.FAIL, 1, 1, (evil,), evil)
     samples = tuple(replace(sample, operation=evil) for sample in failed_run.samples[:200])
@@ -128,21 +130,21 @@ def test_the_run_can_be_replayed_from_the_page(passed_run: RunResult, passed_pag
         assert f"<dd>{fact}</dd>" in passed_page
 
 
-def test_what_was_never_seen_is_said_so(failed_page: str) -> None:
+def test_missing_coverage_is_shown(failed_page: str) -> None:
     assert re.search(r'class="card UNKNOWN"><b>\? never</b>A worker taken over', failed_page)
 
 
-def test_restarts_and_notes_are_told(passed_run: RunResult, passed_page: str) -> None:
+def test_restarts_and_notes_are_shown(passed_run: RunResult, passed_page: str) -> None:
     text = " ".join(Page(passed_page).text.split())
     assert "17.0 s worker-2 restarted: killed with signal 9, as planned" in text
     assert passed_run.notes[0] in text
 
 
-def test_the_thinning_of_the_lines_is_said(passed_page: str) -> None:
+def test_the_page_says_that_lines_were_reduced(passed_page: str) -> None:
     assert "windows of 1 s" in passed_page
 
 
-def test_the_colours_of_the_plots_are_the_pages(passed_page: str) -> None:
+def test_the_plots_use_the_colours_of_the_page(passed_page: str) -> None:
     svg = "".join(re.findall(r"<svg.*?</svg>", passed_page, re.DOTALL))
     assert re.findall(r"#[0-9a-f]{6}\b", svg) == []
     used = set(re.findall(r"var\((--\w+)\)", svg))
@@ -153,7 +155,7 @@ def test_the_colours_of_the_plots_are_the_pages(passed_page: str) -> None:
     assert light == dark
 
 
-def test_there_is_a_plot_for_everything_that_was_measured(passed_run: RunResult) -> None:
+def test_every_measured_series_has_a_plot(passed_run: RunResult) -> None:
     plots = draw_plots(passed_run)
     assert [plot.name for plot in plots] == PLOTS
     for plot in plots:
@@ -173,7 +175,7 @@ def test_plots_name_their_series(passed_run: RunResult) -> None:
     assert {"cache hit", "miss", "cache bypassed", "bound: 50 ms"} <= set(texts["database"])
 
 
-def test_every_line_of_a_legend_has_a_colour_of_the_page(passed_run: RunResult, passed_page: str) -> None:
+def test_every_entry_of_a_legend_has_a_colour_of_the_page(passed_run: RunResult, passed_page: str) -> None:
     legends = {plot.name: plot.legend for plot in draw_plots(passed_run)}
     assert [(key.label, key.colour, key.shape) for key in legends["operations"]] == [
         ("p99", "p99", "dot"), ("p95", "p95", "dot"), ("p50", "p50", "dot")
@@ -186,7 +188,7 @@ def test_every_line_of_a_legend_has_a_colour_of_the_page(passed_run: RunResult, 
             assert f'style="--key: var(--{key.colour})"></i>{key.label}</li>' in passed_page
 
 
-def test_what_no_scenario_set_out_to_see_is_folded_away(passed_run: RunResult) -> None:
+def test_coverage_that_no_scenario_requires_is_collapsed(passed_run: RunResult) -> None:
     others = [CoverageItem(f"other_{n}", f"Something else, number {n}", 0, required=False) for n in range(37)]
     page = render_page(replace(passed_run, coverage=(*passed_run.coverage, *others)))
     folded = re.findall(r'<details class="unseen">.*?</details>', page, re.DOTALL)
@@ -219,7 +221,7 @@ def test_no_number_is_written_in_powers_of_ten(value: float, shown: str) -> None
     assert number(value) == shown
 
 
-def test_a_moment_without_reads_has_no_hit_ratio(passed_run: RunResult) -> None:
+def test_an_interval_without_reads_has_no_hit_ratio(passed_run: RunResult) -> None:
     silence = MetricSample(31.0, {"cache_hits": 0.0, "cache_misses": 0.0})
     drawn = next(plot for plot in draw_plots(passed_run) if plot.name == "hits")
     with_silence = draw_plots(replace(passed_run, metrics=(*passed_run.metrics, silence)))
@@ -227,7 +229,7 @@ def test_a_moment_without_reads_has_no_hit_ratio(passed_run: RunResult) -> None:
     assert "hits" not in [plot.name for plot in draw_plots(replace(passed_run, metrics=(silence,)))]
 
 
-def test_a_run_that_broke_off_before_anything_was_measured_has_a_page_without_plots(passed_run: RunResult) -> None:
+def test_a_run_without_measurements_has_a_page_without_plots(passed_run: RunResult) -> None:
     bare = replace(
         passed_run, samples=(), metrics=(), totals=MetricsTotals(), checks=(), criteria=(), coverage=(), notes=()
     )
@@ -241,7 +243,7 @@ def criterion(measured: float, target: str, unit: str, interval: tuple[float, fl
     return CriterionResult("x", "X", "1", unit, target, measured, 300, Verdict.PASS, "so", interval)
 
 
-def test_a_gauge_puts_value_and_bound_where_they_belong() -> None:
+def test_a_gauge_shows_value_and_bound_at_their_positions() -> None:
     share = gauge(criterion(88.8, "at least 80 %", "%"))
     assert share is not None
     assert share.value == pytest.approx(88.8)
@@ -252,7 +254,7 @@ def test_a_gauge_puts_value_and_bound_where_they_belong() -> None:
     assert slow.better == "left"
 
 
-def test_a_gauge_stays_inside_its_bar_whatever_was_measured() -> None:
+def test_a_gauge_stays_inside_its_bar_for_any_value() -> None:
     for bar in (
         gauge(criterion(-250.0, "at least 50 %", "%", (-300.0, -200.0))),
         gauge(criterion(100.0, "below 10 ms", "ms", (100.0, float("inf")))),

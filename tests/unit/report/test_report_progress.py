@@ -66,7 +66,7 @@ def test_driving_shows_time_rate_latency_hits_and_outcomes(progress: Progress, c
     assert progress.share() == pytest.approx(1 / 3)
 
 
-def test_a_stall_shows_in_the_rate(progress: Progress, clock: Clock) -> None:
+def test_a_stall_reduces_the_displayed_rate(progress: Progress, clock: Clock) -> None:
     progress.drive(30)
     clock.now_s += 1
     progress.record([request()] * 100)
@@ -74,7 +74,7 @@ def test_a_stall_shows_in_the_rate(progress: Progress, clock: Clock) -> None:
     assert " 0/s " in progress.numbers()
 
 
-def test_the_numbers_of_the_drive_stay_when_it_is_over(progress: Progress, clock: Clock) -> None:
+def test_the_numbers_of_the_drive_stay_after_its_end(progress: Progress, clock: Clock) -> None:
     progress.drive(30)
     progress.record([request()] * 7)
     clock.now_s += 30
@@ -99,7 +99,7 @@ def test_bars_show_each_full_second(progress: Progress, clock: Clock) -> None:
     assert progress.sparks(2) == "▁█"
 
 
-def test_the_display_marks_what_is_done_and_where_it_broke(progress: Progress) -> None:
+def test_the_display_marks_completed_and_failed_steps(progress: Progress) -> None:
     progress.step("Migrating")
     progress.step("Starting the bank")
     progress.detail("port 8080")
@@ -117,7 +117,7 @@ def test_the_display_fits_a_narrow_terminal(progress: Progress) -> None:
     assert all(len(line) <= 60 for line in shown(progress, 60).splitlines())
 
 
-def test_a_log_says_each_step_once_when_it_begins_and_when_it_ends(progress: Progress, clock: Clock) -> None:
+def test_a_log_has_a_line_for_the_begin_and_the_end_of_each_step(progress: Progress, clock: Clock) -> None:
     stream = io.StringIO()
     log = Log(Console(file=stream, width=120), progress)
     progress.step("Migrating")
@@ -136,7 +136,7 @@ def test_a_log_says_each_step_once_when_it_begins_and_when_it_ends(progress: Pro
     ]
 
 
-def test_a_long_step_gets_a_line_now_and_then(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_step_has_a_line_at_intervals(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulation.report.live.LOG_EVERY_S", 0.01)
     over, stream = threading.Event(), io.StringIO()
     progress.step("Setting up people", total=60)
@@ -154,7 +154,7 @@ def test_a_long_step_gets_a_line_now_and_then(progress: Progress, monkeypatch: p
     assert lines == ["  Setting up people ...", "  Setting up people  0/60", "  Setting up people  0/60"]
 
 
-def test_where_there_is_no_terminal_there_are_no_control_signs() -> None:
+def test_output_without_a_terminal_has_no_control_sequences() -> None:
     stream = io.StringIO()
     with open_progress(Console(file=stream, width=120), "seed 42") as progress:
         progress.step("Migrating")
@@ -167,7 +167,7 @@ def test_where_there_is_no_terminal_there_are_no_control_signs() -> None:
     assert "(1 requests" in text
 
 
-def test_on_a_terminal_the_last_frame_stays() -> None:
+def test_the_last_frame_stays_on_a_terminal() -> None:
     stream = io.StringIO()
     with open_progress(Console(file=stream, width=120, force_terminal=True), "seed 42") as progress:
         progress.step("Migrating")
@@ -177,7 +177,7 @@ def test_on_a_terminal_the_last_frame_stays() -> None:
     assert "Judging" in last_frame
 
 
-def test_an_error_inside_passes_through_and_marks_its_step() -> None:
+def test_an_exception_is_raised_and_marks_its_step() -> None:
     stream = io.StringIO()
 
     def start() -> None:
@@ -190,7 +190,7 @@ def test_an_error_inside_passes_through_and_marks_its_step() -> None:
     assert "Starting the bank: failed after" in stream.getvalue()
 
 
-def test_without_a_console_nothing_is_shown_and_everything_works(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_display_without_a_console_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with open_progress(None, "seed 42") as progress:
         progress.step("Migrating", total=2)
         progress.advance()

@@ -23,7 +23,7 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_every_criterion_has_its_target_its_value_and_its_verdict_in_words(failed_run: RunResult) -> None:
+def test_every_criterion_has_target_value_and_verdict_in_words(failed_run: RunResult) -> None:
     text = printed(failed_run)
     line = next(line for line in text.splitlines() if "Cache hit ratio" in line)
     assert flat(line) == "✓ PASS Cache hit ratio of frequently accessed data at least 80 % 88.8 % 87.2 to 90.1 % 1,815"
@@ -32,18 +32,18 @@ def test_every_criterion_has_its_target_its_value_and_its_verdict_in_words(faile
     assert "below 10 ms 38.9 ms 25 to 50 ms" in flat(line)
 
 
-def test_every_check_says_what_it_looked_at_and_the_first_violation(failed_run: RunResult) -> None:
+def test_every_check_shows_its_number_of_examined_items_and_the_first_violation(failed_run: RunResult) -> None:
     text = printed(failed_run, width=200)
     assert "✗ FAIL No money appears or vanishes 1,412 3" in flat(text)
     assert 'first: at 11.204 s <Ana & João> "read"' in flat(text)
     assert "? UNKNOWN What was acknowledged is still there 0 none nobody asked" in flat(text)
 
 
-def test_what_was_never_seen_is_unknown(failed_run: RunResult) -> None:
+def test_missing_coverage_is_unknown(failed_run: RunResult) -> None:
     assert "? UNKNOWN A worker taken over by another never" in flat(printed(failed_run))
 
 
-def test_the_last_lines_are_verdict_trouble_replay_and_files(failed_run: RunResult) -> None:
+def test_the_last_lines_are_verdict_first_problem_replay_command_and_files(failed_run: RunResult) -> None:
     lines = printed(failed_run, 200, (Path("out/report.html"), Path("out/report.json"))).splitlines()[-4:]
     assert lines[0] == "✗ FAIL  1 of 6 safety checks failed and 1 of 4 success criteria missed."
     assert lines[1].startswith("First problem: No money appears or vanishes: at 11.204 s")
@@ -51,7 +51,7 @@ def test_the_last_lines_are_verdict_trouble_replay_and_files(failed_run: RunResu
     assert lines[3] == "Report: out/report.html, out/report.json"
 
 
-def test_a_run_that_passed_names_no_trouble(passed_run: RunResult) -> None:
+def test_a_passed_run_names_no_problem(passed_run: RunResult) -> None:
     text = printed(passed_run)
     assert "First problem" not in text
     assert "✓ PASS  Every safety check passed, and every success criterion was met." in text
@@ -63,7 +63,7 @@ def test_the_replay_command_is_one_line_on_a_narrow_terminal(failed_run: RunResu
     assert all(len(line) <= 60 for line in text.splitlines() if not line.startswith(("Replay", "Report")))
 
 
-def test_square_brackets_are_text(passed_run: RunResult) -> None:
+def test_square_brackets_are_printed_as_text(passed_run: RunResult) -> None:
     check = CheckResult("x", "Balance of [bold]Ana[/bold]", Verdict.FAIL, 1, 1, ("[/red] saw [1, 2]",), "[note]")
     held = CheckResult("y", "Nothing [green]odd[/green]", Verdict.PASS, 1, 0)
     text = printed(replace(passed_run, checks=(check, held), notes=("[a note]",), replay_command="run [x]"))
@@ -71,9 +71,7 @@ def test_square_brackets_are_text(passed_run: RunResult) -> None:
         assert expected in text
 
 
-def test_a_terminal_that_knows_only_ascii_still_gets_the_words(
-    monkeypatch: pytest.MonkeyPatch, failed_run: RunResult
-) -> None:
+def test_an_ascii_terminal_shows_every_word(monkeypatch: pytest.MonkeyPatch, failed_run: RunResult) -> None:
     raw = io.BytesIO()
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
@@ -104,19 +102,21 @@ def criterion(verdict: Verdict, *, required: bool = True) -> CriterionResult:
         ),
     ],
 )
-def test_the_headline_says_what_decided(passed_run: RunResult, change: dict[str, object], sentence: str) -> None:
+def test_the_headline_names_the_reason_for_the_verdict(
+    passed_run: RunResult, change: dict[str, object], sentence: str
+) -> None:
     run = replace(passed_run, **change)  # type: ignore[arg-type]  # any field of a run
     assert headline(run).endswith(sentence)
 
 
-def test_a_criterion_that_does_not_count_is_shown_for_information(passed_run: RunResult) -> None:
+def test_an_informational_criterion_is_shown(passed_run: RunResult) -> None:
     text = printed(replace(passed_run, criteria=(criterion(Verdict.FAIL, required=False),)))
     assert "- for information X below 10 ms 12 ms" in flat(text)
     assert "FAIL" not in text
     assert "First problem" not in text
 
 
-def test_the_first_trouble_is_a_broken_check_before_a_missed_target_before_doubt(failed_run: RunResult) -> None:
+def test_failed_checks_are_named_before_missed_targets_and_unknown_results(failed_run: RunResult) -> None:
     assert first_trouble(failed_run).startswith("No money appears")
     criteria_only = replace(failed_run, checks=failed_run.checks[1:])
     assert "38.9 ms measured, target below 10 ms" in first_trouble(criteria_only)
@@ -134,6 +134,6 @@ def test_numbers_have_three_figures(value: float, words: str) -> None:
     assert number(value) == words
 
 
-def test_an_open_interval_is_said_as_such() -> None:
+def test_an_unbounded_interval_is_described() -> None:
     endless = replace(criterion(Verdict.FAIL), interval=(100.0, float("inf")))
     assert span(endless) == "above 100 ms"

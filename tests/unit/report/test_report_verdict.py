@@ -35,7 +35,7 @@ RUN = RunResult(
 )
 
 
-def test_a_run_in_which_all_is_well_passes_with_exit_code_0() -> None:
+def test_a_run_without_failures_passes_with_exit_code_0() -> None:
     assert (RUN.verdict, RUN.exit_code) == (Verdict.PASS, 0)
 
 
@@ -44,11 +44,11 @@ def test_a_run_in_which_all_is_well_passes_with_exit_code_0() -> None:
     [replace(RUN, checks=(check(), check(Verdict.FAIL))), replace(RUN, criteria=(criterion(Verdict.FAIL),))],
     ids=["check", "criterion"],
 )
-def test_anything_that_failed_fails_the_run_with_exit_code_1(run: RunResult) -> None:
+def test_any_failure_fails_the_run_with_exit_code_1(run: RunResult) -> None:
     assert (run.verdict, run.exit_code) == (Verdict.FAIL, 1)
 
 
-def test_a_failure_outweighs_what_is_unknown() -> None:
+def test_a_failure_outweighs_an_unknown_result() -> None:
     assert replace(RUN, checks=(check(Verdict.UNKNOWN), check(Verdict.FAIL))).verdict is Verdict.FAIL
 
 
@@ -62,14 +62,14 @@ def test_a_failure_outweighs_what_is_unknown() -> None:
     ],
     ids=["check", "criterion", "coverage_item never seen", "nothing checked"],
 )
-def test_what_cannot_be_told_is_unknown_with_exit_code_3(run: RunResult) -> None:
+def test_an_unknown_result_makes_the_run_unknown_with_exit_code_3(run: RunResult) -> None:
     assert (run.verdict, run.exit_code) == (Verdict.UNKNOWN, 3)
 
 
-def test_coverage_for_information_may_be_missing() -> None:
+def test_informational_coverage_may_be_missing() -> None:
     assert replace(RUN, coverage=(CoverageItem("failover", "A failover", 0, required=False),)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_criterion_that_the_scenario_does_not_set_out_to_measure_does_not_decide(verdict: Verdict) -> None:
+def test_an_informational_criterion_does_not_decide_the_verdict(verdict: Verdict) -> None:
     assert replace(RUN, criteria=(criterion(verdict, required=False),)).verdict is Verdict.PASS

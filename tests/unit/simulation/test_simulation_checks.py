@@ -21,14 +21,14 @@ from tests.unit.simulation.paper_bank import CASH
 
 
 @pytest.mark.parametrize("scenario", ["first_day", "double_click", "hot_account", "retries"])
-async def test_a_bank_that_is_right_passes_every_check(play: Play, scenario: str) -> None:
+async def test_a_correct_bank_passes_every_check(play: Play, scenario: str) -> None:
     _, evidence = await play(plan=short_plan(scenario))
     wrong = [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS]
     assert wrong == []
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_a_check_that_has_looked_at_nothing_does_not_pass(name: str) -> None:
+def test_a_check_without_examined_items_does_not_pass(name: str) -> None:
     nothing = Evidence(plan=short_plan(), attempts=[], database=None)
     assert verdict(name, nothing) is Verdict.UNKNOWN
 
@@ -47,11 +47,11 @@ def test_a_check_that_has_looked_at_nothing_does_not_pass(name: str) -> None:
         "no_deadlocks",
     ],
 )
-def test_without_the_database_a_check_that_needs_it_is_unknown(name: str, evidence: Evidence) -> None:
+def test_a_check_of_the_database_is_unknown_without_it(name: str, evidence: Evidence) -> None:
     assert verdict(name, replace(evidence, database=None)) is Verdict.UNKNOWN
 
 
-def test_a_sentence_of_the_banks_own_check_is_a_violation(evidence: Evidence) -> None:
+def test_a_finding_of_bank_check_is_a_violation(evidence: Evidence) -> None:
     finding = {"invariant": "no_overdraft", "sentence": "account 1: its balance should be 0 or more, and is -1."}
     said = BankCheck({"sound": False, "invariants": {"no_overdraft": False}, "findings": [finding]})
     result = CHECKS["bank_check_agrees"].check(replace(evidence, bank_check=said))
@@ -59,19 +59,19 @@ def test_a_sentence_of_the_banks_own_check_is_a_violation(evidence: Evidence) ->
     assert result.violations == ("no_overdraft: account 1: its balance should be 0 or more, and is -1.",)
 
 
-def test_a_bank_that_does_not_say_why_its_books_are_unsound_is_not_believed(evidence: Evidence) -> None:
+def test_unsound_books_without_a_finding_fail_the_check(evidence: Evidence) -> None:
     said = BankCheck({"sound": False, "invariants": {"no_overdraft": False}, "findings": []})
     assert verdict("bank_check_agrees", replace(evidence, bank_check=said)) is Verdict.FAIL
 
 
-def test_a_check_of_the_bank_that_could_not_look_is_unknown_and_says_why(evidence: Evidence) -> None:
+def test_a_failed_bank_check_is_unknown_with_its_reason(evidence: Evidence) -> None:
     said = BankCheck(None, "bank: The books could not be read: it is raining.")
     result = CHECKS["bank_check_agrees"].check(replace(evidence, bank_check=said))
     assert result.verdict is Verdict.UNKNOWN
     assert "it is raining" in result.note
 
 
-def test_a_household_whose_accounts_add_up_wrongly_in_one_answer_breaks_conservation(evidence: Evidence) -> None:
+def test_a_wrong_sum_of_a_household_in_one_answer_breaks_conservation(evidence: Evidence) -> None:
     households = {person.index for person in evidence.plan.people_with(Role.HOUSEHOLD)}
     look = first(
         evidence,
@@ -87,7 +87,7 @@ def test_a_household_whose_accounts_add_up_wrongly_in_one_answer_breaks_conserva
 
 
 @pytest.mark.parametrize("changes", [{"balances_minor": {"BRL": 1}}, {"entries_minor": {"BRL": -1}}, {"strays": ["x"]}])
-def test_a_ledger_that_does_not_add_up_to_zero_breaks_conservation(evidence: Evidence, changes: dict[str, Any]) -> None:
+def test_a_ledger_with_a_sum_other_than_zero_breaks_conservation(evidence: Evidence, changes: dict[str, Any]) -> None:
     snapshot = replace(evidence.snapshots[0], **changes)
     assert verdict("conservation", replace(evidence, snapshots=[snapshot])) is Verdict.FAIL
 
@@ -98,7 +98,7 @@ def test_a_negative_balance_in_an_answer_is_an_overdraft(evidence: Evidence) -> 
     assert verdict("no_overdraft", doctored) is Verdict.FAIL
 
 
-def test_a_negative_entry_of_a_customer_is_an_overdraft_and_one_of_the_bank_is_not(evidence: Evidence) -> None:
+def test_a_negative_balance_is_an_overdraft_only_for_customers(evidence: Evidence) -> None:
     database = database_of(evidence)
     assert database.entries[CASH][0].balance_after_minor < 0
     assert verdict("no_overdraft", evidence) is Verdict.PASS
@@ -112,13 +112,13 @@ def test_a_snapshot_with_an_overdrawn_account_is_an_overdraft(evidence: Evidence
     assert verdict("no_overdraft", replace(evidence, snapshots=[snapshot])) is Verdict.FAIL
 
 
-def test_an_answer_outside_of_the_contract_is_noticed(evidence: Evidence) -> None:
+def test_an_answer_outside_of_the_contract_is_detected(evidence: Evidence) -> None:
     any_attempt = evidence.attempts[-1]
     doctored = with_attempt(evidence, any_attempt, outcome="error", code="INTERNAL", answer=None)
     assert verdict("answers_follow_contract", doctored) is Verdict.FAIL
 
 
-def test_violations_are_told_by_count_first_worst_and_last() -> None:
+def test_violations_are_reported_as_count_first_worst_and_last() -> None:
     builder = CheckResultBuilder("name", "title")
     builder.examine(4)
     for text, size in (("a", 1), ("b", 9), ("c", 2)):
@@ -127,21 +127,21 @@ def test_violations_are_told_by_count_first_worst_and_last() -> None:
     assert (result.count, result.violations) == (3, ("first: a", "worst: b", "last: c"))
 
 
-def test_one_violation_is_told_once() -> None:
+def test_a_single_violation_is_reported_once() -> None:
     builder = CheckResultBuilder("name", "title")
     builder.examine()
     builder.add_violation("a", 1)
     assert builder.result().violations == ("a",)
 
 
-def test_an_entry_is_what_the_timeline_is_made_of(evidence: Evidence) -> None:
+def test_the_timeline_consists_of_entries(evidence: Evidence) -> None:
     timelines = evidence.timelines
     assert timelines is not None
     rows: list[EntryRow] = list(database_of(evidence).entries[CASH])
     assert timelines.accounts[CASH].balances == [0, *(row.balance_after_minor for row in rows)]
 
 
-def test_a_snapshot_counts_as_looked_at(evidence: Evidence) -> None:
+def test_a_snapshot_counts_as_examined(evidence: Evidence) -> None:
     more = replace(evidence, snapshots=[*evidence.snapshots, LedgerSnapshot(1.0, 0, {"BRL": 0}, {"BRL": 0}, [], [])])
     assert CHECKS["conservation"].check(more).examined == CHECKS["conservation"].check(evidence).examined + 1
 

@@ -16,7 +16,7 @@ from tests.unit.simulation.doctored import database_of, transfer, verdict, with_
 from tests.unit.simulation.paper_bank import CASH, HideAnswer, PaperBank
 
 
-def test_a_balance_other_than_what_requests_add_up_to_is_noticed(evidence: Evidence) -> None:
+def test_a_balance_other_than_the_sum_of_the_requests_is_detected(evidence: Evidence) -> None:
     database = database_of(evidence)
     for id_ in (CASH, next(id_ for id_ in database.entries if id_ != CASH)):
         account = database.accounts[id_]
@@ -24,9 +24,7 @@ def test_a_balance_other_than_what_requests_add_up_to_is_noticed(evidence: Evide
         assert verdict("balances_match_oracle", with_database(evidence, accounts=wrong)) is Verdict.FAIL
 
 
-async def test_an_unknown_outcome_is_resolved_by_the_books_whichever_way_it_went(
-    play: Play, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unknown_outcome_is_resolved_by_the_books(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulation.run.drive.ATTEMPTS_MAX", 1)
     hidden: list[str] = []
     lost: list[str] = []
@@ -84,7 +82,7 @@ def test_books_that_contradict_an_unknown_outcome_fail(evidence: Evidence) -> No
     ],
     ids=["lost", "doubled", "out of order", "head ahead", "not handled", "dead letter", "of nobody"],
 )
-def test_a_log_that_does_not_tell_what_happened_once_and_in_order_is_noticed(evidence: Evidence, doctor: Any) -> None:
+def test_a_log_with_missing_repeated_or_unordered_events_is_detected(evidence: Evidence, doctor: Any) -> None:
     assert verdict("events_complete", with_database(evidence, **doctor(database_of(evidence)))) is Verdict.FAIL
 
 
@@ -119,7 +117,7 @@ def swapped(database: DatabaseState) -> list[Any]:
         "renumbered",
     ],
 )
-def test_an_audit_log_that_is_not_the_events_is_noticed(evidence: Evidence, doctor: Any) -> None:
+def test_an_audit_log_that_differs_from_the_events_is_detected(evidence: Evidence, doctor: Any) -> None:
     assert (
         verdict("audit_complete", with_database(evidence, audits=doctor(database_of(evidence).audits))) is Verdict.FAIL
     )
@@ -140,7 +138,7 @@ def test_an_audit_log_that_is_not_the_events_is_noticed(evidence: Evidence, doct
     ],
     ids=["lost", "twice", "debits", "debited", "credits", "credited", "closing balance", "day", "of nobody"],
 )
-def test_days_that_are_not_the_entries_are_noticed(evidence: Evidence, doctor: Any) -> None:
+def test_days_that_differ_from_the_entries_are_detected(evidence: Evidence, doctor: Any) -> None:
     assert (
         verdict("days_match_entries", with_database(evidence, days=doctor(database_of(evidence).days))) is Verdict.FAIL
     )

@@ -25,7 +25,7 @@ def test_a_repetition_with_another_answer_is_a_second_effect(evidence: Evidence)
     assert verdict("exactly_once", with_attempt(evidence, again, answer=other)) is Verdict.FAIL
 
 
-def test_a_repetition_that_does_not_say_so_is_noticed(evidence: Evidence) -> None:
+def test_a_repetition_without_a_mark_is_detected(evidence: Evidence) -> None:
     assert verdict("exactly_once", with_attempt(evidence, replay_of(evidence), replayed=False)) is Verdict.FAIL
 
 
@@ -38,7 +38,7 @@ def test_a_key_used_for_another_content_must_be_refused_for_that_reason(evidence
     assert verdict("exactly_once", with_attempt(evidence, conflict, **changes)) is Verdict.FAIL
 
 
-def test_a_repetition_refused_as_a_conflict_is_noticed(evidence: Evidence) -> None:
+def test_a_repetition_refused_as_a_conflict_is_detected(evidence: Evidence) -> None:
     again = replay_of(evidence)
     changes = {"code": "IDEMPOTENCY_KEY_REUSED", "outcome": "refused", "answer": None, "replayed": False}
     assert verdict("exactly_once", with_attempt(evidence, again, **changes)) is Verdict.FAIL
@@ -52,14 +52,14 @@ def test_a_transaction_without_a_key_is_a_second_effect(evidence: Evidence) -> N
     assert verdict("balances_match_oracle", doctored) is Verdict.FAIL
 
 
-def test_an_acknowledged_transaction_that_is_not_there_is_lost(evidence: Evidence) -> None:
+def test_a_missing_acknowledged_transaction_is_a_lost_effect(evidence: Evidence) -> None:
     database, moved = database_of(evidence), transfer(evidence).answer
     assert isinstance(moved, Moved)
     left = {id_: row for id_, row in database.transactions.items() if id_ != moved.transaction_id}
     assert verdict("acknowledged_is_durable", with_database(evidence, transactions=left)) is Verdict.FAIL
 
 
-def test_an_acknowledged_transaction_without_one_of_its_entries_is_half_lost(evidence: Evidence) -> None:
+def test_an_acknowledged_transaction_with_one_entry_is_a_lost_effect(evidence: Evidence) -> None:
     database, moved = database_of(evidence), transfer(evidence).answer
     assert isinstance(moved, Moved)
     credited = database.transactions[moved.transaction_id].credit_account_id
@@ -68,7 +68,7 @@ def test_an_acknowledged_transaction_without_one_of_its_entries_is_half_lost(evi
     assert verdict("acknowledged_is_durable", doctored) is Verdict.FAIL
 
 
-def test_an_acknowledged_user_or_account_that_is_not_there_is_lost(evidence: Evidence) -> None:
+def test_a_missing_acknowledged_user_or_account_is_a_lost_effect(evidence: Evidence) -> None:
     database = database_of(evidence)
     assert verdict("acknowledged_is_durable", with_database(evidence, users=database.users[:-1])) is Verdict.FAIL
     accounts = dict(list(database.accounts.items())[:-1])
@@ -89,17 +89,17 @@ def late_hold(evidence: Evidence, expires_at: str | None, *, kept: bool = False)
     return replace(evidence, attempts=sorted([*evidence.attempts, hold], key=lambda a: a.invoked_ns))
 
 
-def test_a_hold_that_came_too_late_may_be_refused_but_burns_no_key(evidence: Evidence) -> None:
+def test_a_hold_after_its_expiry_may_be_refused_without_a_stored_key(evidence: Evidence) -> None:
     late = late_hold(evidence, "1970-01-01T00:00:01+00:00")
     assert (verdict("exactly_once", late), verdict("refusals_are_right", late)) == (Verdict.PASS, Verdict.PASS)
     burned = late_hold(evidence, "1970-01-01T00:00:01+00:00", kept=True)
     assert verdict("exactly_once", burned) is Verdict.FAIL
 
 
-def test_a_hold_whose_time_was_not_over_may_not_be_refused_as_too_late(evidence: Evidence) -> None:
+def test_a_hold_before_its_expiry_may_not_be_refused_as_too_late(evidence: Evidence) -> None:
     assert verdict("refusals_are_right", late_hold(evidence, "2100-01-01T00:00:00+00:00")) is Verdict.FAIL
 
 
-def test_a_hold_without_an_end_of_its_own_cannot_come_too_late(evidence: Evidence) -> None:
+def test_a_hold_with_the_default_expiry_cannot_be_too_late(evidence: Evidence) -> None:
     never = late_hold(evidence, None)
     assert verdict("refusals_are_right", never) is Verdict.FAIL

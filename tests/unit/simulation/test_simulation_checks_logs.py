@@ -15,7 +15,7 @@ from simulation.scenarios import SCENARIOS
 from tests.unit.simulation.doctored import transfer, verdict, with_attempt, with_database
 
 
-def test_a_deadlock_is_noticed_by_the_count_and_by_the_log(evidence: Evidence) -> None:
+def test_a_deadlock_is_detected_by_the_count_and_by_the_log(evidence: Evidence) -> None:
     assert verdict("no_deadlocks", with_database(evidence, deadlocks=1)) is Verdict.FAIL
     assert verdict("no_deadlocks", replace(evidence, postgres_log="ERROR:  deadlock detected\n")) is Verdict.FAIL
     assert verdict("no_deadlocks", replace(evidence, postgres_log=None)) is Verdict.PASS
@@ -64,9 +64,7 @@ def test_an_error_a_traceback_or_an_unreadable_line_in_a_log_is_shown(
     assert result.violations == (f"worker-0.log, line 2: {said}",)
 
 
-def test_a_warning_with_a_traceback_is_no_error_while_something_is_broken_on_purpose(
-    evidence: Evidence, tmp_path: Path
-) -> None:
+def test_a_warning_with_a_traceback_is_permitted_during_a_fault(evidence: Evidence, tmp_path: Path) -> None:
     log = tmp_path / "worker-0.log"
     log.write_text('{"level": "warning", "event": "odd", "exception": "Traceback"}\n')
     plan = draw_plan(
@@ -76,9 +74,7 @@ def test_a_warning_with_a_traceback_is_no_error_while_something_is_broken_on_pur
     assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.PASS
 
 
-def test_a_worker_may_say_that_it_could_not_start_while_a_server_is_broken_on_purpose(
-    evidence: Evidence, tmp_path: Path
-) -> None:
+def test_a_failed_start_of_a_worker_is_permitted_during_a_fault(evidence: Evidence, tmp_path: Path) -> None:
     log = tmp_path / "worker-0.log"
     log.write_text("bank: The database does not answer: it is starting up.\n")
     plan = draw_plan(
@@ -91,7 +87,7 @@ def test_a_worker_may_say_that_it_could_not_start_while_a_server_is_broken_on_pu
     assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.FAIL
 
 
-def test_an_operation_that_stays_unknown_is_forgiven_only_while_something_is_broken_on_purpose(
+def test_an_operation_may_stay_unknown_only_during_a_fault(
     evidence: Evidence,
 ) -> None:
     moved = transfer(evidence)

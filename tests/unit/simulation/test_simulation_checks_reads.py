@@ -29,7 +29,7 @@ def stale_look(evidence: Evidence) -> tuple[Attempt, int]:
     pytest.fail("nobody looked at an account after having moved money from it")
 
 
-def test_a_look_that_misses_the_own_acknowledged_transfer_breaks_read_your_writes(evidence: Evidence) -> None:
+def test_a_read_without_an_acknowledged_own_transfer_breaks_read_your_writes(evidence: Evidence) -> None:
     look, before = stale_look(evidence)
     doctored = with_attempt(evidence, look, answer=Balance(look.sent.account_id, before))
     assert verdict("read_your_writes", doctored) is Verdict.FAIL
@@ -38,14 +38,14 @@ def test_a_look_that_misses_the_own_acknowledged_transfer_breaks_read_your_write
     )
 
 
-def test_a_balance_that_never_was_is_not_true(evidence: Evidence) -> None:
+def test_a_displayed_balance_that_never_existed_is_detected(evidence: Evidence) -> None:
     look = first(evidence, lambda a: isinstance(a.answer, Balance) and a.answer.account_id is not None)
     doctored = with_attempt(evidence, look, answer=Balance(look.sent.account_id, 123_456_789))
     assert verdict("reads_match_entries", doctored) is Verdict.FAIL
     assert verdict("read_your_writes", doctored) is Verdict.PASS, "it is invented, not stale"
 
 
-def test_a_balance_from_the_future_is_not_true(evidence: Evidence) -> None:
+def test_a_displayed_balance_of_a_later_time_is_detected(evidence: Evidence) -> None:
     timelines = evidence.timelines
     assert timelines is not None
     for look in evidence.attempts:
@@ -80,14 +80,14 @@ def page(evidence: Evidence) -> Attempt:
     ],
     ids=["left out", "doubled", "swapped", "older than the balance", "wrong amount", "not the account's"],
 )
-def test_a_page_of_history_that_is_not_the_entries_is_not_true(evidence: Evidence, doctor: Any) -> None:
+def test_a_displayed_history_that_differs_from_the_entries_is_detected(evidence: Evidence, doctor: Any) -> None:
     look = page(evidence)
     assert isinstance(look.answer, Page)
     doctored = with_attempt(evidence, look, answer=replace(look.answer, edges=tuple(doctor(look.answer.edges))))
     assert verdict("reads_match_entries", doctored) is Verdict.FAIL
 
 
-def test_balances_of_two_moments_in_one_answer_are_not_of_one_instant(evidence: Evidence) -> None:
+def test_balances_of_two_instants_in_one_answer_are_detected(evidence: Evidence) -> None:
     households = {person.index for person in evidence.plan.people_with(Role.HOUSEHOLD)}
     looks = [a for a in evidence.attempts if isinstance(a.answer, Balances) and a.operation.person in households]
     for early in looks:
@@ -107,26 +107,26 @@ def test_balances_of_two_moments_in_one_answer_are_not_of_one_instant(evidence: 
     pytest.fail("no household looked twice with a transfer in between")
 
 
-def test_stretches_overlap_where_both_are() -> None:
+def test_overlapping_ranges_have_a_common_part() -> None:
     infinity = float("inf")
     assert overlap([(0, 3), (5, infinity)], [(2, 6), (8, 9)]) == [(2, 3), (5, 6), (8, 9)]
     assert overlap([(0, 3)], [(3, 4)]) == []
 
 
-def test_a_wrong_request_that_was_not_refused_is_noticed(evidence: Evidence) -> None:
+def test_an_accepted_invalid_request_is_detected(evidence: Evidence) -> None:
     wrong = first(evidence, lambda a: a.operation.intent is Intent.NEGATIVE_AMOUNT or a.code == "INVALID_AMOUNT")
     doctored = with_attempt(evidence, wrong, outcome="ok", code=None, answer=transfer(evidence).answer)
     assert verdict("refusals_are_right", doctored) is Verdict.FAIL
 
 
-def test_a_right_request_that_was_refused_is_noticed(evidence: Evidence) -> None:
+def test_a_refused_valid_request_is_detected(evidence: Evidence) -> None:
     right = first(evidence, lambda a: a.operation.kind is Kind.DEPOSIT)
     assert verdict("refusals_are_right", with_attempt(evidence, right, outcome="refused", code="ACCOUNT_FROZEN")) is (
         Verdict.FAIL
     )
 
 
-def test_a_refusal_for_want_of_money_that_was_there_is_noticed(evidence: Evidence) -> None:
+def test_a_refusal_of_a_covered_payment_is_detected(evidence: Evidence) -> None:
     timelines = evidence.timelines
     assert timelines is not None
 
@@ -142,7 +142,7 @@ def test_a_refusal_for_want_of_money_that_was_there_is_noticed(evidence: Evidenc
     assert verdict("refusals_are_right", doctored) is Verdict.FAIL
 
 
-def test_somebody_elses_account_that_was_shown_is_noticed(evidence: Evidence) -> None:
+def test_a_displayed_account_of_another_user_is_detected(evidence: Evidence) -> None:
     thief = first(evidence, lambda a: a.operation.intent is Intent.NOT_MINE and a.operation.kind is Kind.BALANCE)
     assert thief.answer == Balance(None, None)
     seen = with_attempt(evidence, thief, answer=Balance(thief.sent.account_id, 0))

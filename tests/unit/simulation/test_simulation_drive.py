@@ -20,7 +20,7 @@ from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
 
 
-async def test_every_planned_operation_is_sent_and_ends(play: Play) -> None:
+async def test_every_planned_operation_is_sent_and_has_an_outcome(play: Play) -> None:
     driver, evidence = await play()
     sent = {attempt.operation.index for attempt in evidence.attempts}
     assert sent == {operation.index for operation in evidence.plan.operations}
@@ -28,7 +28,7 @@ async def test_every_planned_operation_is_sent_and_ends(play: Play) -> None:
     assert len(driver.samples()) == len(evidence.plan.operations)
 
 
-async def test_people_go_on_in_steps_for_as_long_as_it_is_undecided(
+async def test_the_drive_is_extended_in_steps_until_the_result_is_decided(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drive, "OVERTIME_STEP_S", 0.2)
@@ -40,7 +40,7 @@ async def test_people_go_on_in_steps_for_as_long_as_it_is_undecided(
     assert {sample.phase for sample in driver.samples()} == {"setup", "drive", "drain"}
 
 
-async def test_nobody_goes_on_where_all_is_decided(play: Play) -> None:
+async def test_a_decided_drive_is_not_extended(play: Play) -> None:
     _, evidence = await play(plan=short_plan(overtime_s=1))
     assert "overtime" not in {attempt.operation.phase for attempt in evidence.attempts}
 
@@ -52,7 +52,7 @@ async def test_nothing_is_sent_before_its_intended_start(play: Play) -> None:
     assert all(attempt.invoked_ns >= began_ns + attempt.operation.at_ns for attempt in driven)
 
 
-async def test_what_waits_is_sent_after_the_answer_that_it_follows(play: Play) -> None:
+async def test_a_dependent_operation_is_sent_after_the_answer_of_its_predecessor(play: Play) -> None:
     _, evidence = await play()
     ended = {attempt.operation: attempt.ended_ns for attempt in evidence.attempts}
     waiting = [a for a in evidence.attempts if a.operation.waits and a.number == 1]
@@ -60,7 +60,7 @@ async def test_what_waits_is_sent_after_the_answer_that_it_follows(play: Play) -
     assert all(a.invoked_ns >= ended[a.operation.follows] for a in waiting if a.operation.follows is not None)
 
 
-async def test_latency_counts_from_the_intended_start_so_that_a_stall_of_the_bank_shows(play: Play) -> None:
+async def test_latency_counts_from_the_intended_start_and_includes_stalls(play: Play) -> None:
     stalled = asyncio.Event()
 
     async def trouble(_name: str, _variables: dict[str, Any], _before: int) -> None:
@@ -76,7 +76,7 @@ async def test_latency_counts_from_the_intended_start_so_that_a_stall_of_the_ban
     assert sum(sample.service_ms > 100 for sample in driven) < len(late)
 
 
-async def test_an_answer_that_never_came_is_unknown_and_the_same_key_is_sent_again(play: Play) -> None:
+async def test_a_missing_answer_is_unknown_and_the_same_key_is_sent_again(play: Play) -> None:
     hidden: set[str] = set()
 
     async def trouble(name: str, variables: dict[str, Any], _before: int) -> None:
@@ -96,9 +96,7 @@ async def test_an_answer_that_never_came_is_unknown_and_the_same_key_is_sent_aga
     assert len(hidden) == 5
 
 
-async def test_who_never_gets_an_answer_gives_up_after_a_bounded_number_of_tries(
-    play: Play, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_number_of_attempts_without_an_answer_is_bounded(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulation.run.drive.BACKOFF_FIRST_S", 0.001)
     monkeypatch.setattr("simulation.run.drive.BACKOFF_MAX_S", 0.002)
 
@@ -111,7 +109,7 @@ async def test_who_never_gets_an_answer_gives_up_after_a_bounded_number_of_tries
     assert {s.outcome for s in driver.samples() if s.operation == "balance"} == {"unknown"}
 
 
-async def test_a_full_queue_is_tried_again_and_done_once(play: Play) -> None:
+async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(play: Play) -> None:
     refused: set[str] = set()
 
     async def trouble(name: str, variables: dict[str, Any], _before: int) -> web.Response | None:
@@ -130,7 +128,7 @@ async def test_a_full_queue_is_tried_again_and_done_once(play: Play) -> None:
         assert len([a for a in attempts if isinstance(a.answer, Moved)]) >= 1
 
 
-async def test_a_closed_session_is_left_and_a_new_one_begun(play: Play) -> None:
+async def test_a_person_with_a_closed_session_logs_in_again(play: Play) -> None:
     plan = short_plan()
     assert any(o.intent is Intent.CLOSED_TOKEN for o in plan.drive)
     _, evidence = await play(plan=plan)
@@ -140,7 +138,7 @@ async def test_a_closed_session_is_left_and_a_new_one_begun(play: Play) -> None:
     assert later[-1].outcome in {"ok", "refused"}
 
 
-async def test_the_history_has_a_line_for_each_request_and_each_ending_and_no_secret(
+async def test_the_history_has_a_line_for_each_request_and_each_outcome_and_no_secret(
     play: Play, tmp_path: Path
 ) -> None:
     driver, evidence = await play()
@@ -173,12 +171,12 @@ async def test_the_history_has_a_line_for_each_request_and_each_ending_and_no_se
         (Reply(status=200, data={"me": {"id": "1", "accounts": [{"id": "2"}]}}), "error"),
     ],
 )
-def test_only_what_the_bank_said_for_sure_is_ok_or_refused(reply: Reply, outcome: str) -> None:
+def test_only_a_definite_answer_is_ok_or_refused(reply: Reply, outcome: str) -> None:
     assert understand(Kind.ME, reply).outcome == outcome
 
 
 @pytest.mark.parametrize("amount", ["10.5", "10", "1e2", "10.500", 10.5, None, "\u0663.\u0660\u0660", " 1.00"])
-def test_an_amount_that_is_no_decimal_string_with_two_decimals_is_malformed(amount: object) -> None:
+def test_an_amount_without_exactly_two_decimals_is_malformed(amount: object) -> None:
     account = {"id": "2", "balance": {"amount": amount, "currency": "BRL"}}
     ending = understand(Kind.ME, Reply(status=200, data={"me": {"id": "1", "accounts": [account]}}))
     assert ending.outcome == "error"

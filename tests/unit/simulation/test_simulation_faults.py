@@ -33,13 +33,13 @@ def plan(faults: Sequence[FaultName] = (), *, seed: int = 7, duration_s: float =
     )  # fmt: skip
 
 
-def test_the_same_seed_breaks_the_same_things_at_the_same_moments() -> None:
+def test_the_same_seed_gives_the_same_faults_at_the_same_times() -> None:
     assert plan(ALL).faults == plan(ALL).faults
     assert plan(ALL).faults == plan(ALL[::-1]).faults, "however they are listed"
     assert plan(ALL, seed=7).faults != plan(ALL, seed=8).faults
 
 
-def test_the_schedule_is_part_of_the_hash_and_without_one_nothing_changes() -> None:
+def test_the_hash_includes_the_schedule_only_if_there_is_one() -> None:
     assert plan().hash == draw_plan(
         seed=7, scenario=SCENARIOS["first_day"], customers=12, duration_s=120, rate=20, workers=2
     ).hash  # fmt: skip
@@ -50,7 +50,7 @@ def test_the_schedule_is_part_of_the_hash_and_without_one_nothing_changes() -> N
     assert moved.hash != with_faults.hash
 
 
-def test_people_bank_in_the_same_way_with_and_without_faults() -> None:
+def test_the_operations_are_the_same_with_and_without_faults() -> None:
     def what(operation: Operation) -> tuple[object, ...]:
         return operation.phase, operation.at_ns, operation.kind, operation.person, operation.key, operation.amount
 
@@ -58,14 +58,14 @@ def test_people_bank_in_the_same_way_with_and_without_faults() -> None:
     assert usual <= {what(operation) for operation in plan(ALL).operations}
 
 
-def test_each_fault_is_planned_once_before_any_is_planned_twice() -> None:
+def test_each_fault_is_planned_before_any_is_planned_twice() -> None:
     names = [fault.name for fault in plan(TIMED, duration_s=240).faults]
     assert set(names[: len(TIMED)]) == set(TIMED)
     assert len(names) > len(TIMED)
     assert {fault.worker for fault in plan([FaultName.WORKER_KILL], duration_s=200).faults} == {None, 0, 1}
 
 
-def test_faults_do_not_overlap_and_leave_time_to_recover_also_after_the_last() -> None:
+def test_faults_do_not_overlap_and_each_has_time_for_the_recovery() -> None:
     for seed in range(20):
         faults = plan(TIMED, seed=seed, duration_s=needed_s(ALL)).faults
         assert faults[0].at_ms == LEAD_S * 1000
@@ -78,12 +78,12 @@ def test_faults_do_not_overlap_and_leave_time_to_recover_also_after_the_last() -
             assert shortest * 1000 <= fault.lasts_ms <= longest * 1000
 
 
-def test_a_run_too_short_for_its_faults_is_refused_with_what_would_do() -> None:
+def test_a_run_too_short_for_its_faults_is_refused_with_the_necessary_duration() -> None:
     with pytest.raises(PlanError, match=rf"{len(ALL)} faults .* at least {needed_s(ALL):g} seconds, not 20"):
         plan(ALL, duration_s=20)
 
 
-def test_every_worker_is_looked_at_all_the_time_and_after_the_drive() -> None:
+def test_every_worker_is_probed_during_and_after_the_drive() -> None:
     before, after = plan(), plan(ALL, workers=2)
     usual = {operation.key for operation in before.operations}
     probes = [
@@ -103,7 +103,7 @@ def test_every_worker_is_looked_at_all_the_time_and_after_the_drive() -> None:
     assert {o.arm for o in reads} == {"uncached"}
 
 
-def test_while_redis_is_away_people_log_out_and_their_tokens_are_tried_on_every_worker_that_knew_them() -> None:
+def test_closed_sessions_are_probed_on_every_worker_during_an_outage_of_redis() -> None:
     operations = plan([FaultName.REDIS_AWAY], duration_s=20, workers=3).operations
     usual = {o.at_ns for o in plan(duration_s=20, workers=3).operations if o.kind is Kind.LOGOUT}
     left = [o for o in operations if o.kind is Kind.LOGOUT and o.phase == "drive" and o.at_ns not in usual]
@@ -121,7 +121,7 @@ def test_while_redis_is_away_people_log_out_and_their_tokens_are_tried_on_every_
         assert known == {0, 1, 2}
 
 
-def test_what_is_broken_at_rest_comes_last_after_a_few_payments_and_takes_no_time_of_the_drive() -> None:
+def test_faults_at_rest_follow_the_drive_after_a_few_payments() -> None:
     assert needed_s([FaultName.DATABASE_KILL_AT_REST]) == 0
     with_it = plan(ALL)
     assert with_it.faults[-1].name is FaultName.DATABASE_KILL_AT_REST
@@ -135,7 +135,7 @@ def test_what_is_broken_at_rest_comes_last_after_a_few_payments_and_takes_no_tim
     assert not plan(TIMED).bursts
 
 
-def test_at_rest_every_event_is_to_be_handled_again_within_the_same_time() -> None:
+def test_events_after_a_fault_at_rest_have_the_same_bound() -> None:
     def at_rest(drained_s: float | None) -> tuple[Verdict, str]:
         return verdict_of([run(FaultName.DATABASE_KILL_AT_REST, drained_s=drained_s)], [])
 
@@ -146,7 +146,7 @@ def test_at_rest_every_event_is_to_be_handled_again_within_the_same_time() -> No
     assert "not every subscriber had handled every event" in text
 
 
-def test_who_logs_out_twice_at_the_same_time_may_have_left_one_session() -> None:
+def test_two_concurrent_logouts_may_have_closed_one_session() -> None:
     def logout(at_s: float, took_s: float) -> Attempt:
         return attempt(at_s, Kind.LOGOUT, took_s=took_s)
 
@@ -158,11 +158,11 @@ def test_who_logs_out_twice_at_the_same_time_may_have_left_one_session() -> None
 
 
 @pytest.mark.parametrize("workers", [1, 16])
-def test_probes_are_not_the_load(workers: int) -> None:
+def test_probes_are_not_counted_as_load(workers: int) -> None:
     assert len(plan(ALL, workers=workers).heal) <= BACK_S * 32 + 2 * workers
 
 
-def test_all_means_all_that_the_servers_allow_and_says_what_they_do_not() -> None:
+def test_the_choice_all_names_the_faults_that_the_servers_do_not_permit() -> None:
     assert choose_faults("all", "embedded") == (ALL, [])
     for backend in ("containers", "external"):
         names, left_out = choose_faults("all", backend)
@@ -189,13 +189,13 @@ def test_all_means_all_that_the_servers_allow_and_says_what_they_do_not() -> Non
         ("redis_set_back", "redis_set_back is not possible with --backend external: that Redis is not ours to empty"),
     ],
 )
-def test_what_cannot_be_broken_is_said_in_one_sentence(words: str, sentence: str) -> None:
+def test_an_impossible_fault_is_refused_with_one_sentence(words: str, sentence: str) -> None:
     with pytest.raises(FaultsError) as refused:
         choose_faults(words, "external")
     assert str(refused.value).startswith(sentence)
 
 
-def test_the_schedule_is_described_a_line_each() -> None:
+def test_the_description_of_the_schedule_has_a_line_for_each_fault() -> None:
     lines = describe_faults(plan(ALL).faults)
     assert len(lines) == 1 + len(plan(ALL).faults)
     assert any("worker_kill: the worker that serves the subscribers" in line for line in lines)
@@ -233,13 +233,13 @@ def in_order(attempts: Sequence[Attempt]) -> list[Attempt]:
     return sorted(attempts, key=lambda one: one.invoked_ns)
 
 
-def test_the_service_is_back_when_the_last_worker_has_moved_money_and_answered_from_the_database() -> None:
+def test_a_service_is_back_after_a_transfer_and_a_database_read_of_every_worker() -> None:
     assert back_ns(in_order(BACK), since_ns=100 * S, workers=2) == round(100.7 * S)
     assert recovery_from(run(), in_order(BACK), workers=2).back_s == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize("missing", range(4))
-def test_one_worker_without_a_read_or_a_movement_is_not_the_service(missing: int) -> None:
+def test_a_service_is_not_back_without_a_read_and_a_transfer_of_each_worker(missing: int) -> None:
     others = [one for place, one in enumerate(BACK) if place != missing]
     assert back_ns(in_order(others), since_ns=100 * S, workers=2) is None
 
@@ -255,11 +255,11 @@ def test_one_worker_without_a_read_or_a_movement_is_not_the_service(missing: int
     ],
     ids=["unknown", "refused", "replayed", "asked for before the end", "no money"],
 )
-def test_what_says_nothing_of_the_ledger_does_not_count(instead: Attempt) -> None:
+def test_answers_without_the_ledger_do_not_show_a_recovery(instead: Attempt) -> None:
     assert back_ns(in_order([instead, *BACK[1:]]), since_ns=100 * S, workers=2) is None
 
 
-def test_an_answer_from_the_cache_says_nothing_of_the_database() -> None:
+def test_cached_answers_do_not_show_a_recovery_of_the_database() -> None:
     cached = attempt(0.4, Kind.BALANCE, arm="cached")
     assert back_ns(in_order([BACK[0], cached, *BACK[2:]]), since_ns=100 * S, workers=2) is None
 
@@ -274,7 +274,7 @@ def test_a_service_that_is_back_in_time_passes() -> None:
     assert verdict_of([run()], BACK) == (Verdict.PASS, "")
 
 
-def test_a_service_that_is_back_too_late_fails_and_says_when_it_was() -> None:
+def test_a_service_that_is_back_too_late_fails_with_the_time() -> None:
     late = [replace_time(one, BACK_S) for one in BACK]
     verdict, text = verdict_of([run()], late)
     assert verdict is Verdict.FAIL
@@ -288,7 +288,7 @@ def replace_time(one: Attempt, later_s: float) -> Attempt:
     return one
 
 
-def test_a_service_that_nobody_saw_back_fails_if_there_was_time_and_is_unknown_if_not() -> None:
+def test_a_service_without_a_recovery_fails_or_is_unknown_without_enough_time() -> None:
     waiting = [attempt(at_s, outcome="unknown") for at_s in range(20)]
     assert verdict_of([run()], waiting)[0] is Verdict.FAIL
     verdict, text = verdict_of([run()], waiting[:10])
@@ -296,7 +296,7 @@ def test_a_service_that_nobody_saw_back_fails_if_there_was_time_and_is_unknown_i
     assert "the service was not back on every worker in the 9.1 s that were left" in text
 
 
-def test_subscribers_of_a_dead_worker_are_to_be_taken_over_within_two_seconds() -> None:
+def test_a_takeover_of_a_dead_worker_later_than_two_seconds_fails() -> None:
     assert verdict_of([run(FaultName.WORKER_KILL, takeover_s=TAKEOVER_S)], BACK)[0] is Verdict.PASS
     verdict, text = verdict_of([run(FaultName.WORKER_KILL, takeover_s=2.4)], BACK)
     assert verdict is Verdict.FAIL
@@ -308,7 +308,7 @@ def stood_still(*others: Attempt) -> tuple[Verdict, str]:
     return verdict_of([run(FaultName.WORKER_STOPPED, stood_still=0)], [*others, *BACK])
 
 
-def test_the_others_move_money_while_a_worker_stands_still() -> None:
+def test_transfers_of_the_other_workers_during_a_stopped_worker_pass() -> None:
     waits = [attempt(-1.9, worker=1, took_s=2.0), attempt(-1.0, worker=1, took_s=1.2)]
     assert stood_still(*waits, attempt(-1.2, worker=1)) == (Verdict.PASS, "")
     assert stood_still(attempt(-1.0, worker=1, took_s=1.2))[0] is Verdict.PASS, "there was no time for it"
@@ -318,13 +318,13 @@ def test_the_others_move_money_while_a_worker_stands_still() -> None:
 @pytest.mark.parametrize(
     "instead", [attempt(-1.0, worker=1, replayed=True), attempt(-2.1, worker=1), attempt(-1.0, Kind.ME, worker=1)]
 )
-def test_others_that_wait_for_a_worker_that_stands_still_are_a_fault(instead: Attempt) -> None:
+def test_missing_transfers_of_the_other_workers_during_a_stopped_worker_fail(instead: Attempt) -> None:
     verdict, text = stood_still(attempt(-1.9, worker=1, took_s=2.0), instead)
     assert verdict is Verdict.FAIL
     assert "in 2.0 s no money was moved through worker-1" in text
 
 
-def test_a_fault_that_never_came_is_unknown_and_one_that_was_not_there_was_never_seen() -> None:
+def test_a_fault_that_did_not_happen_is_unknown_and_missing_in_the_coverage() -> None:
     never = run(began_ns=0, ended_ns=0, seen=0)
     assert verdict_of([never], BACK)[0] is Verdict.UNKNOWN
     [coverage_item] = fault_coverage([never])
@@ -333,13 +333,13 @@ def test_a_fault_that_never_came_is_unknown_and_one_that_was_not_there_was_never
     assert (result.verdict, result.note) == (Verdict.UNKNOWN, "no messages delayed were seen")
 
 
-def test_a_run_without_faults_is_not_asked_whether_it_came_back() -> None:
+def test_a_run_without_faults_has_no_verdict_about_recovery() -> None:
     evidence = Evidence(plan(), [], None)
     assert "service_comes_back" not in {result.name for result in run_checks(evidence)}
     assert "service_comes_back" in {result.name for result in run_checks(replace(evidence, faults=[run()]))}
 
 
-def test_the_report_tells_when_a_fault_was_what_it_hurt_and_when_it_was_over() -> None:
+def test_the_report_has_begin_effects_and_recovery_of_each_fault() -> None:
     hurt = [
         attempt(-1.5, outcome="unknown"),
         attempt(-0.5, outcome="refused", code="OVERLOADED"),

@@ -38,7 +38,7 @@ def asked_for() -> set[str]:
     return found
 
 
-def test_the_types_read_from_the_files_are_those_of_the_schema() -> None:
+def test_the_types_of_the_files_are_those_of_the_schema() -> None:
     for name, kind in SCHEMA.type_map.items():
         if isinstance(kind, GraphQLObjectType) and not name.startswith("__"):
             assert types()[name] == {
@@ -51,6 +51,6 @@ def test_every_field_has_a_rule_and_every_rule_a_field() -> None:
     assert set(SHAPES) <= types().keys()
 
 
-def test_every_field_is_asked_for_by_some_document_so_that_a_run_can_see_it() -> None:
+def test_every_field_is_requested_by_a_document() -> None:
     roots = {f"Query.{name}" for name in types()["Query"]} | {f"Mutation.{name}" for name in types()["Mutation"]}
     assert fields() | roots <= asked_for() | {"Money.amount", "Money.currency"}

@@ -18,7 +18,7 @@ from simulation.model.machine import Second
 QUIET = Second(0, 1, cores=2, own=0.45, others=0.02, steal=0.0, idle=0.53, late_ms=0.4)
 
 
-def test_a_machine_that_only_the_run_uses_is_not_disturbed() -> None:
+def test_a_machine_used_only_by_the_run_is_not_disturbed() -> None:
     assert disturbance(QUIET) == ""
 
 
@@ -30,24 +30,24 @@ def test_a_machine_that_only_the_run_uses_is_not_disturbed() -> None:
         (replace(QUIET, late_ms=12.0), "woken 12 ms late"),
     ],
 )
-def test_what_is_not_the_run_disturbs_the_machine(second: Second, words: str) -> None:
+def test_other_processes_disturb_the_machine(second: Second, words: str) -> None:
     assert words in disturbance(second)
 
 
-def test_a_run_that_uses_every_processor_itself_is_no_excuse_for_itself() -> None:
+def test_a_run_that_uses_every_processor_is_not_a_disturbance() -> None:
     assert disturbance(replace(QUIET, own=0.97, idle=0.01, late_ms=40.0)) == ""
 
 
-def test_others_take_nothing_from_anybody_where_enough_is_idle() -> None:
+def test_other_processes_do_not_disturb_while_processors_are_idle() -> None:
     assert disturbance(replace(QUIET, cores=16, own=0.1, others=0.3, idle=0.6)) == ""
 
 
-def test_the_second_after_a_disturbed_one_works_off_what_queued() -> None:
+def test_the_second_after_a_disturbed_one_counts_as_disturbed() -> None:
     busy = replace(QUIET, others=0.5, idle=0.05)
     assert [bool(why) for why in disturbances([QUIET, busy, QUIET, QUIET])] == [False, True, True, False]
 
 
-def test_waiting_is_hopeless_only_where_no_second_was_quiet() -> None:
+def test_waiting_ends_early_only_without_a_quiet_second() -> None:
     busy = [replace(QUIET, from_s=at, to_s=at + 1, others=0.5, idle=0.05) for at in range(30)]
     assert is_never_quiet(busy, 20)
     rest = [replace(QUIET, from_s=at, to_s=at + 1) for at in (20, 21)]
@@ -59,14 +59,14 @@ def busy_loop(seconds: float) -> str:
     return f"import time; end = time.process_time() + {seconds}\nwhile time.process_time() < end: pass"
 
 
-def test_what_a_child_used_belongs_to_the_run_also_after_its_end() -> None:
+def test_the_load_of_a_child_belongs_to_the_run_also_after_its_end() -> None:
     before = own_s([])
     subprocess.run([sys.executable, "-c", busy_loop(0.3)], check=True)
     # The kernel counts the CPU time of a child in ticks.
     assert own_s([]) - before >= 0.28
 
 
-def test_a_server_belongs_to_the_run_whoever_started_it() -> None:
+def test_the_load_of_the_servers_belongs_to_the_run() -> None:
     # Its parent has ended, as that of a daemon, so it is not a child of this process.
     lines = (
         "import os, time",
@@ -87,7 +87,7 @@ def test_a_server_belongs_to_the_run_whoever_started_it() -> None:
     assert with_it - without >= 0.25
 
 
-async def test_the_probe_tells_how_late_it_was_woken() -> None:
+async def test_the_probe_measures_how_late_it_was_scheduled() -> None:
     heard: asyncio.Queue[float] = asyncio.Queue()
 
     class Listener(Machine):
@@ -98,7 +98,7 @@ async def test_the_probe_tells_how_late_it_was_woken() -> None:
         assert await heard.get() >= 0
 
 
-def test_of_what_the_probe_said_in_a_second_the_latest_wake_up_counts() -> None:
+def test_the_latest_wake_up_of_the_probe_in_a_second_counts() -> None:
     machine = Machine(list, monotonic)
     machine.look()
     for late_ms in (0.3, 7.5, 0.4):
@@ -109,7 +109,7 @@ def test_of_what_the_probe_said_in_a_second_the_latest_wake_up_counts() -> None:
     assert (first.late_ms, second.late_ms) == (7.5, None)
 
 
-def test_the_probe_notes_every_wake_up_of_its_time() -> None:
+def test_the_probe_records_every_wake_up() -> None:
     late_ms = probe.watch(0.05)
     assert late_ms == sorted(late_ms)
     assert 1 <= len(late_ms) <= 0.05 / probe.SLEEP_S + 1

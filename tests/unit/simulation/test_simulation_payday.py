@@ -73,11 +73,11 @@ def with_database(evidence: Evidence, **changes: Any) -> Evidence:
     return replace(evidence, database=replace(database_of(evidence), **changes))
 
 
-def test_a_bank_that_is_right_passes_every_check(evidence: Evidence) -> None:
+def test_a_correct_bank_passes_every_check(evidence: Evidence) -> None:
     assert [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS] == []
 
 
-def test_no_household_pays_a_fee_so_that_its_sum_may_never_change() -> None:
+def test_households_pay_no_fees() -> None:
     for seed in range(10):
         plan = plan_of(seed)
         households = {person.index for person in plan.people_with(Role.HOUSEHOLD)}
@@ -86,14 +86,14 @@ def test_no_household_pays_a_fee_so_that_its_sum_may_never_change() -> None:
         assert [operation for operation in charged if operation.person in households] == []
 
 
-def test_everything_of_a_payday_is_seen(evidence: Evidence) -> None:
+def test_a_payday_covers_every_situation(evidence: Evidence) -> None:
     assert PAYDAY.expects <= set(COVERAGE)
     seen = {name: count(evidence) for name, (_, count) in MOVE_COVERAGE.items()}
     assert [name for name, count in seen.items() if not count] == []
 
 
 @pytest.mark.parametrize("name", sorted(MOVE_COVERAGE.keys() - {"holds_expired", "fees"}))
-def test_what_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, name: str) -> None:
+def test_a_different_answer_does_not_count_as_coverage(evidence: Evidence, name: str) -> None:
     nothing = [replace(a, outcome="unknown", code=None, replayed=None, answer=None) for a in evidence.attempts]
     _, count = MOVE_COVERAGE[name]
     assert count(replace(evidence, attempts=nothing)) == 0
@@ -102,7 +102,7 @@ def test_what_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, 
 KEYED = ["Withdraw", "TransferBatch", "ReverseTransaction", "AuthorizeHold", "CaptureHold", "ReleaseHold"]
 
 
-async def test_answers_that_are_lost_are_found_out_with_the_same_key(tmp_path: Path) -> None:
+async def test_lost_answers_are_resolved_with_the_same_key(tmp_path: Path) -> None:
     hidden: set[str] = set()
 
     async def hide_one_each(name: str, _variables: dict[str, Any], _before: int) -> None:
@@ -119,7 +119,7 @@ async def test_answers_that_are_lost_are_found_out_with_the_same_key(tmp_path: P
 @pytest.mark.parametrize(
     "kind", [Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE, Kind.CAPTURE, Kind.RELEASE], ids=str
 )
-def test_what_nobody_was_told_of_is_found_in_the_books(evidence: Evidence, kind: Kind) -> None:
+def test_an_effect_without_an_answer_is_found_in_the_books(evidence: Evidence, kind: Kind) -> None:
     told = first(evidence, of_kind(kind))
     caller = (told.operation.person, told.operation.key)
     silent = [
@@ -134,14 +134,14 @@ def test_what_nobody_was_told_of_is_found_in_the_books(evidence: Evidence, kind:
     assert verdict("balances_match_oracle", replace(untold, database=None)) is Verdict.UNKNOWN
 
 
-def test_money_that_is_held_and_shown_as_available_is_noticed(evidence: Evidence) -> None:
+def test_held_money_displayed_as_available_is_detected(evidence: Evidence) -> None:
     look = first(evidence, lambda a: isinstance(a.answer, Holdings))
     assert isinstance(look.answer, Holdings)
     shown = replace(look.answer, held_minor=look.answer.held_minor or 100, available_minor=look.answer.balance_minor)
     assert verdict("reads_match_entries", doctored(evidence, look, answer=shown)) is Verdict.FAIL
 
 
-def test_holds_that_do_not_add_up_to_what_is_held_are_noticed(evidence: Evidence) -> None:
+def test_holds_with_another_sum_than_the_held_amount_are_detected(evidence: Evidence) -> None:
     look = first(evidence, lambda a: isinstance(a.answer, Holdings))
     assert isinstance(look.answer, Holdings)
     held_minor = look.answer.held_minor or 100
@@ -151,14 +151,14 @@ def test_holds_that_do_not_add_up_to_what_is_held_are_noticed(evidence: Evidence
     assert verdict("reads_match_entries", doctored(evidence, look, answer=shown)) is Verdict.FAIL
 
 
-def test_less_than_nothing_to_spend_is_noticed(evidence: Evidence) -> None:
+def test_a_negative_available_balance_is_detected(evidence: Evidence) -> None:
     made = first(evidence, of_kind(Kind.AUTHORIZE))
     assert isinstance(made.answer, Held)
     wrong = doctored(evidence, made, answer=replace(made.answer, available_after_minor=-1))
     assert verdict("no_overdraft", wrong) is Verdict.FAIL
 
 
-def test_a_balance_below_what_is_held_is_noticed_in_the_events(evidence: Evidence) -> None:
+def test_a_balance_below_the_held_amount_in_the_events_is_detected(evidence: Evidence) -> None:
     def more(event: Any) -> Any:
         if event.event_type != "HoldAuthorizedEvent":
             return event
@@ -169,7 +169,7 @@ def test_a_balance_below_what_is_held_is_noticed_in_the_events(evidence: Evidenc
 
 
 @pytest.mark.parametrize("field", ["balance_at_minor", "opening_minor", "closing_minor"])
-def test_a_past_that_changes_is_noticed(evidence: Evidence, field: str) -> None:
+def test_a_changed_past_balance_is_detected(evidence: Evidence, field: str) -> None:
     look = first(evidence, of_kind(Kind.STATEMENT))
     assert isinstance(look.answer, Statement)
     wrong: Any = {field: getattr(look.answer, field) + 1}
@@ -177,14 +177,14 @@ def test_a_past_that_changes_is_noticed(evidence: Evidence, field: str) -> None:
     assert "at the end" in result.violations[0]
 
 
-def test_a_statement_without_one_of_its_lines_is_noticed(evidence: Evidence) -> None:
+def test_a_statement_with_a_missing_line_is_detected(evidence: Evidence) -> None:
     look = first(evidence, lambda a: isinstance(a.answer, Statement) and len(a.answer.edges) > 0)
     assert isinstance(look.answer, Statement)
     wrong = doctored(evidence, look, answer=replace(look.answer, edges=look.answer.edges[1:]))
     assert verdict("reads_match_entries", wrong) is Verdict.FAIL
 
 
-def test_reversals_that_exceed_their_original_together_are_noticed(evidence: Evidence) -> None:
+def test_reversals_that_together_exceed_their_original_are_detected(evidence: Evidence) -> None:
     back = first(evidence, of_kind(Kind.REVERSE))
     assert isinstance(back.answer, Moved)
     wrong = doctored(evidence, back, answer=replace(back.answer, amount_minor=10**9))
@@ -192,7 +192,7 @@ def test_reversals_that_exceed_their_original_together_are_noticed(evidence: Evi
 
 
 @pytest.mark.parametrize("code", ["REVERSAL_EXCEEDS_ORIGINAL", "NOT_REVERSIBLE"])
-def test_a_reversal_that_is_refused_and_is_the_only_one_is_noticed(evidence: Evidence, code: str) -> None:
+def test_a_refusal_of_the_only_reversal_is_detected(evidence: Evidence, code: str) -> None:
     def is_alone(attempt: Attempt) -> bool:
         others = [a for a in evidence.attempts if a.sent.about_id == attempt.sent.about_id]
         return of_kind(Kind.REVERSE)(attempt) and len(others) == 1
@@ -203,7 +203,7 @@ def test_a_reversal_that_is_refused_and_is_the_only_one_is_noticed(evidence: Evi
 
 
 @pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.RELEASE], ids=str)
-def test_a_hold_that_is_said_to_have_ended_and_that_nothing_ended_is_noticed(evidence: Evidence, kind: Kind) -> None:
+def test_a_hold_refused_as_ended_before_any_end_is_detected(evidence: Evidence, kind: Kind) -> None:
     def is_alone(attempt: Attempt) -> bool:
         others = [a for a in evidence.attempts if a.sent.about_id == attempt.sent.about_id]
         return of_kind(kind)(attempt) and len(others) == 1
@@ -226,7 +226,7 @@ def test_a_hold_that_is_said_to_have_ended_and_that_nothing_ended_is_noticed(evi
         (Kind.LIMIT, "INVALID_AMOUNT"),
     ],
 )
-def test_a_refusal_without_its_reason_is_noticed(evidence: Evidence, kind: Kind, code: str) -> None:
+def test_a_refusal_without_its_reason_is_detected(evidence: Evidence, kind: Kind, code: str) -> None:
     def is_usual(attempt: Attempt) -> bool:
         return of_kind(kind)(attempt) and attempt.operation.intent is Intent.PLAIN
 
@@ -235,7 +235,7 @@ def test_a_refusal_without_its_reason_is_noticed(evidence: Evidence, kind: Kind,
 
 
 @pytest.mark.parametrize("code", ["ACCOUNT_FROZEN", "LIMIT_EXCEEDED"])
-def test_what_is_done_against_a_reason_that_held_all_along_is_noticed(evidence: Evidence, code: str) -> None:
+def test_a_success_against_a_constant_reason_for_refusal_is_detected(evidence: Evidence, code: str) -> None:
     """Some refusals come just before their reason ends, so a success instead of them could be correct."""
     paid = first(evidence, of_kind(Kind.TRANSFER))
     refused = [attempt for attempt in evidence.attempts if of_kind(Kind.TRANSFER, code)(attempt)]
@@ -244,7 +244,7 @@ def test_what_is_done_against_a_reason_that_held_all_along_is_noticed(evidence: 
     assert Verdict.FAIL in wrong
 
 
-def test_a_hold_that_comes_too_late_is_refused_and_that_is_remembered(tmp_path: Path) -> None:
+def test_a_refusal_of_a_hold_after_its_expiry_is_accepted(tmp_path: Path) -> None:
     """A slow bank decides after the expiry that was requested for the hold."""
 
     async def dawdle(name: str, variables: dict[str, Any], _before: int) -> None:
@@ -261,13 +261,13 @@ def test_a_hold_that_comes_too_late_is_refused_and_that_is_remembered(tmp_path: 
     assert verdict("refusals_are_right", done) is Verdict.FAIL
 
 
-def test_money_for_a_closed_account_is_noticed(evidence: Evidence) -> None:
+def test_a_credit_of_a_closed_account_is_detected(evidence: Evidence) -> None:
     refused, paid = first(evidence, of_kind(Kind.DEPOSIT, "ACCOUNT_CLOSED")), first(evidence, of_kind(Kind.DEPOSIT))
     wrong = doctored(evidence, refused, outcome="ok", code=None, answer=paid.answer, replayed=False)
     assert verdict("refusals_are_right", wrong) is Verdict.FAIL
 
 
-def test_a_list_of_which_less_was_done_than_was_said_is_noticed(evidence: Evidence) -> None:
+def test_a_list_with_a_missing_transaction_is_detected(evidence: Evidence) -> None:
     made = first(evidence, lambda a: isinstance(a.answer, Listed) and isinstance(a.answer.items[0], Moved))
     assert isinstance(made.answer, Listed)
     [item, *rest] = made.answer.items
@@ -278,7 +278,7 @@ def test_a_list_of_which_less_was_done_than_was_said_is_noticed(evidence: Eviden
     assert verdict("acknowledged_is_durable", more) is Verdict.FAIL
 
 
-def test_a_fee_that_is_missing_or_wrong_is_noticed(evidence: Evidence) -> None:
+def test_a_missing_or_wrong_fee_is_detected(evidence: Evidence) -> None:
     transactions = database_of(evidence).transactions
     fee = next(row for row in transactions.values() if row.kind == "FEE")
     without = {id_: row for id_, row in transactions.items() if row is not fee}
@@ -289,21 +289,21 @@ def test_a_fee_that_is_missing_or_wrong_is_noticed(evidence: Evidence) -> None:
 
 @pytest.mark.parametrize("check", ["balances_match_oracle", "events_complete"])
 @pytest.mark.parametrize("status", ["CAPTURED", "RELEASED"])
-def test_a_hold_that_ended_otherwise_is_noticed(evidence: Evidence, check: str, status: str) -> None:
+def test_a_hold_with_another_end_than_acknowledged_is_detected(evidence: Evidence, check: str, status: str) -> None:
     holds = database_of(evidence).holds
     hold = next(row for row in holds.values() if row.status == status)
     other = replace(hold, status="RELEASED" if status == "CAPTURED" else "CAPTURED", captured_minor=0)
     assert verdict(check, with_database(evidence, holds={**holds, hold.id: other})) is Verdict.FAIL
 
 
-def test_a_hold_that_is_gone_is_noticed(evidence: Evidence) -> None:
+def test_a_missing_hold_is_detected(evidence: Evidence) -> None:
     made = first(evidence, of_kind(Kind.AUTHORIZE))
     assert isinstance(made.answer, Held)
     holds = {id_: row for id_, row in database_of(evidence).holds.items() if id_ != made.answer.hold.hold_id}
     assert verdict("acknowledged_is_durable", with_database(evidence, holds=holds)) is Verdict.FAIL
 
 
-def test_a_hold_that_does_not_expire_and_one_that_does_too_early_are_noticed(evidence: Evidence) -> None:
+def test_holds_that_expire_never_or_too_early_are_detected(evidence: Evidence) -> None:
     holds = database_of(evidence).holds
     waiting = next(row for row in holds.values() if row.status == "AUTHORIZED")
     late = with_database(evidence, holds={**holds, waiting.id: replace(waiting, expires_at_s=0.0)})
@@ -313,21 +313,21 @@ def test_a_hold_that_does_not_expire_and_one_that_does_too_early_are_noticed(evi
     assert verdict("balances_match_oracle", early) is Verdict.FAIL
 
 
-def test_what_is_held_on_an_account_must_be_what_was_promised(evidence: Evidence) -> None:
+def test_a_held_amount_other_than_the_holds_is_detected(evidence: Evidence) -> None:
     accounts = database_of(evidence).accounts
     account = next(row for row in accounts.values() if row.held_minor)
     wrong = {**accounts, account.id: replace(account, held_minor=0)}
     assert verdict("balances_match_oracle", with_database(evidence, accounts=wrong)) is Verdict.FAIL
 
 
-def test_a_hold_that_two_keys_have_ended_is_noticed(evidence: Evidence) -> None:
+def test_a_hold_ended_by_two_keys_is_detected(evidence: Evidence) -> None:
     captured, released = first(evidence, of_kind(Kind.CAPTURE)), first(evidence, of_kind(Kind.RELEASE))
     assert isinstance(captured.answer, Held)
     twice = doctored(evidence, released, answer=replace(captured.answer, moved=None))
     assert verdict("exactly_once", twice) is Verdict.FAIL
 
 
-def test_an_account_whose_state_its_events_do_not_tell_is_noticed(evidence: Evidence) -> None:
+def test_an_account_with_another_status_than_its_events_is_detected(evidence: Evidence) -> None:
     accounts = database_of(evidence).accounts
     account = next(row for row in accounts.values() if row.status == "CLOSED")
     wrong = {**accounts, account.id: replace(account, status="FROZEN")}
@@ -342,7 +342,7 @@ def test_states_and_limits_are_read_from_the_answers(evidence: Evidence) -> None
     assert limited.answer.per_day_minor == 10 * limited.answer.per_transfer_minor
 
 
-def test_an_expired_hold_may_be_shown_until_an_answer_shows_that_its_end_is_committed(evidence: Evidence) -> None:
+def test_an_expired_hold_may_be_displayed_until_an_answer_shows_its_end(evidence: Evidence) -> None:
     """The bank records the time of its decision on an expiry; on a busy machine the commit can follow seconds later."""
     database = database_of(evidence)
     expiry = next(event for event in database.events if event.event_type == "HoldExpiredEvent")

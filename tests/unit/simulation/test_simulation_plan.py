@@ -98,21 +98,21 @@ def test_every_size_is_part_of_the_hash(change: str) -> None:
     assert changed.hash != plan().hash
 
 
-def test_every_cpf_is_valid_and_nobody_shares_one() -> None:
+def test_every_cpf_is_valid_and_unique() -> None:
     people = plan(customers=300).people
     assert all(CPF().validate(punctuated(person.cpf)) for person in people)
     assert len({person.cpf for person in people}) == len(people)
     assert len({person.email for person in people}) == len(people)
 
 
-def test_a_person_does_not_show_a_secret_when_printed() -> None:
+def test_a_printed_person_shows_no_secret() -> None:
     person = plan().people[1]
     assert person.password not in repr(person)
     assert person.cpf not in repr(person)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_household_pays_nobody_and_is_paid_by_nobody_once_driving_has_begun(scenario: str) -> None:
+def test_no_money_enters_or_leaves_a_household_during_the_drive(scenario: str) -> None:
     drawn = plan(scenario, duration_s=60)
     households = {person.index for person in drawn.people_with(Role.HOUSEHOLD)}
     mine = {account.index: account.person for account in drawn.accounts}
@@ -136,7 +136,7 @@ def test_operations_are_numbered_in_the_order_of_their_intended_start(scenario: 
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_what_follows_comes_after_what_it_follows_and_repeats_its_key(scenario: str) -> None:
+def test_a_repetition_is_later_than_the_first_request_and_has_its_key(scenario: str) -> None:
     drawn = plan(scenario)
     followers = [o for o in drawn.operations if o.follows is not None]
     assert followers
@@ -156,7 +156,7 @@ def test_what_follows_comes_after_what_it_follows_and_repeats_its_key(scenario: 
             assert [name for name in same if getattr(first, name) != getattr(operation, name)]
 
 
-def test_what_is_tried_before_people_bank_is_the_same_in_every_run_and_touches_no_household() -> None:
+def test_the_warm_up_is_the_same_in_every_run_and_uses_no_household() -> None:
     warmed = plan_of_everything()
     drawn, others = (
         warmed.warmup,
@@ -174,18 +174,18 @@ def test_what_is_tried_before_people_bank_is_the_same_in_every_run_and_touches_n
         assert len([name for name in same if getattr(first, name) != getattr(operation, name)]) == 1
 
 
-def test_most_operations_of_the_first_day_read() -> None:
+def test_most_operations_of_the_first_day_are_reads() -> None:
     drive = plan(duration_s=120).drive
     reads = sum(o.kind in READ_KINDS and o.intent is not Intent.NOT_MINE for o in drive)
     assert 0.7 < reads / len(drive) < 0.97
 
 
-def test_reads_take_both_arms_by_the_toss_of_a_coin_that_may_be_bent() -> None:
+def test_reads_are_assigned_to_the_arms_at_random_with_the_given_share() -> None:
     arms = Counter(o.arm for o in plan(duration_s=120).drive if o.arm)
     assert 0.5 <= round(arms["cached"] / arms.total(), 1) <= 0.8
 
 
-def test_arrivals_come_at_the_rate_that_was_asked_for() -> None:
+def test_arrivals_have_the_requested_rate() -> None:
     drive = [o for o in plan(duration_s=120).drive if o.kind not in {Kind.LOGOUT, Kind.LOGIN}]
     assert 0.9 < len(drive) / (120 * 50) < 1.1
 
@@ -214,7 +214,7 @@ def test_hot_account_pays_one_account_only() -> None:
     assert len(paid) == 1
 
 
-def test_a_few_things_are_much_more_popular_than_the_others() -> None:
+def test_a_few_people_are_much_more_popular_than_the_others() -> None:
     readers = Counter(o.person for o in plan(customers=60, duration_s=120).drive if o.kind in READ_KINDS)
     shares = [count for _, count in readers.most_common()]
     assert sum(shares[:6]) > 2 * sum(shares[-30:])
@@ -232,7 +232,7 @@ def test_a_few_things_are_much_more_popular_than_the_others() -> None:
         ({"duration_s": 3600.0, "rate": 2000.0}, "do not fit into memory"),
     ],
 )
-def test_sizes_that_allow_no_plan_are_refused_in_one_sentence(sizes: dict[str, float], sentence: str) -> None:
+def test_impossible_sizes_are_refused_with_one_sentence(sizes: dict[str, float], sentence: str) -> None:
     right: dict[str, float] = {"seed": 1, "customers": 4, "duration_s": 1.0, "rate": 1.0, "workers": 1}
     with pytest.raises(PlanError, match=sentence):
         draw_plan(scenario=SCENARIOS["first_day"], **{**right, **sizes})  # type: ignore[arg-type]  # a table of wrong values
@@ -250,14 +250,14 @@ def drawn(overtime_s: float, seed: int = 7) -> Plan:
     return draw_plan(seed=seed, scenario=day, customers=12, duration_s=5, rate=50, workers=1, overtime_s=overtime_s)
 
 
-def test_the_time_added_to_a_run_leaves_the_planned_time_as_it_is() -> None:
+def test_an_extension_of_a_run_does_not_change_the_planned_time() -> None:
     planned, longer = drawn(0), drawn(10)
     assert [replace(o, index=0) for o in longer.drive] == [replace(o, index=0) for o in planned.drive]
     assert longer.hash != planned.hash
     assert not planned.overtime
 
 
-def test_people_do_in_the_time_added_what_they_did_before() -> None:
+def test_an_extension_of_a_run_has_the_same_kinds_of_operations() -> None:
     longer = drawn(60)
     assert min(o.at_ns for o in longer.overtime) >= 5e9
     assert len(longer.overtime) == pytest.approx(60 * 50, rel=0.15)
@@ -265,23 +265,23 @@ def test_people_do_in_the_time_added_what_they_did_before() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_nobody_waits_in_the_time_added_for_what_comes_later(seed: int) -> None:
+def test_operations_of_an_extension_do_not_wait_for_later_ones(seed: int) -> None:
     # A run may end before the operations that come later.
     assert all(needed.index < o.index for o in drawn(30, seed).overtime for needed in o.awaited)
 
 
 @pytest.mark.parametrize("overtime_s", [-1, 3_600])
-def test_a_run_cannot_go_on_for_ever(overtime_s: float) -> None:
+def test_the_extension_of_a_run_is_limited(overtime_s: float) -> None:
     with pytest.raises(PlanError, match=r"the patience must be 0 to 3595 seconds after so long a run"):
         drawn(overtime_s)
 
 
-def test_the_longest_run_has_no_time_to_add() -> None:
+def test_the_longest_run_has_no_extension() -> None:
     assert longest_overtime_s(3_600, 10) == 0
     assert longest_overtime_s(100, 2_000) == 150
 
 
-def test_everybody_looks_through_every_worker_at_the_very_end() -> None:
+def test_each_person_reads_through_every_worker_at_the_end() -> None:
     plan = plan_of_everything()
     customers = [person.index for person in plan.people if person.role is not Role.TELLER]
     looks = [(o.person, o.slot) for o in plan.final_reads]
@@ -289,7 +289,7 @@ def test_everybody_looks_through_every_worker_at_the_very_end() -> None:
     assert {(o.kind, o.arm) for o in plan.final_reads} == {(Kind.ME, "cached")}
 
 
-def test_a_very_large_town_looks_two_thousand_times_at_the_very_end() -> None:
+def test_a_very_large_run_has_two_thousand_reads_at_the_end() -> None:
     people = plan_of_everything().people * 500
     looks = draw_final_reads(Random(1), people, workers=16)
     assert len(looks) == FINAL_READS_MAX == 2_000

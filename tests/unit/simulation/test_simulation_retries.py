@@ -51,14 +51,14 @@ def before(operation: Operation) -> Operation:
     return operation.after
 
 
-def test_what_comes_after_something_is_planned_later_and_waits_for_it() -> None:
+def test_a_dependent_operation_is_planned_later_and_waits_for_its_predecessor() -> None:
     later = [operation for operation in PLAN.operations if operation.after is not None]
     assert later
     assert all(before(operation).index < operation.index for operation in later)
     assert all(operation.after in operation.awaited for operation in later)
 
 
-def test_a_key_of_somebody_else_comes_from_another_person_and_only_once() -> None:
+def test_a_borrowed_key_belongs_to_another_person_and_is_used_once() -> None:
     borrowed = intended(Intent.OTHER_CALLER)
     for operation in borrowed:
         assert before(operation).key == operation.key
@@ -66,7 +66,7 @@ def test_a_key_of_somebody_else_comes_from_another_person_and_only_once() -> Non
     assert len({operation.key for operation in borrowed}) == len(borrowed)
 
 
-def test_another_mutation_is_another_one_by_the_same_person_with_the_same_key() -> None:
+def test_a_reused_key_is_sent_with_another_mutation_by_the_same_person() -> None:
     kinds = set()
     for operation in intended(Intent.OTHER_MUTATION):
         first = first_of(operation)
@@ -75,7 +75,7 @@ def test_another_mutation_is_another_one_by_the_same_person_with_the_same_key() 
     assert kinds == {(Kind.TRANSFER, Kind.OPEN_ACCOUNT), (Kind.OPEN_ACCOUNT, Kind.TRANSFER)}
 
 
-def test_a_burst_sends_one_key_fifty_times_at_one_moment_over_all_workers() -> None:
+def test_a_burst_sends_one_key_fifty_times_at_once_to_all_workers() -> None:
     duplicates = sorted(intended(Intent.DUPLICATE), key=lambda operation: operation.key or "")
     for key, group in groupby(duplicates, key=lambda operation: operation.key):
         burst = [operation for operation in PLAN.drive if operation.key == key]
@@ -92,7 +92,7 @@ def test_wrong_keys_are_missing_empty_too_long_or_malformed() -> None:
     assert not any((key or "").isprintable() for key in keys[Intent.KEY_MALFORMED])
 
 
-def test_a_respelled_request_means_the_same_and_looks_different() -> None:
+def test_a_respelled_request_has_the_same_content_and_another_text() -> None:
     content: dict[str, object] = {
         "query": "q",
         "variables": {"input": {"amount": {"amount": "10.5", "currency": "BRL"}}},
@@ -104,7 +104,7 @@ def test_a_respelled_request_means_the_same_and_looks_different() -> None:
     assert b"\n       " in other
 
 
-async def test_respelled_transfers_and_missing_keys_go_out_as_planned(play: Play) -> None:
+async def test_respelled_transfers_and_missing_keys_are_sent_as_planned(play: Play) -> None:
     sent: list[dict[str, Any]] = []
 
     async def listen(name: str, variables: dict[str, Any], _before: int) -> None:
@@ -162,12 +162,12 @@ async def test_two_aliases_without_an_answer_are_both_unknown_and_sent_again_tog
     ("code", "outcome"),
     [("OVERLOADED", "unknown"), ("FORBIDDEN", "unknown"), ("UNAUTHENTICATED", "refused"), ("INTERNAL", "error")],
 )
-def test_an_error_in_one_alias_leaves_open_what_became_of_the_other(code: str, outcome: str) -> None:
+def test_an_error_in_one_alias_makes_the_other_one_unknown(code: str, outcome: str) -> None:
     reply = Reply(status=200, error_codes=(code,))
     assert understand(Kind.TRANSFER, reply, alias="one").outcome == outcome
 
 
-async def test_who_has_no_token_sends_none_and_takes_no_for_an_answer(play: Play) -> None:
+async def test_a_request_without_a_token_has_a_final_refusal(play: Play) -> None:
     _, evidence = await play(plan=PLAN)
     attempts = by_operation(evidence)
     for operation in intended(Intent.NO_TOKEN):
@@ -192,7 +192,7 @@ def is_plain_success(attempt: Attempt) -> bool:
 REUSED: dict[str, Any] = {"code": "IDEMPOTENCY_KEY_REUSED", "outcome": "refused", "answer": None, "replayed": False}
 
 
-def test_a_first_answer_that_calls_itself_a_replay_is_noticed(evidence: Evidence) -> None:
+def test_a_first_answer_marked_as_a_replay_is_detected(evidence: Evidence) -> None:
     alone = {caller for caller, attempts in evidence.by_key.items() if len(attempts) == 1}
 
     def is_alone(attempt: Attempt) -> bool:
@@ -202,7 +202,7 @@ def test_a_first_answer_that_calls_itself_a_replay_is_noticed(evidence: Evidence
 
 
 @pytest.mark.parametrize("check", ["exactly_once", "refusals_are_right"])
-def test_a_key_that_is_refused_because_somebody_else_used_it_is_noticed(evidence: Evidence, check: str) -> None:
+def test_a_refusal_of_a_key_used_by_another_person_is_detected(evidence: Evidence, check: str) -> None:
     def is_borrowed(attempt: Attempt) -> bool:
         return attempt.operation.intent is Intent.OTHER_CALLER
 
@@ -211,7 +211,7 @@ def test_a_key_that_is_refused_because_somebody_else_used_it_is_noticed(evidence
 
 @pytest.mark.parametrize("check", ["exactly_once", "refusals_are_right"])
 @pytest.mark.parametrize("code", ["UNAUTHENTICATED", "FORBIDDEN", "INVALID_AMOUNT"])
-def test_a_key_that_a_request_in_vain_has_burned_is_noticed(evidence: Evidence, check: str, code: str) -> None:
+def test_a_conflict_with_a_failed_request_is_detected(evidence: Evidence, check: str, code: str) -> None:
     in_vain = {attempt.operation for attempt in evidence.attempts if attempt.code == code}
 
     def comes_after(attempt: Attempt) -> bool:
@@ -220,7 +220,7 @@ def test_a_key_that_a_request_in_vain_has_burned_is_noticed(evidence: Evidence, 
     assert verdict(check, doctored(evidence, comes_after, **REUSED)) is Verdict.FAIL
 
 
-def test_a_key_that_did_something_else_before_and_does_it_is_noticed(evidence: Evidence) -> None:
+def test_a_second_effect_of_a_key_with_other_content_is_detected(evidence: Evidence) -> None:
     answer = next(attempt.answer for attempt in evidence.attempts if is_plain_success(attempt))
 
     def is_other_mutation(attempt: Attempt) -> bool:
@@ -230,7 +230,7 @@ def test_a_key_that_did_something_else_before_and_does_it_is_noticed(evidence: E
     assert verdict("exactly_once", done) is Verdict.FAIL
 
 
-def test_a_refusal_that_becomes_a_success_when_money_came_in_is_noticed(evidence: Evidence) -> None:
+def test_a_refusal_that_becomes_a_success_is_detected(evidence: Evidence) -> None:
     answer = next(attempt.answer for attempt in evidence.attempts if is_plain_success(attempt))
 
     def is_replayed_refusal(attempt: Attempt) -> bool:
@@ -243,7 +243,7 @@ def test_a_refusal_that_becomes_a_success_when_money_came_in_is_noticed(evidence
 @pytest.mark.parametrize(
     "intent", [Intent.NO_TOKEN, Intent.FORBIDDEN, Intent.KEY_TOO_LONG, Intent.KEY_MISSING, Intent.KEY_EMPTY]
 )
-def test_what_had_to_be_refused_and_was_done_is_noticed(evidence: Evidence, intent: Intent) -> None:
+def test_an_effect_of_a_request_that_must_be_refused_is_detected(evidence: Evidence, intent: Intent) -> None:
     answer = next(attempt.answer for attempt in evidence.attempts if is_plain_success(attempt))
     done = doctored(
         evidence, lambda attempt: attempt.operation.intent is intent, code=None, outcome="ok", answer=answer
@@ -257,7 +257,7 @@ def with_keys(evidence: Evidence, keys: dict[tuple[str, str], KeyRow]) -> Eviden
 
 
 @pytest.mark.parametrize("code", ["INSUFFICIENT_FUNDS", None])
-def test_a_decision_whose_key_is_not_remembered_is_noticed(evidence: Evidence, code: str | None) -> None:
+def test_a_decision_without_a_stored_key_is_detected(evidence: Evidence, code: str | None) -> None:
     assert evidence.database is not None
     decided = next(a for a in evidence.attempts if a.operation.kind is Kind.TRANSFER and a.code == code)
     forgotten = (evidence.user_ids[decided.operation.person], decided.operation.key or "")
@@ -267,7 +267,7 @@ def test_a_decision_whose_key_is_not_remembered_is_noticed(evidence: Evidence, c
 
 
 @pytest.mark.parametrize("intent", [Intent.KEY_TOO_LONG, Intent.KEY_EMPTY])
-def test_a_key_that_nothing_was_decided_about_and_is_remembered_is_noticed(evidence: Evidence, intent: Intent) -> None:
+def test_a_stored_key_without_a_decision_is_detected(evidence: Evidence, intent: Intent) -> None:
     assert evidence.database is not None
     wrong = next(a.operation for a in evidence.attempts if a.operation.intent is intent)
     owner, key = evidence.user_ids[wrong.person], wrong.key or ""
@@ -276,7 +276,7 @@ def test_a_key_that_nothing_was_decided_about_and_is_remembered_is_noticed(evide
     assert [violation for violation in result.violations if "its key is stored" in violation]
 
 
-def test_every_way_is_seen_where_the_bank_is_right(evidence: Evidence) -> None:
+def test_a_correct_bank_covers_every_situation(evidence: Evidence) -> None:
     assert set(KEY_COVERAGE) <= SCENARIOS["retries"].expects <= set(COVERAGE)
     seen = {name: count(evidence) for name, (_, count) in KEY_COVERAGE.items()}
     del seen["key_bursts"]  # the in-memory bank answers each request before the next one is sent
@@ -284,13 +284,13 @@ def test_every_way_is_seen_where_the_bank_is_right(evidence: Evidence) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(KEY_COVERAGE) - {"key_bursts"}))
-def test_a_way_that_was_answered_otherwise_does_not_count_as_seen(evidence: Evidence, name: str) -> None:
+def test_a_different_answer_does_not_cover_a_situation(evidence: Evidence, name: str) -> None:
     _, count = KEY_COVERAGE[name]
     nothing = [replace(attempt, outcome="unknown", code=None, replayed=None) for attempt in evidence.attempts]
     assert count(replace(evidence, attempts=nothing)) == 0
 
 
-def test_what_is_under_way_at_once_is_counted(evidence: Evidence) -> None:
+def test_concurrent_requests_are_counted(evidence: Evidence) -> None:
     def lasting(begin: int, end: int) -> Attempt:
         return replace(evidence.attempts[0], invoked_ns=begin, ended_ns=end)
 
@@ -299,7 +299,7 @@ def test_what_is_under_way_at_once_is_counted(evidence: Evidence) -> None:
     assert most_at_once([]) == 0
 
 
-def test_a_key_that_somebody_gave_up_on_may_stand_for_the_next_request_with_it(evidence: Evidence) -> None:
+def test_a_conflict_after_an_abandoned_request_is_permitted(evidence: Evidence) -> None:
     """The first request had no answer and the second one was decided, so a retry of the first is rightly refused."""
     conflict = next(a for a in evidence.attempts if a.operation.intent is Intent.CONFLICT and a.code == REUSED["code"])
     first = evidence.origin(conflict.operation)

@@ -40,7 +40,7 @@ async def pid_after(workers: Workers, deaths: int) -> int:
     return process.pid
 
 
-async def test_a_worker_that_is_killed_is_started_again_however_often(tmp_path: Path) -> None:
+async def test_a_killed_worker_is_restarted_every_time(tmp_path: Path) -> None:
     with OrphanGuard() as orphan_guard:
         workers = Workers([worker(SERVER, tmp_path)], orphan_guard)
         await workers.start()
@@ -52,7 +52,7 @@ async def test_a_worker_that_is_killed_is_started_again_however_often(tmp_path: 
         await workers.stop()
 
 
-async def test_a_worker_that_keeps_ending_by_itself_is_given_up_with_its_last_words(
+async def test_a_worker_that_keeps_ending_is_abandoned_with_its_last_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulation.stack.workers.RESTART_PAUSE_S", 0.01)
@@ -69,7 +69,7 @@ async def test_a_worker_that_keeps_ending_by_itself_is_given_up_with_its_last_wo
         await workers.stop()
 
 
-async def test_a_worker_that_does_not_start_is_told_of_in_one_sentence(tmp_path: Path) -> None:
+async def test_a_worker_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
     with OrphanGuard() as orphan_guard:
         workers = Workers([worker("raise SystemExit('the port is taken')", tmp_path)], orphan_guard)
         with pytest.raises(CouldNotRunError, match="worker-0 did not start: the port is taken"):
@@ -77,7 +77,7 @@ async def test_a_worker_that_does_not_start_is_told_of_in_one_sentence(tmp_path:
         await workers.stop()
 
 
-async def test_a_worker_that_ignores_sigterm_is_killed_and_noted(
+async def test_a_worker_that_ignores_sigterm_is_killed_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulation.stack.workers.STOP_S", 0.3)
@@ -89,7 +89,7 @@ async def test_a_worker_that_ignores_sigterm_is_killed_and_noted(
     assert workers.notes == ["worker-0 did not stop within 0.3 seconds of SIGTERM and was killed"]
 
 
-async def test_the_orphan_guard_stops_what_is_left_at_its_end(tmp_path: Path) -> None:
+async def test_the_orphan_guard_stops_remaining_processes_at_its_end(tmp_path: Path) -> None:
     with OrphanGuard() as orphan_guard:
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
         other = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
