@@ -25,14 +25,14 @@ class AuditVerdict(msgspec.Struct, frozen=True):
     """The result of a verification.
 
     `rows` is the number of rows with the right hash, up to the first wrong one. `signed` is the number of heads that
-    agree with them; the last one is for row `signed_number`. `put_aside` is the number of events that are dead letters
-    of the audit and have no row yet.
+    agree with them; the last one is for row `signed_number`. `dead_letters` is the number of dead letters of the
+    audit, whose events have no row yet.
     """
 
     rows: int
     signed: int
     signed_number: int
-    put_aside: int
+    dead_letters: int
     findings: tuple[Finding, ...]
 
 
@@ -65,7 +65,7 @@ async def verify_trail(
         rows=chain.rows,
         signed=len(agreed),
         signed_number=max(agreed, default=0),
-        put_aside=await _queries.count_dead_letters(connection),
+        dead_letters=await _queries.count_dead_letters(connection),
         findings=tuple(findings),
     )
 

@@ -101,8 +101,8 @@ def _lines(found: AuditVerdict, *, with_heads: bool) -> list[str]:
         first, *others = found.findings
         return [f"Broken: {first.sentence}", *(f"Also: {other.sentence}" for other in others)]
     lines = [f"Whole: {found.rows:,} audit rows, chained without a gap, and every event that the audit has come to."]
-    if found.put_aside:
-        lines.append(f"{found.put_aside:,} events wait as dead letters of the audit and have no row yet.")
+    if found.dead_letters:
+        lines.append(f"{found.dead_letters:,} events wait as dead letters of the audit and have no row yet.")
     if not with_heads:
         lines.append("Not compared with signed heads, so that a rewritten chain would not be detected.")
     elif not found.signed:

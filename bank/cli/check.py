@@ -53,9 +53,9 @@ def _lines(verdict: Verdict) -> list[str]:
         f" {verdict.events:,} events and {verdict.audit_rows:,} audit rows"
     )
     moment = verdict.as_of.isoformat(sep=" ", timespec="seconds")
-    notes = [f"The audit is {verdict.audit_behind:,} events behind."] if verdict.audit_behind else []
-    if verdict.put_aside:
-        notes.append(f"{verdict.put_aside:,} events wait as dead letters of the audit and have no row yet.")
+    notes = [f"The audit is {verdict.audit_lag:,} events behind."] if verdict.audit_lag else []
+    if verdict.audit_dead_letters:
+        notes.append(f"{verdict.audit_dead_letters:,} events wait as dead letters of the audit and have no row yet.")
     if verdict.logins:
         notes.append(f"May work as the bank's role, superusers aside: {', '.join(verdict.logins)}.")
     if verdict.is_sound:

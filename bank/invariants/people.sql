@@ -1,19 +1,19 @@
 -- Each query compares users, sessions or refresh tokens with their events, in the form of state.sql.
 
--- name: users_and_told()
-with told as materialized (
+-- name: users_and_events()
+with recorded as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in ('UserRegisteredEvent', 'UserRoleChangedEvent', 'AccountCreatedEvent')
 ), registered as (
     select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
-        (array_agg(event_data order by position))[1] as said
-    from told where event_type = 'UserRegisteredEvent' group by aggregate_id
+        (array_agg(event_data order by position))[1] as data
+    from recorded where event_type = 'UserRegisteredEvent' group by aggregate_id
 ), changed as (
     select aggregate_id as id, count(*) as changes, max(created_at) as moment,
         (array_agg(event_data ->> 'new_role' order by position desc))[1] as role
-    from told where event_type = 'UserRoleChangedEvent' group by aggregate_id
+    from recorded where event_type = 'UserRoleChangedEvent' group by aggregate_id
 ), opened as (
-    select event_data ->> 'owner_id' as id, count(*) as accounts from told where event_type = 'AccountCreatedEvent'
+    select event_data ->> 'owner_id' as id, count(*) as accounts from recorded where event_type = 'AccountCreatedEvent'
     group by event_data ->> 'owner_id'
 ), compared as (
     select coalesce(u.id, r.id) as id, r.position, w.what, w.expected, w.found
@@ -22,25 +22,26 @@ with told as materialized (
     left join changed c on c.id = u.id
     left join opened o on o.id = u.id::text
     cross join lateral (values
-        (true, 'it', case when r.id is null then 'told of when it was registered' else 'a row of users' end,
-            case when r.id is null then 'of no event' when u.id is null then 'missing' else 'a row of users' end),
+        (true, case when r.id is null then 'its event' else 'it' end,
+            case when r.id is null then 'a UserRegisteredEvent' else 'a row of users' end,
+            case when r.id is null or u.id is null then 'missing' else 'a row of users' end),
         (r.times > 1, 'it', 'registered once', format('registered %s times', r.times)),
-        (u.id = r.id and r.said ->> 'profile_digest' is not null, 'the digest of address, name, CPF and password',
-            r.said ->> 'profile_digest', encode(sha256(u.salt ||
+        (u.id = r.id and r.data ->> 'profile_digest' is not null, 'the digest of address, name, CPF and password',
+            r.data ->> 'profile_digest', encode(sha256(u.salt ||
                 convert_to(json_build_array(u.email, u.full_name, u.cpf, u.password_hash)::text, 'UTF8')), 'hex')),
-        (u.id = r.id, 'its role', coalesce(c.role, r.said ->> 'role'), u.role),
+        (u.id = r.id, 'its role', coalesce(c.role, r.data ->> 'role'), u.role),
         (u.id = r.id, 'its version', (1 + coalesce(c.changes, 0) + coalesce(o.accounts, 0))::text, u.version::text),
         (u.id = r.id, 'its registration', r.created_at::text, u.created_at::text),
         (u.id = r.id, 'its last change', greatest(r.created_at, c.moment)::text, u.updated_at::text)
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )
-select 'users_as_told' as invariant, count(*) over () as broken, 'user ' || id as place, what, expected, found
+select 'users_match_events' as invariant, count(*) over () as broken, 'user ' || id as place, what, expected, found
 from compared order by position, id, what limit 1;
 
--- name: sessions_and_told()
+-- name: sessions_and_events()
 -- Each login and each refresh issues one refresh token, which the next refresh uses.
-with told as materialized (
+with recorded as materialized (
     select position, event_type, aggregate_id, created_at, metadata, event_data ->> 'session_id' as session_id,
         event_data ->> 'token_digest' as digest, case when pg_input_is_valid(event_data ->> 'expires_at', 'timestamptz')
             then (event_data ->> 'expires_at')::timestamptz end as expires_at
@@ -48,7 +49,7 @@ with told as materialized (
     where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent', 'UserLoggedOutEvent', 'RefreshTokenReusedEvent')
 ), issued as (
     select *, lead(created_at) over (partition by session_id order by position) as used_at
-    from told where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent')
+    from recorded where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent')
 ), begun as (
     select session_id, min(position) as position, count(*) filter (where event_type = 'UserLoggedInEvent') as times,
         (array_agg(aggregate_id order by position))[1] as user_id, min(created_at) as created_at,
@@ -58,7 +59,7 @@ with told as materialized (
 ), closed as (
     -- A change of role closes every open session of the user.
     select session_id, (array_agg(created_at order by position))[1] as moment from (
-        select session_id, position, created_at from told
+        select session_id, position, created_at from recorded
         where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent')
         union all
         select b.session_id, r.position, r.created_at from begun b
@@ -69,14 +70,15 @@ with told as materialized (
     select b.position, 'session ' || coalesce(s.id::text, b.session_id) as place, w.what, w.expected, w.found
     from sessions s full join begun b on b.session_id = s.id::text left join closed c on c.session_id = s.id::text
     cross join lateral (values
-        (true, 'it', case when b.times is null then 'told of when it began' else 'a row of sessions' end,
-            case when b.times is null then 'of no event' when s.id is null then 'missing' else 'a row of sessions' end),
+        (true, case when b.times is null then 'its event' else 'it' end,
+            case when b.times is null then 'a UserLoggedInEvent' else 'a row of sessions' end,
+            case when b.times is null or s.id is null then 'missing' else 'a row of sessions' end),
         (b.times <> 1, 'it', 'begun once', format('begun %s times', b.times)),
         (s.id::text = b.session_id, 'its user', b.user_id::text, s.user_id::text),
         (s.id::text = b.session_id, 'its beginning', b.created_at::text, s.created_at::text),
         (s.id::text = b.session_id, 'its address', coalesce(b.metadata ->> 'ip_address', 'none'),
             coalesce(s.ip_address, 'none')),
-        (s.id::text = b.session_id, 'its program', coalesce(b.metadata ->> 'user_agent', 'none'),
+        (s.id::text = b.session_id, 'its user agent', coalesce(b.metadata ->> 'user_agent', 'none'),
             coalesce(s.user_agent, 'none')),
         (s.id::text = b.session_id and not b.is_old, 'its expiry', b.expires_at::text, s.expires_at::text),
         (s.id::text = b.session_id, 'its end', coalesce(c.moment::text, 'none'), coalesce(s.closed_at::text, 'none'))
@@ -88,10 +90,10 @@ with told as materialized (
     from refresh_tokens t full join issued i on i.digest = encode(t.digest, 'hex')
     left join begun b on b.session_id = t.session_id::text
     cross join lateral (values
-        (not (i.session_id is null and coalesce(b.is_old, false)) and not (t.digest is null and i.digest is null), 'it',
-            case when i.session_id is null then 'told of when it was issued' else 'a row of refresh_tokens' end,
-            case when i.session_id is null then 'of no event' when t.digest is null then 'missing' else
-                'a row of refresh_tokens' end),
+        (not (i.session_id is null and coalesce(b.is_old, false)) and not (t.digest is null and i.digest is null),
+            case when i.session_id is null then 'its event' else 'it' end,
+            case when i.session_id is null then 'a UserLoggedInEvent or SessionRefreshedEvent' else 'a row of refresh_tokens' end,
+            case when i.session_id is null or t.digest is null then 'missing' else 'a row of refresh_tokens' end),
         (encode(t.digest, 'hex') = i.digest, 'its session', i.session_id, t.session_id::text),
         (encode(t.digest, 'hex') = i.digest, 'its beginning', i.created_at::text, t.issued_at::text),
         (encode(t.digest, 'hex') = i.digest, 'its expiry', i.expires_at::text, t.expires_at::text),
@@ -99,5 +101,5 @@ with told as materialized (
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )
-select 'sessions_as_told' as invariant, count(*) over () as broken, place, what, expected, found
+select 'sessions_match_events' as invariant, count(*) over () as broken, place, what, expected, found
 from compared order by position, place, what limit 1;

@@ -1,6 +1,6 @@
 -- Each query verifies one part of the books. It returns a row for each broken invariant: the number of violations
 -- (`broken`), and of the first one its `place`, the wrong property (`what`), and the expected and the found value.
--- The queries are sweeps: one pass over each table, hash joins of whole sets, and no output for correct rows.
+-- Each query reads each table once, joins whole sets by hash, and returns nothing for correct rows.
 
 -- name: entries_along_accounts()
 with lined as (
@@ -57,7 +57,7 @@ with summed as (
         ('no_overdraft', a.kind = 'CUSTOMER' and a.balance_minor < a.held_minor,
             'its balance', a.held_minor || ' or more, which is held on it', a.balance_minor::text),
         ('holds_add_up', a.held_minor <> coalesce(h.total, 0),
-            'what is held on it', coalesce(h.total, 0) || ', the sum of its active holds', a.held_minor::text)
+            'the amount held on it', coalesce(h.total, 0) || ', the sum of its active holds', a.held_minor::text)
     ) as w (invariant, is_wrong, what, expected, found)
     where w.is_wrong
 )
@@ -113,7 +113,7 @@ from totals where total <> 0 order by place, what limit 1;
 -- name: keys()
 select 'keys_name_transactions' as invariant, count(*) over () as broken,
     format('key %L of caller %s', k.key, k.caller_id) as place, 'its transaction' as what,
-    'a row of transactions' as expected, k.transaction_id || ', which there is not' as found
+    'a row of transactions' as expected, k.transaction_id || ', which does not exist' as found
 from idempotency_keys k left join transactions t on t.id = k.transaction_id
 where k.transaction_id is not null and t.id is null order by k.created_at, k.key limit 1;
 
@@ -131,43 +131,43 @@ with reversed as (
     select 'reversals_within_originals', 'reversal ' || r.id, w.what, w.expected, w.found
     from transactions r left join transactions o on o.id = r.related_id
     cross join lateral (values
-        (o.id is null, 'its original', 'a transaction', r.related_id || ', which there is not'),
+        (o.id is null, 'its original', 'a transaction', r.related_id || ', which does not exist'),
         (o.kind = 'REVERSAL', 'its original', 'no reversal itself', 'reversal ' || o.id),
         (r.currency <> o.currency, 'its currency', o.currency, r.currency),
-        ((r.debit_account_id, r.credit_account_id) <> (o.credit_account_id, o.debit_account_id), 'its way',
+        ((r.debit_account_id, r.credit_account_id) <> (o.credit_account_id, o.debit_account_id), 'its direction',
             format('from %s to %s', o.credit_account_id, o.debit_account_id),
             format('from %s to %s', r.debit_account_id, r.credit_account_id))
     ) as w (is_wrong, what, expected, found)
     where r.related_id is not null and r.kind = 'REVERSAL' and w.is_wrong
     union all
-    select 'fees_name_their_cause', 'fee ' || f.id, w.what, w.expected, w.found
+    select 'fees_name_transactions', 'fee ' || f.id, w.what, w.expected, w.found
     from transactions f left join transactions o on o.id = f.related_id left join accounts c on c.id = f.credit_account_id
     cross join lateral (values
-        (o.id is null, 'what it is for', 'a transaction', f.related_id || ', which there is not'),
-        (o.kind in ('FEE', 'REVERSAL'), 'what it is for', 'no ' || lower(o.kind), 'transaction ' || o.id),
-        (o.debit_account_id <> f.debit_account_id, 'who pays it', 'account ' || o.debit_account_id,
+        (o.id is null, 'its transaction', 'a transaction', f.related_id || ', which does not exist'),
+        (o.kind in ('FEE', 'REVERSAL'), 'its transaction', 'no ' || lower(o.kind), 'transaction ' || o.id),
+        (o.debit_account_id <> f.debit_account_id, 'its debit account', 'account ' || o.debit_account_id,
             'account ' || f.debit_account_id),
-        (c.kind is distinct from 'FEES', 'who earns it', 'an account of kind FEES', 'account ' || f.credit_account_id)
+        (c.kind is distinct from 'FEES', 'its credit account', 'an account of kind FEES', 'account ' || f.credit_account_id)
     ) as w (is_wrong, what, expected, found)
     where f.related_id is not null and f.kind = 'FEE' and w.is_wrong
     union all
     select 'captures_end_holds', 'hold ' || h.id, w.what, w.expected, w.found
     from holds h left join transactions t on t.id = h.transaction_id
     cross join lateral (values
-        (t.id is null, 'its transaction', 'a capture', coalesce(h.transaction_id::text, 'none') || ', which there is not'),
+        (t.id is null, 'its transaction', 'a capture', coalesce(h.transaction_id || ', which does not exist', 'none')),
         (t.kind <> 'CAPTURE' or t.hold_id is distinct from h.id, 'its transaction', 'a capture of this hold',
             format('%s %s of hold %s', lower(t.kind), t.id, coalesce(t.hold_id::text, 'none'))),
-        (t.amount_minor <> h.captured_minor or t.currency <> h.currency, 'what was captured',
+        (t.amount_minor <> h.captured_minor or t.currency <> h.currency, 'its captured amount',
             format('%s %s', h.captured_minor, h.currency), format('%s %s', t.amount_minor, t.currency)),
-        ((t.debit_account_id, t.credit_account_id) <> (h.account_id, h.to_account_id), 'its way',
+        ((t.debit_account_id, t.credit_account_id) <> (h.account_id, h.to_account_id), 'its direction',
             format('from %s to %s', h.account_id, h.to_account_id),
             format('from %s to %s', t.debit_account_id, t.credit_account_id)),
-        (h.captured_minor > h.amount_minor, 'what was captured', h.amount_minor || ' or less', h.captured_minor::text)
+        (h.captured_minor > h.amount_minor, 'its captured amount', h.amount_minor || ' or less', h.captured_minor::text)
     ) as w (is_wrong, what, expected, found)
     where h.status = 'CAPTURED' and w.is_wrong
     union all
     select 'captures_end_holds', 'capture ' || t.id, 'its hold', 'a hold that this capture has ended',
-        case when h.id is null then t.hold_id || ', which there is not' else lower(h.status) || ' hold ' || h.id end
+        case when h.id is null then t.hold_id || ', which does not exist' else lower(h.status) || ' hold ' || h.id end
     from transactions t left join holds h on h.id = t.hold_id
     where t.hold_id is not null and h.transaction_id is distinct from t.id
 )
@@ -209,7 +209,7 @@ order by s.subscriber limit 1;
 
 -- name: transactions_and_events()
 -- `offset 0` keeps the JSON documents out of the grouping: only the result of their comparison is grouped.
-with said as (
+with expected as (
     select id, created_at, jsonb_build_object('transaction_id', id, 'kind', kind, 'amount_minor', amount_minor, 'currency',
         currency, 'debit_account_id', debit_account_id, 'credit_account_id', credit_account_id, 'initiated_by', initiated_by,
         'related_transaction_id', related_id, 'hold_id', hold_id, 'description_digest',
@@ -224,7 +224,7 @@ with said as (
             and case when e.event_version > 1 then e.event_data else
                 e.event_data || '{"related_transaction_id": null, "hold_id": null}' end @> s.content - 'description_digest'
         )) as is_right
-    from said s full join (
+    from expected s full join (
         select aggregate_id, event_type, event_version, position, created_at, event_data from event_store
         where event_type in ('TransactionInitiatedEvent', 'TransactionCompletedEvent')
     ) e on e.aggregate_id = s.id offset 0
@@ -236,8 +236,8 @@ with said as (
 )
 select 'transactions_have_events' as invariant, count(*) over () as broken,
     'transaction ' || coalesce(id, aggregate_id) as place, 'its events' as what,
-    case when id is null then 'a row of transactions that they tell of' else
-        'one TransactionInitiatedEvent and then one TransactionCompletedEvent that tell of it as it is' end as expected,
+    case when id is null then 'a row of transactions' else
+        'one TransactionInitiatedEvent and then one TransactionCompletedEvent that agree with it' end as expected,
     case when events = 0 then 'none' else format('%s at positions %s to %s, of which %s and %s are right', events, first,
         last, initiated, completed) end as found
 from grouped
@@ -247,16 +247,16 @@ order by coalesce(first, 0), moment limit 1;
 -- name: entries_and_events()
 -- Entries and events are joined by account and version. Two events for one entry are searched for only if the counts
 -- differ. Values are compared as text, because an event may contain any value.
-with told as not materialized (
+with updates as not materialized (
     select aggregate_id, position, created_at, event_data ->> 'version' as version, event_data ->> 'transaction_id' as transaction_id,
         event_data ->> 'change_minor' as change, event_data ->> 'balance_minor' as balance,
         event_data ->> 'currency' as currency
     from event_store where event_type = 'BalanceUpdatedEvent' offset 0
 ), suspect as materialized (
     select e.account_id, e.version, e.created_at, e.transaction_id, e.amount_minor, e.balance_after_minor, e.currency,
-        t.aggregate_id, t.position, t.version as told_version, t.transaction_id as told_transaction_id, t.change, t.balance,
-        t.currency as told_currency, t.created_at as told_at
-    from entries e full join told t on t.aggregate_id = e.account_id and t.version = e.version::text
+        t.aggregate_id, t.position, t.version as event_version, t.transaction_id as event_transaction_id, t.change, t.balance,
+        t.currency as event_currency, t.created_at as event_at
+    from entries e full join updates t on t.aggregate_id = e.account_id and t.version = e.version::text
     where t.position is null or e.account_id is null
     or t.transaction_id is distinct from e.transaction_id::text or t.change is distinct from e.amount_minor::text
     or t.balance is distinct from e.balance_after_minor::text or t.currency is distinct from e.currency
@@ -267,20 +267,20 @@ with told as not materialized (
             created_at)
         as expected,
         case when position is null then 'missing' else format('%s to a balance of %s %s by transaction %s at %s, position %s',
-            change, balance, told_currency, told_transaction_id, told_at, position) end as found
+            change, balance, event_currency, event_transaction_id, event_at, position) end as found
     from suspect where account_id is not null
     union all
     select position, null, 'the event at position ' || position, 'its entry',
-        format('entry %s of account %s', told_version, aggregate_id), 'missing'
+        format('entry %s of account %s', event_version, aggregate_id), 'missing'
     from suspect where account_id is null
     union all
-    select twice.position, null, 'the event at position ' || twice.position, 'its entry', 'told of once',
-        format('told of %s times', twice.times)
+    select twice.position, null, 'the event at position ' || twice.position, 'its entry', 'in one event',
+        format('in %s events', twice.times)
     from (
         select (select count(*) from event_store where event_type = 'BalanceUpdatedEvent')
             <> (select count(*) from entries) as differ
     ) numbers cross join lateral (
-        select max(position) as position, count(*) as times from told group by aggregate_id, version having count(*) > 1
+        select max(position) as position, count(*) as times from updates group by aggregate_id, version having count(*) > 1
     ) twice where numbers.differ
 )
 select 'balance_updates_are_entries' as invariant, count(*) over () as broken, place, what, expected, found
@@ -301,8 +301,8 @@ with reach as materialized (
     or a.entity_type <> e.aggregate_type or a.created_at <> e.created_at or a.user_id is distinct from e.user_id
 ), wrong as (
     select s.position, format('the %s at position %s', event_type, s.position) as place, 'its audit row' as what,
-        case when s.position <= reach.position then 'there, for the audit has come past it'
-            else 'there, ten seconds after the event' end as expected, 'missing' as found
+        case when s.position <= reach.position then 'present, because the audit has passed it'
+            else 'present ten seconds after the event' end as expected, 'missing' as found
     from suspect s join reach on s.position <= reach.position
         or reach.is_served and s.created_at < now() - interval '10 seconds'
     where event_position is null and not exists (
@@ -330,5 +330,5 @@ select (select count(*) from accounts) as accounts, (select count(*) from entrie
     (select count(*) from transactions) as transactions, (select count(*) from holds) as holds,
     (select count(*) from event_store) as events, (select count(*) from audit_logs) as audit_rows,
     coalesce((select h.position - s.position from event_log_head h, subscriber_positions s where s.subscriber = 'audit'), 0)
-    as audit_behind,
-    (select count(*) from dead_letters where subscriber = 'audit' and redelivered_at is null) as put_aside;
+    as audit_lag,
+    (select count(*) from dead_letters where subscriber = 'audit' and redelivered_at is null) as audit_dead_letters;

@@ -40,7 +40,7 @@ def expected_schema() -> Mapping[str, str]:
 
 
 async def compare_schema(connection: Any) -> list[dict[str, Any]]:
-    """Return the first difference from the expected schema as the row of a sweep, or nothing."""
+    """Return the first difference from the expected schema as the row of a query, or nothing."""
     differences = list(_differences(expected_schema(), await describe_schema(connection)))
     if not differences:
         return []

@@ -2,17 +2,17 @@
 -- its signed heads protect the events, so that rows which were changed, inserted or deleted by hand are found here. The
 -- result has the same columns as in queries.sql. Values of events are compared as text, because they may contain anything.
 
--- name: accounts_and_told()
+-- name: accounts_and_events()
 -- Compare owner, number, status, limits, the amount spent of the daily limit, and the number of changes (`revision`).
 -- Transfers, withdrawals and authorised holds count against the daily limit of a day in the bank's time zone.
-with told as materialized (
+with recorded as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in ('AccountCreatedEvent', 'AccountFrozenEvent', 'AccountUnfrozenEvent', 'AccountClosedEvent',
         'AccountLimitsChangedEvent', 'HoldAuthorizedEvent', 'HoldCapturedEvent', 'HoldReleasedEvent', 'HoldExpiredEvent')
 ), opened as (
     select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
-        (array_agg(event_data order by position))[1] as said, 'CUSTOMER' as kind
-    from told where event_type = 'AccountCreatedEvent' group by aggregate_id
+        (array_agg(event_data order by position))[1] as data, 'CUSTOMER' as kind
+    from recorded where event_type = 'AccountCreatedEvent' group by aggregate_id
     union all
     -- The bank's own accounts are made by migrations, which emit no events.
     select id, 0, 1, null, jsonb_build_object('number', number, 'currency', 'BRL'), kind from (values
@@ -23,10 +23,10 @@ with told as materialized (
     select aggregate_id as id, count(*) as changes, max(created_at) as moment,
         (array_agg(event_type order by position desc) filter (where event_type <> 'AccountLimitsChangedEvent'))[1] as last,
         (array_agg(event_data order by position desc) filter (where event_type = 'AccountLimitsChangedEvent'))[1] as limits
-    from told where event_type <> 'AccountCreatedEvent' and event_type not like 'Hold%' group by aggregate_id
+    from recorded where event_type <> 'AccountCreatedEvent' and event_type not like 'Hold%' group by aggregate_id
 ), held as (
     select event_data ->> 'account_id' as id, count(*) as changes, max(created_at) as moment
-    from told where event_type like 'Hold%' group by event_data ->> 'account_id'
+    from recorded where event_type like 'Hold%' group by event_data ->> 'account_id'
 ), days as (
     select id, spent_on::timestamp at time zone 'America/Sao_Paulo' as begins,
         (spent_on + 1)::timestamp at time zone 'America/Sao_Paulo' as ends
@@ -49,13 +49,14 @@ with told as materialized (
     left join spent s on s.id = a.id
     left join entries e on e.account_id = a.id and e.version = a.version
     cross join lateral (values
-        (true, 'it', case when o.id is null then 'told of when it was opened' else 'a row of accounts' end,
-            case when o.id is null then 'of no event' when a.id is null then 'missing' else 'a row of accounts' end),
+        (true, case when o.id is null then 'its event' else 'it' end,
+            case when o.id is null then 'an AccountCreatedEvent' else 'a row of accounts' end,
+            case when o.id is null or a.id is null then 'missing' else 'a row of accounts' end),
         (o.times > 1, 'it', 'opened once', format('opened %s times', o.times)),
         (a.id = o.id, 'its kind', o.kind, a.kind),
-        (a.id = o.id, 'its owner', coalesce(o.said ->> 'owner_id', 'nobody'), coalesce(a.user_id::text, 'nobody')),
-        (a.id = o.id, 'its number', o.said ->> 'number', a.number),
-        (a.id = o.id, 'its currency', o.said ->> 'currency', a.currency),
+        (a.id = o.id, 'its owner', coalesce(o.data ->> 'owner_id', 'nobody'), coalesce(a.user_id::text, 'nobody')),
+        (a.id = o.id, 'its number', o.data ->> 'number', a.number),
+        (a.id = o.id, 'its currency', o.data ->> 'currency', a.currency),
         (o.created_at is not null, 'its opening', o.created_at::text, a.created_at::text),
         (a.id = o.id, 'its state', case c.last when 'AccountFrozenEvent' then 'FROZEN' when 'AccountClosedEvent' then 'CLOSED'
             else 'ACTIVE' end, a.status),
@@ -68,53 +69,55 @@ with told as materialized (
             a.updated_at::text),
         (a.id = o.id, 'the day of its last spending',
             coalesce((s.latest at time zone 'America/Sao_Paulo')::date, '-infinity')::text, a.spent_on::text),
-        (a.id = o.id, 'what is spent on that day', coalesce(s.total, 0)::text, a.spent_minor::text)
+        (a.id = o.id, 'the amount spent on that day', coalesce(s.total, 0)::text, a.spent_minor::text)
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )
-select 'accounts_as_told' as invariant, count(*) over () as broken, 'account ' || id as place, what, expected, found
+select 'accounts_match_events' as invariant, count(*) over () as broken, 'account ' || id as place, what, expected, found
 from compared order by position, id, what limit 1;
 
--- name: holds_and_told()
-with told as materialized (
+-- name: holds_and_events()
+with recorded as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in ('HoldAuthorizedEvent', 'HoldCapturedEvent', 'HoldReleasedEvent', 'HoldExpiredEvent')
 ), made as (
     select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
-        (array_agg(event_data order by position))[1] as said
-    from told where event_type = 'HoldAuthorizedEvent' group by aggregate_id
+        (array_agg(event_data order by position))[1] as data
+    from recorded where event_type = 'HoldAuthorizedEvent' group by aggregate_id
 ), ended as (
     select aggregate_id as id, count(*) as times, min(created_at) as moment,
-        (array_agg(event_type order by position))[1] as event_type, (array_agg(event_data order by position))[1] as said
-    from told where event_type <> 'HoldAuthorizedEvent' group by aggregate_id
+        (array_agg(event_type order by position))[1] as event_type, (array_agg(event_data order by position))[1] as data
+    from recorded where event_type <> 'HoldAuthorizedEvent' group by aggregate_id
 ), compared as (
     select coalesce(h.id, m.id) as id, m.position, w.what, w.expected, w.found
     from holds h full join made m on m.id = h.id left join ended e on e.id = h.id
     cross join lateral (values
-        (true, 'it', case when m.id is null then 'told of when it was authorised' else 'a row of holds' end,
-            case when m.id is null then 'of no event' when h.id is null then 'missing' else 'a row of holds' end),
-        (m.times > 1 or e.times > 1, 'it', 'authorised once and ended at most once', 'told of more often'),
-        (h.id = m.id, 'its account', m.said ->> 'account_id', h.account_id::text),
-        (h.id = m.id, 'whom it is for', m.said ->> 'to_account_id', h.to_account_id::text),
-        (h.id = m.id, 'its amount', m.said ->> 'amount_minor', h.amount_minor::text),
-        (h.id = m.id, 'its currency', m.said ->> 'currency', h.currency),
-        (h.id = m.id, 'who has initiated it', m.said ->> 'initiated_by', h.initiated_by::text),
-        (h.id = m.id, 'its expiry', case when pg_input_is_valid(m.said ->> 'expires_at', 'timestamptz')
-            then (m.said ->> 'expires_at')::timestamptz::text else m.said ->> 'expires_at' end, h.expires_at::text),
-        (h.id = m.id and m.said ? 'description_digest', 'the digest of its description',
-            coalesce(m.said ->> 'description_digest', 'none'),
+        (true, case when m.id is null then 'its event' else 'it' end,
+            case when m.id is null then 'a HoldAuthorizedEvent' else 'a row of holds' end,
+            case when m.id is null or h.id is null then 'missing' else 'a row of holds' end),
+        (m.times > 1 or e.times > 1, 'it', 'authorised once and ended at most once',
+            format('authorised %s times and ended %s times', m.times, coalesce(e.times, 0))),
+        (h.id = m.id, 'its account', m.data ->> 'account_id', h.account_id::text),
+        (h.id = m.id, 'its recipient', m.data ->> 'to_account_id', h.to_account_id::text),
+        (h.id = m.id, 'its amount', m.data ->> 'amount_minor', h.amount_minor::text),
+        (h.id = m.id, 'its currency', m.data ->> 'currency', h.currency),
+        (h.id = m.id, 'its initiator', m.data ->> 'initiated_by', h.initiated_by::text),
+        (h.id = m.id, 'its expiry', case when pg_input_is_valid(m.data ->> 'expires_at', 'timestamptz')
+            then (m.data ->> 'expires_at')::timestamptz::text else m.data ->> 'expires_at' end, h.expires_at::text),
+        (h.id = m.id and m.data ? 'description_digest', 'the digest of its description',
+            coalesce(m.data ->> 'description_digest', 'none'),
             case when h.description is null and h.salt is null then 'none' else
                 encode(sha256(coalesce(h.salt, '') || convert_to(coalesce(h.description, ''), 'UTF8')), 'hex') end),
-        (h.id = m.id, 'when it was authorised', m.created_at::text, h.created_at::text),
+        (h.id = m.id, 'its authorization', m.created_at::text, h.created_at::text),
         (h.id = m.id, 'its state', case e.event_type when 'HoldCapturedEvent' then 'CAPTURED'
             when 'HoldReleasedEvent' then 'RELEASED' when 'HoldExpiredEvent' then 'EXPIRED' else 'AUTHORIZED' end, h.status),
-        (h.id = m.id, 'when it ended', coalesce(e.moment::text, 'never'), coalesce(h.ended_at::text, 'never')),
-        (h.id = m.id, 'what was captured', coalesce(e.said ->> 'captured_minor', '0'), h.captured_minor::text),
-        (h.id = m.id, 'its transaction', coalesce(e.said ->> 'transaction_id', 'none'), coalesce(h.transaction_id::text, 'none'))
+        (h.id = m.id, 'its end', coalesce(e.moment::text, 'never'), coalesce(h.ended_at::text, 'never')),
+        (h.id = m.id, 'its captured amount', coalesce(e.data ->> 'captured_minor', '0'), h.captured_minor::text),
+        (h.id = m.id, 'its transaction', coalesce(e.data ->> 'transaction_id', 'none'), coalesce(h.transaction_id::text, 'none'))
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )
-select 'holds_as_told' as invariant, count(*) over () as broken, 'hold ' || id as place, what, expected, found
+select 'holds_match_events' as invariant, count(*) over () as broken, 'hold ' || id as place, what, expected, found
 from compared order by position, id, what limit 1;
 
 -- name: days_and_entries()
@@ -149,22 +152,22 @@ with reach as materialized (
         (c.day = d.day, 'its credits', format('%s of %s', c.credits, c.credited_minor),
             format('%s of %s', d.credits, d.credited_minor)),
         (c.day = d.day, 'its closing balance', e.balance_after_minor::text, d.closing_balance_minor::text),
-        (c.day = d.day, 'the versions it is made of', format('%s of %s to %s', c.entries, c.first, c.last),
+        (c.day = d.day, 'the versions it contains', format('%s of %s to %s', c.entries, c.first, c.last),
             format('%s of %s to %s', (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(d.applied) as r),
                 lower(d.applied), upper(d.applied) - 1))
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )
-select 'days_as_told' as invariant, count(*) over () as broken, format('day %s of account %s', day, account_id) as place,
+select 'days_match_entries' as invariant, count(*) over () as broken, format('day %s of account %s', day, account_id) as place,
     what, expected, found
 from compared order by day, account_id, what limit 1;
 
 -- name: deliveries()
 -- Compare the position of the subscriber `audit` with its audit rows, and dead letters with their events. The query above
--- compares `account_days`; the other subscribers leave no rows.
+-- compares `account_days`; the other subscribers write no rows.
 with audited as materialized (select max(event_position) as position from audit_logs), wrong as (
     select 1 as place_in_order, 'subscriber audit' as place, 'its position' as what,
-        format('%s or more, for that event has its audit row', a.position) as expected,
+        format('%s or more, because that event has an audit row', a.position) as expected,
         coalesce(s.position::text, 'missing') as found
     from audited a left join subscriber_positions s on s.subscriber = 'audit'
     where a.position > coalesce(s.position, 0)
@@ -172,10 +175,10 @@ with audited as materialized (select max(event_position) as position from audit_
     select 2, format('dead letter %s of %s', d.event_position, d.subscriber), 'its event', 'a row of event_store', 'missing'
     from dead_letters d left join event_store e on e.position = d.event_position where e.position is null
 )
-select 'deliveries_leave_their_trace' as invariant, count(*) over () as broken, place, what, expected, found
+select 'positions_match_effects' as invariant, count(*) over () as broken, place, what, expected, found
 from wrong order by place_in_order, place limit 1;
 
--- name: keys_and_told()
+-- name: keys_and_events()
 -- The event of an idempotency key has a digest of the whole row. A row without an event is allowed only if it is older than
 -- the first such event. An event without a row is allowed only if a KeysForgottenEvent covers keys of its age.
 with scanned as materialized (
@@ -183,17 +186,17 @@ with scanned as materialized (
         case when event_type = 'KeysForgottenEvent' then event_data ->> 'used_before' end as used_before
     from event_store where event_type not in ('BalanceUpdatedEvent', 'TransactionCompletedEvent')
     and (metadata ? 'key_digest' or event_type = 'KeysForgottenEvent')
-), told as (
+), recorded as (
     select position, created_at, digest from scanned where digest is not null
-), vouching as (
+), digests as (
     select min(created_at) as since, exists (
         select from event_store e where e.event_type in ('AccountCreatedEvent', 'TransactionInitiatedEvent')
-        and e.position < (select min(position) from told)
-    ) as is_old_log from told
+        and e.position < (select min(position) from recorded)
+    ) as is_old_log from recorded
 ), forgotten as (
     select max(case when pg_input_is_valid(used_before, 'timestamptz') then used_before::timestamptz end) as before
     from scanned
-), kept as (
+), stored as (
     select caller_id, key, created_at, encode(sha256(salt || uuid_send(caller_id)
         || uuid_send(coalesce(transaction_id, '00000000-0000-0000-0000-000000000000'))
         || convert_to(operation, 'UTF8') || '\x00' || convert_to(key, 'UTF8') || '\x00'
@@ -203,17 +206,17 @@ with scanned as materialized (
     select coalesce(t.created_at, k.created_at) as moment,
         case when k.key is null then 'the event at position ' || t.position else
             format('key %L of caller %s', k.key, k.caller_id) end as place,
-        case when k.key is null then 'the key that it vouches for' when t.position is null then 'what was stored with it'
+        case when k.key is null then 'the key of its digest' when t.position is null then 'its row'
             else 'its time' end as what,
-        case when k.key is null then 'a row of idempotency_keys' when t.position is null then 'as an event vouches for'
+        case when k.key is null then 'a row of idempotency_keys' when t.position is null then 'one with an event'
             else t.created_at::text end as expected,
-        case when k.key is null then 'missing or another one' when t.position is null then 'as none does'
+        case when k.key is null then 'missing or different' when t.position is null then 'one without'
             else k.created_at::text end as found
-    from kept k full join told t on t.digest = k.digest cross join vouching v cross join forgotten f
+    from stored k full join recorded t on t.digest = k.digest cross join digests v cross join forgotten f
     where t.created_at is distinct from k.created_at and case
         when k.key is null then t.created_at >= coalesce(f.before, '-infinity')
         when t.position is null then not (v.is_old_log and k.created_at < v.since)
         else true end
 )
-select 'keys_as_told' as invariant, count(*) over () as broken, place, what, expected, found
+select 'keys_match_events' as invariant, count(*) over () as broken, place, what, expected, found
 from compared order by place like 'key %' desc, moment, place limit 1;

@@ -29,27 +29,27 @@ _queries = load_statements(__file__)
 _state_queries = (load_statements(__file__, "state.sql"), load_statements(__file__, "people.sql"))
 
 # The queries that verify the invariants, the slowest first.
-SWEEPS = (
+QUERIES = (
     "entries_and_events",
     "transactions_and_events",
     "events_and_audit",
     "transactions_and_entries",
     "entries_along_accounts",
     "accounts_and_entries",
-    "keys_and_told",
+    "keys_and_events",
     "days_and_entries",
-    "accounts_and_told",
+    "accounts_and_events",
     "keys",
-    "holds_and_told",
-    "users_and_told",
-    "sessions_and_told",
+    "holds_and_events",
+    "users_and_events",
+    "sessions_and_events",
     "positions",
     "totals",
     "followers",
     "subscribers",
     "deliveries",
 )
-# The audit chain is verified in two halves, each as much work as a quarter of the sweeps.
+# The audit chain is verified in two halves, each as much work as a quarter of the queries.
 CHAIN_STEPS = 3
 # One more than two processors, because this process hashes rows of the chain while PostgreSQL renders the next ones.
 CONNECTIONS = 3
@@ -91,7 +91,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Finding":
-        """Return the finding of a row of a sweep's result."""
+        """Return the finding of a row of a query's result."""
         what, values = row["what"], {name: row[name] for name in ("invariant", "broken", "place", "expected", "found")}
         more = f" (and {row['broken'] - 1:,} more)" if row["broken"] > 1 else ""
         sentence = f"{row['place']}: {what} should be {row['expected']}, and is {row['found']}{more}."
@@ -101,8 +101,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a verification as of one moment: counts of rows, and findings. Without any the books are sound.
 
-    `audit_behind` is the number of events that the audit has not handled yet, `put_aside` that of its dead letters.
-    `logins` are the users that may use the bank's role, without superusers. `seconds` has the duration of each task.
+    `audit_lag` is the number of events that the audit has not handled yet, `audit_dead_letters` the number of its dead
+    letters. `logins` are the users that may use the bank's role, without superusers. `seconds` has the duration of each
+    task.
     """
 
     as_of: datetime
@@ -112,8 +113,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     holds: int
     events: int
     audit_rows: int
-    audit_behind: int
-    put_aside: int
+    audit_lag: int
+    audit_dead_letters: int
     findings: tuple[Finding, ...]
     logins: tuple[str, ...]
     seconds: dict[str, float]
@@ -158,7 +159,7 @@ async def _shared_snapshot(url: str) -> AsyncIterator[list[Any]]:
 
 
 def _statement(name: str) -> str:
-    """Return the text of a sweep, from any of the three files."""
+    """Return the text of a query, from any of the three files."""
     text: str = getattr(next(queries for queries in (_queries, *_state_queries) if hasattr(queries, name)), name).sql
     return text
 
@@ -205,9 +206,9 @@ class _Verification:
         halfway = last // 2
         self._waiting.append(("chain_begin", partial(self._verify_chain, "chain_begin", 0, halfway)))
         self._waiting.append(("chain_end", partial(self._verify_chain, "chain_end", halfway, last)))
-        self._waiting.extend((name, partial(self._sweep, name)) for name in SWEEPS)
+        self._waiting.extend((name, partial(self._run_query, name)) for name in QUERIES)
         self._waiting.append(("schema", self._compare_schema))
-        self._steps = 2 * CHAIN_STEPS + len(SWEEPS) + 1
+        self._steps = 2 * CHAIN_STEPS + len(QUERIES) + 1
 
     async def _run_tasks(self, connection: Any) -> None:
         while self._waiting:
@@ -217,7 +218,7 @@ class _Verification:
             self._seconds[name] = round(perf_counter() - started, 3)
             self._report_progress(name, CHAIN_STEPS if name.startswith("chain") else 1)
 
-    async def _sweep(self, name: str, connection: Any) -> None:
+    async def _run_query(self, name: str, connection: Any) -> None:
         self._findings += [Finding.from_row(row) for row in await connection.fetch(_statement(name))]
 
     async def _compare_schema(self, connection: Any) -> None:

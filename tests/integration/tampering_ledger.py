@@ -64,7 +64,7 @@ LEDGER_TAMPERINGS = [
         {"transactions_complete", "transactions_have_events"},
         "transactions_have_events",
         "transaction …: its events should be one TransactionInitiatedEvent and then one TransactionCompletedEvent "
-        "that tell of it as it is, and is 2 at positions … to …, of which 0 and 0 are right.",
+        "that agree with it, and is 2 at positions … to …, of which 0 and 0 are right.",
     ),
     Tampering(
         "an entry that is another account's",
@@ -73,7 +73,7 @@ LEDGER_TAMPERINGS = [
         ],
         {"reversals_within_originals", "transactions_complete", "transactions_have_events"},
         "reversals_within_originals",
-        "reversal …: its way should be from 00000000-… (and 1 more).",
+        "reversal …: its direction should be from 00000000-… (and 1 more).",
     ),
     Tampering(
         "a balance after an entry",
@@ -200,7 +200,7 @@ LEDGER_TAMPERINGS = [
         ],
         {"holds_add_up"},
         "holds_add_up",
-        "account …: what is held on it should be 500, the sum of its active holds, and is 0.",
+        "account …: the amount held on it should be 500, the sum of its active holds, and is 0.",
     ),
     Tampering(
         "a captured hold without its transaction",
@@ -218,7 +218,7 @@ LEDGER_TAMPERINGS = [
         ],
         {"captures_end_holds"},
         "captures_end_holds",
-        "hold …: what was captured should be 499 BRL, and is 500 BRL.",
+        "hold …: its captured amount should be 499 BRL, and is 500 BRL.",
     ),
     Tampering(
         "a capture that ends no hold",
@@ -227,7 +227,7 @@ LEDGER_TAMPERINGS = [
         ],
         {"captures_end_holds"},
         "captures_end_holds",
-        "capture …: its hold should be a hold that this capture has ended, and is …, which there is not.",
+        "capture …: its hold should be a hold that this capture has ended, and is …, which does not exist.",
     ),
     Tampering(
         "reversals beyond the original",
@@ -245,25 +245,25 @@ LEDGER_TAMPERINGS = [
         ],
         {"reversals_within_originals", "transactions_have_events"},
         "reversals_within_originals",
-        "reversal …: its original should be a transaction, and is …, which there is not.",
+        "reversal …: its original should be a transaction, and is …, which does not exist.",
     ),
     Tampering(
         "a fee for nothing",
         [
             f"update transactions set related_id = '{NOBODY}' where kind = 'FEE' and amount_minor = 20",
         ],
-        {"fees_name_their_cause", "transactions_have_events"},
-        "fees_name_their_cause",
-        "fee …: what it is for should be a transaction, and is …, which there is not.",
+        {"fees_name_transactions", "transactions_have_events"},
+        "fees_name_transactions",
+        "fee …: its transaction should be a transaction, and is …, which does not exist.",
     ),
     Tampering(
         "a fee that the bank does not earn",
         [
             "update accounts set kind = 'CASH' where kind = 'FEES'",
         ],
-        {"fees_name_their_cause"},
-        "fees_name_their_cause",
-        "fee …: who earns it should be an account of kind FEES, and is account … (and … more).",
+        {"fees_name_transactions"},
+        "fees_name_transactions",
+        "fee …: its credit account should be an account of kind FEES, and is account … (and … more).",
     ),
     Tampering(
         "a key that names no transaction",

@@ -66,7 +66,7 @@ LOG_TAMPERINGS = [
         ],
         {"events_audited", "transactions_have_events"},
         "transactions_have_events",
-        "transaction 00000000-…: its events should be a row of transactions that they tell of, and is 1 at positions "
+        "transaction 00000000-…: its events should be a row of transactions, and is 1 at positions "
         "… to …, of which 0 and 0 are right (and 1 more).",
     ),
     Tampering(
@@ -91,7 +91,7 @@ LOG_TAMPERINGS = [
         ],
         {"balance_updates_are_entries"},
         "balance_updates_are_entries",
-        "the event at position …: its entry should be told of once, and is told of 2 times.",
+        "the event at position …: its entry should be in one event, and is in 2 events.",
     ),
     Tampering(
         "who an event says has asked for it",
@@ -118,7 +118,7 @@ LOG_TAMPERINGS = [
         ],
         {"audit_chain", "events_audited"},
         "events_audited",
-        "the …Event at position 6: its audit row should be there, for the audit has come past it, and is missing.",
+        "the …Event at position 6: its audit row should be present, because the audit has passed it, and is missing.",
     ),
     Tampering(
         "an audit row that is about something else",

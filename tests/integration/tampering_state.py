@@ -62,8 +62,8 @@ STATE_TAMPERINGS = [
         [
             f"update accounts set user_id = (select id from users where role = 'OPERATOR') where id = {ANA}",
         ],
-        {"accounts_as_told"},
-        "accounts_as_told",
+        {"accounts_match_events"},
+        "accounts_match_events",
         "account …: its owner should be …, and is ….",
     ),
     Tampering(
@@ -71,8 +71,8 @@ STATE_TAMPERINGS = [
         [
             f"update accounts set status = 'FROZEN' where id = {ANA}",
         ],
-        {"accounts_as_told"},
-        "accounts_as_told",
+        {"accounts_match_events"},
+        "accounts_match_events",
         "account …: its state should be ACTIVE, and is FROZEN.",
     ),
     Tampering(
@@ -80,9 +80,9 @@ STATE_TAMPERINGS = [
         [
             f"update accounts set spent_minor = 0 where id = {ANA}",
         ],
-        {"accounts_as_told"},
-        "accounts_as_told",
-        "account …: what is spent on that day should be …, and is 0.",
+        {"accounts_match_events"},
+        "accounts_match_events",
+        "account …: the amount spent on that day should be …, and is 0.",
     ),
     Tampering(
         "an administrator put in",
@@ -90,17 +90,17 @@ STATE_TAMPERINGS = [
             "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
             " values (uuidv7(), 'eve@example.com', 'Eve', '-', 'ADMIN', now(), now())",
         ],
-        {"users_as_told"},
-        "users_as_told",
-        "user …: it should be told of when it was registered, and is of no event.",
+        {"users_match_events"},
+        "users_match_events",
+        "user …: its event should be a UserRegisteredEvent, and is missing.",
     ),
     Tampering(
         "a role",
         [
             "update users set role = 'ADMIN' where role = 'OPERATOR'",
         ],
-        {"users_as_told"},
-        "users_as_told",
+        {"users_match_events"},
+        "users_match_events",
         "user …: its role should be OPERATOR, and is ADMIN.",
     ),
     Tampering(
@@ -109,8 +109,8 @@ STATE_TAMPERINGS = [
             "update holds set amount_minor = amount_minor + 100 where status = 'AUTHORIZED'",
             f"update accounts set held_minor = held_minor + 100 where id = {ANA}",
         ],
-        {"holds_as_told"},
-        "holds_as_told",
+        {"holds_match_events"},
+        "holds_match_events",
         "hold …: its amount should be 500, and is 600.",
     ),
     Tampering(
@@ -118,8 +118,8 @@ STATE_TAMPERINGS = [
         [
             "update holds set expires_at = expires_at + interval '1 year' where status = 'AUTHORIZED'",
         ],
-        {"holds_as_told"},
-        "holds_as_told",
+        {"holds_match_events"},
+        "holds_match_events",
         "hold …: its expiry should be …, and is ….",
     ),
     Tampering(
@@ -127,8 +127,8 @@ STATE_TAMPERINGS = [
         [
             f"update account_days set debits = debits + 1 where {ANAS}",
         ],
-        {"days_as_told"},
-        "days_as_told",
+        {"days_match_entries"},
+        "days_match_entries",
         "day …-…-… of account …: its debits should be …, and is ….",
     ),
     Tampering(
@@ -136,8 +136,8 @@ STATE_TAMPERINGS = [
         [
             "update subscriber_positions set position = position / 2 where subscriber = 'account_days'",
         ],
-        {"days_as_told"},
-        "days_as_told",
+        {"days_match_entries"},
+        "days_match_entries",
         "day …, and is ….",
     ),
     Tampering(
@@ -145,17 +145,17 @@ STATE_TAMPERINGS = [
         [
             "update subscriber_positions set position = position - 1 where subscriber = 'audit'",
         ],
-        {"deliveries_leave_their_trace"},
-        "deliveries_leave_their_trace",
-        "subscriber audit: its position should be … or more, for that event has its audit row, and is ….",
+        {"positions_match_effects"},
+        "positions_match_effects",
+        "subscriber audit: its position should be … or more, because that event has an audit row, and is ….",
     ),
     Tampering(
         "an address",
         [
             "update users set email = 'eve@example.com' where role = 'OPERATOR'",
         ],
-        {"users_as_told"},
-        "users_as_told",
+        {"users_match_events"},
+        "users_match_events",
         "user …: the digest of address, name, CPF and password should be …, and is ….",
     ),
     Tampering(
@@ -163,8 +163,8 @@ STATE_TAMPERINGS = [
         [
             "update users set password_hash = '$argon2id$…', salt = uuid_send(uuidv7()) where role = 'OPERATOR'",
         ],
-        {"users_as_told"},
-        "users_as_told",
+        {"users_match_events"},
+        "users_match_events",
         "user …: the digest of address, name, CPF and password should be …, and is ….",
     ),
     Tampering(
@@ -172,8 +172,8 @@ STATE_TAMPERINGS = [
         [
             "update sessions set closed_at = null where closed_at is not null",
         ],
-        {"sessions_as_told"},
-        "sessions_as_told",
+        {"sessions_match_events"},
+        "sessions_match_events",
         "session …: its end should be 20…, and is none (and … more).",
     ),
     Tampering(
@@ -182,9 +182,9 @@ STATE_TAMPERINGS = [
             "insert into refresh_tokens select sha256('eve'), session_id, issued_at, expires_at from refresh_tokens"
             " limit 1",
         ],
-        {"sessions_as_told"},
-        "sessions_as_told",
-        "refresh token …: it should be told of when it was issued, and is of no event.",
+        {"sessions_match_events"},
+        "sessions_match_events",
+        "refresh token …: its event should be a UserLoggedInEvent or SessionRefreshedEvent, and is missing.",
     ),
     Tampering(
         "a description",
@@ -201,9 +201,9 @@ STATE_TAMPERINGS = [
             "update idempotency_keys set outcome = json_build_object('refusal', json_build_object('code', 'X', "
             f"'message', 'No.')) where transaction_id = {A_TRANSFER}",
         ],
-        {"keys_as_told"},
-        "keys_as_told",
-        "key 'key-0' of caller …: what was stored with it should be as an event vouches for, and is as none does …",
+        {"keys_match_events"},
+        "keys_match_events",
+        "key 'key-0' of caller …: its row should be one with an event, and is one without …",
     ),
     Tampering(
         "a key that points at another transaction",
@@ -211,17 +211,17 @@ STATE_TAMPERINGS = [
             "update idempotency_keys set transaction_id = (select id from transactions where kind = 'DEPOSIT')"
             f" where transaction_id = {A_TRANSFER}",
         ],
-        {"keys_as_told"},
-        "keys_as_told",
-        "key 'key-0' of caller …: what was stored with it should be as an event vouches for, and is as none does …",
+        {"keys_match_events"},
+        "keys_match_events",
+        "key 'key-0' of caller …: its row should be one with an event, and is one without …",
     ),
     Tampering(
         "a key taken out, so that a retry pays again",
         [
             f"delete from idempotency_keys where transaction_id = {A_TRANSFER}",
         ],
-        {"keys_as_told"},
-        "keys_as_told",
-        "the event at position …: the key that it vouches for should be a row of idempotency_keys, and is missing …",
+        {"keys_match_events"},
+        "keys_match_events",
+        "the event at position …: the key of its digest should be a row of idempotency_keys, and is missing …",
     ),
 ]

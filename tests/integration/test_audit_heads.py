@@ -65,7 +65,7 @@ def _seal(trail: Trail, folder: Path, *, writes_chain: bool = True) -> Sealed:
 async def test_a_trail_that_the_bank_wrote_has_no_violations(sealed: Sealed) -> None:
     for _ in range(3):
         await sealed.write(10)
-    assert await sealed.examined() == AuditVerdict(rows=30, signed=3, signed_number=30, put_aside=0, findings=())
+    assert await sealed.examined() == AuditVerdict(rows=30, signed=3, signed_number=30, dead_letters=0, findings=())
 
 
 async def test_a_trail_behind_the_log_has_no_violations(sealed: Sealed) -> None:
@@ -87,7 +87,7 @@ async def test_a_dead_letter_of_the_audit_is_known_and_not_a_gap(sealed: Sealed)
         "insert into dead_letters (subscriber, event_position, error, attempts) values ('audit', 4, 'x', 5)"
     )
     examined = await sealed.examined()
-    assert (examined.findings, examined.put_aside) == ((), 1)
+    assert (examined.findings, examined.dead_letters) == ((), 1)
 
 
 async def test_a_head_is_signed_once(sealed: Sealed) -> None:
