@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import structlog
 
+from bank.accounts.administration import AccountAdministration
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import AccountDirectory
-from bank.accounts.state import AccountStates
 from bank.audit.sign import Signer, load_signing_config
 from bank.background import BackgroundLoop, BackgroundTasks
 from bank.cache.broadcast import CHANNEL as CACHE_CHANNEL
@@ -64,7 +64,7 @@ class Bank:
     recorder: EventRecorder
     ledger: Ledger
     terms: Terms
-    states: AccountStates
+    administration: AccountAdministration
     passwords: Passwords
     tokens: AccessTokens
     sessions: Sessions
@@ -94,7 +94,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     membership = CacheMembership(
         trust, server=cache_server, database=database, worker=owner, subscriber=CACHE_SUBSCRIBER
     )
-    values = ValueCache(cache_server, broadcast.send, membership.start_over)
+    values = ValueCache(cache_server, broadcast.send, membership.require_new_epoch)
     marks = SessionMarks(values, settings.token_secret.get_secret_value(), clock, broadcast.send)
     accounts = AccountCache(values)
     bus = Bus()
@@ -124,7 +124,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         recorder=recorder,
         ledger=ledger,
         terms=terms_of(settings),
-        states=AccountStates(uow_factory, accounts),
+        administration=AccountAdministration(uow_factory, accounts),
         passwords=passwords,
         tokens=tokens,
         sessions=Sessions(

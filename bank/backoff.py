@@ -7,7 +7,7 @@ FIRST_S = 0.1
 # Long enough for a failing handler to recover.
 MAX_S = 5.0
 # The longest pause while a database or Redis is unavailable: short, since an attempt costs only one round trip.
-PASSING_MAX_S = 0.5
+TRANSIENT_MAX_S = 0.5
 
 
 def pause_s(attempt: int, random: Random, *, max_s: float = MAX_S) -> float:

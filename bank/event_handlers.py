@@ -16,6 +16,6 @@ def subscribers(accounts: AccountCache) -> tuple[Subscriber, ...]:
     """Return every subscriber. Names must not change: the positions in the log are stored under them."""
     return (
         Subscriber("audit", record_events),
-        Subscriber(CACHE_SUBSCRIBER, accounts.catch_up, events=CHANGES, outside=True),
-        Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=delete_days),
+        Subscriber(CACHE_SUBSCRIBER, accounts.catch_up, events=CHANGES, external_effect=True),
+        Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), reset=delete_days),
     )

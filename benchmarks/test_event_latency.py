@@ -82,7 +82,7 @@ def note_handling(delivery: Delivery, seen: Latencies) -> None:
         await subscriber.handle(connection, events)
 
     delivery.dispatcher.subscriber = type(subscriber)(
-        subscriber.name, handle, subscriber.events, outside=subscriber.outside, forget=subscriber.forget
+        subscriber.name, handle, subscriber.events, external_effect=subscriber.external_effect, reset=subscriber.reset
     )
 
 

@@ -190,8 +190,8 @@ class GraphQLRequestHandler:
 
     async def _execute(self, exchange: _Exchange, *, use_cache: bool) -> tuple[dict[str, Any], ResolverContext]:
         asked_at = self._bank.clock.now()
-        looks_back = not HISTORICAL_FIELDS.isdisjoint(exchange.operation.fields)
-        snapshot = ReadSnapshot(self._bank.database, first=WAIT_FOR_OPEN_BATCHES if looks_back else None)
+        is_historical = not HISTORICAL_FIELDS.isdisjoint(exchange.operation.fields)
+        snapshot = ReadSnapshot(self._bank.database, first=WAIT_FOR_OPEN_BATCHES if is_historical else None)
         context = ResolverContext(
             bank=self._bank,
             snapshot=snapshot,

@@ -76,7 +76,7 @@ def _finding(fault: Fault) -> Finding:
 
 async def _find_gaps(connection: Any, chain: ChainVerdict, signed: dict[int, Head]) -> list[Finding]:
     found = [
-        _find_cut_off(chain, signed),
+        _find_truncation(chain, signed),
         await _find_event_without_row(connection, chain),
         await _find_row_without_event(connection),
         await _find_rows_outside_chain(connection, chain),
@@ -84,7 +84,7 @@ async def _find_gaps(connection: Any, chain: ChainVerdict, signed: dict[int, Hea
     return [finding for finding in found if finding]
 
 
-def _find_cut_off(chain: ChainVerdict, signed: dict[int, Head]) -> Finding | None:
+def _find_truncation(chain: ChainVerdict, signed: dict[int, Head]) -> Finding | None:
     number = max(signed, default=0)
     if number <= chain.number:
         return None

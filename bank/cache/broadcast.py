@@ -93,13 +93,13 @@ class InvalidationBroadcast:
         """
         if not tags:
             return
-        give_up_s = monotonic() + SEND_TIMEOUT_S
+        deadline_s = monotonic() + SEND_TIMEOUT_S
         while True:
             try:
                 await self._send_once(tags)
             except BankError as error:
                 logger.warning("cache_invalidation_not_sent", tags=len(tags), error=str(error))
-                if monotonic() > give_up_s:
+                if monotonic() > deadline_s:
                     raise OutcomeUnknown("It is done, and not yet seen everywhere; a retry finds out.") from error
                 await asyncio.sleep(PAUSE_S)
             else:
@@ -150,7 +150,7 @@ class InvalidationBroadcast:
         """Delete members that have sent no heartbeat since, so that no worker waits for them again."""
         try:
             async with self._database.connection() as connection:
-                await queries.delete_silent(
+                await queries.delete_unresponsive(
                     connection, workers=list(silent), beats=[beats[worker] for worker in silent]
                 )
         except BankError as error:

@@ -68,7 +68,7 @@ class CacheMembership:
         self._covered_from = 0
         self._caught_up = False
         self._joined_s = 0.0
-        self._starts_over = False
+        self._new_epoch_required = False
         self._sent_s = 0.0
         trust.on_loss(self._wake_up.set)
 
@@ -87,11 +87,11 @@ class CacheMembership:
         seen = (row["number"], row["name"], row["is_open"])
         if seen != self._seen:
             self._seen, self._seen_since_s = seen, now_s
-        if is_new or self._starts_over:
+        if is_new or self._new_epoch_required:
             self._caught_up, self._covered_from = False, row["number"] + row["is_open"]
-            self._caught_up_at = POSITION_MAX if self._starts_over else row["head"]
-            self._joined_s = now_s - CATCH_UP_S if self._starts_over else now_s
-            self._starts_over = False
+            self._caught_up_at = POSITION_MAX if self._new_epoch_required else row["head"]
+            self._joined_s = now_s - CATCH_UP_S if self._new_epoch_required else now_s
+            self._new_epoch_required = False
         has_reached = row["subscriber_position"] >= self._caught_up_at
         self._caught_up = self._caught_up or has_reached or row["number"] >= self._covered_from
 
@@ -99,7 +99,7 @@ class CacheMembership:
         """Renew the trust in Redis: every notification from before the last `renew` has been received."""
         assert self._seen is not None
         number, name, is_open = self._seen
-        if is_open and self._caught_up and not self._starts_over:
+        if is_open and self._caught_up and not self._new_epoch_required:
             self._trust.renew(number, name, self._sent_s + TRUST_S)
         else:
             self._trust.revoke()
@@ -110,9 +110,9 @@ class CacheMembership:
         """Stop trusting Redis until there is a new connection: this one may have lost notifications."""
         self._trust.revoke()
 
-    def start_over(self) -> None:
+    def require_new_epoch(self) -> None:
         """Stop trusting Redis until an epoch begins after this moment."""
-        self._starts_over = True
+        self._new_epoch_required = True
         self._trust.revoke()
 
     @property

@@ -20,7 +20,7 @@ delete from cache_members where worker = :worker;
 -- name: other_members(worker)
 select worker, beats from cache_members where worker <> :worker;
 
--- name: delete_silent(workers, beats)!
+-- name: delete_unresponsive(workers, beats)!
 -- Only workers without a heartbeat since then: a worker that has sent one is alive.
 delete from cache_members m using unnest(:workers::uuid[], :beats::bigint[]) as s (worker, beats)
 where m.worker = s.worker and m.beats = s.beats;

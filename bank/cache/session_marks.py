@@ -20,9 +20,9 @@ from bank.clock import Clock
 # The same time as Redis keeps a mark.
 MARK_LIFE_S = SESSION_TTL_MS / 1000
 # The clocks of workers and databases differ by less.
-CLOCKS_DIFFER_S = 60.0
+CLOCK_SKEW_S = 60.0
 # After this time, every mark from before the closure has expired, by any of the clocks.
-CLOSED_KEPT_S = MARK_LIFE_S + CLOCKS_DIFFER_S
+CLOSED_KEPT_S = MARK_LIFE_S + CLOCK_SKEW_S
 # 20 MB: enough for eight hundred logouts a second for two minutes. Beyond it, the worker asks the database instead.
 CLOSED_MAX = 100_000
 
@@ -98,7 +98,7 @@ class SessionMarks:
         while len(self._closed) > CLOSED_MAX:
             self._closed.popitem(last=False)
             # The dropped session may have older marks, so none of them is trusted any more, by any of the clocks.
-            soon = self._clock.now() + timedelta(seconds=CLOCKS_DIFFER_S)
+            soon = self._clock.now() + timedelta(seconds=CLOCK_SKEW_S)
             self._trusted_from_s = max(self._trusted_from_s, soon.timestamp())
 
     def _mark(self, session_id: UUID, state: str, issued: str) -> str:

@@ -35,18 +35,18 @@ class ValueCache:
     Invalidations that could not be written to Redis are deferred, and flushed before this worker reads from Redis
     again, because Redis may respond again before the cache's subscriber has caught up. Redis may still respond to other
     workers, so `broadcast` sends them the invalidations, and they defer them too. If there are more than
-    `DEFERRED_MAX`, `start_over` is called: from then on no value in Redis is valid.
+    `DEFERRED_MAX`, `require_new_epoch` is called: from then on no value in Redis is valid.
     """
 
     def __init__(
         self,
         server: CacheServer,
         broadcast: Callable[[Sequence[CacheTag]], Awaitable[None]] | None = None,
-        start_over: Callable[[], None] = lambda: None,
+        require_new_epoch: Callable[[], None] = lambda: None,
     ) -> None:
         self._server = server
         self._broadcast = broadcast
-        self._start_over = start_over
+        self._require_new_epoch = require_new_epoch
         self._deferred: dict[str, CacheTag] = {}
         self._flushing = False
 
@@ -75,7 +75,7 @@ class ValueCache:
                 self._deferred[tag.key] = CacheTag(tag.key, tag.version, tag.ttl_s)
         if len(self._deferred) > DEFERRED_MAX:
             self._deferred.clear()
-            self._start_over()
+            self._require_new_epoch()
 
     async def _put(self, tags: Sequence[CacheTag]) -> bool:
         arguments = [part for tag in tags for part in (tag.version, tag.data, tag.ttl_s)]

@@ -20,7 +20,7 @@ SAVED_NAMES = (
 """The variables that `bank serve` writes to its data folder when it runs with its own servers."""
 
 
-def use_environment_beside() -> None:
+def load_environment_file() -> None:
     """Set the variables of the file `bank-data/environment`, if it exists and no server is named yet."""
     if os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL"):
         return

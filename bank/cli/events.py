@@ -11,7 +11,17 @@ from uuid import UUID
 import click
 import msgspec
 
-from bank.cli.log import AS_JSON, DATABASE_URL, Place, StoredEvent, opened, place, position_of, stamp, stored
+from bank.cli.log import (
+    AS_JSON,
+    DATABASE_URL,
+    LogBound,
+    StoredEvent,
+    format_time,
+    open_database,
+    position_of,
+    read_bound,
+    stored_events,
+)
 from bank.cli.redelivery import rebuild, redeliver, replay
 from bank.errors import BadInput
 from bank.event_handlers import NAMES
@@ -48,7 +58,7 @@ def tail(*, database_url: str | None, follow: bool, since: str | None, types: tu
     # A shell may start background commands with SIGINT ignored; this handler makes SIGINT end the command there too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_tail(database_url, place(since), follow=follow, types=list(types) or None, **shown))
+        asyncio.run(_tail(database_url, read_bound(since), follow=follow, types=list(types) or None, **shown))
 
 
 @events.command()
@@ -67,7 +77,7 @@ def show(which: str, database_url: str | None, *, as_json: bool) -> None:
         ("type", f"{event.event_type}, version {event.event_version}"),
         ("about", f"{event.aggregate_type} {event.aggregate_id}"),
         ("user", event.user_id or "nobody"),
-        ("stored at", stamp(event.created_at)),
+        ("stored at", format_time(event.created_at)),
     ):
         click.echo(f"{name:<10} {value}")
     for name, raw in (("data", event.event_data), ("metadata", event.metadata)):
@@ -86,8 +96,8 @@ def dead_letters(subscriber: str | None, database_url: str | None, *, redelivere
         if as_json:
             click.echo(msgspec.json.encode(letter))
             continue
-        since = f", redelivered {stamp(letter['redelivered_at'])}" if letter["redelivered_at"] else ""
-        tries = f"{letter['attempts']} attempts until {stamp(letter['created_at'])}{since}"
+        since = f", redelivered {format_time(letter['redelivered_at'])}" if letter["redelivered_at"] else ""
+        tries = f"{letter['attempts']} attempts until {format_time(letter['created_at'])}{since}"
         about = f"{letter['subscriber']}  {letter['event_position']}  {letter['event_type']} {letter['aggregate_id']}"
         click.echo(f"{about}  {tries}: {letter['error']}")
     if not letters and not as_json:
@@ -99,7 +109,7 @@ for command in (replay, redeliver, rebuild):
 
 
 async def _tail(
-    url: str | None, since: Place | None, *, follow: bool, lines: int, types: list[str] | None,
+    url: str | None, since: LogBound | None, *, follow: bool, lines: int, types: list[str] | None,
     aggregate: UUID | None, as_json: bool,
 ) -> None:  # fmt: skip
     def write(event: StoredEvent) -> None:
@@ -111,7 +121,7 @@ async def _tail(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
 
-    async with opened(url) as database, database.connection() as connection:
+    async with open_database(url) as database, database.connection() as connection:
         head = int(await queries.read_head(connection))
         if since is None:
             rows = queries.newest_events(connection, head=head, max_rows=lines, types=types, aggregate_id=aggregate)
@@ -121,7 +131,7 @@ async def _tail(
         else:
             after = await position_of(connection, since) - 1
         while True:
-            async for event in stored(connection, after=after, until=head, types=types, aggregate_id=aggregate):
+            async for event in stored_events(connection, after=after, until=head, types=types, aggregate_id=aggregate):
                 write(event)
             if not follow:
                 return
@@ -135,7 +145,7 @@ async def _find(url: str | None, which: str) -> StoredEvent:
         position, id_ = (int(which), None) if which.isdecimal() else (None, UUID(which))
     except ValueError:
         raise BadInput(f"{which} is neither a position nor the id of an event.") from None
-    async with opened(url) as database, database.connection() as connection:
+    async with open_database(url) as database, database.connection() as connection:
         row = await queries.stored_event(connection, position=position, id=id_)
     if row is None:
         raise BadInput(f"There is no event {which}.")
@@ -143,7 +153,7 @@ async def _find(url: str | None, which: str) -> StoredEvent:
 
 
 async def _letters(url: str | None, subscriber: str | None, *, redelivered_too: bool) -> list[dict[str, Any]]:
-    async with opened(url) as database, database.connection() as connection:
+    async with open_database(url) as database, database.connection() as connection:
         letters = queries.list_dead_letters(connection, subscriber=subscriber, redelivered_too=redelivered_too)
         found = [dict(row) async for row in letters]
     # For a misspelt name, "There are none" would be misleading. A subscriber that no longer exists may have some.

@@ -39,7 +39,8 @@ DATABASE_URL = click.option("--database-url", envvar="DATABASE_URL", help="DATAB
 REDIS_URL = click.option("--redis-url", envvar="REDIS_URL", help="REDIS_URL by default.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, one object a line.")
 
-Place = int | datetime
+LogBound = int | datetime
+"""One end of a range of the log: a position, or a time."""
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -78,15 +79,15 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     def line(self) -> str:
         """Return the event as one line of text."""
         about, data = f"{self.aggregate_type} {self.aggregate_id}", bytes(self.event_data).decode()
-        return f"{self.position:>8}  {stamp(self.created_at)}  {self.event_type}  {about}  {data}"
+        return f"{self.position:>8}  {format_time(self.created_at)}  {self.event_type}  {about}  {data}"
 
 
-def stamp(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return a time as text, in UTC and with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def place(text: str | None) -> Place | None:
+def read_bound(text: str | None) -> LogBound | None:
     """Parse a position, or a time with its zone. Raises `BadInput` for any other text."""
     if text is None:
         return None
@@ -104,12 +105,12 @@ def place(text: str | None) -> Place | None:
         return EARLIEST if moment.year == 1 else LATEST
 
 
-async def position_of(connection: Any, where: Place) -> int:
+async def position_of(connection: Any, where: LogBound) -> int:
     """Return a position as it is, or the position of the first event stored at a time or later."""
     return where if isinstance(where, int) else await first_position_since(connection, where)
 
 
-async def stored(
+async def stored_events(
     connection: Any, *, after: int, until: int, types: Collection[str] | None, aggregate_id: UUID | None
 ) -> AsyncIterator[StoredEvent]:
     """Yield the stored events from position `after` (excluded) to `until` (included), read page by page."""
@@ -129,7 +130,7 @@ async def stored(
 
 
 @asynccontextmanager
-async def opened(url: str | None) -> AsyncIterator[Database]:
+async def open_database(url: str | None) -> AsyncIterator[Database]:
     """Connect to a migrated database. Raises `SettingsError`, `Unavailable` or `WrongMigrationLevel`."""
     checked = _checked("DATABASE_URL", required_database_url(url), checked_postgres_url)
     database = Database(checked, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
@@ -142,8 +143,8 @@ async def opened(url: str | None) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def subscribed(name: str, servers: Servers) -> AsyncIterator[tuple[Database, Subscriber]]:
-    """Connect like a worker, and yield a subscriber. Raises `BadInput` for an unknown name, or as `opened`."""
+async def open_subscriber(name: str, servers: Servers) -> AsyncIterator[tuple[Database, Subscriber]]:
+    """Connect like a worker, and yield a subscriber. Raises `BadInput` for an unknown name, or as `open_database`."""
     trust = FixedTrust()
     redis_url = _checked("REDIS_URL", servers.redis_url, checked_redis_url)
     cache = CacheServer(redis_url, timeout_ms=REDIS_TIMEOUT_MS, trust=trust)
@@ -152,7 +153,7 @@ async def subscribed(name: str, servers: Servers) -> AsyncIterator[tuple[Databas
         if name not in table:
             raise BadInput(f"There is no subscriber {name}; there are {', '.join(table)}.")
         configure_logs("warning")
-        async with opened(servers.database_url) as database:
+        async with open_database(servers.database_url) as database:
             trust.epoch = await read_epoch(database)
             yield database, table[name]
     finally:

@@ -7,7 +7,7 @@ import structlog
 
 from bank.cli.audit import audit
 from bank.cli.check import check
-from bank.cli.environment import use_environment_beside
+from bank.cli.environment import load_environment_file
 from bank.cli.events import events
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
@@ -53,7 +53,7 @@ def main(ctx: click.Context) -> None:
     commands use these servers when they run in the same place.
     """
     if ctx.invoked_subcommand != serve.name:
-        use_environment_beside()
+        load_environment_file()
 
 
 main.add_command(serve)

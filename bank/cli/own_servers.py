@@ -80,7 +80,7 @@ async def _restart(server: Server) -> None:
         raise_if_cancelled()
         logger.error("own_server_not_started", server=server.name, error=str(error))  # noqa: TRY400 - a sentence
     else:
-        logger.warning("own_server_started_again", server=server.name)
+        logger.warning("own_server_restarted", server=server.name)
 
 
 def _prepare(data: Path) -> None:

@@ -10,11 +10,20 @@ from typing import Any
 import click
 import msgspec
 
-from bank.cli.log import AS_JSON, DATABASE_URL, REDIS_URL, Place, Servers, place, position_of, subscribed
+from bank.cli.log import (
+    AS_JSON,
+    DATABASE_URL,
+    REDIS_URL,
+    LogBound,
+    Servers,
+    open_subscriber,
+    position_of,
+    read_bound,
+)
 from bank.clock import SystemClock
 from bank.errors import BadInput
 from bank.events.log import queries
-from bank.events.replay import Progress, Replay, Replayed
+from bank.events.replay import Progress, Replay, ReplayResult
 
 
 @click.command()
@@ -37,11 +46,11 @@ def replay(
     ends. An event that fails becomes a dead letter. Exit code 0: all events were handled. 1: some failed.
     """
     if dry_run:
-        plan = asyncio.run(_plan(subscriber, Servers(**servers), place(since), place(until)))
+        plan = asyncio.run(_plan(subscriber, Servers(**servers), read_bound(since), read_bound(until)))
         click.echo(msgspec.json.encode(plan) if as_json else _plan_as_text(plan))
         return
     with _progress("Replaying", as_json=as_json) as progress:
-        done = asyncio.run(_replay(subscriber, Servers(**servers), place(since), place(until), progress))
+        done = asyncio.run(_replay(subscriber, Servers(**servers), read_bound(since), read_bound(until), progress))
     _write_result(done, as_json=as_json)
 
 
@@ -82,8 +91,8 @@ def rebuild(subscriber: str, *, as_json: bool, **servers: str | None) -> None:
     _write_result(done, as_json=as_json)
 
 
-async def _plan(name: str, servers: Servers, since: Place | None, until: Place | None) -> dict[str, Any]:
-    async with subscribed(name, servers) as (database, subscriber), database.connection() as connection:
+async def _plan(name: str, servers: Servers, since: LogBound | None, until: LogBound | None) -> dict[str, Any]:
+    async with open_subscriber(name, servers) as (database, subscriber), database.connection() as connection:
         first, last = await _bounds(connection, since, until)
         position = int(await queries.position_of_subscriber(connection, subscriber=name) or 0)
         last = position if last is None else min(last, position)
@@ -96,16 +105,16 @@ async def _plan(name: str, servers: Servers, since: Place | None, until: Place |
 
 
 async def _replay(
-    name: str, servers: Servers, since: Place | None, until: Place | None, progress: Progress
-) -> Replayed:
-    async with subscribed(name, servers) as (database, subscriber):
+    name: str, servers: Servers, since: LogBound | None, until: LogBound | None, progress: Progress
+) -> ReplayResult:
+    async with open_subscriber(name, servers) as (database, subscriber):
         async with database.connection() as connection:
             first, last = await _bounds(connection, since, until)
         return await Replay(database, subscriber, SystemClock()).run(since=first, until=last, progress=progress)
 
 
-async def _redeliver(name: str, servers: Servers, positions: tuple[int, ...], progress: Progress) -> Replayed:
-    async with subscribed(name, servers) as (database, subscriber):
+async def _redeliver(name: str, servers: Servers, positions: tuple[int, ...], progress: Progress) -> ReplayResult:
+    async with open_subscriber(name, servers) as (database, subscriber):
         async with database.connection() as connection:
             letters = queries.list_dead_letters(connection, subscriber=name, redelivered_too=False)
             existing = [row["event_position"] async for row in letters]
@@ -117,12 +126,12 @@ async def _redeliver(name: str, servers: Servers, positions: tuple[int, ...], pr
         )
 
 
-async def _rebuild(name: str, servers: Servers, progress: Progress) -> Replayed:
-    async with subscribed(name, servers) as (database, subscriber):
+async def _rebuild(name: str, servers: Servers, progress: Progress) -> ReplayResult:
+    async with open_subscriber(name, servers) as (database, subscriber):
         return await Replay(database, subscriber, SystemClock()).rebuild(progress=progress)
 
 
-async def _bounds(connection: Any, since: Place | None, until: Place | None) -> tuple[int, int | None]:
+async def _bounds(connection: Any, since: LogBound | None, until: LogBound | None) -> tuple[int, int | None]:
     assert since is not None, "click requires it"
     first = await position_of(connection, since)
     if until is None or isinstance(until, int):
@@ -150,7 +159,7 @@ def _plan_as_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _write_result(done: Replayed, *, as_json: bool) -> None:
+def _write_result(done: ReplayResult, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(asdict(done)))
     else:

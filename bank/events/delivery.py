@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from bank.background import BackgroundLoop
-from bank.backoff import MAX_S, PASSING_MAX_S, pause_s
+from bank.backoff import MAX_S, TRANSIENT_MAX_S, pause_s
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.events.bus import Bus, Inbox
@@ -116,7 +116,7 @@ class Delivery:
         except LostLease:
             self.lease_lost()
         except UnknownEvent as error:
-            logger.error("event_of_a_newer_bank", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the message is enough
+            logger.error("unknown_event", subscriber=self.subscriber.name, error=str(error))  # noqa: TRY400 - the message is enough
             self._stand_down_until_s = perf_counter() + STAND_DOWN_S
             self.lease_lost()
         except Exception:
@@ -125,7 +125,7 @@ class Delivery:
         return True
 
     def _retry_s(self, failures: int, error: Exception) -> float:
-        return pause_s(failures, self._random, max_s=PASSING_MAX_S if is_transient(error) else MAX_S)
+        return pause_s(failures, self._random, max_s=TRANSIENT_MAX_S if is_transient(error) else MAX_S)
 
     async def run_once(self) -> bool:
         """Deliver the next events of the log; return whether there were any."""

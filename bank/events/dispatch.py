@@ -20,7 +20,7 @@ from bank.clock import Clock
 from bank.database.failures import is_transient as is_transient_in_database
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.event import DomainEvent, RecordedEvent
-from bank.events.log import EventRange, Unreadable, queries, read
+from bank.events.log import EventRange, UnreadableEvent, queries, read
 from bank.events.types.registry import UnknownEvent
 from bank.telemetry import metrics
 from bank.telemetry.exceptions import describe
@@ -62,15 +62,15 @@ class Subscriber:
     """A durable name, the types of events that it handles (None: all), and the handler.
 
     The handler gets a connection and events in log order. The connection is in the transaction of the delivery, so that
-    the effect and the position commit together. If the effect is `outside` of the database there is no transaction, and
-    the effect must be safe to repeat. `forget` deletes all rows of a projection, so that it can be rebuilt.
+    the effect and the position commit together. An `external_effect` is outside of the database and has no transaction,
+    so it must be safe to repeat. `reset` deletes all rows of a projection, so that it can be rebuilt.
     """
 
     name: str
     handle: Handler
     events: tuple[type[DomainEvent], ...] | None = None
-    outside: bool = False
-    forget: Callable[[Any], Awaitable[None]] | None = None
+    external_effect: bool = False
+    reset: Callable[[Any], Awaitable[None]] | None = None
 
     @property
     def types(self) -> frozenset[str] | None:
@@ -113,7 +113,7 @@ class Dispatcher:
         """
         try:
             return await read(connection, after=after, max_events=max_events, only=self._types)
-        except Unreadable as error:
+        except UnreadableEvent as error:
             return EventRange(after, error.position, (), unreadable=error)
 
     async def dispatch(
@@ -174,7 +174,7 @@ class Dispatcher:
     async def handle(self, event_range: EventRange, scope: Scope, committed: Sequence[float] | None = None) -> None:
         """Handle a range once, in a scope of its own."""
         events = event_range.events
-        async with scope(event_range, transactional=not self.subscriber.outside) as connection:
+        async with scope(event_range, transactional=not self.subscriber.external_effect) as connection:
             if events:
                 self._observe_latency(events, committed)
                 await self._call_handler(connection, events)

@@ -28,10 +28,10 @@ CHANNEL = "bank_log"
 LISTENER_NAME = "bank-listener"
 
 # The interval of heartbeats; shorter while the cache waits for a heartbeat to trust Redis.
-BEAT_S = 0.2
-EAGER_BEAT_S = 0.05
+HEARTBEAT_S = 0.2
+FREQUENT_HEARTBEAT_S = 0.05
 # After this time a heartbeat is lost: the connection is half-open, or its backend process has stopped.
-BEAT_TIMEOUT_S = 0.7
+HEARTBEAT_TIMEOUT_S = 0.7
 # The pause between the end of a connection and the next attempt, so that a server that refuses is not flooded.
 RECONNECT_S = 0.1
 
@@ -176,8 +176,8 @@ class LogListener:
             if self._connection is None:
                 await self._connect()
             else:
-                await self._send_until_beat(self._connection)
-                await self._beat(self._connection, self._echo_channel, is_new=False)
+                await self._send_until_heartbeat(self._connection)
+                await self._send_heartbeat(self._connection, self._echo_channel, is_new=False)
         except BaseException:
             self._disconnect()
             raise
@@ -189,7 +189,7 @@ class LogListener:
             # A crash may lose all writes over this connection, so that they need not wait for the disk.
             settings={"role": ROLE, "synchronous_commit": "off"},
             timeout=2,
-            command_timeout=BEAT_TIMEOUT_S,
+            command_timeout=HEARTBEAT_TIMEOUT_S,
         )
         connection.add_termination_listener(self._note_end)
         self._own_pid = connection.get_server_pid()
@@ -201,7 +201,7 @@ class LogListener:
             await connection.add_listener(channel, self._on_message)
         # Before Redis is trusted: notifications about sessions that were closed earlier may have been lost.
         self._on_listening(await connection.fetchval("select clock_timestamp()"))
-        await self._beat(connection, self._echo_channel, is_new=True)
+        await self._send_heartbeat(connection, self._echo_channel, is_new=True)
         # Notifications about new events may have been lost before this connection.
         self._bus.wake()
 
@@ -211,10 +211,10 @@ class LogListener:
             self._connection.terminate()
             self._connection = None
 
-    async def _send_until_beat(self, connection: asyncpg.Connection) -> None:
+    async def _send_until_heartbeat(self, connection: asyncpg.Connection) -> None:
         """Send notifications and replies until the next heartbeat is due."""
         is_eager = self._heartbeat is not None and not self._heartbeat.trusts_redis
-        due_s = monotonic() + (EAGER_BEAT_S if is_eager else BEAT_S)
+        due_s = monotonic() + (FREQUENT_HEARTBEAT_S if is_eager else HEARTBEAT_S)
         while (left_s := due_s - monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
@@ -232,9 +232,9 @@ class LogListener:
             if not self._leases.complete:
                 await connection.execute(f"notify {CHANNEL}")
 
-    async def _beat(self, connection: asyncpg.Connection, echo: str, *, is_new: bool) -> None:
+    async def _send_heartbeat(self, connection: asyncpg.Connection, echo: str, *, is_new: bool) -> None:
         self._echo.clear()
-        async with asyncio.timeout(BEAT_TIMEOUT_S):
+        async with asyncio.timeout(HEARTBEAT_TIMEOUT_S):
             if self._heartbeat is not None:
                 await self._heartbeat.renew(connection, is_new=is_new)
             await connection.execute(f"notify {echo}")

@@ -62,7 +62,7 @@ async def append(
     ]
 
 
-class Unreadable(Exception):
+class UnreadableEvent(Exception):
     """The event at `position` cannot be decoded as its type and version: it is a poison event for its subscribers."""
 
     def __init__(self, position: int, reason: Exception) -> None:
@@ -81,14 +81,14 @@ class EventRange:
     after: int
     to: int
     events: Sequence[RecordedEvent]
-    unreadable: Unreadable | None = None
+    unreadable: UnreadableEvent | None = None
 
 
 async def read(connection: Any, *, after: int, max_events: int, only: Collection[str] | None = None) -> EventRange:
     """Return the range of up to `max_events` positions after `after`, with its events of the types in `only`, or all.
 
     The range ends before an event that cannot be decoded. If the first event is such, raises `UnknownEvent` for an
-    event of a newer version of the bank, and `Unreadable` for an invalid one.
+    event of a newer version of the bank, and `UnreadableEvent` for an invalid one.
     """
     events: list[RecordedEvent] = []
     to = after
@@ -101,7 +101,7 @@ async def read(connection: Any, *, after: int, max_events: int, only: Collection
                     break
                 if isinstance(error, UnknownEvent):
                     raise
-                raise Unreadable(row["position"], error) from error
+                raise UnreadableEvent(row["position"], error) from error
         to = row["position"]
     return EventRange(after, to, events)
 

@@ -84,7 +84,7 @@ class EventRecorder:
             _finish(requests, error)
         except Exception:  # a bug with one event must not fail the others, so that each request is recorded alone
             if len(requests) == 1:
-                logger.exception("not_recorded", events=[type(event).__name__ for event in requests[0].events])
+                logger.exception("events_not_recorded", events=[type(event).__name__ for event in requests[0].events])
                 _finish(requests, BankError("It could not be recorded."))
             else:
                 for request in requests:

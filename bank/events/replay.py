@@ -41,7 +41,7 @@ class Interrupted(Unavailable):
 
 
 @dataclass(slots=True)
-class Replayed:
+class ReplayResult:
     """The result of a replay of the positions from `since` to `until`.
 
     `handled` is the number of handled events; `failed` are the positions of the new dead letters.
@@ -116,14 +116,14 @@ class Replay:
         # One attempt only, since a person waits for the command, and failed events can be redelivered.
         self._dispatcher = Dispatcher(subscriber, clock=clock, random=Random(), attempts_max=1)  # noqa: S311 - jitter
 
-    async def run(self, *, since: int, until: int | None, progress: Progress) -> Replayed:
+    async def run(self, *, since: int, until: int | None, progress: Progress) -> ReplayResult:
         """Deliver the events from position `since` to `until`, or to the subscriber's position if that is lower.
 
         An event that fails becomes a dead letter. Raises `Interrupted` for an error whose cause is not an event.
         """
         async with taken_over(self._database, self._name, "replay") as takeover:
             end = takeover.position if until is None else min(until, takeover.position)
-            done = Replayed(self._name, since, end)
+            done = ReplayResult(self._name, since, end)
             after = since - 1
             with _interruptible(lambda: f"go on with --since {after + 1}"):
                 while after < end:
@@ -134,13 +134,13 @@ class Replay:
                     progress(after - since + 1, end - since + 1)
             return done
 
-    async def redeliver(self, positions: Sequence[int], *, progress: Progress) -> Replayed:
+    async def redeliver(self, positions: Sequence[int], *, progress: Progress) -> ReplayResult:
         """Deliver dead letters again, in the order of the log. An event that fails again stays a dead letter.
 
         Raises `Interrupted` for an error whose cause is not an event.
         """
         async with taken_over(self._database, self._name, "redelivery") as takeover:
-            done = Replayed(self._name, min(positions, default=0), max(positions, default=0))
+            done = ReplayResult(self._name, min(positions, default=0), max(positions, default=0))
             with _interruptible(lambda: "run this again"):
                 for number, position in enumerate(sorted(positions), start=1):
                     async with self._step() as connection:
@@ -151,20 +151,20 @@ class Replay:
                     progress(number, len(positions))
             return done
 
-    async def rebuild(self, *, progress: Progress) -> Replayed:
+    async def rebuild(self, *, progress: Progress) -> ReplayResult:
         """Rebuild a projection from the first event. It is one transaction, so that readers see the old rows meanwhile.
 
         An event that fails becomes a dead letter; dead letters that do not fail are resolved. Raises `BadInput` for a
         subscriber that is not a projection, and `Interrupted` for an error whose cause is not an event.
         """
-        if self._subscriber.forget is None:
+        if self._subscriber.reset is None:
             raise BadInput(f"{self._name} is no projection that could be made again from zero; replay is for it.")
         async with taken_over(self._database, self._name, "rebuild") as takeover:
-            done = Replayed(self._name, 1, takeover.position)
+            done = ReplayResult(self._name, 1, takeover.position)
             after = 0
             with _interruptible(lambda: "the rows are as they were, run this again"):
                 async with self._database.transaction("begin") as connection:
-                    await self._subscriber.forget(connection)
+                    await self._subscriber.reset(connection)
                     letters = queries.list_dead_letters(connection, subscriber=self._name, redelivered_too=False)
                     await self._resolve(connection, [row["event_position"] async for row in letters])
                     while after < takeover.position:
@@ -176,14 +176,14 @@ class Replay:
     @asynccontextmanager
     async def _step(self) -> AsyncIterator[Any]:
         """Yield a connection for a few events: in a transaction, unless the effect is outside of the database."""
-        outside = self._subscriber.outside
-        async with self._database.connection() if outside else self._database.transaction(BEGIN_STEP) as connection:
+        is_external, database = self._subscriber.external_effect, self._database
+        async with database.connection() if is_external else database.transaction(BEGIN_STEP) as connection:
             yield connection
 
     async def _resolve(self, connection: Any, positions: list[int]) -> None:
         await queries.redelivered(connection, subscriber=self._name, positions=positions, now=self._clock.now())
 
-    async def _replay_range(self, connection: Any, after: int, end: int, done: Replayed) -> int:
+    async def _replay_range(self, connection: Any, after: int, end: int, done: ReplayResult) -> int:
         """Deliver the next events after `after`, up to `end` at most; return the position of the last one."""
         event_range = await self._dispatcher.read(connection, after=after, max_events=min(DELIVERY_MAX, end - after))
         if event_range.events or event_range.unreadable:
@@ -196,7 +196,7 @@ class Replay:
     @asynccontextmanager
     async def _scope(self, connection: Any, _event_range: EventRange, *, transactional: bool) -> AsyncIterator[Any]:
         """Set a savepoint, and roll back to it after a failure, so that the transaction of the replay can continue."""
-        if not transactional or self._subscriber.outside:
+        if not transactional or self._subscriber.external_effect:
             yield connection
             return
         await connection.execute("savepoint handling")

@@ -14,7 +14,7 @@ from bank.identity.weakness import PASSWORD_MAX, Person, weakness_of
 # OWASP's second recommendation: 19 MiB, two passes, one lane. A hash takes about 45 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The length of a decomposed password: canonical decomposition makes at most four characters of one.
-_SPELT_MAX = 4 * PASSWORD_MAX
+_DECOMPOSED_MAX = 4 * PASSWORD_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ class Passwords:
         # For an unknown address this hash is verified, so that the response takes as long as for a known one.
         self._dummy_hash = _HASHER.hash("nobody has this password")
 
-    async def choose(self, password: str, person: Person) -> str | WeakPassword:
+    async def hash_new(self, password: str, person: Person) -> str | WeakPassword:
         """Return the argon2id hash of a new password, or the reason why it is too weak."""
 
         async def prepare() -> Callable[[], str | WeakPassword]:
-            return partial(_choose, password, person)
+            return partial(_hash_new, password, person)
 
-        chosen: str | WeakPassword = await self._threads.run(prepare, account=person.email)
-        return chosen
+        hashed: str | WeakPassword = await self._threads.run(prepare, account=person.email)
+        return hashed
 
     async def verify(self, find_hash: Callable[[], Awaitable[str | None]], password: str, *, account: str) -> bool:
         """Return whether the password matches the hash; False without a hash, after the same time."""
@@ -65,7 +65,7 @@ class Passwords:
 
 def normalise_password(password: str) -> str | None:
     """Return the normal form of a password, or None if it is not valid Unicode or too long."""
-    if len(password) > _SPELT_MAX:
+    if len(password) > _DECOMPOSED_MAX:
         return None
     composed = unicodedata.normalize("NFC", password)
     spaced = "".join(" " if unicodedata.category(character) == "Zs" else character for character in composed)
@@ -74,7 +74,7 @@ def normalise_password(password: str) -> str | None:
     return spaced
 
 
-def _choose(password: str, person: Person) -> str | WeakPassword:
+def _hash_new(password: str, person: Person) -> str | WeakPassword:
     normal = normalise_password(password)
     weakness = weakness_of(normal, person)
     if normal is None or weakness is not None:

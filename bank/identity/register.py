@@ -64,7 +64,7 @@ async def _register(uow_factory: UnitOfWorkFactory, passwords: Passwords, comman
         return _invalid("email", "This is not an e-mail address.")
     if refusal := _refuse(command, full_name=full_name, cpf=cpf):
         return refusal
-    password_hash = await passwords.choose(command.password, Person(email=email, full_name=full_name, cpf=cpf))
+    password_hash = await passwords.hash_new(command.password, Person(email=email, full_name=full_name, cpf=cpf))
     if isinstance(password_hash, WeakPassword):
         return Refusal(code="WEAK_PASSWORD", message=password_hash.message, field=("input", "password"))
     try:

@@ -30,7 +30,7 @@ _ISSUER = "event-driven-bank"
 _AUDIENCE = "event-driven-bank/graphql"
 _ROLES = frozenset({"CUSTOMER", "OPERATOR", "ADMIN"})
 # The clocks of workers on several machines differ by less.
-_CLOCKS_DIFFER_S = 60
+_CLOCK_SKEW_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _expiry_of(claims: Mapping[str, Any], now_s: float) -> int:
     # The exact type, since True is an instance of int, and a JSON number may be infinite.
     if any(type(moment) is not int for moment in (*starts, expires_at_s)):
         raise ValueError("no whole seconds")
-    if max(starts) > now_s + _CLOCKS_DIFFER_S or max(starts) >= expires_at_s:
+    if max(starts) > now_s + _CLOCK_SKEW_S or max(starts) >= expires_at_s:
         raise ValueError("not valid yet, or never valid")
     return int(expires_at_s)
 

@@ -128,8 +128,8 @@ class Batch:
                 self._record_refusal(command, KEY_REUSED, metadata)
             return outcome
         savepoint = self._savepoint()
-        if command.is_list:
-            result: Result = self._execute_list(command, metadata)
+        if command.is_bulk:
+            result: Result = self._execute_bulk(command, metadata)
         else:
             result = self._execute(command.decide[0], command, metadata)
         if isinstance(result, Refusal):
@@ -161,7 +161,7 @@ class Batch:
             self.other_events[other] = event, msgspec.structs.replace(metadata, key_digest=row_digest)
         self._known[caller_id, key] = IdempotencyRecord(command.operation, command.digest, outcome)
 
-    def _execute_list(self, command: Command, metadata: EventMetadata) -> Results | Refusal:
+    def _execute_bulk(self, command: Command, metadata: EventMetadata) -> Results | Refusal:
         savepoint = self._savepoint()
         items: list[Receipt | Refusal] = []
         for index, decide in enumerate(command.decide):
@@ -170,7 +170,7 @@ class Batch:
             if isinstance(result, Refusal):
                 if command.all_or_none:
                     self._roll_back_to(savepoint)
-                    return _refusal_of_list(result, index)
+                    return _refusal_of_bulk(result, index)
                 self._record_refusal(command, result, metadata)
             items.append(result)
         return Results(tuple(items))
@@ -350,7 +350,7 @@ def _hold_id(step: Step) -> UUID | None:
             return None
 
 
-def _refusal_of_list(refusal: Refusal, index: int) -> Refusal:
+def _refusal_of_bulk(refusal: Refusal, index: int) -> Refusal:
     """Return the refusal of a whole list because of the refusal of one item."""
     field = refusal.field[1:] if refusal.field else ()
     message = f"Nothing was done, because of item {index + 1}: {refusal.message}"

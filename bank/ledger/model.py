@@ -155,7 +155,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     account_ids: tuple[UUID, ...] = ()
     original_ids: tuple[UUID, ...] = ()
     hold_ids: tuple[UUID, ...] = ()
-    is_list: bool = False
+    is_bulk: bool = False
     all_or_none: bool = True
     context: RequestContext | None = None
 

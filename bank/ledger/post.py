@@ -60,7 +60,7 @@ WriteThrough = Callable[[Sequence[Account]], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _QueuedCommand:
     command: Command
     outcome: asyncio.Future[Outcome]
 
@@ -76,7 +76,7 @@ class Ledger:
         self._bus = bus
         self._clock = clock
         self._write_through = write_through
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(maxsize=QUEUE_MAX)
+        self._queue: asyncio.Queue[_QueuedCommand] = asyncio.Queue(maxsize=QUEUE_MAX)
         self._has_commands = asyncio.Event()
         self._notifications = BackgroundTasks()
         self.loop = BackgroundLoop(name="ledger", run_once=self.run_once, interval_s=None, wake_up=self._has_commands)
@@ -87,17 +87,17 @@ class Ledger:
         Raises `Overloaded` or `Unavailable` if nothing was done, and `OutcomeUnknown` if the caller has to retry with
         the same key to get the outcome.
         """
-        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
+        queued = _QueuedCommand(command, asyncio.get_running_loop().create_future())
         try:
-            self._queue.put_nowait(waiting)
+            self._queue.put_nowait(queued)
         except asyncio.QueueFull:
             raise Overloaded("The ledger has more to post than it can; try again in a moment.") from None
         self._has_commands.set()
-        return await waiting.outcome
+        return await queued.outcome
 
     async def run_once(self) -> bool:
-        """Write the waiting commands, about `BATCH_MAX` decisions, as one batch; return whether more are waiting."""
-        batch: list[_Waiting] = []
+        """Write the queued commands, about `BATCH_MAX` decisions, as one batch; return whether more are queued."""
+        batch: list[_QueuedCommand] = []
         decisions = 0
         while decisions < BATCH_MAX and not self._queue.empty():
             batch.append(self._queue.get_nowait())
@@ -106,10 +106,10 @@ class Ledger:
             await self._write_batch(batch)
         return not self._queue.empty()
 
-    async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
+    async def _write_batch(self, batch: Sequence[_QueuedCommand]) -> None:
         started = perf_counter()
         try:
-            await self._write([waiting.command for waiting in batch], batch)
+            await self._write([queued.command for queued in batch], batch)
         except asyncio.CancelledError:
             _fail(batch, OutcomeUnknown("The bank stopped in the middle; a retry with the same key finds out."))
             raise
@@ -124,13 +124,13 @@ class Ledger:
             BATCH_SIZE.observe(len(batch))
             metrics.POSTING_BATCH_SECONDS.observe(perf_counter() - started)
 
-    async def _write_one_by_one(self, batch: Sequence[_Waiting]) -> None:
+    async def _write_one_by_one(self, batch: Sequence[_QueuedCommand]) -> None:
         """Write each command of a broken batch as a separate batch, so that only the command with the bug fails."""
         if len(batch) == 1:
             _fail(batch, BankError("Internal error"))
             return
-        for waiting in batch:
-            await self._write_batch([waiting])
+        for queued in batch:
+            await self._write_batch([queued])
 
     async def close(self) -> None:
         """Write the queued commands, and wait until all callers have their outcomes."""
@@ -138,7 +138,7 @@ class Ledger:
             await self.run_once()
         await self._notifications.finish()
 
-    async def _write(self, commands: Sequence[Command], waiting: Sequence[_Waiting]) -> None:
+    async def _write(self, commands: Sequence[Command], queued: Sequence[_QueuedCommand]) -> None:
         try:
             batch, outcomes, events = await self._commit(commands)
         except asyncpg.UniqueViolationError as error:
@@ -152,7 +152,7 @@ class Ledger:
             self._publish(events, committed_at)
             events = ()
         # The next batch need not wait for the notifications of this one, but its callers have to (R11).
-        self._notifications.start("notify_of_batch", self._notify(batch, waiting, outcomes, events, committed_at))
+        self._notifications.start("notify_of_batch", self._notify(batch, queued, outcomes, events, committed_at))
 
     def _publish(self, events: Iterable[RecordedEvent], committed_at: float) -> None:
         """Publish events on the bus. After a bug here, which is logged, subscribers read the events from the log."""
@@ -194,7 +194,7 @@ class Ledger:
     async def _notify(
         self,
         batch: Batch,
-        waiting: Sequence[_Waiting],
+        queued: Sequence[_QueuedCommand],
         outcomes: Sequence[Outcome | BankError],
         events: Iterable[RecordedEvent],
         committed_at: float,
@@ -211,11 +211,11 @@ class Ledger:
                 await self._write_through(accounts)
         except BankError as error:
             # The batch is committed, but other workers may still serve older balances. So the callers get the error.
-            _fail(waiting, error)
+            _fail(queued, error)
         except Exception:  # a bug: the batch is committed, so that the callers get their outcomes
             logger.exception("write_through_broken")
         finally:
-            for number, (one, outcome) in enumerate(zip(waiting, outcomes, strict=True), start=1):
+            for number, (one, outcome) in enumerate(zip(queued, outcomes, strict=True), start=1):
                 if isinstance(outcome, BankError):
                     _fail([one], outcome)
                 elif not one.outcome.done():
@@ -236,8 +236,8 @@ async def _holds(connection: Any, ids: list[UUID]) -> dict[UUID, Hold]:
     return {row["id"]: Hold(*row) async for row in queries.find_holds(connection, ids=ids)}
 
 
-def _fail(batch: Sequence[_Waiting], error: BankError) -> None:
-    for waiting in batch:
-        if not waiting.outcome.done():
+def _fail(batch: Sequence[_QueuedCommand], error: BankError) -> None:
+    for queued in batch:
+        if not queued.outcome.done():
             # A new instance for each caller, because a shared one would collect the tracebacks of all.
-            waiting.outcome.set_exception(type(error)(error.message))
+            queued.outcome.set_exception(type(error)(error.message))

@@ -56,7 +56,7 @@ def configure_logs(level: str) -> None:
 def stderr_as_log() -> Iterator[None]:
     """Turn each line that is printed to stderr meanwhile into a log line."""
     stderr = sys.stderr
-    sys.stderr = _Printed(stderr)
+    sys.stderr = _StderrLog(stderr)
     try:
         yield
     finally:
@@ -64,8 +64,8 @@ def stderr_as_log() -> Iterator[None]:
         sys.stderr = stderr
 
 
-class _Printed(io.TextIOBase):
-    """A replacement for stderr that turns printed lines, usually of a library, into log lines."""
+class _StderrLog(io.TextIOBase):
+    """A replacement for stderr that turns its lines, usually of a library, into log lines."""
 
     def __init__(self, stderr: TextIO) -> None:
         self._stderr = stderr
@@ -94,7 +94,7 @@ class _Printed(io.TextIOBase):
     @staticmethod
     def _log(line: str) -> None:
         if line.strip():
-            logger.warning("printed", text=line)
+            logger.warning("stderr_line", text=line)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -64,7 +64,7 @@ async def submit_transfer_batch(ledger: Ledger, terms: Terms, command: SubmitTra
             digest=request_digest(command.all_or_none, *[transfer_content(item, minor) for item, minor in items]),
             account_ids=tuple(id_ for item in command.items for id_ in transfer_accounts(item, terms)),
             decide=tuple(decide_transfer(item, minor, terms) for item, minor in items),
-            is_list=True,
+            is_bulk=True,
             all_or_none=command.all_or_none,
             context=current_context(),
         )

@@ -83,7 +83,7 @@ def test_an_embedded_server_that_is_killed_is_started_again(tmp_path: Path, name
         email = asyncio.run(_register(server.url))
         killed = _server_processes(tmp_path)[name]
         killed.kill()
-        _until(lambda: "own_server_started_again" in (tmp_path / "log").read_text(), "the server is started again")
+        _until(lambda: "own_server_restarted" in (tmp_path / "log").read_text(), "the server is started again")
         again = _server_processes(tmp_path)[name]
         assert again.pid != killed.pid
         _until(lambda: _is_ready(server.url), "the bank is ready again")

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec import UNSET
 
-from bank.accounts.state import AccountStates
+from bank.accounts.administration import AccountAdministration
 from bank.clock import SystemClock
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.ledger.model import Account
@@ -29,7 +29,7 @@ class Kept:
         self.accounts += accounts
 
 
-class States(AccountStates):
+class States(AccountAdministration):
     """The changes of accounts, with access to their events and to the cache."""
 
     def __init__(self, books: Books, cache: Kept) -> None:
@@ -170,16 +170,16 @@ async def test_limits_are_set_kept_and_removed_and_the_event_has_old_and_new_val
             ({"transfer_minor": 0, "daily_minor": 9}, (0, 9, 5, 9)),
             ({"transfer_minor": None, "daily_minor": UNSET}, (None, 9, 0, 9)),
         ):
-            limited = await states.limit(account_id, **given, by=STAFF)
+            limited = await states.set_limits(account_id, **given, by=STAFF)
             assert isinstance(limited, Account)
             assert (limited.transfer_limit_minor, limited.daily_limit_minor) == expected[:2]
             [(event_type, about, data)] = await states.told()
             assert (event_type, about, data["initiated_by"]) == ("AccountLimitsChangedEvent", account_id, str(STAFF))
             assert tuple(data.get(name) for name in names) == expected
             assert states.cache.accounts[-1] == limited
-        same = await states.limit(account_id, transfer_minor=None, daily_minor=9, by=STAFF)
+        same = await states.set_limits(account_id, transfer_minor=None, daily_minor=9, by=STAFF)
         assert (await states.told(), same) == ([], states.cache.accounts[-2])
-        nobody = await states.limit(uuid4(), transfer_minor=None, daily_minor=9, by=STAFF)
+        nobody = await states.set_limits(uuid4(), transfer_minor=None, daily_minor=9, by=STAFF)
         assert isinstance(nobody, Refusal)
         assert (nobody.code, nobody.field) == ("ACCOUNT_NOT_FOUND", ("input", "accountNumber"))
         assert (await states.told())[0][2]["action"] == "setAccountLimits"

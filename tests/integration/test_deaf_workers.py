@@ -116,7 +116,7 @@ async def test_answers_are_current_while_a_worker_does_not_detect_its_lost_liste
     pair: Twins, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The heartbeat time-out would end the connection, and the trust with it, so it is longer than this test.
-    monkeypatch.setattr("bank.events.leases.BEAT_TIMEOUT_S", 2 * PATIENCE_S)
+    monkeypatch.setattr("bank.events.leases.HEARTBEAT_TIMEOUT_S", 2 * PATIENCE_S)
     before = set(await listeners(database_url))
     await end_listeners(database_url)
     async with asyncio.timeout(PATIENCE_S):

@@ -98,7 +98,7 @@ async def test_the_pause_does_not_grow_while_an_external_system_is_unavailable(
             return await log.effects() == [1, 2, 3]
 
         await log.until(all_there)
-    assert longest == [backoff.PASSING_MAX_S] * 20
+    assert longest == [backoff.TRANSIENT_MAX_S] * 20
     assert await log.dead_letters() == []
 
 
@@ -270,7 +270,7 @@ async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped
             raise RetryLater("the other side hung up after hearing it")
 
     await log.append(2)
-    async with log.process(Subscriber("s", tell, outside=True)) as process:
+    async with log.process(Subscriber("s", tell, external_effect=True)) as process:
 
         async def passed() -> bool:
             return process.deliveries[0].position == 2

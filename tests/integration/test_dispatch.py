@@ -102,7 +102,7 @@ async def test_a_failure_outside_of_the_database_is_isolated_too(log: Log, way: 
             raise ValueError("poison")
 
     await log.append(3)
-    await delivered(log, way, Subscriber("s", tell, outside=True), 3)
+    await delivered(log, way, Subscriber("s", tell, external_effect=True), 3)
     assert told == [[1, 2, 3], [1], *([[2]] * ATTEMPTS[way]), [3]]
     assert await log.dead_letters() == [("s", 2, ATTEMPTS[way])]
 

@@ -14,7 +14,7 @@ from bank.clock import SystemClock
 from bank.errors import BadInput
 from bank.events.dispatch import RetryLater, Subscriber
 from bank.events.event import RecordedEvent
-from bank.events.replay import Interrupted, Replay, Replayed, taken_over
+from bank.events.replay import Interrupted, Replay, ReplayResult, taken_over
 from bank.events.types.accounts import BalanceUpdatedEvent
 from tests.integration.events import balance_updated
 from tests.integration.log import Log, Process, write_effect
@@ -57,7 +57,7 @@ async def test_a_replay_delivers_a_range_again_and_does_not_move_the_position(lo
     seen: list[tuple[int, int]] = []
     done = await again(log).run(since=3, until=5, progress=lambda *how_far: seen.append(how_far))
     assert await log.effects() == [1, 2, 3, 4, 5, 6, 3, 4, 5]
-    assert done == Replayed("s", 3, 5, handled=3)
+    assert done == ReplayResult("s", 3, 5, handled=3)
     assert seen == [(3, 3)]
     assert await position(log) == 6
 
@@ -186,7 +186,7 @@ async def test_an_external_failure_interrupts_a_replay_with_advice_on_how_to_con
 
     await log.append(4)
     await served_once(log, until=4)
-    replay = again(log, Subscriber("s", handle, outside=outside))
+    replay = again(log, Subscriber("s", handle, external_effect=outside))
     with pytest.raises(Interrupted, match=r"Interrupted: Redis is away; go on with --since 3\.$"):
         await replay.run(since=3, until=None, progress=unseen)
     assert await log.dead_letters() == []
@@ -202,7 +202,7 @@ async def test_a_redelivery_outside_of_the_database_stays_a_dead_letter_until_it
             raise asyncpg.ConnectionDoesNotExistError("gone")
 
     await log.append(1)
-    subscriber = Subscriber("s", tell, outside=True)
+    subscriber = Subscriber("s", tell, external_effect=True)
     async with log.database.connection() as connection:
         await connection.execute("insert into dead_letters values ('s', 1, '-', 5)")
     with pytest.raises(Interrupted):
@@ -216,7 +216,7 @@ async def test_only_a_projection_is_rebuilt(log: Log) -> None:
         await again(log).rebuild(progress=unseen)
 
 
-DAYS = Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), forget=delete_days)
+DAYS = Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), reset=delete_days)
 
 
 async def days(log: Log) -> list[tuple[Any, ...]]:

@@ -87,7 +87,7 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
                 "select position from effects where subscriber = $1 order by id", subscriber.name
             )
             handled = [row["position"] for row in rows]
-            if subscriber.outside:  # after a crash it may receive its last events again, but no others
+            if subscriber.external_effect:  # after a crash it may receive its last events again, but no others
                 handled = list(dict.fromkeys(handled))
             wanted = [
                 row["position"] for row in stored if subscriber.types is None or row["event_type"] in subscriber.types

@@ -62,7 +62,7 @@ BREAKING: dict[str, tuple[Any, ...]] = {
 def test_a_raising_decision_has_no_effect_on_the_batch(batch: Batch, decide: tuple[Any, ...]) -> None:
     assert isinstance(batch.decide(command("before", pays)), Outcome)
     before = state_of(batch)
-    broken = command("broken", *decide, is_list=len(decide) > 1, all_or_none=False)
+    broken = command("broken", *decide, is_bulk=len(decide) > 1, all_or_none=False)
     outcome = batch.decide(broken)
     assert isinstance(outcome, BankError)
     assert (outcome.code, outcome.message) == ("INTERNAL", "Internal error")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bank.cli.environment import _exports
-from bank.cli.log import place
+from bank.cli.log import read_bound
 from bank.cli.users import _first_line
 from bank.errors import BadInput
 from bank.ledger.post import BATCH_MAX, BATCH_SIZE
@@ -51,7 +51,7 @@ def test_a_piped_password_that_is_not_utf_8_is_refused_with_one_sentence(piped: 
     ],
 )
 def test_the_first_and_the_last_possible_time_are_accepted(text: str, moment: datetime) -> None:
-    assert place(text) == moment
+    assert read_bound(text) == moment
 
 
 def test_unknown_settings_are_named_and_those_of_kubernetes_are_not() -> None:

@@ -72,7 +72,7 @@ def test_a_password_that_is_hard_to_guess_is_accepted(password: str) -> None:
 async def test_equivalent_spellings_of_a_password_are_equal() -> None:
     passwords = Passwords()
     typed = "três corações à beira\u00a0do rio"
-    chosen = await passwords.choose(unicodedata.normalize("NFD", typed), ANA)
+    chosen = await passwords.hash_new(unicodedata.normalize("NFD", typed), ANA)
     assert isinstance(chosen, str)
 
     async def find() -> str | None:
@@ -87,6 +87,6 @@ async def test_equivalent_spellings_of_a_password_are_equal() -> None:
 
 async def test_the_length_of_a_password_counts_typed_characters() -> None:
     passwords = Passwords()
-    refused = await passwords.choose(unicodedata.normalize("NFD", "ãéîõüçñàêí!"), ANA)
+    refused = await passwords.hash_new(unicodedata.normalize("NFD", "ãéîõüçñàêí!"), ANA)
     assert refused == WeakPassword("A password has 12 to 128 characters.")
     passwords.close()

@@ -22,7 +22,7 @@ async def resolve_freeze_account(
     """Stop all postings on an account; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
     account_id = await _account_id(context, given)
-    return _serialize(await context.bank.states.freeze(account_id, reason=given["reason"], by=caller.user_id))
+    return _serialize(await context.bank.administration.freeze(account_id, reason=given["reason"], by=caller.user_id))
 
 
 @resolver("Mutation.unfreezeAccount", Access.STAFF)
@@ -32,7 +32,7 @@ async def resolve_unfreeze_account(
     """Allow postings on a frozen account again; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
     account_id = await _account_id(context, given)
-    return _serialize(await context.bank.states.unfreeze(account_id, reason=given["reason"], by=caller.user_id))
+    return _serialize(await context.bank.administration.unfreeze(account_id, reason=given["reason"], by=caller.user_id))
 
 
 @resolver("Mutation.closeAccount", Access.CALLER)
@@ -43,7 +43,7 @@ async def resolve_close_account(
     caller = context.authenticated_caller
     owner_id = None if caller.is_staff else caller.user_id
     account_id = read_id(arguments["input"]["accountId"]) or NIL_UUID
-    return _serialize(await context.bank.states.close(account_id, owner_id=owner_id, by=caller.user_id))
+    return _serialize(await context.bank.administration.close(account_id, owner_id=owner_id, by=caller.user_id))
 
 
 @resolver("Mutation.setAccountLimits", Access.STAFF)
@@ -62,7 +62,7 @@ async def resolve_set_account_limits(
     account_id = await _account_id(context, given)
     transfer_minor, daily_minor = limits
     return _serialize(
-        await context.bank.states.limit(
+        await context.bank.administration.set_limits(
             account_id, transfer_minor=transfer_minor, daily_minor=daily_minor, by=caller.user_id
         )
     )

@@ -27,7 +27,7 @@ REASON_MAX = 140
 Change = tuple[Account, DomainEvent]
 
 
-class AccountStates:
+class AccountAdministration:
     """The use cases that change an account. Each locks the row, so that a posting sees the account before or after."""
 
     def __init__(self, uow_factory: UnitOfWorkFactory, cache: AccountCache) -> None:
@@ -37,12 +37,12 @@ class AccountStates:
     async def freeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
         """Stop all postings on an account. Freezing a frozen one changes nothing."""
         event = AccountFrozenEvent(account_id=account_id, reason=reason, initiated_by=by)
-        return await self._switch("freezeAccount", account_id, "FROZEN", reason, event)
+        return await self._set_status("freezeAccount", account_id, "FROZEN", reason, event)
 
     async def unfreeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
         """Allow postings on a frozen account again. Unfreezing an active one changes nothing."""
         event = AccountUnfrozenEvent(account_id=account_id, reason=reason, initiated_by=by)
-        return await self._switch("unfreezeAccount", account_id, "ACTIVE", reason, event)
+        return await self._set_status("unfreezeAccount", account_id, "ACTIVE", reason, event)
 
     async def close(self, account_id: UUID, *, owner_id: UUID | None, by: UUID) -> Account | Refusal:
         """Close an empty account for ever. `owner_id` is None for staff. Closing a closed one changes nothing."""
@@ -63,7 +63,7 @@ class AccountStates:
 
         return await self._change("closeAccount", account_id, by, "accountId", decide)
 
-    async def limit(
+    async def set_limits(
         self, account_id: UUID, *, transfer_minor: int | UnsetType | None, daily_minor: int | UnsetType | None, by: UUID
     ) -> Account | Refusal:
         """Set the limits of an account, in minor units. None restores the bank's limit; UNSET changes nothing."""
@@ -87,7 +87,7 @@ class AccountStates:
 
         return await self._change("setAccountLimits", account_id, by, "accountNumber", decide)
 
-    async def _switch(
+    async def _set_status(
         self, action: str, account_id: UUID, status: str, reason: str, event: AccountFrozenEvent | AccountUnfrozenEvent
     ) -> Account | Refusal:
         def decide(account: Account) -> Change | Refusal | None:
