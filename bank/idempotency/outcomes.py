@@ -167,6 +167,17 @@ def decode_outcome(stored: str) -> Result:
     return decode(stored)
 
 
+def transaction_id_of(result: Result) -> UUID | None:
+    """Return the id of the transaction that a result reports; None for a result without one, or with several."""
+    match result:
+        case Receipt():
+            return result.transaction_id
+        case HoldReceipt(receipt=Receipt() as receipt):
+            return receipt.transaction_id
+        case _:
+            return None
+
+
 def _decode_as_one_member(stored: str) -> Result:
     return _DECODER.decode(stored).result()
 

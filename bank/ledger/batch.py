@@ -22,8 +22,10 @@ from bank.idempotency.outcomes import (
     Results,
     UnknownOutcomeVersion,
     encode_outcome,
+    transaction_id_of,
 )
 from bank.identifiers import uuid7
+from bank.ledger.holds import ended_hold, hold_event, hold_id_of, hold_receipt, salted_hold
 from bank.ledger.model import (
     Account,
     Authorize,
@@ -39,7 +41,7 @@ from bank.ledger.model import (
     authorize,
     end_hold,
 )
-from bank.ledger.posted import Posted, hold_event
+from bank.ledger.posted import Posted
 from bank.refusal import Refusal
 
 
@@ -143,7 +145,7 @@ class Batch:
     ) -> None:
         """Add the key's row, and its digest to the first event since `savepoint`. Every outcome has an event."""
         assert caller_id is not None, "a key belongs to a caller"
-        outcome, transaction_id = encode_outcome(result), _transaction_id(result)
+        outcome, transaction_id = encode_outcome(result), transaction_id_of(result)
         salt, row_digest = salted_row_digest(
             caller_id=caller_id,
             key=key,
@@ -187,11 +189,11 @@ class Batch:
                 return refusal
         posted = self.posted[savepoint[1] :]
         receipt = self._receipt(posted[0], posted[1:]) if posted else None
-        hold_id = _hold_id(steps[0])
-        if hold_id is None:
+        first = steps[0]
+        if isinstance(first, Posting):
             assert receipt is not None
             return receipt
-        return self._hold_receipt(self._holds[hold_id], receipt)
+        return hold_receipt(self._holds[hold_id_of(first)], self._accounts, receipt)
 
     def _apply_step(self, step: Step, command: Command, metadata: EventMetadata) -> Refusal | None:
         match step:
@@ -205,22 +207,14 @@ class Batch:
                 if isinstance(account, Refusal):
                     return account
                 self._set(self._accounts, account.id, account)
-                salt, description_digest = salted_text_digest(step.hold.description)
-                hold = msgspec.structs.replace(step.hold, salt=salt) if salt else step.hold
-                self._change_hold(hold, command, metadata, description_digest)
+                self._change_hold(*salted_hold(step.hold), command, metadata)
             case EndHold():
                 hold = self._holds[step.hold_id]
                 self._set(self._accounts, hold.account_id, end_hold(hold, self._accounts))
                 if step.status == "CAPTURED":
                     self._reserved_id = next(self._ids)
-                ended = msgspec.structs.replace(
-                    hold,
-                    status=step.status,
-                    captured_minor=step.captured_minor,
-                    transaction_id=self._reserved_id,
-                    ended_at=self._view.now,
-                )
-                self._change_hold(ended, command, metadata)
+                ended = ended_hold(hold, step, transaction_id=self._reserved_id, now=self._view.now)
+                self._change_hold(ended, None, command, metadata)
         return None
 
     def _post(
@@ -245,7 +239,7 @@ class Batch:
         )
 
     def _change_hold(
-        self, hold: Hold, command: Command, metadata: EventMetadata, description_digest: str | None = None
+        self, hold: Hold, description_digest: str | None, command: Command, metadata: EventMetadata
     ) -> None:
         self._set(self._holds, hold.id, hold)
         self.other_events.append((hold_event(hold, command.caller_id, description_digest), metadata))
@@ -303,23 +297,6 @@ class Batch:
             hold_id=posting.hold_id,
         )
 
-    def _hold_receipt(self, hold: Hold, receipt: Receipt | None) -> HoldReceipt:
-        debit, credit = self._accounts[hold.account_id], self._accounts[hold.to_account_id]
-        return HoldReceipt(
-            id=hold.id,
-            status=hold.status,
-            amount_minor=hold.amount_minor,
-            captured_minor=hold.captured_minor,
-            currency=hold.currency,
-            debit_number=debit.number,
-            credit_number=credit.number,
-            description=hold.description,
-            expires_at=hold.expires_at,
-            created_at=hold.created_at,
-            available_after_minor=debit.available_minor,
-            receipt=receipt,
-        )
-
     @property
     def now(self) -> datetime:
         """The time of all rows and events of the batch."""
@@ -328,26 +305,6 @@ class Batch:
 
 def _is_invalid_input(result: Result) -> bool:
     return isinstance(result, Refusal) and result.code == "INVALID_INPUT"
-
-
-def _transaction_id(result: Result) -> UUID | None:
-    match result:
-        case Receipt():
-            return result.transaction_id
-        case HoldReceipt(receipt=Receipt() as receipt):
-            return receipt.transaction_id
-        case _:
-            return None
-
-
-def _hold_id(step: Step) -> UUID | None:
-    match step:
-        case Authorize():
-            return step.hold.id
-        case EndHold():
-            return step.hold_id
-        case _:
-            return None
 
 
 def _refusal_of_bulk(refusal: Refusal, index: int) -> Refusal:

@@ -1,4 +1,4 @@
-"""Decided postings and holds, and their events, which have to match the rows that `write_batch` makes."""
+"""Decided postings and their events, which have to match the rows that `write_batch` makes."""
 
 from typing import Any
 from uuid import UUID
@@ -7,9 +7,8 @@ import msgspec
 
 from bank.events.event import DomainEvent, EventMetadata
 from bank.events.types.accounts import BalanceUpdatedEvent
-from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
-from bank.ledger.model import Account, Hold, Posting
+from bank.ledger.model import Account, Posting
 
 # Initiated, two balances, completed: `write_batch` makes their rows in the same order.
 EVENTS_PER_POSTING = 4
@@ -71,29 +70,3 @@ class Posted(msgspec.Struct):
             currency=account.currency,
             initiated_by=self.initiated_by,
         )
-
-
-def hold_event(hold: Hold, initiated_by: UUID | None, description_digest: str | None = None) -> DomainEvent:
-    """Return the event of a hold's new status: authorized, captured, released or expired."""
-    fields: dict[str, Any] = {"hold_id": hold.id, "account_id": hold.account_id, "currency": hold.currency}
-    if hold.status == "EXPIRED":
-        return HoldExpiredEvent(**fields, amount_minor=hold.amount_minor)
-    assert initiated_by is not None, "only the expiry of a hold has no caller"
-    fields["initiated_by"] = initiated_by
-    if hold.status == "AUTHORIZED":
-        return HoldAuthorizedEvent(
-            **fields,
-            to_account_id=hold.to_account_id,
-            amount_minor=hold.amount_minor,
-            expires_at=hold.expires_at,
-            description_digest=description_digest,
-        )
-    if hold.status == "RELEASED":
-        return HoldReleasedEvent(**fields, amount_minor=hold.amount_minor)
-    assert hold.transaction_id is not None
-    return HoldCapturedEvent(
-        **fields,
-        transaction_id=hold.transaction_id,
-        captured_minor=hold.captured_minor,
-        released_minor=hold.amount_minor - hold.captured_minor,
-    )
