@@ -23,6 +23,7 @@ from bank.cli.log import (
     stored_events,
 )
 from bank.cli.redelivery import rebuild, redeliver, replay
+from bank.cli.schemas import schemas
 from bank.errors import BadInput
 from bank.event_handlers import NAMES
 from bank.events.log import queries
@@ -104,7 +105,7 @@ def dead_letters(subscriber: str | None, database_url: str | None, *, redelivere
         click.echo("There are none.")
 
 
-for command in (replay, redeliver, rebuild):
+for command in (replay, redeliver, rebuild, schemas):
     events.add_command(command)
 
 

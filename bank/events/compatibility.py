@@ -17,7 +17,7 @@ _UPPER = ("maximum", "maxLength")
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
-def refusals(name: str, version: int, released: Schema, current: Schema | None) -> list[str]:
+def breaking_changes(name: str, version: int, released: Schema, current: Schema | None) -> list[str]:
     """Return a message for each change that makes valid events invalid, with the remedy."""
     if current is None:
         path = f"contracts/events/{name}.v{version}.json"

@@ -1,7 +1,7 @@
 """The JSON Schemas of events, made from their classes.
 
-`contracts/events/` has the schemas of the newest version of each type. `tests/unit/test_event_schemas.py` compares them
-with the classes, and writes the files with `--update-schema`. Schemas of older versions stay as they were released.
+`contracts/events/` has the schemas of the newest version of each type. `bank events schemas` writes these files; with
+`--check` it compares them. Schemas of older versions stay as they were released.
 """
 
 import json

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bank.events.compatibility import refusals
+from bank.events.compatibility import breaking_changes
 
 EVENTS = Path(__file__).parents[2] / "contracts" / "events"
 RELEASED = EVENTS / "released"
@@ -29,7 +29,7 @@ def test_every_released_schema_has_only_grown_wider(file: str) -> None:
     name, version = file.removesuffix(".json").split(".v")
     current, released = _read(EVENTS / file), _read(RELEASED / file)
     if released is not None:
-        assert not (found := refusals(name, int(version), released, current)), "\n".join(found)
+        assert not (found := breaking_changes(name, int(version), released, current)), "\n".join(found)
     assert released == current, f"Record what is released: cp contracts/events/{file} contracts/events/released/"
 
 
@@ -51,7 +51,7 @@ RELEASED_SCHEMA: Schema = {
 def _changed(change: Callable[[Schema], object]) -> list[str]:
     current = copy.deepcopy(RELEASED_SCHEMA)
     change(current)
-    return refusals("ThingDoneEvent", 3, RELEASED_SCHEMA, current)
+    return breaking_changes("ThingDoneEvent", 3, RELEASED_SCHEMA, current)
 
 
 def _property(name: str, **keywords: Any) -> Callable[[Schema], object]:
@@ -94,7 +94,7 @@ def test_a_narrower_schema_is_refused_with_advice(change: Callable[[Schema], obj
 
 
 def test_a_missing_released_schema_is_refused() -> None:
-    [sentence] = refusals("ThingDoneEvent", 3, RELEASED_SCHEMA, None)
+    [sentence] = breaking_changes("ThingDoneEvent", 3, RELEASED_SCHEMA, None)
     assert sentence.startswith("ThingDoneEvent version 3 was released and is gone; put contracts/events/ThingDone")
 
 
@@ -147,5 +147,5 @@ def test_a_valid_event_stays_valid_after_every_accepted_change(
     released: Schema, current: Schema, events: list[dict[str, Any]]
 ) -> None:
     before, now = jsonschema.Draft202012Validator(released), jsonschema.Draft202012Validator(current)
-    if refusals("E", 1, released, current) == []:
+    if breaking_changes("E", 1, released, current) == []:
         assert [event for event in events if before.is_valid(event) and not now.is_valid(event)] == []
