@@ -37,6 +37,9 @@ _NO_STATEMENT = "26000"
 # Rolled back because of concurrent transactions, or between two statements: the same may succeed at once.
 _RETRY_AT_ONCE = ("25P03", "40001", "40P01", _NO_STATEMENT)
 
+ROLLED_BACK = "The database undid this in the middle; try again."
+"""The message of `TransactionRolledBack`."""
+
 
 def sqlstate(error: BaseException) -> str:
     """Return the SQLSTATE of an error, or an empty text for an error that is not the server's."""
@@ -94,7 +97,7 @@ def error_for_client(error: BaseException) -> BankError | None:
     # next attempt fails to connect.
     was_closed = was_closed or isinstance(error, asyncpg.ConnectionDoesNotExistError)
     if was_closed or is_outdated(error) or sqlstate(error).startswith(_RETRY_AT_ONCE):
-        return TransactionRolledBack("The database undid this in the middle; try again.")
+        return TransactionRolledBack(ROLLED_BACK)
     if ends_connection(error):
         return Unavailable("The connection to the database broke; try again in a moment.")
     if is_transient(error):

@@ -22,6 +22,7 @@ from bank.database.connecting import ConnectionAttempts
 from bank.database.connection import ROLE, options_for, read_url
 from bank.database.failures import (
     CONNECTION_LOST,
+    ROLLED_BACK,
     ends_connection,
     error_for_client,
     is_read_only,
@@ -117,7 +118,8 @@ class Database:
         """Yield a connection in a transaction, and commit it if the block ends without an error.
 
         `begin` is the statement `begin` and the first statements, in one round trip: `begin; set local …`.
-        Raises `OutcomeUnknown` if the connection is lost during the commit, and the errors of `connection`.
+        Raises `TransactionRolledBack` if the connection is closed before the commit, `OutcomeUnknown` if it is lost
+        during the commit, and the errors of `connection`.
         """
         async with self.connection() as connection:
             try:
@@ -126,6 +128,9 @@ class Database:
             except BaseException as error:
                 await _roll_back(connection, error)
                 raise
+            if _is_closed(connection):
+                # No COMMIT is sent, so that the server rolls back. Once one may have been sent, the outcome is unknown.
+                raise TransactionRolledBack(ROLLED_BACK)
             try:
                 await connection.execute("commit")
             except Exception as error:
@@ -174,7 +179,7 @@ async def _begin(connection: Any, begin: str) -> None:
         if not ends_connection(error):
             raise
         _drop(connection)
-        raise TransactionRolledBack("The database undid this in the middle; try again.") from error
+        raise TransactionRolledBack(ROLLED_BACK) from error
 
 
 async def _roll_back(connection: Any, error: BaseException) -> None:
@@ -188,6 +193,14 @@ async def _roll_back(connection: Any, error: BaseException) -> None:
     except (*CONNECTION_LOST, asyncpg.PostgresError) as failed:
         logger.info("rollback_failed", error=failed)
         _drop(connection)
+
+
+def _is_closed(connection: Any) -> bool:
+    """Return whether the driver has noticed the end of a connection, after which it sends nothing over it."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has taken the connection back
+        return True
 
 
 def _drop(connection: Any) -> None:

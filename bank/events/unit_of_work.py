@@ -90,7 +90,7 @@ class UnitOfWorkFactory:
     async def begin(self) -> AsyncIterator[UnitOfWork]:
         """Begin a transaction. If the block ends without an error, append its events to the log and commit.
 
-        Raises `OutcomeUnknown` if the connection is lost during the commit, and the errors of `Database.connection`.
+        Raises the errors of `Database.transaction`.
         """
         async with self._database.transaction("begin") as connection:
             uow = UnitOfWork(connection, self._clock)

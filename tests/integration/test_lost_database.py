@@ -8,7 +8,8 @@ import pytest
 from bank.database.migrate import upgrade
 from bank.database.pool import Database
 from bank.database.snapshot import ReadSnapshot
-from bank.errors import Unavailable
+from bank.errors import TransactionRolledBack, Unavailable
+from bank.events.unit_of_work import retry_if_rolled_back
 from fixtures.backends import Backend
 from fixtures.backends.reach import run_sql
 from tests.integration.api import RunningBank, serving, settings_for
@@ -82,3 +83,35 @@ async def test_a_snapshot_with_a_broken_connection_is_unavailable_and_shows_no_s
     assert await fresh.fetch_row("select 1") is not None
     await fresh.close()
     await database.close()
+
+
+async def test_a_transaction_whose_connection_was_closed_before_its_commit_was_rolled_back_and_is_repeated(
+    database_url: str,
+) -> None:
+    other = await asyncpg.connect(database_url)
+    await other.execute("create table public.written (attempt int); grant insert on public.written to bank_app")
+    database = Database(database_url, pool_size=2, pool_timeout_ms=1_000, statement_timeout_ms=5_000)
+    await database.open()
+    attempts = 0
+
+    async def insert(*, broken: int) -> None:
+        nonlocal attempts
+        attempts += 1
+        async with database.transaction("begin") as connection:
+            await connection.execute("insert into public.written values ($1)", attempts)
+            if attempts <= broken:
+                pooled = connection._con
+                await other.execute("select pg_terminate_backend($1)", connection.get_server_pid())
+                async with asyncio.timeout(4):
+                    while not pooled.is_closed():
+                        await asyncio.sleep(0.01)
+
+    try:
+        with pytest.raises(TransactionRolledBack):
+            await insert(broken=1)
+        assert await other.fetchval("select count(*) from public.written") == 0
+        await retry_if_rolled_back(insert)(broken=2)
+        assert [row["attempt"] for row in await other.fetch("select attempt from public.written")] == [3]
+    finally:
+        await database.close()
+        await other.close()
