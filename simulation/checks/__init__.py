@@ -24,7 +24,7 @@ from simulation.checks import (
     reads_match_entries,
     refusals_are_right,
     rows_match_requests,
-    service_comes_back,
+    service_recovers,
     snapshot_reads,
 )
 from simulation.judge.evidence import Evidence
@@ -78,7 +78,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             no_errors_in_logs,
             answers_follow_contract,
             every_operation_is_answered,
-            service_comes_back,
+            service_recovers,
         )
     }
 )

@@ -9,10 +9,10 @@ from simulation.model.faults import FAULTS
 from simulation.mutants import NAMES, load
 from simulation.scenarios import SCENARIOS
 
-Chapter = Sequence[Mapping[str, object]]
+Section = Sequence[Mapping[str, object]]
 
 
-def catalogue() -> dict[str, Chapter]:
+def catalogue() -> dict[str, Section]:
     """Return all named parts of the simulation, with their explanations."""
     return {
         "scenarios": [
@@ -44,7 +44,7 @@ def catalogue() -> dict[str, Chapter]:
             {
                 "name": mutant.name,
                 "explanation": mutant.explanation,
-                "caught_by": [*mutant.caught_by, *mutant.misses],
+                "caught_by": [*mutant.caught_by, *mutant.failed_criteria],
                 "faults": list(mutant.faults),
             }
             for mutant in map(load, NAMES)
@@ -65,31 +65,31 @@ HEADINGS = {
 def catalogue_text() -> str:
     """Return the catalogue as text for a person."""
     lines: list[str] = []
-    for chapter, entries in catalogue().items():
-        lines += ["", HEADINGS[chapter], ""]
+    for section, entries in catalogue().items():
+        lines += ["", HEADINGS[section], ""]
         for entry in entries:
-            lines.append(f"  {entry['name']}{_aside(chapter, entry)}")
+            lines.append(f"  {entry['name']}{_summary(section, entry)}")
             text = str(entry.get("explanation", ""))
             lines += [f"      {line}".rstrip() for line in text.splitlines()]
     return "\n".join(lines[1:])
 
 
-def _aside(chapter: str, entry: Mapping[str, object]) -> str:
-    match chapter:
+def _summary(section: str, entry: Mapping[str, object]) -> str:
+    match section:
         case "scenarios":
             sizes = f"{entry['people']} people, {entry['duration_s']} s, {entry['rate']}/s, workers: {entry['workers']}"
             return f"  ({sizes})"
         case "criteria":
             return f": {entry['title']}, {entry['target']} ({entry['spec']})"
         case "mutants":
-            return f"  (caught by {_listed(entry['caught_by'])}{_with_faults(entry['faults'])})"
+            return f"  (caught by {_join(entry['caught_by'])}{_with_faults(entry['faults'])})"
         case _:
             return f": {entry['title']}"
 
 
 def _with_faults(names: object) -> str:
-    return f", with --faults {_listed(names).replace(' ', '')}" if names else ""
+    return f", with --faults {_join(names).replace(' ', '')}" if names else ""
 
 
-def _listed(names: object) -> str:
+def _join(names: object) -> str:
     return ", ".join(str(name) for name in names) if isinstance(names, Sequence) else str(names)

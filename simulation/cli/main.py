@@ -38,22 +38,22 @@ from simulation.stack.commands import CouldNotRunError
 from simulation.stack.start import STOPPING, Servers
 
 COULD_NOT_RUN = 2
-LAST_LINES = 40
+LOG_LINES_MAX = 40
 """Number of lines of each log in the report of a run that ended early: the traceback of a failed start, and some lines
 before it."""
-RANDOM_SEEDS = 1_000_000
+RANDOM_SEED_MAX = 1_000_000
 """The bound of random seeds, so they are short enough to read aloud; the option accepts any other seed."""
 
-TIMES_UNDECIDED = (
+TIMES_UNDECIDED_WARNING = (
     "simulation: WARNING: every check passed, but times are undecided on this machine; "
     "the exit code is 0 only because of --undecided-timing=pass"
 )
 
-PATIENCE = 3
+OVERTIME_FACTOR = 3
 """The longest overtime, as a multiple of the duration. Four times the time halves a confidence interval; if that does
 not decide a criterion, more time is unlikely to."""
 
-PATIENCE_MAX_S = 180.0
+OVERTIME_MAX_S = 180.0
 """The longest overtime in seconds, because a pipeline waits for it in addition to the requested duration."""
 
 
@@ -91,7 +91,7 @@ def cli() -> None:
     help="Faults to cause during the drive, separated by commas; `simulation list` explains them.",
 )
 @click.option(
-    "--patience",
+    "--overtime",
     type=float,
     help="The most seconds by which the drive is longer if a success criterion is undecided. By default, three times "
     "the duration.",
@@ -134,7 +134,7 @@ def run(
     database_url: str | None,
     redis_url: str | None,
     faults: str,
-    patience: float | None,
+    overtime: float | None,
     undecided_timing: str,
     mutant: str | None,
     out: Path,
@@ -151,14 +151,14 @@ def run(
         duration = max(shape.duration_s, needed_s(names))
     rate = shape.rate if rate is None else rate
     plan = draw_plan(
-        seed=secrets.randbelow(RANDOM_SEEDS) if seed is None else seed,
+        seed=secrets.randbelow(RANDOM_SEED_MAX) if seed is None else seed,
         scenario=shape,
         customers=shape.people if people is None else people,
         duration_s=duration,
         rate=rate,
         workers=shape.workers if workers is None else workers,
         faults=names,
-        overtime_s=_overtime_s(shape, duration, rate, patience, faults=names),
+        overtime_s=_overtime_s(shape, duration, rate, overtime, faults=names),
     )
     _require_mutant(mutant)
     prepare_folder(out)
@@ -172,7 +172,7 @@ def run(
         click.echo(render_json(result))
     print_verdict(result, console, [*files, out / "history.jsonl"])
     if undecided_timing == "pass" and result.only_times_undecided:
-        click.echo(TIMES_UNDECIDED, err=True)
+        click.echo(TIMES_UNDECIDED_WARNING, err=True)
         sys.exit(0)
     sys.exit(result.exit_code)
 
@@ -227,7 +227,7 @@ def _incomplete(run: RunSettings, error: BaseException, started_at: datetime, *,
     trace = [] if known or reason == "interrupted" else traceback.format_exception(error)
     excerpts = [Excerpt("The exception", tuple("".join(trace).splitlines()))] if trace else []
     excerpts += [
-        Excerpt(f"The end of {path.name}", tuple(text.splitlines()[-LAST_LINES:]))
+        Excerpt(f"The end of {path.name}", tuple(text.splitlines()[-LOG_LINES_MAX:]))
         for path in sorted((run.out / "logs").glob("*.log"))
         if path.stat().st_mtime >= started_at.timestamp() and (text := path.read_text(errors="replace").strip())
     ]
@@ -250,13 +250,13 @@ def _title(plan: Plan) -> str:
 
 
 def _overtime_s(
-    shape: Scenario, duration_s: float, rate: float, patience_s: float | None, *, faults: Sequence[FaultName]
+    shape: Scenario, duration_s: float, rate: float, requested_s: float | None, *, faults: Sequence[FaultName]
 ) -> float:
     if faults or not shape.criteria:
         return 0.0  # no success criterion counts, so nothing can stay undecided
-    if patience_s is not None:
-        return patience_s
-    return min(PATIENCE * duration_s, PATIENCE_MAX_S, longest_overtime_s(duration_s, rate))
+    if requested_s is not None:
+        return requested_s
+    return min(OVERTIME_FACTOR * duration_s, OVERTIME_MAX_S, longest_overtime_s(duration_s, rate))
 
 
 def _require_mutant(name: str | None) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def to_the_end(function: Callable[[], None]) -> None:
+async def run_to_completion(function: Callable[[], None]) -> None:
     """Run a blocking function in a thread, and wait for its end even if the caller is cancelled."""
     task = asyncio.ensure_future(asyncio.to_thread(function))
     try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from simulation.model.faults import FAULTS, FaultName, PlannedFault
 
-NOT_OURS = {
+NOT_OWNED = {
     "containers": "the container engine owns that server, and would give it another port",
     "external": "that server is not ours to kill",
 }
@@ -23,21 +23,21 @@ def choose_faults(words: str, backend: str) -> tuple[list[FaultName], list[str]]
     if asked == ["none"] or not asked:
         return [], []
     if asked == ["all"]:
-        names = [name for name in FAULTS if _why_not(name, backend) is None]
-        return names, [why for name in FAULTS if (why := _why_not(name, backend)) is not None]
+        names = [name for name in FAULTS if _obstacle(name, backend) is None]
+        return names, [why for name in FAULTS if (why := _obstacle(name, backend)) is not None]
     unknown = [word for word in asked if word not in FAULTS]
     if unknown:
         raise FaultsError(f"there is no fault {unknown[0]}; there are all, none, {', '.join(FAULTS)}")
     names = [name for name in FAULTS if name in asked]
     for name in names:
-        if (why := _why_not(name, backend)) is not None:
+        if (why := _obstacle(name, backend)) is not None:
             raise FaultsError(why)
     return names, []
 
 
-def _why_not(name: FaultName, backend: str) -> str | None:
-    if FAULTS[name].own_database and backend in NOT_OURS:
-        return f"{name} is not possible with --backend {backend}: {NOT_OURS[backend]}"
+def _obstacle(name: FaultName, backend: str) -> str | None:
+    if FAULTS[name].own_database and backend in NOT_OWNED:
+        return f"{name} is not possible with --backend {backend}: {NOT_OWNED[backend]}"
     if FAULTS[name].own_redis and backend == "external":
         return f"{name} is not possible with --backend external: that Redis is not ours to empty"
     return None

@@ -9,14 +9,14 @@ from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
 from simulation.client.history import History
-from simulation.faults.at_rest import kill_at_rest
-from simulation.faults.blocking import to_the_end
-from simulation.faults.cache import REDIS_ERRORS, end_listeners, keep_from_redis, set_redis_back
+from simulation.faults.blocking import run_to_completion
+from simulation.faults.cache import REDIS_ERRORS, block_redis, disconnect_listeners, roll_back_redis
+from simulation.faults.idle import kill_when_idle
 from simulation.faults.network import Network
-from simulation.faults.recovery import back_ns
-from simulation.faults.serving import watch_takeover, who_serves
-from simulation.faults.stopping import stop_worker
-from simulation.model.faults import BACK_S, FAULTS, FaultName, FaultRun, PlannedFault
+from simulation.faults.recovery import recovered_at_ns
+from simulation.faults.stop_worker import stop_in_batch
+from simulation.faults.subscribers import serving_worker, watch_takeover
+from simulation.model.faults import FAULTS, RECOVERY_MAX_S, FaultName, FaultRun, PlannedFault
 from simulation.model.progress import Progress
 from simulation.stack.commands import CouldNotRunError
 from simulation.stack.database import DATABASE_ERRORS, open_database
@@ -72,52 +72,52 @@ class Injector:
                 await task
 
     @property
-    def is_back(self) -> bool:
+    def is_recovered(self) -> bool:
         """Return whether the service has recovered from every fault, or the permitted time is over."""
-        return all(self._settled(run) for run in self.runs)
+        return all(self._is_recovered(run) for run in self.runs)
 
-    async def break_at_rest(self, bursts: int, post: Callable[[int], Coroutine[None, None, None]]) -> None:
+    async def inject_when_idle(self, bursts: int, post: Callable[[int], Coroutine[None, None, None]]) -> None:
         """Inject the faults at rest, after the drive. `post` sends one burst of last postings."""
         for run in self.runs:
-            if FAULTS[run.planned.name].at_rest:
+            if FAULTS[run.planned.name].when_idle:
                 self._progress.step(FAULTS[run.planned.name].title)
-                await kill_at_rest(run, self._backend, bursts, post)
+                await kill_when_idle(run, self._backend, bursts, post)
 
-    def note_rest(self, *, drained: bool) -> None:
+    def record_drain(self, *, drained: bool) -> None:
         """Note whether every subscriber has handled every event in time."""
         for run in self.runs:
-            if FAULTS[run.planned.name].at_rest and run.ended_ns and drained:
+            if FAULTS[run.planned.name].when_idle and run.ended_ns and drained:
                 run.drained_s = (monotonic_ns() - run.ended_ns) / 1e9
 
-    def _settled(self, run: FaultRun) -> bool:
-        if not run.ended_ns or monotonic_ns() > run.ended_ns + BACK_S * 1e9:
+    def _is_recovered(self, run: FaultRun) -> bool:
+        if not run.ended_ns or monotonic_ns() > run.ended_ns + RECOVERY_MAX_S * 1e9:
             return True
         workers = len(self._workers.all)
-        return back_ns(self._history.attempts, since_ns=run.ended_ns, workers=workers) is not None
+        return recovered_at_ns(self._history.attempts, since_ns=run.ended_ns, workers=workers) is not None
 
     async def _run(self, drive_began_ns: int) -> None:
         for number, run in enumerate(self.runs, start=1):
-            if FAULTS[run.planned.name].at_rest:
+            if FAULTS[run.planned.name].when_idle:
                 continue
-            await self._unless_over((drive_began_ns - monotonic_ns()) / 1e9 + run.planned.at_ms / 1000)
+            await self._wait((drive_began_ns - monotonic_ns()) / 1e9 + run.planned.at_ms / 1000)
             if self._over.is_set():
                 return
             self._progress.detail(f"fault {number} of {len(self.runs)}: {FAULTS[run.planned.name].title}")
             run.began_ns = monotonic_ns()
             try:
-                await self._break(run)
+                await self._inject(run)
             except (*DATABASE_ERRORS, *REDIS_ERRORS) as error:
                 run.detail = f"could not be brought about: {type(error).__name__}"
             run.ended_ns = run.ended_ns or monotonic_ns()
-            while not self._settled(run) and not self._over.is_set():
-                await self._unless_over(POLL_S)
+            while not self._is_recovered(run) and not self._over.is_set():
+                await self._wait(POLL_S)
 
-    async def _unless_over(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._over.wait()
 
-    async def _break(self, run: FaultRun) -> None:
+    async def _inject(self, run: FaultRun) -> None:
         match run.planned.name:
             case FaultName.WORKER_KILL:
                 await self._kill_worker(run)
@@ -130,23 +130,23 @@ class Injector:
             case FaultName.POOL_EXHAUSTED:
                 await self._exhaust_pools(run)
             case FaultName.DATABASE_SLOW:
-                await self._slow_down(run)
-            case FaultName.DATABASE_SILENT:
-                await self._silence(run)
-            case FaultName.LISTENERS_ENDED:
-                await end_listeners(
-                    run, self._backend, ways=self._network.redis, workers=self._workers.all, random=self._random
+                await self._slow_network(run)
+            case FaultName.DATABASE_UNRESPONSIVE:
+                await self._block_network(run)
+            case FaultName.LISTENERS_DISCONNECTED:
+                await disconnect_listeners(
+                    run, self._backend, proxies=self._network.redis, workers=self._workers.all, random=self._random
                 )
             case FaultName.WORKER_STOPPED:
-                await stop_worker(run, self._backend, self._workers.all, self._random)
-            case FaultName.REDIS_AWAY:
-                await keep_from_redis(run, ways=self._network.redis, workers=self._workers.all)
-            case FaultName.REDIS_SET_BACK:
-                await set_redis_back(run, self._backend, self._random)
+                await stop_in_batch(run, self._backend, self._workers.all, self._random)
+            case FaultName.REDIS_UNREACHABLE:
+                await block_redis(run, proxies=self._network.redis, workers=self._workers.all)
+            case FaultName.REDIS_ROLLED_BACK:
+                await roll_back_redis(run, self._backend, self._random)
 
     async def _kill_worker(self, run: FaultRun) -> None:
         number = run.planned.worker
-        number = await who_serves(self._workers.all) if number is None else number
+        number = await serving_worker(self._workers.all) if number is None else number
         worker = self._workers.all[number]
         run.detail = worker.name
         process = worker.process
@@ -161,7 +161,7 @@ class Injector:
             if len(self._workers.all) > 1:
                 run.takeover_s = await watch_takeover(database)
         # The supervisor restarts the worker at once; the check finds a worker that was not restarted.
-        while worker.process is process and not self._settled(run):  # noqa: ASYNC110 - a restart sets no event
+        while worker.process is process and not self._is_recovered(run):  # noqa: ASYNC110 - a restart sets no event
             await asyncio.sleep(POLL_S)
         run.seen = int(worker.process is not process)
 
@@ -169,14 +169,14 @@ class Injector:
         postgres = self._backend.postgres
         assert postgres is not None
         try:
-            await to_the_end(postgres.kill)
+            await run_to_completion(postgres.kill)
             killed = not postgres.is_running()
             await asyncio.sleep(run.planned.lasts_ms / 1000)
         finally:
             # The fault ends before the start, because the recovery of PostgreSQL is part of the measured recovery.
             run.ended_ns = monotonic_ns()
             try:
-                await to_the_end(postgres.start)
+                await run_to_completion(postgres.start)
             except BackendUnavailable as error:
                 raise CouldNotRunError(str(error)) from error
         recovered_s = (monotonic_ns() - run.ended_ns) / 1e9
@@ -196,15 +196,15 @@ class Injector:
         run.detail = f"{run.seen} connections, {percent} % of all at a time"
 
     async def _cut_commit_replies(self, run: FaultRun) -> None:
-        before = await self._proxy.look()
+        before = await self._proxy.counts()
         until_ns = monotonic_ns() + run.planned.lasts_ms * 1_000_000
         try:
             await self._proxy.cut_commit_replies(run.planned.replies or 1)
-            while monotonic_ns() < until_ns and (await self._proxy.look()).commit_replies_to_cut:  # noqa: ASYNC110 - another process cannot set an event
+            while monotonic_ns() < until_ns and (await self._proxy.counts()).commit_replies_to_cut:  # noqa: ASYNC110 - another process cannot set an event
                 await asyncio.sleep(POLL_S / 5)
         finally:
             await self._proxy.cut_commit_replies(0)
-        run.seen = (await self._proxy.look()).commit_replies_cut - before.commit_replies_cut
+        run.seen = (await self._proxy.counts()).commit_replies_cut - before.commit_replies_cut
         run.detail = f"{run.seen} replies"
 
     async def _exhaust_pools(self, run: FaultRun) -> None:
@@ -222,22 +222,22 @@ class Injector:
     def _overloaded(self, run: FaultRun) -> int:
         return sum(a.code == "OVERLOADED" and a.ended_ns >= run.began_ns for a in self._history.attempts)
 
-    async def _slow_down(self, run: FaultRun) -> None:
-        delay_ms, before = run.planned.delay_ms or 0, await self._proxy.look()
+    async def _slow_network(self, run: FaultRun) -> None:
+        delay_ms, before = run.planned.delay_ms or 0, await self._proxy.counts()
         try:
             await self._proxy.delay(delay_ms / 1000)
             await asyncio.sleep(run.planned.lasts_ms / 1000)
         finally:
             await self._proxy.delay(0.0)
-        run.seen = (await self._proxy.look()).delayed - before.delayed
+        run.seen = (await self._proxy.counts()).delayed - before.delayed
         run.detail = f"{run.seen} messages, {delay_ms} ms later each"
 
-    async def _silence(self, run: FaultRun) -> None:
-        before = await self._proxy.look()
+    async def _block_network(self, run: FaultRun) -> None:
+        before = await self._proxy.counts()
         try:
-            await self._proxy.hole(is_open=True)
+            await self._proxy.set_blocked(is_blocked=True)
             await asyncio.sleep(run.planned.lasts_ms / 1000)
         finally:
-            await self._proxy.hole(is_open=False)
-        run.seen = (await self._proxy.look()).withheld - before.withheld
+            await self._proxy.set_blocked(is_blocked=False)
+        run.seen = (await self._proxy.counts()).withheld - before.withheld
         run.detail = f"{run.seen} messages withheld in {run.planned.lasts_ms / 1000:.1f} s"

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulation.model.attempts import Attempt
-from simulation.model.faults import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun
+from simulation.model.faults import FAULTS, RECOVERY_MAX_S, TAKEOVER_MAX_S, FaultName, FaultRun
 from simulation.model.operations import MONEY_KINDS, READ_KINDS
 from simulation.model.result import CoverageItem, FaultResult, Verdict
 
-ENOUGH_NS = 1_500_000_000
+POSTING_NS = 1_500_000_000
 """Time enough for a posting: other workers wait half a second for a stopped worker, and a busy machine needs some
 tenths of a second for a batch."""
 
 
-def back_ns(attempts: Sequence[Attempt], *, since_ns: int, workers: int) -> int | None:
+def recovered_at_ns(attempts: Sequence[Attempt], *, since_ns: int, workers: int) -> int | None:
     """Return the time by which each worker had answered a read and moved money for requests after `since_ns`.
 
     None if one of them has not. A replay does not count, because it moves no money, and an answer from the cache does
@@ -52,38 +52,39 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
     """Return the recovery of the service from a fault, with its verdict."""
     if not run.began_ns:
         return Recovery(Verdict.UNKNOWN, None, f"{run} was planned and never happened")
-    if FAULTS[run.planned.name].at_rest:
-        return _at_rest(run)
-    held_up = [] if run.stood_still is None else _held_up(run, attempts, workers=workers)
-    if held_up:
-        names = " and ".join(f"worker-{number}" for number in held_up)
+    if FAULTS[run.planned.name].when_idle:
+        return _when_idle(run)
+    blocked = [] if run.stopped_worker is None else _blocked_workers(run, attempts, workers=workers)
+    if blocked:
+        names = " and ".join(f"worker-{number}" for number in blocked)
         lasted_s = (run.ended_ns - run.began_ns) / 1e9
         return Recovery(Verdict.FAIL, None, f"{run}: in {lasted_s:.1f} s no money was moved through {names}")
-    moment_ns = back_ns(attempts, since_ns=run.ended_ns, workers=workers)
+    moment_ns = recovered_at_ns(attempts, since_ns=run.ended_ns, workers=workers)
     if moment_ns is None:
         waited_s = (max((attempt.ended_ns for attempt in attempts), default=0) - run.ended_ns) / 1e9
         text = f"{run}: the service was not back on every worker in the {max(0.0, waited_s):.1f} s that were left"
-        return Recovery(Verdict.FAIL if waited_s >= BACK_S else Verdict.UNKNOWN, None, text)
+        return Recovery(Verdict.FAIL if waited_s >= RECOVERY_MAX_S else Verdict.UNKNOWN, None, text)
     back_s = (moment_ns - run.ended_ns) / 1e9
-    if back_s > BACK_S:
-        return Recovery(Verdict.FAIL, back_s, f"{run}: the service was back after {back_s:.1f} s, not {BACK_S:g}")
-    if run.takeover_s is not None and run.takeover_s > TAKEOVER_S:
-        text = f"{run}: no worker served its subscribers for {run.takeover_s:.1f} s, not {TAKEOVER_S:g}"
+    if back_s > RECOVERY_MAX_S:
+        text = f"{run}: the service was back after {back_s:.1f} s, not {RECOVERY_MAX_S:g}"
+        return Recovery(Verdict.FAIL, back_s, text)
+    if run.takeover_s is not None and run.takeover_s > TAKEOVER_MAX_S:
+        text = f"{run}: no worker served its subscribers for {run.takeover_s:.1f} s, not {TAKEOVER_MAX_S:g}"
         return Recovery(Verdict.FAIL, back_s, text)
     return Recovery(Verdict.PASS, back_s)
 
 
-def _at_rest(run: FaultRun) -> Recovery:
+def _when_idle(run: FaultRun) -> Recovery:
     """Return the recovery of the subscribers from a fault at rest, without new events."""
     if run.drained_s is None:
         return Recovery(Verdict.FAIL, None, f"{run}: long afterwards, not every subscriber had handled every event")
-    if run.drained_s > BACK_S:
-        text = f"{run}: every subscriber had handled every event after {run.drained_s:.1f} s, not {BACK_S:g}"
+    if run.drained_s > RECOVERY_MAX_S:
+        text = f"{run}: every subscriber had handled every event after {run.drained_s:.1f} s, not {RECOVERY_MAX_S:g}"
         return Recovery(Verdict.FAIL, run.drained_s, text)
     return Recovery(Verdict.PASS, run.drained_s)
 
 
-def _held_up(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> list[int]:
+def _blocked_workers(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> list[int]:
     """Return the workers that moved no money while another one was stopped, although requests for it came in time."""
     meanwhile = [
         attempt
@@ -91,8 +92,8 @@ def _held_up(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> lis
         if run.began_ns <= attempt.invoked_ns <= run.ended_ns and attempt.operation.kind in MONEY_KINDS
     ]
     moved = {a.worker for a in meanwhile if a.outcome == "ok" and a.replayed is not True and a.ended_ns <= run.ended_ns}
-    asked = {a.worker for a in meanwhile if a.invoked_ns <= run.ended_ns - ENOUGH_NS}
-    return [number for number in range(workers) if number != run.stood_still and number in asked - moved]
+    asked = {a.worker for a in meanwhile if a.invoked_ns <= run.ended_ns - POSTING_NS}
+    return [number for number in range(workers) if number != run.stopped_worker and number in asked - moved]
 
 
 def fault_results(
@@ -106,7 +107,7 @@ def fault_results(
     found = []
     for run in runs:
         recovery = recovery_from(run, attempts, workers=workers)
-        over_ns = run.ended_ns + round((BACK_S if recovery.back_s is None else recovery.back_s) * 1e9)
+        over_ns = run.ended_ns + round((RECOVERY_MAX_S if recovery.back_s is None else recovery.back_s) * 1e9)
         verdict = Verdict.UNKNOWN if recovery.verdict is Verdict.PASS and not run.seen else recovery.verdict
         found.append(
             FaultResult(

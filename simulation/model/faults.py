@@ -15,12 +15,12 @@ class FaultName(StrEnum):
     COMMIT_REPLY_CUT = "commit_reply_cut"
     POOL_EXHAUSTED = "pool_exhausted"
     DATABASE_SLOW = "database_slow"
-    DATABASE_SILENT = "database_silent"
-    LISTENERS_ENDED = "listeners_ended"
-    REDIS_SET_BACK = "redis_set_back"
-    REDIS_AWAY = "redis_away"
+    DATABASE_UNRESPONSIVE = "database_unresponsive"
+    LISTENERS_DISCONNECTED = "listeners_disconnected"
+    REDIS_ROLLED_BACK = "redis_rolled_back"
+    REDIS_UNREACHABLE = "redis_unreachable"
     WORKER_STOPPED = "worker_stopped"
-    DATABASE_KILL_AT_REST = "database_kill_at_rest"
+    DATABASE_KILL_WHEN_IDLE = "database_kill_when_idle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class FaultKind:
 
     `by_proxy`: the bank must reach PostgreSQL through a proxy. `by_redis_proxy`: each worker must reach Redis through a
     proxy. `own_database`: the run must own the process of PostgreSQL, to kill it. `own_redis`: the run must own Redis,
-    to empty it. `at_rest`: the fault happens after the last request of the people.
+    to empty it. `when_idle`: the fault happens after the last request of the people.
     `seen_as` names the number that shows that the fault really happened.
     """
 
@@ -41,7 +41,7 @@ class FaultKind:
     by_redis_proxy: bool = False
     own_database: bool = False
     own_redis: bool = False
-    at_rest: bool = False
+    when_idle: bool = False
 
 
 FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
@@ -92,8 +92,8 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             by_proxy=True,
         ),
         # Longer than the six seconds after which a worker cancels a statement.
-        FaultName.DATABASE_SILENT: FaultKind(
-            title="PostgreSQL is silent",
+        FaultName.DATABASE_UNRESPONSIVE: FaultKind(
+            title="PostgreSQL does not respond",
             explanation="Connections are accepted and stay open, but carry no data.",
             seen_as="messages withheld",
             lasts_s=(6.5, 7.5),
@@ -101,7 +101,7 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
         ),
         # The other workers first wait for a worker that receives no notifications. The fault lasts longer than this, so
         # that such a worker has time to answer with an old value.
-        FaultName.LISTENERS_ENDED: FaultKind(
+        FaultName.LISTENERS_DISCONNECTED: FaultKind(
             title="Workers lose their listening connections while one has no Redis",
             explanation="PostgreSQL ends the listening connections of workers, repeatedly, while one worker cannot "
             "reach Redis and has to notify the others of its changes.",
@@ -109,7 +109,7 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(4.0, 5.0),
             by_redis_proxy=True,
         ),
-        FaultName.REDIS_SET_BACK: FaultKind(
+        FaultName.REDIS_ROLLED_BACK: FaultKind(
             title="Redis goes back to an older state",
             explanation="All keys are copied, and a second later the copy is restored, repeatedly, as when a replica "
             "that was behind is promoted.",
@@ -117,7 +117,7 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             lasts_s=(2.0, 3.0),
             own_redis=True,
         ),
-        FaultName.REDIS_AWAY: FaultKind(
+        FaultName.REDIS_UNREACHABLE: FaultKind(
             title="One worker has no Redis",
             explanation="The connections of one worker to Redis stay open, but carry no data, while people log out and "
             "their tokens are tried on every worker.",
@@ -133,23 +133,23 @@ FAULTS: Mapping[FaultName, FaultKind] = MappingProxyType(
             seen_as="batches stopped",
             lasts_s=(2.0, 3.0),
         ),
-        FaultName.DATABASE_KILL_AT_REST: FaultKind(
+        FaultName.DATABASE_KILL_WHEN_IDLE: FaultKind(
             title="PostgreSQL is killed after the last request",
             explanation="SIGKILL to PostgreSQL after every event has been handled and before this is on the disk; it "
             "is started again at once, and no more postings follow.",
             seen_as="times killed with deliveries that were not on the disk",
             lasts_s=(0.0, 0.0),
             own_database=True,
-            at_rest=True,
+            when_idle=True,
         ),
     }
 )
 """Every fault by name, in the order in which faults are listed."""
 
-BACK_S = 15.0
+RECOVERY_MAX_S = 15.0
 """The longest permitted time between the end of a fault and the recovery of the service, without a human."""
 
-TAKEOVER_S = 2.0
+TAKEOVER_MAX_S = 2.0
 """The longest permitted time, with several workers, until another worker serves the subscribers of a dead one."""
 
 
@@ -178,9 +178,9 @@ class PlannedFault:
                 return self._who
             case FaultName.WORKER_STOPPED:
                 return f"{self._who}, for {self.lasts_ms / 1000:.1f} s"
-            case FaultName.LISTENERS_ENDED | FaultName.REDIS_AWAY:
+            case FaultName.LISTENERS_DISCONNECTED | FaultName.REDIS_UNREACHABLE:
                 return f"{self._who} without Redis, for {self.lasts_ms / 1000:.1f} s"
-            case FaultName.DATABASE_KILL_AT_REST:
+            case FaultName.DATABASE_KILL_WHEN_IDLE:
                 return "at the very end"
             case FaultName.CONNECTIONS_CUT:
                 return f"{self.percent} % of them, for {self.lasts_ms / 1000:.1f} s"
@@ -201,7 +201,7 @@ class FaultRun:
     """The course of a fault. Times are of the clock of the history; 0 means that the instant has not come yet.
 
     `seen` counts what `FaultKind.seen_as` names. `takeover_s` is the time for which certainly no worker served the
-    subscribers of a killed worker; None if it was not measured. `stood_still` is the number of the worker that was
+    subscribers of a killed worker; None if it was not measured. `stopped_worker` is the number of the worker that was
     stopped for the whole fault. `drained_s` is the time from the end of a fault at rest until every event was handled;
     None if this did not happen in time.
     """
@@ -212,7 +212,7 @@ class FaultRun:
     seen: int = 0
     detail: str = ""
     takeover_s: float | None = None
-    stood_still: int | None = None
+    stopped_worker: int | None = None
     drained_s: float | None = None
 
     def __str__(self) -> str:

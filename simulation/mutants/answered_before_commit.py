@@ -9,7 +9,7 @@ from typing import Any
 from bank.database.pool import Database
 from bank.ledger import post
 from bank.ledger.batch import Batch
-from simulation.mutants.mutant import Mutant, patch, reached
+from simulation.mutants.mutant import Mutant, mark_reached, patch
 
 LATER_S = 0.005
 """Longer than the time until the answer is sent."""
@@ -29,7 +29,7 @@ def plant() -> None:
     @asynccontextmanager
     async def transaction(database: Database, begin: str) -> AsyncIterator[Any]:
         stack = AsyncExitStack()
-        connection = await stack.enter_async_context(right_transaction(database, begin))
+        connection = await stack.enter_async_context(original_transaction(database, begin))
         try:
             yield connection
         except BaseException as error:
@@ -38,17 +38,17 @@ def plant() -> None:
         if begin != post.BEGIN_POSTING:
             await stack.aclose()
             return
-        reached()
+        mark_reached()
         task = asyncio.create_task(end(stack, connection, is_lost=next(batches) % 10 == 0))
         ending.add(task)
         task.add_done_callback(ending.discard)
 
     async def write(connection: Any, batch: Batch) -> Any:
-        await right_write(connection, batch)
+        await original_write(connection, batch)
         return ()  # subscribers read the committed events from the log
 
-    right_transaction = patch(Database, "transaction", transaction, noted=False)
-    right_write = patch(post, "write", write, noted=False)
+    original_transaction = patch(Database, "transaction", transaction, marks_reached=False)
+    original_write = patch(post, "write", write, marks_reached=False)
 
 
 MUTANT = Mutant(

@@ -19,6 +19,6 @@ MUTANT = Mutant(
     name="answers_not_cached",
     explanation=__doc__ or "",
     caught_by=(),
-    misses=("cache_hit_ratio",),
+    failed_criteria=("cache_hit_ratio",),
     plant=plant,
 )

@@ -30,5 +30,5 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("no_overdraft",),
     plant=plant,
-    unguard=("alter table accounts drop constraint if exists customers_do_not_overdraw",),
+    drop_guards=("alter table accounts drop constraint if exists customers_do_not_overdraw",),
 )

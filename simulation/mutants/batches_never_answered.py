@@ -5,7 +5,7 @@ from typing import Any
 
 from bank.errors import OutcomeUnknown
 from bank.ledger.batch import Batch
-from simulation.mutants.mutant import Mutant, patch, reached
+from simulation.mutants.mutant import Mutant, mark_reached, patch
 
 
 def plant() -> None:
@@ -18,11 +18,11 @@ def plant() -> None:
         if command.operation == "transfer" and next(transfers) % 10 == 0:
             lost.add(identity)
         if identity in lost:
-            reached()
+            mark_reached()
             raise OutcomeUnknown("The connection broke while committing; a retry finds out.")
-        return right(batch, command)
+        return original(batch, command)
 
-    right = patch(Batch, "decide", decide, noted=False)
+    original = patch(Batch, "decide", decide, marks_reached=False)
 
 
 MUTANT = Mutant(

@@ -28,5 +28,5 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("conservation", "balances_match_oracle"),
     plant=plant,
-    unguard=("drop trigger if exists balances_change_by_entries on accounts",),
+    drop_guards=("drop trigger if exists balances_change_by_entries on accounts",),
 )

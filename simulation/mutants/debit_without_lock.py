@@ -30,7 +30,7 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("conservation", "balances_match_oracle"),
     plant=plant,
-    unguard=(
+    drop_guards=(
         # All guards that refuse a second entry of a version, or a balance that differs from the entries.
         "alter table entries drop constraint if exists entries_pkey",
         "drop trigger if exists entries_sum_to_zero on entries",

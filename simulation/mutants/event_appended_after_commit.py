@@ -19,17 +19,17 @@ def plant() -> None:
     )
 
     async def write(connection: Any, batch: Batch) -> Any:
-        await right(connection, batch)
+        await original(connection, batch)
         return ()  # no event of the batch is in the log yet
 
     async def append_events(database: Database, batch: Batch) -> None:
-        told = [(event, posted.metadata) for posted in batch.posted for event in posted.events()]
-        if told:
-            events, metadata = zip(*told, strict=True)
+        pending = [(event, posted.metadata) for posted in batch.posted for event in posted.events()]
+        if pending:
+            events, metadata = zip(*pending, strict=True)
             async with database.transaction("begin") as connection:
                 await append(connection, events, now=batch.now, metadata=metadata)
 
-    right = patch(post, "write", write)
+    original = patch(post, "write", write)
     follow_commit(append_events)
 
 

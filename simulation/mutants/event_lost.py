@@ -16,5 +16,5 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("events_complete",),
     plant=plant,
-    unguard=("drop trigger if exists positions_are_dense on event_store",),
+    drop_guards=("drop trigger if exists positions_are_dense on event_store",),
 )

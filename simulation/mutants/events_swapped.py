@@ -6,8 +6,8 @@ from simulation.mutants.patched_sql import patch_write_batch
 
 def plant() -> None:
     """Write each of the two events at the position of the other."""
-    right = "(1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')"
-    patch_write_batch((right, "(4, 'TransactionInitiatedEvent'), (1, 'TransactionCompletedEvent')"))
+    in_order = "(1, 'TransactionInitiatedEvent'), (4, 'TransactionCompletedEvent')"
+    patch_write_batch((in_order, "(4, 'TransactionInitiatedEvent'), (1, 'TransactionCompletedEvent')"))
 
 
 MUTANT = Mutant(

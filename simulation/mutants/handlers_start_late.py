@@ -21,6 +21,6 @@ MUTANT = Mutant(
     name="handlers_start_late",
     explanation=__doc__ or "",
     caught_by=(),
-    misses=("event_latency",),
+    failed_criteria=("event_latency",),
     plant=plant,
 )

@@ -15,10 +15,10 @@ def plant() -> None:
     """Let the decision use a time long ago."""
 
     def _active_hold(books: Any, hold_id: Any, owner_id: Any) -> Any:
-        return right(replace(books, now=LONG_AGO), hold_id, owner_id)
+        return original(replace(books, now=LONG_AGO), hold_id, owner_id)
 
     patch(release, "active_hold", _active_hold)
-    right = patch(capture, "active_hold", _active_hold)
+    original = patch(capture, "active_hold", _active_hold)
 
 
 MUTANT = Mutant(

@@ -14,6 +14,6 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("no_overdraft", "reads_match_entries"),
     plant=plant,
-    unguard=("alter table accounts drop constraint if exists customers_do_not_overdraw",),
+    drop_guards=("alter table accounts drop constraint if exists customers_do_not_overdraw",),
     scenario="payday",
 )

@@ -20,7 +20,7 @@ def plant() -> None:
     """Let the ledger write batches without the keys, and store the keys afterwards."""
 
     def columns(batch: Batch) -> dict[str, Any]:
-        columns: dict[str, Any] = right(batch)
+        columns: dict[str, Any] = original(batch)
         assert columns.keys() >= set(KEY_COLUMNS)
         return {**columns, **dict.fromkeys(KEY_COLUMNS, ())}
 
@@ -29,7 +29,7 @@ def plant() -> None:
         async with database.connection() as connection:
             await connection.executemany(STORE, batch.keys)
 
-    right = patch(write, "columns", columns)
+    original = patch(write, "columns", columns)
     follow_commit(store)
 
 

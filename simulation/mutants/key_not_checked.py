@@ -23,5 +23,5 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("exactly_once",),
     plant=plant,
-    unguard=("alter table idempotency_keys drop constraint if exists idempotency_keys_pkey",),
+    drop_guards=("alter table idempotency_keys drop constraint if exists idempotency_keys_pkey",),
 )

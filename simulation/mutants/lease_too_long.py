@@ -11,16 +11,16 @@ def plant() -> None:
     """Set the lease of subscribers to six seconds."""
     patch(leases, "LEASE", timedelta(seconds=6))
 
-    async def noted(self: Any) -> None:
+    async def renew(self: Any) -> None:
         await run_once(self)
 
-    run_once = patch(leases.Leases, "run_once", noted)
+    run_once = patch(leases.Leases, "run_once", renew)
 
 
 MUTANT = Mutant(
     name="lease_too_long",
     explanation=__doc__ or "",
-    caught_by=("service_comes_back",),
+    caught_by=("service_recovers",),
     plant=plant,
     workers=2,
     faults=("worker_kill",),

@@ -15,9 +15,9 @@ def plant() -> None:
     arrived: dict[Any, int] = {}
     places = count()
 
-    async def noting_arrival(ledger: post.Ledger, command: Command) -> Any:
+    async def record_arrival(ledger: post.Ledger, command: Command) -> Any:
         arrived.update((id_, next(places)) for id_ in command.account_ids)
-        return await right_post(ledger, command)
+        return await original_post(ledger, command)
 
     async def one_by_one(connection: Any, ids: list[Any]) -> AsyncIterator[Any]:
         for id_ in sorted(ids, key=lambda id_: arrived[id_]):
@@ -26,7 +26,7 @@ def plant() -> None:
             await asyncio.sleep(0.05)  # a slow network, so a short run meets the bug
 
     patch(post, "BEGIN_POSTING", "begin")
-    right_post = patch(post.Ledger, "post", noting_arrival, noted=False)
+    original_post = patch(post.Ledger, "post", record_arrival, marks_reached=False)
     lock_accounts = patch(post.queries, "lock_accounts", one_by_one)
 
 

@@ -22,6 +22,6 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("exactly_once",),
     plant=plant,
-    unguard=("alter table idempotency_keys drop constraint if exists idempotency_keys_pkey",),
+    drop_guards=("alter table idempotency_keys drop constraint if exists idempotency_keys_pkey",),
     scenario="retries",
 )

@@ -10,9 +10,9 @@ def plant() -> None:
     """Let the resolver serialize pages this way."""
 
     def serialize_page(edges: Any, *, has_next: bool, is_first: bool) -> Any:
-        return right(edges, has_next=False, is_first=is_first)
+        return original(edges, has_next=False, is_first=is_first)
 
-    right = patch(accounts, "serialize_page", serialize_page)
+    original = patch(accounts, "serialize_page", serialize_page)
 
 
 MUTANT = Mutant(

@@ -7,7 +7,7 @@ from typing import Any
 from bank.database.pool import Database
 from bank.ledger import post
 from bank.ledger.batch import Batch
-from simulation.mutants.mutant import patch, reached
+from simulation.mutants.mutant import mark_reached, patch
 
 
 def follow_commit(with_what: Callable[[Database, Batch], Awaitable[None]]) -> None:
@@ -16,15 +16,15 @@ def follow_commit(with_what: Callable[[Database, Batch], Awaitable[None]]) -> No
 
     async def write(connection: Any, batch: Batch) -> Any:
         written[:] = [batch]
-        return await right_write(connection, batch)
+        return await original_write(connection, batch)
 
     @asynccontextmanager
     async def transaction(database: Database, begin: str) -> AsyncIterator[Any]:
-        async with right_transaction(database, begin) as connection:
+        async with original_transaction(database, begin) as connection:
             yield connection
         if begin == post.BEGIN_POSTING and written:
-            reached()
+            mark_reached()
             await with_what(database, written.pop())
 
-    right_write = patch(post, "write", write, noted=False)
-    right_transaction = patch(Database, "transaction", transaction, noted=False)
+    original_write = patch(post, "write", write, marks_reached=False)
+    original_transaction = patch(Database, "transaction", transaction, marks_reached=False)

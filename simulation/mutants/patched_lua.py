@@ -8,22 +8,22 @@ from bank.cache import epoch
 from simulation.mutants.mutant import patch
 
 
-def patch_function(name: str, right: str, wrong: str) -> None:
-    """Replace `right` by `wrong` in a Lua function of the cache. Raises ValueError unless it contains `right` once."""
+def patch_function(name: str, original: str, replacement: str) -> None:
+    """Replace a text in a Lua function of the cache. Raises ValueError unless it contains `original` exactly once."""
     text = epoch.FUNCTIONS[name]
-    if text.count(right) != 1:
-        raise ValueError(f"{name}.lua says {right!r} {text.count(right)} times, not once")
-    epoch.FUNCTIONS[name] = text.replace(right, wrong)
+    if text.count(original) != 1:
+        raise ValueError(f"{name}.lua says {original!r} {text.count(original)} times, not once")
+    epoch.FUNCTIONS[name] = text.replace(original, replacement)
 
 
 def delay(owner: Any, method: str, pause_s: Callable[..., float]) -> None:
     """Delay the start of an asynchronous method by `pause_s`, which gets the arguments of the call.
 
-    A correct bank gives right answers while its calls to the cache are slow, so a check finds only the planted bug.
+    A correct bank gives correct answers while its calls to the cache are slow, so a check finds only the planted bug.
     """
 
     async def late(self: Any, *arguments: Any) -> Any:
         await asyncio.sleep(pause_s(*arguments))
-        return await right(self, *arguments)
+        return await original(self, *arguments)
 
-    right = patch(owner, method, late)
+    original = patch(owner, method, late)

@@ -37,8 +37,8 @@ def patch_insert_audit_rows(*changes: tuple[str, str]) -> None:
 
 def _patch(module: Any, name: str, changes: Sequence[tuple[str, str]]) -> None:
     text = Path(module.__file__).with_name("queries.sql").read_text("utf-8")
-    for right, wrong in changes:
-        if text.count(right) != 1:
-            raise ValueError(f"the statement to patch says {right!r} {text.count(right)} times, not once")
-        text = text.replace(right, wrong)
+    for original, replacement in changes:
+        if text.count(original) != 1:
+            raise ValueError(f"the statement to patch says {original!r} {text.count(original)} times, not once")
+        text = text.replace(original, replacement)
     patch(module.queries, name, getattr(aiosql.from_str(text, "asyncpg"), name))

@@ -25,16 +25,16 @@ def plant() -> None:
     @asynccontextmanager
     async def transaction(database: Database, begin: str) -> AsyncIterator[Any]:
         _postponed.set(())
-        async with right(database, begin) as connection:
+        async with original(database, begin) as connection:
             yield connection
         if events := _postponed.get():
             _postponed.set(())
-            async with right(database, "begin") as connection:
+            async with original(database, "begin") as connection:
                 await asyncio.sleep(0.3)  # a slow network, so every cut meets the bug
                 await record_events(connection, events)
 
     patch(event_handlers, "record_events", _record_events)
-    right = patch(Database, "transaction", transaction, noted=False)
+    original = patch(Database, "transaction", transaction, marks_reached=False)
 
 
 MUTANT = Mutant(

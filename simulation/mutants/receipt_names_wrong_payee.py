@@ -23,15 +23,15 @@ def plant() -> None:
     """Let the batch return and store receipts this way."""
 
     def encode_outcome(result: Any) -> str:
-        return str(right_encode(_wrong(result)))
+        return str(original_encode(_wrong(result)))
 
     def decide(decided: batch.Batch, command: Any) -> Any:
-        outcome = right_decide(decided, command)
+        outcome = original_decide(decided, command)
         result = getattr(outcome, "result", None)
         return outcome if result is None else replace(outcome, result=_wrong(result))
 
-    right_encode = patch(batch, "encode_outcome", encode_outcome)
-    right_decide = patch(batch.Batch, "decide", decide)
+    original_encode = patch(batch, "encode_outcome", encode_outcome)
+    original_decide = patch(batch.Batch, "decide", decide)
 
 
 MUTANT = Mutant(

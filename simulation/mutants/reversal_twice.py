@@ -18,6 +18,6 @@ MUTANT = Mutant(
     explanation=__doc__ or "",
     caught_by=("refusals_are_right",),
     plant=plant,
-    unguard=("drop trigger if exists reversals_stay_within_the_original on transactions",),
+    drop_guards=("drop trigger if exists reversals_stay_within_the_original on transactions",),
     scenario="payday",
 )

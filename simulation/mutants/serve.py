@@ -11,7 +11,7 @@ import asyncpg
 from simulation.mutants import load
 
 
-async def _unguard(statements: Sequence[str]) -> None:
+async def _drop_guards(statements: Sequence[str]) -> None:
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
     try:
         for statement in statements:
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     """Plant the bug, then run the bank's command line."""
     name, *rest = arguments
     mutant = load(name)
-    asyncio.run(_unguard(mutant.unguard))
+    asyncio.run(_drop_guards(mutant.drop_guards))
     mutant.plant()
     sys.argv = ["bank", *rest]
     import_module("bank.cli.main").main()

@@ -12,7 +12,7 @@ def plant() -> None:
     """Let the decision on a transfer treat the caller as the owner of the debited account."""
 
     def _decide_transfer(command: Any, amount_minor: int, terms: Any) -> Any:
-        decide = right(command, amount_minor, terms)
+        decide = original(command, amount_minor, terms)
 
         def as_owner(books: Any) -> Any:
             account = books.accounts.get(command.from_id)
@@ -23,7 +23,7 @@ def plant() -> None:
 
         return as_owner
 
-    right = patch(transfer, "decide_transfer", _decide_transfer)
+    original = patch(transfer, "decide_transfer", _decide_transfer)
 
 
 MUTANT = Mutant(

@@ -13,7 +13,7 @@ from simulation.plan.clicks import clicked
 from simulation.plan.final_reads import draw_final_reads
 from simulation.plan.mix import TELLER, Drawer
 from simulation.plan.people import make_people
-from simulation.plan.timetable import draw_bursts, draw_faults, draw_leavers, draw_probes
+from simulation.plan.timetable import draw_bursts, draw_faults, draw_logouts, draw_probes
 from simulation.plan.values import decimal, draw_key
 from simulation.plan.warmup import draw_warmup
 
@@ -46,7 +46,7 @@ def draw_plan(
     _accept_sizes(seed, customers, duration_s, rate, workers)
     if not 0 <= overtime_s <= longest_overtime_s(duration_s, rate):
         most_s = longest_overtime_s(duration_s, rate)
-        raise PlanError(f"the patience must be 0 to {most_s:g} seconds after so long a run, not {overtime_s:g}")
+        raise PlanError(f"the overtime must be 0 to {most_s:g} seconds after so long a run, not {overtime_s:g}")
     roles = [Role.TELLER, *_roles(Random(f"{seed} roles"), scenario, customers)]
     people = make_people(Random(f"{seed} people"), roles)
     accounts = _setup_accounts(Random(f"{seed} accounts"), people)
@@ -63,8 +63,8 @@ def draw_plan(
         chances, terms = Random(f"{seed} probes"), scenario.terms
         drive += draw_probes(chances, people, accounts, duration_s=duration_s, workers=workers, terms=terms)
         drive += draw_bursts(Random(f"{seed} bursts"), people, accounts, planned, workers=workers)
-        chances = Random(f"{seed} leavers")
-        drive += draw_leavers(chances, people, accounts, planned, duration_s=duration_s, workers=workers)
+        chances = Random(f"{seed} logouts")
+        drive += draw_logouts(chances, people, accounts, planned, duration_s=duration_s, workers=workers)
     drive += draw_final_reads(Random(f"{seed} final reads"), people, workers=workers)
     return Plan(
         seed=seed,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from simulation.model.faults import BACK_S, FAULTS, FaultName, PlannedFault
+from simulation.model.faults import FAULTS, RECOVERY_MAX_S, FaultName, PlannedFault
 from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.people import Person, Role
 from simulation.model.plan import PlanError, PlannedAccount
@@ -29,13 +29,13 @@ BURSTS = 5
 BURST = 6
 """Number of bursts of last postings, and of postings in each. The first burst is enough in nine of ten runs."""
 
-LEAVE_EVERY_NS = 500_000_000
+LOGOUT_EVERY_NS = 500_000_000
 """The time between logouts in runs with faults of the cache: a few in each fault, because a login takes 45 ms."""
 
 
 def needed_s(names: Sequence[FaultName]) -> float:
     """Return the duration of the drive that is needed for each of these faults to happen once."""
-    timed = [FAULTS[name] for name in names if not FAULTS[name].at_rest]
+    timed = [FAULTS[name] for name in names if not FAULTS[name].when_idle]
     return LEAD_S + sum(fault.lasts_s[1] + ROOM_S for fault in timed) if timed else 0.0
 
 
@@ -51,15 +51,15 @@ def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float
         )
     planned: list[PlannedFault] = []
     at_s, rounds = LEAD_S, 0
-    ordered = [name for name in FAULTS if name in names and not FAULTS[name].at_rest]  # not in the order of `names`
+    ordered = [name for name in FAULTS if name in names and not FAULTS[name].when_idle]  # not in the order of `names`
     while ordered and duration_s >= at_s + needed_s(names) - LEAD_S:
         for name in random.sample(ordered, len(ordered)):
             fault = _draw_fault(random, name, at_s, workers, is_first=rounds == 0)
             planned.append(fault)
             at_s = (fault.at_ms + fault.lasts_ms) / 1000 + ROOM_S
         rounds += 1
-    at_rest = [name for name in FAULTS if name in names and FAULTS[name].at_rest]
-    return planned + [PlannedFault(name, round(duration_s * 1000), 0) for name in at_rest]
+    when_idle = [name for name in FAULTS if name in names and FAULTS[name].when_idle]
+    return planned + [PlannedFault(name, round(duration_s * 1000), 0) for name in when_idle]
 
 
 def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, is_first: bool) -> PlannedFault:
@@ -67,7 +67,7 @@ def _draw_fault(random: Random, name: FaultName, at_s: float, workers: int, *, i
     lasts_ms = random.randint(round(shortest * 1000), round(longest * 1000))
     worker = percent = replies = delay_ms = None
     match name:
-        case FaultName.WORKER_KILL | FaultName.LISTENERS_ENDED | FaultName.REDIS_AWAY:
+        case FaultName.WORKER_KILL | FaultName.LISTENERS_DISCONNECTED | FaultName.REDIS_UNREACHABLE:
             worker = None if is_first else random.randrange(workers)
         case FaultName.WORKER_STOPPED:
             worker = random.randrange(workers)
@@ -100,7 +100,7 @@ def draw_probes(
     others = _payees(people, accounts)
     every_ns = max(PROBE_EVERY_NS, round(2 * workers * 1e9 / PROBES_PER_S))
     operations: list[Operation] = []
-    for phase, end_s in (("drive", duration_s), ("heal", BACK_S)):
+    for phase, end_s in (("drive", duration_s), ("heal", RECOVERY_MAX_S)):
         for at_ns in range(0, round(end_s * 1e9), every_ns):
             for worker in range(workers):
                 # The probes of a round are spread over half of its time, so the workers are not probed all at once.
@@ -137,7 +137,7 @@ def draw_bursts(
 
     `at_ns` is the number of the burst.
     """
-    if not any(FAULTS[fault.name].at_rest for fault in faults):
+    if not any(FAULTS[fault.name].when_idle for fault in faults):
         return []
     operations: list[Operation] = []
     for number in range(BURSTS * BURST):
@@ -150,7 +150,7 @@ def draw_bursts(
     return operations
 
 
-def draw_leavers(
+def draw_logouts(
     random: Random,
     people: Sequence[Person],
     accounts: Sequence[PlannedAccount],
@@ -167,10 +167,10 @@ def draw_leavers(
     if not any(FAULTS[fault.name].by_redis_proxy for fault in faults):
         return []
     homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
-    leavers = [p.index for p in people if p.role not in {Role.HOUSEHOLD, Role.TELLER} and homes[p.index]]
+    logouts = [p.index for p in people if p.role not in {Role.HOUSEHOLD, Role.TELLER} and homes[p.index]]
     operations: list[Operation] = []
-    for number, at_ns in enumerate(range(0, round(duration_s * 1e9), LEAVE_EVERY_NS)):
-        person = random.choice(leavers)
+    for number, at_ns in enumerate(range(0, round(duration_s * 1e9), LOGOUT_EVERY_NS)):
+        person = random.choice(logouts)
         others = [account.index for account in accounts if account.person not in {person, TELLER}]
         known: Operation | None = None
         for slot in range(workers):
@@ -184,6 +184,6 @@ def draw_leavers(
             paid.account, paid.target = homes[person][0], random.choice(others)
             operations += [tried, paid]
         operations.append(
-            Operation("drive", at_ns + LEAVE_EVERY_NS // 4, Kind.LOGIN, Intent.PLAIN, person, number, after=left)
+            Operation("drive", at_ns + LOGOUT_EVERY_NS // 4, Kind.LOGIN, Intent.PLAIN, person, number, after=left)
         )
     return operations

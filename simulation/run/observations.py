@@ -47,7 +47,7 @@ async def keep_watching_ledger(backend: Backend, seen: Observations) -> None:
             await asyncio.sleep(1.0)
 
 
-async def come_to_rest(
+async def await_idle(
     backend: Backend, scraper: Scraper, injector: Injector, seen: Observations, progress: Progress
 ) -> None:
     """Wait until all events are handled, then read the ledger, the whole database and the metrics."""
@@ -55,7 +55,7 @@ async def come_to_rest(
     try:
         async with open_database(backend.database_url) as database:
             seen.drained = await database.wait_until_drained(DRAIN_S)
-            injector.note_rest(drained=seen.drained)
+            injector.record_drain(drained=seen.drained)
             if not seen.drained:
                 seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
             progress.step("Reading the books")

@@ -32,7 +32,7 @@ from simulation.model.progress import Progress
 from simulation.model.result import CheckResult, CoverageItem, CriterionResult, RunResult, Verdict, WorkerRestart
 from simulation.mutants import MARKER, load
 from simulation.run.drive import Driver
-from simulation.run.observations import Observations, come_to_rest, keep_watching_ledger
+from simulation.run.observations import Observations, await_idle, keep_watching_ledger
 from simulation.run.settings import RunSettings
 from simulation.stack.bank_check import run_bank_check
 from simulation.stack.start import Stack, open_servers, open_stack
@@ -108,7 +108,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
                         seen=seen,
                         is_decided=partial(_is_decided, run),
                     )
-                await come_to_rest(backend, scraper, injector, seen, progress)
+                await await_idle(backend, scraper, injector, seen, progress)
                 await driver.read_finally()
                 progress.step("Asking the bank whether its books are right")
                 seen.bank_check = await run_bank_check(stack.environment)
@@ -169,7 +169,7 @@ def _mutant_coverage(
     was_reached = (run.out / "logs" / MARKER).exists()
     mutant = load(run.mutant)
     verdicts = {check.name: check.verdict for check in checks} | {one.id: one.verdict for one in criteria}
-    named = (*mutant.caught_by, *mutant.misses)
+    named = (*mutant.caught_by, *mutant.failed_criteria)
     caught = was_reached and all(verdicts.get(name) is Verdict.FAIL for name in named)
     return (
         CoverageItem(
@@ -235,8 +235,8 @@ async def _bank(
                 async with injector.beside():
                     await driver.drive()
                 seen.overtime_s = await driver.go_on(lambda: is_decided(driver, scraper))
-                await driver.heal(lambda: injector.is_back)
-                await injector.break_at_rest(len(driver.plan.bursts), driver.burst)
+                await driver.heal(lambda: injector.is_recovered)
+                await injector.inject_when_idle(len(driver.plan.bursts), driver.burst)
 
     task = asyncio.create_task(story())
     try:

@@ -33,7 +33,7 @@ class RunSettings:
         words = ["simulation", "run", "--seed", str(plan.seed), "--scenario", plan.scenario]
         words += ["--people", str(plan.customers), "--duration", f"{plan.duration_s:g}", "--rate", f"{plan.rate:g}"]
         words += ["--workers", str(plan.workers), "--backend", self.servers.backend]
-        words += ["--patience", f"{plan.overtime_s:g}"]
+        words += ["--overtime", f"{plan.overtime_s:g}"]
         if plan.faults:
             planned = {fault.name for fault in plan.faults}
             words += ["--faults", ",".join(name for name in FAULTS if name in planned)]

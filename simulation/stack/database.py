@@ -23,14 +23,14 @@ LEASES = "select subscriber, leased_until from subscriber_positions"
 LISTENING = "bank-listener"
 """The application name of the connections on which workers listen for notifications."""
 
-END_LISTENERS = """
+DISCONNECT_LISTENERS = """
     select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
     where application_name = $1 and datname = current_database()
 """
 
 
 # The advisory lock identifies the connection that posts, because only one connection holds it and the others wait.
-SILENT_POSTERS = """
+IDLE_BATCHES = """
     select pid, state_change from pg_stat_activity join pg_locks using (pid)
     where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and state = 'idle in transaction'
     and datname = current_database()
@@ -81,9 +81,9 @@ class BankDatabase:
         """Return the end of the lease of each subscriber."""
         return {row["subscriber"]: row["leased_until"] for row in await self._connection.fetch(LEASES)}
 
-    async def end_listeners(self) -> int:
+    async def disconnect_listeners(self) -> int:
         """End the connections on which workers listen for notifications; return how many there were."""
-        return int(await self._connection.fetchval(END_LISTENERS, LISTENING))
+        return int(await self._connection.fetchval(DISCONNECT_LISTENERS, LISTENING))
 
     async def written(self) -> int:
         """Return the end of PostgreSQL's write-ahead log, in bytes."""
@@ -93,9 +93,9 @@ class BankDatabase:
         """Return the end of that log on the disk, in bytes; a crash loses everything after it."""
         return int(await self._connection.fetchval(ON_DISK))
 
-    async def silent_posters(self) -> set[tuple[int, datetime]]:
+    async def idle_batches(self) -> set[tuple[int, datetime]]:
         """Return the connections that are idle in the middle of a batch, each with the start of its idle time."""
-        return {(row["pid"], row["state_change"]) for row in await self._connection.fetch(SILENT_POSTERS)}
+        return {(row["pid"], row["state_change"]) for row in await self._connection.fetch(IDLE_BATCHES)}
 
     @asynccontextmanager
     async def accounts_locked(self) -> AsyncIterator[None]:

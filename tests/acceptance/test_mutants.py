@@ -38,7 +38,7 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
         scenario=shape,
         customers=6,
         # A criterion needs some hundred reads.
-        duration_s=max(6.0 if planted is not None and planted.misses else 3.0, needed_s(faults)),
+        duration_s=max(6.0 if planted is not None and planted.failed_criteria else 3.0, needed_s(faults)),
         rate=80,
         workers=1 if planted is None else planted.workers,
         faults=faults,
@@ -72,18 +72,19 @@ def test_a_mutant_is_caught_by_the_checks_it_names(
     assert not missed, f"{mutant} got past {', '.join(missed)}: {_account_of(result)}"
     seen = {coverage_item.name: coverage_item.seen for coverage_item in result.coverage}
     assert seen["mutant_reached"], f"{mutant} never ran: what failed has another reason"
-    if not load(mutant).misses:
+    if not load(mutant).failed_criteria:
         assert seen["mutant_caught"]
     if load(mutant).caught_by:
         assert result.verdict is Verdict.FAIL
         assert result.exit_code == 1
     # The criteria are judged without the measured load of the machine.
     criteria = evaluate(load_criteria(), result.samples, result.totals, seed=11)
-    assert set(load(mutant).misses) <= {criterion.id for criterion in criteria if criterion.verdict is Verdict.FAIL}
+    failed = {criterion.id for criterion in criteria if criterion.verdict is Verdict.FAIL}
+    assert set(load(mutant).failed_criteria) <= failed
 
 
 def test_every_mutant_names_a_check_that_catches_it() -> None:
-    assert all(load(name).caught_by or load(name).misses for name in NAMES)
+    assert all(load(name).caught_by or load(name).failed_criteria for name in NAMES)
 
 
 @pytest.mark.timeout(MUTANT_S)
@@ -91,7 +92,7 @@ def test_a_mutant_that_never_runs_is_not_credited_with_a_failed_check(shared_ser
     # The mutant affects holds, which do not occur in this scenario.
     shape = SCENARIOS["first_day"]
     plan = draw_plan(seed=11, scenario=shape, customers=6, duration_s=1, rate=20, workers=1, warm_up=False)
-    result = play(RunSettings(plan, shape, shared_servers, tmp_path, "hold_life_ignored"), Progress())
+    result = play(RunSettings(plan, shape, shared_servers, tmp_path, "hold_expiry_time_ignored"), Progress())
     seen = {s.name: s.seen for s in result.coverage}
     assert not seen["mutant_reached"]
     assert not seen["mutant_caught"]
@@ -109,5 +110,5 @@ def test_the_bank_without_a_mutant_passes_every_check_that_the_mutants_fail(
     scenario: str, shared_servers: Servers, tmp_path: Path
 ) -> None:
     result = short_run(None, shared_servers, tmp_path, scenario=scenario)
-    usual = CHECKS.keys() - {"service_comes_back"}  # without faults, this check has nothing to examine
+    usual = CHECKS.keys() - {"service_recovers"}  # without faults, this check has nothing to examine
     assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(usual, Verdict.PASS)

@@ -34,7 +34,7 @@ def simulation(
 
 def short(database_url: str, redis_url: str, out: Path) -> list[str]:
     """Return the options of a run of few people on the servers of the tests."""
-    sizes = ["--people", "6", "--duration", "4", "--rate", "50", "--patience", "0"]
+    sizes = ["--people", "6", "--duration", "4", "--rate", "50", "--overtime", "0"]
     servers = ["--backend", "external", "--database-url", database_url, "--redis-url", redis_url]
     return ["run", "--seed", "7", *sizes, *servers, "--out", str(out)]
 
@@ -115,7 +115,7 @@ def test_no_fault_leads_to_a_wrong_answer_and_the_service_recovers_by_itself(tmp
     ended = simulation("run", "--seed", "5", *options, "--out", str(tmp_path), "--json")
     report: dict[str, Any] = json.loads(ended.stdout)
     assert {check["name"]: check["verdict"] for check in report["checks"] if check["verdict"] != "PASS"} == {}
-    assert report["checks"][-1]["name"] == "service_comes_back"
+    assert report["checks"][-1]["name"] == "service_recovers"
     assert sorted(fault["name"] for fault in report["faults"]) == sorted(names)
     for fault in report["faults"]:
         assert fault["verdict"] == "PASS", fault

@@ -78,7 +78,7 @@ def test_a_run_that_is_interrupted_leaves_a_report(
 def test_a_failed_run_keeps_its_database_and_shows_how_to_examine_the_first_violation(
     tmp_path: Path,
 ) -> None:
-    sizes = ["--people", "4", "--duration", "2", "--rate", "40", "--seed", "7", "--patience", "0"]
+    sizes = ["--people", "4", "--duration", "2", "--rate", "40", "--seed", "7", "--overtime", "0"]
     ended = simulation("run", *sizes, "--mutant", "credit_twice", "--out", str(tmp_path), timeout_s=200)
     assert ended.returncode == 1
     report = json.loads((tmp_path / "report.json").read_text())
@@ -97,7 +97,7 @@ def test_a_failed_run_keeps_its_database_and_shows_how_to_examine_the_first_viol
 
 @pytest.mark.timeout(240)
 def test_a_run_drops_its_database_unless_it_is_to_be_kept(tmp_path: Path) -> None:
-    sizes = ["--people", "4", "--duration", "2", "--rate", "40", "--seed", "7", "--patience", "0", "--no-keep"]
+    sizes = ["--people", "4", "--duration", "2", "--rate", "40", "--seed", "7", "--overtime", "0", "--no-keep"]
     ended = simulation("run", *sizes, "--mutant", "credit_twice", "--out", str(tmp_path), timeout_s=200)
     assert ended.returncode == 1
     assert json.loads((tmp_path / "report.json").read_text())["kept_database"] is None

@@ -229,11 +229,11 @@ async def test_deferred_invalidations_are_written_before_redis_is_trusted_again(
         answers, values = ResponseCache(server), ValueCache(server)
         await values.put([CacheTag("account:x", 1, 60, b"one"), CacheTag("account:y", 1, 60, b"one")])
         assert await _filled(answers, "answer:a", 1)
-        proxy.open_hole()
+        proxy.block()
         assert not await values.put([CacheTag("account:x", 2, 60, b"two")])
         assert await values.data("account:y") is None, "while it is owed something, Redis is not believed"
         proxy.cut()  # all data in transit is lost
-        proxy.close_hole()
+        proxy.unblock()
         assert values.has_deferred
         assert await values.flush_deferred()
         assert not values.has_deferred
@@ -255,10 +255,10 @@ async def test_a_transfer_during_an_outage_of_redis_is_visible_after_the_outage(
             person, first, second = await _two_accounts(bank)
             await _hit(person, "Me")
             assert await person.balance(first["id"]) == "100.00"
-            proxy.open_hole()
+            proxy.block()
             await person.transfer(first["id"], second["number"], "1.00", "t1")
             proxy.cut()  # all data in transit is lost
-            proxy.close_hole()
+            proxy.unblock()
             async with asyncio.timeout(10):
                 while True:
                     reply = await person.run("Me")

@@ -18,7 +18,7 @@ async def test_another_process_shows_changes_that_the_first_could_not_write_to_r
             await (await first.staff()).deposit(account["number"], "10.00", "d")
             assert await elsewhere.balance(account["id"]) == "10.00"
             assert (await elsewhere.run("Me")).data["me"]["accounts"]
-            proxy.open_hole()
+            proxy.block()
             for number in range(1, 6):
                 moved = await person.transfer(account["id"], other["number"], "1.00", f"t{number}")
                 assert moved.data["transfer"]["userErrors"] == []
@@ -26,7 +26,7 @@ async def test_another_process_shows_changes_that_the_first_could_not_write_to_r
                 assert await elsewhere.balance(other["id"]) == f"{number}.00"
             await person.account("c")
             assert len((await elsewhere.run("Me")).data["me"]["accounts"]) == 3
-            proxy.close_hole()
+            proxy.unblock()
             await first.caught_up()
             assert await person.balance(account["id"]) == "5.00"
     logged = capsys.readouterr().out

@@ -25,10 +25,10 @@ async def test_a_logout_takes_effect_on_every_worker_without_redis(database_url:
             again = await first.client.login("ana@example.com")
             everywhere = [_at(bank, client.token) for client in (person, again) for bank in (first, second)]
             assert all(await _is_open(*everywhere, *everywhere))
-            proxy.open_hole()
+            proxy.block()
             assert (await person.run("Logout")).data["logout"]["closed"]
             assert await _is_open(*everywhere) == [False, False, True, True]
-            proxy.close_hole()
+            proxy.unblock()
             assert await _is_open(*everywhere) == [False, False, True, True]
 
 
@@ -62,7 +62,7 @@ async def test_a_reused_refresh_token_closes_the_session_on_every_worker(databas
             everywhere = [_at(bank, tokens["accessToken"]) for bank in (first, second)]
             assert all(await _is_open(*everywhere, *everywhere))
             await person.run("RefreshSession", input={"refreshToken": tokens["refreshToken"]})
-            proxy.open_hole()
+            proxy.block()
             await person.run("RefreshSession", input={"refreshToken": tokens["refreshToken"]})
             assert await _is_open(*everywhere) == [False, False]
 

@@ -55,7 +55,7 @@ async def end_listeners(url: str) -> None:
 
 
 async def test_answers_contain_every_acknowledged_write_while_listeners_end(pair: Twins, database_url: str) -> None:
-    pair.proxy.open_hole()
+    pair.proxy.block()
     for _ in range(12):
         await end_listeners(database_url)
         for _ in range(3):
@@ -64,7 +64,7 @@ async def test_answers_contain_every_acknowledged_write_while_listeners_end(pair
     async with asyncio.timeout(PATIENCE_S):
         while len(await listeners(database_url)) < 2:
             await asyncio.sleep(0.01)
-    pair.proxy.close_hole()
+    pair.proxy.unblock()
     async with asyncio.timeout(PATIENCE_S):
         await pair.until_hit(pair.there)
     await pair.look(pair.there)
@@ -99,7 +99,7 @@ async def test_answers_are_current_while_the_backend_of_a_listener_is_stopped(pa
     await end_listeners(database_url)
     await pair.first.believing()
     await pair.second.believing()
-    pair.proxy.open_hole()
+    pair.proxy.block()
     async with standing_still(database_url) as stopped:
         for _ in range(5):
             await pair.move()
@@ -126,7 +126,7 @@ async def test_answers_are_current_while_a_worker_does_not_detect_its_lost_liste
         await pair.first.believing()
         await pair.second.believing()
         await pair.until_hit(pair.there)
-    pair.proxy.open_hole()
+    pair.proxy.block()
     async with standing_still(database_url) as deaf:
         for _ in range(3):
             await pair.move()
@@ -143,13 +143,13 @@ async def test_a_worker_without_heartbeats_trusts_the_cache_for_less_time_than_o
         serving(settings_for(through_proxy(database_url, way.port), redis_url)) as bank,
     ):
         assert bank.bank.membership.trusts_redis
-        way.open_hole()
+        way.block()
         began = monotonic()
         async with asyncio.timeout(PATIENCE_S):
             while bank.bank.membership.trusts_redis:
                 await asyncio.sleep(0.001)
         assert monotonic() - began < TRUST_S + NOTICED_S
-        way.close_hole()
+        way.unblock()
         await bank.believing()
 
 
@@ -163,7 +163,7 @@ async def test_a_starting_worker_does_not_trust_values_with_pending_invalidation
 
     monkeypatch.setattr("bank.accounts.cached.AccountCache.catch_up", never)
     monkeypatch.setattr("bank.cache.values.ValueCache.flush_deferred", never)
-    pair.proxy.open_hole()
+    pair.proxy.block()
     await pair.move()
     monkeypatch.undo()
     async with serving(settings_for(database_url, redis_url)) as third:
@@ -175,7 +175,7 @@ async def test_a_starting_worker_does_not_trust_values_with_pending_invalidation
 async def test_a_broadcast_waits_once_for_killed_workers(pair: Twins, database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute("insert into cache_members (worker) values (gen_random_uuid()), (gen_random_uuid())")
-    pair.proxy.open_hole()
+    pair.proxy.block()
     began = monotonic()
     await pair.move()
     assert monotonic() - began >= TRUST_S
@@ -207,7 +207,7 @@ async def test_workers_receive_notifications_again_after_a_restart_of_postgresql
                 await asyncio.sleep(0.01)
         await pair.first.believing()
         await pair.second.believing()
-        pair.proxy.open_hole()
+        pair.proxy.block()
         await pair.move()
         await pair.look(pair.there)
     run_sql(url, "select 1")

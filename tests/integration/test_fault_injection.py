@@ -11,7 +11,7 @@ import redis.asyncio
 from fixtures.backends import Backend
 from simulation.client.history import History
 from simulation.faults import inject
-from simulation.faults.cache import copy_keys, put_back
+from simulation.faults.cache import copy_keys, restore_keys
 from simulation.faults.inject import POLL_S, Injector
 from simulation.faults.network import Network
 from simulation.model.attempts import Attempt, Sent
@@ -72,7 +72,7 @@ async def test_full_pools_without_requests_are_released(database_url: str, monke
 async def test_only_listening_connections_are_ended(running_bank: RunningBank, database_url: str) -> None:
     await running_bank.believing()
     async with open_database(database_url) as database:
-        assert await database.end_listeners() == 1
+        assert await database.disconnect_listeners() == 1
     await running_bank.believing()
     await running_bank.client.person()
 
@@ -84,7 +84,7 @@ async def test_a_restored_copy_gives_redis_its_earlier_content(redis_url: str) -
         copy = await copy_keys(client)
         await client.mset({"kept": "new", "made": "new"})
         await client.delete("deleted")
-        await put_back(client, copy)
+        await restore_keys(client, copy)
         assert await client.mget("kept", "made", "deleted") == [b"old", None, b"old"]
         assert 0 < await client.pttl("kept") <= 60_000
         assert await client.pttl("deleted") == -1

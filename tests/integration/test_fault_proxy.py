@@ -144,14 +144,14 @@ async def test_a_cut_of_a_share_keeps_the_other_connections_and_is_repeatable(th
 
 async def test_a_silent_proxy_accepts_connections_and_forwards_nothing_until_it_ends(through: Through) -> None:
     connection = await through.connect()
-    through.proxy.open_hole()
+    through.proxy.block()
     asking = asyncio.create_task(connection.execute("insert into written values (1)"))
     knocking = asyncio.create_task(through.connect())
     done, _ = await asyncio.wait({asking, knocking}, timeout=0.3)
     assert done == set()
     assert await through.written() == []
     assert through.proxy.withheld >= 2
-    through.proxy.close_hole()
+    through.proxy.unblock()
     await asking
     assert await (await knocking).fetchval("select 2") == 2
     assert await through.written() == [1]
@@ -160,14 +160,14 @@ async def test_a_silent_proxy_accepts_connections_and_forwards_nothing_until_it_
 async def test_the_server_detects_a_disconnect_during_silence_only_after_the_silence(through: Through) -> None:
     connection = await through.connect()
     await connection.execute("begin; insert into written values (1)")
-    through.proxy.open_hole()
+    through.proxy.block()
     connection.terminate()
     with pytest.raises(TimeoutError):
         await asyncpg.connect(through.url, timeout=0.2)
     idle = "select count(*) from pg_stat_activity where state = 'idle in transaction' and datname = current_database()"
     await asyncio.sleep(0.1)
     assert await through.direct.fetchval(idle) == 1
-    through.proxy.close_hole()
+    through.proxy.unblock()
     await through.settled()
     assert await through.written() == []
 
@@ -296,15 +296,15 @@ async def test_a_proxy_in_another_process_executes_commands_and_counts_connectio
         with pytest.raises(LOST):
             await commit_simply(slow)
         assert await direct.fetchval("select count(*) from written") == 1
-        await proxy.hole(is_open=True)
+        await proxy.set_blocked(is_blocked=True)
         asking = asyncio.create_task(other.fetchval("select 2"))
         assert await asyncio.wait({asking}, timeout=0.2) == (set(), {asking})
-        await proxy.hole(is_open=False)
+        await proxy.set_blocked(is_blocked=False)
         assert await asking == 2
-        spoilt = await proxy.look()
-        assert (spoilt.commit_replies_cut, spoilt.commit_replies_to_cut, spoilt.cuts) == (1, 0, 1)
-        assert spoilt.delayed >= 4
-        assert spoilt.withheld >= 1
+        counts = await proxy.counts()
+        assert (counts.commit_replies_cut, counts.commit_replies_to_cut, counts.cuts) == (1, 0, 1)
+        assert counts.delayed >= 4
+        assert counts.withheld >= 1
         assert await proxy.cut(1.0, seed=1) == 1
         with pytest.raises(LOST):
             await other.fetchval("select 3")
@@ -323,7 +323,7 @@ async def test_a_proxy_process_ends_with_its_parent(postgres_url: str) -> None:
         async with asyncio.timeout(10):
             assert await process.wait() == 0
         with pytest.raises(OSError):  # noqa: PT011 - any error of the pipe
-            await proxy.look()
+            await proxy.counts()
 
 
 async def test_redis_is_reached_and_cut_through_a_proxy(redis_url: str) -> None:
@@ -379,10 +379,10 @@ async def test_a_proxy_before_redis_runs_in_a_process_of_its_own(redis_url: str)
     async with ProxyProcess(upstream_of(redis_url), is_postgres=False) as proxy:
         client = redis.asyncio.Redis.from_url(through_proxy(redis_url, proxy.port), socket_timeout=0.2)
         assert await client.ping()
-        await proxy.hole(is_open=True)
+        await proxy.set_blocked(is_blocked=True)
         with pytest.raises(redis.exceptions.TimeoutError):
             await client.ping()
-        await proxy.hole(is_open=False)
+        await proxy.set_blocked(is_blocked=False)
         assert await client.ping()
-        assert (await proxy.look()).withheld > 0
+        assert (await proxy.counts()).withheld > 0
         await client.aclose()

@@ -43,7 +43,7 @@ async def copy_of(client: Redis) -> dict[bytes, tuple[bytes, int]]:
     return {key: (await client.dump(key) or b"", max(0, await client.pexpiretime(key))) for key in keys}
 
 
-async def put_back(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
+async def restore_keys(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
     await client.flushall()
     for key, (value, until) in copy.items():
         await client.restore(key, until, value, absttl=bool(until))
@@ -81,7 +81,7 @@ async def test_an_older_copy_of_all_keys_is_not_trusted(pair: Twins, client: Red
         await pair.until_hit(pair.there)
         copy = await copy_of(client)
         await pair.move()
-        await put_back(client, copy)
+        await restore_keys(client, copy)
         await pair.look(getattr(pair, looks_first))
         await pair.look(pair.here)
         await pair.look(pair.there)

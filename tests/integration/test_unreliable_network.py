@@ -68,8 +68,8 @@ async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
             await (await running.staff()).deposit(accounts[0]["number"], "10.00", "d")
             await running.caught_up()
             yield Shaky(running, database, redis, direct, person, accounts)
-            database.close_hole()
-            redis.close_hole()
+            database.unblock()
+            redis.unblock()
     await direct.close()
 
 
@@ -123,7 +123,7 @@ async def test_a_delivery_without_a_commit_reply_leaves_one_audit_row_for_each_e
 
 async def test_requests_to_a_silent_database_are_refused_in_time_and_succeed_afterwards(shaky: Shaky) -> None:
     assert (await shaky.transfer("before")).status == 200  # the next one fails inside of its transaction
-    shaky.database.open_hole()
+    shaky.database.block()
     began = perf_counter()
     asked = [shaky.transfer(f"t{n}") for n in range(10)]
     asked += [shaky.person.run("Me", headers=NO_CACHE) for _ in range(10)]
@@ -133,7 +133,7 @@ async def test_requests_to_a_silent_database_are_refused_in_time_and_succeed_aft
     assert {reply.status for reply in replies} == {503}
     assert {reply.code for reply in replies} <= {"UNAVAILABLE", "OVERLOADED", "OUTCOME_UNKNOWN"}
     await asyncio.sleep(1)  # long enough for every loop of the bank to use a silent connection
-    shaky.database.close_hole()
+    shaky.database.unblock()
     assert await shaky.back() < SOON_S
     await shaky.running.caught_up()
     # There were 10.00, of which `before` and `back` have sent two, so eight of the ten transfers succeed once.
@@ -163,14 +163,14 @@ async def test_a_slow_database_delays_answers_and_changes_none(shaky: Shaky) -> 
 @pytest.mark.parametrize("fault", ["silent", "cut"])
 async def test_transfers_and_reads_are_correct_during_an_outage_of_redis(shaky: Shaky, fault: str) -> None:
     assert await shaky.balances() == ("10.00", "0.00")
-    shaky.redis.open_hole()
+    shaky.redis.block()
     if fault == "cut":
         shaky.redis.cut()
     for number in range(4):
         reply = await shaky.transfer(f"t{number}")
         assert (reply.status, reply.data["transfer"]["userErrors"]) == (200, [])
         assert await shaky.balances() == (f"{9 - number}.00", f"{1 + number}.00")
-    shaky.redis.close_hole()
+    shaky.redis.unblock()
     async with asyncio.timeout(SOON_S):
         while (await shaky.person.run("Me")).headers["Cache-Status"] != "bank; hit":
             await asyncio.sleep(0.05)

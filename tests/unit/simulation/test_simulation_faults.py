@@ -9,10 +9,10 @@ import pytest
 from simulation.checks import CHECKS, run_checks
 from simulation.checks.rows_match_requests import sessions_left
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
-from simulation.faults.recovery import back_ns, fault_coverage, fault_results, recovery_from
+from simulation.faults.recovery import fault_coverage, fault_results, recovered_at_ns, recovery_from
 from simulation.judge.evidence import Evidence
 from simulation.model.attempts import Attempt, Outcome, Sent
-from simulation.model.faults import BACK_S, FAULTS, TAKEOVER_S, FaultName, FaultRun, PlannedFault
+from simulation.model.faults import FAULTS, RECOVERY_MAX_S, TAKEOVER_MAX_S, FaultName, FaultRun, PlannedFault
 from simulation.model.operations import Arm, Intent, Kind, Operation
 from simulation.model.people import Role
 from simulation.model.plan import Plan, PlanError
@@ -22,7 +22,7 @@ from simulation.plan.timetable import LEAD_S, ROOM_S, needed_s
 from simulation.scenarios import SCENARIOS
 
 ALL = list(FAULTS)
-TIMED = [name for name in ALL if not FAULTS[name].at_rest]
+TIMED = [name for name in ALL if not FAULTS[name].when_idle]
 S = 1_000_000_000
 
 
@@ -89,7 +89,7 @@ def test_every_worker_is_probed_during_and_after_the_drive() -> None:
     probes = [
         o for o in after.operations if o.phase not in {"setup", "rest"} and o.amount == "0.01" and o.key not in usual
     ]
-    for phase, duration_s in (("drive", 120), ("heal", BACK_S)):
+    for phase, duration_s in (("drive", 120), ("heal", RECOVERY_MAX_S)):
         for worker in range(2):
             moments = [o.at_ns for o in probes if o.phase == phase and o.slot % 2 == worker]
             gaps = [later - earlier for earlier, later in pairwise(moments)]
@@ -104,7 +104,7 @@ def test_every_worker_is_probed_during_and_after_the_drive() -> None:
 
 
 def test_closed_sessions_are_probed_on_every_worker_during_an_outage_of_redis() -> None:
-    operations = plan([FaultName.REDIS_AWAY], duration_s=20, workers=3).operations
+    operations = plan([FaultName.REDIS_UNREACHABLE], duration_s=20, workers=3).operations
     usual = {o.at_ns for o in plan(duration_s=20, workers=3).operations if o.kind is Kind.LOGOUT}
     left = [o for o in operations if o.kind is Kind.LOGOUT and o.phase == "drive" and o.at_ns not in usual]
     assert {o.slot % 3 for o in left} == {0, 1, 2}
@@ -121,11 +121,11 @@ def test_closed_sessions_are_probed_on_every_worker_during_an_outage_of_redis() 
         assert known == {0, 1, 2}
 
 
-def test_faults_at_rest_follow_the_drive_after_a_few_payments() -> None:
-    assert needed_s([FaultName.DATABASE_KILL_AT_REST]) == 0
+def test_faults_of_an_idle_bank_follow_the_drive_after_a_few_payments() -> None:
+    assert needed_s([FaultName.DATABASE_KILL_WHEN_IDLE]) == 0
     with_it = plan(ALL)
-    assert with_it.faults[-1].name is FaultName.DATABASE_KILL_AT_REST
-    assert [fault.name for fault in with_it.faults].count(FaultName.DATABASE_KILL_AT_REST) == 1
+    assert with_it.faults[-1].name is FaultName.DATABASE_KILL_WHEN_IDLE
+    assert [fault.name for fault in with_it.faults].count(FaultName.DATABASE_KILL_WHEN_IDLE) == 1
     assert list(with_it.bursts) == [0, 1, 2, 3, 4]
     households = {person.index for person in with_it.people_with(Role.HOUSEHOLD)}
     for burst in with_it.bursts.values():
@@ -135,13 +135,13 @@ def test_faults_at_rest_follow_the_drive_after_a_few_payments() -> None:
     assert not plan(TIMED).bursts
 
 
-def test_events_after_a_fault_at_rest_have_the_same_bound() -> None:
-    def at_rest(drained_s: float | None) -> tuple[Verdict, str]:
-        return verdict_of([run(FaultName.DATABASE_KILL_AT_REST, drained_s=drained_s)], [])
+def test_events_after_a_fault_of_an_idle_bank_have_the_same_bound() -> None:
+    def when_idle(drained_s: float | None) -> tuple[Verdict, str]:
+        return verdict_of([run(FaultName.DATABASE_KILL_WHEN_IDLE, drained_s=drained_s)], [])
 
-    assert at_rest(14.0) == (Verdict.PASS, "")
-    assert at_rest(15.5)[0] is Verdict.FAIL
-    verdict, text = at_rest(None)
+    assert when_idle(14.0) == (Verdict.PASS, "")
+    assert when_idle(15.5)[0] is Verdict.FAIL
+    verdict, text = when_idle(None)
     assert verdict is Verdict.FAIL
     assert "not every subscriber had handled every event" in text
 
@@ -159,7 +159,7 @@ def test_two_concurrent_logouts_may_have_closed_one_session() -> None:
 
 @pytest.mark.parametrize("workers", [1, 16])
 def test_probes_are_not_counted_as_load(workers: int) -> None:
-    assert len(plan(ALL, workers=workers).heal) <= BACK_S * 32 + 2 * workers
+    assert len(plan(ALL, workers=workers).heal) <= RECOVERY_MAX_S * 32 + 2 * workers
 
 
 def test_the_choice_all_names_the_faults_that_the_servers_do_not_permit() -> None:
@@ -170,7 +170,7 @@ def test_the_choice_all_names_the_faults_that_the_servers_do_not_permit() -> Non
         not_ours = {name for name in ALL if FAULTS[name].own_database or (is_external and FAULTS[name].own_redis)}
         assert names == [name for name in ALL if name not in not_ours]
         sentence, *others = left_out
-        named = [FaultName.REDIS_SET_BACK] * is_external + [FaultName.DATABASE_KILL_AT_REST]
+        named = [FaultName.REDIS_ROLLED_BACK] * is_external + [FaultName.DATABASE_KILL_WHEN_IDLE]
         assert [other.split(" is not possible")[0] for other in others] == named
         assert sentence.startswith(f"database_kill is not possible with --backend {backend}: ")
     assert choose_faults("none", "embedded") == ([], [])
@@ -186,7 +186,10 @@ def test_the_choice_all_names_the_faults_that_the_servers_do_not_permit() -> Non
         ("gremlins", "there is no fault gremlins; there are all, none, worker_kill, "),
         ("worker_kill,all", "there is no fault all; "),
         ("worker_kill,database_kill", "database_kill is not possible with --backend external: "),
-        ("redis_set_back", "redis_set_back is not possible with --backend external: that Redis is not ours to empty"),
+        (
+            "redis_rolled_back",
+            "redis_rolled_back is not possible with --backend external: that Redis is not ours to empty",
+        ),
     ],
 )
 def test_an_impossible_fault_is_refused_with_one_sentence(words: str, sentence: str) -> None:
@@ -234,14 +237,14 @@ def in_order(attempts: Sequence[Attempt]) -> list[Attempt]:
 
 
 def test_a_service_is_back_after_a_transfer_and_a_database_read_of_every_worker() -> None:
-    assert back_ns(in_order(BACK), since_ns=100 * S, workers=2) == round(100.7 * S)
+    assert recovered_at_ns(in_order(BACK), since_ns=100 * S, workers=2) == round(100.7 * S)
     assert recovery_from(run(), in_order(BACK), workers=2).back_s == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize("missing", range(4))
 def test_a_service_is_not_back_without_a_read_and_a_transfer_of_each_worker(missing: int) -> None:
     others = [one for place, one in enumerate(BACK) if place != missing]
-    assert back_ns(in_order(others), since_ns=100 * S, workers=2) is None
+    assert recovered_at_ns(in_order(others), since_ns=100 * S, workers=2) is None
 
 
 @pytest.mark.parametrize(
@@ -256,17 +259,17 @@ def test_a_service_is_not_back_without_a_read_and_a_transfer_of_each_worker(miss
     ids=["unknown", "refused", "replayed", "asked for before the end", "no money"],
 )
 def test_answers_without_the_ledger_do_not_show_a_recovery(instead: Attempt) -> None:
-    assert back_ns(in_order([instead, *BACK[1:]]), since_ns=100 * S, workers=2) is None
+    assert recovered_at_ns(in_order([instead, *BACK[1:]]), since_ns=100 * S, workers=2) is None
 
 
 def test_cached_answers_do_not_show_a_recovery_of_the_database() -> None:
     cached = attempt(0.4, Kind.BALANCE, arm="cached")
-    assert back_ns(in_order([BACK[0], cached, *BACK[2:]]), since_ns=100 * S, workers=2) is None
+    assert recovered_at_ns(in_order([BACK[0], cached, *BACK[2:]]), since_ns=100 * S, workers=2) is None
 
 
 def verdict_of(runs: Sequence[FaultRun], attempts: Sequence[Attempt]) -> tuple[Verdict, str]:
     evidence = Evidence(plan(), in_order(attempts), None, faults=runs)
-    result = CHECKS["service_comes_back"].check(evidence)
+    result = CHECKS["service_recovers"].check(evidence)
     return result.verdict, " ".join((*result.violations, result.note))
 
 
@@ -275,7 +278,7 @@ def test_a_service_that_is_back_in_time_passes() -> None:
 
 
 def test_a_service_that_is_back_too_late_fails_with_the_time() -> None:
-    late = [replace_time(one, BACK_S) for one in BACK]
+    late = [replace_time(one, RECOVERY_MAX_S) for one in BACK]
     verdict, text = verdict_of([run()], late)
     assert verdict is Verdict.FAIL
     assert "the service was back after 15.7 s, not 15" in text
@@ -297,29 +300,29 @@ def test_a_service_without_a_recovery_fails_or_is_unknown_without_enough_time() 
 
 
 def test_a_takeover_of_a_dead_worker_later_than_two_seconds_fails() -> None:
-    assert verdict_of([run(FaultName.WORKER_KILL, takeover_s=TAKEOVER_S)], BACK)[0] is Verdict.PASS
+    assert verdict_of([run(FaultName.WORKER_KILL, takeover_s=TAKEOVER_MAX_S)], BACK)[0] is Verdict.PASS
     verdict, text = verdict_of([run(FaultName.WORKER_KILL, takeover_s=2.4)], BACK)
     assert verdict is Verdict.FAIL
     assert "no worker served its subscribers for 2.4 s, not 2" in text
 
 
-def stood_still(*others: Attempt) -> tuple[Verdict, str]:
+def stopped_worker(*others: Attempt) -> tuple[Verdict, str]:
     """Return the verdict of a fault from 98 to 100 seconds in which worker 0 was stopped."""
-    return verdict_of([run(FaultName.WORKER_STOPPED, stood_still=0)], [*others, *BACK])
+    return verdict_of([run(FaultName.WORKER_STOPPED, stopped_worker=0)], [*others, *BACK])
 
 
 def test_transfers_of_the_other_workers_during_a_stopped_worker_pass() -> None:
     waits = [attempt(-1.9, worker=1, took_s=2.0), attempt(-1.0, worker=1, took_s=1.2)]
-    assert stood_still(*waits, attempt(-1.2, worker=1)) == (Verdict.PASS, "")
-    assert stood_still(attempt(-1.0, worker=1, took_s=1.2))[0] is Verdict.PASS, "there was no time for it"
-    assert stood_still(attempt(-1.9, worker=0, took_s=2.0))[0] is Verdict.PASS, "it is the one that stands still"
+    assert stopped_worker(*waits, attempt(-1.2, worker=1)) == (Verdict.PASS, "")
+    assert stopped_worker(attempt(-1.0, worker=1, took_s=1.2))[0] is Verdict.PASS, "there was no time for it"
+    assert stopped_worker(attempt(-1.9, worker=0, took_s=2.0))[0] is Verdict.PASS, "it is the one that stands still"
 
 
 @pytest.mark.parametrize(
     "instead", [attempt(-1.0, worker=1, replayed=True), attempt(-2.1, worker=1), attempt(-1.0, Kind.ME, worker=1)]
 )
 def test_missing_transfers_of_the_other_workers_during_a_stopped_worker_fail(instead: Attempt) -> None:
-    verdict, text = stood_still(attempt(-1.9, worker=1, took_s=2.0), instead)
+    verdict, text = stopped_worker(attempt(-1.9, worker=1, took_s=2.0), instead)
     assert verdict is Verdict.FAIL
     assert "in 2.0 s no money was moved through worker-1" in text
 
@@ -335,8 +338,8 @@ def test_a_fault_that_did_not_happen_is_unknown_and_missing_in_the_coverage() ->
 
 def test_a_run_without_faults_has_no_verdict_about_recovery() -> None:
     evidence = Evidence(plan(), [], None)
-    assert "service_comes_back" not in {result.name for result in run_checks(evidence)}
-    assert "service_comes_back" in {result.name for result in run_checks(replace(evidence, faults=[run()]))}
+    assert "service_recovers" not in {result.name for result in run_checks(evidence)}
+    assert "service_recovers" in {result.name for result in run_checks(replace(evidence, faults=[run()]))}
 
 
 def test_the_report_has_begin_effects_and_recovery_of_each_fault() -> None:

@@ -272,7 +272,7 @@ def test_operations_of_an_extension_do_not_wait_for_later_ones(seed: int) -> Non
 
 @pytest.mark.parametrize("overtime_s", [-1, 3_600])
 def test_the_extension_of_a_run_is_limited(overtime_s: float) -> None:
-    with pytest.raises(PlanError, match=r"the patience must be 0 to 3595 seconds after so long a run"):
+    with pytest.raises(PlanError, match=r"the overtime must be 0 to 3595 seconds after so long a run"):
         drawn(overtime_s)
 
 

@@ -20,7 +20,7 @@ def plant() -> None:
 
     def _check_transfer(command: Any) -> int | Refusal:
         keys[command.caller_id] = command.key
-        amount_minor: int | Refusal = right(command)
+        amount_minor: int | Refusal = original(command)
         return amount_minor
 
     async def _refuse(self: InvalidRequest, refusal: Refusal) -> Outcome:
@@ -38,12 +38,12 @@ def plant() -> None:
             )
         )
 
-    right = patch(transfer, "check_transfer", _check_transfer)
+    original = patch(transfer, "check_transfer", _check_transfer)
     patch(InvalidRequest, "refuse", _refuse)
 
 
 MUTANT = Mutant(
-    name="wrong_input_burns_key",
+    name="invalid_input_consumes_key",
     explanation=__doc__ or "",
     caught_by=("exactly_once",),
     plant=plant,

@@ -1,15 +1,19 @@
-"""Every page of history lacks its second entry."""
+"""The resolver of history raises for every tenth page."""
 
+from itertools import count
 from typing import Any
 
 from bank.accounts.history import history_page
 from bank.api.resolvers import accounts
 from simulation.mutants.mutant import Mutant, patch
 
+_pages = count(1)
 
-async def _history_page(*where: Any, **which: Any) -> list[Any]:
-    rows = list(await history_page(*where, **which))
-    return rows[:1] + rows[2:]
+
+async def _history_page(*where: Any, **which: Any) -> Any:
+    if next(_pages) % 10 == 0:
+        raise KeyError("balance_after")
+    return await history_page(*where, **which)
 
 
 def plant() -> None:
@@ -18,8 +22,8 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="history_line_lost",
+    name="resolver_raises",
     explanation=__doc__ or "",
-    caught_by=("reads_match_entries",),
+    caught_by=("answers_follow_contract",),
     plant=plant,
 )

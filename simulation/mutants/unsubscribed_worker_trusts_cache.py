@@ -6,7 +6,7 @@ from typing import Any
 
 from bank.cache.trust import CacheTrust
 from bank.events import leases
-from simulation.mutants.mutant import Mutant, patch, reached
+from simulation.mutants.mutant import Mutant, mark_reached, patch
 
 
 def plant() -> None:
@@ -16,27 +16,27 @@ def plant() -> None:
     async def connect(*arguments: Any, **named: Any) -> Any:
         nonlocal connections
         if connections:
-            reached()
+            mark_reached()
             await asyncio.Event().wait()
-        connection = await right(*arguments, **named)
+        connection = await original(*arguments, **named)
         connections += 1
         return connection
 
-    right = patch(leases, "connect", connect, noted=False)
+    original = patch(leases, "connect", connect, marks_reached=False)
 
     def renew(trust: CacheTrust, number: int, name: str, _until_s: float) -> None:
-        right_renew(trust, number, name, math.inf)
+        original_renew(trust, number, name, math.inf)
 
-    right_renew = patch(CacheTrust, "renew", renew, noted=False)
+    original_renew = patch(CacheTrust, "renew", renew, marks_reached=False)
     # The trust is never revoked, however the connection ends, even in the middle of a heartbeat.
-    patch(CacheTrust, "revoke", lambda _trust: None, noted=False)
+    patch(CacheTrust, "revoke", lambda _trust: None, marks_reached=False)
 
 
 MUTANT = Mutant(
-    name="deaf_worker_believes",
+    name="unsubscribed_worker_trusts_cache",
     explanation=__doc__ or "",
     caught_by=("read_your_writes",),
     plant=plant,
     workers=2,
-    faults=("listeners_ended",),
+    faults=("listeners_disconnected",),
 )

@@ -12,9 +12,9 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="stopped_worker_waited_for",
+    name="idle_transaction_not_aborted",
     explanation=__doc__ or "",
-    caught_by=("service_comes_back",),
+    caught_by=("service_recovers",),
     plant=plant,
     workers=2,
     faults=("worker_stopped",),

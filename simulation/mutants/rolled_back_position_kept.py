@@ -3,7 +3,7 @@
 from typing import Any
 
 from bank.events.delivery import Delivery
-from simulation.mutants.mutant import Mutant, patch, reached
+from simulation.mutants.mutant import Mutant, mark_reached, patch
 
 
 def plant() -> None:
@@ -11,16 +11,16 @@ def plant() -> None:
 
     def lease_acquired(delivery: Any, position: int, *, moved_to: int | None = None) -> None:
         if delivery.position is not None and moved_to is not None and position < moved_to:
-            reached()
-        right(delivery, position)
+            mark_reached()
+        original(delivery, position)
 
-    right = patch(Delivery, "lease_acquired", lease_acquired, noted=False)
+    original = patch(Delivery, "lease_acquired", lease_acquired, marks_reached=False)
 
 
 MUTANT = Mutant(
-    name="own_position_believed",
+    name="rolled_back_position_kept",
     explanation=__doc__ or "",
-    caught_by=("events_complete", "service_comes_back"),
+    caught_by=("events_complete", "service_recovers"),
     plant=plant,
-    faults=("database_kill_at_rest",),
+    faults=("database_kill_when_idle",),
 )

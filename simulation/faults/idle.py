@@ -6,19 +6,19 @@ from collections.abc import Callable, Coroutine
 from time import monotonic_ns
 
 from fixtures.backends import Backend, BackendUnavailable
-from simulation.faults.blocking import to_the_end
+from simulation.faults.blocking import run_to_completion
 from simulation.model.faults import FaultRun
 from simulation.stack.commands import CouldNotRunError
 from simulation.stack.database import DATABASE_ERRORS, BankDatabase, open_database
 
-DELIVERED_S = 10.0
+DELIVERY_MAX_S = 10.0
 """Far longer than the milliseconds that subscribers need; the checks find a subscriber that does not follow."""
 
-LOOK_S = 0.001
+POLL_S = 0.001
 """The time between two queries, because subscribers are only some milliseconds behind."""
 
 
-async def kill_at_rest(
+async def kill_when_idle(
     run: FaultRun, backend: Backend, bursts: int, post: Callable[[int], Coroutine[None, None, None]]
 ) -> None:
     """Post for the last time, kill PostgreSQL as soon as every subscriber has handled the events, and start it at once.
@@ -34,10 +34,10 @@ async def kill_at_rest(
             async with open_database(backend.database_url) as database:
                 lost = await _deliver(database, post(number))
                 run.began_ns = monotonic_ns()
-                await to_the_end(postgres.kill)
+                await run_to_completion(postgres.kill)
         run.ended_ns = monotonic_ns()
         try:
-            await to_the_end(postgres.start)
+            await run_to_completion(postgres.start)
         except BackendUnavailable as error:
             raise CouldNotRunError(str(error)) from error
         run.detail = f"at the {number + 1}. try"
@@ -50,14 +50,14 @@ async def _deliver(database: BankDatabase, posting: Coroutine[None, None, None])
     """Post, wait until all events are delivered, and return whether the last delivery is not on the disk yet."""
     task, before_last = asyncio.create_task(posting), None
     try:
-        async with asyncio.timeout(DELIVERED_S):
+        async with asyncio.timeout(DELIVERY_MAX_S):
             while True:
                 is_posted, written = task.done(), await database.written()
                 if not await database.drained():
                     before_last = written
                 elif is_posted:
                     break
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(POLL_S)
     finally:
         await task
     return before_last is not None and await database.on_disk() <= before_last

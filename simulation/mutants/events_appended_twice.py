@@ -22,7 +22,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="published_twice",
+    name="events_appended_twice",
     explanation=__doc__ or "",
     caught_by=("events_complete",),
     plant=plant,

@@ -20,7 +20,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="older_answer_kept",
+    name="older_response_stored",
     explanation=__doc__ or "",
     caught_by=("read_your_writes",),
     plant=plant,

@@ -10,13 +10,13 @@ def plant() -> None:
     """Let the resolver read pages from the entry before the newest one on."""
 
     async def _history_page(snapshot: Any, account_id: Any, *, before: int, max_rows: int, after: int = 0) -> Any:
-        return await right(snapshot, account_id, before=before - 1, max_rows=max_rows, after=after)
+        return await original(snapshot, account_id, before=before - 1, max_rows=max_rows, after=after)
 
-    right = patch(accounts, "history_page", _history_page)
+    original = patch(accounts, "history_page", _history_page)
 
 
 MUTANT = Mutant(
-    name="history_one_commit_late",
+    name="history_lacks_newest_entry",
     explanation=__doc__ or "",
     caught_by=("fields_match_rows",),
     plant=plant,

@@ -6,30 +6,30 @@ from typing import Any
 from bank.cache.broadcast import InvalidationBroadcast
 from bank.cache.values import CacheTag, ValueCache
 from bank.identity import log_out
-from simulation.mutants.mutant import Mutant, patch, reached
+from simulation.mutants.mutant import Mutant, mark_reached, patch
 
 
 def plant() -> None:
     """Disable both ways of notification that do not use Redis."""
 
     async def mark_session(values: ValueCache, session_id: Any, mark: str) -> None:
-        await right_mark(values, session_id, mark)
+        await original_mark(values, session_id, mark)
         if mark.startswith("closed") and await values.session_mark(session_id) is None:
-            reached()
+            mark_reached()
 
     async def send(broadcast: InvalidationBroadcast, tags: Sequence[CacheTag]) -> None:
-        await right_send(broadcast, [tag for tag in tags if not tag.key.startswith("session:")])
+        await original_send(broadcast, [tag for tag in tags if not tag.key.startswith("session:")])
 
-    right_mark = patch(ValueCache, "mark_session", mark_session, noted=False)
-    right_send = patch(InvalidationBroadcast, "send", send, noted=False)
-    patch(log_out, "notify_closed_sessions", lambda *_what: None, noted=False)
+    original_mark = patch(ValueCache, "mark_session", mark_session, marks_reached=False)
+    original_send = patch(InvalidationBroadcast, "send", send, marks_reached=False)
+    patch(log_out, "notify_closed_sessions", lambda *_what: None, marks_reached=False)
 
 
 MUTANT = Mutant(
-    name="logout_told_to_redis_alone",
+    name="logout_written_to_redis_only",
     explanation=__doc__ or "",
     caught_by=("refusals_are_right",),
     plant=plant,
     workers=2,
-    faults=("redis_away",),
+    faults=("redis_unreachable",),
 )

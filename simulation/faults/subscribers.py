@@ -8,24 +8,24 @@ import aiohttp
 
 from simulation.metrics.read import parse_metrics
 from simulation.metrics.scrape import TIMEOUT_S, fetch_metrics
-from simulation.model.faults import BACK_S
+from simulation.model.faults import RECOVERY_MAX_S
 from simulation.model.metrics import EVENTS_HANDLED
 from simulation.stack.database import BankDatabase
 from simulation.stack.workers import Worker
 
-LOOK_S = 0.5
+COUNT_S = 0.5
 """The time between two reads of the workers' counters, in which every scenario causes some dozens of events."""
 
 POLL_S = 0.02
 """The resolution of the measured takeover: a hundredth of the permitted time."""
 
 
-async def who_serves(workers: Sequence[Worker]) -> int:
+async def serving_worker(workers: Sequence[Worker]) -> int:
     """Return the number of the worker that handles the most events at present."""
     if len(workers) == 1:
         return 0
     before = await _handled(workers)
-    await asyncio.sleep(LOOK_S)
+    await asyncio.sleep(COUNT_S)
     after = await _handled(workers)
     return max(range(len(workers)), key=lambda number: (after[number] - before[number], after[number]))
 
@@ -48,7 +48,7 @@ async def watch_takeover(database: BankDatabase) -> float:
     """
     died, unserved_s = monotonic(), 0.0
     left = await database.leases()
-    while unserved_s < BACK_S:
+    while unserved_s < RECOVERY_MAX_S:
         looked_s = monotonic() - died
         now = await database.leases()
         if all(until is not None and ((old := left.get(name)) is None or until > old) for name, until in now.items()):

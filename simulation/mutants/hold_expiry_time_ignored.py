@@ -11,13 +11,13 @@ def plant() -> None:
     """Let the resolver authorize holds without the requested end."""
 
     async def _authorize_hold(ledger: Any, terms: Any, command: Any) -> Any:
-        return await right(ledger, terms, replace(command, expires_at=None))
+        return await original(ledger, terms, replace(command, expires_at=None))
 
-    right = patch(holds, "authorize_hold", _authorize_hold)
+    original = patch(holds, "authorize_hold", _authorize_hold)
 
 
 MUTANT = Mutant(
-    name="hold_life_ignored",
+    name="hold_expiry_time_ignored",
     explanation=__doc__ or "",
     caught_by=("rows_match_requests",),
     plant=plant,

@@ -16,7 +16,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="loop_breaks",
+    name="expiry_loop_raises",
     explanation=__doc__ or "",
     caught_by=("no_errors_in_logs",),
     plant=plant,

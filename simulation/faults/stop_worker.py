@@ -12,31 +12,31 @@ from simulation.model.faults import FaultRun
 from simulation.stack.database import BankDatabase, open_database
 from simulation.stack.workers import Worker
 
-TRY_NS = 6_000_000_000
+ATTEMPTS_NS = 6_000_000_000
 """The bound of all attempts. About one in twenty meets a batch: a worker posts a few times a second, each time for
 some milliseconds."""
 
-BETWEEN_S = (0.0, 0.02)
-LOOK_S = 0.02
-"""The time between two looks at the database. A batch that is not stopped finishes its statement and the pause before
+PAUSE_S = (0.0, 0.02)
+POLL_S = 0.02
+"""The time between two queries. A batch that is not stopped finishes its statement and the pause before
 the next statement in less."""
 
 
-async def stop_worker(run: FaultRun, backend: Backend, workers: Sequence[Worker], random: Random) -> None:
+async def stop_in_batch(run: FaultRun, backend: Backend, workers: Sequence[Worker], random: Random) -> None:
     """Stop a worker's process repeatedly until it is in the middle of a batch, then keep it stopped for the fault.
 
     If no attempt meets a batch, the fault counts as not seen.
     """
     number = run.planned.worker or 0
-    worker, give_up_ns = workers[number], monotonic_ns() + TRY_NS
+    worker, give_up_ns = workers[number], monotonic_ns() + ATTEMPTS_NS
     async with open_database(backend.database_url) as database:
         while not run.seen and monotonic_ns() < give_up_ns:
-            await asyncio.sleep(random.uniform(*BETWEEN_S))
+            await asyncio.sleep(random.uniform(*PAUSE_S))
             async with _stopped(worker):
                 run.began_ns = monotonic_ns()
-                run.seen = int(await _holds_others_up(database))
+                run.seen = int(await _blocks_others(database))
                 if run.seen:
-                    run.stood_still = number
+                    run.stopped_worker = number
                     await asyncio.sleep(run.planned.lasts_ms / 1000)
                     run.ended_ns = monotonic_ns()
     run.detail = f"{worker.name} for {(run.ended_ns - run.began_ns) / 1e9:.1f} s" if run.seen else "met no batch"
@@ -56,11 +56,11 @@ async def _stopped(worker: Worker) -> AsyncIterator[None]:
         process.send_signal(signal.SIGCONT)
 
 
-async def _holds_others_up(database: BankDatabase) -> bool:
-    """Return whether a connection in the middle of a batch executed nothing between two looks at the database."""
-    await asyncio.sleep(LOOK_S)
-    before = await database.silent_posters()
+async def _blocks_others(database: BankDatabase) -> bool:
+    """Return whether a connection in the middle of a batch executed nothing between two queries."""
+    await asyncio.sleep(POLL_S)
+    before = await database.idle_batches()
     if not before:
         return False
-    await asyncio.sleep(LOOK_S)
-    return bool(before & await database.silent_posters())
+    await asyncio.sleep(POLL_S)
+    return bool(before & await database.idle_batches())

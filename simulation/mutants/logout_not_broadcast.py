@@ -18,7 +18,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="logout_not_told",
+    name="logout_not_broadcast",
     explanation=__doc__ or "",
     caught_by=("refusals_are_right",),
     plant=plant,

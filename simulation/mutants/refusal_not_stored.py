@@ -12,16 +12,16 @@ def plant() -> None:
 
     def decide(batch: Batch, command: Any) -> Any:
         remembered = len(batch.keys)
-        outcome = right(batch, command)
+        outcome = original(batch, command)
         if isinstance(getattr(outcome, "result", None), Refusal):
             del batch.keys[remembered:]
         return outcome
 
-    right = patch(Batch, "decide", decide)
+    original = patch(Batch, "decide", decide)
 
 
 MUTANT = Mutant(
-    name="refusal_not_remembered",
+    name="refusal_not_stored",
     explanation=__doc__ or "",
     caught_by=("exactly_once",),
     plant=plant,

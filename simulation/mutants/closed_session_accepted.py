@@ -16,7 +16,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="closed_session_opens",
+    name="closed_session_accepted",
     explanation=__doc__ or "",
     caught_by=("refusals_are_right",),
     plant=plant,

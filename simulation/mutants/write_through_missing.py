@@ -17,7 +17,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="write_through_forgotten",
+    name="write_through_missing",
     explanation=__doc__ or "",
     caught_by=("read_your_writes",),
     plant=plant,

@@ -11,11 +11,11 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="one_side_only",
+    name="debit_entry_missing",
     explanation=__doc__ or "",
     caught_by=("conservation", "bank_check_agrees"),
     plant=plant,
-    unguard=(
+    drop_guards=(
         "drop trigger if exists entries_sum_to_zero on entries",
         "drop trigger if exists transactions_have_entries on transactions",
         "drop trigger if exists balances_change_by_entries on accounts",

@@ -10,7 +10,7 @@ from simulation.faults.recovery import recovery_from
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult, Verdict
 
-NAME = "service_comes_back"
+NAME = "service_recovers"
 TITLE = "After each fault, the service is back within 15 seconds, without help"
 
 

@@ -47,7 +47,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="cursor_skips",
+    name="late_commit_skipped",
     explanation=__doc__ or "",
     caught_by=("audit_complete", "days_match_entries"),
     plant=plant,

@@ -23,7 +23,7 @@ def plant() -> None:
 
 
 MUTANT = Mutant(
-    name="older_value_put",
+    name="older_value_overwrites_newer",
     explanation=__doc__ or "",
     caught_by=("read_your_writes",),
     plant=plant,
