@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.judge.idempotency_rules import REUSED, may_stand_for_another
-from simulation.judge.refusal_reasons import asked, unjustified, wrong_refusal
+from simulation.judge.refusal_reasons import answered_commands, wrong_refusal, wrong_success
 from simulation.model.answers import Balance, Page
 from simulation.model.attempts import Attempt
 from simulation.model.numbers import reais
@@ -41,18 +41,18 @@ MUST_BE_REFUSED: Mapping[Intent, frozenset[str]] = {
 }
 """The permitted codes for a request that is invalid by intent."""
 
-STATES = frozenset({"ACCOUNT_FROZEN", "ACCOUNT_CLOSED"})
-SPENDING = STATES | {"INSUFFICIENT_FUNDS", "LIMIT_EXCEEDED"}
+STATE_REFUSALS = frozenset({"ACCOUNT_FROZEN", "ACCOUNT_CLOSED"})
+DEBIT_REFUSALS = STATE_REFUSALS | {"INSUFFICIENT_FUNDS", "LIMIT_EXCEEDED"}
 
-DEPENDS: Mapping[Kind, frozenset[str]] = {
-    Kind.DEPOSIT: STATES,
-    Kind.TRANSFER: SPENDING,
-    Kind.WITHDRAW: SPENDING,
-    Kind.BATCH: SPENDING,
-    Kind.AUTHORIZE: SPENDING,
-    Kind.CAPTURE: STATES | {"HOLD_ENDED"},
+MAY_BE_REFUSED: Mapping[Kind, frozenset[str]] = {
+    Kind.DEPOSIT: STATE_REFUSALS,
+    Kind.TRANSFER: DEBIT_REFUSALS,
+    Kind.WITHDRAW: DEBIT_REFUSALS,
+    Kind.BATCH: DEBIT_REFUSALS,
+    Kind.AUTHORIZE: DEBIT_REFUSALS,
+    Kind.CAPTURE: STATE_REFUSALS | {"HOLD_ENDED"},
     Kind.RELEASE: frozenset({"HOLD_ENDED"}),
-    Kind.REVERSE: STATES | {"INSUFFICIENT_FUNDS", "NOT_REVERSIBLE", "REVERSAL_EXCEEDS_ORIGINAL"},
+    Kind.REVERSE: STATE_REFUSALS | {"INSUFFICIENT_FUNDS", "NOT_REVERSIBLE", "REVERSAL_EXCEEDS_ORIGINAL"},
     Kind.CLOSE: frozenset({"ACCOUNT_FROZEN", "ACCOUNT_NOT_EMPTY"}),
     Kind.FREEZE: frozenset({"ACCOUNT_CLOSED"}),
     Kind.UNFREEZE: frozenset({"ACCOUNT_CLOSED"}),
@@ -61,7 +61,7 @@ DEPENDS: Mapping[Kind, frozenset[str]] = {
 }
 """The permitted codes for a request that is valid by intent, so its refusal depends on the state of the bank."""
 
-NOTHING_SHOWN = (Balance(None, None), Page(None, None, (), None))
+NOT_FOUND_ANSWERS = (Balance(None, None), Page(None, None, (), None))
 """The answers to a read of another person's account, the same as if it did not exist."""
 
 ALWAYS_ALLOWED = frozenset({"OVERLOADED", "UNAUTHENTICATED"})
@@ -73,7 +73,7 @@ def allowed_codes(origin: Operation, operation: Operation) -> frozenset[str]:
     wrong = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
     if wrong is not None:
         return wrong
-    return DEPENDS.get(operation.kind, frozenset())
+    return MAY_BE_REFUSED.get(operation.kind, frozenset())
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -87,15 +87,15 @@ def check(evidence: Evidence) -> CheckResult:
         must = MUST_BE_REFUSED.get(operation.intent) or MUST_BE_REFUSED.get(origin.intent)
         if attempt.outcome == "ok":
             builder.examine()
-            if must is not None and attempt.answer not in NOTHING_SHOWN:
+            if must is not None and attempt.answer not in NOT_FOUND_ANSWERS:
                 builder.add_violation(f"{attempt}: {operation.intent} had to be refused, but the bank executed it")
         elif attempt.outcome == "refused" and attempt.code is not None:
             builder.examine()
             too_late = frozenset({"INVALID_INPUT"}) if attempt.sent.expires_at is not None else frozenset[str]()
-            if not (attempt.code == REUSED and _may_be_reused(evidence, attempt)):
-                _code(attempt, attempt.code, allowed_codes(origin, operation) | too_late, builder)
+            if not (attempt.code == REUSED and _may_conflict(evidence, attempt)):
+                _check_code(attempt, attempt.code, allowed_codes(origin, operation) | too_late, builder)
         if attempt.outcome in {"ok", "refused"} and evidence.database is not None:
-            _reasons(evidence, attempt, builder)
+            _check_reasons(evidence, attempt, builder)
     for original, last, taken_minor in evidence.possible_states.acknowledged_reversals():
         builder.examine()
         if taken_minor > original.amount_minor:
@@ -104,22 +104,22 @@ def check(evidence: Evidence) -> CheckResult:
     return builder.result()
 
 
-def _may_be_reused(evidence: Evidence, attempt: Attempt) -> bool:
+def _may_conflict(evidence: Evidence, attempt: Attempt) -> bool:
     """Return whether the key may be stored for other content, also by a request that had no answer."""
     same_key = evidence.by_key.get((attempt.operation.person, attempt.operation.key or ""), ())
     return may_stand_for_another(attempt, same_key)
 
 
-def _code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckResultBuilder) -> None:
+def _check_code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckResultBuilder) -> None:
     retried = attempt.number > 1 and attempt.operation.kind is Kind.REGISTER and code in {"EMAIL_TAKEN", "CPF_TAKEN"}
     if code not in allowed | ALWAYS_ALLOWED and not retried:
         expected = " or ".join(sorted(allowed)) or "a success"
         builder.add_violation(f"{attempt}: refused with {code} instead of {expected}")
 
 
-def _reasons(evidence: Evidence, attempt: Attempt, builder: CheckResultBuilder) -> None:
+def _check_reasons(evidence: Evidence, attempt: Attempt, builder: CheckResultBuilder) -> None:
     """Compare with the states that were possible between the first request with the key and this answer."""
-    for one in asked(evidence, attempt):
-        wrong = (unjustified if one.code is None else wrong_refusal)(evidence, attempt, one)
+    for command in answered_commands(evidence, attempt):
+        wrong = (wrong_success if command.code is None else wrong_refusal)(evidence, attempt, command)
         if wrong is not None:
-            builder.add_violation(f"{attempt}: {wrong}", one.need_minor)
+            builder.add_violation(f"{attempt}: {wrong}", command.required_minor)

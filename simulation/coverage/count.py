@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from simulation.coverage.keys import KEY_COVERAGE
 from simulation.coverage.keys import Count as KeyCount
-from simulation.coverage.moves import MOVE_COVERAGE
+from simulation.coverage.money import MONEY_COVERAGE
 from simulation.faults.recovery import fault_coverage
 from simulation.judge.evidence import Evidence
 from simulation.model.answers import Balances, Moved
@@ -78,7 +78,7 @@ COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "key_conflicts": ("Keys refused because of other content", _refused("IDEMPOTENCY_KEY_REUSED")),
         "concurrent_duplicates": ("Keys sent twice at the same moment", _concurrent_duplicates),
         **{name: (title, _of_keys(count)) for name, (title, count) in KEY_COVERAGE.items()},
-        **{name: (title, _of_keys(count)) for name, (title, count) in MOVE_COVERAGE.items()},
+        **{name: (title, _of_keys(count)) for name, (title, count) in MONEY_COVERAGE.items()},
         "closed_token_refused": ("Tokens of closed sessions refused", _closed_token),
         "cache_hits": ("Reads answered by the cache", lambda _, totals: int(cache_hits_and_misses(totals)[0])),
         "cache_misses": ("Reads with a cache miss", lambda _, totals: int(cache_hits_and_misses(totals)[1])),

@@ -59,7 +59,7 @@ class Injector:
         self._over = asyncio.Event()
 
     @asynccontextmanager
-    async def beside(self) -> AsyncIterator[None]:
+    async def run_faults(self) -> AsyncIterator[None]:
         """Inject faults as long as the block lasts. A fault that is in progress at its end is finished."""
         task = asyncio.create_task(self._run(monotonic_ns()))
         try:

@@ -9,7 +9,9 @@ from pathlib import Path
 from simulation.judge.database_state import DatabaseState, LedgerSnapshot
 from simulation.judge.effects import Caller, Oracle
 from simulation.judge.oracle import resolve
+from simulation.judge.possible_holds import PossibleHolds
 from simulation.judge.possible_states import PossibleStates
+from simulation.judge.request_times import RequestTimes
 from simulation.judge.timeline import Timelines
 from simulation.model.answers import Opened
 from simulation.model.attempts import Attempt
@@ -94,15 +96,24 @@ class Evidence:
         )
 
     @cached_property
+    def request_times(self) -> RequestTimes:
+        """The times of requests and acknowledgements, by key."""
+        return RequestTimes(self.by_key, self.epoch_ns)
+
+    @cached_property
+    def possible_holds(self) -> PossibleHolds:
+        """The holds that were possible between a request and its response."""
+        return PossibleHolds(self.attempts, self.request_times, self.oracle, self.database)
+
+    @cached_property
     def possible_states(self) -> PossibleStates:
         """The states that were possible between a request and its response."""
         return PossibleStates(
             self.attempts,
-            self.by_key,
+            self.request_times,
             oracle=self.oracle,
-            database=self.database,
+            holds=self.possible_holds,
             timelines=self.timelines,
-            epoch_ns=self.epoch_ns,
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from simulation.plan.mix import TELLER, Drawer
 from simulation.plan.people import make_people
 from simulation.plan.timetable import draw_bursts, draw_faults, draw_logouts, draw_probes
 from simulation.plan.values import decimal, draw_key
-from simulation.plan.warmup import draw_warmup
+from simulation.plan.warmup.draw import draw_warmup
 
 CUSTOMERS = range(4, 2_001)  # at least two households and two others; above 2,000, the setup takes minutes
 DURATION_S = (1.0, 3_600.0)  # the history of an hour fits into memory

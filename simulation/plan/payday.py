@@ -26,7 +26,7 @@ MANY = 12
 limit per day."""
 
 
-class Bankers(Protocol):
+class OperationGenerator(Protocol):
     """The generator of the other operations and accounts, which these operations use."""
 
     def payment(self, at_ns: int) -> Operation:
@@ -45,9 +45,9 @@ class Bankers(Protocol):
 class Payday:
     """A generator of the operations around salaries, with one method for each entry of a scenario's mix."""
 
-    def __init__(self, random: Random, bankers: Bankers, *, teller: int, employers: Sequence[int]) -> None:
+    def __init__(self, random: Random, generator: OperationGenerator, *, teller: int, employers: Sequence[int]) -> None:
         self._random = random
-        self._bankers = bankers
+        self._generator = generator
         self._teller = teller
         self._employers = list(employers)
         self._keyed: list[Operation] = []
@@ -83,9 +83,9 @@ class Payday:
     def _salaries(self, at_ns: int) -> list[Operation]:
         """Draw a batch of salaries, atomic or not. In one of four batches, one salary exceeds the balance."""
         # In a run that is too small for an employer, another person pays.
-        account = self._random.choice(self._employers or [self._bankers.payment(at_ns).account or 0])
-        operation = Operation("drive", at_ns, Kind.BATCH, Intent.PLAIN, self._bankers.owner_of(account), self._slot())
-        targets = [self._bankers.payment(at_ns).target for _ in range(self._random.randint(*LIST_OF))]
+        account = self._random.choice(self._employers or [self._generator.payment(at_ns).account or 0])
+        operation = Operation("drive", at_ns, Kind.BATCH, Intent.PLAIN, self._generator.owner_of(account), self._slot())
+        targets = [self._generator.payment(at_ns).target for _ in range(self._random.randint(*LIST_OF))]
         items = [(target, decimal(self._random.randint(5_000, 90_000))) for target in targets if target is not None]
         operation.account, operation.key, operation.atomic = account, self._key(), self._random.randrange(2) == 0
         if self._random.randrange(4) == 0:
@@ -99,7 +99,7 @@ class Payday:
         return self._random.randrange(1_000)
 
     def _withdrawal(self, at_ns: int) -> list[Operation]:
-        payment = self._bankers.payment(at_ns)
+        payment = self._generator.payment(at_ns)
         operation = replace(payment, kind=Kind.WITHDRAW, target=None)
         if self._random.randrange(6) == 0:
             operation.intent, operation.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
@@ -112,7 +112,7 @@ class Payday:
         """Return a capture or release of a hold, by the owner of the target account."""
         assert hold.target is not None
         at_ns = hold.at_ns + (self._soon() if later_ns is None else later_ns)
-        person = self._bankers.owner_of(hold.target)
+        person = self._generator.owner_of(hold.target)
         operation = Operation("drive", at_ns, kind, Intent.PLAIN, person, self._slot(), key=self._key(), amount=amount)
         operation.about = hold
         return self._note(operation)
@@ -124,7 +124,7 @@ class Payday:
 
     def _purchase(self, at_ns: int) -> list[Operation]:
         """Draw a purchase: a hold that is captured in whole or in part, released, left to expire, or ended twice."""
-        payment = self._bankers.payment(at_ns)
+        payment = self._generator.payment(at_ns)
         assert payment.amount is not None
         if self._random.randrange(8) == 0:
             payment.intent, payment.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
@@ -152,8 +152,8 @@ class Payday:
 
     def _promised(self, at_ns: int) -> list[Operation]:
         """Draw a hold of most of the money on a new account, a payment above the rest, and one after the release."""
-        payment = self._bankers.payment(at_ns)
-        opening = self._bankers.opening(at_ns, payment.person, self._key())
+        payment = self._generator.payment(at_ns)
+        opening = self._generator.opening(at_ns, payment.person, self._key())
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
         money.key, money.amount, money.after = self._key(), decimal(10_000 + self._random.randrange(100)), opening
         spent = replace(payment, account=opening.account, amount=decimal(5_000 + self._random.randrange(1_000)))
@@ -167,7 +167,7 @@ class Payday:
 
     def _household_purchase(self, at_ns: int) -> list[Operation]:
         """Draw a hold inside a household, which has no fee, so the sum of the household's accounts does not change."""
-        hold = self._hold(self._bankers.inside_household(at_ns), LONG_MS)
+        hold = self._hold(self._generator.inside_household(at_ns), LONG_MS)
         amount = None if self._random.randrange(2) else self._part_of(hold.amount, 30)
         capture = self._end(hold, Kind.CAPTURE, amount=amount)
         if self._random.randrange(2):
@@ -184,9 +184,9 @@ class Payday:
 
     def _refund(self, at_ns: int) -> list[Operation]:
         """Draw reversals of a payment: in whole, in part, more than its amount, or too much in two or three parts."""
-        payment = self._note(self._bankers.payment(at_ns))
+        payment = self._note(self._generator.payment(at_ns))
         assert payment.target is not None
-        owner = self._bankers.owner_of(payment.target)
+        owner = self._generator.owner_of(payment.target)
         who = owner if self._random.randrange(3) else self._teller
         match self._random.randrange(5):
             case 0:
@@ -209,7 +209,7 @@ class Payday:
 
     def _freeze(self, at_ns: int) -> list[Operation]:
         """Draw a freeze of an account, a payment from it by its owner, and the end of the freeze."""
-        payment = self._bankers.payment(at_ns)
+        payment = self._generator.payment(at_ns)
         frozen = self._by_staff(Kind.FREEZE, at_ns, payment.account)
         payment.at_ns, payment.after = at_ns + self._soon(), frozen
         thawed = self._by_staff(Kind.UNFREEZE, payment.at_ns + self._soon(), payment.account)
@@ -218,7 +218,7 @@ class Payday:
 
     def _limit(self, at_ns: int) -> list[Operation]:
         """Draw a limit of an account, payments of its owner above and below it, and the end of the limit."""
-        more = self._bankers.payment(at_ns)
+        more = self._generator.payment(at_ns)
         limit = self._by_staff(Kind.LIMIT, at_ns, more.account)
         limit.amount = self._part_of(more.amount, 50)
         more.at_ns, more.after = at_ns + self._soon(), limit
@@ -235,8 +235,8 @@ class Payday:
 
     def _close(self, at_ns: int) -> list[Operation]:
         """Draw an account that is closed before a deposit, or after it, in which case it cannot be closed."""
-        payment = self._bankers.payment(at_ns)
-        opening = self._bankers.opening(at_ns, payment.person, self._key())
+        payment = self._generator.payment(at_ns)
+        opening = self._generator.opening(at_ns, payment.person, self._key())
         money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
         money.key, money.amount = self._key(), decimal(self._random.randint(100, 10_000))
         closing = Operation(
@@ -249,13 +249,13 @@ class Payday:
 
     def _statement(self, at_ns: int) -> list[Operation]:
         """Draw a statement that ends now or up to some seconds ago."""
-        payment = self._bankers.payment(at_ns)
+        payment = self._generator.payment(at_ns)
         operation = Operation("drive", at_ns, Kind.STATEMENT, Intent.PLAIN, payment.person, self._slot())
         operation.account, operation.age_ms = payment.account, self._random.choice((0, 0, 20, 500, 3_000))
         return [operation]
 
     def _holds(self, at_ns: int) -> list[Operation]:
-        payment = self._bankers.payment(at_ns)
+        payment = self._generator.payment(at_ns)
         operation = Operation("drive", at_ns, Kind.HOLDS, Intent.PLAIN, payment.person, self._slot())
         operation.account = payment.account
         return [operation]

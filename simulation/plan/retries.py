@@ -18,7 +18,7 @@ TOO_LONG = 256
 """The length of a key that is one character too long."""
 
 
-class Bankers(Protocol):
+class OperationGenerator(Protocol):
     """The generator of the other operations and accounts, which the retries use."""
 
     def payment(self, at_ns: int) -> Operation:
@@ -37,9 +37,9 @@ class Bankers(Protocol):
 class Retries:
     """A generator of requests and of further requests with their keys, with one method for each entry of a mix."""
 
-    def __init__(self, random: Random, bankers: Bankers, *, teller: int) -> None:
+    def __init__(self, random: Random, generator: OperationGenerator, *, teller: int) -> None:
         self._random = random
-        self._bankers = bankers
+        self._generator = generator
         self._teller = teller
         self._borrowed: set[str | None] = set()
 
@@ -70,13 +70,13 @@ class Retries:
         return changed
 
     def _respelled(self, at_ns: int) -> list[Operation]:
-        first = self._bankers.payment(at_ns)
+        first = self._generator.payment(at_ns)
         first.amount = decimal(10 * self._random.randint(10, 500))  # only a multiple of ten cents has two spellings
         return [first, self._later(first, Intent.RESPELLED)]
 
     def _aliases(self, at_ns: int) -> list[Operation]:
         """Draw one document with the same transfer twice; in half of them, the second has another amount."""
-        first = self._bankers.payment(at_ns)
+        first = self._generator.payment(at_ns)
         second = replace(first, intent=Intent.ALIAS, follows=first)
         if self._random.randrange(2):
             second.amount = decimal(6_666_600 + self._random.randrange(100))  # an amount that no other operation has
@@ -84,9 +84,9 @@ class Retries:
 
     def _other_mutation(self, at_ns: int) -> list[Operation]:
         """Draw an opening with the key of a transfer, or a transfer with the key of an opening."""
-        payment = self._bankers.payment(at_ns)
+        payment = self._generator.payment(at_ns)
         assert payment.key is not None
-        opening = self._bankers.opening(at_ns, payment.person, payment.key)
+        opening = self._generator.opening(at_ns, payment.person, payment.key)
         first, second = (payment, opening) if self._random.randrange(2) else (opening, payment)
         second.at_ns += self._random.randrange(*LATER_NS)
         second.intent, second.follows, second.waits = Intent.OTHER_MUTATION, first, True
@@ -94,17 +94,17 @@ class Retries:
 
     def _other_caller(self, at_ns: int) -> list[Operation]:
         """Draw a request with the key of another person, but with no key twice, because the second use is a replay."""
-        recent = self._bankers.recent_transfer(at_ns)
-        theirs = recent if recent is not None and recent.key not in self._borrowed else self._bankers.payment(at_ns)
+        recent = self._generator.recent_transfer(at_ns)
+        theirs = recent if recent is not None and recent.key not in self._borrowed else self._generator.payment(at_ns)
         self._borrowed.add(theirs.key)
-        mine = self._bankers.payment(at_ns)
+        mine = self._generator.payment(at_ns)
         if mine.person == theirs.person:
-            mine = self._bankers.inside_household(at_ns)
+            mine = self._generator.inside_household(at_ns)
         then = self._then(mine, theirs, key=theirs.key, intent=Intent.OTHER_CALLER)
         return [then] if theirs is recent else [theirs, then]
 
     def _wrong_key(self, at_ns: int) -> list[Operation]:
-        operation = self._bankers.payment(at_ns)
+        operation = self._generator.payment(at_ns)
         right = draw_key(self._random)
         wrong = {
             Intent.KEY_MISSING: None,
@@ -120,14 +120,14 @@ class Retries:
 
     def _corrected(self, at_ns: int) -> list[Operation]:
         """Draw a request with an invalid amount, and a corrected one with the same key."""
-        right = self._bankers.payment(at_ns)
+        right = self._generator.payment(at_ns)
         intent, amount = self._random.choice(((Intent.ZERO_AMOUNT, "0.00"), (Intent.TOO_PRECISE, "10.005")))
         wrong = replace(right, intent=intent, amount=amount)
         return [wrong, self._then(right, wrong)]
 
     def _unauthorised(self, at_ns: int) -> list[Operation]:
         """Draw a request without a token, or one that only staff may send, and a valid one with the same key."""
-        right = self._bankers.payment(at_ns)
+        right = self._generator.payment(at_ns)
         wrong = replace(right, intent=Intent.NO_TOKEN)
         if self._random.randrange(2):
             wrong = replace(right, kind=Kind.DEPOSIT, intent=Intent.FORBIDDEN, target=None)
@@ -135,7 +135,7 @@ class Retries:
 
     def _refreshed(self, at_ns: int) -> list[Operation]:
         """Draw a request, a refresh of the session, and a retry with the new token."""
-        first = self._bankers.payment(at_ns)
+        first = self._generator.payment(at_ns)
         refresh = self._then(Operation("drive", at_ns, Kind.REFRESH, Intent.PLAIN, first.person, first.slot), first)
         again = self._later(first, Intent.REPLAY)
         again.at_ns, again.after = max(again.at_ns, refresh.at_ns), refresh
@@ -143,7 +143,7 @@ class Retries:
 
     def _refused_then_funded(self, at_ns: int) -> list[Operation]:
         """Draw a payment above the balance, a deposit of this amount, and a retry, which must still be refused."""
-        first = self._bankers.payment(at_ns)
+        first = self._generator.payment(at_ns)
         first.intent, first.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
         money = Operation(
             "drive", at_ns, Kind.DEPOSIT, Intent.PLAIN, self._teller, first.slot, key=draw_key(self._random)
@@ -156,8 +156,8 @@ class Retries:
 
     def _burst(self, at_ns: int) -> list[Operation]:
         """Draw fifty requests with one key at the same moment, over all workers; one burst in four opens an account."""
-        first = self._bankers.payment(at_ns)
+        first = self._generator.payment(at_ns)
         if self._random.randrange(4) == 0:
-            first = self._bankers.opening(at_ns, first.person, draw_key(self._random))
+            first = self._generator.opening(at_ns, first.person, draw_key(self._random))
         others = range(first.slot + 1, first.slot + BURST)
         return [first, *(replace(first, intent=Intent.DUPLICATE, slot=slot, follows=first) for slot in others)]

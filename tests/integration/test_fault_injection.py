@@ -48,7 +48,7 @@ async def test_pools_stay_full_until_a_request_finds_no_connection(database_url:
     history = History()
     breaking = injector(database_url, history)
     (run,) = breaking.runs
-    async with asyncio.timeout(5), breaking.beside():
+    async with asyncio.timeout(5), breaking.run_faults():
         while monotonic_ns() < run.began_ns + LASTS_MS * 1_000_000 + 3 * POLL_S * 1e9 or not run.began_ns:
             await asyncio.sleep(POLL_S / 10)
         assert not run.ended_ns, "nobody has felt it yet"
@@ -62,7 +62,7 @@ async def test_full_pools_without_requests_are_released(database_url: str, monke
     monkeypatch.setattr(inject, "EXHAUST_MAX_NS", 2 * LASTS_MS * 1_000_000)
     breaking = injector(database_url, History())
     (run,) = breaking.runs
-    async with asyncio.timeout(5), breaking.beside():
+    async with asyncio.timeout(5), breaking.run_faults():
         while not run.ended_ns:
             await asyncio.sleep(POLL_S / 10)
     assert run.seen == 0

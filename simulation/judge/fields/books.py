@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from simulation.judge.database_state import DatabaseState, EntryRow, Row
 from simulation.judge.evidence import Evidence
-from simulation.judge.possible_states import Window
+from simulation.judge.request_times import Window
 from simulation.judge.timeline import AccountTimeline
 from simulation.model.attempts import Attempt
 
@@ -78,7 +78,7 @@ class Books:
 
     def window(self, attempt: Attempt) -> Window:
         """Return the period in which a read was executed, or a mutation decided."""
-        return self.evidence.possible_states.window(attempt)
+        return self.evidence.request_times.window(attempt)
 
     def timeline(self, account_id: str) -> AccountTimeline | None:
         """Return the versions of an account."""
@@ -125,7 +125,7 @@ class Books:
 
     def held_bounds(self, account_id: str, window: Window) -> Between:
         """Return the range of the possible amounts held on an account."""
-        possible = self.evidence.possible_states
+        possible = self.evidence.possible_holds
         return Between(possible.held_at_least(account_id, window), possible.held_at_most(account_id, window))
 
     def moment_us(self, moment_ns: float) -> float:

@@ -52,14 +52,14 @@ def user(place: Place) -> Sentences:
         account = place.books.row("accounts", id_)
         if account is not None and account["user_id"] != place.shown.get("id"):
             yield f"account {id_} is listed, but belongs to another person"
-    told = {
+    expected = {
         attempt.answer.account_id
         for attempt in evidence.attempts
         if isinstance(attempt.answer, Opened)
         and attempt.operation.person == place.attempt.operation.person
         and attempt.ended_ns <= place.attempt.invoked_ns
     }
-    if missing := told - set(shown):
+    if missing := expected - set(shown):
         yield f"account {min(missing)} is not listed, and was opened before"
 
 
@@ -81,8 +81,9 @@ def _holds(place: Place) -> Sentences:
         yield "the holds are not the latest first"
     if unknown := set(shown) - {hold.id for hold in on}:
         yield f"hold {min(unknown)} is shown, but does not belong to the account"
-    told = place.books.evidence.possible_states.holds_acknowledged_before(place.shown["id"], place.attempt.invoked_ns)
-    if len(shown) < HOLDS_SHOWN and (missing := told - set(shown)):
+    holds = place.books.evidence.possible_holds
+    expected = holds.acknowledged_before(place.shown["id"], place.attempt.invoked_ns)
+    if len(shown) < HOLDS_SHOWN and (missing := expected - set(shown)):
         yield f"hold {min(missing)} is not shown, but was made before"
 
 

@@ -53,8 +53,8 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 6
                 driver = Driver(plan, client, history)
                 await driver.set_up()
                 await driver.drive()
-                await driver.go_on(is_decided)
-                await driver.read_finally()
+                await driver.drive_overtime(is_decided)
+                await driver.send_final_reads()
     evidence = Evidence(
         plan=plan,
         attempts=history.attempts,
@@ -64,7 +64,7 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 6
         secrets=[Secret("the password of person 1", plan.people[1].password)],
         postgres_log="LOG: ready\n",
         bank_check=BankCheck({"sound": True, "invariants": {"no_overdraft": True}, "findings": []}),
-        opened=driver.requests.accounts,
+        opened=driver.executor.requests.accounts,
         epoch_ns=monotonic_ns() - time_ns(),
     )
     return driver, evidence

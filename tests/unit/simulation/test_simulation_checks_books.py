@@ -25,7 +25,7 @@ def test_a_balance_other_than_the_sum_of_the_requests_is_detected(evidence: Evid
 
 
 async def test_an_unknown_outcome_is_resolved_by_the_books(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulation.run.drive.ATTEMPTS_MAX", 1)
+    monkeypatch.setattr("simulation.run.execute.ATTEMPTS_MAX", 1)
     hidden: list[str] = []
     lost: list[str] = []
 

@@ -15,7 +15,7 @@ from simulation.client.send import Reply
 from simulation.model.answers import Moved
 from simulation.model.operations import Intent, Kind
 from simulation.run import drive
-from simulation.run.drive import ATTEMPTS_MAX
+from simulation.run.execute import ATTEMPTS_MAX
 from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
 
@@ -24,8 +24,8 @@ async def test_every_planned_operation_is_sent_and_has_an_outcome(play: Play) ->
     driver, evidence = await play()
     sent = {attempt.operation.index for attempt in evidence.attempts}
     assert sent == {operation.index for operation in evidence.plan.operations}
-    assert driver.unsent == []
-    assert len(driver.samples()) == len(evidence.plan.operations)
+    assert driver.executor.unsent == []
+    assert len(driver.executor.samples()) == len(evidence.plan.operations)
 
 
 async def test_the_drive_is_extended_in_steps_until_the_result_is_decided(
@@ -37,7 +37,7 @@ async def test_the_drive_is_extended_in_steps_until_the_result_is_decided(
     sent = {attempt.operation.index for attempt in evidence.attempts}
     due = {o.index for o in plan.operations if o.phase != "overtime" or o.at_ns < 1.4e9}
     assert sent == due
-    assert {sample.phase for sample in driver.samples()} == {"setup", "drive", "drain"}
+    assert {sample.phase for sample in driver.executor.samples()} == {"setup", "drive", "drain"}
 
 
 async def test_a_decided_drive_is_not_extended(play: Play) -> None:
@@ -47,7 +47,7 @@ async def test_a_decided_drive_is_not_extended(play: Play) -> None:
 
 async def test_nothing_is_sent_before_its_intended_start(play: Play) -> None:
     driver, evidence = await play()
-    began_ns = driver.drive_began_ns or 0
+    began_ns = driver.executor.drive_began_ns or 0
     driven = [a for a in evidence.attempts if a.operation.phase == "drive"]
     assert all(attempt.invoked_ns >= began_ns + attempt.operation.at_ns for attempt in driven)
 
@@ -70,7 +70,7 @@ async def test_latency_counts_from_the_intended_start_and_includes_stalls(play: 
             time.sleep(0.3)  # noqa: ASYNC251 - see above
 
     driver, _ = await play(PaperBank(trouble=trouble))
-    driven = [sample for sample in driver.samples() if sample.phase == "drive"]
+    driven = [sample for sample in driver.executor.samples() if sample.phase == "drive"]
     late = [sample for sample in driven if sample.latency_ms > 100]
     assert len(late) > 10, "people who meant to start during the stall waited for it"
     assert sum(sample.service_ms > 100 for sample in driven) < len(late)
@@ -97,8 +97,8 @@ async def test_a_missing_answer_is_unknown_and_the_same_key_is_sent_again(play: 
 
 
 async def test_the_number_of_attempts_without_an_answer_is_bounded(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulation.run.drive.BACKOFF_FIRST_S", 0.001)
-    monkeypatch.setattr("simulation.run.drive.BACKOFF_MAX_S", 0.002)
+    monkeypatch.setattr("simulation.run.execute.BACKOFF_FIRST_S", 0.001)
+    monkeypatch.setattr("simulation.run.execute.BACKOFF_MAX_S", 0.002)
 
     async def trouble(name: str, _variables: dict[str, Any], _before: int) -> web.Response | None:
         return web.Response(status=502, text="no bank here") if name == "AccountBalance" else None
@@ -106,7 +106,7 @@ async def test_the_number_of_attempts_without_an_answer_is_bounded(play: Play, m
     driver, evidence = await play(PaperBank(trouble=trouble))
     tries = Counter(a.operation.index for a in evidence.attempts if a.operation.kind is Kind.BALANCE)
     assert set(tries.values()) == {ATTEMPTS_MAX}
-    assert {s.outcome for s in driver.samples() if s.operation == "balance"} == {"unknown"}
+    assert {s.outcome for s in driver.executor.samples() if s.operation == "balance"} == {"unknown"}
 
 
 async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(play: Play) -> None:
@@ -151,8 +151,8 @@ async def test_the_history_has_a_line_for_each_request_and_each_outcome_and_no_s
         assert person.cpf not in text
         assert person.full_name not in text
         assert person.email not in text
-    assert driver.access.issued
-    assert not any(tokens.access in text or tokens.refresh in text for tokens in driver.access.issued)
+    assert driver.executor.access.issued
+    assert not any(tokens.access in text or tokens.refresh in text for tokens in driver.executor.access.issued)
 
 
 @pytest.mark.parametrize(

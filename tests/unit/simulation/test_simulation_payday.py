@@ -11,10 +11,10 @@ import pytest
 
 from simulation.checks import CHECKS, run_checks
 from simulation.coverage.count import COVERAGE
-from simulation.coverage.moves import MOVE_COVERAGE
+from simulation.coverage.money import MONEY_COVERAGE
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.judge.possible_states import Window
+from simulation.judge.request_times import Window
 from simulation.model.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Intent, Kind
@@ -88,14 +88,14 @@ def test_households_pay_no_fees() -> None:
 
 def test_a_payday_covers_every_situation(evidence: Evidence) -> None:
     assert PAYDAY.expects <= set(COVERAGE)
-    seen = {name: count(evidence) for name, (_, count) in MOVE_COVERAGE.items()}
+    seen = {name: count(evidence) for name, (_, count) in MONEY_COVERAGE.items()}
     assert [name for name, count in seen.items() if not count] == []
 
 
-@pytest.mark.parametrize("name", sorted(MOVE_COVERAGE.keys() - {"holds_expired", "fees"}))
+@pytest.mark.parametrize("name", sorted(MONEY_COVERAGE.keys() - {"holds_expired", "fees"}))
 def test_a_different_answer_does_not_count_as_coverage(evidence: Evidence, name: str) -> None:
     nothing = [replace(a, outcome="unknown", code=None, replayed=None, answer=None) for a in evidence.attempts]
-    _, count = MOVE_COVERAGE[name]
+    _, count = MONEY_COVERAGE[name]
     assert count(replace(evidence, attempts=nothing)) == 0
 
 
@@ -352,7 +352,7 @@ def test_an_expired_hold_may_be_displayed_until_an_answer_shows_its_end(evidence
     def held_much_later(position: int) -> int:
         events = [replace(event, position=position) if event is expiry else event for event in database.events]
         moved = with_database(evidence, events=events)
-        return moved.possible_states.held_at_most(hold.account_id, Window(end_ns, end_ns + 1))
+        return moved.possible_holds.held_at_most(hold.account_id, Window(end_ns, end_ns + 1))
 
     # The expiry is before all answered operations, or after them; in both cases no answer shows that it is committed.
     assert held_much_later(0) + hold.amount_minor == held_much_later(10**9)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from simulation.judge.evidence import Evidence
-from simulation.judge.refusal_reasons import asked
+from simulation.judge.refusal_reasons import answered_commands
 from simulation.model.answers import Held, Listed
 from simulation.model.operations import MONEY_KINDS, Kind
 
@@ -46,15 +46,15 @@ def _expired(evidence: Evidence) -> int:
     return sum(hold.status == "EXPIRED" for hold in evidence.database.holds.values()) if evidence.database else 0
 
 
-def _promised(evidence: Evidence) -> int:
+def _refused_by_hold(evidence: Evidence) -> int:
     """Count the refused payments that the balance covers, but the available balance does not."""
     refused = [a for a in evidence.attempts if a.code == "INSUFFICIENT_FUNDS" and not a.replayed]
     found = 0
     for attempt in refused:
-        for one in asked(evidence, attempt):
-            if one.debit_id is not None:
-                balances = evidence.possible_states.balances(one.debit_id, evidence.possible_states.window(attempt))
-                found += min(balances, default=0) >= one.need_minor
+        for command in answered_commands(evidence, attempt):
+            if command.debit_id is not None:
+                balances = evidence.possible_states.balances(command.debit_id, evidence.request_times.window(attempt))
+                found += min(balances, default=0) >= command.required_minor
     return found
 
 
@@ -62,13 +62,13 @@ def _fees(evidence: Evidence) -> int:
     return sum(effect.fee_minor > 0 for effect in evidence.oracle.effects.values())
 
 
-MOVE_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
+MONEY_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
         "withdrawals": ("Withdrawals accepted", _done(Kind.WITHDRAW)),
         "lists_whole": ("Transfer batches executed as a whole", lambda evidence: _lists(evidence, whole=True)),
         "lists_in_part": ("Transfer batches executed in part", lambda evidence: _lists(evidence, whole=False)),
         "lists_refused_whole": (
-            "Transfer batches refused because of one item",
+            "Transfer batches refused because of command item",
             _refused("INSUFFICIENT_FUNDS", Kind.BATCH),
         ),
         "holds_authorized": ("Holds authorized", _done(Kind.AUTHORIZE)),
@@ -76,7 +76,7 @@ MOVE_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "holds_captured_in_part": ("Holds captured in part", _captured_in_part),
         "holds_released": ("Holds released", _done(Kind.RELEASE)),
         "holds_expired": ("Holds expired", _expired),
-        "promised_money_refused": ("Payments refused because the money was held", _promised),
+        "promised_money_refused": ("Payments refused because the money was held", _refused_by_hold),
         "holds_ended_already": ("Captures and releases refused because the hold had ended", _refused("HOLD_ENDED")),
         "captures_beyond_the_hold": ("Captures refused because they exceed the hold", _refused("CAPTURE_EXCEEDS_HOLD")),
         "reversals": ("Reversals accepted", _done(Kind.REVERSE)),
