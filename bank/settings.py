@@ -101,6 +101,9 @@ class Settings(BaseSettings):
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)
+    # Clients repeat a request whose response was lost within seconds. A thief can use this time as well, so it is five
+    # minutes at most. With 0, every second use closes the session.
+    refresh_token_grace_s: int = Field(default=30, ge=0, le=300)
     # Clients retry within hours; a week also covers a client that was off for a long weekend. At least a day, because a
     # retry after its key was deleted pays twice.
     idempotency_retention_days: int = Field(default=7, ge=1, le=365)
@@ -130,6 +133,11 @@ class Settings(BaseSettings):
     def refresh_token_life(self) -> timedelta:
         """The lifetime of a refresh token."""
         return timedelta(days=self.refresh_token_days)
+
+    @property
+    def refresh_token_grace(self) -> timedelta:
+        """The time after the use of a refresh token in which it returns the same successor."""
+        return timedelta(seconds=self.refresh_token_grace_s)
 
     @property
     def idempotency_retention(self) -> timedelta:

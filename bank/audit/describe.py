@@ -21,6 +21,7 @@ from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
+    SessionRefreshRepeatedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -98,6 +99,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     LoginFailedEvent: _all_new("LOGIN_FAILED"),
     UserLoggedOutEvent: _all_new("LOGOUT"),
     SessionRefreshedEvent: _all_new("REFRESH"),
+    SessionRefreshRepeatedEvent: _all_new("REFRESH"),
     RefreshTokenReusedEvent: _all_new("CLOSE_SESSION"),
     UserRoleChangedEvent: _role_changed,
     StaffReadEvent: _all_new("READ"),

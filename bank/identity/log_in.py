@@ -10,7 +10,7 @@ from bank.identity.email_address import normalise_email
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
 from bank.identity.token_pair import TokenPair, issue_pair
-from bank.identity.tokens import Caller, keyed_digest
+from bank.identity.tokens import Caller, keyed_digest, new_refresh_token
 from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 from bank.telemetry.metrics import FAILED_LOGINS
@@ -47,7 +47,8 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
             ip_address=context.ip_address if context else None,
             user_agent=context.user_agent if context else None,
         )
-        return await issue_pair(sessions, uow, Caller(user_id, role, session_id), UserLoggedInEvent)
+        caller = Caller(user_id, role, session_id)
+        return await issue_pair(sessions, uow, caller, new_refresh_token(), UserLoggedInEvent)
 
 
 def _login_failed(sessions: Sessions, user_id: UUID | None, address: str) -> LoginFailedEvent:

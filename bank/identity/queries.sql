@@ -32,10 +32,14 @@ insert into refresh_tokens (digest, session_id, issued_at, expires_at)
 values (:digest, :session_id, :now, :expires_at);
 
 -- name: lock_refresh_token(digest)^
--- The lock makes the second of two concurrent refreshes see that the token has been used.
+-- The locks make the second of two concurrent refreshes see that the token has been used, and serialize every refresh
+-- and the end of one session.
 select t.session_id, t.expires_at, t.used_at, s.user_id, s.closed_at, u.role
 from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.user_id
-where t.digest = :digest for update of t;
+where t.digest = :digest for no key update of s, t;
+
+-- name: refresh_token_by_digest(digest)^
+select used_at, expires_at from refresh_tokens where digest = :digest;
 
 -- name: use_refresh_token(digest, now)!
 update refresh_tokens set used_at = :now where digest = :digest;

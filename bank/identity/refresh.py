@@ -1,15 +1,23 @@
-"""Refresh: exchange a refresh token for the next pair of tokens."""
+"""Refresh: exchange a refresh token for the next pair of tokens, once (RFC 9700, 4.14.2; decision 0028)."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from bank.events.types.audit import ActionRefusedEvent
-from bank.events.types.sessions import RefreshTokenReusedEvent, SessionRefreshedEvent
-from bank.events.unit_of_work import retry_if_rolled_back
+from bank.events.types.sessions import (
+    RefreshTokenReusedEvent,
+    SessionRefreshedEvent,
+    SessionRefreshRepeatedEvent,
+)
+from bank.events.unit_of_work import UnitOfWork, retry_if_rolled_back
 from bank.identity.closing import notify_closed_sessions
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
-from bank.identity.token_pair import TokenPair, issue_pair
-from bank.identity.tokens import Caller, refresh_token_digest
+from bank.identity.token_pair import TokenPair, issue_pair, repeat_pair
+from bank.identity.tokens import Caller, refresh_token_digest, successor_of
 from bank.refusal import Refusal
 
 BAD_REFRESH_TOKEN = Refusal(
@@ -19,30 +27,101 @@ BAD_REFRESH_TOKEN = Refusal(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Successor:
+    """The token that a used token was exchanged for. `used_at` is None until it is exchanged itself."""
+
+    used_at: datetime | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRefreshToken:
+    """A refresh token of the bank. `successor` is None if it is not used, or if its successor cannot be derived."""
+
+    expires_at: datetime
+    used_at: datetime | None
+    session_closed_at: datetime | None
+    successor: Successor | None = None
+
+
+class RefreshDecision(Enum):
+    """The decision on a refresh: a new successor, the same one again, a refusal, or the closure of the session."""
+
+    ISSUE = "issue"
+    REPEAT = "repeat"
+    REFUSE = "refuse"
+    CLOSE_SESSION = "close session"
+
+
+def decide_refresh(token: StoredRefreshToken | None, now: datetime, grace: timedelta) -> RefreshDecision:
+    """Decide on a refresh with a token, None for an unknown one.
+
+    A used token comes again for two reasons: the response was lost, or somebody has stolen the token. After a lost
+    response, the client repeats its request soon, and does not have the successor. So within the grace period, it gets
+    the same successor. If the successor has been used, the response was not lost, and the used token is a stolen one.
+    """
+    if token is None or token.session_closed_at is not None:
+        return RefreshDecision.REFUSE
+    if token.used_at is None:
+        return RefreshDecision.ISSUE if token.expires_at > now else RefreshDecision.REFUSE
+    if now - token.used_at >= grace:
+        return RefreshDecision.CLOSE_SESSION
+    if token.successor is None:
+        # The secret was replaced within the grace period. The client is refused, which is no proof of a theft.
+        return RefreshDecision.REFUSE
+    return RefreshDecision.REPEAT if token.successor.used_at is None else RefreshDecision.CLOSE_SESSION
+
+
 @retry_if_rolled_back
 async def refresh_session(sessions: Sessions, refresh_token: str) -> TokenPair | Refusal:
-    """Exchange a refresh token for the next pair. If it was used before, it was stolen, and its session closes."""
-    digest = refresh_token_digest(refresh_token)
+    """Exchange a refresh token for the next pair, or close the session of a token that somebody has stolen."""
+    secret = sessions.settings.token_secret.get_secret_value()
+    digest, successor = refresh_token_digest(refresh_token), successor_of(secret, refresh_token)
     async with sessions.uow_factory.begin() as uow:
-        now = uow.now
         row = await queries.lock_refresh_token(uow.connection, digest=digest)
-        if row and row["used_at"] is None and row["closed_at"] is None and row["expires_at"] > now:
-            await queries.use_refresh_token(uow.connection, digest=digest, now=now)
-            caller = Caller(row["user_id"], row["role"], row["session_id"])
-            await queries.extend_session(
-                uow.connection, id=caller.session_id, expires_at=now + sessions.settings.refresh_token_life
-            )
-            return await issue_pair(sessions, uow, caller, SessionRefreshedEvent)
-        stolen = row is not None and row["used_at"] is not None and row["closed_at"] is None
-        if stolen:
-            await queries.close_session(uow.connection, id=row["session_id"], now=now)
-            uow.emit(RefreshTokenReusedEvent(session_id=row["session_id"], owner_id=row["user_id"]))
-            notify_closed_sessions(uow, [row["session_id"]])
-    if stolen:
+        token = await _stored_token(uow, row, successor)
+        decision = decide_refresh(token, uow.now, sessions.settings.refresh_token_grace)
+        match decision:
+            case RefreshDecision.ISSUE:
+                await queries.use_refresh_token(uow.connection, digest=digest, now=uow.now)
+                expires_at = uow.now + sessions.settings.refresh_token_life
+                await queries.extend_session(uow.connection, id=row["session_id"], expires_at=expires_at)
+                return await issue_pair(sessions, uow, _caller(row), successor, SessionRefreshedEvent)
+            case RefreshDecision.REPEAT:
+                assert token is not None
+                assert token.successor is not None
+                caller = _caller(row)
+                uow.emit(SessionRefreshRepeatedEvent(session_id=caller.session_id, initiated_by=caller.user_id))
+                return repeat_pair(sessions, uow.now, caller, successor, token.successor.expires_at)
+            case RefreshDecision.CLOSE_SESSION:
+                await queries.close_session(uow.connection, id=row["session_id"], now=uow.now)
+                uow.emit(RefreshTokenReusedEvent(session_id=row["session_id"], owner_id=row["user_id"]))
+                notify_closed_sessions(uow, [row["session_id"]])
+    if decision is RefreshDecision.CLOSE_SESSION:
         await sessions.marks.close(row["session_id"])
     else:
         await sessions.recorder.record(_refused(row["user_id"] if row else None))
     return BAD_REFRESH_TOKEN
+
+
+async def _stored_token(uow: UnitOfWork, row: Any, successor: str) -> StoredRefreshToken | None:
+    if row is None:
+        return None
+    found = None
+    if row["used_at"] is not None:
+        # A statement of its own, after the lock: it sees a use of the successor that committed while this one waited.
+        found = await queries.refresh_token_by_digest(uow.connection, digest=refresh_token_digest(successor))
+    return StoredRefreshToken(
+        expires_at=row["expires_at"],
+        used_at=row["used_at"],
+        session_closed_at=row["closed_at"],
+        successor=Successor(used_at=found["used_at"], expires_at=found["expires_at"]) if found else None,
+    )
+
+
+def _caller(row: Any) -> Caller:
+    return Caller(row["user_id"], row["role"], row["session_id"])
 
 
 def _refused(user_id: UUID | None) -> ActionRefusedEvent:

@@ -7,7 +7,7 @@ from bank.events.types.sessions import UserLoggedInEvent
 from bank.events.unit_of_work import UnitOfWork
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
-from bank.identity.tokens import Caller, new_refresh_token, refresh_token_digest
+from bank.identity.tokens import Caller, refresh_token_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +21,32 @@ class TokenPair:
 
 
 async def issue_pair(
-    sessions: Sessions, uow: UnitOfWork, caller: Caller, event_type: type[UserLoggedInEvent]
+    sessions: Sessions, uow: UnitOfWork, caller: Caller, refresh_token: str, event_type: type[UserLoggedInEvent]
 ) -> TokenPair:
-    """Issue the next pair of tokens, and emit the event of the login or the refresh."""
-    refresh_token, now, settings = new_refresh_token(), uow.now, sessions.settings
-    digest = refresh_token_digest(refresh_token)
-    pair = TokenPair(
-        access_token=sessions.tokens.issue(caller, expires_at=now + settings.access_token_life),
-        access_token_expires_at=now + settings.access_token_life,
-        refresh_token=refresh_token,
-        refresh_token_expires_at=now + settings.refresh_token_life,
-    )
+    """Store a refresh token, return it with an access token, and emit the event of the login or the refresh."""
+    digest, expires_at = refresh_token_digest(refresh_token), uow.now + sessions.settings.refresh_token_life
     await queries.insert_refresh_token(
-        uow.connection,
-        digest=digest,
-        session_id=caller.session_id,
-        now=now,
-        expires_at=pair.refresh_token_expires_at,
+        uow.connection, digest=digest, session_id=caller.session_id, now=uow.now, expires_at=expires_at
     )
     uow.emit(
         event_type(
             session_id=caller.session_id,
             initiated_by=caller.user_id,
-            expires_at=pair.refresh_token_expires_at,
+            expires_at=expires_at,
             token_digest=digest.hex(),
         )
     )
-    return pair
+    return repeat_pair(sessions, uow.now, caller, refresh_token, expires_at)
+
+
+def repeat_pair(
+    sessions: Sessions, now: datetime, caller: Caller, refresh_token: str, expires_at: datetime
+) -> TokenPair:
+    """Return a refresh token that is stored already, with a new access token. `expires_at` is of the refresh token."""
+    access_token_expires_at = now + sessions.settings.access_token_life
+    return TokenPair(
+        access_token=sessions.tokens.issue(caller, expires_at=access_token_expires_at),
+        access_token_expires_at=access_token_expires_at,
+        refresh_token=refresh_token,
+        refresh_token_expires_at=expires_at,
+    )

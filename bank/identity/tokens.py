@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,6 +122,16 @@ def _expiry_of(claims: Mapping[str, Any], now_s: float) -> int:
 def new_refresh_token() -> str:
     """Return a new refresh token: 256 random bits."""
     return secrets.token_urlsafe(32)
+
+
+def successor_of(secret: str, refresh_token: str) -> str:
+    """Return the refresh token that replaces a used one: 256 bits that only the used token and the secret give.
+
+    So it can be returned again, although only its digest is stored (decision 0028).
+    """
+    # A key of its own, so that nothing else that is signed with the secret is valid as a token.
+    key = hmac.digest(secret.encode(), b"refresh token successors", hashlib.sha256)
+    return urlsafe_b64encode(hmac.digest(key, refresh_token.encode(), hashlib.sha256)).rstrip(b"=").decode()
 
 
 def refresh_token_digest(refresh_token: str) -> bytes:

@@ -20,6 +20,7 @@ from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
+    SessionRefreshRepeatedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -65,6 +66,7 @@ def one_of_each() -> list[DomainEvent]:
         ),
         UserLoggedInEvent(session_id=hold, initiated_by=user),
         SessionRefreshedEvent(session_id=hold, initiated_by=user),
+        SessionRefreshRepeatedEvent(session_id=hold, initiated_by=user),
         RefreshTokenReusedEvent(session_id=hold, owner_id=user),
         UserLoggedOutEvent(session_id=hold, initiated_by=user),
         LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),

@@ -146,12 +146,19 @@ async def test_users_read_their_own_data_without_a_record(stage: Stage) -> None:
 
 
 async def test_a_reused_refresh_token_closes_the_session_and_is_recorded(stage: Stage) -> None:
-    given = {"input": {"refreshToken": stage.refresh_token}}
-    for agent in ("first", "second", "third"):
-        await stage.bank.client.run("RefreshSession", headers={"User-Agent": agent}, **given)
-    actions = [[row["action"] for row in await _rows(stage, agent)] for agent in ("first", "second", "third")]
-    assert actions == [["REFRESH"], ["CLOSE_SESSION"], ["REFUSE"]]
-    [closed] = await _rows(stage, "second")
+    async def refresh(token: str, agent: str) -> Any:
+        given = {"input": {"refreshToken": token}}
+        return await stage.bank.client.run("RefreshSession", headers={"User-Agent": agent}, **given)
+
+    await refresh(stage.refresh_token, "first")
+    repeated = await refresh(stage.refresh_token, "repeated")
+    await refresh(repeated.data["refreshSession"]["tokens"]["refreshToken"], "next")
+    for agent in ("stolen", "closed"):
+        await refresh(stage.refresh_token, agent)
+    agents = ("first", "repeated", "next", "stolen", "closed")
+    actions = [[row["action"] for row in await _rows(stage, agent)] for agent in agents]
+    assert actions == [["REFRESH"], ["REFRESH"], ["REFRESH"], ["CLOSE_SESSION"], ["REFUSE"]]
+    [closed] = await _rows(stage, "stolen")
     assert str(closed["user_id"]) == stage.ids["ana"]
 
 

@@ -61,7 +61,9 @@ async def test_a_reused_refresh_token_closes_the_session_on_every_worker(databas
             tokens = (await person.run("Login", input=given)).data["login"]["tokens"]
             everywhere = [_at(bank, tokens["accessToken"]) for bank in (first, second)]
             assert all(await _is_open(*everywhere, *everywhere))
-            await person.run("RefreshSession", input={"refreshToken": tokens["refreshToken"]})
+            refreshed = await person.run("RefreshSession", input={"refreshToken": tokens["refreshToken"]})
+            successor = refreshed.data["refreshSession"]["tokens"]["refreshToken"]
+            await person.run("RefreshSession", input={"refreshToken": successor})
             proxy.block()
             await person.run("RefreshSession", input={"refreshToken": tokens["refreshToken"]})
             assert await _is_open(*everywhere) == [False, False]

@@ -1,6 +1,7 @@
 """The beginning, the refresh and the end of sessions: rows, events, and notifications of other workers."""
 
 import asyncio
+import dataclasses
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from bank.cache.broadcast import CHANNEL
 from bank.database.pool import Database
@@ -216,21 +218,65 @@ async def test_a_refresh_continues_the_session_and_invalidates_the_token(desk: D
     assert (len(await desk.events("UserLoggedInEvent")), desk.marks.closed, desk.recorder.told) == (1, [], [])
 
 
-async def test_a_reused_token_closes_its_session_and_no_other(desk: Desk) -> None:
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=30) - A_MOMENT])
+async def test_a_refresh_whose_response_was_lost_is_repeated_with_the_same_successor(
+    desk: Desk, later: timedelta
+) -> None:
+    first = await desk.log_in()
+    second = await refresh_session(desk.sessions, first.refresh_token)
+    assert isinstance(second, TokenPair)
+    before = await desk.tokens_of(), await desk.rows("sessions")
+    desk.clock.moment += later
+    again = await refresh_session(desk.sessions, first.refresh_token)
+    assert isinstance(again, TokenPair)
+    assert (again.refresh_token, again.refresh_token_expires_at) == (
+        second.refresh_token, second.refresh_token_expires_at
+    )  # fmt: skip
+    assert again.access_token_expires_at == desk.clock.now() + desk.settings.access_token_life
+    assert desk.caller(again) == desk.caller(second)
+    assert (await desk.tokens_of(), await desk.rows("sessions")) == before
+    [told] = await desk.events("SessionRefreshRepeatedEvent")
+    assert (told["session_id"], told["initiated_by"]) == (str(desk.caller(first).session_id), str(desk.user_id))
+    assert (len(await desk.events("SessionRefreshedEvent")), desk.marks.closed, desk.recorder.told) == (1, [], [])
+
+
+async def test_a_successor_cannot_be_derived_without_the_secret(desk: Desk) -> None:
+    first = await desk.log_in()
+    second = await refresh_session(desk.sessions, first.refresh_token)
+    assert isinstance(second, TokenPair)
+    another = SecretStr("f" * 64)
+    elsewhere = dataclasses.replace(desk.sessions, settings=desk.settings.model_copy(update={"token_secret": another}))
+    assert await refresh_session(elsewhere, first.refresh_token) == BAD_REFRESH_TOKEN
+    assert (desk.marks.closed, await desk.events("RefreshTokenReusedEvent")) == ([], [])
+    assert isinstance(await refresh_session(desk.sessions, second.refresh_token), TokenPair)
+
+
+@pytest.mark.parametrize("why", ["after the grace period", "after the use of its successor", "without a grace period"])
+async def test_a_used_token_that_comes_again_later_closes_its_session_and_no_other(desk: Desk, why: str) -> None:
     first, bystander = await desk.log_in(), await desk.log_in()
-    await refresh_session(desk.sessions, first.refresh_token)
-    desk.clock.moment += timedelta(minutes=1)
+    second = await refresh_session(desk.sessions, first.refresh_token)
+    assert isinstance(second, TokenPair)
+    sessions = desk.sessions
+    if why == "after the grace period":
+        desk.clock.moment += timedelta(seconds=30)
+    elif why == "after the use of its successor":
+        desk.clock.moment += timedelta(seconds=1)
+        assert isinstance(await refresh_session(sessions, second.refresh_token), TokenPair)
+    else:
+        settings = desk.settings.model_copy(update={"refresh_token_grace_s": 0})
+        sessions = dataclasses.replace(sessions, settings=settings)
     session_id = desk.caller(first).session_id
-    assert await refresh_session(desk.sessions, first.refresh_token) == BAD_REFRESH_TOKEN
-    sessions = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
-    assert sessions == {session_id: desk.clock.now(), desk.caller(bystander).session_id: None}
+    assert await refresh_session(sessions, first.refresh_token) == BAD_REFRESH_TOKEN
+    closed = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
+    assert closed == {session_id: desk.clock.now(), desk.caller(bystander).session_id: None}
     [told] = await desk.events("RefreshTokenReusedEvent")
     assert (told["session_id"], told["owner_id"]) == (str(session_id), str(desk.user_id))
     # The theft has its own event, so no refusal is recorded.
     assert (desk.marks.closed, desk.recorder.told) == ([session_id], [])
     await desk.has_told_others(session_id)
     # A token of a closed session is refused like any other invalid token.
-    assert await refresh_session(desk.sessions, first.refresh_token) == BAD_REFRESH_TOKEN
+    for token in (first.refresh_token, second.refresh_token):
+        assert await refresh_session(sessions, token) == BAD_REFRESH_TOKEN
     assert (len(await desk.events("RefreshTokenReusedEvent")), desk.marks.closed) == (1, [session_id])
     assert desk.recorder.told[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]
 

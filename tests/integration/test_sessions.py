@@ -61,17 +61,18 @@ async def test_a_wrong_password_and_an_unknown_address_have_the_same_answer(runn
     assert wrong["userErrors"][0]["code"] == "INVALID_CREDENTIALS"
 
 
-async def test_a_refresh_token_works_once_and_its_reuse_closes_the_session(running_bank: RunningBank) -> None:
+async def test_a_used_refresh_token_closes_the_session_once_its_successor_was_used(running_bank: RunningBank) -> None:
     await running_bank.client.person(email="ana@example.com")
     first = (await _login(running_bank.client, "ana@example.com"))["tokens"]
     second = (await _refresh(running_bank.client, first["refreshToken"]))["tokens"]
-    person = Client(running_bank.client.http, running_bank.client.url, second["accessToken"])
+    third = (await _refresh(running_bank.client, second["refreshToken"]))["tokens"]
+    person = Client(running_bank.client.http, running_bank.client.url, third["accessToken"])
     assert (await person.run("Me")).status == 200
     assert (await _refresh(running_bank.client, first["refreshToken"]))["userErrors"][0][
         "code"
     ] == "INVALID_REFRESH_TOKEN"
     assert (await person.run("Me")).code == "UNAUTHENTICATED"
-    assert (await _refresh(running_bank.client, second["refreshToken"]))["tokens"] is None
+    assert (await _refresh(running_bank.client, third["refreshToken"]))["tokens"] is None
 
 
 async def test_a_closed_session_is_not_accepted_even_for_cached_responses(running_bank: RunningBank) -> None:

@@ -65,7 +65,8 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
     for name in asks:
         await asks[name]()
     login = await bank.client.run("Login", input={"email": "everything@example.com", "password": PASSWORD})
-    for _ in range(2):  # with the same token
+    for passes in (timedelta(0), timedelta(0), timedelta(minutes=1)):  # with the same token: repeated, then stolen
+        clock.moment += passes
         refreshed = {"refreshToken": login.data["login"]["tokens"]["refreshToken"]}
         await bank.client.run("RefreshSession", input=refreshed)
     staff, person = await bank.staff(), await bank.client.person()

@@ -49,14 +49,17 @@ async def _change_states(bank: RunningBank, staff: Any, number: str, id_: str) -
 
 
 async def _come_and_go(bank: RunningBank) -> None:
-    """Refresh one session, close one, reuse the refresh token of one; make a user staff and a customer again."""
+    """Refresh one session, close one, let one be stolen; make a user staff and a customer again."""
     email = "traveller@example.com"
     await (await bank.client.person(email=email)).run("Logout")
-    for uses in (1, 2):
+    for is_stolen in (False, True):
         login = await bank.client.run("Login", input={"email": email, "password": PASSWORD})
-        token = login.data["login"]["tokens"]["refreshToken"]
-        for _ in range(uses):
-            await bank.client.run("RefreshSession", input={"refreshToken": token})
+        first = login.data["login"]["tokens"]["refreshToken"]
+        refreshed = await bank.client.run("RefreshSession", input={"refreshToken": first})
+        if is_stolen:
+            successor = refreshed.data["refreshSession"]["tokens"]["refreshToken"]
+            for token in (successor, first):
+                await bank.client.run("RefreshSession", input={"refreshToken": token})
     for role in ("ADMIN", "CUSTOMER"):
         assert await change_role(bank.bank.uow_factory, email=email, role=role)
 

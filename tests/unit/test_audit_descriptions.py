@@ -33,6 +33,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("LoginFailedEvent", "LOGIN_FAILED", None, {"subject_id": None}),
         ("UserLoggedOutEvent", "LOGOUT", None, {}),
         ("SessionRefreshedEvent", "REFRESH", None, {}),
+        ("SessionRefreshRepeatedEvent", "REFRESH", None, {}),
         ("RefreshTokenReusedEvent", "CLOSE_SESSION", None, {}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("KeysForgottenEvent", "DELETE", None, {"used_before": "2031-02-03T04:05:06.789000Z"}),

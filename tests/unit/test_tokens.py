@@ -14,7 +14,14 @@ from joserfc import jwt
 
 from bank.clock import SystemClock
 from bank.errors import Unauthenticated
-from bank.identity.tokens import AccessTokens, Caller, keyed_digest, new_refresh_token, refresh_token_digest
+from bank.identity.tokens import (
+    AccessTokens,
+    Caller,
+    keyed_digest,
+    new_refresh_token,
+    refresh_token_digest,
+    successor_of,
+)
 
 SECRET = "0123456789abcdef" * 4
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -217,3 +224,12 @@ def test_a_keyed_digest_is_half_of_the_hmac_of_the_text_under_the_secret() -> No
 @pytest.mark.parametrize(("role", "is_staff"), [("CUSTOMER", False), ("OPERATOR", True), ("ADMIN", True)])
 def test_operators_and_admins_are_staff(role: str, is_staff: bool) -> None:
     assert caller(role).is_staff is is_staff
+
+
+def test_a_successor_follows_from_the_used_token_and_the_secret_and_from_nothing_else() -> None:
+    token = new_refresh_token()
+    successor = successor_of(SECRET, token)
+    assert len(successor) == 43, "256 bits in base64"
+    assert successor == successor_of(SECRET, token)
+    others = {successor_of("f" * 64, token), successor_of(SECRET, new_refresh_token()), successor_of(SECRET, successor)}
+    assert len({token, successor, *others}) == 5

@@ -22,6 +22,7 @@ from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
+    SessionRefreshRepeatedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -50,6 +51,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         LoginFailedEvent,
         UserLoggedOutEvent,
         SessionRefreshedEvent,
+        SessionRefreshRepeatedEvent,
         RefreshTokenReusedEvent,
         UserRoleChangedEvent,
         StaffReadEvent,

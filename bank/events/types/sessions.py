@@ -77,8 +77,18 @@ class SessionRefreshedEvent(UserLoggedInEvent, frozen=True, kw_only=True, gc=Fal
     """A session goes on with new tokens. The fields are the same as for the login."""
 
 
+class SessionRefreshRepeatedEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
+    """A used refresh token came again within the grace period, and got the same successor.
+
+    The response to its first use was lost, or several refreshes ran at the same time.
+    """
+
+
 class RefreshTokenReusedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """A refresh token came a second time, and its session is closed. It is taken for theft."""
+    """A used refresh token came again after the grace period, or after its successor was used.
+
+    This is taken for theft, and its session is closed.
+    """
 
     aggregate_type = "User"
 
