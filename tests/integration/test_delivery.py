@@ -184,6 +184,26 @@ async def test_a_process_that_lost_its_lease_stops_serving_at_once(log: Log) -> 
     assert delivery.waiting == 0
 
 
+async def test_a_process_without_the_lease_has_no_events_in_memory(log: Log) -> None:
+    process = log.process(Subscriber("s", write_effect))
+    delivery = process.deliveries[0]
+    await process.leases.register()
+    await process.leases.run_once()
+    await log.append(2)
+    assert delivery.waiting == 2
+    async with log.database.connection() as connection:
+        await connection.execute("update subscriber_positions set owner = $1", uuid4())
+    await process.leases.run_once()
+    assert delivery.waiting == 0
+    await log.append(1)
+    assert delivery.waiting == 0
+    async with log.database.connection() as connection:
+        await connection.execute("update subscriber_positions set leased_until = now()")
+    await process.leases.run_once()
+    assert await delivery.run_once()
+    assert await log.effects() == [1, 2, 3]
+
+
 async def test_events_in_memory_are_not_read_from_the_log_and_an_idle_delivery_waits(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
