@@ -18,6 +18,7 @@ from bank.events import dispatch
 from bank.events.bus import Bus
 from bank.events.dispatch import LostLease, RetryLater, Subscriber
 from bank.events.event import RecordedEvent
+from bank.events.leases import LISTENER_NAME
 from bank.events.log import EventRange, read
 from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
@@ -237,6 +238,34 @@ async def test_a_full_inbox_falls_back_to_the_log(log: Log, monkeypatch: pytest.
             return await log.effects() == list(range(1, 11))
 
         await log.until(ten)
+
+
+async def test_a_listener_that_fails_or_stops_closes_its_connection(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    listening = "select pid from pg_stat_activity where application_name = $1 and datname = current_database()"
+
+    async def pids() -> list[int]:
+        async with log.database.connection() as connection:
+            return [row["pid"] for row in await connection.fetch(listening, LISTENER_NAME)]
+
+    async def has_one() -> bool:
+        return len(await pids()) == 1
+
+    async def has_another() -> bool:
+        return len(now := await pids()) == 1 and now != first
+
+    async def has_none() -> bool:
+        return await pids() == []
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise TimeoutError
+
+    async with log.process(Subscriber("s", write_effect)) as process:
+        await log.until(has_one)
+        first = await pids()
+        with monkeypatch.context() as patched:
+            patched.setattr(process.listener, "_send_until_heartbeat", fail)
+            await log.until(has_another)
+    await log.until(has_none)
 
 
 async def test_twelve_writers_that_wait_before_commit_leave_no_gap_and_no_inversion(log: Log) -> None:
