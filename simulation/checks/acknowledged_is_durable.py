@@ -3,7 +3,7 @@
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Held, Hold, Known, Moved, Opened, moves_in
+from simulation.model.answers import Hold, HoldReceipt, OpenedAccount, RegisteredUser, TransactionReceipt, receipts_in
 from simulation.model.attempts import Attempt
 from simulation.model.numbers import reais
 from simulation.model.operations import Kind
@@ -18,29 +18,31 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
     users = {user.id for user in database.users}
     for attempt in evidence.attempts:
         match attempt.answer:
-            case Known(user_id=user_id):
+            case RegisteredUser(user_id=user_id):
                 builder.examine()
                 if user_id not in users:
                     builder.add_violation(f"{attempt}: the answer has user {user_id}, but the books do not")
-            case Opened(account_id=account_id):
+            case OpenedAccount(account_id=account_id):
                 builder.examine()
                 if account_id not in database.accounts:
                     builder.add_violation(f"{attempt}: the answer has account {account_id}, but the books do not")
-            case Held(hold=hold):
+            case HoldReceipt(hold=hold):
                 builder.examine()
-                _held(attempt, hold, database, builder)
-        for move in moves_in(attempt.answer):
+                _check_hold(attempt, hold, database, builder)
+        for move in receipts_in(attempt.answer):
             builder.examine()
-            _moved(attempt, move, database, builder)
+            _check_receipt(attempt, move, database, builder)
     return builder.result()
 
 
-def _moved(attempt: Attempt, answer: Moved, database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_receipt(
+    attempt: Attempt, answer: TransactionReceipt, database: DatabaseState, builder: CheckResultBuilder
+) -> None:
     row = database.transactions.get(answer.transaction_id)
     if row is None:
         text = f"{attempt}: the answer has transaction {answer.transaction_id} of {reais(answer.amount_minor)}"
@@ -73,7 +75,7 @@ def _moved(attempt: Attempt, answer: Moved, database: DatabaseState, builder: Ch
                 )
 
 
-def _held(attempt: Attempt, hold: Hold, database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_hold(attempt: Attempt, hold: Hold, database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Compare a hold with its row, in which only its end may be different."""
     row = database.holds.get(hold.hold_id)
     if row is None:

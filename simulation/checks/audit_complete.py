@@ -19,7 +19,7 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
     rows = Counter(row.event_position for row in database.audits)
     by_position = {row.event_position: row for row in database.audits}
@@ -30,7 +30,7 @@ def check(evidence: Evidence) -> CheckResult:
                 f"{event.event_type} at position {event.position} has {rows[event.position]} audit rows, not 1"
             )
         else:
-            _same(event, by_position[event.position], builder)
+            _check_entity(event, by_position[event.position], builder)
     for position in sorted(rows.keys() - {event.position for event in database.events}):
         builder.add_violation(f"an audit row has position {position}, which has no event")
     for earlier, later in pairwise(database.audits):
@@ -38,11 +38,11 @@ def check(evidence: Evidence) -> CheckResult:
             builder.add_violation(
                 f"the audit row of position {later.event_position} was written before the row of the previous event"
             )
-    _chained(database.audits, builder)
+    _check_chain(database.audits, builder)
     return builder.result()
 
 
-def _chained(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
+def _check_chain(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
     """Calculate each hash again from the previous hash (32 zero bytes for the first row) and the text of the row."""
     digest = bytes(32)
     for place, row in enumerate(sorted(audits, key=lambda row: row.number), start=1):
@@ -57,7 +57,7 @@ def _chained(audits: Sequence[AuditRow], builder: CheckResultBuilder) -> None:
             return
 
 
-def _same(event: EventRow, row: AuditRow, builder: CheckResultBuilder) -> None:
+def _check_entity(event: EventRow, row: AuditRow, builder: CheckResultBuilder) -> None:
     if (row.entity_type, row.entity_id) != (event.aggregate_type, event.aggregate_id):
         builder.add_violation(
             f"the audit row of position {event.position} is about {row.entity_type} {row.entity_id}, "

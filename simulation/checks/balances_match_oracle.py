@@ -23,14 +23,14 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     database, oracle = evidence.database, evidence.oracle
     for text in oracle.unresolved:
-        builder.leave_open(text)
+        builder.mark_unknown(text)
     if database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
     for text in oracle.contradictions:
         builder.add_violation(text)
     expected = oracle.balances()
-    held = _held(evidence, database)
+    held = _expected_held_amounts(evidence, database)
     for account in database.accounts.values():
         builder.examine()
         right = expected.get(OWN.get(account.kind, account.id), 0)
@@ -45,14 +45,14 @@ def check(evidence: Evidence) -> CheckResult:
             builder.add_violation(f"{text}; requests and answers add up to {reais(held.get(account.id, 0))}")
     for transaction in database.transactions.values():
         builder.examine()
-        _transaction(transaction, evidence, database, builder)
+        _check_transaction(transaction, evidence, database, builder)
     for hold in database.holds.values():
         builder.examine()
         expected_hold = oracle.expected_holds.get(hold.id)
         if expected_hold is None:
             builder.add_violation(f"hold {hold.id} of {reais(hold.amount_minor)} has no request", hold.amount_minor)
         else:
-            _hold(hold, expected_hold, evidence, builder)
+            _check_hold(hold, expected_hold, evidence, builder)
     if oracle.unknown_outcomes:
         builder.note(f"{oracle.unknown_outcomes} unknown outcomes were resolved by the books")
     return builder.result()
@@ -65,7 +65,7 @@ EXPIRY_S = 5.0
 """The permitted delay of an expiry: the bank needs up to a second, or some seconds if it was killed meanwhile."""
 
 
-def _held(evidence: Evidence, database: DatabaseState) -> Mapping[str, int]:
+def _expected_held_amounts(evidence: Evidence, database: DatabaseState) -> Mapping[str, int]:
     """Return the expected amount held on each account: the sum of its holds that neither ended nor expired."""
     held: dict[str, int] = defaultdict(int)
     for expected_hold in evidence.oracle.expected_holds.values():
@@ -75,7 +75,9 @@ def _held(evidence: Evidence, database: DatabaseState) -> Mapping[str, int]:
     return held
 
 
-def _transaction(row: TransactionRow, evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_transaction(
+    row: TransactionRow, evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder
+) -> None:
     """Compare a transaction with the oracle; a fee with the effect of the transaction to which it belongs."""
     effect = evidence.oracle.effects.get((row.related_id or "") if row.kind == "FEE" else row.id)
     if effect is None or (row.kind == "FEE" and not effect.fee_minor):
@@ -95,7 +97,7 @@ def _transaction(row: TransactionRow, evidence: Evidence, database: DatabaseStat
         builder.add_violation(f"{text}, {right}", abs(booked[3] - due[3]))
 
 
-def _hold(row: HoldRow, expected_hold: ExpectedHold, evidence: Evidence, builder: CheckResultBuilder) -> None:
+def _check_hold(row: HoldRow, expected_hold: ExpectedHold, evidence: Evidence, builder: CheckResultBuilder) -> None:
     """Compare a hold and its end with the oracle, and require that it expires neither early nor late."""
     ended = (
         "AUTHORIZED" if expected_hold.ended_by is None else "CAPTURED" if expected_hold.captured_minor else "RELEASED"

@@ -16,7 +16,7 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     said = evidence.bank_check
     if said is None or said.report is None:
-        builder.leave_open(said.last_words if said else "`bank check` was not run")
+        builder.mark_unknown(said.last_log_line if said else "`bank check` was not run")
         return builder.result()
     builder.examine(len(said.report["invariants"]))
     for finding in said.report["findings"]:

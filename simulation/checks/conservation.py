@@ -23,7 +23,7 @@ TITLE = "Money is neither created nor lost, in any answer or snapshot"
 def check(evidence: Evidence) -> CheckResult:
     """Calculate the sums of every answer of a household and of every snapshot of the ledger."""
     builder = CheckResultBuilder(NAME, TITLE)
-    _answers(evidence, builder)
+    _check_households(evidence, builder)
     for snapshot in evidence.snapshots:
         builder.examine()
         for what, sums in (("balances", snapshot.balances_minor), ("entries", snapshot.entries_minor)):
@@ -36,8 +36,8 @@ def check(evidence: Evidence) -> CheckResult:
     return builder.result()
 
 
-def _answers(evidence: Evidence, builder: CheckResultBuilder) -> None:
-    paid_in = _paid_in(evidence)
+def _check_households(evidence: Evidence, builder: CheckResultBuilder) -> None:
+    paid_in = _deposits_by_household(evidence)
     for attempt in evidence.attempts:
         operation = attempt.operation
         if (
@@ -54,7 +54,7 @@ def _answers(evidence: Evidence, builder: CheckResultBuilder) -> None:
                 builder.add_violation(text, abs(total - right))
 
 
-def _paid_in(evidence: Evidence) -> dict[int, int]:
+def _deposits_by_household(evidence: Evidence) -> dict[int, int]:
     """Return the sum of the deposits of each household, without those whose sum cannot be determined."""
     sums: dict[int, int] = defaultdict(int)
     for effect in evidence.oracle.effects.values():

@@ -20,24 +20,24 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
     entries: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
     for account_id, rows in database.entries.items():
         for entry in rows:
             entries[account_id, entry.day].append(entry)
-    told = {(day.account_id, day.day): day for day in database.days}
-    for place in sorted(entries.keys() | told.keys()):
+    counted = {(day.account_id, day.day): day for day in database.days}
+    for place in sorted(entries.keys() | counted.keys()):
         builder.examine()
         due = _added_up(*place, entries.get(place, []))
-        found = told.get(place, DayRow(*place, 0, 0, 0, 0, 0))
+        found = counted.get(place, DayRow(*place, 0, 0, 0, 0, 0))
         if found != due:
             builder.add_violation(
                 f"account {place[0]} on {place[1]}: the projection says {_words(found)}, the entries {_words(due)}",
                 abs(found.debited_minor - due.debited_minor) + abs(found.credited_minor - due.credited_minor),
             )
-    if len(told) != len(database.days):
-        builder.add_violation(f"there are {len(database.days)} rows for {len(told)} days of accounts")
+    if len(counted) != len(database.days):
+        builder.add_violation(f"there are {len(database.days)} rows for {len(counted)} days of accounts")
     return builder.result()
 
 

@@ -39,19 +39,19 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     database = evidence.database
     if database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
-    _dense(database, builder)
-    _once_each(database, builder)
-    _transactions(database, builder)
-    _versions(database, builder)
-    _holds(database, builder)
-    _states(database, builder)
-    _handled(database, builder)
+    _check_positions(database, builder)
+    _check_uniqueness(database, builder)
+    _check_transactions(database, builder)
+    _check_versions(database, builder)
+    _check_holds(database, builder)
+    _check_states(database, builder)
+    _check_delivery(database, builder)
     return builder.result()
 
 
-def _dense(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_positions(database: DatabaseState, builder: CheckResultBuilder) -> None:
     for place, event in enumerate(database.events, start=1):
         builder.examine()
         if event.position != place:
@@ -61,7 +61,7 @@ def _dense(database: DatabaseState, builder: CheckResultBuilder) -> None:
         builder.add_violation(f"the head of the log is at {database.head} and there are {len(database.events)} events")
 
 
-def _once_each(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_uniqueness(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Require one event for every user, every customer's account and every transaction, and no others."""
     found = Counter((event.event_type, event.aggregate_id) for event in database.events)
     due = {(REGISTERED, user.id) for user in database.users}
@@ -76,7 +76,7 @@ def _once_each(database: DatabaseState, builder: CheckResultBuilder) -> None:
             builder.add_violation(f"there is a {kind} for {id_}, which does not exist")
 
 
-def _transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Require Initiated first, Completed last, and between them one update for each entry."""
     positions: dict[str, dict[str, int]] = defaultdict(dict)
     updates: dict[str, list[EventRow]] = defaultdict(list)
@@ -99,42 +99,42 @@ def _transactions(database: DatabaseState, builder: CheckResultBuilder) -> None:
         builder.add_violation(f"there is a {UPDATED} of transaction {transaction}, which does not exist")
 
 
-def _versions(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_versions(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Require that the updates of each account are its entries: versions 1, 2, 3 … with the same balances."""
     updates: dict[str, list[Mapping[str, object]]] = defaultdict(list)
     for event in database.events:
         if event.event_type == UPDATED:
             updates[event.aggregate_id].append(event.data)
     for account_id, rows in database.entries.items():
-        told = [
+        in_events = [
             (data.get("version"), data.get("balance_minor"), data.get("change_minor")) for data in updates[account_id]
         ]
         due = [(entry.version, entry.balance_after_minor, entry.amount_minor) for entry in rows]
         builder.examine(len(due))
-        if told != due:
-            pairs = zip([*told, None], [*due, None], strict=False)
+        if in_events != due:
+            pairs = zip([*in_events, None], [*due, None], strict=False)
             place = next(number for number, (a, b) in enumerate(pairs, start=1) if a != b or a is None)
             builder.add_violation(f"account {account_id}: the {place}. {UPDATED} is not the account's {place}. entry")
 
 
-def _holds(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_holds(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Require for each hold one authorization, and one event of its end if it has ended, as in the books."""
-    told: dict[str, list[str]] = defaultdict(list)
+    in_events: dict[str, list[str]] = defaultdict(list)
     for event in database.events:
         if event.event_type in HOLDS:
-            told[str(event.data.get("hold_id"))].append(HOLDS[event.event_type])
+            in_events[str(event.data.get("hold_id"))].append(HOLDS[event.event_type])
     for hold in database.holds.values():
         builder.examine()
         due = ["AUTHORIZED"] if hold.status == "AUTHORIZED" else ["AUTHORIZED", hold.status]
-        if told[hold.id] != due:
+        if in_events[hold.id] != due:
             builder.add_violation(
-                f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(told[hold.id])}"
+                f"hold {hold.id} is {hold.status}, and its events say {' and then '.join(in_events[hold.id])}"
             )
-    for hold_id in sorted(told.keys() - database.holds.keys()):
+    for hold_id in sorted(in_events.keys() - database.holds.keys()):
         builder.add_violation(f"there are events of hold {hold_id}, which does not exist")
 
 
-def _states(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_states(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Require that the events of each account form valid transitions, and end at the state in the books."""
     states: dict[str, str] = {}
     for event in database.events:
@@ -152,7 +152,7 @@ def _states(database: DatabaseState, builder: CheckResultBuilder) -> None:
             builder.add_violation(f"account {account.number} is {account.status}, and its events say {state}")
 
 
-def _handled(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_delivery(database: DatabaseState, builder: CheckResultBuilder) -> None:
     for subscriber, position in database.positions.items():
         builder.examine()
         if position != database.head:
@@ -160,6 +160,6 @@ def _handled(database: DatabaseState, builder: CheckResultBuilder) -> None:
                 f"subscriber {subscriber} has position {position} of {database.head}, long after the last event"
             )
     if not database.positions:
-        builder.leave_open("there is no subscriber")
+        builder.mark_unknown("there is no subscriber")
     for letter in database.dead_letters:
         builder.add_violation(f"a dead letter: {letter}")

@@ -22,10 +22,10 @@ applies = have_rows
 
 def check(evidence: Evidence) -> CheckResult:
     """Examine every field of every answer, oldest answer first."""
-    return check_rows(NAME, TITLE, evidence, _look)
+    return check_rows(NAME, TITLE, evidence, _compare_fields)
 
 
-def _look(books: Books, builder: CheckResultBuilder) -> None:
+def _compare_fields(books: Books, builder: CheckResultBuilder) -> None:
     broken: Counter[str] = Counter()
     for attempt in books.evidence.attempts:
         if attempt.body is None:

@@ -13,6 +13,6 @@ def log_texts(evidence: Evidence, builder: CheckResultBuilder) -> Iterator[tuple
         try:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
-            builder.leave_open(f"{path.name} cannot be read: {error.strerror}")
+            builder.mark_unknown(f"{path.name} cannot be read: {error.strerror}")
             continue
         yield path, text

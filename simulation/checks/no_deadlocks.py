@@ -14,7 +14,7 @@ def check(evidence: Evidence) -> CheckResult:
     """Examine the server's count of deadlocks in this database, and search its log for the phrase."""
     builder = CheckResultBuilder(NAME, TITLE)
     if evidence.database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
     else:
         builder.examine()
         if evidence.database.deadlocks:

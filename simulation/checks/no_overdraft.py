@@ -11,7 +11,18 @@ from itertools import groupby
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Balance, Balances, Held, Holdings, Listed, Moved, Opened, Page, Statement, moves_in
+from simulation.model.answers import (
+    AccountHolds,
+    Balance,
+    Balances,
+    BatchReceipt,
+    HoldReceipt,
+    OpenedAccount,
+    Page,
+    Statement,
+    TransactionReceipt,
+    receipts_in,
+)
 from simulation.model.attempts import Attempt
 from simulation.model.numbers import reais
 from simulation.model.result import CheckResult
@@ -24,7 +35,7 @@ def check(evidence: Evidence) -> CheckResult:
     """Examine every balance in an answer, snapshot or entry."""
     builder = CheckResultBuilder(NAME, TITLE)
     for attempt in evidence.attempts:
-        for balance_minor in _shown(attempt):
+        for balance_minor in _balances_in(attempt):
             builder.examine()
             if balance_minor < 0:
                 builder.add_violation(f"{attempt}: shows a balance of {reais(balance_minor)}", -balance_minor)
@@ -41,11 +52,11 @@ def check(evidence: Evidence) -> CheckResult:
                 if entry.balance_after_minor < 0:
                     text = f"account {account.number} is at {reais(entry.balance_after_minor)} after its entry"
                     builder.add_violation(f"{text} {entry.version}", -entry.balance_after_minor)
-        _promises(evidence.database, builder)
+        _check_held_amounts(evidence.database, builder)
     return builder.result()
 
 
-def _promises(database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_held_amounts(database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Compare balance and amount held after each group of events that were written together."""
     balances: dict[str, int] = defaultdict(int)
     holds: dict[str, int] = {}
@@ -74,20 +85,20 @@ def _promises(database: DatabaseState, builder: CheckResultBuilder) -> None:
                 builder.add_violation(f"{text} held on it, {at_us / 1e6:.6f} s after the epoch", held[account_id])
 
 
-def _shown(attempt: Attempt) -> Iterator[int]:
+def _balances_in(attempt: Attempt) -> Iterator[int]:
     """Yield the balances and the available balances of customers' accounts in an answer."""
     match attempt.answer:
         case Balances(balances=balances):
             yield from balances.values()
-        case Balance(balance_minor=int(balance)) | Opened(balance_minor=balance):
+        case Balance(balance_minor=int(balance)) | OpenedAccount(balance_minor=balance):
             yield balance
-        case Moved() | Listed():
-            for move in moves_in(attempt.answer):
+        case TransactionReceipt() | BatchReceipt():
+            for move in receipts_in(attempt.answer):
                 if move.balance_after_minor is not None:
                     yield move.balance_after_minor
-        case Held(available_after_minor=available):
+        case HoldReceipt(available_after_minor=available):
             yield available
-        case Holdings(balance_minor=balance, available_minor=available):
+        case AccountHolds(balance_minor=balance, available_minor=available):
             yield balance
             yield available
         case Statement(balance_at_minor=at, opening_minor=opening, closing_minor=closing, edges=edges):

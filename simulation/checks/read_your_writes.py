@@ -5,7 +5,7 @@ later, the check cannot distinguish the two and counts the read as right.
 """
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
-from simulation.judge.displayed_balances import balances_shown
+from simulation.judge.displayed_balances import displayed_balances
 from simulation.judge.evidence import Evidence
 from simulation.model.numbers import reais
 from simulation.model.result import CheckResult
@@ -19,26 +19,26 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
     for attempt in evidence.attempts:
-        for account_id, balance_minor in balances_shown(attempt):
+        for account_id, balance_minor in displayed_balances(attempt):
             timeline = timelines.accounts.get(account_id)
             if timeline is None:
                 continue
-            told = timeline.newest_acknowledged(attempt.invoked_ns, person=attempt.operation.person)
-            if told == 0:
+            acknowledged = timeline.newest_acknowledged(attempt.invoked_ns, person=attempt.operation.person)
+            if acknowledged == 0:
                 continue
             builder.examine()
             # Only an earlier balance of the account counts as stale; `reads_match_entries` examines all others.
             newest = len(timeline.balances) - 1
-            if timeline.versions_with(balance_minor, told, newest):
+            if timeline.versions_with(balance_minor, acknowledged, newest):
                 continue
-            seen = timeline.versions_with(balance_minor, 0, told - 1)
+            seen = timeline.versions_with(balance_minor, 0, acknowledged - 1)
             if seen:
                 builder.add_violation(
                     f"{attempt}: reads {reais(balance_minor)} in account {account_id}, version {seen[-1]}, after "
-                    f"the same person got an answer with version {told}",
-                    told - seen[-1],
+                    f"the same person got an answer with version {acknowledged}",
+                    acknowledged - seen[-1],
                 )
     return builder.result()

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState, EntryRow
-from simulation.judge.displayed_balances import balances_shown, is_first_page
+from simulation.judge.displayed_balances import displayed_balances, is_first_page
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Edge, Holdings, Page, Statement
+from simulation.model.answers import AccountHolds, Edge, Page, Statement
 from simulation.model.attempts import Attempt
 from simulation.model.numbers import reais
 from simulation.model.people import Role
@@ -32,14 +32,14 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     database, timelines = evidence.database, evidence.timelines
     if database is None or timelines is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
     places = {
         account_id: {entry.transaction_id: entry for entry in entries}
         for account_id, entries in database.entries.items()
     }
     for attempt in evidence.attempts:
-        for account_id, balance_minor in balances_shown(attempt):
+        for account_id, balance_minor in displayed_balances(attempt):
             builder.examine()
             timeline = timelines.accounts.get(account_id)
             if timeline is None:
@@ -52,16 +52,16 @@ def check(evidence: Evidence) -> CheckResult:
                     f"{attempt}: shows {reais(balance_minor)}, which account {account_id} never had{later}"
                 )
         if isinstance(attempt.answer, Page) and attempt.answer.account_id is not None:
-            _page(attempt, attempt.answer, places.get(attempt.answer.account_id, {}), builder)
+            _check_page(attempt, attempt.answer, places.get(attempt.answer.account_id, {}), builder)
         if isinstance(attempt.answer, Statement):
-            _statement(attempt, attempt.answer, database.entries.get(attempt.answer.account_id, ()), builder)
-        if isinstance(attempt.answer, Holdings):
-            _holdings(attempt, attempt.answer, builder)
-    _nobody_elses(evidence, database, builder)
+            _check_statement(attempt, attempt.answer, database.entries.get(attempt.answer.account_id, ()), builder)
+        if isinstance(attempt.answer, AccountHolds):
+            _check_holds(attempt, attempt.answer, builder)
+    _check_ownership(evidence, database, builder)
     return builder.result()
 
 
-def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], builder: CheckResultBuilder) -> None:
+def _check_page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], builder: CheckResultBuilder) -> None:
     versions: list[int] = []
     for edge in page.edges:
         builder.examine()
@@ -77,10 +77,12 @@ def _page(attempt: Attempt, page: Page, entries: dict[str, EntryRow], builder: C
         builder.add_violation(f"{text} {reais(page.edges[0].balance_after_minor)}, so they are from different instants")
 
 
-def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], builder: CheckResultBuilder) -> None:
+def _check_statement(
+    attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], builder: CheckResultBuilder
+) -> None:
     """Compare an answer about the past with the entries at the end of the run, because the past never changes."""
     builder.examine()
-    since, until = (_us(moment) for moment in (attempt.sent.since, attempt.sent.until))
+    since, until = (_epoch_us(moment) for moment in (attempt.sent.since, attempt.sent.until))
     opening = [entry for entry in entries if entry.at_us < since]
     closing = [entry for entry in entries if entry.at_us < until]
     at = [entry for entry in entries if entry.at_us <= until]
@@ -106,12 +108,12 @@ def _statement(attempt: Attempt, seen: Statement, entries: Sequence[EntryRow], b
         builder.add_violation(f"{attempt}: opening balance and changes do not add up to the closing balance")
 
 
-def _us(moment: str | None) -> int:
-    assert moment is not None, "a statement is asked for from one instant to another"
+def _epoch_us(moment: str | None) -> int:
+    assert moment is not None, "the request for a statement has both instants"
     return (datetime.fromisoformat(moment) - EPOCH) // timedelta(microseconds=1)
 
 
-def _holdings(attempt: Attempt, seen: Holdings, builder: CheckResultBuilder) -> None:
+def _check_holds(attempt: Attempt, seen: AccountHolds, builder: CheckResultBuilder) -> None:
     """Require values of one instant: the available balance is the balance minus the sum of the active holds."""
     builder.examine()
     if seen.available_minor != seen.balance_minor - seen.held_minor:
@@ -123,13 +125,13 @@ def _holdings(attempt: Attempt, seen: Holdings, builder: CheckResultBuilder) -> 
         builder.add_violation(text, abs(held_minor - seen.held_minor))
 
 
-def _nobody_elses(evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder) -> None:
+def _check_ownership(evidence: Evidence, database: DatabaseState, builder: CheckResultBuilder) -> None:
     """Require that only staff get the account of another person in an answer."""
     for attempt in evidence.attempts:
         if evidence.plan.people[attempt.operation.person].role is Role.TELLER:
             continue
         mine = evidence.user_ids.get(attempt.operation.person)
-        for account_id, _ in balances_shown(attempt):
+        for account_id, _ in displayed_balances(attempt):
             account = database.accounts.get(account_id)
             if account is not None and mine is not None and account.user_id != mine:
                 builder.add_violation(f"{attempt}: shows account {account_id}, which belongs to another person")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.evidence import Evidence
-from simulation.judge.idempotency_rules import REUSED, may_stand_for_another
+from simulation.judge.idempotency_rules import REUSED, may_be_stored_for_another
 from simulation.judge.refusal_reasons import answered_commands, wrong_refusal, wrong_success
 from simulation.model.answers import Balance, Page
 from simulation.model.attempts import Attempt
@@ -80,7 +80,7 @@ def check(evidence: Evidence) -> CheckResult:
     """Compare every refusal and every success with the intent in the plan and with the possible states."""
     builder = CheckResultBuilder(NAME, TITLE)
     if evidence.database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
     for attempt in evidence.attempts:
         operation = attempt.operation
         origin = evidence.origin(operation)
@@ -107,7 +107,7 @@ def check(evidence: Evidence) -> CheckResult:
 def _may_conflict(evidence: Evidence, attempt: Attempt) -> bool:
     """Return whether the key may be stored for other content, also by a request that had no answer."""
     same_key = evidence.by_key.get((attempt.operation.person, attempt.operation.key or ""), ())
-    return may_stand_for_another(attempt, same_key)
+    return may_be_stored_for_another(attempt, same_key)
 
 
 def _check_code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckResultBuilder) -> None:

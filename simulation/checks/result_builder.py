@@ -32,7 +32,7 @@ class CheckResultBuilder:
         if size > self._worst[1]:
             self._worst = (text, size)
 
-    def leave_open(self, text: str) -> None:
+    def mark_unknown(self, text: str) -> None:
         """Record that something could not be decided, so the check cannot pass."""
         self._open.append(text)
 

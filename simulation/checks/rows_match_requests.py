@@ -45,16 +45,16 @@ applies = have_rows
 
 def check(evidence: Evidence) -> CheckResult:
     """Compare the rows in the database with their requests."""
-    return check_rows(NAME, TITLE, evidence, _look)
+    return check_rows(NAME, TITLE, evidence, _compare_rows)
 
 
-def _look(books: Books, builder: CheckResultBuilder) -> None:
-    for looks in (_people, _accounts, _transactions, _holds, _sessions, _events, _audits):
-        for sentence in looks(books, builder):
+def _compare_rows(books: Books, builder: CheckResultBuilder) -> None:
+    for compare in (_people, _accounts, _transactions, _holds, _sessions, _events, _audits):
+        for sentence in compare(books, builder):
             builder.add_violation(sentence)
 
 
-def _differ(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
+def _differences(what: str, row: Row, due: Mapping[str, object]) -> Iterator[str]:
     for name, right in due.items():
         if row[name] != right:
             yield f"{what}: {name} is {row[name]!r}, not {right!r}"
@@ -68,7 +68,7 @@ def _people(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
             continue
         builder.examine()
         due = {"email": person.email, "full_name": " ".join(person.full_name.split()), "cpf": person.cpf}
-        yield from _differ(f"person {person.index}", row, {**due, "role": "CUSTOMER"})
+        yield from _differences(f"person {person.index}", row, {**due, "role": "CUSTOMER"})
         if not str(row["password_hash"]).startswith("$argon2id$") or person.password in str(row["password_hash"]):
             yield f"person {person.index}: the password is not stored as an argon2id hash"
 
@@ -83,21 +83,21 @@ def _accounts(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         owner = evidence.user_ids.get(evidence.plan.accounts[index].person)
         due: dict[str, object] = {"user_id": owner, "kind": "CUSTOMER", "number": opened.number, "currency": "BRL"}
         due["version"] = len(books.database.entries.get(opened.account_id, ()))
-        yield from _differ(f"account {opened.number}", row, due)
+        yield from _differences(f"account {opened.number}", row, due)
         limits = (row["transfer_limit_minor"], row["daily_limit_minor"])
         if limits not in evidence.possible_states.own_limits(opened.account_id):
             yield f"account {opened.number}: its limits are {limits}, which are not the last ones that were set"
 
 
-def _asked(books: Books, caller: tuple[int, str]) -> Sequence[Attempt]:
-    return books.evidence.by_key.get(caller, ())
+def _requests_with(books: Books, request_key: tuple[int, str]) -> Sequence[Attempt]:
+    return books.evidence.by_key.get(request_key, ())
 
 
 def _is_within(books: Books, attempts: Sequence[Attempt], moment: object) -> bool:
     """Return whether a time is between the first request and the first answer, if there was one."""
     begin = min(books.moment_us(a.invoked_ns) for a in attempts) - SLACK_US
-    told = [books.moment_us(a.ended_ns) for a in attempts if a.outcome == "ok"]
-    return begin <= us_of(moment) <= min(told, default=float("inf")) + SLACK_US
+    answered_us = [books.moment_us(a.ended_ns) for a in attempts if a.outcome == "ok"]
+    return begin <= us_of(moment) <= min(answered_us, default=float("inf")) + SLACK_US
 
 
 def _transactions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
@@ -108,12 +108,12 @@ def _transactions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         if effect is None:
             continue  # `balances_match_oracle` reports a transaction without a request
         builder.examine()
-        what = f"transaction {row['id']} of person {effect.caller[0]}"
-        due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(effect.caller[0])}
+        what = f"transaction {row['id']} of person {effect.request_key[0]}"
+        due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(effect.request_key[0])}
         due["description"] = None if is_fee else effect.description
         due["hold_id"] = effect.related_id if row["kind"] == "CAPTURE" else None
-        yield from _differ(what, row, due)
-        if not _is_within(books, _asked(books, effect.caller), row["created_at"]):
+        yield from _differences(what, row, due)
+        if not _is_within(books, _requests_with(books, effect.request_key), row["created_at"]):
             yield f"{what}: it was created at {row['created_at']}, not between its request and its answer"
         for side in ("debit", "credit"):
             entry = books.entries.get((row[f"{side}_account_id"], row["id"]))
@@ -130,21 +130,24 @@ def _holds(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         if expected_hold is None:
             continue
         builder.examine()
-        what = f"hold {row['id']} of person {expected_hold.caller[0]}"
-        due: dict[str, object] = {"currency": "BRL", "initiated_by": evidence.user_ids.get(expected_hold.caller[0])}
+        what = f"hold {row['id']} of person {expected_hold.request_key[0]}"
+        due: dict[str, object] = {
+            "currency": "BRL",
+            "initiated_by": evidence.user_ids.get(expected_hold.request_key[0]),
+        }
         due["description"] = expected_hold.description
-        yield from _differ(what, row, due)
+        yield from _differences(what, row, due)
         created_us = us_of(row["created_at"])
         ends_us = created_us + HOLD_LIFE_DAYS * 86_400_000_000
         if expected_hold.expires_at is not None:
             ends_us = us_of(expected_hold.expires_at)
         if us_of(row["expires_at"]) != ends_us:
-            asked = expected_hold.expires_at or "the usual"
-            yield f"{what}: it expires at {row['expires_at']}, but {asked} was requested"
-        if not _is_within(books, _asked(books, expected_hold.caller), row["created_at"]):
+            requested = expected_hold.expires_at or "the usual"
+            yield f"{what}: it expires at {row['expires_at']}, but {requested} was requested"
+        if not _is_within(books, _requests_with(books, expected_hold.request_key), row["created_at"]):
             yield f"{what}: it was created at {row['created_at']}, not between its request and its answer"
         if expected_hold.ended_by is not None and row["ended_at"] is not None:
-            if not _is_within(books, _asked(books, expected_hold.ended_by), row["ended_at"]):
+            if not _is_within(books, _requests_with(books, expected_hold.ended_by), row["ended_at"]):
                 yield f"{what}: it ended at {row['ended_at']}, not between that request and its answer"
             if us_of(row["ended_at"]) >= us_of(row["expires_at"]):
                 yield f"{what}: it was ended at {row['ended_at']}, after its expiry at {row['expires_at']}"
@@ -160,25 +163,25 @@ def _sessions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
     logouts = [a for a in books.evidence.attempts if a.operation.kind is Kind.LOGOUT and a.outcome == "ok"]
     for row in books.rows["sessions"].values():
         builder.examine()
-        yield from _differ(f"session {row['id']}", row, {"ip_address": SENDER, "user_agent": PROGRAM})
+        yield from _differences(f"session {row['id']}", row, {"ip_address": SENDER, "user_agent": PROGRAM})
         if row["user_id"] not in people:
             yield f"session {row['id']} has no user"
         if instant(row["expires_at"]) <= instant(row["created_at"]):
             yield f"session {row['id']} ends before it begins"
-    left = sessions_left(logouts)
-    if closed < left:
-        yield f"{left} sessions were logged out, but only {closed} are closed"
+    least = least_closed_sessions(logouts)
+    if closed < least:
+        yield f"{least} sessions were logged out, but only {closed} are closed"
 
 
-def sessions_left(logouts: Sequence[Attempt]) -> int:
+def least_closed_sessions(logouts: Sequence[Attempt]) -> int:
     """Return how many sessions were certainly logged out. Two concurrent logouts may close the same session."""
     until_ns: dict[int, int] = {}
-    left = 0
+    least = 0
     for attempt in sorted(logouts, key=lambda attempt: attempt.invoked_ns):
         person = attempt.operation.person
-        left += attempt.invoked_ns >= until_ns.get(person, 0)
+        least += attempt.invoked_ns >= until_ns.get(person, 0)
         until_ns[person] = max(until_ns.get(person, 0), attempt.ended_ns)
-    return left
+    return least
 
 
 def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
@@ -187,16 +190,16 @@ def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
     by_request: dict[str, list[Row]] = defaultdict(list)
     for row in books.rows["event_store"].values():
         by_request[str(row["metadata"].get("correlation_id"))].append(row)
-    have_left: set[int] = set()
+    logged_out: set[int] = set()
     for attempt in books.evidence.attempts:
         if attempt.operation.kind is Kind.LOGOUT:
-            have_left.add(attempt.operation.person)
+            logged_out.add(attempt.operation.person)
         if attempt.correlation_id is None or attempt.outcome not in {"ok", "refused"}:
             continue
         builder.examine()
         rows = by_request.get(attempt.correlation_id, [])
         # Between logout and login, a request has no token; a refusal of its form, before authentication, has no actor.
-        is_known = attempt.code != "BAD_INPUT" or attempt.operation.person not in have_left
+        is_known = attempt.code != "BAD_INPUT" or attempt.operation.person not in logged_out
         for row in rows:
             yield from _event(books, attempt, row, is_known=is_known)
         kind = attempt.operation.kind
@@ -204,8 +207,8 @@ def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         if is_change and not attempt.replayed and not rows:
             yield f"{attempt}: it was executed, but no event has its correlation id"
         if attempt.outcome == "refused" and attempt.code in RECORDED and not attempt.replayed:
-            told = {data[row["position"]].data.get("code") for row in rows}
-            if attempt.code not in told:
+            answered_us = {data[row["position"]].data.get("code") for row in rows}
+            if attempt.code not in answered_us:
                 yield f"{attempt}: it was refused with {attempt.code}, but no event says so"
 
 
@@ -238,7 +241,7 @@ def _audits(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
         metadata = event["metadata"]
         due = {"user_id": event["user_id"], "created_at": event["created_at"]}
         due |= {name: metadata.get(name) for name in ("ip_address", "user_agent")}
-        yield from _differ(f"audit row {row['number']} of {event['event_type']}", row, due)
+        yield from _differences(f"audit row {row['number']} of {event['event_type']}", row, due)
         if ACTIONS.get(event["event_type"], row["action"]) != row["action"]:
             yield f"audit row {row['number']} calls {event['event_type']} {row['action']}"
 

@@ -28,5 +28,5 @@ def check(evidence: Evidence) -> CheckResult:
         if recovery.verdict is Verdict.FAIL:
             builder.add_violation(recovery.sentence, float("inf") if recovery.back_s is None else recovery.back_s)
         elif recovery.verdict is Verdict.UNKNOWN:
-            builder.leave_open(recovery.sentence)
+            builder.mark_unknown(recovery.sentence)
     return builder.result()

@@ -21,7 +21,7 @@ def check(evidence: Evidence) -> CheckResult:
     builder = CheckResultBuilder(NAME, TITLE)
     timelines = evidence.timelines
     if timelines is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
         return builder.result()
     for attempt in evidence.attempts:
         if not isinstance(attempt.answer, Balances) or len(attempt.answer.balances) < 2:

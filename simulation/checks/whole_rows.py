@@ -14,12 +14,12 @@ def have_rows(evidence: Evidence) -> bool:
 
 
 def check_rows(
-    name: str, title: str, evidence: Evidence, look: Callable[[Books, CheckResultBuilder], None]
+    name: str, title: str, evidence: Evidence, compare: Callable[[Books, CheckResultBuilder], None]
 ) -> CheckResult:
     """Return the result of a check that compares with the database; UNKNOWN without it."""
     builder = CheckResultBuilder(name, title)
     if evidence.database is None:
-        builder.leave_open(NO_DATABASE)
+        builder.mark_unknown(NO_DATABASE)
     else:
-        look(Books(evidence, evidence.database), builder)
+        compare(Books(evidence, evidence.database), builder)
     return builder.result()

@@ -5,24 +5,24 @@ from dataclasses import dataclass
 
 from simulation.client.forms import MalformedAnswerError, as_list, as_object, money, optional, text
 from simulation.model.answers import (
+    AccountHolds,
+    AccountLimits,
+    AccountStatus,
+    Acknowledgement,
     Answer,
     Balance,
     Balances,
-    Done,
+    BatchReceipt,
     Edge,
-    Held,
     Hold,
-    Holdings,
-    Known,
-    Limited,
-    Listed,
-    Moved,
-    Opened,
+    HoldReceipt,
+    OpenedAccount,
+    OtherPage,
     Page,
-    Seen,
-    State,
+    RegisteredUser,
     Statement,
     Tokens,
+    TransactionReceipt,
 )
 from simulation.model.operations import Kind
 
@@ -84,14 +84,14 @@ def read_payload(kind: Kind, data: Mapping[str, object]) -> Payload:
     return Payload(None if refusals else _READERS[kind](body), refusals, replayed)
 
 
-def _opened(body: Mapping[str, object]) -> Opened:
+def _opened(body: Mapping[str, object]) -> OpenedAccount:
     account = as_object(body.get("account"))
-    return Opened(text(account, "id"), text(account, "number"), money(account, "balance"))
+    return OpenedAccount(text(account, "id"), text(account, "number"), money(account, "balance"))
 
 
-def _moved(body: Mapping[str, object]) -> Moved:
+def _moved(body: Mapping[str, object]) -> TransactionReceipt:
     transaction = as_object(body.get("transaction"))
-    return Moved(
+    return TransactionReceipt(
         transaction_id=text(transaction, "id"),
         transaction_kind=text(transaction, "kind"),
         amount_minor=money(transaction, "amount"),
@@ -104,12 +104,12 @@ def _moved(body: Mapping[str, object]) -> Moved:
     )
 
 
-def _listed(body: Mapping[str, object]) -> Listed:
-    items: list[Moved | str] = []
+def _listed(body: Mapping[str, object]) -> BatchReceipt:
+    items: list[TransactionReceipt | str] = []
     for result in map(as_object, as_list(body.get("results"))):
         refusals = [text(as_object(error), "code") for error in as_list(result.get("userErrors", []))]
         items.append(refusals[0] if refusals else _moved(result))
-    return Listed(tuple(items))
+    return BatchReceipt(tuple(items))
 
 
 def _hold(body: Mapping[str, object]) -> Hold:
@@ -124,24 +124,24 @@ def _hold(body: Mapping[str, object]) -> Hold:
     )
 
 
-def _held(body: Mapping[str, object]) -> Held:
+def _held(body: Mapping[str, object]) -> HoldReceipt:
     moved = None if body.get("transaction") is None else _moved(body)
-    return Held(_hold(as_object(body.get("hold"))), money(body, "availableAfter"), moved)
+    return HoldReceipt(_hold(as_object(body.get("hold"))), money(body, "availableAfter"), moved)
 
 
-def _state(body: Mapping[str, object]) -> State:
+def _state(body: Mapping[str, object]) -> AccountStatus:
     account = as_object(body.get("account"))
-    return State(text(account, "id"), text(account, "status"))
+    return AccountStatus(text(account, "id"), text(account, "status"))
 
 
-def _limited(body: Mapping[str, object]) -> Limited:
+def _limited(body: Mapping[str, object]) -> AccountLimits:
     account = as_object(body.get("account"))
     limits = as_object(account.get("limits"))
-    return Limited(text(account, "id"), money(limits, "perTransfer"), money(limits, "perDay"))
+    return AccountLimits(text(account, "id"), money(limits, "perTransfer"), money(limits, "perDay"))
 
 
-def _holdings(body: Mapping[str, object]) -> Holdings:
-    return Holdings(
+def _holdings(body: Mapping[str, object]) -> AccountHolds:
+    return AccountHolds(
         account_id=text(body, "id"),
         balance_minor=money(body, "balance"),
         available_minor=money(body, "availableBalance"),
@@ -190,8 +190,8 @@ def _statement(body: Mapping[str, object]) -> Statement:
     )
 
 
-def _seen(body: Mapping[str, object]) -> Seen:
-    return Seen(_next(as_object(body.get("pageInfo"))) if "pageInfo" in body else None)
+def _seen(body: Mapping[str, object]) -> OtherPage:
+    return OtherPage(_next(as_object(body.get("pageInfo"))) if "pageInfo" in body else None)
 
 
 def _next(info: Mapping[str, object]) -> str | None:
@@ -203,14 +203,14 @@ def _tokens(body: Mapping[str, object]) -> Tokens:
     return Tokens(text(tokens, "accessToken"), text(tokens, "refreshToken"))
 
 
-def _known(body: Mapping[str, object]) -> Known:
-    return Known(text(as_object(body.get("user")), "id"))
+def _known(body: Mapping[str, object]) -> RegisteredUser:
+    return RegisteredUser(text(as_object(body.get("user")), "id"))
 
 
-def _done(body: Mapping[str, object]) -> Done:
+def _done(body: Mapping[str, object]) -> Acknowledgement:
     if body.get("closed") is not True:
         raise MalformedAnswerError("closed must be true")
-    return Done()
+    return Acknowledgement()
 
 
 _READERS: Mapping[Kind, Callable[[Mapping[str, object]], Answer]] = {

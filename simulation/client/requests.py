@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from simulation.client.access import login_variables
-from simulation.client.orders import Given, NoNextPageError, NotSendableError, Orders
+from simulation.client.account_requests import AccountRequestComposer, NoNextPageError, NotSendableError, PriorAnswers
 from simulation.client.send import ALIASED
-from simulation.model.answers import Answer, Opened
+from simulation.client.tokens import login_variables
+from simulation.model.answers import Answer, OpenedAccount
 from simulation.model.attempts import Sent
 from simulation.model.operations import CURRENCY, Intent, Kind, Operation
 from simulation.model.people import Person
 from simulation.model.plan import Plan
 
-NOBODYS_ACCOUNT = "00000000-0000-7000-8000-00000000dead"
+UNKNOWN_ACCOUNT_ID = "00000000-0000-7000-8000-00000000dead"
 """A well-formed account id that the bank never generates, because its random part is not random."""
 
 
@@ -50,15 +50,15 @@ def respelled(request: Request) -> Request:
     return replace(request, variables={"input": turned}, respelled=True)
 
 
-class Requests:
+class RequestComposer:
     """A composer of requests from the plan and the bank's answers so far."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.accounts: dict[int, Opened] = {}
+        self.accounts: dict[int, OpenedAccount] = {}
         self.cursors: dict[int, str] = {}
         self.answers: dict[int, Answer] = {}
-        self._orders = Orders(Given(self._account, self.answers, self.cursors))
+        self._account_requests = AccountRequestComposer(PriorAnswers(self._account, self.answers, self.cursors))
 
     def compose(self, operation: Operation, *, refresh_token: str | None) -> Request:
         """Return the request of an operation. Raises NotSendableError if an object that it needs is missing."""
@@ -88,9 +88,9 @@ class Requests:
                 request = self._transfer(operation)
                 return respelled(request) if operation.intent is Intent.RESPELLED else request
             case _:
-                return Request(*self._orders.compose(operation))
+                return Request(*self._account_requests.compose(operation))
 
-    def _account(self, index: int | None) -> Opened:
+    def _account(self, index: int | None) -> OpenedAccount:
         account = None if index is None else self.accounts.get(index)
         if account is None:
             raise NotSendableError("the account was never opened")
@@ -123,7 +123,7 @@ class Requests:
         target = self._account(operation.target).number
         first = operation.follows or operation
         if first.intent is Intent.UNKNOWN_ACCOUNT:
-            source = NOBODYS_ACCOUNT
+            source = UNKNOWN_ACCOUNT_ID
         if first.intent is Intent.MISTYPED_NUMBER:
             target = mistyped(target)
         content = {

@@ -10,7 +10,7 @@ from simulation.coverage.keys import Count as KeyCount
 from simulation.coverage.money import MONEY_COVERAGE
 from simulation.faults.recovery import fault_coverage
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Balances, Moved
+from simulation.model.answers import Balances, TransactionReceipt
 from simulation.model.metrics import MetricsTotals, cache_hits_and_misses
 from simulation.model.operations import KEYED_KINDS, Intent, Kind
 from simulation.model.people import Role
@@ -56,7 +56,9 @@ def _concurrent_duplicates(evidence: Evidence, _: MetricsTotals) -> int:
 
 def _hot_postings(evidence: Evidence, _: MetricsTotals) -> int:
     """Count the payments into the account with most of them; 0 below a hundred."""
-    numbers = Counter(a.answer.to_number for a in evidence.attempts if isinstance(a.answer, Moved) and not a.replayed)
+    numbers = Counter(
+        a.answer.to_number for a in evidence.attempts if isinstance(a.answer, TransactionReceipt) and not a.replayed
+    )
     most = max(numbers.values(), default=0)
     return most if most >= 100 else 0
 
@@ -83,7 +85,7 @@ COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "cache_hits": ("Reads answered by the cache", lambda _, totals: int(cache_hits_and_misses(totals)[0])),
         "cache_misses": ("Reads with a cache miss", lambda _, totals: int(cache_hits_and_misses(totals)[1])),
         "household_answers": ("Answers with all accounts of a household", _household_answers),
-        "hot_postings": ("Payments into the same account, at least 100", _hot_postings),
+        "hot_account_postings": ("Payments into the same account, at least 100", _hot_postings),
         "ledger_snapshots": ("Snapshots of the whole ledger", lambda evidence, _: len(evidence.snapshots)),
     }
 )

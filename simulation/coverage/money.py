@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from simulation.judge.evidence import Evidence
 from simulation.judge.refusal_reasons import answered_commands
-from simulation.model.answers import Held, Listed
+from simulation.model.answers import BatchReceipt, HoldReceipt
 from simulation.model.operations import MONEY_KINDS, Kind
 
 Count = Callable[[Evidence], int]
@@ -32,13 +32,13 @@ def _refused(code: str, *kinds: Kind) -> Count:
 
 def _lists(evidence: Evidence, *, whole: bool) -> int:
     """Count the batches of which all items succeeded, or with `whole` false, some succeeded and some were refused."""
-    lists = [a.answer.items for a in evidence.attempts if isinstance(a.answer, Listed) and not a.replayed]
+    lists = [a.answer.items for a in evidence.attempts if isinstance(a.answer, BatchReceipt) and not a.replayed]
     refused = [[isinstance(item, str) for item in items] for items in lists]
     return sum(not any(items) if whole else any(items) and not all(items) for items in refused)
 
 
 def _captured_in_part(evidence: Evidence) -> int:
-    holds = [a.answer.hold for a in evidence.attempts if isinstance(a.answer, Held) and not a.replayed]
+    holds = [a.answer.hold for a in evidence.attempts if isinstance(a.answer, HoldReceipt) and not a.replayed]
     return sum(hold.status == "CAPTURED" and hold.captured_minor < hold.amount_minor for hold in holds)
 
 
@@ -65,10 +65,16 @@ def _fees(evidence: Evidence) -> int:
 MONEY_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
         "withdrawals": ("Withdrawals accepted", _done(Kind.WITHDRAW)),
-        "lists_whole": ("Transfer batches executed as a whole", lambda evidence: _lists(evidence, whole=True)),
-        "lists_in_part": ("Transfer batches executed in part", lambda evidence: _lists(evidence, whole=False)),
-        "lists_refused_whole": (
-            "Transfer batches refused because of command item",
+        "batches_executed_whole": (
+            "Transfer batches executed as a whole",
+            lambda evidence: _lists(evidence, whole=True),
+        ),
+        "batches_executed_in_part": (
+            "Transfer batches executed in part",
+            lambda evidence: _lists(evidence, whole=False),
+        ),
+        "batches_refused_whole": (
+            "Transfer batches refused because of one item",
             _refused("INSUFFICIENT_FUNDS", Kind.BATCH),
         ),
         "holds_authorized": ("Holds authorized", _done(Kind.AUTHORIZE)),
@@ -76,7 +82,7 @@ MONEY_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "holds_captured_in_part": ("Holds captured in part", _captured_in_part),
         "holds_released": ("Holds released", _done(Kind.RELEASE)),
         "holds_expired": ("Holds expired", _expired),
-        "promised_money_refused": ("Payments refused because the money was held", _refused_by_hold),
+        "held_money_refused": ("Payments refused because the money was held", _refused_by_hold),
         "holds_ended_already": ("Captures and releases refused because the hold had ended", _refused("HOLD_ENDED")),
         "captures_beyond_the_hold": ("Captures refused because they exceed the hold", _refused("CAPTURE_EXCEEDS_HOLD")),
         "reversals": ("Reversals accepted", _done(Kind.REVERSE)),

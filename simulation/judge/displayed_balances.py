@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 
-from simulation.model.answers import Balance, Balances, Holdings, Page
+from simulation.model.answers import AccountHolds, Balance, Balances, Page
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Intent
 
 
-def balances_shown(attempt: Attempt) -> Iterator[tuple[str, int]]:
+def displayed_balances(attempt: Attempt) -> Iterator[tuple[str, int]]:
     """Yield the id and the balance of each account in the answer to a read."""
     match attempt.answer:
         case Balances(balances=balances):
             yield from balances.items()
         case Balance(account_id=str(account_id), balance_minor=int(balance)):
             yield account_id, balance
-        case Holdings(account_id=account_id, balance_minor=balance):
+        case AccountHolds(account_id=account_id, balance_minor=balance):
             yield account_id, balance
         case Page(account_id=str(account_id), balance_minor=int(balance)):
             yield account_id, balance

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-Caller = tuple[int, str]
+RequestKey = tuple[int, str]
 """A person and an idempotency key, for which the bank may execute at most one request."""
 
 OUTSIDE = "outside"
@@ -21,7 +21,7 @@ class Effect:
     `kind` is that of the transaction. `related_id` is the original of a reversal, or the hold of a capture.
     """
 
-    caller: Caller
+    request_key: RequestKey
     kind: str
     debit_id: str
     credit_id: str
@@ -37,12 +37,12 @@ class Effect:
 class ExpectedHold:
     """A hold that must exist. `ended_by` is the key of its capture or release; None if no request ended it."""
 
-    caller: Caller
+    request_key: RequestKey
     hold_id: str
     account_id: str
     to_account_id: str
     amount_minor: int
-    ended_by: Caller | None = None
+    ended_by: RequestKey | None = None
     captured_minor: int = 0
     description: str | None = None
     expires_at: str | None = None

@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from simulation.judge.database_state import DatabaseState, LedgerSnapshot
-from simulation.judge.effects import Caller, Oracle
+from simulation.judge.effects import Oracle, RequestKey
 from simulation.judge.oracle import resolve
 from simulation.judge.possible_holds import PossibleHolds
 from simulation.judge.possible_states import PossibleStates
 from simulation.judge.request_times import RequestTimes
 from simulation.judge.timeline import Timelines
-from simulation.model.answers import Opened
+from simulation.model.answers import OpenedAccount
 from simulation.model.attempts import Attempt
 from simulation.model.faults import FaultRun
 from simulation.model.operations import KEYED_KINDS, Operation
@@ -46,7 +46,7 @@ class Evidence:
     postgres_log: str | None = None
     drained: bool = True
     bank_check: BankCheck | None = None
-    opened: Mapping[int, Opened] = field(default_factory=dict)
+    opened: Mapping[int, OpenedAccount] = field(default_factory=dict)
     faults: Sequence[FaultRun] = ()
     epoch_ns: int = 0
 
@@ -55,9 +55,9 @@ class Evidence:
         return operation.follows or operation
 
     @cached_property
-    def by_key(self) -> Mapping[Caller, Sequence[Attempt]]:
-        """All attempts with an idempotency key, by caller and key, in the order of sending."""
-        found: dict[Caller, list[Attempt]] = defaultdict(list)
+    def by_key(self) -> Mapping[RequestKey, Sequence[Attempt]]:
+        """All attempts with an idempotency key, by person and key, in the order of sending."""
+        found: dict[RequestKey, list[Attempt]] = defaultdict(list)
         for attempt in self.attempts:
             if attempt.operation.kind in KEYED_KINDS and attempt.operation.key is not None:
                 found[(attempt.operation.person, attempt.operation.key)].append(attempt)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from simulation.model.attempts import Attempt
 
-UNSTORED = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CURRENCY_MISMATCH"})
+UNSTORED_CODES = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CURRENCY_MISMATCH"})
 """Refusals of requests that are invalid in themselves, such as a hold with an end in the past. They are never stored
 under the key."""
 
-NOT_DECIDED = frozenset({"UNAUTHENTICATED", "OVERLOADED", "FORBIDDEN"})
+UNDECIDED_CODES = frozenset({"UNAUTHENTICATED", "OVERLOADED", "FORBIDDEN"})
 """Refusals before a decision, which contain no information about the key."""
 
 REUSED = "IDEMPOTENCY_KEY_REUSED"
@@ -18,19 +18,19 @@ def is_decision(attempt: Attempt) -> bool:
     """Return whether the answer is an outcome that the bank stores under the key."""
     if attempt.outcome == "ok":
         return True
-    return attempt.outcome == "refused" and attempt.code not in UNSTORED | NOT_DECIDED | {REUSED}
+    return attempt.outcome == "refused" and attempt.code not in UNSTORED_CODES | UNDECIDED_CODES | {REUSED}
 
 
-def may_be_kept(attempt: Attempt) -> bool:
+def may_be_stored(attempt: Attempt) -> bool:
     """Return whether the bank stores an outcome of this request under the key, or may do so without an answer."""
     return is_decision(attempt) or attempt.outcome in {"unknown", "error"}
 
 
-def differ(one: Attempt, other: Attempt) -> bool:
+def have_different_content(one: Attempt, other: Attempt) -> bool:
     """Return whether two requests with one key have different content."""
     return (one.operation.kind, one.sent) != (other.operation.kind, other.sent)
 
 
-def may_stand_for_another(attempt: Attempt, same_key: Sequence[Attempt]) -> bool:
+def may_be_stored_for_another(attempt: Attempt, same_key: Sequence[Attempt]) -> bool:
     """Return whether the key may be stored for a request with other content."""
-    return any(differ(attempt, other) and may_be_kept(other) for other in same_key)
+    return any(have_different_content(attempt, other) and may_be_stored(other) for other in same_key)

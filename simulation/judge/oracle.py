@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 
 from simulation.client.forms import MalformedAnswerError, minor
 from simulation.judge.database_state import DatabaseState, KeyRow, TransactionRow
-from simulation.judge.effects import OUTSIDE, Caller, Effect, ExpectedHold, Oracle
-from simulation.model.answers import Held, Listed, Moved
+from simulation.judge.effects import OUTSIDE, Effect, ExpectedHold, Oracle, RequestKey
+from simulation.model.answers import BatchReceipt, HoldReceipt, TransactionReceipt
 from simulation.model.attempts import Attempt, Sent
 from simulation.model.operations import MONEY_KINDS, Kind
 from simulation.model.terms import Terms
 
-NAMES = {Kind.DEPOSIT: "DEPOSIT", Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL"}
+TRANSACTION_KINDS = {Kind.DEPOSIT: "DEPOSIT", Kind.TRANSFER: "TRANSFER", Kind.WITHDRAW: "WITHDRAWAL"}
 """The kind of transaction in the books, by the kind of operation."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Happened:
+class _KnownEffects:
     """The effects of a key, by the ids in a response or, without a response, in the row of the key."""
 
     transaction_ids: tuple[str | None, ...]
@@ -30,7 +30,7 @@ class _Happened:
 
 
 @dataclass(slots=True)
-class _Resolving:
+class _Resolution:
     """The intermediate results of the resolution."""
 
     database: DatabaseState | None
@@ -45,7 +45,7 @@ class _Resolving:
 
 
 def resolve(
-    by_key: Mapping[Caller, Sequence[Attempt]],
+    by_key: Mapping[RequestKey, Sequence[Attempt]],
     *,
     database: DatabaseState | None,
     user_ids: Mapping[int, str],
@@ -57,21 +57,27 @@ def resolve(
     The end of a hold is resolved after the hold, and a reversal after its original. A reversal of the whole rest is
     resolved after the reversals with an amount.
     """
-    found = _Resolving(database, user_ids, ids_by_number, terms)
-    turns: list[list[tuple[Caller, list[Attempt]]]] = [[], [], [], []]
-    for caller, sent in by_key.items():
+    resolution = _Resolution(database, user_ids, ids_by_number, terms)
+    groups: list[list[tuple[RequestKey, list[Attempt]]]] = [[], [], [], []]
+    for request_key, sent in by_key.items():
         attempts = [attempt for attempt in sent if attempt.operation.kind in MONEY_KINDS]
         if attempts:
-            turns[_turn(attempts[0])].append((caller, attempts))
-    for turn in turns:
-        for caller, attempts in turn:
-            happened = _happened(found, caller, attempts)
-            if happened is not None and not _take(found, caller, attempts, happened):
-                found.contradictions.append(f"{attempts[0]} moved money that no request with this key asked for")
-    return Oracle(found.effects, found.expected_holds, found.unresolved, found.contradictions, found.unknown)
+            groups[_resolution_order(attempts[0])].append((request_key, attempts))
+    for group in groups:
+        for request_key, attempts in group:
+            effects = _known_effects(resolution, request_key, attempts)
+            if effects is not None and not _add_effects(resolution, request_key, attempts, effects):
+                resolution.contradictions.append(f"{attempts[0]} moved money that no request with this key asked for")
+    return Oracle(
+        resolution.effects,
+        resolution.expected_holds,
+        resolution.unresolved,
+        resolution.contradictions,
+        resolution.unknown,
+    )
 
 
-def _turn(attempt: Attempt) -> int:
+def _resolution_order(attempt: Attempt) -> int:
     match attempt.operation.kind:
         case Kind.CAPTURE | Kind.RELEASE:
             return 1
@@ -81,89 +87,100 @@ def _turn(attempt: Attempt) -> int:
             return 0
 
 
-def _happened(found: _Resolving, caller: Caller, attempts: Sequence[Attempt]) -> _Happened | None:
+def _known_effects(
+    resolution: _Resolution, request_key: RequestKey, attempts: Sequence[Attempt]
+) -> _KnownEffects | None:
     """Return the effects of a key, or None if there is none, or if it cannot be determined."""
     for attempt in attempts:
         match attempt.answer:
-            case Moved(transaction_id=id_):
-                return _Happened((id_,), None, acknowledged=True)
-            case Listed(items=items):
-                ids = tuple(item.transaction_id if isinstance(item, Moved) else None for item in items)
-                return _Happened(ids, None, acknowledged=True)
-            case Held(hold=hold, moved=moved):
-                return _Happened((moved.transaction_id if moved else None,), hold.hold_id, acknowledged=True)
+            case TransactionReceipt(transaction_id=id_):
+                return _KnownEffects((id_,), None, acknowledged=True)
+            case BatchReceipt(items=items):
+                ids = tuple(item.transaction_id if isinstance(item, TransactionReceipt) else None for item in items)
+                return _KnownEffects(ids, None, acknowledged=True)
+            case HoldReceipt(hold=hold, moved=moved):
+                return _KnownEffects((moved.transaction_id if moved else None,), hold.hold_id, acknowledged=True)
     if not any(attempt.outcome in {"unknown", "error"} for attempt in attempts):
         return None
-    found.unknown += all(attempt.outcome in {"unknown", "error"} for attempt in attempts)
-    if found.database is None:
-        found.unresolved.append(f"whether {attempts[0]} happened, since the database could not be read")
+    resolution.unknown += all(attempt.outcome in {"unknown", "error"} for attempt in attempts)
+    if resolution.database is None:
+        resolution.unresolved.append(f"whether {attempts[0]} happened, since the database could not be read")
         return None
-    row = found.database.keys.get((found.user_ids.get(caller[0], ""), caller[1]))
-    return None if row is None else _booked(row)
+    row = resolution.database.keys.get((resolution.user_ids.get(request_key[0], ""), request_key[1]))
+    return None if row is None else _effects_in_row(row)
 
 
-def _booked(row: KeyRow) -> _Happened | None:
+def _effects_in_row(row: KeyRow) -> _KnownEffects | None:
     """Return the effects in the row of a key, or None if its outcome is a refusal."""
     ids = row.listed or (row.transaction_id,)
     if row.hold_id is None and not any(ids):
         return None
-    return _Happened(ids, row.hold_id, acknowledged=False)
+    return _KnownEffects(ids, row.hold_id, acknowledged=False)
 
 
-def _take(found: _Resolving, caller: Caller, attempts: Sequence[Attempt], happened: _Happened) -> bool:
+def _add_effects(
+    resolution: _Resolution, request_key: RequestKey, attempts: Sequence[Attempt], effects: _KnownEffects
+) -> bool:
     """Note the effects that must have happened; return whether a request asked for them."""
-    asked = _asked(found, attempts, happened)
-    if asked is None:
+    executed = _executed_request(resolution, attempts, effects)
+    if executed is None:
         return False
-    sent, kind = asked.sent, asked.operation.kind
+    sent, kind = executed.sent, executed.operation.kind
     if kind is Kind.BATCH:
-        pairs = zip(sent.items, happened.transaction_ids, strict=False)
-        return len(sent.items) == len(happened.transaction_ids) and all(
+        pairs = zip(sent.items, effects.transaction_ids, strict=False)
+        return len(sent.items) == len(effects.transaction_ids) and all(
             id_ is None
-            or _note(
-                found,
-                caller,
+            or _add_effect(
+                resolution,
+                request_key,
                 "TRANSFER",
-                content_of(item, found.ids_by_number),
+                content_of(item, resolution.ids_by_number),
                 transaction_id=id_,
-                acknowledged=happened.acknowledged,
+                acknowledged=effects.acknowledged,
                 description=item.text,
             )
             for item, id_ in pairs
         )
     if kind is Kind.AUTHORIZE:
-        return _authorize(found, caller, sent, happened.hold_id)
+        return _add_hold(resolution, request_key, sent, effects.hold_id)
     if kind in {Kind.CAPTURE, Kind.RELEASE}:
-        return _end(found, caller, asked, happened)
-    [id_] = happened.transaction_ids
+        return _end_hold(resolution, request_key, executed, effects)
+    [id_] = effects.transaction_ids
     if kind is Kind.REVERSE:
-        name, content = "REVERSAL", _taken_back(found, sent)
+        name, content = "REVERSAL", _reversal_content(resolution, sent)
     else:
-        name, content = NAMES[kind], content_of(sent, found.ids_by_number, to_outside=kind is Kind.WITHDRAW)
-    return _note(
-        found,
-        caller,
+        name, content = (
+            TRANSACTION_KINDS[kind],
+            content_of(sent, resolution.ids_by_number, to_outside=kind is Kind.WITHDRAW),
+        )
+    return _add_effect(
+        resolution,
+        request_key,
         name,
         content,
         transaction_id=id_,
-        acknowledged=happened.acknowledged,
+        acknowledged=effects.acknowledged,
         related_id=sent.about_id,
         description=sent.text,
     )
 
 
-def _asked(found: _Resolving, attempts: Sequence[Attempt], happened: _Happened) -> Attempt | None:
+def _executed_request(resolution: _Resolution, attempts: Sequence[Attempt], effects: _KnownEffects) -> Attempt | None:
     """Return the executed request of a key, because the key may have been sent with two contents."""
-    if happened.acknowledged:
+    if effects.acknowledged:
         return next(attempt for attempt in attempts if attempt.answer is not None)
-    id_ = happened.transaction_ids[0]
-    if attempts[0].operation.kind not in {Kind.TRANSFER, Kind.DEPOSIT} or id_ is None or found.database is None:
+    id_ = effects.transaction_ids[0]
+    if attempts[0].operation.kind not in {Kind.TRANSFER, Kind.DEPOSIT} or id_ is None or resolution.database is None:
         return attempts[0]
     missing = TransactionRow(id_, "?", 0, "?", "?", "?")
-    return next(_asked_for(attempts, found.database.transactions.get(id_, missing), found.ids_by_number), None)
+    return next(
+        _matching_requests(attempts, resolution.database.transactions.get(id_, missing), resolution.ids_by_number), None
+    )
 
 
-def _asked_for(attempts: Sequence[Attempt], row: TransactionRow, ids_by_number: Mapping[str, str]) -> Iterator[Attempt]:
+def _matching_requests(
+    attempts: Sequence[Attempt], row: TransactionRow, ids_by_number: Mapping[str, str]
+) -> Iterator[Attempt]:
     for attempt in attempts:
         content = content_of(attempt.sent, ids_by_number)
         if content is None:
@@ -178,9 +195,9 @@ Content = tuple[str, str, int]
 """Debit account, credit account and amount."""
 
 
-def _note(
-    found: _Resolving,
-    caller: Caller,
+def _add_effect(
+    resolution: _Resolution,
+    request_key: RequestKey,
     kind: str,
     content: Content | None,
     *,
@@ -192,59 +209,59 @@ def _note(
     if content is None or transaction_id is None:
         return False
     effect = Effect(
-        caller,
+        request_key,
         kind,
         *content,
         transaction_id,
         acknowledged,
-        fee_minor=found.terms.fee_minor(kind),
+        fee_minor=resolution.terms.fee_minor(kind),
         related_id=related_id,
         description=description,
     )
-    found.effects.setdefault(transaction_id, effect)
+    resolution.effects.setdefault(transaction_id, effect)
     return True
 
 
-def _authorize(found: _Resolving, caller: Caller, sent: Sent, hold_id: str | None) -> bool:
-    content = content_of(sent, found.ids_by_number)
+def _add_hold(resolution: _Resolution, request_key: RequestKey, sent: Sent, hold_id: str | None) -> bool:
+    content = content_of(sent, resolution.ids_by_number)
     if content is None or hold_id is None:
         return False
-    found.expected_holds.setdefault(
-        hold_id, ExpectedHold(caller, hold_id, *content, description=sent.text, expires_at=sent.expires_at)
+    resolution.expected_holds.setdefault(
+        hold_id, ExpectedHold(request_key, hold_id, *content, description=sent.text, expires_at=sent.expires_at)
     )
     return True
 
 
-def _end(found: _Resolving, caller: Caller, asked: Attempt, happened: _Happened) -> bool:
+def _end_hold(resolution: _Resolution, request_key: RequestKey, executed: Attempt, effects: _KnownEffects) -> bool:
     """Note the capture or release of a hold. A second end is a contradiction."""
-    expected_hold = found.expected_holds.get(asked.sent.about_id or "")
+    expected_hold = resolution.expected_holds.get(executed.sent.about_id or "")
     if expected_hold is None:
         return False
     if expected_hold.ended_by is not None:
-        found.contradictions.append(f"{asked} ended a hold that had already ended")
+        resolution.contradictions.append(f"{executed} ended a hold that had already ended")
         return True
-    expected_hold.ended_by = caller
-    if asked.operation.kind is Kind.RELEASE:
+    expected_hold.ended_by = request_key
+    if executed.operation.kind is Kind.RELEASE:
         return True
-    amount = asked.sent.amount
+    amount = executed.sent.amount
     expected_hold.captured_minor = expected_hold.amount_minor if amount is None else minor(amount)
     content = (expected_hold.account_id, expected_hold.to_account_id, expected_hold.captured_minor)
-    [id_] = happened.transaction_ids
-    return _note(
-        found,
-        caller,
+    [id_] = effects.transaction_ids
+    return _add_effect(
+        resolution,
+        request_key,
         "CAPTURE",
         content,
         transaction_id=id_,
-        acknowledged=happened.acknowledged,
+        acknowledged=effects.acknowledged,
         related_id=expected_hold.hold_id,
         description=expected_hold.description,
     )
 
 
-def _taken_back(found: _Resolving, sent: Sent) -> Content | None:
+def _reversal_content(resolution: _Resolution, sent: Sent) -> Content | None:
     """Return the reversal of a transaction, with the requested amount or the whole rest."""
-    original = found.effects.get(sent.about_id or "")
+    original = resolution.effects.get(sent.about_id or "")
     if original is None:
         return None
     amount_minor = original.amount_minor
@@ -252,7 +269,9 @@ def _taken_back(found: _Resolving, sent: Sent) -> Content | None:
         amount_minor = minor(sent.amount)
     else:
         amount_minor -= sum(
-            e.amount_minor for e in found.effects.values() if e.kind == "REVERSAL" and e.related_id == sent.about_id
+            e.amount_minor
+            for e in resolution.effects.values()
+            if e.kind == "REVERSAL" and e.related_id == sent.about_id
         )
     return (original.credit_id, original.debit_id, amount_minor) if amount_minor > 0 else None
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.effects import Effect, ExpectedHold, Oracle
 from simulation.judge.request_times import NEVER, RequestTimes, Window
-from simulation.model.answers import Held
+from simulation.model.answers import HoldReceipt
 from simulation.model.attempts import Attempt, Sent
 from simulation.model.operations import Kind
 
@@ -44,7 +44,7 @@ class PossibleHolds:
         return sum(
             expected_hold.amount_minor
             for expected_hold in self._holds_by_account.get(account_id, ())
-            if self._times.requested_ns(expected_hold.caller) < window.end_ns
+            if self._times.requested_ns(expected_hold.request_key) < window.end_ns
             and self._latest_end_ns(expected_hold) > window.begin_ns
         )
 
@@ -53,7 +53,7 @@ class PossibleHolds:
         return {
             p.hold_id
             for p in self._holds_by_account.get(account_id, ())
-            if self._times.acknowledged_ns(p.caller) <= moment_ns
+            if self._times.acknowledged_ns(p.request_key) <= moment_ns
         }
 
     def held_at_least(self, account_id: str, window: Window) -> int:
@@ -61,7 +61,7 @@ class PossibleHolds:
         return sum(
             expected_hold.amount_minor
             for expected_hold in self._holds_by_account.get(account_id, ())
-            if self._times.acknowledged_ns(expected_hold.caller) <= window.begin_ns
+            if self._times.acknowledged_ns(expected_hold.request_key) <= window.begin_ns
             and self._earliest_end_ns(expected_hold) >= window.end_ns
         )
 
@@ -108,7 +108,7 @@ class PossibleHolds:
             else:
                 continue
             if done is not None:
-                answers.append((event.position, self._times.acknowledged_ns(done.caller)))
+                answers.append((event.position, self._times.acknowledged_ns(done.request_key)))
         answered = list(accumulate([moment for _, moment in reversed(answers)], min))[::-1]
         return [position for position, _ in answers], answered
 
@@ -125,7 +125,7 @@ class PossibleHolds:
         """The expiry of each hold, as in the bank's answers, on the clock of the attempts."""
         found: dict[str, float] = {}
         for attempt in self._attempts:
-            if isinstance(attempt.answer, Held):
+            if isinstance(attempt.answer, HoldReceipt):
                 found[attempt.answer.hold.hold_id] = self._times.moment_ns(attempt.answer.hold.expires_at)
         return found
 

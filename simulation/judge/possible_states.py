@@ -10,22 +10,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from simulation.client.account_requests import DAILY_LIMIT_FACTOR
 from simulation.client.forms import minor
-from simulation.client.orders import DAY_OF
-from simulation.judge.effects import Caller, Effect, Oracle
+from simulation.judge.effects import Effect, Oracle, RequestKey
 from simulation.judge.possible_holds import PossibleHolds
 from simulation.judge.request_times import NEVER, RequestTimes, Window
 from simulation.judge.timeline import Timelines
-from simulation.model.answers import moves_in
+from simulation.model.answers import receipts_in
 from simulation.model.attempts import Attempt, Sent
 from simulation.model.operations import STATE_KINDS, Kind
 
-BANKS_LIMITS = (100_000_000, 500_000_000)
+DEFAULT_LIMITS = (100_000_000, 500_000_000)
 """The bank's limits per transfer and per day, in minor units, for accounts without own limits."""
 
 STATUS = {Kind.FREEZE: "FROZEN", Kind.UNFREEZE: "ACTIVE", Kind.CLOSE: "CLOSED"}
 
-COUNTED = frozenset({"TRANSFER", "WITHDRAWAL"})
+LIMITED_KINDS = frozenset({"TRANSFER", "WITHDRAWAL"})
 """The kinds of transactions that count against the limit per day; holds count too."""
 
 
@@ -85,31 +85,31 @@ class PossibleStates:
 
     def limits(self, account_id: str, window: Window) -> set[tuple[int, int]]:
         """Return the possible limits, each per transfer and per day."""
-        possible = self._possible("limits", account_id, window, BANKS_LIMITS)
+        possible = self._possible("limits", account_id, window, DEFAULT_LIMITS)
         return {value for value in possible if isinstance(value, tuple)}
 
     def own_limits(self, account_id: str) -> set[tuple[int | None, int | None]]:
         """Return the own limits that an account can have at the end; (None, None) if it has those of the bank."""
         end = max((attempt.ended_ns for attempt in self._attempts), default=0) + 1
         limits = self.limits(account_id, Window(end, end))
-        return {(None, None) if pair == BANKS_LIMITS else pair for pair in limits}
+        return {(None, None) if pair == DEFAULT_LIMITS else pair for pair in limits}
 
     @cached_property
-    def _spending(self) -> Mapping[str, Sequence[tuple[Caller, int]]]:
+    def _spending(self) -> Mapping[str, Sequence[tuple[RequestKey, int]]]:
         """The amounts that count against the limit per day of each account, with their keys."""
-        found: dict[str, list[tuple[Caller, int]]] = defaultdict(list)
+        found: dict[str, list[tuple[RequestKey, int]]] = defaultdict(list)
         oracle = self._oracle
         for effect in oracle.effects.values():
-            if effect.kind in COUNTED:
-                found[effect.debit_id].append((effect.caller, effect.amount_minor))
+            if effect.kind in LIMITED_KINDS:
+                found[effect.debit_id].append((effect.request_key, effect.amount_minor))
         for expected_hold in oracle.expected_holds.values():
-            found[expected_hold.account_id].append((expected_hold.caller, expected_hold.amount_minor))
+            found[expected_hold.account_id].append((expected_hold.request_key, expected_hold.amount_minor))
         return found
 
     def spent_at_most(self, account_id: str, window: Window) -> int:
         """Return the largest amount that was possibly spent before the end of the window."""
         spent = self._spending.get(account_id, ())
-        return sum(amount for caller, amount in spent if self._times.requested_ns(caller) < window.end_ns)
+        return sum(amount for request_key, amount in spent if self._times.requested_ns(request_key) < window.end_ns)
 
     def spent_at_least(self, account_id: str, window: Window) -> int:
         """Return the amount that was certainly spent before the start of the window; 0 if a new day may have begun."""
@@ -117,7 +117,9 @@ class PossibleStates:
         if self._times.day(first_ns) != self._times.day(window.end_ns):
             return 0
         spent = self._spending.get(account_id, ())
-        return sum(amount for caller, amount in spent if self._times.acknowledged_ns(caller) <= window.begin_ns)
+        return sum(
+            amount for request_key, amount in spent if self._times.acknowledged_ns(request_key) <= window.begin_ns
+        )
 
     def balances(self, account_id: str, window: Window) -> Sequence[int]:
         """Return the possible balances of the account."""
@@ -141,7 +143,9 @@ class PossibleStates:
         """Return the largest amount that other requests possibly reversed of the same transaction."""
         mine = (attempt.operation.person, attempt.operation.key)
         others = self._oracle.reversals_of(attempt.sent.about_id or "")
-        possible = [e for e in others if e.caller != mine and self._times.requested_ns(e.caller) < window.end_ns]
+        possible = [
+            e for e in others if e.request_key != mine and self._times.requested_ns(e.request_key) < window.end_ns
+        ]
         return sum(e.amount_minor for e in possible)
 
     def acknowledged_reversals(self) -> Iterator[tuple[Effect, Attempt, int]]:
@@ -151,7 +155,7 @@ class PossibleStates:
         for attempt in self._attempts:
             about_id = attempt.sent.about_id
             if attempt.operation.kind is Kind.REVERSE and about_id is not None:
-                for move in moves_in(attempt.answer):
+                for move in receipts_in(attempt.answer):
                     amounts[about_id][move.transaction_id] = move.amount_minor
                     last[about_id] = attempt
         for about_id, taken in amounts.items():
@@ -162,6 +166,6 @@ class PossibleStates:
 
 def _limits(sent: Sent) -> tuple[int, int]:
     if sent.amount is None:
-        return BANKS_LIMITS
+        return DEFAULT_LIMITS
     once = minor(sent.amount)
-    return once, DAY_OF * once
+    return once, DAILY_LIMIT_FACTOR * once

@@ -8,7 +8,7 @@ from simulation.judge.effects import OUTSIDE
 from simulation.judge.evidence import Evidence
 from simulation.judge.oracle import content_of
 from simulation.judge.request_times import Window
-from simulation.model.answers import Listed
+from simulation.model.answers import BatchReceipt
 from simulation.model.attempts import Attempt, Sent
 from simulation.model.numbers import reais
 from simulation.model.operations import STATE_KINDS, Kind
@@ -39,7 +39,7 @@ def answered_commands(evidence: Evidence, attempt: Attempt) -> Iterator[Answered
         case Kind.TRANSFER | Kind.DEPOSIT | Kind.WITHDRAW | Kind.AUTHORIZE:
             yield from _money_commands(evidence, attempt, [sent], attempt.code)
         case Kind.BATCH:
-            if isinstance(attempt.answer, Listed):
+            if isinstance(attempt.answer, BatchReceipt):
                 for item, result in zip(sent.items, attempt.answer.items, strict=False):
                     yield from _money_commands(evidence, attempt, [item], result if isinstance(result, str) else None)
             else:

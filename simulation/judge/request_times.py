@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
-from simulation.judge.effects import Caller
+from simulation.judge.effects import RequestKey
 from simulation.model.attempts import Attempt
 
 BRASILIA = timedelta(hours=-3)
@@ -25,7 +25,7 @@ class Window:
 class RequestTimes:
     """The times of the requests. `epoch_ns` is 1970 on the clock of the attempts."""
 
-    def __init__(self, by_key: Mapping[Caller, Sequence[Attempt]], epoch_ns: int) -> None:
+    def __init__(self, by_key: Mapping[RequestKey, Sequence[Attempt]], epoch_ns: int) -> None:
         self._by_key = by_key
         self.epoch_ns = epoch_ns
 
@@ -34,19 +34,19 @@ class RequestTimes:
         same = self._by_key.get((attempt.operation.person, attempt.operation.key or ""), [attempt])
         return Window(min([attempt.invoked_ns, *(a.invoked_ns for a in same)]), attempt.ended_ns)
 
-    def requested_ns(self, caller: Caller) -> int:
+    def requested_ns(self, request_key: RequestKey) -> int:
         """Return the time of the first request with a key."""
-        return min(attempt.invoked_ns for attempt in self._by_key[caller])
+        return min(attempt.invoked_ns for attempt in self._by_key[request_key])
 
-    def acknowledged_ns(self, caller: Caller) -> float:
+    def acknowledged_ns(self, request_key: RequestKey) -> float:
         """Return the time of the first response that acknowledged the request of a key."""
-        return self._acknowledged.get(caller, NEVER)
+        return self._acknowledged.get(request_key, NEVER)
 
     @cached_property
-    def _acknowledged(self) -> Mapping[Caller, float]:
+    def _acknowledged(self) -> Mapping[RequestKey, float]:
         return {
-            caller: min((attempt.ended_ns for attempt in attempts if attempt.outcome == "ok"), default=NEVER)
-            for caller, attempts in self._by_key.items()
+            request_key: min((attempt.ended_ns for attempt in attempts if attempt.outcome == "ok"), default=NEVER)
+            for request_key, attempts in self._by_key.items()
         }
 
     def moment_ns(self, instant: str) -> float:

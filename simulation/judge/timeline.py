@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from simulation.judge.database_state import DatabaseState, EntryRow
-from simulation.model.answers import moves_in
+from simulation.judge.effects import RequestKey
+from simulation.model.answers import receipts_in
 from simulation.model.attempts import Attempt
 from simulation.model.operations import MONEY_KINDS
 
-Caller = tuple[int, str]
-
 
 @dataclass(frozen=True, slots=True)
-class Moments:
-    """The first request for a transaction, the first response that confirmed it (None: never), and its caller."""
+class TransactionTimes:
+    """The first request for a transaction, the first response that confirmed it (None: never), and its person."""
 
-    asked_ns: int
-    told_ns: int | None
+    requested_ns: int
+    acknowledged_ns: int | None
     person: int
 
 
@@ -43,10 +42,12 @@ class _Acknowledged:
 class AccountTimeline:
     """The versions of one account. Version 0 is the empty account."""
 
-    def __init__(self, entries: Sequence[EntryRow], moments: Mapping[str, Moments]) -> None:
+    def __init__(self, entries: Sequence[EntryRow], moments: Mapping[str, TransactionTimes]) -> None:
         self.balances = [0, *(entry.balance_after_minor for entry in entries)]
         self.transactions = [entry.transaction_id for entry in entries]
-        self._asked = list(accumulate((moments[t].asked_ns if t in moments else 0 for t in self.transactions), max))
+        self._requested_by_version = list(
+            accumulate((moments[t].requested_ns if t in moments else 0 for t in self.transactions), max)
+        )
         self._acknowledged = _accumulated(enumerate_acknowledged(self.transactions, moments, person=None))
         people = {moments[t].person for t in self.transactions if t in moments}
         self._acknowledged_by = {
@@ -60,7 +61,7 @@ class AccountTimeline:
 
     def newest_possible(self, moment_ns: int) -> int:
         """Return the newest version that may exist at this time: all transactions up to it were requested before."""
-        return bisect_left(self._asked, moment_ns)
+        return bisect_left(self._requested_by_version, moment_ns)
 
     def versions_with(self, balance_minor: int, oldest: int, newest: int) -> list[int]:
         """Return the versions from `oldest` to `newest` with this balance."""
@@ -68,14 +69,14 @@ class AccountTimeline:
 
 
 def enumerate_acknowledged(
-    transactions: Sequence[str], moments: Mapping[str, Moments], *, person: int | None
+    transactions: Sequence[str], moments: Mapping[str, TransactionTimes], *, person: int | None
 ) -> list[tuple[int, int]]:
     """Return (time of the acknowledgement, version) of the transactions that were acknowledged, ascending."""
     found: list[tuple[int, int]] = []
     for version, transaction in enumerate(transactions, start=1):
         moment = moments.get(transaction)
-        if moment is not None and moment.told_ns is not None and person in {None, moment.person}:
-            found.append((moment.told_ns, version))
+        if moment is not None and moment.acknowledged_ns is not None and person in {None, moment.person}:
+            found.append((moment.acknowledged_ns, version))
     return sorted(found)
 
 
@@ -87,9 +88,9 @@ class Timelines:
     """The timelines of every account, and the order of all transactions in the log."""
 
     def __init__(
-        self, database: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
+        self, database: DatabaseState, by_key: Mapping[RequestKey, Sequence[Attempt]], user_ids: Mapping[int, str]
     ) -> None:
-        self.moments = moments_of(database, by_key, user_ids)
+        self.moments = transaction_times(database, by_key, user_ids)
         self.accounts = {id_: AccountTimeline(database.entries.get(id_, ()), self.moments) for id_ in database.accounts}
         self.positions: dict[str, int] = {}
         for event in database.events:
@@ -113,27 +114,29 @@ class Timelines:
         return found
 
 
-def moments_of(
-    database: DatabaseState, by_key: Mapping[Caller, Sequence[Attempt]], user_ids: Mapping[int, str]
-) -> dict[str, Moments]:
+def transaction_times(
+    database: DatabaseState, by_key: Mapping[RequestKey, Sequence[Attempt]], user_ids: Mapping[int, str]
+) -> dict[str, TransactionTimes]:
     """Return the times of request and acknowledgement of each transaction of the people in the plan."""
-    told: dict[str, int] = {}
-    caller_of: dict[str, Caller] = {}
-    asked: dict[Caller, int] = defaultdict(int)
-    for caller, sent in by_key.items():
+    acknowledged: dict[str, int] = {}
+    key_of: dict[str, RequestKey] = {}
+    requested: dict[RequestKey, int] = defaultdict(int)
+    for request_key, sent in by_key.items():
         attempts = [attempt for attempt in sent if attempt.operation.kind in MONEY_KINDS]
         if not attempts:
             continue
-        asked[caller] = min(attempt.invoked_ns for attempt in attempts)
-        row = database.keys.get((user_ids.get(caller[0], ""), caller[1]))
-        caller_of.update(dict.fromkeys(row.transaction_ids if row is not None else (), caller))
+        requested[request_key] = min(attempt.invoked_ns for attempt in attempts)
+        row = database.keys.get((user_ids.get(request_key[0], ""), request_key[1]))
+        key_of.update(dict.fromkeys(row.transaction_ids if row is not None else (), request_key))
         for attempt in attempts:
-            for move in moves_in(attempt.answer):
-                caller_of.setdefault(move.transaction_id, caller)
-                told[move.transaction_id] = min(told.get(move.transaction_id, attempt.ended_ns), attempt.ended_ns)
+            for move in receipts_in(attempt.answer):
+                key_of.setdefault(move.transaction_id, request_key)
+                acknowledged[move.transaction_id] = min(
+                    acknowledged.get(move.transaction_id, attempt.ended_ns), attempt.ended_ns
+                )
     moments = {
-        transaction: Moments(asked[caller], told.get(transaction), caller[0])
-        for transaction, caller in caller_of.items()
+        transaction: TransactionTimes(requested[request_key], acknowledged.get(transaction), request_key[0])
+        for transaction, request_key in key_of.items()
     }
     # A fee has the times of its transaction, because it is requested and acknowledged together with it.
     fees = [row for row in database.transactions.values() if row.kind == "FEE" and row.related_id in moments]

@@ -42,7 +42,7 @@ def server_pids(backend: Backend) -> set[int]:
     return {process.pid for process in psutil.process_iter(["name"]) if process.info["name"] in SERVERS}
 
 
-def own_s(servers: Iterable[int]) -> float:
+def run_cpu_s(servers: Iterable[int]) -> float:
     """Return the seconds of processor time of the run: of this process, `servers`, and all their descendants.
 
     The time of an ended process is included in that of its parent, which waited for it.
@@ -70,7 +70,7 @@ def _machine_s() -> dict[str, float]:
 
 
 class Machine:
-    """A record of the machine's use in each second. `look` is called about once a second."""
+    """A record of the machine's use in each second. `sample` is called about once a second."""
 
     def __init__(self, servers: Callable[[], Iterable[int]], clock_s: Callable[[], float]) -> None:
         self._servers = servers
@@ -85,9 +85,9 @@ class Machine:
         """Add the delay, in milliseconds, with which the probe was woken."""
         self._late_ms.append(late_ms)
 
-    def look(self) -> Second | None:
+    def sample(self) -> Second | None:
         """Record and return the use since the last call; None at the first call."""
-        now = (self._clock_s(), own_s(self._servers()), _machine_s())
+        now = (self._clock_s(), run_cpu_s(self._servers()), _machine_s())
         before, self._before = self._before, now
         if before is None or now[0] <= before[0]:
             return None
@@ -112,21 +112,21 @@ class Machine:
 
 
 @asynccontextmanager
-async def probing(machine: Machine) -> AsyncIterator[None]:
+async def watch_machine(machine: Machine) -> AsyncIterator[None]:
     """Run the probe as a separate process for the block, and add the delays of its wake-ups to `machine`."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-I", str(PROBE), stdout=asyncio.subprocess.PIPE)
 
-    async def listen() -> None:
+    async def read_delays() -> None:
         assert process.stdout is not None
         async for line in process.stdout:
             machine.add(float(line.split()[1]))
 
-    listening = asyncio.create_task(listen())
+    reading = asyncio.create_task(read_delays())
     try:
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         await process.wait()
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)

@@ -51,7 +51,7 @@ def parse_metrics(text: str) -> Scrape:
     return Scrape(MetricsTotals(counters, histograms), gauges, gauges.get(("process_start_time_seconds", ())))
 
 
-def _fell(new: MetricsTotals, old: MetricsTotals) -> bool:
+def _has_restarted(new: MetricsTotals, old: MetricsTotals) -> bool:
     """Return whether a count is lower than before, or missing, which only a new process can cause."""
     return any(new.counters.get(key, 0.0) < value for key, value in old.counters.items()) or any(
         new.histograms.get(key, Histogram()).count < value.count for key, value in old.histograms.items()
@@ -66,11 +66,11 @@ class MetricsAccumulator:
         self._retired = MetricsTotals()
         self.restarts_seen: dict[str, int] = {}
 
-    def take(self, worker: str, text: str) -> None:
+    def add_scrape(self, worker: str, text: str) -> None:
         """Add the `/metrics` text of one worker. Raises ValueError if it is not Prometheus text."""
         scrape = parse_metrics(text)
         before = self._latest.get(worker)
-        if before is not None and (scrape.started != before.started or _fell(scrape.totals, before.totals)):
+        if before is not None and (scrape.started != before.started or _has_restarted(scrape.totals, before.totals)):
             self._retired = self._retired.plus(before.totals)
             self.restarts_seen[worker] = self.restarts_seen.get(worker, 0) + 1
         self._latest[worker] = scrape

@@ -29,7 +29,7 @@ class Scraper:
         self._accumulator = MetricsAccumulator()
         self._begin = MetricsTotals()
         self._before = MetricsTotals()
-        self._looking = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self.samples: list[MetricSample] = []
         self.seconds: list[MeasuredSecond] = []
 
@@ -38,7 +38,7 @@ class Scraper:
         await self._scrape()
         self._begin = self._accumulator.totals()
         self._before = self.totals()
-        await asyncio.to_thread(self._machine.look)
+        await asyncio.to_thread(self._machine.sample)
 
     def totals(self) -> MetricsTotals:
         """Return the counts since `begin`."""
@@ -52,11 +52,11 @@ class Scraper:
 
     async def run_once(self) -> None:
         """Read the metrics of the workers and the use of the machine, and record the changes since the last call."""
-        async with self._looking:
+        async with self._lock:
             await self._scrape()
             now = self.totals()
             # In a thread, because reading the use of every process takes milliseconds and would delay requests.
-            second = await asyncio.to_thread(self._machine.look)
+            second = await asyncio.to_thread(self._machine.sample)
             if second is not None:
                 self.samples.append(measure_interval(second.to_s, now, self._before))
                 self.seconds.append(MeasuredSecond(second, now.since(self._before)))
@@ -71,7 +71,7 @@ class Scraper:
                 text = await fetch_metrics(session, worker)
                 if text is not None:
                     # In a thread, because parsing the text takes milliseconds and would delay requests.
-                    await asyncio.to_thread(self._accumulator.take, worker.name, text)
+                    await asyncio.to_thread(self._accumulator.add_scrape, worker.name, text)
 
 
 async def fetch_metrics(session: aiohttp.ClientSession, worker: Worker) -> str | None:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedAccount:
     """An account that is open."""
 
     account_id: str
@@ -15,7 +15,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class TransactionReceipt:
     """Money that moved.
 
     `balance_after_minor` is the balance of the caller's account: the debited account, or the credited one of a deposit.
@@ -35,10 +35,10 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class BatchReceipt:
     """The results of a batch of transfers, in the order of the batch. Each is money that moved, or a refusal code."""
 
-    items: tuple[Moved | str, ...]
+    items: tuple[TransactionReceipt | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HoldReceipt:
     """A hold that was made or ended; `moved` is the capture's transaction."""
 
     hold: Hold
     available_after_minor: int
-    moved: Moved | None
+    moved: TransactionReceipt | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class AccountHolds:
     """The balances and the holds of one account, from one answer."""
 
     account_id: str
@@ -91,7 +91,7 @@ class Holdings:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AccountStatus:
     """The status of an account after staff or its owner changed it."""
 
     account_id: str
@@ -99,7 +99,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Limited:
+class AccountLimits:
     """The limits of an account."""
 
     account_id: str
@@ -140,7 +140,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RegisteredUser:
     """A person's id."""
 
     user_id: str
@@ -155,44 +155,44 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OtherPage:
     """An answer that only the check of all fields examines. `end_cursor` is the place of the next page, if any."""
 
     end_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Acknowledgement:
     """A success without further content."""
 
 
 Answer: TypeAlias = (
-    Opened
-    | Moved
-    | Listed
-    | Held
-    | State
-    | Limited
+    OpenedAccount
+    | TransactionReceipt
+    | BatchReceipt
+    | HoldReceipt
+    | AccountStatus
+    | AccountLimits
     | Balances
     | Balance
     | Page
     | Statement
-    | Holdings
-    | Known
+    | AccountHolds
+    | RegisteredUser
     | Tokens
-    | Seen
-    | Done
+    | OtherPage
+    | Acknowledgement
 )
 
 
-def moves_in(answer: Answer | None) -> tuple[Moved, ...]:
+def receipts_in(answer: Answer | None) -> tuple[TransactionReceipt, ...]:
     """Return every movement of money that an answer reports."""
     match answer:
-        case Moved():
+        case TransactionReceipt():
             return (answer,)
-        case Listed(items=items):
-            return tuple(item for item in items if isinstance(item, Moved))
-        case Held(moved=Moved() as moved):
+        case BatchReceipt(items=items):
+            return tuple(item for item in items if isinstance(item, TransactionReceipt))
+        case HoldReceipt(moved=TransactionReceipt() as moved):
             return (moved,)
         case _:
             return ()

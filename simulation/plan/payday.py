@@ -9,20 +9,20 @@ from typing import Protocol
 from simulation.model.operations import Intent, Kind, Operation
 from simulation.plan.values import decimal, draw_key
 
-SOON_NS = (60_000_000, 900_000_000)
+DELAY_NS = (60_000_000, 900_000_000)
 """The least and the greatest delay of a person's reaction to the operation of another person."""
 
-AGAIN_NS = (50_000_000, 2_000_000_000)
+REPLAY_AGE_NS = (50_000_000, 2_000_000_000)
 """The least and the greatest age of a request that is sent again, counted from its intended start."""
 
 SHORT_MS, LONG_MS = 1_200, 600_000
 """The life of holds: of those that expire, and of those that are captured or released."""
 
-LIST_OF = (2, 6)
+BATCH_SIZE = (2, 6)
 """The least and the greatest number of salaries in a batch: enough that some can fail and others succeed."""
 
-MANY = 12
-"""Number of payments from a limited account. It is greater than `simulation.client.orders.DAY_OF`, so some exceed the
+PAYMENTS_ABOVE_LIMIT = 12
+"""Number of payments from a limited account. It is greater than `DAILY_LIMIT_FACTOR` in the client, so some exceed the
 limit per day."""
 
 
@@ -59,23 +59,23 @@ class Payday:
             "withdrawal": self._withdrawal,
             "purchase": self._purchase,
             "household_purchase": self._household_purchase,
-            "promised": self._promised,
+            "spend_held_money": self._spend_held_money,
             "refund": self._refund,
             "freeze": self._freeze,
             "limit": self._limit,
             "close": self._close,
             "statement": self._statement,
             "holds": self._holds,
-            "again": self._again,
+            "replay": self._replay,
         }
 
-    def _soon(self) -> int:
-        return self._random.randrange(*SOON_NS)
+    def _delay_ns(self) -> int:
+        return self._random.randrange(*DELAY_NS)
 
     def _key(self) -> str:
         return draw_key(self._random)
 
-    def _note(self, operation: Operation) -> Operation:
+    def _record(self, operation: Operation) -> Operation:
         """Store an operation whose key may be sent again."""
         self._keyed.append(operation)
         return operation
@@ -85,7 +85,7 @@ class Payday:
         # In a run that is too small for an employer, another person pays.
         account = self._random.choice(self._employers or [self._generator.payment(at_ns).account or 0])
         operation = Operation("drive", at_ns, Kind.BATCH, Intent.PLAIN, self._generator.owner_of(account), self._slot())
-        targets = [self._generator.payment(at_ns).target for _ in range(self._random.randint(*LIST_OF))]
+        targets = [self._generator.payment(at_ns).target for _ in range(self._random.randint(*BATCH_SIZE))]
         items = [(target, decimal(self._random.randint(5_000, 90_000))) for target in targets if target is not None]
         operation.account, operation.key, operation.atomic = account, self._key(), self._random.randrange(2) == 0
         if self._random.randrange(4) == 0:
@@ -93,7 +93,7 @@ class Payday:
             place = self._random.randrange(len(items))
             items[place] = (items[place][0], decimal(self._random.randint(80_000_000, 99_000_000)))
         operation.items = tuple(items)
-        return [self._note(operation)]
+        return [self._record(operation)]
 
     def _slot(self) -> int:
         return self._random.randrange(1_000)
@@ -103,19 +103,19 @@ class Payday:
         operation = replace(payment, kind=Kind.WITHDRAW, target=None)
         if self._random.randrange(6) == 0:
             operation.intent, operation.amount = Intent.OVERDRAFT, decimal(self._random.randint(3_000_000, 9_000_000))
-        return [self._note(operation)]
+        return [self._record(operation)]
 
     def _hold(self, payment: Operation, life_ms: int) -> Operation:
-        return self._note(replace(payment, kind=Kind.AUTHORIZE, life_ms=life_ms))
+        return self._record(replace(payment, kind=Kind.AUTHORIZE, life_ms=life_ms))
 
     def _end(self, hold: Operation, kind: Kind, *, amount: str | None = None, later_ns: int | None = None) -> Operation:
         """Return a capture or release of a hold, by the owner of the target account."""
         assert hold.target is not None
-        at_ns = hold.at_ns + (self._soon() if later_ns is None else later_ns)
+        at_ns = hold.at_ns + (self._delay_ns() if later_ns is None else later_ns)
         person = self._generator.owner_of(hold.target)
         operation = Operation("drive", at_ns, kind, Intent.PLAIN, person, self._slot(), key=self._key(), amount=amount)
         operation.about = hold
-        return self._note(operation)
+        return self._record(operation)
 
     def _part_of(self, amount: str | None, percent: int) -> str:
         assert amount is not None
@@ -141,29 +141,29 @@ class Payday:
                 # The capture is most likely after the expiry, in which case the bank must refuse it.
                 return [hold, self._end(hold, Kind.CAPTURE, later_ns=3 * SHORT_MS * 1_000_000)]
             case 6:
-                later_ns = self._soon()
+                later_ns = self._delay_ns()
                 both = [self._end(hold, kind, later_ns=later_ns) for kind in (Kind.CAPTURE, Kind.RELEASE)]
                 return [hold, *both]
             case _:
                 too_much = self._end(hold, Kind.CAPTURE, amount=self._part_of(hold.amount, 150))
                 too_much.intent = Intent.EXCEEDS
-                right = self._end(hold, Kind.CAPTURE, later_ns=too_much.at_ns - hold.at_ns + self._soon())
+                right = self._end(hold, Kind.CAPTURE, later_ns=too_much.at_ns - hold.at_ns + self._delay_ns())
                 return [hold, too_much, right]
 
-    def _promised(self, at_ns: int) -> list[Operation]:
+    def _spend_held_money(self, at_ns: int) -> list[Operation]:
         """Draw a hold of most of the money on a new account, a payment above the rest, and one after the release."""
         payment = self._generator.payment(at_ns)
         opening = self._generator.opening(at_ns, payment.person, self._key())
-        money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
+        money = self._by_staff(Kind.DEPOSIT, at_ns + self._delay_ns(), opening.account)
         money.key, money.amount, money.after = self._key(), decimal(10_000 + self._random.randrange(100)), opening
         spent = replace(payment, account=opening.account, amount=decimal(5_000 + self._random.randrange(1_000)))
         hold = replace(spent, kind=Kind.AUTHORIZE, life_ms=LONG_MS, amount=decimal(8_000), key=self._key(), after=money)
-        hold.at_ns = money.at_ns + self._soon()
-        spent.at_ns, spent.after = hold.at_ns + self._soon(), hold
-        release = self._end(hold, Kind.RELEASE, later_ns=spent.at_ns - hold.at_ns + self._soon())
+        hold.at_ns = money.at_ns + self._delay_ns()
+        spent.at_ns, spent.after = hold.at_ns + self._delay_ns(), hold
+        release = self._end(hold, Kind.RELEASE, later_ns=spent.at_ns - hold.at_ns + self._delay_ns())
         release.after = spent
-        again = replace(spent, at_ns=release.at_ns + self._soon(), key=self._key(), after=release)
-        return [opening, money, self._note(hold), self._note(spent), release, again]
+        second_payment = replace(spent, at_ns=release.at_ns + self._delay_ns(), key=self._key(), after=release)
+        return [opening, money, self._record(hold), self._record(spent), release, second_payment]
 
     def _household_purchase(self, at_ns: int) -> list[Operation]:
         """Draw a hold inside a household, which has no fee, so the sum of the household's accounts does not change."""
@@ -175,16 +175,16 @@ class Payday:
         return [hold, capture, self._reversal(capture, None, capture.person)]
 
     def _reversal(self, about: Operation, amount: str | None, person: int, intent: Intent = Intent.PLAIN) -> Operation:
-        at_ns = about.at_ns + self._soon()
+        at_ns = about.at_ns + self._delay_ns()
         operation = Operation(
             "drive", at_ns, Kind.REVERSE, intent, person, self._slot(), key=self._key(), amount=amount
         )
         operation.about = about
-        return self._note(operation)
+        return self._record(operation)
 
     def _refund(self, at_ns: int) -> list[Operation]:
         """Draw reversals of a payment: in whole, in part, more than its amount, or too much in two or three parts."""
-        payment = self._note(self._generator.payment(at_ns))
+        payment = self._record(self._generator.payment(at_ns))
         assert payment.target is not None
         owner = self._generator.owner_of(payment.target)
         who = owner if self._random.randrange(3) else self._teller
@@ -198,7 +198,7 @@ class Payday:
                 return [payment, self._reversal(payment, too_much, who, Intent.EXCEEDS)]
             case 3:
                 parts = [self._reversal(payment, self._part_of(payment.amount, 60), by) for by in (owner, self._teller)]
-                parts[1].at_ns, parts[1].after = parts[0].at_ns + self._soon(), parts[0]
+                parts[1].at_ns, parts[1].after = parts[0].at_ns + self._delay_ns(), parts[0]
                 return [payment, *parts]
             case _:
                 part = self._reversal(payment, self._part_of(payment.amount, 40), who)
@@ -211,40 +211,40 @@ class Payday:
         """Draw a freeze of an account, a payment from it by its owner, and the end of the freeze."""
         payment = self._generator.payment(at_ns)
         frozen = self._by_staff(Kind.FREEZE, at_ns, payment.account)
-        payment.at_ns, payment.after = at_ns + self._soon(), frozen
-        thawed = self._by_staff(Kind.UNFREEZE, payment.at_ns + self._soon(), payment.account)
+        payment.at_ns, payment.after = at_ns + self._delay_ns(), frozen
+        thawed = self._by_staff(Kind.UNFREEZE, payment.at_ns + self._delay_ns(), payment.account)
         thawed.after = payment
-        return [frozen, self._note(payment), thawed]
+        return [frozen, self._record(payment), thawed]
 
     def _limit(self, at_ns: int) -> list[Operation]:
         """Draw a limit of an account, payments of its owner above and below it, and the end of the limit."""
         more = self._generator.payment(at_ns)
         limit = self._by_staff(Kind.LIMIT, at_ns, more.account)
         limit.amount = self._part_of(more.amount, 50)
-        more.at_ns, more.after = at_ns + self._soon(), limit
-        less = replace(more, at_ns=more.at_ns + self._soon(), key=self._key(), kind=Kind.AUTHORIZE, life_ms=LONG_MS)
+        more.at_ns, more.after = at_ns + self._delay_ns(), limit
+        less = replace(more, at_ns=more.at_ns + self._delay_ns(), key=self._key(), kind=Kind.AUTHORIZE, life_ms=LONG_MS)
         less.amount, less.after = self._part_of(more.amount, 20), more
         many = [less]
-        for _ in range(MANY):
+        for _ in range(PAYMENTS_ABOVE_LIMIT):
             # All payments wait for the same operation, because a chain of waits would take long.
-            many.append(replace(more, at_ns=less.at_ns + self._soon(), key=self._key(), after=less))
+            many.append(replace(more, at_ns=less.at_ns + self._delay_ns(), key=self._key(), after=less))
             many[-1].amount = self._part_of(more.amount, 49)
-        lifted = self._by_staff(Kind.LIMIT, many[-1].at_ns + 2 * SOON_NS[1], more.account)
+        lifted = self._by_staff(Kind.LIMIT, many[-1].at_ns + 2 * DELAY_NS[1], more.account)
         lifted.after = many[-1]
-        return [limit, self._note(more), *many, lifted]
+        return [limit, self._record(more), *many, lifted]
 
     def _close(self, at_ns: int) -> list[Operation]:
         """Draw an account that is closed before a deposit, or after it, in which case it cannot be closed."""
         payment = self._generator.payment(at_ns)
         opening = self._generator.opening(at_ns, payment.person, self._key())
-        money = self._by_staff(Kind.DEPOSIT, at_ns + self._soon(), opening.account)
+        money = self._by_staff(Kind.DEPOSIT, at_ns + self._delay_ns(), opening.account)
         money.key, money.amount = self._key(), decimal(self._random.randint(100, 10_000))
         closing = Operation(
             "drive", at_ns, Kind.CLOSE, Intent.PLAIN, payment.person, self._slot(), account=opening.account
         )
         first, second = (money, closing) if self._random.randrange(2) else (closing, money)
-        first.at_ns, first.after = at_ns + self._soon(), opening
-        second.at_ns, second.after = first.at_ns + self._soon(), first
+        first.at_ns, first.after = at_ns + self._delay_ns(), opening
+        second.at_ns, second.after = first.at_ns + self._delay_ns(), first
         return [opening, first, second]
 
     def _statement(self, at_ns: int) -> list[Operation]:
@@ -260,10 +260,12 @@ class Payday:
         operation.account = payment.account
         return [operation]
 
-    def _again(self, at_ns: int) -> list[Operation]:
+    def _replay(self, at_ns: int) -> list[Operation]:
         """Draw a repetition of a request of the last seconds with the same key."""
         recent = sorted(self._keyed[-50:], key=lambda operation: operation.at_ns)
-        newest, oldest = (bisect_left(recent, at_ns - ago, key=lambda operation: operation.at_ns) for ago in AGAIN_NS)
+        newest, oldest = (
+            bisect_left(recent, at_ns - ago, key=lambda operation: operation.at_ns) for ago in REPLAY_AGE_NS
+        )
         if oldest >= newest:
             return self._holds(at_ns)
         before = self._random.choice(recent[oldest:newest])

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 
-from simulation.client.access import Access
-from simulation.client.endings import Ending, understand
+from simulation.client.account_requests import NoNextPageError, NotSendableError
 from simulation.client.history import History
-from simulation.client.orders import NoNextPageError, NotSendableError
-from simulation.client.requests import Requests, aliased
+from simulation.client.replies import ParsedReply, parse_reply
+from simulation.client.requests import RequestComposer, aliased
 from simulation.client.send import BankClient, Reply
-from simulation.model.answers import Held, Opened, Page, Seen, Statement, Tokens
+from simulation.client.tokens import TokenStore
+from simulation.model.answers import HoldReceipt, OpenedAccount, OtherPage, Page, Statement, Tokens
 from simulation.model.attempts import Attempt, Outcome
 from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.plan import Plan
@@ -55,8 +55,8 @@ class OperationExecutor:
         self._aliases = {o.follows: o for o in plan.operations if o.intent is Intent.ALIAS}
         self._referenced = {operation.about for operation in plan.operations}
         self._timings: list[_Timing] = []
-        self.access = Access(plan.people, client)
-        self.requests = Requests(plan)
+        self.tokens = TokenStore(plan.people, client)
+        self.requests = RequestComposer(plan)
         self.unsent: list[tuple[Operation, str]] = []
         self.drive_began_ns: int | None = None
 
@@ -110,7 +110,7 @@ class OperationExecutor:
     async def _wait_for_expiry(self, operation: Operation, later_ms: int) -> None:
         """Wait until `later_ms` after the expiry of the operation's hold, independent of the creation of the hold."""
         held = None if operation.about is None else self.requests.answers.get(operation.about.index)
-        if isinstance(held, Held):
+        if isinstance(held, HoldReceipt):
             left = datetime.fromisoformat(held.hold.expires_at) - datetime.now(UTC)
             await asyncio.sleep(max(0.0, left.total_seconds() + later_ms / 1000))
 
@@ -120,7 +120,7 @@ class OperationExecutor:
         while True:
             worker = (operation.slot + number - 1) % self._client.workers
             if operation.kind in {Kind.LOGIN, Kind.REFRESH}:
-                async with self.access.lock(operation.person):
+                async with self.tokens.lock(operation.person):
                     attempts, token = await self._send(operation, number, worker)
             else:
                 attempts, token = await self._send(operation, number, worker)
@@ -129,7 +129,7 @@ class OperationExecutor:
             number += 1
 
     async def _send(self, operation: Operation, number: int, worker: int) -> tuple[Sequence[Attempt], str | None]:
-        refresh_token = self.access.refresh_token(operation.person)
+        refresh_token = self.tokens.refresh_token(operation.person)
         request, alias = (
             self.requests.compose(operation, refresh_token=refresh_token),
             self._aliases.get(operation),
@@ -150,47 +150,47 @@ class OperationExecutor:
             respelled=request.respelled,
         )
         for attempt, name in zip(attempts, (None,) if alias is None else ("one", "two"), strict=True):
-            self._end(attempt, reply, understand(operation.kind, reply, alias=name), token)
+            self._end(attempt, reply, parse_reply(operation.kind, reply, alias=name), token)
         return attempts, token
 
-    def _end(self, attempt: Attempt, reply: Reply, ending: Ending, token: str | None) -> None:
+    def _end(self, attempt: Attempt, reply: Reply, parsed: ParsedReply, token: str | None) -> None:
         self._history.end(
             attempt,
-            ending.outcome,
-            code=ending.code,
-            answer=ending.answer,
-            replayed=ending.replayed,
+            parsed.outcome,
+            code=parsed.code,
+            answer=parsed.answer,
+            replayed=parsed.replayed,
             correlation_id=reply.correlation_id,
             cache=reply.cache,
             body=reply.body,
         )
         attempt.took_ns = reply.took_ns
-        self._store_answer(attempt.operation, ending, token)
+        self._store_answer(attempt.operation, parsed, token)
 
     def _token(self, operation: Operation) -> str | None:
         if operation.intent is Intent.CLOSED_TOKEN:
-            closed = self.access.closed.get(operation.person)
+            closed = self.tokens.closed.get(operation.person)
             if closed is None:
                 raise NotSendableError("the session was not closed")
             return closed
         if operation.intent is Intent.NO_TOKEN or operation.kind in {Kind.REGISTER, Kind.LOGIN, Kind.REFRESH}:
             return None
-        return self.access.token(operation.person)
+        return self.tokens.token(operation.person)
 
-    def _store_answer(self, operation: Operation, ending: Ending, token: str | None) -> None:
+    def _store_answer(self, operation: Operation, parsed: ParsedReply, token: str | None) -> None:
         """Store the parts of an answer that later requests need: tokens, accounts, cursors, holds and transactions."""
-        answer = ending.answer
+        answer = parsed.answer
         if isinstance(answer, Tokens):
-            self.access.enter(operation.person, answer)
-        elif isinstance(answer, Opened) and operation.account is not None:
+            self.tokens.store(operation.person, answer)
+        elif isinstance(answer, OpenedAccount) and operation.account is not None:
             self.requests.accounts.setdefault(operation.account, answer)
-        elif isinstance(answer, Page | Statement | Seen) and answer.end_cursor is not None:
+        elif isinstance(answer, Page | Statement | OtherPage) and answer.end_cursor is not None:
             self.requests.cursors[operation.index] = answer.end_cursor
         elif answer is not None and operation in self._referenced:
             self.requests.answers[operation.index] = answer
-        closed = ending.outcome == "ok" or ending.code == "UNAUTHENTICATED"
+        closed = parsed.outcome == "ok" or parsed.code == "UNAUTHENTICATED"
         if operation.kind is Kind.LOGOUT and closed:
-            self.access.leave(operation.person, token)
+            self.tokens.close_session(operation.person, token)
 
     async def _should_retry(self, attempt: Attempt, token: str | None, worker: int) -> bool:
         """Return whether to send this request again, after the backoff of a person."""
@@ -202,13 +202,13 @@ class OperationExecutor:
                 return False
             if operation.phase == "final":
                 return False  # the books were read before, so they would not contain a new session
-            if await self.access.renew(operation.person, token, worker=worker):
+            if await self.tokens.renew(operation.person, token, worker=worker):
                 return True
         elif attempt.outcome == "refused" and attempt.code != "OVERLOADED":
             return False
         if operation.kind is Kind.REFRESH:
             # A refresh token works once, so a retry cannot show whether the first use succeeded.
-            await self.access.renew(operation.person, self.access.token(operation.person), worker=worker)
+            await self.tokens.renew(operation.person, self.tokens.token(operation.person), worker=worker)
             return False
         ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (attempt.number - 1))
         await asyncio.sleep(ceiling_s * self._random.uniform(0.5, 1.0))

@@ -17,7 +17,7 @@ from simulation.client.send import BankClient
 from simulation.faults.inject import Injector
 from simulation.faults.network import open_network
 from simulation.judge.evidence import Evidence
-from simulation.machine.watch import Machine, probing, server_pids
+from simulation.machine.watch import Machine, server_pids, watch_machine
 from simulation.metrics.scrape import Scraper
 from simulation.model.progress import Progress
 from simulation.model.result import RunResult, Verdict
@@ -84,7 +84,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
                     history=history,
                     progress=progress,
                 )
-                async with probing(machine):
+                async with watch_machine(machine):
                     await _run_drive(
                         backend,
                         stack,

@@ -135,14 +135,14 @@ def list_secrets(plan: Plan, driver: Driver, token_secret: str) -> list[Secret]:
         secrets.append(Secret(f"the name of person {person.index}", person.full_name))
         secrets.append(Secret(f"the e-mail address of person {person.index}", person.email))
         secrets.append(Secret(f"the CPF of person {person.index}, punctuated", punctuated(person.cpf)))
-    for tokens in driver.executor.access.issued:
+    for tokens in driver.executor.tokens.issued:
         secrets.append(Secret("an access token", tokens.access))
         secrets.append(Secret("a refresh token", tokens.refresh))
     return secrets
 
 
 def _restarts(workers: Workers, zero_ns: int) -> tuple[WorkerRestart, ...]:
-    return tuple(WorkerRestart((death.at_ns - zero_ns) / 1e9, death.worker, death.reason) for death in workers.deaths)
+    return tuple(WorkerRestart((exit_.at_ns - zero_ns) / 1e9, exit_.worker, exit_.reason) for exit_ in workers.exits)
 
 
 def _notes(run: RunSettings, driver: Driver, workers: Workers, seen: Observations) -> Sequence[str]:
@@ -154,6 +154,6 @@ def _notes(run: RunSettings, driver: Driver, workers: Workers, seen: Observation
     if driver.executor.unsent:
         operation, reason = driver.executor.unsent[0]
         notes.append(f"{len(driver.executor.unsent)} operations were not sent; the first, a {operation.kind}: {reason}")
-    if driver.executor.access.renewals:
-        notes.append(f"{driver.executor.access.renewals} times a person with an invalid token got a new one")
+    if driver.executor.tokens.renewals:
+        notes.append(f"{driver.executor.tokens.renewals} times a person with an invalid token got a new one")
     return notes

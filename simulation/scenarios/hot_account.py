@@ -29,7 +29,7 @@ SCENARIO = Scenario(
             "replays",
             "key_conflicts",
             "household_answers",
-            "hot_postings",
+            "hot_account_postings",
             "ledger_snapshots",
         }
     ),

@@ -16,12 +16,12 @@ class BankCheck:
     """The report of `bank check` after the run; None if it could not read the database."""
 
     report: Mapping[str, Any] | None
-    last_words: str = ""
+    last_log_line: str = ""
 
 
 async def run_bank_check(environment: Mapping[str, str]) -> BankCheck:
     """Run `bank check` while the bank runs, as an operator does."""
-    code, output, complaint = await run_for_output([*BANK, "check", "--json"], environment, timeout_s=CHECK_S)
+    code, output, errors = await run_for_output([*BANK, "check", "--json"], environment, timeout_s=CHECK_S)
     if code in {0, 1}:
         return BankCheck(json.loads(output))
-    return BankCheck(None, last_line(complaint) or f"`bank check` ended with exit code {code}")
+    return BankCheck(None, last_line(errors) or f"`bank check` ended with exit code {code}")

@@ -11,14 +11,14 @@ class CouldNotRunError(Exception):
     """An error: the run could not start or finish. The message is one sentence for the user."""
 
 
-async def run_to_end(command: Sequence[str], environment: Mapping[str, str], *, log: Path, stdin: str = "") -> None:
+async def run_command(command: Sequence[str], environment: Mapping[str, str], *, log: Path, stdin: str = "") -> None:
     """Run one of the bank's commands and write its output to `log`. Raises CouldNotRunError with its last line."""
-    code, output, complaint = await run_for_output(command, environment, stdin=stdin)
-    await asyncio.to_thread(log.write_text, f"{output}\n{complaint}\n", encoding="utf-8")
-    complaint = last_line(complaint)
+    code, output, errors = await run_for_output(command, environment, stdin=stdin)
+    await asyncio.to_thread(log.write_text, f"{output}\n{errors}\n", encoding="utf-8")
+    errors = last_line(errors)
     if code:
         name = " ".join(part for part in command[3:5] if not part.startswith("-"))
-        words = complaint or (output.splitlines() or ["it said nothing"])[-1][:300]
+        words = errors or (output.splitlines() or ["it said nothing"])[-1][:300]
         raise CouldNotRunError(f"bank {name} failed: {words}")
 
 
@@ -38,15 +38,15 @@ async def run_for_output(
     )
     try:
         async with asyncio.timeout(timeout_s):
-            output, complaint = await process.communicate(stdin.encode())
+            output, errors = await process.communicate(stdin.encode())
     except TimeoutError:
         return -signal.SIGKILL, "", f"was not done within {timeout_s:g} seconds"
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    said, complained = (text.decode(errors="replace").strip() for text in (output, complaint))
-    return process.returncode or 0, said, complained
+    output_text, error_text = (text.decode(errors="replace").strip() for text in (output, errors))
+    return process.returncode or 0, output_text, error_text
 
 
 def last_line(text: str) -> str:

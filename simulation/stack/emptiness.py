@@ -16,7 +16,7 @@ from simulation.stack.commands import CouldNotRunError
 ANSWER_S = 5.0
 """A generous bound, because the servers have just answered with their versions."""
 
-THINGS = """
+RELATIONS = """
     select n.nspname as schema, c.relname as name,
         case c.relkind when 'v' then 'view' when 'm' then 'view' when 'S' then 'sequence' when 'f' then 'foreign table'
             else 'table' end as kind
@@ -35,7 +35,7 @@ FUNCTIONS = """
     )
     order by 1, 2
 """
-OF_A_BANK = frozenset({"alembic_version", "users", "accounts", "transactions", "entries", "event_store"})
+BANK_TABLES = frozenset({"alembic_version", "users", "accounts", "transactions", "entries", "event_store"})
 """Tables of a database that is migrated for the bank. If all of them exist, only rows count as use."""
 
 
@@ -52,8 +52,8 @@ async def _require_empty_database(url: str) -> None:
     connection = await asyncpg.connect(plain_url(url), timeout=ANSWER_S)
     try:
         async with connection.transaction(readonly=True):
-            things = await connection.fetch(THINGS)
-            if {row["name"] for row in things} >= OF_A_BANK:
+            things = await connection.fetch(RELATIONS)
+            if {row["name"] for row in things} >= BANK_TABLES:
                 await _require_unused(connection)
             elif found := [*things, *await connection.fetch(FUNCTIONS)]:
                 first = found[0]

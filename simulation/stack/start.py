@@ -16,7 +16,7 @@ from simulation.model.people import Person
 from simulation.model.progress import Progress
 from simulation.model.terms import Terms
 from simulation.mutants import MARKER, REACHED
-from simulation.stack.commands import BANK, CouldNotRunError, run_to_end
+from simulation.stack.commands import BANK, CouldNotRunError, run_command
 from simulation.stack.emptiness import require_empty
 from simulation.stack.orphan_guard import OrphanGuard
 from simulation.stack.workers import Worker, Workers
@@ -99,7 +99,7 @@ async def open_stack(
         progress.step("Checking that the servers are empty")
         await require_empty(backend)
     progress.step("Migrating the database")
-    await run_to_end([*BANK, "migrate"], environment, log=logs / "bank-migrate.log")
+    await run_command([*BANK, "migrate"], environment, log=logs / "bank-migrate.log")
     progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
     create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
     if mutant is not None:
@@ -122,7 +122,7 @@ async def open_stack(
             orphan_guard,
         )
         log = logs / "bank-create-admin.log"
-        creating = asyncio.create_task(run_to_end(create, environment, log=log, stdin=teller.password + "\n"))
+        creating = asyncio.create_task(run_command(create, environment, log=log, stdin=teller.password + "\n"))
         try:
             await running.start()
             await creating

@@ -28,7 +28,7 @@ RESTART_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class WorkerExit:
     """The unexpected end of a worker."""
 
     at_ns: int
@@ -60,7 +60,7 @@ class Worker:
             )
         return self.process
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """Return the last line of the log, for an error message about the end of the worker."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1][:300] if lines else "it logged nothing"
@@ -71,12 +71,12 @@ class Workers:
 
     def __init__(self, workers: Sequence[Worker], orphan_guard: OrphanGuard) -> None:
         self.all = list(workers)
-        self.deaths: list[Death] = []
+        self.exits: list[WorkerExit] = []
         self.notes: list[str] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._orphan_guard = orphan_guard
         self._stopping = False
-        self._keepers: list[asyncio.Task[None]] = []
+        self._supervisors: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Start every worker and wait until all are ready. Raises CouldNotRunError if one does not become ready."""
@@ -86,12 +86,12 @@ class Workers:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             for worker in self.all:
                 await self._until_ready(worker, session)
-        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self.all]
-        for keeper in self._keepers:
-            keeper.add_done_callback(self._report_failure)
+        self._supervisors = [asyncio.create_task(self._supervise(worker)) for worker in self.all]
+        for supervisor in self._supervisors:
+            supervisor.add_done_callback(self._report_failure)
 
-    def _report_failure(self, keeper: asyncio.Task[None]) -> None:
-        if not keeper.cancelled() and (error := keeper.exception()) and not self.failed.done():
+    def _report_failure(self, supervisor: asyncio.Task[None]) -> None:
+        if not supervisor.cancelled() and (error := supervisor.exception()) and not self.failed.done():
             self.failed.set_exception(error)
 
     async def _until_ready(self, worker: Worker, session: aiohttp.ClientSession) -> None:
@@ -99,14 +99,14 @@ class Workers:
             async with asyncio.timeout(READY_S):
                 while not await _is_ready(worker, session):
                     if worker.process is None or worker.process.returncode is not None:
-                        raise CouldNotRunError(f"the bank's {worker.name} did not start: {worker.last_words()}")
+                        raise CouldNotRunError(f"the bank's {worker.name} did not start: {worker.last_log_line()}")
                     await asyncio.sleep(READY_POLL_S)
         except TimeoutError:
             raise CouldNotRunError(
-                f"the bank's {worker.name} was not ready within {READY_S:g} seconds: {worker.last_words()}"
+                f"the bank's {worker.name} was not ready within {READY_S:g} seconds: {worker.last_log_line()}"
             ) from None
 
-    async def _keep(self, worker: Worker) -> None:
+    async def _supervise(self, worker: Worker) -> None:
         """Restart the worker after each unexpected end."""
         while worker.process is not None:
             process = worker.process
@@ -114,20 +114,20 @@ class Workers:
             self._orphan_guard.unregister(process.pid)
             if self._stopping:
                 return
-            death = Death(monotonic_ns(), worker.name, _reason(code))
-            self.deaths.append(death)
-            crashes = self._recent_crashes(death) if code != -signal.SIGKILL else 0
+            exit_ = WorkerExit(monotonic_ns(), worker.name, _reason(code))
+            self.exits.append(exit_)
+            crashes = self._recent_crashes(exit_) if code != -signal.SIGKILL else 0
             if crashes >= CRASHES_MAX:
-                times = f"{crashes} times in a row ({death.reason})"
-                raise CouldNotRunError(f"the bank's {worker.name} died {times}: {worker.last_words()}")
+                times = f"{crashes} times in a row ({exit_.reason})"
+                raise CouldNotRunError(f"the bank's {worker.name} died {times}: {worker.last_log_line()}")
             await asyncio.sleep(RESTART_PAUSE_S * crashes)
             if not self._stopping:
                 self._orphan_guard.register((await worker.start()).pid)
 
-    def _recent_crashes(self, latest: Death) -> int:
+    def _recent_crashes(self, latest: WorkerExit) -> int:
         killed = _reason(-signal.SIGKILL)
-        mine = [d for d in self.deaths if d.worker == latest.worker and d.reason != killed]
-        return sum(latest.at_ns - death.at_ns < CRASHES_WINDOW_NS for death in mine)
+        mine = [d for d in self.exits if d.worker == latest.worker and d.reason != killed]
+        return sum(latest.at_ns - exit_.at_ns < CRASHES_WINDOW_NS for exit_ in mine)
 
     async def stop(self) -> None:
         """Send SIGTERM to every worker, as a supervisor does, and wait until all have ended.
@@ -141,9 +141,9 @@ class Workers:
         for worker in self.all:
             if worker.process is not None:
                 await self._await_end(worker, worker.process)
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for supervisor in self._supervisors:
+            supervisor.cancel()
+        await asyncio.gather(*self._supervisors, return_exceptions=True)
         if self.failed.done() and not self.failed.cancelled():
             self.failed.exception()  # retrieved, so asyncio does not log it a second time
 

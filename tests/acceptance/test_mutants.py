@@ -30,7 +30,7 @@ def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str 
     usual = SCENARIOS[scenario if planted is None else planted.scenario]
     # Rare situations of a day of sixty people also happen to six people in three seconds.
     often = {"transfer": 18.0, "overdraft": 3.0, "retry": 6.0, "conflict": 2.0, "wrong": 3.0, "relogin": 1.5}
-    often |= {"promised": 4.0, "refund": 20.0}
+    often |= {"spend_held_money": 4.0, "refund": 20.0}
     shape = replace(usual, mix={name: max(weight, often.get(name, 0)) for name, weight in usual.mix.items()})
     faults = [] if planted is None else [FaultName(name) for name in planted.faults]
     plan = draw_plan(

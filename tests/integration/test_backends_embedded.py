@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from fixtures.backends import Backend, BackendUnavailable, EmbeddedPostgres, EmbeddedValkey, open_backend
-from fixtures.backends.guard import lives
+from fixtures.backends.guard import is_alive
 from fixtures.backends.reach import run_sql
 
 
@@ -133,7 +133,7 @@ def test_a_postgres_killed_during_a_long_statement_restarts(durable_backend: Bac
         backend.suspend()
         try:
             postgres.kill()
-            assert lives(backend, psutil)
+            assert is_alive(backend, psutil)
             starting = threads.submit(postgres.start)
             while "pre-existing shared memory block" not in (durable_backend.postgres_log() or ""):
                 assert not starting.done()
@@ -141,7 +141,7 @@ def test_a_postgres_killed_during_a_long_statement_restarts(durable_backend: Bac
         finally:
             backend.resume()
         starting.result()
-        assert not lives(backend, psutil)
+        assert not is_alive(backend, psutil)
         assert run_sql(durable_backend.database_url, "select 1")[0][0] == 1
         wait([running])  # the client gets the answer or a closed connection; both are correct
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from fixtures.backends import EmbeddedPostgres, EmbeddedValkey, open_backend
-from fixtures.backends.guard import lives, wait_for_end
+from fixtures.backends.guard import is_alive, wait_for_end
 from fixtures.backends.reach import run_sql
 
 OWNER = """
@@ -77,7 +77,7 @@ def own(servers_folder: Path) -> Iterator[Callable[..., Owner]]:
         owner.end()
         assert wait_for_end([owner.guard], BOUND_S) == []
         for server in owner.servers:
-            if lives(server, psutil):  # left over by a failed test
+            if is_alive(server, psutil):  # left over by a failed test
                 server.kill()
 
 
@@ -89,7 +89,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def gone(owner: Owner) -> bool:
-    return not any(lives(server, psutil) for server in owner.servers)
+    return not any(is_alive(server, psutil) for server in owner.servers)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV])
@@ -102,7 +102,7 @@ def test_servers_and_folder_are_removed_when_their_owner_ends(
     assert owner.process.returncode != 0
     until(lambda: gone(owner), "the servers are gone")
     until(lambda: not (servers_folder).exists(), "the folder is gone")
-    until(lambda: not lives(owner.guard, psutil), "the guard is gone")
+    until(lambda: not is_alive(owner.guard, psutil), "the guard is gone")
 
 
 def test_kept_data_survives_a_killed_owner_and_the_next_owner_waits_for_the_guard(
@@ -165,7 +165,7 @@ def test_ctrl_c_interrupts_the_owner_and_not_its_servers(own: Callable[..., Owne
     owner_group = os.getpgid(owner.process.pid)
     for server in owner.servers:
         assert os.getpgid(server.pid) != owner_group
-        assert lives(server, psutil)
+        assert is_alive(server, psutil)
     assert owner.process.poll() is None
 
 

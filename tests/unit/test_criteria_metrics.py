@@ -34,17 +34,17 @@ def test_two_workers_are_added_up() -> None:
     other.cache.labels("hit").inc(4)
     other.cache.labels("miss").inc(1)
     accumulator = MetricsAccumulator()
-    accumulator.take("1", one.text())
-    accumulator.take("2", other.text())
+    accumulator.add_scrape("1", one.text())
+    accumulator.add_scrape("2", other.text())
     assert cache_hits_and_misses(accumulator.totals()) == (7, 1)
 
 
 def test_a_later_scrape_of_one_worker_replaces_its_earlier_one() -> None:
     worker, accumulator = Worker(), MetricsAccumulator()
     worker.cache.labels("hit").inc(3)
-    accumulator.take("1", worker.text())
+    accumulator.add_scrape("1", worker.text())
     worker.cache.labels("hit").inc(2)
-    accumulator.take("1", worker.text())
+    accumulator.add_scrape("1", worker.text())
     assert accumulator.totals().counter("bank_cache_requests_total", result="hit") == 5
     assert accumulator.restarts_seen == {}
 
@@ -56,7 +56,7 @@ def test_a_count_that_fell_means_a_restart_and_the_old_counts_are_kept() -> None
     after.cache.labels("hit").inc(2)
     after.events.labels("audit", "memory").observe(0.02)
     for text in (before.text(), after.text()):
-        accumulator.take("1", text)
+        accumulator.add_scrape("1", text)
     totals = accumulator.totals()
     assert totals.counter("bank_cache_requests_total", result="hit") == 12
     assert totals.histogram("bank_event_latency_seconds").count == 2
@@ -68,7 +68,7 @@ def test_a_restart_with_higher_counts_is_detected_by_its_start_time() -> None:
     before.cache.labels("hit").inc(10)
     after.cache.labels("hit").inc(11)
     for text in (before.text(), after.text()):
-        accumulator.take("1", text)
+        accumulator.add_scrape("1", text)
     assert accumulator.totals().counter("bank_cache_requests_total") == 21
 
 
@@ -77,7 +77,7 @@ def test_the_restart_of_one_worker_leaves_the_other_alone() -> None:
     steady.cache.labels("hit").inc(5)
     before.cache.labels("hit").inc(7)
     for name, worker in (("1", steady), ("2", before), ("2", after), ("1", steady)):
-        accumulator.take(name, worker.text())
+        accumulator.add_scrape(name, worker.text())
     assert accumulator.totals().counter("bank_cache_requests_total") == 12
 
 
@@ -128,7 +128,7 @@ def test_histograms_with_different_edges_are_not_added_up() -> None:
 
 def test_an_invalid_prometheus_text_is_refused() -> None:
     with pytest.raises(ValueError, match=r"(?i)invalid|<html"):
-        MetricsAccumulator().take("1", "<html>503</html>")
+        MetricsAccumulator().add_scrape("1", "<html>503</html>")
 
 
 def test_an_interval_contains_its_changes() -> None:

@@ -13,7 +13,7 @@ from fixtures.backends.backend import require
 from fixtures.backends.guard import delete_folder, take_over
 from fixtures.backends.lock import FolderLock
 from fixtures.backends.postgres import SOCKET_NAME, SOCKET_PATH_MAX_BYTES, choose_socket_folder
-from fixtures.backends.reach import in_own_loop, plain_url, without_password
+from fixtures.backends.reach import plain_url, run_in_new_loop, without_password
 from fixtures.backends.server import server_environment, wheel_folder
 
 
@@ -109,7 +109,7 @@ async def test_a_coroutine_can_be_awaited_from_synchronous_code_in_a_running_loo
     async def work() -> int:
         return threading.get_ident()
 
-    assert in_own_loop(work()) != threading.get_ident()
+    assert run_in_new_loop(work()) != threading.get_ident()
 
 
 def test_a_lock_has_one_holder_until_it_is_released(tmp_path: Path) -> None:

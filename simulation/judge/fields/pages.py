@@ -59,9 +59,9 @@ def _fresh(place: Place, versions: Sequence[int]) -> Sentences:
     if timeline is None:
         return
     newest = versions[0] if versions else 0
-    told = timeline.newest_acknowledged(place.attempt.invoked_ns, person=place.attempt.operation.person)
-    if newest < told:
-        yield f"the newest entry is {newest}, but the same person got an answer with entry {told} before"
+    acknowledged = timeline.newest_acknowledged(place.attempt.invoked_ns, person=place.attempt.operation.person)
+    if newest < acknowledged:
+        yield f"the newest entry is {newest}, but the same person got an answer with entry {acknowledged} before"
 
 
 def _cursors(place: Place, edges: Sequence[Mapping[str, Any]], versions: Sequence[int]) -> Sentences:
@@ -103,17 +103,17 @@ def audit_page(place: Place) -> Sentences:
     about = place.attempt.sent.about_id
     wanted = [row for row in rows.values() if about in (None, row["entity_id"])]
     positions = sorted((int(row["event_position"]) for row in wanted), reverse=True)
-    told = [int(row["event_position"]) for row in shown]
-    if told:
-        begin = positions.index(told[0]) if told[0] in positions else 0
-        if told != positions[begin : begin + len(told)]:
+    acknowledged = [int(row["event_position"]) for row in shown]
+    if acknowledged:
+        begin = positions.index(acknowledged[0]) if acknowledged[0] in positions else 0
+        if acknowledged != positions[begin : begin + len(acknowledged)]:
             yield "the rows are not the trail's, the latest first"
-        older = begin + len(told) < len(positions)
+        older = begin + len(acknowledged) < len(positions)
         if place.shown.get("pageInfo", {}).get("hasNextPage", older) is not older:
             yield f"hasNextPage is {not older}, and there {'are' if older else 'are no'} older rows"
         limit = place.attempt.operation.page_size
-        if limit is not None and len(told) != min(limit, len(positions) - begin):
-            yield f"the page has {len(told)} rows, not {min(limit, len(positions) - begin)}"
+        if limit is not None and len(acknowledged) != min(limit, len(positions) - begin):
+            yield f"the page has {len(acknowledged)} rows, not {min(limit, len(positions) - begin)}"
     for edge in edges:
         row = rows.get(edge["node"]["id"])
         for shown_name, name in (("oldValues", "old_values"), ("newValues", "new_values")):

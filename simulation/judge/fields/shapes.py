@@ -11,7 +11,7 @@ from simulation.judge.fields import pages
 from simulation.judge.fields.books import instant
 from simulation.judge.fields.place import Place, Sentences
 from simulation.judge.fields.rules import minor_of
-from simulation.model.answers import Opened
+from simulation.model.answers import OpenedAccount
 from simulation.model.operations import Kind
 
 ACCESS_MINUTES, REFRESH_DAYS = 15, 30
@@ -55,7 +55,7 @@ def user(place: Place) -> Sentences:
     expected = {
         attempt.answer.account_id
         for attempt in evidence.attempts
-        if isinstance(attempt.answer, Opened)
+        if isinstance(attempt.answer, OpenedAccount)
         and attempt.operation.person == place.attempt.operation.person
         and attempt.ended_ns <= place.attempt.invoked_ns
     }

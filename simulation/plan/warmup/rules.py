@@ -100,11 +100,10 @@ def add_boundary_amounts(steps: WarmupSteps, at_ms: int) -> None:
 def add_status_changes(steps: WarmupSteps, at_ms: int) -> None:
     """Draw postings and reads on frozen and closed accounts, and closings with money and without."""
     one, two = steps.open_account(steps.ana, "10.00", at_ms), steps.open_account(steps.ana, "10.00", at_ms)
-    look = {"page_size": None}
     requests = [
         steps.authorize(at_ms, two, one, amount="1.00"),
         steps.add(at_ms, Kind.FREEZE, TELLER, account=one),
-        steps.add(at_ms, Kind.BALANCE, steps.ana, account=one, **look),
+        steps.add(at_ms, Kind.BALANCE, steps.ana, account=one),
         steps.add(at_ms, Kind.ME, steps.ana),
         steps.pay(at_ms, one, two),
         steps.pay(at_ms, two, one),
@@ -114,7 +113,7 @@ def add_status_changes(steps: WarmupSteps, at_ms: int) -> None:
         steps.authorize(at_ms, two, one, amount="1.00"),
         steps.add(at_ms, Kind.CLOSE, steps.ana, account=one),
         steps.add(at_ms, Kind.UNFREEZE, TELLER, account=one),
-        steps.add(at_ms, Kind.BALANCE, steps.ana, account=one, **look),
+        steps.add(at_ms, Kind.BALANCE, steps.ana, account=one),
         steps.add(at_ms, Kind.CLOSE, steps.ana, account=one),
         steps.add(at_ms, Kind.WITHDRAW, steps.ana, account=one, amount="9.00"),
         steps.add(at_ms, Kind.ME, steps.ana),

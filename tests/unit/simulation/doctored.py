@@ -7,7 +7,7 @@ from typing import Any
 from simulation.checks import CHECKS
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Moved
+from simulation.model.answers import TransactionReceipt
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Kind
 from simulation.model.result import Verdict
@@ -32,7 +32,7 @@ def first(evidence: Evidence, wanted: Callable[[Attempt], bool]) -> Attempt:
 
 
 def transfer(evidence: Evidence) -> Attempt:
-    return first(evidence, lambda a: a.operation.kind is Kind.TRANSFER and isinstance(a.answer, Moved))
+    return first(evidence, lambda a: a.operation.kind is Kind.TRANSFER and isinstance(a.answer, TransactionReceipt))
 
 
 def database_of(evidence: Evidence) -> DatabaseState:

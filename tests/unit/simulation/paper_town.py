@@ -11,7 +11,7 @@ from simulation.model.terms import FREE, Terms
 from tests.unit.simulation.paper_bank import CASH, DAY, Content, Do, PaperBank, Refuse, Reply, money
 
 FEES = "00000000-0000-7000-8000-00000000f986"
-BANKS_LIMITS = (100_000_000, 500_000_000)
+DEFAULT_LIMITS = (100_000_000, 500_000_000)
 STATE_EVENTS = {"FROZEN": "AccountFrozenEvent", "ACTIVE": "AccountUnfrozenEvent", "CLOSED": "AccountClosedEvent"}
 HOLD_EVENTS = {
     "AUTHORIZED": "HoldAuthorizedEvent",
@@ -148,7 +148,7 @@ class PaperTown(PaperBank):
                      "replayed": False, "userErrors": []}  # fmt: skip
 
     def spend(self, account_id: str, amount: int, *, extra: int = 0) -> None:
-        once, a_day = self.limits.get(account_id, BANKS_LIMITS)
+        once, a_day = self.limits.get(account_id, DEFAULT_LIMITS)
         if amount > once or self.spent.get(account_id, 0) + amount > a_day:
             raise Refuse("LIMIT_EXCEEDED")
         account = self.accounts[account_id]
@@ -351,7 +351,7 @@ class PaperTown(PaperBank):
         given = variables["input"]
         account = self.account_of(given["accountNumber"])
         once, a_day = (minor(given[name]) for name in ("perTransfer", "perDay"))
-        limits = (BANKS_LIMITS[0] if once is None else once, BANKS_LIMITS[1] if a_day is None else a_day)
+        limits = (DEFAULT_LIMITS[0] if once is None else once, DEFAULT_LIMITS[1] if a_day is None else a_day)
         self.limits[account.id] = limits
         shown = {"perTransfer": money(limits[0]), "perDay": money(limits[1])}
         return {"account": {"id": account.id, "limits": shown}, "userErrors": []}

@@ -9,7 +9,7 @@ import pytest
 from simulation.checks import CHECKS
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Moved
+from simulation.model.answers import TransactionReceipt
 from simulation.model.result import Verdict
 from tests.unit.simulation.conftest import Play, short_plan
 from tests.unit.simulation.doctored import database_of, transfer, verdict, with_database
@@ -53,7 +53,7 @@ async def test_an_unknown_outcome_is_resolved_by_the_books(play: Play, monkeypat
 
 def test_books_that_contradict_an_unknown_outcome_fail(evidence: Evidence) -> None:
     paid = transfer(evidence)
-    assert isinstance(paid.answer, Moved)
+    assert isinstance(paid.answer, TransactionReceipt)
     database, id_ = database_of(evidence), paid.answer.transaction_id
     same_key = evidence.by_key[(paid.operation.person, paid.operation.key or "")]
     forgotten = [

@@ -7,7 +7,7 @@ import pytest
 
 from simulation.judge.database_state import KeyRow
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Moved
+from simulation.model.answers import TransactionReceipt
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Kind
 from simulation.model.result import Verdict
@@ -15,12 +15,12 @@ from tests.unit.simulation.doctored import database_of, first, transfer, verdict
 
 
 def replay_of(evidence: Evidence) -> Attempt:
-    return first(evidence, lambda a: isinstance(a.answer, Moved) and a.replayed is True)
+    return first(evidence, lambda a: isinstance(a.answer, TransactionReceipt) and a.replayed is True)
 
 
 def test_a_repetition_with_another_answer_is_a_second_effect(evidence: Evidence) -> None:
     again = replay_of(evidence)
-    assert isinstance(again.answer, Moved)
+    assert isinstance(again.answer, TransactionReceipt)
     other = replace(again.answer, transaction_id="another")
     assert verdict("exactly_once", with_attempt(evidence, again, answer=other)) is Verdict.FAIL
 
@@ -54,14 +54,14 @@ def test_a_transaction_without_a_key_is_a_second_effect(evidence: Evidence) -> N
 
 def test_a_missing_acknowledged_transaction_is_a_lost_effect(evidence: Evidence) -> None:
     database, moved = database_of(evidence), transfer(evidence).answer
-    assert isinstance(moved, Moved)
+    assert isinstance(moved, TransactionReceipt)
     left = {id_: row for id_, row in database.transactions.items() if id_ != moved.transaction_id}
     assert verdict("acknowledged_is_durable", with_database(evidence, transactions=left)) is Verdict.FAIL
 
 
 def test_an_acknowledged_transaction_with_one_entry_is_a_lost_effect(evidence: Evidence) -> None:
     database, moved = database_of(evidence), transfer(evidence).answer
-    assert isinstance(moved, Moved)
+    assert isinstance(moved, TransactionReceipt)
     credited = database.transactions[moved.transaction_id].credit_account_id
     rows = [row for row in database.entries[credited] if row.transaction_id != moved.transaction_id]
     doctored = with_database(evidence, entries={**database.entries, credited: rows})

@@ -7,7 +7,7 @@ import pytest
 
 from simulation.checks.snapshot_reads import overlap
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Balance, Balances, Moved, Page
+from simulation.model.answers import Balance, Balances, Page, TransactionReceipt
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Intent, Kind
 from simulation.model.people import Role
@@ -132,7 +132,7 @@ def test_a_refusal_of_a_covered_payment_is_detected(evidence: Evidence) -> None:
 
     def always_covered(attempt: Attempt) -> bool:
         """Return whether the account always covered the amount after its deposit, so that a refusal is always wrong."""
-        if attempt.operation.kind is not Kind.TRANSFER or not isinstance(attempt.answer, Moved):
+        if attempt.operation.kind is not Kind.TRANSFER or not isinstance(attempt.answer, TransactionReceipt):
             return False
         held = timelines.accounts[attempt.sent.account_id or ""].balances[1:]
         return attempt.replayed is False and min(held) >= attempt.answer.amount_minor

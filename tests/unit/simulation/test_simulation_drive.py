@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from simulation.client.endings import understand
+from simulation.client.replies import parse_reply
 from simulation.client.send import Reply
-from simulation.model.answers import Moved
+from simulation.model.answers import TransactionReceipt
 from simulation.model.operations import Intent, Kind
 from simulation.run import drive
 from simulation.run.execute import ATTEMPTS_MAX
@@ -125,7 +125,7 @@ async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(pl
     assert deposits
     for attempts in deposits:
         assert [a.code for a in attempts[:2]] == ["OVERLOADED", None]
-        assert len([a for a in attempts if isinstance(a.answer, Moved)]) >= 1
+        assert len([a for a in attempts if isinstance(a.answer, TransactionReceipt)]) >= 1
 
 
 async def test_a_person_with_a_closed_session_logs_in_again(play: Play) -> None:
@@ -151,8 +151,8 @@ async def test_the_history_has_a_line_for_each_request_and_each_outcome_and_no_s
         assert person.cpf not in text
         assert person.full_name not in text
         assert person.email not in text
-    assert driver.executor.access.issued
-    assert not any(tokens.access in text or tokens.refresh in text for tokens in driver.executor.access.issued)
+    assert driver.executor.tokens.issued
+    assert not any(tokens.access in text or tokens.refresh in text for tokens in driver.executor.tokens.issued)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,13 @@ async def test_the_history_has_a_line_for_each_request_and_each_outcome_and_no_s
     ],
 )
 def test_only_a_definite_answer_is_ok_or_refused(reply: Reply, outcome: str) -> None:
-    assert understand(Kind.ME, reply).outcome == outcome
+    assert parse_reply(Kind.ME, reply).outcome == outcome
 
 
 @pytest.mark.parametrize("amount", ["10.5", "10", "1e2", "10.500", 10.5, None, "\u0663.\u0660\u0660", " 1.00"])
 def test_an_amount_without_exactly_two_decimals_is_malformed(amount: object) -> None:
     account = {"id": "2", "balance": {"amount": amount, "currency": "BRL"}}
-    ending = understand(Kind.ME, Reply(status=200, data={"me": {"id": "1", "accounts": [account]}}))
-    assert ending.outcome == "error"
-    assert ending.code is not None
-    assert ending.code.startswith("MALFORMED")
+    parsed = parse_reply(Kind.ME, Reply(status=200, data={"me": {"id": "1", "accounts": [account]}}))
+    assert parsed.outcome == "error"
+    assert parsed.code is not None
+    assert parsed.code.startswith("MALFORMED")

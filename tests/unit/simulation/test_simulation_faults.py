@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from simulation.checks import CHECKS, run_checks
-from simulation.checks.rows_match_requests import sessions_left
+from simulation.checks.rows_match_requests import least_closed_sessions
 from simulation.faults.choose import FaultsError, choose_faults, describe_faults
 from simulation.faults.recovery import fault_coverage, fault_results, recovered_at_ns, recovery_from
 from simulation.judge.evidence import Evidence
@@ -150,11 +150,11 @@ def test_two_concurrent_logouts_may_have_closed_one_session() -> None:
     def logout(at_s: float, took_s: float) -> Attempt:
         return attempt(at_s, Kind.LOGOUT, took_s=took_s)
 
-    assert sessions_left([logout(0, 1), logout(0.5, 1), logout(1.2, 1)]) == 1
-    assert sessions_left([logout(2, 1), logout(0, 1)]) == 2
+    assert least_closed_sessions([logout(0, 1), logout(0.5, 1), logout(1.2, 1)]) == 1
+    assert least_closed_sessions([logout(2, 1), logout(0, 1)]) == 2
     other = logout(0.5, 1)
     other.operation = replace(other.operation, person=2)
-    assert sessions_left([logout(0, 1), other]) == 2
+    assert least_closed_sessions([logout(0, 1), other]) == 2
 
 
 @pytest.mark.parametrize("workers", [1, 16])

@@ -12,7 +12,7 @@ import pytest
 
 from simulation.machine import probe
 from simulation.machine.seconds import disturbance, disturbances, is_never_quiet
-from simulation.machine.watch import Machine, own_s, probing
+from simulation.machine.watch import Machine, run_cpu_s, watch_machine
 from simulation.model.machine import Second
 
 QUIET = Second(0, 1, cores=2, own=0.45, others=0.02, steal=0.0, idle=0.53, late_ms=0.4)
@@ -60,10 +60,10 @@ def busy_loop(seconds: float) -> str:
 
 
 def test_the_load_of_a_child_belongs_to_the_run_also_after_its_end() -> None:
-    before = own_s([])
+    before = run_cpu_s([])
     subprocess.run([sys.executable, "-c", busy_loop(0.3)], check=True)
     # The kernel counts the CPU time of a child in ticks.
-    assert own_s([]) - before >= 0.28
+    assert run_cpu_s([]) - before >= 0.28
 
 
 def test_the_load_of_the_servers_belongs_to_the_run() -> None:
@@ -82,7 +82,7 @@ def test_the_load_of_the_servers_belongs_to_the_run() -> None:
         pid = int(started.stdout.readline())
         started.wait()
         # The measurement itself takes some milliseconds.
-        without, with_it = own_s([]), own_s([pid])
+        without, with_it = run_cpu_s([]), run_cpu_s([pid])
         os.kill(pid, signal.SIGKILL)
     assert with_it - without >= 0.25
 
@@ -94,16 +94,16 @@ async def test_the_probe_measures_how_late_it_was_scheduled() -> None:
         def add(self, late_ms: float) -> None:
             heard.put_nowait(late_ms)
 
-    async with probing(Listener(list, monotonic)):
+    async with watch_machine(Listener(list, monotonic)):
         assert await heard.get() >= 0
 
 
 def test_the_latest_wake_up_of_the_probe_in_a_second_counts() -> None:
     machine = Machine(list, monotonic)
-    machine.look()
+    machine.sample()
     for late_ms in (0.3, 7.5, 0.4):
         machine.add(late_ms)
-    first, second = machine.look(), machine.look()
+    first, second = machine.sample(), machine.sample()
     assert first is not None
     assert second is not None
     assert (first.late_ms, second.late_ms) == (7.5, None)

@@ -15,7 +15,15 @@ from simulation.coverage.money import MONEY_COVERAGE
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
 from simulation.judge.request_times import Window
-from simulation.model.answers import Held, Holdings, Limited, Listed, Moved, State, Statement
+from simulation.model.answers import (
+    AccountHolds,
+    AccountLimits,
+    AccountStatus,
+    BatchReceipt,
+    HoldReceipt,
+    Statement,
+    TransactionReceipt,
+)
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Intent, Kind
 from simulation.model.people import Role
@@ -121,10 +129,10 @@ async def test_lost_answers_are_resolved_with_the_same_key(tmp_path: Path) -> No
 )
 def test_an_effect_without_an_answer_is_found_in_the_books(evidence: Evidence, kind: Kind) -> None:
     told = first(evidence, of_kind(kind))
-    caller = (told.operation.person, told.operation.key)
+    request_key = (told.operation.person, told.operation.key)
     silent = [
         replace(a, outcome="unknown", answer=None, replayed=None, code=None)
-        if (a.operation.person, a.operation.key) == caller
+        if (a.operation.person, a.operation.key) == request_key
         else a
         for a in evidence.attempts
     ]
@@ -135,15 +143,15 @@ def test_an_effect_without_an_answer_is_found_in_the_books(evidence: Evidence, k
 
 
 def test_held_money_displayed_as_available_is_detected(evidence: Evidence) -> None:
-    look = first(evidence, lambda a: isinstance(a.answer, Holdings))
-    assert isinstance(look.answer, Holdings)
+    look = first(evidence, lambda a: isinstance(a.answer, AccountHolds))
+    assert isinstance(look.answer, AccountHolds)
     shown = replace(look.answer, held_minor=look.answer.held_minor or 100, available_minor=look.answer.balance_minor)
     assert verdict("reads_match_entries", doctored(evidence, look, answer=shown)) is Verdict.FAIL
 
 
 def test_holds_with_another_sum_than_the_held_amount_are_detected(evidence: Evidence) -> None:
-    look = first(evidence, lambda a: isinstance(a.answer, Holdings))
-    assert isinstance(look.answer, Holdings)
+    look = first(evidence, lambda a: isinstance(a.answer, AccountHolds))
+    assert isinstance(look.answer, AccountHolds)
     held_minor = look.answer.held_minor or 100
     shown = replace(
         look.answer, held_minor=held_minor, available_minor=look.answer.balance_minor - held_minor, holds=()
@@ -153,7 +161,7 @@ def test_holds_with_another_sum_than_the_held_amount_are_detected(evidence: Evid
 
 def test_a_negative_available_balance_is_detected(evidence: Evidence) -> None:
     made = first(evidence, of_kind(Kind.AUTHORIZE))
-    assert isinstance(made.answer, Held)
+    assert isinstance(made.answer, HoldReceipt)
     wrong = doctored(evidence, made, answer=replace(made.answer, available_after_minor=-1))
     assert verdict("no_overdraft", wrong) is Verdict.FAIL
 
@@ -186,7 +194,7 @@ def test_a_statement_with_a_missing_line_is_detected(evidence: Evidence) -> None
 
 def test_reversals_that_together_exceed_their_original_are_detected(evidence: Evidence) -> None:
     back = first(evidence, of_kind(Kind.REVERSE))
-    assert isinstance(back.answer, Moved)
+    assert isinstance(back.answer, TransactionReceipt)
     wrong = doctored(evidence, back, answer=replace(back.answer, amount_minor=10**9))
     assert any("was reversed" in text for text in CHECKS["refusals_are_right"].check(wrong).violations)
 
@@ -268,13 +276,15 @@ def test_a_credit_of_a_closed_account_is_detected(evidence: Evidence) -> None:
 
 
 def test_a_list_with_a_missing_transaction_is_detected(evidence: Evidence) -> None:
-    made = first(evidence, lambda a: isinstance(a.answer, Listed) and isinstance(a.answer.items[0], Moved))
-    assert isinstance(made.answer, Listed)
+    made = first(
+        evidence, lambda a: isinstance(a.answer, BatchReceipt) and isinstance(a.answer.items[0], TransactionReceipt)
+    )
+    assert isinstance(made.answer, BatchReceipt)
     [item, *rest] = made.answer.items
-    less = doctored(evidence, made, answer=Listed(("INSUFFICIENT_FUNDS", *rest)))
+    less = doctored(evidence, made, answer=BatchReceipt(("INSUFFICIENT_FUNDS", *rest)))
     assert verdict("balances_match_oracle", less) is Verdict.FAIL
-    assert isinstance(item, Moved)
-    more = doctored(evidence, made, answer=Listed((replace(item, transaction_id="nowhere"), *rest)))
+    assert isinstance(item, TransactionReceipt)
+    more = doctored(evidence, made, answer=BatchReceipt((replace(item, transaction_id="nowhere"), *rest)))
     assert verdict("acknowledged_is_durable", more) is Verdict.FAIL
 
 
@@ -298,7 +308,7 @@ def test_a_hold_with_another_end_than_acknowledged_is_detected(evidence: Evidenc
 
 def test_a_missing_hold_is_detected(evidence: Evidence) -> None:
     made = first(evidence, of_kind(Kind.AUTHORIZE))
-    assert isinstance(made.answer, Held)
+    assert isinstance(made.answer, HoldReceipt)
     holds = {id_: row for id_, row in database_of(evidence).holds.items() if id_ != made.answer.hold.hold_id}
     assert verdict("acknowledged_is_durable", with_database(evidence, holds=holds)) is Verdict.FAIL
 
@@ -322,7 +332,7 @@ def test_a_held_amount_other_than_the_holds_is_detected(evidence: Evidence) -> N
 
 def test_a_hold_ended_by_two_keys_is_detected(evidence: Evidence) -> None:
     captured, released = first(evidence, of_kind(Kind.CAPTURE)), first(evidence, of_kind(Kind.RELEASE))
-    assert isinstance(captured.answer, Held)
+    assert isinstance(captured.answer, HoldReceipt)
     twice = doctored(evidence, released, answer=replace(captured.answer, moved=None))
     assert verdict("exactly_once", twice) is Verdict.FAIL
 
@@ -336,9 +346,9 @@ def test_an_account_with_another_status_than_its_events_is_detected(evidence: Ev
 
 def test_states_and_limits_are_read_from_the_answers(evidence: Evidence) -> None:
     frozen, limited = first(evidence, of_kind(Kind.FREEZE)), first(evidence, of_kind(Kind.LIMIT))
-    assert isinstance(frozen.answer, State)
+    assert isinstance(frozen.answer, AccountStatus)
     assert frozen.answer.status == "FROZEN"
-    assert isinstance(limited.answer, Limited)
+    assert isinstance(limited.answer, AccountLimits)
     assert limited.answer.per_day_minor == 10 * limited.answer.per_transfer_minor
 
 

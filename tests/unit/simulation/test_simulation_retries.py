@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from simulation.checks import CHECKS
-from simulation.client.endings import understand
+from simulation.client.replies import parse_reply
 from simulation.client.send import Reply, body_of
 from simulation.coverage.count import COVERAGE
 from simulation.coverage.keys import KEY_COVERAGE, most_at_once
@@ -164,7 +164,7 @@ async def test_two_aliases_without_an_answer_are_both_unknown_and_sent_again_tog
 )
 def test_an_error_in_one_alias_makes_the_other_one_unknown(code: str, outcome: str) -> None:
     reply = Reply(status=200, error_codes=(code,))
-    assert understand(Kind.TRANSFER, reply, alias="one").outcome == outcome
+    assert parse_reply(Kind.TRANSFER, reply, alias="one").outcome == outcome
 
 
 async def test_a_request_without_a_token_has_a_final_refusal(play: Play) -> None:
@@ -193,7 +193,7 @@ REUSED: dict[str, Any] = {"code": "IDEMPOTENCY_KEY_REUSED", "outcome": "refused"
 
 
 def test_a_first_answer_marked_as_a_replay_is_detected(evidence: Evidence) -> None:
-    alone = {caller for caller, attempts in evidence.by_key.items() if len(attempts) == 1}
+    alone = {request_key for request_key, attempts in evidence.by_key.items() if len(attempts) == 1}
 
     def is_alone(attempt: Attempt) -> bool:
         return is_plain_success(attempt) and (attempt.operation.person, attempt.operation.key) in alone

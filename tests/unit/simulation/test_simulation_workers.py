@@ -30,11 +30,11 @@ def worker(program: str, folder: Path) -> Worker:
     return Worker("worker-0", port, [sys.executable, "-c", program], dict(os.environ), folder / "worker-0.log")
 
 
-async def pid_after(workers: Workers, deaths: int) -> int:
-    """Wait until the worker has ended `deaths` times and is running again. Returns its process id."""
+async def pid_after(workers: Workers, exits: int) -> int:
+    """Wait until the worker has ended `exits` times and is running again. Returns its process id."""
     async with asyncio.timeout(20):
         process = workers.all[0].process
-        while len(workers.deaths) < deaths or process is None or process.returncode is not None:
+        while len(workers.exits) < exits or process is None or process.returncode is not None:
             await asyncio.sleep(0.01)
             process = workers.all[0].process
     return process.pid
@@ -44,10 +44,10 @@ async def test_a_killed_worker_is_restarted_every_time(tmp_path: Path) -> None:
     with OrphanGuard() as orphan_guard:
         workers = Workers([worker(SERVER, tmp_path)], orphan_guard)
         await workers.start()
-        for deaths in range(8):
-            os.kill(await pid_after(workers, deaths), signal.SIGKILL)
+        for exits in range(8):
+            os.kill(await pid_after(workers, exits), signal.SIGKILL)
         await pid_after(workers, 8)
-        assert {death.reason for death in workers.deaths} == {"killed by SIGKILL"}
+        assert {exit_.reason for exit_ in workers.exits} == {"killed by SIGKILL"}
         assert not workers.failed.done()
         await workers.stop()
 

@@ -15,8 +15,8 @@ from simulation.model.operations import Kind
 from simulation.model.people import Person
 
 
-class Access:
-    """The sessions of all people in the plan. A session of a person changes only under the lock of the person."""
+class TokenStore:
+    """The tokens of all people in the plan. The session of a person changes only under the lock of the person."""
 
     def __init__(self, people: Sequence[Person], client: BankClient) -> None:
         self._people = people
@@ -41,12 +41,12 @@ class Access:
         tokens = self._tokens.get(person)
         return tokens.refresh if tokens else None
 
-    def enter(self, person: int, tokens: Tokens) -> None:
+    def store(self, person: int, tokens: Tokens) -> None:
         """Store a new pair of tokens."""
         self.issued.append(tokens)
         self._tokens[person] = tokens
 
-    def leave(self, person: int, access_token: str | None) -> None:
+    def close_session(self, person: int, access_token: str | None) -> None:
         """Record that a session is closed, so its access token is no longer used except to test its refusal."""
         if access_token is None:
             return
@@ -62,16 +62,16 @@ class Access:
             self.renewals += 1
             refresh_token = self.refresh_token(person)
             self._tokens.pop(person, None)
-            if refresh_token is not None and await self._take(
+            if refresh_token is not None and await self._request_tokens(
                 person, Kind.REFRESH, {"input": {"refreshToken": refresh_token}}, worker
             ):
                 return True
-            return await self._take(person, Kind.LOGIN, login_variables(self._people[person]), worker)
+            return await self._request_tokens(person, Kind.LOGIN, login_variables(self._people[person]), worker)
 
-    async def _take(self, person: int, kind: Kind, variables: dict[str, object], worker: int) -> bool:
+    async def _request_tokens(self, person: int, kind: Kind, variables: dict[str, object], worker: int) -> bool:
         tokens = tokens_in(kind, await self._client.send(kind, variables, worker=worker, token=None))
         if tokens is not None:
-            self.enter(person, tokens)
+            self.store(person, tokens)
         return tokens is not None
 
 
