@@ -48,7 +48,7 @@ TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POST
 
 
 @dataclass
-class Round:
+class Comparison:
     """One measurement of both sides."""
 
     postings_per_s: float
@@ -144,13 +144,13 @@ async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict
 
 @pytest.mark.parametrize("accounts", [1_000, 10], ids=["uniform over 1,000 accounts", "10 hot accounts"])
 def test_postings_per_second_compared_with_pgbench(benchmark: Any, server: str, accounts: int) -> None:
-    rounds: list[Round] = []
+    rounds: list[Comparison] = []
     tune_garbage_collection()
 
     def measure() -> None:
         per_s = pgbench_per_s(server)
         postings, python_us = asyncio.run(postings_per_s(server, accounts))
-        rounds.append(Round(postings, per_s, python_us))
+        rounds.append(Comparison(postings, per_s, python_us))
 
     benchmark.pedantic(measure, rounds=ROUNDS, iterations=1)
     middle = sorted(rounds, key=lambda one: one.ratio)[len(rounds) // 2]

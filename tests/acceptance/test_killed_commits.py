@@ -23,7 +23,7 @@ TRANSFERS = "select count(*) from transactions where kind = 'TRANSFER'"
 
 
 @dataclass
-class Scene:
+class PayingUser:
     """A user who pays, a direct connection to the database, and the processes that the test stops."""
 
     backend: Backend
@@ -46,47 +46,49 @@ class Scene:
             await self.paying
 
 
-async def _before(scene: Scene) -> None:
+async def _kill_before_commit(user: PayingUser) -> None:
     """Kill the bank while it waits for the accounts of the posting."""
-    async with scene.database.transaction():
-        await scene.database.execute("select from accounts for update")
-        await scene.pay()
-        await scene.kill()
+    async with user.database.transaction():
+        await user.database.execute("select from accounts for update")
+        await user.pay()
+        await user.kill()
 
 
-async def _in(scene: Scene) -> None:
+async def _kill_in_commit(user: PayingUser) -> None:
     """Kill the bank while PostgreSQL executes the COMMIT and has not replied."""
-    await scene.database.execute(HOLD_COMMITS)
-    await scene.database.execute("select pg_advisory_lock(1)")
-    await scene.pay()
-    await scene.kill()
-    await scene.database.execute("select pg_advisory_unlock(1)")
+    await user.database.execute(HOLD_COMMITS)
+    await user.database.execute("select pg_advisory_lock(1)")
+    await user.pay()
+    await user.kill()
+    await user.database.execute("select pg_advisory_unlock(1)")
 
 
-async def _after(scene: Scene) -> None:
+async def _kill_after_commit(user: PayingUser) -> None:
     """Kill the bank after the commit and before the answer."""
-    assert scene.backend.valkey is not None
-    redis_pid = scene.backend.valkey.pid
+    assert user.backend.valkey is not None
+    redis_pid = user.backend.valkey.pid
     assert redis_pid is not None
-    async with scene.database.transaction():
-        await scene.database.execute("select from accounts for update")
-        await scene.pay()
+    async with user.database.transaction():
+        await user.database.execute("select from accounts for update")
+        await user.pay()
         os.kill(redis_pid, signal.SIGSTOP)
     try:
         async with asyncio.timeout(5):
-            while not await scene.database.fetchval(TRANSFERS):
+            while not await user.database.fetchval(TRANSFERS):
                 await asyncio.sleep(0.01)
-        await scene.kill()
+        await user.kill()
     finally:
         os.kill(redis_pid, signal.SIGCONT)
 
 
-Kill = Callable[[Scene], Awaitable[None]]
+Kill = Callable[[PayingUser], Awaitable[None]]
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
-    ("kill", "took_effect"), [(_before, False), (_in, True), (_after, True)], ids=["before", "in", "after"]
+    ("kill", "took_effect"),
+    [(_kill_before_commit, False), (_kill_in_commit, True), (_kill_after_commit, True)],
+    ids=["before", "in", "after"],
 )
 def test_a_retry_after_a_kill_around_the_commit_pays_exactly_once(
     durable_backend: Backend, tmp_path: Path, kill: Kill, took_effect: bool
@@ -112,7 +114,7 @@ async def _pay_until_killed(bank: Server, backend: Backend, kill: Kill) -> Payer
         await client.person(email="root@example.com")
         await database.execute("update users set role = 'ADMIN' where email = 'root@example.com'")
         await (await client.login("root@example.com")).deposit(payer.first["number"], "100.00", "d")
-        await kill(Scene(backend, database, bank, payer))
+        await kill(PayingUser(backend, database, bank, payer))
         # The server first finishes or rolls back the statements of the killed bank, then it closes its connections.
         others = "select count(*) from pg_stat_activity where application_name = 'bank'"
         async with asyncio.timeout(10):

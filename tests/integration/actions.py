@@ -17,7 +17,7 @@ BRL_1 = {"amount": "1.00", "currency": "BRL"}
 
 
 @dataclass
-class Stage:
+class PopulatedBank:
     """A bank with users: Ana with money and three accounts, Bia with one account, an operator, an administrator."""
 
     bank: RunningBank
@@ -33,7 +33,7 @@ class Stage:
     hold_id: str
 
 
-Input = Callable[[Stage], dict[str, Any]]
+Input = Callable[[PopulatedBank], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Action:
     given: Input
     user: str | None
     action: str
-    entity: Callable[[Stage], str | None] | None = None
+    entity: Callable[[PopulatedBank], str | None] | None = None
     old: Mapping[str, Any] | None = None
     new: Mapping[str, Any] = field(default_factory=dict)
 
@@ -62,9 +62,9 @@ def _keyed(**more: Any) -> dict[str, Any]:
     return {"idempotencyKey": "k", **more}
 
 
-def _transfer(stage: Stage, amount: str = "1.00") -> dict[str, Any]:
+def _transfer(populated: PopulatedBank, amount: str = "1.00") -> dict[str, Any]:
     money = {"amount": amount, "currency": "BRL"}
-    return {"fromAccountId": stage.a["id"], "toAccountNumber": stage.c["number"], "amount": money}
+    return {"fromAccountId": populated.a["id"], "toAccountNumber": populated.c["number"], "amount": money}
 
 
 MUTATIONS: Mapping[str, tuple[Action, ...]] = {
@@ -266,7 +266,7 @@ def document(mutation: str) -> str:
     return f"mutation($input: {field.args['input'].type}) {{ {mutation}(input: $input) {{ __typename }} }}"
 
 
-async def set_the_stage(bank: RunningBank) -> Stage:
+async def populate(bank: RunningBank) -> PopulatedBank:
     """Register the users and make their accounts."""
     addresses = {name: f"{name}@example.com" for name in ("ana", "bia", "operator", "admin")}
     for address in addresses.values():
@@ -286,7 +286,7 @@ async def set_the_stage(bank: RunningBank) -> Stage:
     )
     await operator.send(document("freezeAccount"), {"input": {"accountNumber": empty["number"], "reason": "x"}})
     logged_in = await bank.client.run("Login", input={"email": addresses["ana"], "password": PASSWORD})
-    return Stage(
+    return PopulatedBank(
         bank, {"nobody": bank.client, **clients}, {row["name"]: row["id"] for row in rows}, addresses,
         logged_in.data["login"]["tokens"]["refreshToken"], a, b, c, empty,
         moved.data["transfer"]["transaction"]["id"], held.data["authorizeHold"]["hold"]["id"],

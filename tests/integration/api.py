@@ -118,7 +118,7 @@ class RunningBank:
         await change_role(self.bank.uow_factory, email=email, role="OPERATOR")
         return await self.client.login(email)
 
-    async def believing(self, *, within_s: float = 10.0) -> None:
+    async def until_redis_is_trusted(self, *, within_s: float = 10.0) -> None:
         """Wait until the bank trusts Redis."""
         async with asyncio.timeout(within_s):
             while not self.bank.membership.trusts_redis:
@@ -155,7 +155,7 @@ async def serving(
             async with serving_http(bank, handler, sock, connections_max=connections_max):
                 with contextlib.suppress(RedisUnavailable):
                     await bank.cache_server.ping()
-                    await started.believing()
+                    await started.until_redis_is_trusted()
                 try:
                     yield started
                 finally:

@@ -46,7 +46,7 @@ async def log(database_url: str) -> AsyncIterator[Log]:
 
 
 @pytest.fixture(scope="module")
-def written(servers: Servers) -> Iterator[str]:
+def written_database(servers: Servers) -> Iterator[str]:
     """The name of a database with books that the bank wrote, to copy and tamper with."""
     maintenance, redis_address = servers.addresses()
     name = f"written_{secrets.token_hex(6)}"
@@ -62,8 +62,8 @@ def written(servers: Servers) -> Iterator[str]:
 
 
 @pytest.fixture
-def books_url(servers: Servers, written: str) -> Iterator[str]:
-    yield from fresh_database(servers, written)
+def books_url(servers: Servers, written_database: str) -> Iterator[str]:
+    yield from fresh_database(servers, written_database)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def superuser(books_url: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce time-outs of seconds to tenths of a second."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(connection_limits, "_SWEEP_SECONDS", 0.05)
@@ -83,7 +83,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def small_bank(database_url: str, redis_url: str, impatient: None) -> AsyncIterator[RunningBank]:
+async def small_bank(database_url: str, redis_url: str, short_timeouts: None) -> AsyncIterator[RunningBank]:
     """A bank with room for twelve connections, six from one address."""
     async with serving(settings_for(database_url, redis_url), connections_max=12) as bank:
         yield bank

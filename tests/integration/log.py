@@ -74,7 +74,7 @@ class Process:
         self.tasks = [asyncio.create_task(loop) for loop in loops]
         return self
 
-    async def die(self) -> None:
+    async def kill(self) -> None:
         """Stop as after kill -9: no lease is released."""
         for task in self.tasks:
             task.cancel()
@@ -83,7 +83,7 @@ class Process:
                 await task
 
     async def __aexit__(self, *_: object) -> None:
-        await self.die()
+        await self.kill()
         await self.leases.release()
 
 

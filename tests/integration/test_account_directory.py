@@ -10,7 +10,7 @@ from tests.integration.books import Books
 
 
 @pytest.fixture
-def asked(books: Books, monkeypatch: pytest.MonkeyPatch) -> list[None]:
+def lookups(books: Books, monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """A list of the account look-ups in the database."""
     times: list[None] = []
     connection = books.database.connection
@@ -24,21 +24,21 @@ def asked(books: Books, monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 
 async def test_account_numbers_are_looked_up_once_until_the_cache_is_full(
-    books: Books, asked: list[None], monkeypatch: pytest.MonkeyPatch
+    books: Books, lookups: list[None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reads, "NUMBERS_MAX", 2)
     ids = {name: await books.open_account() for name in "abc"}
     directory = AccountDirectory(books.database)
     seen = []
     for name in "abacab":
-        asked.clear()
+        lookups.clear()
         assert await directory.id_of(books.numbers[ids[name]]) == ids[name]
-        seen.append(len(asked))
+        seen.append(len(lookups))
     assert seen == [1, 1, 0, 1, 0, 1]
 
 
-async def test_an_unknown_account_number_is_looked_up_each_time(books: Books, asked: list[None]) -> None:
+async def test_an_unknown_account_number_is_looked_up_each_time(books: Books, lookups: list[None]) -> None:
     directory = AccountDirectory(books.database)
-    asked.clear()
+    lookups.clear()
     assert [await directory.id_of("0001/99999999-9") for _ in range(2)] == [None, None]
-    assert len(asked) == 2
+    assert len(lookups) == 2

@@ -20,7 +20,7 @@ from tests.integration.books import Books
 
 
 @dataclass
-class Counter:
+class Openings:
     """A test double for the cache and the event recorder of an opening. It records its calls."""
 
     books: Books
@@ -42,7 +42,7 @@ class Counter:
     async def row(self, statement: str, *arguments: Any) -> Any:
         return await self.books.connection.fetchrow(statement, *arguments)
 
-    async def told(self) -> list[tuple[str, dict[str, Any]]]:
+    async def emitted_events(self) -> list[tuple[str, dict[str, Any]]]:
         """Return type and data of every event, except those of the migrations."""
         rows = await self.books.connection.fetch(
             "select event_type, event_data from event_store where event_type <> 'UserRegisteredEvent' order by position"
@@ -61,48 +61,48 @@ def code_of(opening: OpenAccountResult) -> tuple[str, tuple[str, ...] | None]:
 
 
 async def test_a_new_account_is_empty_and_active_and_belongs_to_its_owner(books: Books) -> None:
-    counter = Counter(books)
-    opening = await counter.open()
+    openings = Openings(books)
+    opening = await openings.open()
     opened = account_of(opening)
-    row = await counter.row("select * from accounts where user_id = $1", books.owner_id)
+    row = await openings.row("select * from accounts where user_id = $1", books.owner_id)
     assert (opened.id, opened.number, opened.created_at) == (row["id"], row["number"], row["created_at"])
     assert (opened.user_id, opened.kind, opened.currency) == (books.owner_id, "CUSTOMER", "BRL")
     assert (opened.status, opened.balance_minor, opened.version, opening.replayed) == ("ACTIVE", 0, 0, False)
     assert (row["kind"], row["status"], row["currency"], row["balance_minor"]) == ("CUSTOMER", "ACTIVE", "BRL", 0)
     assert row["updated_at"] == row["created_at"]
-    [(event_type, data)] = await counter.told()
+    [(event_type, data)] = await openings.emitted_events()
     assert (event_type, data["account_id"], data["owner_id"]) == (
         "AccountCreatedEvent", str(opened.id), str(books.owner_id)
     )  # fmt: skip
     assert (data["number"], data["currency"]) == (opened.number, "BRL")
     # The list of the owner's accounts has changed, so its cached value is invalid.
-    version = (await counter.row("select version from users where id = $1", books.owner_id))["version"]
-    assert [(tag.key, tag.version) for tag in counter.cached] == [(f"user:{books.owner_id}", version)]
+    version = (await openings.row("select version from users where id = $1", books.owner_id))["version"]
+    assert [(tag.key, tag.version) for tag in openings.cached] == [(f"user:{books.owner_id}", version)]
     assert version == 2
-    assert counter.recorded == []
+    assert openings.recorded == []
 
 
 async def test_a_key_opens_one_account(books: Books) -> None:
-    counter = Counter(books)
-    openings = [await counter.open() for _ in range(2)] + await asyncio.gather(*[counter.open() for _ in range(5)])
-    assert {account_of(opening) for opening in openings} == {account_of(openings[0])}
-    assert [opening.replayed for opening in openings] == [False] + [True] * 6
-    assert len(await counter.told()) == 1
-    key = await counter.row("select * from idempotency_keys")
+    openings = Openings(books)
+    made = [await openings.open() for _ in range(2)] + await asyncio.gather(*[openings.open() for _ in range(5)])
+    assert {account_of(opening) for opening in made} == {account_of(made[0])}
+    assert [opening.replayed for opening in made] == [False] + [True] * 6
+    assert len(await openings.emitted_events()) == 1
+    key = await openings.row("select * from idempotency_keys")
     assert (key["caller_id"], key["key"], key["operation"]) == (books.owner_id, "k", "openAccount")
     # The event has the digest of the key's row.
-    metadata = json.loads((await counter.row("select metadata from event_store order by position desc"))["metadata"])
+    metadata = json.loads((await openings.row("select metadata from event_store order by position desc"))["metadata"])
     assert len(metadata["key_digest"]) == 64
     # A retry writes to the cache again, because the first attempt may not have reached Redis.
-    assert len(counter.cached) == 7
-    assert account_of(await counter.open("k2")).id != account_of(openings[0]).id
+    assert len(openings.cached) == 7
+    assert account_of(await openings.open("k2")).id != account_of(made[0]).id
 
 
 async def test_a_key_of_a_transfer_opens_nothing(books: Books) -> None:
-    counter, account_id = Counter(books), await books.open_account()
+    openings, account_id = Openings(books), await books.open_account()
     await books.deposit(account_id, "1.00", key="k")
-    assert code_of(await counter.open()) == ("IDEMPOTENCY_KEY_REUSED", ("input", "idempotencyKey"))
-    event_type, data = (await counter.told())[-1]
+    assert code_of(await openings.open()) == ("IDEMPOTENCY_KEY_REUSED", ("input", "idempotencyKey"))
+    event_type, data = (await openings.emitted_events())[-1]
     assert (event_type, data["action"], data["code"]) == (
         "ActionRefusedEvent", "openAccount", "IDEMPOTENCY_KEY_REUSED"
     )  # fmt: skip
@@ -110,36 +110,36 @@ async def test_a_key_of_a_transfer_opens_nothing(books: Books) -> None:
 
 
 async def test_an_unsupported_currency_is_refused_and_leaves_the_key_unused(books: Books) -> None:
-    counter = Counter(books)
-    assert code_of(await counter.open(currency="USD")) == ("CURRENCY_MISMATCH", ("input", "currency"))
-    [told] = counter.recorded
+    openings = Openings(books)
+    assert code_of(await openings.open(currency="USD")) == ("CURRENCY_MISMATCH", ("input", "currency"))
+    [told] = openings.recorded
     assert (told.action, told.code) == ("openAccount", "CURRENCY_MISMATCH")  # type: ignore[attr-defined]
     assert (told.entity_id, told.initiated_by) == (books.owner_id, books.owner_id)  # type: ignore[attr-defined]
-    assert (await counter.told(), counter.cached) == ([], [])
-    assert not (await counter.open()).replayed
+    assert (await openings.emitted_events(), openings.cached) == ([], [])
+    assert not (await openings.open()).replayed
 
 
 async def test_a_user_has_at_most_twenty_accounts_and_the_refusal_is_stored(books: Books) -> None:
-    counter = Counter(books)
+    openings = Openings(books)
     for _ in range(ACCOUNTS_PER_USER_MAX - 1):
         await books.open_account()
-    both = await asyncio.gather(counter.open("a"), counter.open("b"))
+    both = await asyncio.gather(openings.open("a"), openings.open("b"))
     [opened] = [one for one in both if isinstance(one.result, Account)]
     [refused] = [one for one in both if one is not opened]
     assert code_of(refused) == ("ACCOUNT_LIMIT_REACHED", None)
     key = "b" if opened is both[0] else "a"
-    event_type, data = (await counter.told())[-1]
+    event_type, data = (await openings.emitted_events())[-1]
     assert (event_type, data["code"], data["entity_id"]) == (
         "ActionRefusedEvent", "ACCOUNT_LIMIT_REACHED", str(books.owner_id)
     )  # fmt: skip
     await books.connection.execute("set session_replication_role = replica")
     await books.connection.execute("delete from accounts where id = $1", account_of(opened).id)
-    again = await counter.open(key)
+    again = await openings.open(key)
     assert (code_of(again), again.replayed) == (("ACCOUNT_LIMIT_REACHED", None), True)
 
 
 @pytest.mark.parametrize("count", [3])
 async def test_account_numbers_are_unique(books: Books, count: int) -> None:
-    counter = Counter(books)
-    numbers = {account_of(await counter.open(f"k{number}")).number for number in range(count)}
+    openings = Openings(books)
+    numbers = {account_of(await openings.open(f"k{number}")).number for number in range(count)}
     assert len(numbers) == count

@@ -19,7 +19,7 @@ from tests.integration.books import Books
 STAFF = UUID(int=7)
 
 
-class Kept:
+class RecordingCache:
     """A cache that records the accounts it receives."""
 
     def __init__(self) -> None:
@@ -29,16 +29,16 @@ class Kept:
         self.accounts += accounts
 
 
-class States(AccountAdministration):
+class AccountChanges(AccountAdministration):
     """The changes of accounts, with access to their events and to the cache."""
 
-    def __init__(self, books: Books, cache: Kept) -> None:
+    def __init__(self, books: Books, cache: RecordingCache) -> None:
         super().__init__(UnitOfWorkFactory(books.database, books.bus, SystemClock()), cache)  # type: ignore[arg-type]  # a double
         self._books = books
         self._begun_at: int | None = None
         self.cache = cache
 
-    async def told(self) -> list[tuple[str, UUID | None, dict[str, Any]]]:
+    async def new_events(self) -> list[tuple[str, UUID | None, dict[str, Any]]]:
         """Return type, aggregate and data of the events since the last call."""
         rows = await self._books.connection.fetch(
             "select position, event_type, aggregate_id, event_data from event_store where position > $1 order by 1",
@@ -49,16 +49,16 @@ class States(AccountAdministration):
 
 
 @asynccontextmanager
-async def open_states(books: Books) -> AsyncIterator[States]:
-    states = States(books, Kept())
-    await states.told()
-    yield states
+async def open_changes(books: Books) -> AsyncIterator[AccountChanges]:
+    changes = AccountChanges(books, RecordingCache())
+    await changes.new_events()
+    yield changes
 
 
-async def _do(states: States, books: Books, action: str, account_id: UUID, **more: Any) -> Account | Refusal:
+async def _do(changes: AccountChanges, books: Books, action: str, account_id: UUID, **more: Any) -> Account | Refusal:
     if action == "close":
-        return await states.close(account_id, **{"owner_id": books.owner_id, "by": books.owner_id, **more})
-    change = states.freeze if action == "freeze" else states.unfreeze
+        return await changes.close(account_id, **{"owner_id": books.owner_id, "by": books.owner_id, **more})
+    change = changes.freeze if action == "freeze" else changes.unfreeze
     return await change(account_id, **{"reason": "why", "by": STAFF, **more})
 
 
@@ -82,8 +82,8 @@ async def test_each_change_in_each_status_has_its_result(books: Books, status: s
     place = ("input", "accountId" if action == "close" else "accountNumber")
     by = books.owner_id if action == "close" else STAFF
     before = dict(await books.connection.fetchrow("select * from accounts where id = $1", account_id))
-    async with open_states(books) as states:
-        result, told = await _do(states, books, action, account_id), await states.told()
+    async with open_changes(books) as changes:
+        result, told = await _do(changes, books, action, account_id), await changes.new_events()
         after = dict(await books.connection.fetchrow("select * from accounts where id = $1", account_id))
         expected = MOVES[status, action]
         if isinstance(expected, str):
@@ -93,12 +93,12 @@ async def test_each_change_in_each_status_has_its_result(books: Books, status: s
             assert (event_type, about, data["action"]) == ("ActionRefusedEvent", account_id, NAMES[action])
             assert (data["code"], data["initiated_by"]) == (expected, str(by))
             assert (data["entity_type"], data["entity_id"]) == ("Account", str(account_id))
-            assert (after, states.cache.accounts) == (before, [])
+            assert (after, changes.cache.accounts) == (before, [])
             return
         assert isinstance(result, Account)
         assert (result.id, result.status) == (account_id, expected[0])
         # This also holds without a change, because a retry must repeat a write that did not reach the cache.
-        assert states.cache.accounts == [result]
+        assert changes.cache.accounts == [result]
         if expected[1] is None:
             assert (told, after) == ([], before)
             return
@@ -114,48 +114,48 @@ async def test_each_change_in_each_status_has_its_result(books: Books, status: s
 @pytest.mark.parametrize("reason", ["", " ", "x" * 141, "two\nlines"])
 async def test_a_reason_must_be_readable_and_is_validated_first(books: Books, action: str, reason: str) -> None:
     account_id = await books.open_account(status="CLOSED")
-    async with open_states(books) as states:
-        refused = await _do(states, books, action, account_id, reason=reason)
+    async with open_changes(books) as changes:
+        refused = await _do(changes, books, action, account_id, reason=reason)
         assert isinstance(refused, Refusal)
         assert (refused.code, refused.field) == ("INVALID_INPUT", ("input", "reason"))
-        assert (await states.told())[0][2]["code"] == "INVALID_INPUT"
+        assert (await changes.new_events())[0][2]["code"] == "INVALID_INPUT"
 
 
 async def test_a_reason_may_have_the_length_of_a_line(books: Books) -> None:
-    async with open_states(books) as states:
-        frozen = await _do(states, books, "freeze", await books.open_account(), reason="x" * 140)
+    async with open_changes(books) as changes:
+        frozen = await _do(changes, books, "freeze", await books.open_account(), reason="x" * 140)
         assert isinstance(frozen, Account)
 
 
 @pytest.mark.parametrize("action", ["freeze", "unfreeze", "close"])
 async def test_a_change_of_a_missing_account_is_refused_and_recorded_without_an_id(books: Books, action: str) -> None:
     cash = await books.connection.fetchval("select id from accounts where kind = 'CASH'")
-    async with open_states(books) as states:
+    async with open_changes(books) as changes:
         for account_id in (uuid4(), cash):
-            refused = await _do(states, books, action, account_id, **({"owner_id": None} if action == "close" else {}))
+            refused = await _do(changes, books, action, account_id, **({"owner_id": None} if action == "close" else {}))
             assert isinstance(refused, Refusal)
             place = "accountId" if action == "close" else "accountNumber"
             assert (refused.code, refused.field) == ("ACCOUNT_NOT_FOUND", ("input", place))
-            [(event_type, _, data)] = await states.told()
+            [(event_type, _, data)] = await changes.new_events()
             assert (event_type, data["action"], data["entity_id"]) == ("ActionRefusedEvent", NAMES[action], None)
 
 
 async def test_closing_the_account_of_another_user_is_refused_as_if_it_did_not_exist(books: Books) -> None:
     account_id = await books.open_account()
-    async with open_states(books) as states:
-        refused = await states.close(account_id, owner_id=STAFF, by=STAFF)
-        assert refused == await states.close(uuid4(), owner_id=STAFF, by=STAFF)
+    async with open_changes(books) as changes:
+        refused = await changes.close(account_id, owner_id=STAFF, by=STAFF)
+        assert refused == await changes.close(uuid4(), owner_id=STAFF, by=STAFF)
         assert isinstance(refused, Refusal)
         assert refused.code == "ACCOUNT_NOT_FOUND"
-        closed = await states.close(account_id, owner_id=None, by=STAFF)
+        closed = await changes.close(account_id, owner_id=None, by=STAFF)
         assert isinstance(closed, Account)
         assert closed.status == "CLOSED"
 
 
 async def test_an_account_with_money_is_not_closed(books: Books) -> None:
     account_id = await books.open_account(balance_minor=1)
-    async with open_states(books) as states:
-        refused = await _do(states, books, "close", account_id)
+    async with open_changes(books) as changes:
+        refused = await _do(changes, books, "close", account_id)
         assert isinstance(refused, Refusal)
         assert (refused.code, refused.field) == ("ACCOUNT_NOT_EMPTY", ("input", "accountId"))
 
@@ -163,23 +163,23 @@ async def test_an_account_with_money_is_not_closed(books: Books) -> None:
 async def test_limits_are_set_kept_and_removed_and_the_event_has_old_and_new_values(books: Books) -> None:
     account_id = await books.open_account()
     names = ("transfer_limit_minor", "daily_limit_minor", "old_transfer_limit_minor", "old_daily_limit_minor")
-    async with open_states(books) as states:
+    async with open_changes(books) as changes:
         for given, expected in (
             ({"transfer_minor": 5, "daily_minor": UNSET}, (5, None, None, None)),
             ({"transfer_minor": UNSET, "daily_minor": 9}, (5, 9, 5, None)),
             ({"transfer_minor": 0, "daily_minor": 9}, (0, 9, 5, 9)),
             ({"transfer_minor": None, "daily_minor": UNSET}, (None, 9, 0, 9)),
         ):
-            limited = await states.set_limits(account_id, **given, by=STAFF)
+            limited = await changes.set_limits(account_id, **given, by=STAFF)
             assert isinstance(limited, Account)
             assert (limited.transfer_limit_minor, limited.daily_limit_minor) == expected[:2]
-            [(event_type, about, data)] = await states.told()
+            [(event_type, about, data)] = await changes.new_events()
             assert (event_type, about, data["initiated_by"]) == ("AccountLimitsChangedEvent", account_id, str(STAFF))
             assert tuple(data.get(name) for name in names) == expected
-            assert states.cache.accounts[-1] == limited
-        same = await states.set_limits(account_id, transfer_minor=None, daily_minor=9, by=STAFF)
-        assert (await states.told(), same) == ([], states.cache.accounts[-2])
-        nobody = await states.set_limits(uuid4(), transfer_minor=None, daily_minor=9, by=STAFF)
+            assert changes.cache.accounts[-1] == limited
+        same = await changes.set_limits(account_id, transfer_minor=None, daily_minor=9, by=STAFF)
+        assert (await changes.new_events(), same) == ([], changes.cache.accounts[-2])
+        nobody = await changes.set_limits(uuid4(), transfer_minor=None, daily_minor=9, by=STAFF)
         assert isinstance(nobody, Refusal)
         assert (nobody.code, nobody.field) == ("ACCOUNT_NOT_FOUND", ("input", "accountNumber"))
-        assert (await states.told())[0][2]["action"] == "setAccountLimits"
+        assert (await changes.new_events())[0][2]["action"] == "setAccountLimits"

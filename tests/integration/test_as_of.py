@@ -8,8 +8,8 @@ import asyncpg
 from bank.clock import SystemClock
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books
+from tests.integration.customers import brl, register_customers
 from tests.integration.payers import SetClock
-from tests.integration.town import brl, build_town
 
 _STATEMENT = """query S($id: ID!, $from: DateTime!, $to: DateTime!, $first: Int!, $after: String) {
   account(id: $id) { statement(from: $from, to: $to, first: $first, after: $after) {
@@ -24,21 +24,21 @@ async def test_the_balance_at_every_instant_is_the_sum_of_the_earlier_entries(
 ) -> None:
     clock = SetClock()
     async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
-        town = await build_town(bank)
+        customers = await register_customers(bank)
         instants, balances = [clock.moment], ["100.00"]
         for number in range(1, 12):
             clock.moment += timedelta(seconds=1)
-            await town.ana.do("withdraw", accountNumber=town.ana.number, amount=brl("1.00"))
+            await customers.ana.mutate("withdraw", accountNumber=customers.ana.number, amount=brl("1.00"))
             instants.append(clock.moment)
             balances.append(f"{100 - number}.00")
         clock.moment += timedelta(days=1)
-        town.ana.client = await bank.client.login(await _email(bank, town.ana.id))
+        customers.ana.client = await bank.client.login(await _email(bank, customers.ana.id))
         for instant, balance in zip(instants, balances, strict=True):
             for moment, right in ((instant, balance), (instant + timedelta(milliseconds=999), balance)):
-                seen = await town.ana.see(f'balanceAt(at: "{moment.isoformat()}") {{ amount }}')
+                seen = await customers.ana.read(f'balanceAt(at: "{moment.isoformat()}") {{ amount }}')
                 assert seen["balanceAt"]["amount"] == right
         before = (instants[0] - timedelta(microseconds=1)).isoformat()
-        assert (await town.ana.see(f'balanceAt(at: "{before}") {{ amount }}'))["balanceAt"]["amount"] == "0.00"
+        assert (await customers.ana.read(f'balanceAt(at: "{before}") {{ amount }}'))["balanceAt"]["amount"] == "0.00"
 
 
 async def test_a_statement_begins_with_the_earlier_balance_and_ends_with_the_sum(
@@ -46,20 +46,25 @@ async def test_a_statement_begins_with_the_earlier_balance_and_ends_with_the_sum
 ) -> None:
     clock = SetClock()
     async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
-        town = await build_town(bank)
+        customers = await register_customers(bank)
         begin = clock.moment = clock.moment + timedelta(minutes=1)
         for _ in range(5):
-            await town.ana.do("withdraw", accountNumber=town.ana.number, amount=brl("2.00"))
+            await customers.ana.mutate("withdraw", accountNumber=customers.ana.number, amount=brl("2.00"))
             clock.moment += timedelta(seconds=1)
         end = clock.moment
-        await town.ana.do("withdraw", accountNumber=town.ana.number, amount=brl("50.00"))
+        await customers.ana.mutate("withdraw", accountNumber=customers.ana.number, amount=brl("50.00"))
         clock.moment += timedelta(seconds=1)
-        given: dict[str, object] = {"id": town.ana.id, "from": begin.isoformat(), "to": end.isoformat(), "first": 3}
-        first = (await town.ana.client.send(_STATEMENT, given)).data["account"]["statement"]
+        given: dict[str, object] = {
+            "id": customers.ana.id,
+            "from": begin.isoformat(),
+            "to": end.isoformat(),
+            "first": 3,
+        }
+        first = (await customers.ana.client.send(_STATEMENT, given)).data["account"]["statement"]
         assert (first["openingBalance"]["amount"], first["closingBalance"]["amount"]) == ("100.00", "90.00")
         page = first["transactions"]["pageInfo"]
         assert page["hasNextPage"]
-        rest = (await town.ana.client.send(_STATEMENT, given | {"after": page["endCursor"]})).data["account"][
+        rest = (await customers.ana.client.send(_STATEMENT, given | {"after": page["endCursor"]})).data["account"][
             "statement"
         ]
         edges = first["transactions"]["edges"] + rest["transactions"]["edges"]
@@ -68,14 +73,14 @@ async def test_a_statement_begins_with_the_earlier_balance_and_ends_with_the_sum
 
 
 async def test_a_future_instant_and_an_end_before_the_start_are_refused(running_bank: RunningBank) -> None:
-    town = await build_town(running_bank)
+    customers = await register_customers(running_bank)
     now = running_bank.bank.clock.now()
     late, early = (now + timedelta(minutes=1)).isoformat(), (now - timedelta(minutes=1)).isoformat()
     document = "query Q($id: ID!, $at: DateTime!) { account(id: $id) { balanceAt(at: $at) { amount } } }"
-    reply = await town.ana.client.send(document, {"id": town.ana.id, "at": late})
+    reply = await customers.ana.client.send(document, {"id": customers.ana.id, "at": late})
     assert reply.code == "BAD_INPUT"
-    given = {"id": town.ana.id, "from": now.isoformat(), "to": early, "first": 3}
-    assert (await town.ana.client.send(_STATEMENT, given)).code == "BAD_INPUT"
+    given = {"id": customers.ana.id, "from": now.isoformat(), "to": early, "first": 3}
+    assert (await customers.ana.client.send(_STATEMENT, given)).code == "BAD_INPUT"
 
 
 async def test_entries_of_an_account_are_in_the_order_of_their_times_with_different_clocks(books: Books) -> None:

@@ -112,7 +112,7 @@ async def test_a_repeated_delivery_changes_nothing(trail: Trail) -> None:
     before = await trail.connection.fetch("select * from audit_logs order by number")
     await trail.record()
     await trail.record(after=3, until=8)
-    await trail.tell(3)
+    await trail.append(3)
     # A range with old and new events, as after a partial delivery.
     await trail.record(after=5)
     rows = await trail.connection.fetch("select * from audit_logs order by number")
@@ -122,7 +122,7 @@ async def test_a_repeated_delivery_changes_nothing(trail: Trail) -> None:
 
 
 async def test_a_row_that_comes_late_continues_the_chain(trail: Trail) -> None:
-    await trail.tell(8)
+    await trail.append(8)
     await trail.record(until=3)
     await trail.record(after=4, until=6)
     await trail.record(after=3, until=4)

@@ -21,7 +21,7 @@ from tests.integration.trail import Trail, open_trail
 
 
 @dataclass
-class Sealed:
+class SignedTrail:
     """A trail with signed heads."""
 
     trail: Trail
@@ -34,24 +34,24 @@ class Sealed:
         await self.trail.write(count)
         assert await self.signer.run_once() is not None
 
-    async def examined(self) -> AuditVerdict:
+    async def verify(self) -> AuditVerdict:
         async with self.trail.connection.transaction(isolation="repeatable_read", readonly=True):
             heads = [self.heads] if self.heads.exists() else []
             return await verify_trail(self.trail.connection, heads=heads, keys=load_public_keys([self.public]))
 
     async def finding(self) -> tuple[int | None, str]:
         """Return the only violation."""
-        [finding] = (await self.examined()).findings
+        [finding] = (await self.verify()).findings
         return finding.number, finding.sentence
 
 
 @pytest.fixture
-async def sealed(database_url: str, tmp_path: Path) -> AsyncIterator[Sealed]:
+async def signed_trail(database_url: str, tmp_path: Path) -> AsyncIterator[SignedTrail]:
     async with open_trail(database_url) as trail:
-        yield _seal(trail, tmp_path)
+        yield _sign(trail, tmp_path)
 
 
-def _seal(trail: Trail, folder: Path, *, writes_chain: bool = True) -> Sealed:
+def _sign(trail: Trail, folder: Path, *, writes_chain: bool = True) -> SignedTrail:
     private, public, heads = folder / "key.pem", folder / "key.pub.pem", folder / "heads.jsonl"
     if not private.exists():
         make_key(private, public)
@@ -59,93 +59,93 @@ def _seal(trail: Trail, folder: Path, *, writes_chain: bool = True) -> Sealed:
         SigningConfig(load_signing_key(private), heads), database=trail.database, clock=SystemClock(), interval_s=60,
         writes_chain=lambda: writes_chain,
     )  # fmt: skip
-    return Sealed(trail, signer, heads, public)
+    return SignedTrail(trail, signer, heads, public)
 
 
-async def test_a_trail_that_the_bank_wrote_has_no_violations(sealed: Sealed) -> None:
+async def test_a_trail_that_the_bank_wrote_has_no_violations(signed_trail: SignedTrail) -> None:
     for _ in range(3):
-        await sealed.write(10)
-    assert await sealed.examined() == AuditVerdict(rows=30, signed=3, signed_number=30, dead_letters=0, findings=())
+        await signed_trail.write(10)
+    assert await signed_trail.verify() == AuditVerdict(rows=30, signed=3, signed_number=30, dead_letters=0, findings=())
 
 
-async def test_a_trail_behind_the_log_has_no_violations(sealed: Sealed) -> None:
-    await sealed.write(10)
-    await sealed.trail.tell(3)
-    assert (await sealed.examined()).findings == ()
+async def test_a_trail_behind_the_log_has_no_violations(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(10)
+    await signed_trail.trail.append(3)
+    assert (await signed_trail.verify()).findings == ()
 
 
-async def test_a_dead_letter_of_the_audit_is_known_and_not_a_gap(sealed: Sealed) -> None:
-    await sealed.trail.tell(8)
-    await sealed.trail.record(until=3)
-    await sealed.trail.record(after=4)
-    assert await sealed.finding() == (
+async def test_a_dead_letter_of_the_audit_is_known_and_not_a_gap(signed_trail: SignedTrail) -> None:
+    await signed_trail.trail.append(8)
+    await signed_trail.trail.record(until=3)
+    await signed_trail.trail.record(after=4)
+    assert await signed_trail.finding() == (
         None,
         "the UserRegisteredEvent at position 4 of the log has no audit row, though the audit has come past it: its row"
         " was left out.",
     )
-    await sealed.trail.connection.execute(
+    await signed_trail.trail.connection.execute(
         "insert into dead_letters (subscriber, event_position, error, attempts) values ('audit', 4, 'x', 5)"
     )
-    examined = await sealed.examined()
+    examined = await signed_trail.verify()
     assert (examined.findings, examined.dead_letters) == ((), 1)
 
 
-async def test_a_head_is_signed_once(sealed: Sealed) -> None:
-    assert await sealed.signer.run_once() is None
-    await sealed.write(2)
-    assert await sealed.signer.run_once() is None
-    assert len(sealed.heads.read_text().splitlines()) == 1
+async def test_a_head_is_signed_once(signed_trail: SignedTrail) -> None:
+    assert await signed_trail.signer.run_once() is None
+    await signed_trail.write(2)
+    assert await signed_trail.signer.run_once() is None
+    assert len(signed_trail.heads.read_text().splitlines()) == 1
 
 
-async def test_only_the_process_that_writes_the_chain_signs_it(sealed: Sealed, tmp_path: Path) -> None:
-    await sealed.trail.write(2)
-    await _seal(sealed.trail, tmp_path, writes_chain=False).signer.loop.attempt()
-    assert not sealed.heads.exists()
-    await sealed.signer.loop.attempt()
-    assert len(sealed.heads.read_text().splitlines()) == 1
+async def test_only_the_process_that_writes_the_chain_signs_it(signed_trail: SignedTrail, tmp_path: Path) -> None:
+    await signed_trail.trail.write(2)
+    await _sign(signed_trail.trail, tmp_path, writes_chain=False).signer.loop.attempt()
+    assert not signed_trail.heads.exists()
+    await signed_trail.signer.loop.attempt()
+    assert len(signed_trail.heads.read_text().splitlines()) == 1
 
 
-async def test_a_line_of_the_heads_file_is_as_documented(sealed: Sealed) -> None:
-    await sealed.write(2)
-    await sealed.write(2)
-    hashes = await sealed.trail.connection.fetch("select number, hash from audit_logs")
+async def test_a_line_of_the_heads_file_is_as_documented(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(2)
+    await signed_trail.write(2)
+    hashes = await signed_trail.trail.connection.fetch("select number, hash from audit_logs")
     by_number = {row["number"]: row["hash"].hex() for row in hashes}
-    lines = [json.loads(line) for line in sealed.heads.read_text().splitlines()]
+    lines = [json.loads(line) for line in signed_trail.heads.read_text().splitlines()]
     for line, number in zip(lines, (2, 4), strict=True):
         assert list(line) == ["number", "event_position", "hash", "at", "previous", "key", "signature"]
         assert (line["number"], line["event_position"], line["hash"]) == (number, number, by_number[number])
     assert lines[0]["previous"] == "0" * 64
 
 
-async def test_missing_last_rows_are_found_by_the_signed_head(sealed: Sealed) -> None:
-    await sealed.write(10)
-    await sealed.write(10)
-    await sealed.trail.tamper(
+async def test_missing_last_rows_are_found_by_the_signed_head(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(10)
+    await signed_trail.write(10)
+    await signed_trail.trail.tamper(
         "delete from audit_logs where number > 15",
         "delete from event_store where position > 15",
         "update event_log_head set position = 15",
         "update subscriber_positions set position = 15",
     )
-    number, sentence = await sealed.finding()
+    number, sentence = await signed_trail.finding()
     assert number == 16
     assert sentence.startswith("audit row 16 is missing and so are all after it: the chain ends at 15, and row 20 was")
 
 
-async def test_missing_last_rows_without_a_signed_head_are_found_by_the_log(sealed: Sealed) -> None:
-    await sealed.trail.write(20)
-    await sealed.trail.tamper("delete from audit_logs where number > 15")
-    number, sentence = await sealed.finding()
+async def test_missing_last_rows_without_a_signed_head_are_found_by_the_log(signed_trail: SignedTrail) -> None:
+    await signed_trail.trail.write(20)
+    await signed_trail.trail.tamper("delete from audit_logs where number > 15")
+    number, sentence = await signed_trail.finding()
     assert number == 16
     assert "at position 16 of the log has no audit row" in sentence
 
 
-async def test_a_rewritten_chain_is_found_by_its_signed_heads(sealed: Sealed) -> None:
+async def test_a_rewritten_chain_is_found_by_its_signed_heads(signed_trail: SignedTrail) -> None:
     for _ in range(3):
-        await sealed.write(10)
+        await signed_trail.write(10)
     # Row 14 is changed, and the hashes from it on are forged to fit.
-    await sealed.trail.tamper("update audit_logs set new_values = '{\"amount_minor\": 1}' where number = 14")
-    await sealed.trail.forge_chain(14)
-    number, sentence = await sealed.finding()
+    await signed_trail.trail.tamper("update audit_logs set new_values = '{\"amount_minor\": 1}' where number = 14")
+    await signed_trail.trail.forge_chain(14)
+    number, sentence = await signed_trail.finding()
     assert number == 20
     assert sentence == (
         "audit row 20 is not the one that was signed, though its chain fits: it was written anew after row 10, the last"
@@ -153,144 +153,148 @@ async def test_a_rewritten_chain_is_found_by_its_signed_heads(sealed: Sealed) ->
     )
 
 
-async def test_a_rewritten_chain_is_not_found_without_signed_heads(sealed: Sealed) -> None:
+async def test_a_rewritten_chain_is_not_found_without_signed_heads(signed_trail: SignedTrail) -> None:
     # The documentation states this limit.
-    await sealed.trail.write(20)
-    await sealed.trail.tamper("update audit_logs set new_values = '{}' where number = 14")
-    await sealed.trail.forge_chain(14)
-    assert (await sealed.examined()).findings == ()
+    await signed_trail.trail.write(20)
+    await signed_trail.trail.tamper("update audit_logs set new_values = '{}' where number = 14")
+    await signed_trail.trail.forge_chain(14)
+    assert (await signed_trail.verify()).findings == ()
 
 
-async def test_deleted_rows_that_the_bank_wrote_again_are_found(sealed: Sealed) -> None:
-    await sealed.write(20)
-    await sealed.trail.tamper("delete from audit_logs where number > 15")
-    await sealed.trail.record()
-    number, sentence = await sealed.finding()
+async def test_deleted_rows_that_the_bank_wrote_again_are_found(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(20)
+    await signed_trail.trail.tamper("delete from audit_logs where number > 15")
+    await signed_trail.trail.record()
+    number, sentence = await signed_trail.finding()
     assert (number, "written anew" in sentence) == (20, True)
 
 
-async def test_an_edited_row_is_the_only_violation(sealed: Sealed) -> None:
-    await sealed.write(20)
-    await sealed.trail.tamper("update audit_logs set user_id = gen_random_uuid() where number = 7")
-    number, sentence = await sealed.finding()
+async def test_an_edited_row_is_the_only_violation(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(20)
+    await signed_trail.trail.tamper("update audit_logs set user_id = gen_random_uuid() where number = 7")
+    number, sentence = await signed_trail.finding()
     assert number == 7
     assert sentence.startswith("audit row 7 (event 7) is not as it was written")
 
 
-async def test_an_event_that_was_changed_after_it_was_audited_is_found(sealed: Sealed) -> None:
-    await sealed.write(20)
-    await sealed.trail.tamper("update event_store set user_id = gen_random_uuid() where position = 7")
-    number, sentence = await sealed.finding()
+async def test_an_event_that_was_changed_after_it_was_audited_is_found(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(20)
+    await signed_trail.trail.tamper("update event_store set user_id = gen_random_uuid() where position = 7")
+    number, sentence = await signed_trail.finding()
     assert (number, "position 7" in sentence) == (7, True)
 
 
-async def test_an_audit_row_without_an_event_is_found(sealed: Sealed) -> None:
-    await sealed.write(20)
-    await sealed.trail.connection.execute(
+async def test_an_audit_row_without_an_event_is_found(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(20)
+    await signed_trail.trail.connection.execute(
         "insert into audit_logs (number, event_position, id, entity_type, entity_id, action, hash)"
         " values (21, 99, gen_random_uuid(), 'User', gen_random_uuid(), 'CREATE', sha256(''))"
     )
-    await sealed.trail.forge_chain(21)
-    assert await sealed.finding() == (
+    await signed_trail.trail.forge_chain(21)
+    assert await signed_trail.finding() == (
         21, "audit row 21 tells of an event at position 99, which the log has not."
     )  # fmt: skip
 
 
-async def test_an_audit_row_with_an_invalid_number_is_found(sealed: Sealed) -> None:
-    await sealed.write(20)
-    await sealed.trail.tamper(
+async def test_an_audit_row_with_an_invalid_number_is_found(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(20)
+    await signed_trail.trail.tamper(
         "delete from audit_logs where number = 20",
         "alter table audit_logs drop constraint audit_logs_number_from_one",
         "insert into audit_logs (number, event_position, id, entity_type, entity_id, action, hash)"
         " select -1, position, id, aggregate_type, aggregate_id, 'CREATE', sha256('') from event_store"
         " where position = 20",
     )
-    sentences = [finding.sentence for finding in (await sealed.examined()).findings]
+    sentences = [finding.sentence for finding in (await signed_trail.verify()).findings]
     assert "audit rows without a number of the chain: 1." in sentences
 
 
-async def test_a_bank_stops_signing_when_its_chain_contradicts_a_signed_head(sealed: Sealed) -> None:
-    await sealed.write(20)
-    await sealed.trail.forge_chain(1)
-    await sealed.trail.tamper("update audit_logs set hash = sha256(hash) where number = 20")
-    await sealed.trail.write(4)
-    assert await sealed.signer.run_once() is None
-    assert len(sealed.heads.read_text().splitlines()) == 1
+async def test_a_bank_stops_signing_when_its_chain_contradicts_a_signed_head(signed_trail: SignedTrail) -> None:
+    await signed_trail.write(20)
+    await signed_trail.trail.forge_chain(1)
+    await signed_trail.trail.tamper("update audit_logs set hash = sha256(hash) where number = 20")
+    await signed_trail.trail.write(4)
+    assert await signed_trail.signer.run_once() is None
+    assert len(signed_trail.heads.read_text().splitlines()) == 1
 
 
-async def test_rows_are_on_the_disk_before_they_are_signed(sealed: Sealed) -> None:
+async def test_rows_are_on_the_disk_before_they_are_signed(signed_trail: SignedTrail) -> None:
     """Rows commit without waiting for the disk. A signed head of rows lost in a crash would report a forgery."""
-    connection = sealed.trail.connection
+    connection = signed_trail.trail.connection
     await connection.execute("set synchronous_commit = off")
-    await sealed.trail.write(20)
+    await signed_trail.trail.write(20)
     written = await connection.fetchval("select pg_current_wal_insert_lsn()")
-    await sealed.signer.run_once()
+    await signed_trail.signer.run_once()
     assert await connection.fetchval("select pg_current_wal_flush_lsn() >= $1::pg_lsn", written)
 
 
-async def _three_heads(sealed: Sealed) -> list[bytes]:
+async def _three_heads(signed_trail: SignedTrail) -> list[bytes]:
     for _ in range(3):
-        await sealed.write(2)
-    return sealed.heads.read_bytes().splitlines(keepends=True)
+        await signed_trail.write(2)
+    return signed_trail.heads.read_bytes().splitlines(keepends=True)
 
 
-async def test_an_edited_line_of_heads_is_found(sealed: Sealed) -> None:
-    lines = await _three_heads(sealed)
+async def test_an_edited_line_of_heads_is_found(signed_trail: SignedTrail) -> None:
+    lines = await _three_heads(signed_trail)
     lines[1] = lines[1].replace(b'"number":4', b'"number":3')
-    sealed.heads.write_bytes(b"".join(lines))
-    number, sentence = await sealed.finding()
+    signed_trail.heads.write_bytes(b"".join(lines))
+    number, sentence = await signed_trail.finding()
     assert number is None
-    assert sentence == f"line 2 of {sealed.heads} does not bear out its signature: it has been changed."
+    assert sentence == f"line 2 of {signed_trail.heads} does not bear out its signature: it has been changed."
 
 
 @pytest.mark.parametrize(("order", "line"), [((0, 2), 2), ((1, 2), 1), ((1, 0, 2), 1), ((0, 1, 1, 2), 3)])
 async def test_deleted_moved_and_inserted_lines_of_heads_are_found(
-    sealed: Sealed, order: tuple[int, ...], line: int
+    signed_trail: SignedTrail, order: tuple[int, ...], line: int
 ) -> None:
-    lines = await _three_heads(sealed)
-    sealed.heads.write_bytes(b"".join(lines[place] for place in order))
-    assert (await sealed.finding())[1].startswith(f"line {line} of {sealed.heads} does not follow from the line before")
+    lines = await _three_heads(signed_trail)
+    signed_trail.heads.write_bytes(b"".join(lines[place] for place in order))
+    assert (await signed_trail.finding())[1].startswith(
+        f"line {line} of {signed_trail.heads} does not follow from the line before"
+    )
 
 
-async def test_an_invalid_line_of_heads_is_found(sealed: Sealed) -> None:
-    lines = await _three_heads(sealed)
-    sealed.heads.write_bytes(lines[0] + b"{}\n" + lines[2])
-    assert (await sealed.finding())[1] == f"line 2 of {sealed.heads} is not a head."
+async def test_an_invalid_line_of_heads_is_found(signed_trail: SignedTrail) -> None:
+    lines = await _three_heads(signed_trail)
+    signed_trail.heads.write_bytes(lines[0] + b"{}\n" + lines[2])
+    assert (await signed_trail.finding())[1] == f"line 2 of {signed_trail.heads} is not a head."
 
 
-async def test_heads_signed_with_another_key_are_found(sealed: Sealed, tmp_path: Path) -> None:
-    await _three_heads(sealed)
+async def test_heads_signed_with_another_key_are_found(signed_trail: SignedTrail, tmp_path: Path) -> None:
+    await _three_heads(signed_trail)
     (tmp_path / "other").mkdir()
-    sealed.public = tmp_path / "other" / "pub.pem"
-    make_key(tmp_path / "other" / "key.pem", sealed.public)
-    assert "which is none of those given" in (await sealed.finding())[1]
+    signed_trail.public = tmp_path / "other" / "pub.pem"
+    make_key(tmp_path / "other" / "key.pem", signed_trail.public)
+    assert "which is none of those given" in (await signed_trail.finding())[1]
 
 
-async def test_heads_signed_with_a_new_key_verify_with_both_public_keys(sealed: Sealed, tmp_path: Path) -> None:
-    await _three_heads(sealed)
-    old = sealed.public
+async def test_heads_signed_with_a_new_key_verify_with_both_public_keys(
+    signed_trail: SignedTrail, tmp_path: Path
+) -> None:
+    await _three_heads(signed_trail)
+    old = signed_trail.public
     (tmp_path / "key.pem").unlink()
-    sealed.public = tmp_path / "new.pub.pem"
-    make_key(tmp_path / "key.pem", sealed.public)
-    sealed.signer = _seal(sealed.trail, tmp_path).signer
-    await sealed.write(2)
-    assert len(read_heads(sealed.heads, load_public_keys([old, sealed.public])).heads) == 4
+    signed_trail.public = tmp_path / "new.pub.pem"
+    make_key(tmp_path / "key.pem", signed_trail.public)
+    signed_trail.signer = _sign(signed_trail.trail, tmp_path).signer
+    await signed_trail.write(2)
+    assert len(read_heads(signed_trail.heads, load_public_keys([old, signed_trail.public])).heads) == 4
 
 
-async def test_an_incomplete_last_line_is_ignored_and_overwritten(sealed: Sealed) -> None:
-    lines = await _three_heads(sealed)
-    sealed.heads.write_bytes(b"".join(lines) + lines[2][:100])
-    assert (await sealed.examined()).findings == ()
-    await sealed.write(2)
-    assert (await sealed.examined()).signed == 4
+async def test_an_incomplete_last_line_is_ignored_and_overwritten(signed_trail: SignedTrail) -> None:
+    lines = await _three_heads(signed_trail)
+    signed_trail.heads.write_bytes(b"".join(lines) + lines[2][:100])
+    assert (await signed_trail.verify()).findings == ()
+    await signed_trail.write(2)
+    assert (await signed_trail.verify()).signed == 4
 
 
-async def test_only_one_of_two_concurrent_processes_signs(sealed: Sealed, tmp_path: Path) -> None:
-    await sealed.trail.write(4)
-    other = _seal(sealed.trail, tmp_path).signer
-    signed = await asyncio.gather(sealed.signer.run_once(), other.run_once())
+async def test_only_one_of_two_concurrent_processes_signs(signed_trail: SignedTrail, tmp_path: Path) -> None:
+    await signed_trail.trail.write(4)
+    other = _sign(signed_trail.trail, tmp_path).signer
+    signed = await asyncio.gather(signed_trail.signer.run_once(), other.run_once())
     assert [head is None for head in signed].count(False) == 1
-    assert (await sealed.examined()).signed == 1
+    assert (await signed_trail.verify()).signed == 1
 
 
 def test_a_signing_key_is_readable_only_by_its_owner_and_never_overwritten(tmp_path: Path) -> None:
@@ -320,30 +324,30 @@ def test_an_invalid_key_file_is_one_sentence(tmp_path: Path, content: bytes) -> 
 
 
 def test_a_signing_config_needs_two_usable_files(tmp_path: Path) -> None:
-    def seal(**more: Path) -> SigningConfig | None:
+    def load(**more: Path) -> SigningConfig | None:
         return load_signing_config(settings_for("postgresql://x/bank", "redis://x", **more))
 
     key, heads = tmp_path / "key.pem", tmp_path / "heads.jsonl"
     make_key(key, tmp_path / "key.pub.pem")
-    assert seal() is None
-    assert seal(audit_key_file=key, audit_heads_file=heads) is not None
+    assert load() is None
+    assert load(audit_key_file=key, audit_heads_file=heads) is not None
     with pytest.raises(SettingsError, match="are set together, or not at all"):
-        seal(audit_key_file=key)
+        load(audit_key_file=key)
     with pytest.raises(BadInput, match=r"Cannot write .*: No such file or directory"):
-        seal(audit_key_file=key, audit_heads_file=tmp_path / "none" / "heads.jsonl")
+        load(audit_key_file=key, audit_heads_file=tmp_path / "none" / "heads.jsonl")
     heads.write_text("no head\n")
     with pytest.raises(BadInput, match=r"The last line of .* is not a signed head"):
-        seal(audit_key_file=key, audit_heads_file=heads)
+        load(audit_key_file=key, audit_heads_file=heads)
 
 
-async def test_contradicting_files_of_heads_are_found(sealed: Sealed, tmp_path: Path) -> None:
-    await sealed.write(4)
+async def test_contradicting_files_of_heads_are_found(signed_trail: SignedTrail, tmp_path: Path) -> None:
+    await signed_trail.write(4)
     first = tmp_path / "first.jsonl"
-    sealed.heads.rename(first)
-    await sealed.trail.tamper(f"update audit_logs set id = '{uuid7()}' where number = 2")
-    await sealed.trail.forge_chain(2)
-    await sealed.signer.run_once()
+    signed_trail.heads.rename(first)
+    await signed_trail.trail.tamper(f"update audit_logs set id = '{uuid7()}' where number = 2")
+    await signed_trail.trail.forge_chain(2)
+    await signed_trail.signer.run_once()
     found = await verify_trail(
-        sealed.trail.connection, heads=[sealed.heads, first], keys=load_public_keys([sealed.public])
+        signed_trail.trail.connection, heads=[signed_trail.heads, first], keys=load_public_keys([signed_trail.public])
     )
     assert [finding.sentence for finding in found.findings] == ["two signed heads disagree about audit row 4."]

@@ -8,59 +8,59 @@ import pytest
 
 from bank.audit import reads
 from bank.events.types.registry import EVENT_TYPES
-from tests.integration.actions import Stage, set_the_stage
+from tests.integration.actions import PopulatedBank, populate
 from tests.integration.api import RunningBank
 
 
 @pytest.fixture
-async def stage(running_bank: RunningBank) -> Stage:
-    stage = await set_the_stage(running_bank)
+async def populated(running_bank: RunningBank) -> PopulatedBank:
+    populated = await populate(running_bank)
     await running_bank.caught_up()
-    return stage
+    return populated
 
 
-async def _page(stage: Stage, **given: Any) -> dict[str, Any]:
-    reply = await stage.clients["admin"].run("AuditLogs", **given)
+async def _page(populated: PopulatedBank, **given: Any) -> dict[str, Any]:
+    reply = await populated.clients["admin"].run("AuditLogs", **given)
     page: dict[str, Any] = reply.data["auditLogs"]
     return page
 
 
-async def _all(stage: Stage, **given: Any) -> list[dict[str, Any]]:
+async def _all(populated: PopulatedBank, **given: Any) -> list[dict[str, Any]]:
     """Return all nodes of all pages."""
     nodes, after = [], None
     while True:
-        page = await _page(stage, after=after, limit=3, **given)
+        page = await _page(populated, after=after, limit=3, **given)
         nodes += [edge["node"] for edge in page["edges"]]
         if not page["pageInfo"]["hasNextPage"]:
             return nodes
         after = page["pageInfo"]["endCursor"]
 
 
-async def test_an_administrator_reads_all_actions_on_an_account(stage: Stage) -> None:
-    nodes = await _all(stage, entityId=stage.a["id"])
+async def test_an_administrator_reads_all_actions_on_an_account(populated: PopulatedBank) -> None:
+    nodes = await _all(populated, entityId=populated.a["id"])
     told = [node for node in nodes if node["action"] != "READ"]
     assert [node["action"] for node in told] == ["UPDATE", "UPDATE", "CREATE"]
     paid = told[0]
-    assert paid["userId"] == stage.ids["ana"]
+    assert paid["userId"] == populated.ids["ana"]
     assert json.loads(paid["oldValues"])["balance_minor"] == 10_000
     assert json.loads(paid["newValues"])["balance_minor"] == 9_000
     assert paid["ipAddress"] == "127.0.0.1"
-    async with stage.bank.bank.database.connection() as connection:
+    async with populated.bank.bank.database.connection() as connection:
         row = await connection.fetchrow("select * from audit_logs where number = $1", int(paid["number"]))
     assert (paid["hash"], int(paid["eventPosition"])) == (row["hash"].hex(), row["event_position"])
 
 
-async def test_pages_neither_repeat_nor_skip_while_the_trail_grows(stage: Stage) -> None:
-    async with stage.bank.bank.database.connection() as connection:
+async def test_pages_neither_repeat_nor_skip_while_the_trail_grows(populated: PopulatedBank) -> None:
+    async with populated.bank.bank.database.connection() as connection:
         rows = await connection.fetch("select number from audit_logs order by event_position desc")
     # The read of each page adds a row to the trail, before the cursor.
-    assert [int(node["number"]) for node in await _all(stage)] == [row["number"] for row in rows]
+    assert [int(node["number"]) for node in await _all(populated)] == [row["number"] for row in rows]
 
 
 @pytest.mark.parametrize("entity_type", ["User", "Account", "Transaction", "Hold", "AuditLog"])
-async def test_a_filter_by_type_shows_only_rows_of_that_type(stage: Stage, entity_type: str) -> None:
-    nodes = await _all(stage, entityType=entity_type)
-    async with stage.bank.bank.database.connection() as connection:
+async def test_a_filter_by_type_shows_only_rows_of_that_type(populated: PopulatedBank, entity_type: str) -> None:
+    nodes = await _all(populated, entityType=entity_type)
+    async with populated.bank.bank.database.connection() as connection:
         count = await connection.fetchval(
             "select count(*) from audit_logs where entity_type = $1 and action <> 'READ'", entity_type
         )
@@ -68,34 +68,34 @@ async def test_a_filter_by_type_shows_only_rows_of_that_type(stage: Stage, entit
     assert len([node for node in nodes if node["action"] != "READ"]) == count
 
 
-async def test_a_missing_entity_or_one_of_another_type_has_no_rows(stage: Stage) -> None:
-    assert await _all(stage, entityId=stage.ids["ana"], entityType="Account") == []
-    assert await _all(stage, entityId="00000000-0000-7000-8000-000000000001") == []
+async def test_a_missing_entity_or_one_of_another_type_has_no_rows(populated: PopulatedBank) -> None:
+    assert await _all(populated, entityId=populated.ids["ana"], entityType="Account") == []
+    assert await _all(populated, entityId="00000000-0000-7000-8000-000000000001") == []
 
 
 @pytest.mark.parametrize("limit", [0, 101, -1])
-async def test_a_page_has_1_to_100_rows(stage: Stage, limit: int) -> None:
-    reply = await stage.clients["admin"].run("AuditLogs", limit=limit)
+async def test_a_page_has_1_to_100_rows(populated: PopulatedBank, limit: int) -> None:
+    reply = await populated.clients["admin"].run("AuditLogs", limit=limit)
     assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", "limit must be 1 to 100.")
 
 
 @pytest.mark.parametrize("entity_type", ["ACCOUNTS", "account", "Account ", "", "Moon", "xxxx" * 11, "AuditLogs"])
-async def test_an_unknown_entity_type_is_refused_and_not_recorded(stage: Stage, entity_type: str) -> None:
-    for more in ({}, {"entityId": stage.a["id"]}):
-        reply = await stage.clients["admin"].run("AuditLogs", entityType=entity_type, **more)
+async def test_an_unknown_entity_type_is_refused_and_not_recorded(populated: PopulatedBank, entity_type: str) -> None:
+    for more in ({}, {"entityId": populated.a["id"]}):
+        reply = await populated.clients["admin"].run("AuditLogs", entityType=entity_type, **more)
         message = "entityType is one of Account, AuditLog, Hold, IdempotencyKeys, Transaction, User."
         assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)
-    async with stage.bank.bank.database.connection() as connection:
+    async with populated.bank.bank.database.connection() as connection:
         assert await connection.fetchval("select count(*) from event_store where event_data::text like '%xxxx%'") == 0
 
 
 @pytest.mark.parametrize(
     "entity_id", ["no id at all", "", "0001/00000042-4", "1", "g1890000-0000-7000-8000-00000000000"]
 )
-async def test_an_invalid_id_is_refused(stage: Stage, entity_id: str) -> None:
+async def test_an_invalid_id_is_refused(populated: PopulatedBank, entity_id: str) -> None:
     given: tuple[dict[str, Any], ...] = ({}, {"entityType": "Account"})
     for more in given:
-        reply = await stage.clients["admin"].run("AuditLogs", entityId=entity_id, **more)
+        reply = await populated.clients["admin"].run("AuditLogs", entityId=entity_id, **more)
         message = "entityId is not an id: the bank's are UUIDs."
         assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)
 
@@ -106,14 +106,14 @@ def test_the_entity_types_are_those_of_the_events() -> None:
     assert set(reads.ENTITY_TYPES) >= reads.COMMON_TYPES
 
 
-async def test_a_page_without_a_limit_has_twenty_rows(stage: Stage) -> None:
-    assert len((await _page(stage))["edges"]) == 20
-    assert len((await _page(stage, limit=None))["edges"]) == 20
+async def test_a_page_without_a_limit_has_twenty_rows(populated: PopulatedBank) -> None:
+    assert len((await _page(populated))["edges"]) == 20
+    assert len((await _page(populated, limit=None))["edges"]) == 20
 
 
 @pytest.mark.parametrize("name", ["ana", "operator"])
-async def test_only_administrators_read_the_audit_trail(stage: Stage, name: str) -> None:
-    reply = await stage.clients[name].run("AuditLogs")
+async def test_only_administrators_read_the_audit_trail(populated: PopulatedBank, name: str) -> None:
+    reply = await populated.clients[name].run("AuditLogs")
     assert (reply.status, reply.code) == (403, "FORBIDDEN")
     assert reply.body["data"] is None
 

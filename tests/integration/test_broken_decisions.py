@@ -18,7 +18,7 @@ KEYS = "select key from idempotency_keys where operation = 'transfer' order by 1
 
 
 @pytest.fixture
-def sevens_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+def raising_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plant a bug: the decision of a transfer of a multiple of seven cents raises after its posting was applied."""
     entered = Batch._post
 
@@ -34,7 +34,7 @@ async def outcomes(*calls: Any) -> list[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
-@pytest.mark.usefixtures("sevens_raise")
+@pytest.mark.usefixtures("raising_decisions")
 async def test_a_raising_decision_fails_alone_and_the_rest_of_the_batch_is_written(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=10_000), await books.open_account()
     amounts = ["1.00", "0.07", "2.00", "0.14", "3.00"]
@@ -87,11 +87,11 @@ async def test_a_written_command_is_acknowledged_although_the_cache_or_the_bus_f
     async def broken(_accounts: Sequence[Account]) -> None:
         raise RuntimeError("my bug")
 
-    def deaf(*_: Any, **__: Any) -> None:
+    def broken_publish(*_: Any, **__: Any) -> None:
         raise RuntimeError("my bug")
 
     monkeypatch.setattr(books.ledger, "_write_through", broken)
-    monkeypatch.setattr(books.bus, "publish", deaf)
+    monkeypatch.setattr(books.bus, "publish", broken_publish)
     outcome = await books.transfer(ana, bia, "1.00", key="t")
     assert isinstance(outcome.result, Receipt)
     assert await books.balances_minor(ana, bia) == [9_900, 100]

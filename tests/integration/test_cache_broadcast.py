@@ -32,7 +32,7 @@ class Listener:
     """A process that receives invalidations, and acknowledges them as soon as `may_answer` is set."""
 
     def __init__(self, connection: asyncpg.Connection, broadcast: InvalidationBroadcast, worker: UUID) -> None:
-        self.owed: list[CacheTag] = []
+        self.deferred: list[CacheTag] = []
         self.worker = worker
         self.may_answer = asyncio.Event()
         self._connection = connection
@@ -42,13 +42,13 @@ class Listener:
     async def renew(self) -> bool:
         return bool((await queries.renew_member(self._connection, worker=self.worker, subscriber="x"))["is_member"])
 
-    def hear(self, _connection: object, pid: int, _channel: str, payload: str) -> None:
+    def receive(self, _connection: object, pid: int, _channel: str, payload: str) -> None:
         reply = self._broadcast.receive(self.defer, pid, payload)
         if reply is not None:
             self._answers.append(asyncio.create_task(self._answer(reply)))
 
     def defer(self, tags: Sequence[CacheTag]) -> None:
-        self.owed.extend(tags)
+        self.deferred.extend(tags)
 
     async def _answer(self, reply: str) -> None:
         await self.may_answer.wait()
@@ -57,11 +57,11 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    database: Database, teller: InvalidationBroadcast | None = None, worker: UUID | None = None
+    database: Database, sender: InvalidationBroadcast | None = None, worker: UUID | None = None
 ) -> AsyncIterator[Listener]:
     connection, worker = await asyncpg.connect(database.url), worker or uuid4()
-    listener = Listener(connection, teller or InvalidationBroadcast(database, worker), worker)
-    await connection.add_listener(CHANNEL, listener.hear)
+    listener = Listener(connection, sender or InvalidationBroadcast(database, worker), worker)
+    await connection.add_listener(CHANNEL, listener.receive)
     await queries.add_member(connection, worker=worker)
     try:
         yield listener
@@ -70,26 +70,26 @@ async def listening(
 
 
 async def test_a_broadcast_ends_when_every_worker_has_acknowledged(database: Database) -> None:
-    teller = uuid4()
-    broadcast = InvalidationBroadcast(database, teller)
-    async with listening(database, broadcast, teller) as own, listening(database) as quick, listening(database) as slow:
+    sender = uuid4()
+    broadcast = InvalidationBroadcast(database, sender)
+    async with listening(database, broadcast, sender) as own, listening(database) as quick, listening(database) as slow:
         quick.may_answer.set()
         telling = asyncio.create_task(broadcast.send([TAG]))
-        while not slow.owed:
+        while not slow.deferred:
             assert not telling.done()
             await asyncio.sleep(0.001)
         _, waiting = await asyncio.wait({telling}, timeout=TRUST_S / 10)
         assert waiting
         slow.may_answer.set()
         await telling
-        assert quick.owed == slow.owed == [CacheTag(TAG.key, TAG.version, TAG.ttl_s)]
-        assert own.owed == []
+        assert quick.deferred == slow.deferred == [CacheTag(TAG.key, TAG.version, TAG.ttl_s)]
+        assert own.deferred == []
 
 
 async def test_a_broadcast_of_the_only_worker_does_not_wait(database: Database) -> None:
-    teller = uuid4()
-    broadcast = InvalidationBroadcast(database, teller)
-    async with listening(database, broadcast, teller):
+    sender = uuid4()
+    broadcast = InvalidationBroadcast(database, sender)
+    async with listening(database, broadcast, sender):
         began = monotonic()
         await broadcast.send([TAG])
         assert monotonic() - began < TRUST_S
@@ -98,9 +98,9 @@ async def test_a_broadcast_of_the_only_worker_does_not_wait(database: Database) 
 async def test_a_broadcast_waits_once_for_a_silent_worker_until_it_cannot_trust_redis(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    teller = uuid4()
-    broadcast = InvalidationBroadcast(database, teller)
-    async with listening(database, broadcast, teller), listening(database) as silent:
+    sender = uuid4()
+    broadcast = InvalidationBroadcast(database, sender)
+    async with listening(database, broadcast, sender), listening(database) as silent:
         began = monotonic()
         await broadcast.send([TAG])
         assert monotonic() - began >= TRUST_S
@@ -117,27 +117,27 @@ async def test_a_broadcast_waits_once_for_a_silent_worker_until_it_cannot_trust_
 
 
 async def test_a_worker_that_renews_its_membership_and_does_not_answer_stays_a_member(database: Database) -> None:
-    teller = uuid4()
-    broadcast = InvalidationBroadcast(database, teller)
-    async with listening(database, broadcast, teller), listening(database) as slow:
+    sender = uuid4()
+    broadcast = InvalidationBroadcast(database, sender)
+    async with listening(database, broadcast, sender), listening(database) as slow:
         telling = asyncio.create_task(broadcast.send([TAG]))
         # It renews repeatedly, because the first renewals may come before the sender has read the numbers of renewals.
         while not telling.done():
             assert await slow.renew()
             await asyncio.sleep(TRUST_S / 20)
         await telling
-        assert slow.owed
+        assert slow.deferred
         assert await slow.renew()
 
 
 async def test_a_large_broadcast_is_sent_in_several_notifications(database: Database) -> None:
-    teller = uuid4()
-    broadcast = InvalidationBroadcast(database, teller)
-    async with listening(database, broadcast, teller), listening(database) as other:
+    sender = uuid4()
+    broadcast = InvalidationBroadcast(database, sender)
+    async with listening(database, broadcast, sender), listening(database) as other:
         other.may_answer.set()
         tags = [CacheTag(f"account:{uuid4()}", number, 300) for number in range(2 * TAGS_MAX + 1)]
         await broadcast.send(tags)
-        assert other.owed == tags
+        assert other.deferred == tags
 
 
 async def test_a_broadcast_that_cannot_be_sent_is_an_error(

@@ -15,11 +15,11 @@ from bank.invariants.verify import verify
 from benchmarks.grown_ledger import grow
 from fixtures.backends.reach import run_sql
 from tests.integration.api import serving, settings_for
+from tests.integration.customers import brl, register_customers
 from tests.integration.tampering import Tampering
 from tests.integration.tampering_ledger import LEDGER_TAMPERINGS
 from tests.integration.tampering_log import LOG_TAMPERINGS
 from tests.integration.tampering_state import STATE_TAMPERINGS
-from tests.integration.town import brl, build_town
 from tests.integration.written_books import tamper
 
 TAMPERINGS = [*LEDGER_TAMPERINGS, *LOG_TAMPERINGS, *STATE_TAMPERINGS]
@@ -112,14 +112,14 @@ async def test_a_check_does_not_wait_for_the_locks_of_a_running_bank(books_url: 
 
 async def test_a_check_sees_one_instant_during_concurrent_writes(database_url: str, redis_url: str) -> None:
     async with serving(settings_for(database_url, redis_url)) as bank:
-        town = await build_town(bank)
+        customers = await register_customers(bank)
         stop = asyncio.Event()
 
         async def pay() -> int:
             sent = 0
             while not stop.is_set():
-                there = {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number}
-                await town.ana.do("transfer", **there, amount=brl("0.01"))
+                there = {"fromAccountId": customers.ana.id, "toAccountNumber": customers.bia.number}
+                await customers.ana.mutate("transfer", **there, amount=brl("0.01"))
                 sent += 1
             return sent
 

@@ -108,13 +108,13 @@ async def test_a_poison_event_becomes_a_dead_letter_with_its_error_and_stops_not
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_S", 0.001)
 
-    async def choke_on_two(connection: Any, events: Sequence[RecordedEvent]) -> None:
+    async def fail_on_two(connection: Any, events: Sequence[RecordedEvent]) -> None:
         await write_effect(connection, events)
         if any(event.position == 2 for event in events):
             raise ValueError("two is poison")
 
     await log.append(4)
-    async with log.process(Subscriber("s", choke_on_two)):
+    async with log.process(Subscriber("s", fail_on_two)):
 
         async def all_but_two() -> bool:
             return await log.effects() == [1, 3, 4]
@@ -147,7 +147,7 @@ async def test_another_process_takes_over_within_two_seconds_after_a_process_die
             return await log.effects() == [1]
 
         await log.until(one)
-        await first.die()
+        await first.kill()
         died = asyncio.get_running_loop().time()
         await log.append(1)
 
@@ -313,13 +313,13 @@ async def test_a_failed_unit_of_work_leaves_neither_state_nor_event(log: Log) ->
 async def test_an_effect_outside_of_the_database_may_repeat_but_is_never_skipped(log: Log) -> None:
     outside: list[int] = []
 
-    async def tell(_connection: Any, events: Sequence[RecordedEvent]) -> None:
+    async def send(_connection: Any, events: Sequence[RecordedEvent]) -> None:
         outside.extend(event.position for event in events)
         if len(outside) == 2:
             raise RetryLater("the other side hung up after hearing it")
 
     await log.append(2)
-    async with log.process(Subscriber("s", tell, external_effect=True)) as process:
+    async with log.process(Subscriber("s", send, external_effect=True)) as process:
 
         async def passed() -> bool:
             return process.deliveries[0].position == 2

@@ -27,7 +27,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_S", 0.001)
 
 
-class Choking:
+class FailingHandler:
     """A handler that raises for some positions, and records the ranges that it gets."""
 
     def __init__(self, *poison: int) -> None:
@@ -54,7 +54,7 @@ async def delivered(log: Log, way: str, subscriber: Subscriber, until: int) -> N
 
 @WAYS
 async def test_a_range_is_handled_once(log: Log, way: str) -> None:
-    handle = Choking()
+    handle = FailingHandler()
     await log.append(3)
     await delivered(log, way, Subscriber("s", handle), 3)
     assert handle.calls == [[1, 2, 3]]
@@ -63,7 +63,7 @@ async def test_a_range_is_handled_once(log: Log, way: str) -> None:
 
 @WAYS
 async def test_events_of_a_failed_range_are_handled_one_by_one(log: Log, way: str) -> None:
-    handle = Choking(2)
+    handle = FailingHandler(2)
     await log.append(3)
     await delivered(log, way, Subscriber("s", handle), 3)
     assert handle.calls == [[1, 2, 3], [1], *([[2]] * ATTEMPTS[way]), [3]]
@@ -73,7 +73,7 @@ async def test_events_of_a_failed_range_are_handled_one_by_one(log: Log, way: st
 
 @WAYS
 async def test_a_failed_range_of_one_event_is_the_first_attempt_of_that_event(log: Log, way: str) -> None:
-    handle = Choking(1)
+    handle = FailingHandler(1)
     await log.append(1)
     await delivered(log, way, Subscriber("s", handle), 1)
     assert handle.calls == [[1]] * ATTEMPTS[way]
@@ -83,7 +83,7 @@ async def test_a_failed_range_of_one_event_is_the_first_attempt_of_that_event(lo
 
 @WAYS
 async def test_an_unreadable_event_is_a_dead_letter_and_reaches_no_handler(log: Log, way: str) -> None:
-    handle = Choking()
+    handle = FailingHandler()
     await log.append(1)
     broken = await store(log, "UserRegisteredEvent", "{}")
     await log.append(1)
@@ -94,16 +94,16 @@ async def test_an_unreadable_event_is_a_dead_letter_and_reaches_no_handler(log: 
 
 @WAYS
 async def test_a_failure_outside_of_the_database_is_isolated_too(log: Log, way: str) -> None:
-    told: list[list[int]] = []
+    sent: list[list[int]] = []
 
-    async def tell(_connection: Any, events: Sequence[RecordedEvent]) -> None:
-        told.append([event.position for event in events])
+    async def send(_connection: Any, events: Sequence[RecordedEvent]) -> None:
+        sent.append([event.position for event in events])
         if any(event.position == 2 for event in events):
             raise ValueError("poison")
 
     await log.append(3)
-    await delivered(log, way, Subscriber("s", tell, external_effect=True), 3)
-    assert told == [[1, 2, 3], [1], *([[2]] * ATTEMPTS[way]), [3]]
+    await delivered(log, way, Subscriber("s", send, external_effect=True), 3)
+    assert sent == [[1, 2, 3], [1], *([[2]] * ATTEMPTS[way]), [3]]
     assert await log.dead_letters() == [("s", 2, ATTEMPTS[way])]
 
 
@@ -122,7 +122,7 @@ async def test_a_hanging_handler_is_cancelled(log: Log, way: str, monkeypatch: p
 
 
 async def test_a_range_of_other_types_moves_the_position_without_a_call(log: Log) -> None:
-    handle = Choking()
+    handle = FailingHandler()
     process = log.process(Subscriber("s", handle))
     await process.leases.register()
     await process.leases.run_once()

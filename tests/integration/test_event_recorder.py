@@ -35,7 +35,7 @@ def _event() -> UserLoggedOutEvent:
     return UserLoggedOutEvent(session_id=uuid7(), initiated_by=uuid7())
 
 
-async def _tell(recorder: EventRecorder, correlation_id: str, *events: Any) -> None:
+async def _record(recorder: EventRecorder, correlation_id: str, *events: Any) -> None:
     enter_context(RequestContext(correlation_id))
     await recorder.record(*(events or (_event(),)))
 
@@ -44,7 +44,7 @@ async def _recorded(database: Database) -> list[Any]:
     async with database.connection() as connection:
         return list(
             await connection.fetch(
-                "select metadata->>'correlation_id' as told_by, xmin::text as together from event_store"
+                "select metadata->>'correlation_id' as recorded_by, xmin::text as together from event_store"
                 " order by position"
             )
         )
@@ -53,9 +53,9 @@ async def _recorded(database: Database) -> list[Any]:
 async def test_events_of_concurrent_callers_are_recorded_in_few_transactions(
     recorder: EventRecorder, database: Database
 ) -> None:
-    await asyncio.gather(*[asyncio.create_task(_tell(recorder, f"c{n}")) for n in range(50)])
+    await asyncio.gather(*[asyncio.create_task(_record(recorder, f"c{n}")) for n in range(50)])
     rows = await _recorded(database)
-    assert sorted(row["told_by"] for row in rows) == sorted(f"c{n}" for n in range(50))
+    assert sorted(row["recorded_by"] for row in rows) == sorted(f"c{n}" for n in range(50))
     assert len({row["together"] for row in rows}) <= 3
 
 
@@ -68,13 +68,13 @@ async def test_an_event_that_cannot_be_written_fails_alone(recorder: EventRecord
     broken = UserLoggedOutEvent(session_id=uuid7(), initiated_by="\ud800")  # type: ignore[arg-type]  # this is the bug
     told = await asyncio.gather(
         *[
-            asyncio.create_task(_tell(recorder, f"c{place}", event))
+            asyncio.create_task(_record(recorder, f"c{place}", event))
             for place, event in enumerate((_event(), _event(), broken, _event()))
         ],
         return_exceptions=True,
     )
     assert [type(one) for one in told] == [type(None), type(None), BankError, type(None)]
-    assert [row["told_by"] for row in await _recorded(database)] == ["c0", "c1", "c3"]
+    assert [row["recorded_by"] for row in await _recorded(database)] == ["c0", "c1", "c3"]
 
 
 async def test_an_unavailable_database_is_an_error_for_each_waiting_caller(
@@ -84,21 +84,21 @@ async def test_an_unavailable_database_is_an_error_for_each_waiting_caller(
         raise Unavailable("The database does not answer.")
 
     monkeypatch.setattr(Database, "transaction", away)
-    told = await asyncio.gather(*[_tell(recorder, "c") for _ in range(3)], return_exceptions=True)
+    told = await asyncio.gather(*[_record(recorder, "c") for _ in range(3)], return_exceptions=True)
     assert [type(one) for one in told] == [Unavailable] * 3
     assert len({id(one) for one in told}) == 3
 
 
 async def test_a_full_queue_of_events_is_overloaded(recorder: EventRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(witness_module, "WAITING_MAX", 2)
-    told = await asyncio.gather(*[_tell(recorder, "c") for _ in range(9)], return_exceptions=True)
+    told = await asyncio.gather(*[_record(recorder, "c") for _ in range(9)], return_exceptions=True)
     kinds = [type(one) for one in told]
     assert set(kinds) == {type(None), Overloaded}
 
 
 async def test_events_of_a_disconnected_caller_are_recorded(recorder: EventRecorder, database: Database) -> None:
-    told = asyncio.create_task(_tell(recorder, "gone"))
+    told = asyncio.create_task(_record(recorder, "gone"))
     await asyncio.sleep(0)
     told.cancel()
     await recorder.close()
-    assert [row["told_by"] for row in await _recorded(database)] == ["gone"]
+    assert [row["recorded_by"] for row in await _recorded(database)] == ["gone"]

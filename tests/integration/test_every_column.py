@@ -63,7 +63,7 @@ TABLES = sorted({table for table, _ in COLUMNS} - {"alembic_version"} - PASSING)
 
 
 @pytest.fixture
-async def sound(superuser: Any) -> AsyncIterator[Any]:
+async def valid_books(superuser: Any) -> AsyncIterator[Any]:
     """A connection whose changes are rolled back at the end, so that the tests can share a database."""
     await superuser.execute("begin isolation level repeatable read; set local session_replication_role = replica")
     yield superuser
@@ -120,24 +120,24 @@ def can_hide(row: Any, table: str, column: str = "") -> bool:
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[".".join(place) for place in COLUMNS])
-async def test_a_changed_value_is_found(sound: Any, table: str, column: str) -> None:
+async def test_a_changed_value_is_found(valid_books: Any, table: str, column: str) -> None:
     if table in PASSING:
         pytest.skip("nothing that lasts")
     if (table, column) in NOT_FOUND:
         pytest.skip(NOT_FOUND[table, column])
-    places = await rows_of(sound, table)
-    await drop_checks(sound, table)
+    places = await rows_of(valid_books, table)
+    await drop_checks(valid_books, table)
     unseen = []
-    for value in await other_values(sound, table, column):
+    for value in await other_values(valid_books, table, column):
         for place in places:
-            await sound.execute("savepoint before")
-            changed = await sound.fetchrow(
+            await valid_books.execute("savepoint before")
+            changed = await valid_books.fetchrow(
                 f"update {table} set {column} = {value} where ctid = $1::text::tid"
                 f" and {column}::text is distinct from ({value})::text returning *", place,
             )  # fmt: skip
-            if changed and not can_hide(changed, table, column) and not await found(sound):
+            if changed and not can_hide(changed, table, column) and not await found(valid_books):
                 unseen.append(f"{column} = {value} in {dict(changed)}")
-            await sound.execute("rollback to before")
+            await valid_books.execute("rollback to before")
     assert not unseen
 
 
@@ -146,31 +146,31 @@ def test_every_exception_is_a_column() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_a_deleted_row_of_each_table_is_found(sound: Any, table: str) -> None:
-    for place in await rows_of(sound, table):
-        await sound.execute("savepoint before")
-        gone = await sound.fetchrow(f"delete from {table} where ctid = $1::text::tid returning *", place)
-        assert can_hide(gone, table) or await found(sound), f"{dict(gone)} is not missed"
-        await sound.execute("rollback to before")
+async def test_a_deleted_row_of_each_table_is_found(valid_books: Any, table: str) -> None:
+    for place in await rows_of(valid_books, table):
+        await valid_books.execute("savepoint before")
+        gone = await valid_books.fetchrow(f"delete from {table} where ctid = $1::text::tid returning *", place)
+        assert can_hide(gone, table) or await found(valid_books), f"{dict(gone)} is not missed"
+        await valid_books.execute("rollback to before")
 
 
 @pytest.mark.parametrize("table", sorted(set(TABLES) - {"event_log_head", "subscriber_positions", "dead_letters"}))
-async def test_an_inserted_row_of_each_table_is_found(sound: Any, table: str) -> None:
+async def test_an_inserted_row_of_each_table_is_found(valid_books: Any, table: str) -> None:
     """The row is a copy of an existing row under another key."""
     columns = [column for of, column in COLUMNS if of == table]
-    keys = await sound.fetch(
+    keys = await valid_books.fetch(
         "select attname, format_type(atttypid, atttypmod) as type from pg_index"
         " join pg_attribute on attrelid = indrelid and attnum = any(indkey) where indrelid = $1::regclass"
         " and indisunique", table,
     )  # fmt: skip
-    fresh = {row["attname"]: (await other_values(sound, table, row["attname"]))[0] for row in keys}
+    fresh = {row["attname"]: (await other_values(valid_books, table, row["attname"]))[0] for row in keys}
     fresh |= {row["attname"]: f"{row['attname']} + 1_000_000" for row in keys if row["type"] == "bigint"}
-    await drop_checks(sound, table)
+    await drop_checks(valid_books, table)
     values = ", ".join(fresh.get(column, column) for column in columns)
-    for place in await rows_of(sound, table):
-        await sound.execute("savepoint before")
-        await sound.execute(
+    for place in await rows_of(valid_books, table):
+        await valid_books.execute("savepoint before")
+        await valid_books.execute(
             f"insert into {table} ({', '.join(columns)}) select {values} from {table} where ctid = $1::text::tid", place
         )
-        assert await found(sound), f"a copy of {place} of {table} is not noticed"
-        await sound.execute("rollback to before")
+        assert await found(valid_books), f"a copy of {place} of {table} is not noticed"
+        await valid_books.execute("rollback to before")

@@ -20,7 +20,7 @@ def brl(amount: str) -> dict[str, str]:
 
 
 @dataclass
-class Street:
+class BankWithFees:
     """Ana with R$ 100.00, Bia with no money, and an operator; a bank with a stopped clock and with fees."""
 
     bank: RunningBank
@@ -43,7 +43,9 @@ class Street:
 
 
 @pytest.fixture
-async def street(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:
+async def bank_with_fees(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BankWithFees]:
     clock = SetClock()
     # Expiry runs only at the start, so that the decision alone must find that a hold has expired.
     monkeypatch.setattr(expire, "EVERY_S", 3_600.0)
@@ -52,97 +54,116 @@ async def street(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPa
         ana, bia, staff = await bank.client.person(), await bank.client.person(), await bank.staff()
         a, b = await ana.account(), await bia.account()
         await staff.deposit(a["number"], "100.00", "fund")
-        yield Street(bank, clock, ana, bia, staff, a, b)
+        yield BankWithFees(bank, clock, ana, bia, staff, a, b)
 
 
-def of(payload: dict[str, Any], name: str = "transaction") -> dict[str, Any]:
+def receipt_of(payload: dict[str, Any], name: str = "transaction") -> dict[str, Any]:
     """Return the receipt of a payload without the ids of the bank, after checking that they exist."""
     receipt = dict(payload[name])
     assert receipt.pop("id")
     return receipt
 
 
-async def test_a_transfer_receipt_has_both_accounts_the_fee_and_the_balances(street: Street) -> None:
-    payload = (await street.ana.run("Transfer", input=street.transfer(description="rent"))).data["transfer"]
-    a, b = street.a["number"], street.b["number"]
-    assert of(payload) == {**street.transaction("TRANSFER", "10.00", sender=a, receiver=b), "description": "rent"}
+async def test_a_transfer_receipt_has_both_accounts_the_fee_and_the_balances(bank_with_fees: BankWithFees) -> None:
+    payload = (await bank_with_fees.ana.run("Transfer", input=bank_with_fees.transfer(description="rent"))).data[
+        "transfer"
+    ]
+    a, b = bank_with_fees.a["number"], bank_with_fees.b["number"]
+    assert receipt_of(payload) == {
+        **bank_with_fees.transaction("TRANSFER", "10.00", sender=a, receiver=b),
+        "description": "rent",
+    }
     assert (payload["balanceAfter"], payload["fee"], payload["replayed"]) == (brl("89.50"), brl("0.50"), False)
 
 
-async def test_a_deposit_receipt_has_only_the_credited_account(street: Street) -> None:
-    given = {"idempotencyKey": "d", "accountNumber": street.b["number"], "amount": brl("5.00"), "description": "cash"}
-    payload = (await street.staff.run("Deposit", input=given)).data["deposit"]
-    due = street.transaction("DEPOSIT", "5.00", sender=None, receiver=street.b["number"])
-    assert of(payload) == {**due, "description": "cash"}
+async def test_a_deposit_receipt_has_only_the_credited_account(bank_with_fees: BankWithFees) -> None:
+    given = {
+        "idempotencyKey": "d",
+        "accountNumber": bank_with_fees.b["number"],
+        "amount": brl("5.00"),
+        "description": "cash",
+    }
+    payload = (await bank_with_fees.staff.run("Deposit", input=given)).data["deposit"]
+    due = bank_with_fees.transaction("DEPOSIT", "5.00", sender=None, receiver=bank_with_fees.b["number"])
+    assert receipt_of(payload) == {**due, "description": "cash"}
     assert (payload["balanceAfter"], payload["replayed"]) == (brl("5.00"), False)
 
 
-async def test_a_withdrawal_receipt_has_only_the_debited_account(street: Street) -> None:
-    given = {"idempotencyKey": "w", "accountNumber": street.a["number"], "amount": brl("7.00"), "description": "taxi"}
-    payload = (await street.ana.run("Withdraw", input=given)).data["withdraw"]
-    due = street.transaction("WITHDRAWAL", "7.00", sender=street.a["number"], receiver=None)
-    assert of(payload) == {**due, "description": "taxi"}
+async def test_a_withdrawal_receipt_has_only_the_debited_account(bank_with_fees: BankWithFees) -> None:
+    given = {
+        "idempotencyKey": "w",
+        "accountNumber": bank_with_fees.a["number"],
+        "amount": brl("7.00"),
+        "description": "taxi",
+    }
+    payload = (await bank_with_fees.ana.run("Withdraw", input=given)).data["withdraw"]
+    due = bank_with_fees.transaction("WITHDRAWAL", "7.00", sender=bank_with_fees.a["number"], receiver=None)
+    assert receipt_of(payload) == {**due, "description": "taxi"}
     assert (payload["balanceAfter"], payload["fee"], payload["replayed"]) == (brl("91.00"), brl("2.00"), False)
 
 
-async def test_each_item_of_a_list_has_a_receipt_of_its_own(street: Street) -> None:
-    items = [street.transfer(amount=amount, description=f"item {amount}") for amount in ("1.00", "2.00")]
+async def test_each_item_of_a_list_has_a_receipt_of_its_own(bank_with_fees: BankWithFees) -> None:
+    items = [bank_with_fees.transfer(amount=amount, description=f"item {amount}") for amount in ("1.00", "2.00")]
     for item in items:
         del item["idempotencyKey"]
     given = {"idempotencyKey": "l", "transfers": items}
-    payload = (await street.ana.run("TransferBatch", input=given)).data["transferBatch"]
+    payload = (await bank_with_fees.ana.run("TransferBatch", input=given)).data["transferBatch"]
     assert payload["replayed"] is False
-    a, b = street.a["number"], street.b["number"]
+    a, b = bank_with_fees.a["number"], bank_with_fees.b["number"]
     for result, amount, left in zip(payload["results"], ("1.00", "2.00"), ("98.50", "96.00"), strict=True):
-        due = street.transaction("TRANSFER", amount, sender=a, receiver=b)
-        assert of(result) == {**due, "description": f"item {amount}"}
+        due = bank_with_fees.transaction("TRANSFER", amount, sender=a, receiver=b)
+        assert receipt_of(result) == {**due, "description": f"item {amount}"}
         assert (result["balanceAfter"], result["fee"], result["userErrors"]) == (brl(left), brl("0.50"), [])
 
 
-async def test_a_reversal_receipt_has_swapped_accounts_and_the_original(street: Street) -> None:
-    first = (await street.ana.run("Transfer", input=street.transfer())).data["transfer"]["transaction"]
+async def test_a_reversal_receipt_has_swapped_accounts_and_the_original(bank_with_fees: BankWithFees) -> None:
+    first = (await bank_with_fees.ana.run("Transfer", input=bank_with_fees.transfer())).data["transfer"]["transaction"]
     given = {"idempotencyKey": "r", "transactionId": first["id"], "amount": brl("4.00"), "reason": "broken"}
-    payload = (await street.bia.run("ReverseTransaction", input=given)).data["reverseTransaction"]
-    due = street.transaction("REVERSAL", "4.00", sender=street.b["number"], receiver=street.a["number"])
-    assert of(payload) == {**due, "description": "broken", "relatedTransactionId": first["id"]}
+    payload = (await bank_with_fees.bia.run("ReverseTransaction", input=given)).data["reverseTransaction"]
+    due = bank_with_fees.transaction(
+        "REVERSAL", "4.00", sender=bank_with_fees.b["number"], receiver=bank_with_fees.a["number"]
+    )
+    assert receipt_of(payload) == {**due, "description": "broken", "relatedTransactionId": first["id"]}
     assert payload["replayed"] is False
 
 
-async def test_a_hold_has_every_field_after_each_of_its_changes(street: Street) -> None:
-    made = await _hold(street, "h")
+async def test_a_hold_has_every_field_after_each_of_its_changes(bank_with_fees: BankWithFees) -> None:
+    made = await _hold(bank_with_fees, "h")
     due = {
         "status": "AUTHORIZED",
         "amount": brl("30.00"),
         "captured": brl("0.00"),
-        "fromAccountNumber": street.a["number"],
-        "toAccountNumber": street.b["number"],
+        "fromAccountNumber": bank_with_fees.a["number"],
+        "toAccountNumber": bank_with_fees.b["number"],
         "description": "hotel",
         "expiresAt": LATER,
         "createdAt": NOW,
     }
-    assert (of(made, "hold"), made["availableAfter"], made["replayed"]) == (due, brl("70.00"), False)
+    assert (receipt_of(made, "hold"), made["availableAfter"], made["replayed"]) == (due, brl("70.00"), False)
     given = {"idempotencyKey": "c", "holdId": made["hold"]["id"], "amount": brl("20.00")}
-    taken = (await street.bia.run("CaptureHold", input=given)).data["captureHold"]
-    assert of(taken, "hold") == {**due, "status": "CAPTURED", "captured": brl("20.00")}
-    moved = street.transaction("CAPTURE", "20.00", sender=street.a["number"], receiver=street.b["number"])
-    assert of(taken) == {**moved, "description": "hotel", "holdId": made["hold"]["id"]}
+    taken = (await bank_with_fees.bia.run("CaptureHold", input=given)).data["captureHold"]
+    assert receipt_of(taken, "hold") == {**due, "status": "CAPTURED", "captured": brl("20.00")}
+    moved = bank_with_fees.transaction(
+        "CAPTURE", "20.00", sender=bank_with_fees.a["number"], receiver=bank_with_fees.b["number"]
+    )
+    assert receipt_of(taken) == {**moved, "description": "hotel", "holdId": made["hold"]["id"]}
     assert (taken["availableAfter"], taken["replayed"]) == (brl("80.00"), False)
 
-    other = await _hold(street, "i")
+    other = await _hold(bank_with_fees, "i")
     given = {"idempotencyKey": "e", "holdId": other["hold"]["id"]}
-    freed = (await street.bia.run("ReleaseHold", input=given)).data["releaseHold"]
-    assert of(freed, "hold") == {**due, "status": "RELEASED"}
+    freed = (await bank_with_fees.bia.run("ReleaseHold", input=given)).data["releaseHold"]
+    assert receipt_of(freed, "hold") == {**due, "status": "RELEASED"}
     assert (freed["availableAfter"], freed["replayed"]) == (brl("80.00"), False)
 
 
-async def _hold(street: Street, key: str) -> dict[str, Any]:
-    given = {**street.transfer(key, "30.00"), "expiresAt": LATER, "description": "hotel"}
-    made: dict[str, Any] = (await street.ana.run("AuthorizeHold", input=given)).data["authorizeHold"]
+async def _hold(bank_with_fees: BankWithFees, key: str) -> dict[str, Any]:
+    given = {**bank_with_fees.transfer(key, "30.00"), "expiresAt": LATER, "description": "hotel"}
+    made: dict[str, Any] = (await bank_with_fees.ana.run("AuthorizeHold", input=given)).data["authorizeHold"]
     return made
 
 
-async def test_a_hold_without_a_requested_expiry_has_the_default_one(street: Street) -> None:
-    payload = (await street.ana.run("AuthorizeHold", input=street.transfer("h"))).data["authorizeHold"]
+async def test_a_hold_without_a_requested_expiry_has_the_default_one(bank_with_fees: BankWithFees) -> None:
+    payload = (await bank_with_fees.ana.run("AuthorizeHold", input=bank_with_fees.transfer("h"))).data["authorizeHold"]
     assert payload["hold"]["expiresAt"] == "2026-11-09T12:00:00.000000Z"
 
 
@@ -156,49 +177,53 @@ async def test_a_hold_without_a_requested_expiry_has_the_default_one(street: Str
     ],
 )
 async def test_a_hold_expires_in_the_future_and_within_thirty_days(
-    street: Street, life: timedelta, code: str | None
+    bank_with_fees: BankWithFees, life: timedelta, code: str | None
 ) -> None:
-    ends = (street.clock.moment + life).isoformat()
-    given = {**street.transfer("h"), "expiresAt": ends}
-    errors = (await street.ana.run("AuthorizeHold", input=given)).data["authorizeHold"]["userErrors"]
+    ends = (bank_with_fees.clock.moment + life).isoformat()
+    given = {**bank_with_fees.transfer("h"), "expiresAt": ends}
+    errors = (await bank_with_fees.ana.run("AuthorizeHold", input=given)).data["authorizeHold"]["userErrors"]
     assert [error["code"] for error in errors] == ([] if code is None else [code])
 
 
 @pytest.mark.parametrize("operation", ["CaptureHold", "ReleaseHold"])
 async def test_a_hold_past_its_expiry_cannot_be_ended_before_the_bank_expires_it(
-    street: Street, operation: str
+    bank_with_fees: BankWithFees, operation: str
 ) -> None:
-    made = await _hold(street, "h")
+    made = await _hold(bank_with_fees, "h")
     field = operation[0].lower() + operation[1:]
-    street.clock.moment = datetime(2026, 11, 2, 12, 1, 40, tzinfo=UTC)
+    bank_with_fees.clock.moment = datetime(2026, 11, 2, 12, 1, 40, tzinfo=UTC)
     given = {"idempotencyKey": "c", "holdId": made["hold"]["id"]}
-    payload = (await street.bia.run(operation, input=given)).data[field]
+    payload = (await bank_with_fees.bia.run(operation, input=given)).data[field]
     assert [error["code"] for error in payload["userErrors"]] == ["HOLD_ENDED"]
-    assert await street.bia.balance(street.b["id"]) == "0.00"
+    assert await bank_with_fees.bia.balance(bank_with_fees.b["id"]) == "0.00"
 
 
-async def test_a_page_of_history_shows_every_field_of_every_line(street: Street) -> None:
-    sent = (await street.ana.run("Transfer", input=street.transfer(description="rent"))).data["transfer"]["transaction"]
+async def test_a_page_of_history_shows_every_field_of_every_line(bank_with_fees: BankWithFees) -> None:
+    sent = (await bank_with_fees.ana.run("Transfer", input=bank_with_fees.transfer(description="rent"))).data[
+        "transfer"
+    ]["transaction"]
     fields = (
         "cursor change { amount currency } balanceAfter { amount currency } node { id kind amount { amount currency } "
         "fromAccountNumber toAccountNumber description createdAt relatedTransactionId holdId }"
     )
     document = f"query Q($id: ID!) {{ account(id: $id) {{ transactions {{ edges {{ {fields} }} nodes {{ id }} }} }} }}"
-    shown = (await street.ana.send(document, {"id": street.a["id"]})).data["account"]["transactions"]
+    shown = (await bank_with_fees.ana.send(document, {"id": bank_with_fees.a["id"]})).data["account"]["transactions"]
     fee, transfer, deposit = shown["edges"]
     assert [node["id"] for node in shown["nodes"]] == [edge["node"]["id"] for edge in shown["edges"]]
     assert (transfer["change"], transfer["balanceAfter"]) == (brl("-10.00"), brl("90.00"))
     assert transfer["node"] == sent
     assert (fee["change"], fee["balanceAfter"]) == (brl("-0.50"), brl("89.50"))
-    due = street.transaction("FEE", "0.50", sender=street.a["number"], receiver=None)
-    assert of(fee, "node") == {**due, "description": None, "relatedTransactionId": sent["id"], "holdId": None}
+    due = bank_with_fees.transaction("FEE", "0.50", sender=bank_with_fees.a["number"], receiver=None)
+    assert receipt_of(fee, "node") == {**due, "description": None, "relatedTransactionId": sent["id"], "holdId": None}
     assert (deposit["change"], deposit["balanceAfter"]) == (brl("100.00"), brl("100.00"))
     assert len({edge["cursor"] for edge in shown["edges"]}) == 3
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 4])
-async def test_pages_of_any_size_show_every_line_once_with_correct_page_info(street: Street, first: int) -> None:
-    await street.ana.run("Transfer", input=street.transfer())
+async def test_pages_of_any_size_show_every_line_once_with_correct_page_info(
+    bank_with_fees: BankWithFees, first: int
+) -> None:
+    await bank_with_fees.ana.run("Transfer", input=bank_with_fees.transfer())
     document = (
         "query Q($id: ID!, $first: Int!, $after: String) { account(id: $id) { transactions(first: $first,"
         " after: $after) { edges { cursor node { kind } }"
@@ -207,8 +232,8 @@ async def test_pages_of_any_size_show_every_line_once_with_correct_page_info(str
     seen: list[str] = []
     after: str | None = None
     for _ in range(4):
-        variables = {"id": street.a["id"], "first": first, "after": after}
-        page = (await street.ana.send(document, variables)).data["account"]["transactions"]
+        variables = {"id": bank_with_fees.a["id"], "first": first, "after": after}
+        page = (await bank_with_fees.ana.send(document, variables)).data["account"]["transactions"]
         info, cursors = page["pageInfo"], [edge["cursor"] for edge in page["edges"]]
         seen += [edge["node"]["kind"] for edge in page["edges"]]
         assert info["hasPreviousPage"] is (after is not None)
@@ -220,17 +245,19 @@ async def test_pages_of_any_size_show_every_line_once_with_correct_page_info(str
     assert seen == ["FEE", "TRANSFER", "DEPOSIT"]
 
 
-async def test_a_profile_shows_every_field(street: Street) -> None:
+async def test_a_profile_shows_every_field(bank_with_fees: BankWithFees) -> None:
     document = "{ me { id email fullName cpf role createdAt accounts { id number currency status createdAt } } }"
     given = {"email": "Caio@Example.com", "fullName": "Caio  de Melo", "cpf": "52998224725"}
-    registered = await street.bank.client.run("Register", input={**given, "password": "a lamp for the long winter"})
+    registered = await bank_with_fees.bank.client.run(
+        "Register", input={**given, "password": "a lamp for the long winter"}
+    )
     user = registered.data["register"]["user"]
     pair = (
-        await street.bank.client.run(
+        await bank_with_fees.bank.client.run(
             "Login", input={"email": "caio@example.com", "password": "a lamp for the long winter"}
         )
     ).data["login"]["tokens"]
-    caio = Client(street.bank.client.http, street.bank.client.url, pair["accessToken"])
+    caio = Client(bank_with_fees.bank.client.http, bank_with_fees.bank.client.url, pair["accessToken"])
     account = await caio.account()
     me = (await caio.send(document)).data["me"]
     assert {name: me[name] for name in user} == user
@@ -238,22 +265,22 @@ async def test_a_profile_shows_every_field(street: Street) -> None:
     assert (me["cpf"], me["role"], me["createdAt"]) == ("529.982.247-25", "CUSTOMER", NOW)
     due = {"id": account["id"], "number": account["number"], "currency": "BRL", "status": "ACTIVE", "createdAt": NOW}
     assert me["accounts"] == [due]
-    settings = street.bank.bank.settings
+    settings = bank_with_fees.bank.bank.settings
     lives = settings.access_token_life, settings.refresh_token_life
     ends = [datetime.fromisoformat(pair[f"{name}TokenExpiresAt"]) for name in ("access", "refresh")]
-    assert [end - street.clock.moment for end in ends] == list(lives)
+    assert [end - bank_with_fees.clock.moment for end in ends] == list(lives)
 
 
-async def test_staff_cannot_debit_customers_by_transfer_list_or_hold(street: Street) -> None:
+async def test_staff_cannot_debit_customers_by_transfer_list_or_hold(bank_with_fees: BankWithFees) -> None:
     """Staff may withdraw money from the bank, but only the owner may move it between accounts."""
-    item = street.transfer("t")
+    item = bank_with_fees.transfer("t")
     del item["idempotencyKey"]
     documents = {
-        "Transfer": street.transfer("t"),
+        "Transfer": bank_with_fees.transfer("t"),
         "TransferBatch": {"idempotencyKey": "l", "transfers": [item]},
-        "AuthorizeHold": street.transfer("h"),
+        "AuthorizeHold": bank_with_fees.transfer("h"),
     }
     for operation, given in documents.items():
-        payload = (await street.staff.run(operation, input=given)).data[operation[0].lower() + operation[1:]]
+        payload = (await bank_with_fees.staff.run(operation, input=given)).data[operation[0].lower() + operation[1:]]
         assert [error["code"] for error in payload["userErrors"]] == ["ACCOUNT_NOT_FOUND"], operation
-    assert await street.ana.balance(street.a["id"]) == "100.00"
+    assert await bank_with_fees.ana.balance(bank_with_fees.a["id"]) == "100.00"

@@ -70,10 +70,10 @@ async def test_full_pools_without_requests_are_released(database_url: str, monke
 
 
 async def test_only_listening_connections_are_ended(running_bank: RunningBank, database_url: str) -> None:
-    await running_bank.believing()
+    await running_bank.until_redis_is_trusted()
     async with open_database(database_url) as database:
         assert await database.disconnect_listeners() == 1
-    await running_bank.believing()
+    await running_bank.until_redis_is_trusted()
     await running_bank.client.person()
 
 

@@ -21,7 +21,7 @@ from fixtures.faults.proxy import CONNECTIONS_MAX
 LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
-class Through:
+class ProxiedDatabase:
     """A proxy before a database, connections through it, and a direct connection."""
 
     def __init__(self, proxy: PostgresProxy, url: str, direct: Any) -> None:
@@ -42,7 +42,7 @@ class Through:
     async def written(self) -> list[int]:
         return [row["n"] for row in await self.direct.fetch("select n from written order by n")]
 
-    async def settled(self) -> None:
+    async def until_closed(self) -> None:
         """Wait until PostgreSQL and the proxy have closed all connections but the direct one."""
         others = (
             "select count(*) from pg_stat_activity where datname = current_database()"
@@ -54,87 +54,87 @@ class Through:
 
 
 @pytest.fixture
-async def through(postgres_url: str) -> AsyncIterator[Through]:
+async def proxied(postgres_url: str) -> AsyncIterator[ProxiedDatabase]:
     direct = await asyncpg.connect(postgres_url)
     await direct.execute("create table written (n int primary key)")
     async with PostgresProxy(upstream_of(postgres_url)) as proxy:
-        through = Through(proxy, postgres_url, direct)
-        yield through
-        through.close()
+        proxied = ProxiedDatabase(proxy, postgres_url, direct)
+        yield proxied
+        proxied.close()
     await direct.close()
 
 
-async def test_a_proxy_without_a_fault_changes_nothing(through: Through) -> None:
-    connection = await through.connect()
+async def test_a_proxy_without_a_fault_changes_nothing(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
     long = "x" * 3_000_000  # more than the proxy reads at once, or parses
     assert await connection.fetchval("select $1::text", long) == long
     async with connection.transaction():
         await connection.execute("insert into written select generate_series(1, 3)")
-    assert await through.written() == [1, 2, 3]
-    assert (through.proxy.cuts, through.proxy.delayed, through.proxy.withheld) == (0, 0, 0)
+    assert await proxied.written() == [1, 2, 3]
+    assert (proxied.proxy.cuts, proxied.proxy.delayed, proxied.proxy.withheld) == (0, 0, 0)
 
 
-async def test_a_connection_closed_by_the_client_is_closed_at_the_server(through: Through) -> None:
-    connection = await through.connect()
+async def test_a_connection_closed_by_the_client_is_closed_at_the_server(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
     await connection.execute("begin; insert into written values (1)")
     connection.terminate()
-    await through.settled()
-    assert await through.written() == []
+    await proxied.until_closed()
+    assert await proxied.written() == []
 
 
-async def test_a_delay_is_added_both_ways_and_ends_at_once(through: Through) -> None:
-    connection = await through.connect()
-    through.proxy.delay_s = 0.15
+async def test_a_delay_is_added_both_ways_and_ends_at_once(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
+    proxied.proxy.delay_s = 0.15
     began = perf_counter()
     assert await connection.fetchval("select 1") == 1  # asyncpg prepares, then executes: two round trips
     assert perf_counter() - began >= 4 * 0.15
-    assert through.proxy.delayed >= 4
-    through.proxy.delay_s = 0.0
-    delayed = through.proxy.delayed
+    assert proxied.proxy.delayed >= 4
+    proxied.proxy.delay_s = 0.0
+    delayed = proxied.proxy.delayed
     assert await connection.fetchval("select 1") == 1
-    assert through.proxy.delayed == delayed
+    assert proxied.proxy.delayed == delayed
 
 
-async def test_a_delayed_connection_takes_as_long_as_its_round_trips(through: Through) -> None:
-    through.proxy.delay_s = 0.1
+async def test_a_delayed_connection_takes_as_long_as_its_round_trips(proxied: ProxiedDatabase) -> None:
+    proxied.proxy.delay_s = 0.1
     began = perf_counter()
-    await through.connect()  # asks for encryption, is refused, then sends the startup message
+    await proxied.connect()  # asks for encryption, is refused, then sends the startup message
     assert perf_counter() - began >= 4 * 0.1
 
 
-async def test_a_delay_adds_latency_and_does_not_reduce_bandwidth(through: Through) -> None:
-    connection = await through.connect()
-    through.proxy.delay_s = 0.1
+async def test_a_delay_adds_latency_and_does_not_reduce_bandwidth(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
+    proxied.proxy.delay_s = 0.1
     began = perf_counter()
     assert len(await connection.fetchval("select repeat('x', 8000000)")) == 8_000_000
     assert perf_counter() - began < 3  # sent one after the other, the 122 chunks would take 12 seconds
 
 
-async def test_a_cut_breaks_every_open_connection_and_new_ones_work(through: Through) -> None:
-    connections = [await through.connect() for _ in range(3)]
+async def test_a_cut_breaks_every_open_connection_and_new_ones_work(proxied: ProxiedDatabase) -> None:
+    connections = [await proxied.connect() for _ in range(3)]
     sleeping = [
         asyncio.create_task(one.execute("insert into written select pg_sleep(30)::text::int")) for one in connections
     ]
     await asyncio.sleep(0)
-    assert through.proxy.cut() == 3
+    assert proxied.proxy.cut() == 3
     for outcome in await asyncio.gather(*sleeping, return_exceptions=True):
         assert isinstance(outcome, LOST), outcome
-    assert through.proxy.cuts == 3
-    assert await (await through.connect()).fetchval("select 1") == 1
-    assert await through.written() == []
+    assert proxied.proxy.cuts == 3
+    assert await (await proxied.connect()).fetchval("select 1") == 1
+    assert await proxied.written() == []
 
 
-async def test_a_cut_of_a_share_keeps_the_other_connections_and_is_repeatable(through: Through) -> None:
+async def test_a_cut_of_a_share_keeps_the_other_connections_and_is_repeatable(proxied: ProxiedDatabase) -> None:
     async def survivors() -> list[bool]:
-        connections = [await through.connect() for _ in range(6)]
-        assert through.proxy.cut(0.5, Random(3)) == 3
+        connections = [await proxied.connect() for _ in range(6)]
+        assert proxied.proxy.cut(0.5, Random(3)) == 3
         alive = []
         for connection in connections:
             with contextlib.suppress(*LOST):
                 await connection.fetchval("select 1")
             alive.append(not connection.is_closed())
             connection.terminate()
-        await through.settled()
+        await proxied.until_closed()
         return alive
 
     first = await survivors()
@@ -142,34 +142,34 @@ async def test_a_cut_of_a_share_keeps_the_other_connections_and_is_repeatable(th
     assert await survivors() == first
 
 
-async def test_a_silent_proxy_accepts_connections_and_forwards_nothing_until_it_ends(through: Through) -> None:
-    connection = await through.connect()
-    through.proxy.block()
+async def test_a_silent_proxy_accepts_connections_and_forwards_nothing_until_it_ends(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
+    proxied.proxy.block()
     asking = asyncio.create_task(connection.execute("insert into written values (1)"))
-    knocking = asyncio.create_task(through.connect())
+    knocking = asyncio.create_task(proxied.connect())
     done, _ = await asyncio.wait({asking, knocking}, timeout=0.3)
     assert done == set()
-    assert await through.written() == []
-    assert through.proxy.withheld >= 2
-    through.proxy.unblock()
+    assert await proxied.written() == []
+    assert proxied.proxy.withheld >= 2
+    proxied.proxy.unblock()
     await asking
     assert await (await knocking).fetchval("select 2") == 2
-    assert await through.written() == [1]
+    assert await proxied.written() == [1]
 
 
-async def test_the_server_detects_a_disconnect_during_silence_only_after_the_silence(through: Through) -> None:
-    connection = await through.connect()
+async def test_the_server_detects_a_disconnect_during_silence_only_after_the_silence(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
     await connection.execute("begin; insert into written values (1)")
-    through.proxy.block()
+    proxied.proxy.block()
     connection.terminate()
     with pytest.raises(TimeoutError):
-        await asyncpg.connect(through.url, timeout=0.2)
+        await asyncpg.connect(proxied.url, timeout=0.2)
     idle = "select count(*) from pg_stat_activity where state = 'idle in transaction' and datname = current_database()"
     await asyncio.sleep(0.1)
-    assert await through.direct.fetchval(idle) == 1
-    through.proxy.unblock()
-    await through.settled()
-    assert await through.written() == []
+    assert await proxied.direct.fetchval(idle) == 1
+    proxied.proxy.unblock()
+    await proxied.until_closed()
+    assert await proxied.written() == []
 
 
 async def commit_simply(connection: Any) -> None:
@@ -198,36 +198,36 @@ async def commit_by_its_other_name(connection: Any) -> None:
 
 
 @pytest.mark.parametrize("commit", [commit_simply, commit_prepared, commit_in_one_message, commit_by_its_other_name])
-async def test_a_commit_whose_reply_is_dropped_takes_effect(through: Through, commit: Any) -> None:
-    connection, other = await through.connect(), await through.connect()
-    through.proxy.cut_commit_replies(1)
+async def test_a_commit_whose_reply_is_dropped_takes_effect(proxied: ProxiedDatabase, commit: Any) -> None:
+    connection, other = await proxied.connect(), await proxied.connect()
+    proxied.proxy.cut_commit_replies(1)
     with pytest.raises(LOST):
         await commit(connection)
-    assert await through.written() == [1]
+    assert await proxied.written() == [1]
     assert connection.is_closed()
-    assert through.proxy.commit_replies_cut == 1
-    assert through.proxy.commit_replies_to_cut == 0
+    assert proxied.proxy.commit_replies_cut == 1
+    assert proxied.proxy.commit_replies_to_cut == 0
     await other.execute("begin; insert into written values (2); commit")
-    assert await through.written() == [1, 2]
+    assert await proxied.written() == [1, 2]
 
 
-async def test_fifty_dropped_replies_are_fifty_errors_and_fifty_commits(through: Through) -> None:
-    through.proxy.cut_commit_replies(50)
+async def test_fifty_dropped_replies_are_fifty_errors_and_fifty_commits(proxied: ProxiedDatabase) -> None:
+    proxied.proxy.cut_commit_replies(50)
     errors = 0
     for number in range(50):
-        connection = await through.connect()
+        connection = await proxied.connect()
         try:
             async with connection.transaction():
                 await connection.execute("insert into written values ($1)", number)
         except LOST:
             errors += 1
     assert errors == 50
-    assert await through.written() == list(range(50))
+    assert await proxied.written() == list(range(50))
 
 
-async def test_replies_to_rollbacks_and_read_only_transactions_are_not_dropped(through: Through) -> None:
-    connection = await through.connect()
-    through.proxy.cut_commit_replies(1)
+async def test_replies_to_rollbacks_and_read_only_transactions_are_not_dropped(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
+    proxied.proxy.cut_commit_replies(1)
     async with connection.transaction(readonly=True):
         await connection.fetch("select n from written")
     await connection.execute("begin; insert into written values (1)")
@@ -237,15 +237,15 @@ async def test_replies_to_rollbacks_and_read_only_transactions_are_not_dropped(t
         await connection.execute("insert into written values ('x')")
     await connection.execute("commit")  # PostgreSQL answers ROLLBACK
     await connection.execute("begin; select from written for update; commit")
-    assert through.proxy.commit_replies_cut == 0
-    assert await through.written() == []
-    through.proxy.cut_commit_replies(0)
+    assert proxied.proxy.commit_replies_cut == 0
+    assert await proxied.written() == []
+    proxied.proxy.cut_commit_replies(0)
     await commit_simply(connection)
-    assert await through.written() == [1]
+    assert await proxied.written() == [1]
 
 
-async def test_a_statement_can_be_cancelled_through_the_proxy(through: Through) -> None:
-    connection = await through.connect()
+async def test_a_statement_can_be_cancelled_through_the_proxy(proxied: ProxiedDatabase) -> None:
+    connection = await proxied.connect()
     with pytest.raises(TimeoutError):
         await connection.execute("select pg_sleep(30)", timeout=0.2)
     assert await connection.fetchval("select 1") == 1
@@ -258,15 +258,15 @@ async def test_an_unreachable_server_resets_the_client(tmp_path: Path) -> None:
 
 
 async def test_the_proxy_accepts_no_more_connections_than_its_limit(
-    monkeypatch: pytest.MonkeyPatch, through: Through
+    monkeypatch: pytest.MonkeyPatch, proxied: ProxiedDatabase
 ) -> None:
     assert CONNECTIONS_MAX > 100
     monkeypatch.setattr("fixtures.faults.proxy.CONNECTIONS_MAX", 2)
     for _ in range(2):
-        await through.connect()
+        await proxied.connect()
     with pytest.raises(LOST):
-        await through.connect()
-    assert through.proxy.connections == 2
+        await proxied.connect()
+    assert proxied.proxy.connections == 2
 
 
 async def test_the_proxy_listens_only_on_the_loopback_address_and_stops_listening(postgres_url: str) -> None:
@@ -339,7 +339,7 @@ async def test_redis_is_reached_and_cut_through_a_proxy(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "upstream", "through"),
+    ("url", "upstream", "proxied"),
     [
         (
             "postgresql://ana:s%20e@db.example:5433/bank",
@@ -356,9 +356,9 @@ async def test_redis_is_reached_and_cut_through_a_proxy(redis_url: str) -> None:
         ("redis://127.0.0.1:6380/3", ("127.0.0.1", 6380), "redis://127.0.0.1:7/3"),
     ],
 )
-def test_the_server_address_in_a_url_is_replaced_and_the_rest_is_kept(url: str, upstream: object, through: str) -> None:
+def test_the_server_address_in_a_url_is_replaced_and_the_rest_is_kept(url: str, upstream: object, proxied: str) -> None:
     assert upstream_of(url) == upstream
-    assert through_proxy(url, 7) == through
+    assert through_proxy(url, 7) == proxied
 
 
 @pytest.mark.parametrize(

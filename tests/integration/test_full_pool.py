@@ -17,7 +17,7 @@ SLACK_S = 1.0  # for a machine with other load
 
 
 @pytest.fixture
-async def small(database_url: str, redis_url: str) -> AsyncIterator[RunningBank]:
+async def small_pool(database_url: str, redis_url: str) -> AsyncIterator[RunningBank]:
     settings = settings_for(
         database_url,
         redis_url,
@@ -66,9 +66,9 @@ async def until_waiting(other: Any, count: int) -> None:
 
 
 async def test_a_full_pool_refuses_within_its_time_out_and_recovers_within_a_second(
-    small: RunningBank, database_url: str
+    small_pool: RunningBank, database_url: str
 ) -> None:
-    person, transfer = await transfer_of_one(small)
+    person, transfer = await transfer_of_one(small_pool)
     async with accounts_locked(database_url) as other:
         holding = [asyncio.create_task(person.run("Me", headers=NO_CACHE)) for _ in range(POOL_SIZE)]
         await until_waiting(other, POOL_SIZE)
@@ -79,7 +79,7 @@ async def test_a_full_pool_refuses_within_its_time_out_and_recovers_within_a_sec
             assert (reply.status, reply.code) == (503, "OVERLOADED")
             assert reply.body["errors"][0]["extensions"]["retryable"]
             assert reply.headers["Retry-After"] == "1"
-        async with small.client.http.get(f"{small.client.url}/health/ready") as ready:
+        async with small_pool.client.http.get(f"{small_pool.client.url}/health/ready") as ready:
             assert ready.status == 503
 
     began = perf_counter()
@@ -89,11 +89,11 @@ async def test_a_full_pool_refuses_within_its_time_out_and_recovers_within_a_sec
     assert moved.data["transfer"]["userErrors"] == []
     assert read.status == 200
     assert {reply.status for reply in await asyncio.gather(*holding)} == {200}
-    await small.caught_up()
+    await small_pool.caught_up()
 
 
-async def test_a_statement_that_waits_too_long_is_a_retryable_error(small: RunningBank, database_url: str) -> None:
-    person, transfer = await transfer_of_one(small)
+async def test_a_statement_that_waits_too_long_is_a_retryable_error(small_pool: RunningBank, database_url: str) -> None:
+    person, transfer = await transfer_of_one(small_pool)
     async with accounts_locked(database_url) as other:
         asked = [transfer("t"), person.run("Me", headers=NO_CACHE)]
         asked.append(person.run("OpenAccount", input={"idempotencyKey": "c", "currency": "BRL"}))

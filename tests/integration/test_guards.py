@@ -92,7 +92,7 @@ def posting(account_id: UUID, **varied: str) -> str:
 
 
 @pytest.fixture(params=["owner", ROLE])
-async def whoever(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Any]:
+async def owner_or_role(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Any]:
     """A connection of the database's owner, and one with the role of the bank."""
     settings = {} if request.param == "owner" else {"role": ROLE}
     connection = await asyncpg.connect(database_url, server_settings=settings)
@@ -100,44 +100,46 @@ async def whoever(request: pytest.FixtureRequest, database_url: str) -> AsyncIte
     await connection.close()
 
 
-async def test_a_valid_posting_is_written(books: Books, whoever: Any) -> None:
+async def test_a_valid_posting_is_written(books: Books, owner_or_role: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
-    await whoever.execute(posting(ana))
+    await owner_or_role.execute(posting(ana))
     assert await books.balances_minor(ana) == [1_005]
 
 
 @pytest.mark.parametrize("varied", WRONG.values(), ids=WRONG.keys())
-async def test_an_invalid_posting_is_refused(books: Books, whoever: Any, varied: dict[str, str]) -> None:
+async def test_an_invalid_posting_is_refused(books: Books, owner_or_role: Any, varied: dict[str, str]) -> None:
     ana, _ = await books.open_account(balance_minor=1_000), await books.open_account()
-    await whoever.execute(posting(ana))
+    await owner_or_role.execute(posting(ana))
     with pytest.raises(asyncpg.CheckViolationError):
-        await whoever.execute(posting(ana, **varied))
+        await owner_or_role.execute(posting(ana, **varied))
     assert await books.balances_minor(ana) == [1_005]
 
 
-async def test_each_entry_follows_from_the_previous_one(books: Books, whoever: Any) -> None:
+async def test_each_entry_follows_from_the_previous_one(books: Books, owner_or_role: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
     with pytest.raises(asyncpg.CheckViolationError, match=r"an entry of account .* is not what the account says"):
-        await whoever.execute(TWO_POSTINGS.format(account=ana, told=6))
-    await whoever.execute(TWO_POSTINGS.format(account=ana, told=5))
+        await owner_or_role.execute(TWO_POSTINGS.format(account=ana, told=6))
+    await owner_or_role.execute(TWO_POSTINGS.format(account=ana, told=5))
     assert await books.balances_minor(ana) == [1_010]
 
 
-async def test_an_account_cannot_return_to_an_earlier_entry(books: Books, whoever: Any) -> None:
+async def test_an_account_cannot_return_to_an_earlier_entry(books: Books, owner_or_role: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
-    await whoever.execute(posting(ana))
+    await owner_or_role.execute(posting(ana))
     with pytest.raises(asyncpg.CheckViolationError, match="without entries that say so"):
-        await whoever.execute("update accounts set version = 1, balance_minor = 1_000 where id = $1", ana)
+        await owner_or_role.execute("update accounts set version = 1, balance_minor = 1_000 where id = $1", ana)
     assert await books.balances_minor(ana) == [1_005]
 
 
-async def test_guards_use_indexes_also_for_tables_of_one_page(books: Books, database_url: str, whoever: Any) -> None:
+async def test_guards_use_indexes_also_for_tables_of_one_page(
+    books: Books, database_url: str, owner_or_role: Any
+) -> None:
     ana = await books.open_account(balance_minor=1_000)
     onlooker = await asyncpg.connect(database_url)
     await onlooker.execute("analyze")
 
     async def whole_tables_read() -> list[tuple[str, int]]:
-        await whoever.execute("select pg_stat_force_next_flush()")
+        await owner_or_role.execute("select pg_stat_force_next_flush()")
         return [
             tuple(row)
             for row in await onlooker.fetch(
@@ -147,26 +149,26 @@ async def test_guards_use_indexes_also_for_tables_of_one_page(books: Books, data
         ]
 
     before = await whole_tables_read()
-    await whoever.execute(posting(ana))
-    await whoever.execute(posting(ana))
+    await owner_or_role.execute(posting(ana))
+    await owner_or_role.execute(posting(ana))
     assert await whole_tables_read() == before
     await onlooker.close()
 
 
-async def test_a_transaction_cannot_be_written_before_its_entries(books: Books, whoever: Any) -> None:
+async def test_a_transaction_cannot_be_written_before_its_entries(books: Books, owner_or_role: Any) -> None:
     ana = await books.open_account(balance_minor=1_000)
     id_ = f"'{uuid4()}'::uuid"
     with pytest.raises(asyncpg.CheckViolationError, match="written without its entries"):
-        async with whoever.transaction():
-            await whoever.execute(posting(ana, TRANSACTION=id_, DEBITED="false", CREDITED="false"))
-            await whoever.execute(posting(ana, TRANSACTION=id_, WRITTEN="false"))
+        async with owner_or_role.transaction():
+            await owner_or_role.execute(posting(ana, TRANSACTION=id_, DEBITED="false", CREDITED="false"))
+            await owner_or_role.execute(posting(ana, TRANSACTION=id_, WRITTEN="false"))
 
 
 @pytest.mark.parametrize("statement", HEAD)
-async def test_the_head_of_the_log_moves_only_with_its_events(books: Books, whoever: Any, statement: str) -> None:
+async def test_the_head_of_the_log_moves_only_with_its_events(books: Books, owner_or_role: Any, statement: str) -> None:
     await books.open_account(balance_minor=1_000)
     with pytest.raises(asyncpg.CheckViolationError):
-        await whoever.execute(statement)
+        await owner_or_role.execute(statement)
 
 
 @pytest.mark.parametrize("statement", [sql for _, sql in GUARDED], ids=[name for name, _ in GUARDED])

@@ -51,11 +51,11 @@ async def test_a_slowly_sent_request_is_closed_after_the_time_for_the_whole(
     small_bank: RunningBank, whole: int
 ) -> None:
     wire = await Wire.open(small_bank, (POST + BODY)[:whole])
-    dripping = asyncio.create_task(wire.drip((POST + BODY)[whole:], 0.1))
+    sending = asyncio.create_task(wire.send_slowly((POST + BODY)[whole:], 0.1))
     assert read_all(await wire.until_closed())[0] == 408
-    dripping.cancel()
+    sending.cancel()
     with pytest.raises((asyncio.CancelledError, ConnectionError)):
-        await dripping
+        await sending
 
 
 @pytest.mark.parametrize("next_request", [b"", b"POST /graphql HTT", POST[:-2]])

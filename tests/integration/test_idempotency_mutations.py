@@ -17,7 +17,7 @@ Input = dict[str, Any]
 
 
 @dataclass
-class Scene:
+class Participants:
     """A user with money, staff, a transaction of 10.00 to reverse and a hold of 10.00 to end."""
 
     payer: Payer
@@ -25,35 +25,35 @@ class Scene:
     transaction_id: str = ""
     hold_id: str = ""
 
-    def client(self, mutation: "Keyed") -> Client:
+    def client(self, mutation: "KeyedMutation") -> Client:
         return self.staff if mutation.is_for_staff else self.payer.client
 
-    async def send(self, mutation: "Keyed", content: Input) -> dict[str, Any]:
+    async def send(self, mutation: "KeyedMutation", content: Input) -> dict[str, Any]:
         reply = await self.client(mutation).run(mutation.operation, input=content)
         payload: dict[str, Any] = next(iter(reply.data.values()))
         return payload
 
 
 @pytest.fixture
-async def scene(running_bank: RunningBank) -> Scene:
-    scene = Scene(await payer_at(running_bank), await running_bank.staff())
-    deposited = await scene.staff.deposit(scene.payer.first["number"], "10.00", "to reverse")
-    scene.transaction_id = deposited["transaction"]["id"]
-    scene.hold_id = (await scene.send(AUTHORIZE, AUTHORIZE.content(scene, "to end")))["hold"]["id"]
-    return scene
+async def participants(running_bank: RunningBank) -> Participants:
+    participants = Participants(await payer_at(running_bank), await running_bank.staff())
+    deposited = await participants.staff.deposit(participants.payer.first["number"], "10.00", "to reverse")
+    participants.transaction_id = deposited["transaction"]["id"]
+    participants.hold_id = (await participants.send(AUTHORIZE, AUTHORIZE.content(participants, "to end")))["hold"]["id"]
+    return participants
 
 
 def money(amount: str = "10.00") -> Input:
     return {"amount": amount, "currency": "BRL"}
 
 
-def transfer(scene: Scene) -> Input:
-    accounts = {"fromAccountId": scene.payer.first["id"], "toAccountNumber": scene.payer.second["number"]}
+def transfer_input(participants: Participants) -> Input:
+    accounts = {"fromAccountId": participants.payer.first["id"], "toAccountNumber": participants.payer.second["number"]}
     return {**accounts, "amount": money(), "description": "rent"}
 
 
-def teller(scene: Scene) -> Input:
-    return {"accountNumber": scene.payer.first["number"], "amount": money()}
+def cash_input(participants: Participants) -> Input:
+    return {"accountNumber": participants.payer.first["number"], "amount": money()}
 
 
 # A midnight within the thirty days that a hold may last.
@@ -61,18 +61,18 @@ NEXT_WEEK = (datetime.now(UTC) + timedelta(days=7)).strftime("%Y-%m-%dT00:00:00Z
 
 
 @dataclass
-class Keyed:
+class KeyedMutation:
     """A mutation with a key: a valid request, an equal one with other spellings, and a different one."""
 
     operation: str
-    make: Callable[[Scene], Input]
+    make: Callable[[Participants], Input]
     respell: Callable[[Input], None]
     change: Callable[[Input], None] | None
     wrong: Callable[[Input], None] | None
     is_for_staff: bool = False
 
-    def content(self, scene: Scene, key: str, change: Callable[[Input], None] | None = None) -> Input:
-        content = copy.deepcopy({"idempotencyKey": key, **self.make(scene)})
+    def content(self, participants: Participants, key: str, change: Callable[[Input], None] | None = None) -> Input:
+        content = copy.deepcopy({"idempotencyKey": key, **self.make(participants)})
         if change is not None:
             change(content)
         return content
@@ -108,39 +108,41 @@ def _batch_respelled(content: Input) -> None:
     shorter(content["transfers"][1])
 
 
-AUTHORIZE = Keyed("AuthorizeHold", transfer, shorter, more, too_precise)
+AUTHORIZE = KeyedMutation("AuthorizeHold", transfer_input, shorter, more, too_precise)
 MUTATIONS = [
-    Keyed("OpenAccount", lambda _: {"currency": "BRL"}, lambda _: None, None, lambda c: c.update(currency="USD")),
-    Keyed("Transfer", transfer, shorter, more, too_precise),
-    Keyed("Deposit", teller, shorter, more, too_precise, is_for_staff=True),
-    Keyed("Withdraw", teller, shorter, more, too_precise, is_for_staff=True),
-    Keyed(
+    KeyedMutation(
+        "OpenAccount", lambda _: {"currency": "BRL"}, lambda _: None, None, lambda c: c.update(currency="USD")
+    ),
+    KeyedMutation("Transfer", transfer_input, shorter, more, too_precise),
+    KeyedMutation("Deposit", cash_input, shorter, more, too_precise, is_for_staff=True),
+    KeyedMutation("Withdraw", cash_input, shorter, more, too_precise, is_for_staff=True),
+    KeyedMutation(
         "TransferBatch",
-        lambda scene: {"transfers": [transfer(scene), transfer(scene)]},
+        lambda participants: {"transfers": [transfer_input(participants), transfer_input(participants)]},
         _batch_respelled,
         lambda content: content.update(atomic=False),
         lambda content: too_precise(content["transfers"][1]),
     ),
     AUTHORIZE,
-    Keyed(
+    KeyedMutation(
         "AuthorizeHold",
-        lambda scene: {**transfer(scene), "expiresAt": NEXT_WEEK},
+        lambda participants: {**transfer_input(participants), "expiresAt": NEXT_WEEK},
         _in_another_zone,
         _an_hour_later,
         lambda content: content.update(description="x" * 141),
     ),
-    Keyed(
+    KeyedMutation(
         "CaptureHold",
-        lambda scene: {"holdId": scene.hold_id, "amount": money()},
+        lambda participants: {"holdId": participants.hold_id, "amount": money()},
         shorter,
         lambda content: content.update(amount=money("9.00")),
         too_precise,
     ),
-    Keyed("CaptureHold", lambda scene: {"holdId": scene.hold_id}, upper("holdId"), None, None),
-    Keyed("ReleaseHold", lambda scene: {"holdId": scene.hold_id}, upper("holdId"), None, None),
-    Keyed(
+    KeyedMutation("CaptureHold", lambda participants: {"holdId": participants.hold_id}, upper("holdId"), None, None),
+    KeyedMutation("ReleaseHold", lambda participants: {"holdId": participants.hold_id}, upper("holdId"), None, None),
+    KeyedMutation(
         "ReverseTransaction",
-        lambda scene: {"transactionId": scene.transaction_id, "amount": money()},
+        lambda participants: {"transactionId": participants.transaction_id, "amount": money()},
         shorter,
         lambda content: content.update(amount=money("9.00")),
         too_precise,
@@ -162,51 +164,53 @@ def test_the_cases_cover_every_mutation_with_a_key() -> None:
 
 
 @each_mutation
-async def test_a_repetition_with_any_spelling_has_the_first_answer(scene: Scene, mutation: Keyed) -> None:
-    first = await scene.send(mutation, mutation.content(scene, "k"))
+async def test_a_repetition_with_any_spelling_has_the_first_answer(
+    participants: Participants, mutation: KeyedMutation
+) -> None:
+    first = await participants.send(mutation, mutation.content(participants, "k"))
     assert (codes(first), first["replayed"]) == ([], False)
-    await scene.staff.deposit(scene.payer.first["number"], "1.00", "meanwhile")
-    for content in (mutation.content(scene, "k"), mutation.content(scene, "k", mutation.respell)):
-        again = await scene.send(mutation, content)
+    await participants.staff.deposit(participants.payer.first["number"], "1.00", "meanwhile")
+    for content in (mutation.content(participants, "k"), mutation.content(participants, "k", mutation.respell)):
+        again = await participants.send(mutation, content)
         assert (again["replayed"], without_mark(again)) == (True, without_mark(first))
 
 
 @each_mutation
-async def test_the_same_key_with_other_content_is_refused(scene: Scene, mutation: Keyed) -> None:
-    await scene.send(mutation, mutation.content(scene, "k"))
+async def test_the_same_key_with_other_content_is_refused(participants: Participants, mutation: KeyedMutation) -> None:
+    await participants.send(mutation, mutation.content(participants, "k"))
     other = MUTATIONS[0] if mutation.operation != "OpenAccount" else MUTATIONS[1]
-    client = scene.client(mutation)
-    opened = await client.run(other.operation, input=other.content(scene, "k"))
+    client = participants.client(mutation)
+    opened = await client.run(other.operation, input=other.content(participants, "k"))
     assert codes(next(iter(opened.data.values()))) == ["IDEMPOTENCY_KEY_REUSED"]
     if mutation.change is not None:
-        payload = await scene.send(mutation, mutation.content(scene, "k", mutation.change))
+        payload = await participants.send(mutation, mutation.content(participants, "k", mutation.change))
         assert codes(payload) == ["IDEMPOTENCY_KEY_REUSED"]
         assert payload["replayed"] is False
 
 
 @each_mutation
 async def test_malformed_keys_and_invalid_requests_are_refused_and_not_stored(
-    scene: Scene, running_bank: RunningBank, mutation: Keyed
+    participants: Participants, running_bank: RunningBank, mutation: KeyedMutation
 ) -> None:
     for key in ("", "x" * 256, "tab\there"):
-        payload = await scene.send(mutation, mutation.content(scene, key))
+        payload = await participants.send(mutation, mutation.content(participants, key))
         assert (codes(payload), payload["replayed"]) == (["INVALID_INPUT"], False)
         assert payload["userErrors"][0]["field"] == ["input", "idempotencyKey"]
     if mutation.wrong is not None:
-        payload = await scene.send(mutation, mutation.content(scene, "k", mutation.wrong))
+        payload = await participants.send(mutation, mutation.content(participants, "k", mutation.wrong))
         assert (len(codes(payload)), payload["replayed"]) == (1, False)
     assert await keys_of(running_bank, "", "x" * 256, "tab\there", "k") == set()
-    assert not (await scene.send(mutation, mutation.content(scene, "k")))["replayed"]
+    assert not (await participants.send(mutation, mutation.content(participants, "k")))["replayed"]
 
 
 @each_mutation
 async def test_a_request_without_a_key_or_a_token_has_no_effect_and_is_not_stored(
-    scene: Scene, running_bank: RunningBank, mutation: Keyed
+    participants: Participants, running_bank: RunningBank, mutation: KeyedMutation
 ) -> None:
-    content = mutation.content(scene, "k")
+    content = mutation.content(participants, "k")
     nobody = await running_bank.client.run(mutation.operation, input=content)
     del content["idempotencyKey"]
-    keyless = await scene.client(mutation).run(mutation.operation, input=content)
+    keyless = await participants.client(mutation).run(mutation.operation, input=content)
     assert (nobody.code, keyless.code) == ("UNAUTHENTICATED", "BAD_INPUT")
     assert await keys_of(running_bank, "k") == set()
-    assert not (await scene.send(mutation, mutation.content(scene, "k")))["replayed"]
+    assert not (await participants.send(mutation, mutation.content(participants, "k")))["replayed"]

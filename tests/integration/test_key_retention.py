@@ -56,7 +56,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make one pass over a small table take many steps."""
     monkeypatch.setattr(retention, "CHUNK_PAGES", 2)
     monkeypatch.setattr(retention, "PAUSE_S", 0)
@@ -84,7 +84,7 @@ async def ages(database: Database, clock: SetClock) -> list[int]:
     return [(clock.now() - row["created_at"]).days for row in rows]
 
 
-@pytest.mark.usefixtures("small_stretches")
+@pytest.mark.usefixtures("small_ranges")
 async def test_a_pass_deletes_all_old_keys_and_no_others(database: Database) -> None:
     clock = SetClock()
     for days in (8, 6, 30, 0, 7, 9):
@@ -94,7 +94,7 @@ async def test_a_pass_deletes_all_old_keys_and_no_others(database: Database) -> 
     assert await retained(database, clock).run_once() == 0
 
 
-@pytest.mark.usefixtures("small_stretches")
+@pytest.mark.usefixtures("small_ranges")
 async def test_two_concurrent_passes_delete_each_key_once(database: Database) -> None:
     clock = SetClock()
     await insert_keys(database, clock, days=8)
@@ -103,7 +103,7 @@ async def test_two_concurrent_passes_delete_each_key_once(database: Database) ->
     assert await ages(database, clock) == []
 
 
-@pytest.mark.usefixtures("small_stretches")
+@pytest.mark.usefixtures("small_ranges")
 async def test_a_pass_counts_the_deleted_keys_and_emits_one_event(database: Database) -> None:
     def counted() -> float:
         return REGISTRY.get_sample_value("bank_idempotency_keys_forgotten_total") or 0.0

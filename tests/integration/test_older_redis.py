@@ -11,7 +11,7 @@ import pytest
 import redis.asyncio
 
 from fixtures.backends.valkey import EmbeddedValkey
-from tests.integration.twins import Twins, twins
+from tests.integration.two_workers import TwoWorkers, serve_two_workers
 
 PATIENCE_S = 20.0
 SETTINGS = {"enable-debug-command": "local"}
@@ -33,9 +33,9 @@ async def client(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def pair(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[Twins]:
-    async with twins(database_url, valkey.url()) as pair:
-        yield pair
+async def workers(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[TwoWorkers]:
+    async with serve_two_workers(database_url, valkey.url()) as workers:
+        yield workers
 
 
 async def copy_of(client: Redis) -> dict[bytes, tuple[bytes, int]]:
@@ -55,47 +55,47 @@ async def follow(client: Redis, leader: EmbeddedValkey) -> None:
     await client.replicaof("127.0.0.1", leader.port)
 
 
-async def still_true(pair: Twins, *, rounds: int = 4) -> None:
+async def assert_current(workers: TwoWorkers, *, rounds: int = 4) -> None:
     """Transfer through both workers, and read through both before and after each transfer."""
     for _ in range(rounds):
-        for mover in (pair.here, pair.there):
-            await pair.look(pair.there)
-            await pair.look(pair.here)
-            await pair.move(through=mover)
-    await pair.look(pair.there)
-    await pair.look(pair.here)
+        for mover in (workers.on_first, workers.on_second):
+            await workers.check_balances(workers.on_second)
+            await workers.check_balances(workers.on_first)
+            await workers.transfer_cent(through=mover)
+    await workers.check_balances(workers.on_second)
+    await workers.check_balances(workers.on_first)
 
 
-async def cached_again(pair: Twins) -> None:
+async def cached_again(workers: TwoWorkers) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        await pair.until_hit(pair.here)
-        await pair.until_hit(pair.there)
-    await still_true(pair, rounds=1)
+        await workers.until_hit(workers.on_first)
+        await workers.until_hit(workers.on_second)
+    await assert_current(workers, rounds=1)
 
 
 @pytest.mark.parametrize("looks_first", ["here", "there"])
-async def test_an_older_copy_of_all_keys_is_not_trusted(pair: Twins, client: Redis, looks_first: str) -> None:
+async def test_an_older_copy_of_all_keys_is_not_trusted(workers: TwoWorkers, client: Redis, looks_first: str) -> None:
     for _ in range(3):
-        await pair.first.caught_up()
-        await pair.until_hit(pair.here)
-        await pair.until_hit(pair.there)
+        await workers.first.caught_up()
+        await workers.until_hit(workers.on_first)
+        await workers.until_hit(workers.on_second)
         copy = await copy_of(client)
-        await pair.move()
+        await workers.transfer_cent()
         await restore_keys(client, copy)
-        await pair.look(getattr(pair, looks_first))
-        await pair.look(pair.here)
-        await pair.look(pair.there)
-        await pair.first.believing()
-        await pair.second.believing()
-    await cached_again(pair)
+        await workers.check_balances(getattr(workers, looks_first))
+        await workers.check_balances(workers.on_first)
+        await workers.check_balances(workers.on_second)
+        await workers.first.until_redis_is_trusted()
+        await workers.second.until_redis_is_trusted()
+    await cached_again(workers)
 
 
 async def test_a_promoted_replica_that_was_behind_is_not_trusted(
-    pair: Twins, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
+    workers: TwoWorkers, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
 ) -> None:
     with EmbeddedValkey(servers_folder / "replica", keep=False) as replica:
         behind = Redis.from_url(replica.url())
-        await pair.until_hit(pair.here)
+        await workers.until_hit(workers.on_first)
         await follow(behind, valkey)
         async with asyncio.timeout(PATIENCE_S):
             while (await behind.info("replication"))["master_link_status"] != "up":
@@ -104,21 +104,21 @@ async def test_a_promoted_replica_that_was_behind_is_not_trusted(
         assert await behind.dbsize() > 0
         await behind.config_set("requirepass", urlsplit(valkey.url()).password or "")
         # The first worker connects to the promoted replica while the second one is still connected to the old server.
-        await pair.move()
+        await workers.transfer_cent()
         assert replica.port is not None
-        pair.proxy.upstream = ("127.0.0.1", replica.port)
-        pair.proxy.cut()
-        await still_true(pair)
+        workers.proxy.upstream = ("127.0.0.1", replica.port)
+        workers.proxy.cut()
+        await assert_current(workers)
         await asyncio.to_thread(valkey.kill)
-        await still_true(pair)
+        await assert_current(workers)
         async with asyncio.timeout(PATIENCE_S):
-            await pair.until_hit(pair.here)
-        await still_true(pair)
+            await workers.until_hit(workers.on_first)
+        await assert_current(workers)
         await behind.aclose()
 
 
 async def test_a_server_that_became_a_replica_of_an_older_one_is_not_trusted(
-    pair: Twins, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
+    workers: TwoWorkers, client: Redis, servers_folder: Path, valkey: EmbeddedValkey
 ) -> None:
     with EmbeddedValkey(servers_folder / "older", keep=False) as older:
         behind = Redis.from_url(older.url())
@@ -127,42 +127,44 @@ async def test_a_server_that_became_a_replica_of_an_older_one_is_not_trusted(
             while (await behind.info("replication"))["master_link_status"] != "up":
                 await asyncio.sleep(0.01)
         await behind.replicaof("NO", "ONE")
-        await pair.move()
+        await workers.transfer_cent()
         await follow(client, older)
-        await still_true(pair, rounds=2)
+        await assert_current(workers, rounds=2)
         async with asyncio.timeout(PATIENCE_S):
             while (await client.info("replication"))["master_link_status"] != "up":
                 await asyncio.sleep(0.01)
-        await still_true(pair, rounds=2)
+        await assert_current(workers, rounds=2)
         await client.replicaof("NO", "ONE")
-        await still_true(pair, rounds=2)
-        await cached_again(pair)
+        await assert_current(workers, rounds=2)
+        await cached_again(workers)
         await behind.aclose()
 
 
 async def test_a_restored_file_of_seconds_ago_is_not_trusted(
-    pair: Twins, client: Redis, valkey: EmbeddedValkey, servers_folder: Path
+    workers: TwoWorkers, client: Redis, valkey: EmbeddedValkey, servers_folder: Path
 ) -> None:
-    await pair.until_hit(pair.here)
+    await workers.until_hit(workers.on_first)
     await client.save()
     file = servers_folder / "valkey" / "dump.rdb"
     kept = file.with_suffix(".kept")
     shutil.copy2(file, kept)
-    await pair.move()
+    await workers.transfer_cent()
     await asyncio.to_thread(valkey.kill)
     shutil.copy2(kept, file)
     await asyncio.to_thread(valkey.start)
     await client.connection_pool.disconnect()
     assert await client.dbsize() > 0
-    await still_true(pair)
-    await cached_again(pair)
+    await assert_current(workers)
+    await cached_again(workers)
 
 
-async def test_data_that_the_same_server_reloads_are_not_trusted_without_a_check(pair: Twins, client: Redis) -> None:
-    await pair.until_hit(pair.here)
+async def test_data_that_the_same_server_reloads_are_not_trusted_without_a_check(
+    workers: TwoWorkers, client: Redis
+) -> None:
+    await workers.until_hit(workers.on_first)
     await client.execute_command("DEBUG", "RELOAD")
-    await still_true(pair)
-    await cached_again(pair)
+    await assert_current(workers)
+    await cached_again(workers)
 
 
 async def refuse_writes(client: Redis) -> None:
@@ -253,33 +255,33 @@ async def nothing(_client: Redis) -> None:
     ids=lambda one: one.__name__,
 )
 async def test_answers_are_current_and_successful_while_redis_refuses_commands(
-    pair: Twins,
+    workers: TwoWorkers,
     valkey: EmbeddedValkey,
     spoil: Callable[[Redis], Awaitable[None]],
     mend: Callable[[Redis], Awaitable[None]],
 ) -> None:
-    await pair.until_hit(pair.here)
-    await pair.until_hit(pair.there)
+    await workers.until_hit(workers.on_first)
+    await workers.until_hit(workers.on_second)
     one = Redis.from_url(valkey.url(), single_connection_client=True)
     await spoil(one)
-    await still_true(pair)
+    await assert_current(workers)
     await mend(one)
-    await still_true(pair)
+    await assert_current(workers)
     await one.aclose()
-    await cached_again(pair)
+    await cached_again(workers)
 
 
-async def test_an_empty_replacement_of_redis_is_used(pair: Twins, valkey: EmbeddedValkey) -> None:
-    await pair.until_hit(pair.there)
+async def test_an_empty_replacement_of_redis_is_used(workers: TwoWorkers, valkey: EmbeddedValkey) -> None:
+    await workers.until_hit(workers.on_second)
     await asyncio.to_thread(valkey.kill)
-    await still_true(pair, rounds=2)
+    await assert_current(workers, rounds=2)
     await asyncio.to_thread(valkey.start)
-    await still_true(pair, rounds=2)
-    await cached_again(pair)
+    await assert_current(workers, rounds=2)
+    await cached_again(workers)
 
 
-async def test_a_slow_redis_delays_answers_and_changes_none(pair: Twins) -> None:
-    pair.proxy.delay_s = 0.1
-    await still_true(pair, rounds=2)
-    pair.proxy.delay_s = 0.0
-    await cached_again(pair)
+async def test_a_slow_redis_delays_answers_and_changes_none(workers: TwoWorkers) -> None:
+    workers.proxy.delay_s = 0.1
+    await assert_current(workers, rounds=2)
+    workers.proxy.delay_s = 0.0
+    await cached_again(workers)

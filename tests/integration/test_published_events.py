@@ -3,7 +3,7 @@
 from bank.events.log import read
 from bank.events.types.transactions import TransactionCompletedEvent
 from tests.integration.api import serving, settings_for
-from tests.integration.everything import Everything
+from tests.integration.every_request import EveryRequest
 from tests.integration.payers import payer_at
 
 # One request of each kind writes fewer events than this.
@@ -16,9 +16,9 @@ async def test_every_event_on_the_bus_equals_the_event_in_the_log(database_url: 
         bank = running.bank
         inbox = bank.bus.subscribe("test")
         inbox.open()
-        everything = Everything(running)
+        every_request = EveryRequest(running)
         for _ in range(2):
-            for ask in (await everything.round()).values():
+            for ask in (await every_request.next_requests()).values():
                 await ask()
         # A description is stored with a salt, and its event has a digest of it.
         payer = await payer_at(running)

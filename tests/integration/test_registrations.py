@@ -26,7 +26,7 @@ GOOD = {"email": "ana@example.com", "full_name": "Ana Lima", "cpf": "52998224725
 
 
 @dataclass
-class Desk:
+class Registrations:
     """The use cases of registration and of roles."""
 
     work: UnitOfWorkFactory
@@ -34,7 +34,7 @@ class Desk:
     clock: SetClock
     passwords: Passwords = field(default_factory=Passwords)
     recorded: list[DomainEvent] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
+    notifications: list[str] = field(default_factory=list)
 
     async def record(self, event: DomainEvent) -> None:
         self.recorded.append(event)
@@ -49,30 +49,30 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
+async def registrations(database_url: str) -> AsyncIterator[Registrations]:
     database = Database(database_url, pool_size=2, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
     await database.open()
     async with connected(database_url) as connection:
         clock = SetClock()
-        desk = Desk(UnitOfWorkFactory(database, Bus(), clock), connection, clock)
-        await connection.add_listener(LOG_CHANNEL, lambda *_notice: desk.heard.append("log"))
-        yield desk
+        registrations = Registrations(UnitOfWorkFactory(database, Bus(), clock), connection, clock)
+        await connection.add_listener(LOG_CHANNEL, lambda *_notice: registrations.notifications.append("log"))
+        yield registrations
     await database.close()
 
 
-async def test_a_user_is_stored_with_the_registered_values(desk: Desk) -> None:
-    user = await desk.register(email=" ANA@Example.com ", full_name=" Ana  Lima ", cpf="529.982.247-25")
+async def test_a_user_is_stored_with_the_registered_values(registrations: Registrations) -> None:
+    user = await registrations.register(email=" ANA@Example.com ", full_name=" Ana  Lima ", cpf="529.982.247-25")
     assert isinstance(user, User)
-    [row] = await desk.connection.fetch("select * from users")
+    [row] = await registrations.connection.fetch("select * from users")
     assert (user.email, user.full_name, user.cpf) == ("ana@example.com", "Ana Lima", "52998224725")
     for name in ("id", "email", "full_name", "cpf", "role", "version", "created_at"):
         assert row[name] == getattr(user, name), name
     assert (user.role, user.version, user.created_at, row["updated_at"]) == (
-        "CUSTOMER", 1, desk.clock.now(), desk.clock.now()
+        "CUSTOMER", 1, registrations.clock.now(), registrations.clock.now()
     )  # fmt: skip
-    [told] = await desk.events("UserRegisteredEvent")
+    [told] = await registrations.events("UserRegisteredEvent")
     assert (told["id"], told["role"], bool(told["profile_digest"])) == (str(user.id), "CUSTOMER", True)
-    assert desk.recorded == []
+    assert registrations.recorded == []
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,20 @@ async def test_a_user_is_stored_with_the_registered_values(desk: Desk) -> None:
     ],
 )
 async def test_an_invalid_registration_names_its_field_and_is_recorded(
-    desk: Desk, given: dict[str, Any], code: str, place: str
+    registrations: Registrations, given: dict[str, Any], code: str, place: str
 ) -> None:
-    refused = await desk.register(**given)
+    refused = await registrations.register(**given)
     assert isinstance(refused, Refusal)
     assert (refused.code, refused.field) == (code, ("input", place))
-    [told] = desk.recorded
+    [told] = registrations.recorded
     assert (told.action, told.code, told.entity_type) == ("register", code, "User")  # type: ignore[attr-defined]
     assert (told.entity_id, told.initiated_by) == (None, None)  # type: ignore[attr-defined]
-    assert await desk.connection.fetchval("select count(*) from users") == 0
+    assert await registrations.connection.fetchval("select count(*) from users") == 0
 
 
 @pytest.mark.parametrize("given", [{"full_name": "Al"}, {"full_name": "A" * 120}, {"cpf": None, "role": "OPERATOR"}])
-async def test_a_registration_may_reach_every_limit(desk: Desk, given: dict[str, Any]) -> None:
-    user = await desk.register(**given)
+async def test_a_registration_may_reach_every_limit(registrations: Registrations, given: dict[str, Any]) -> None:
+    user = await registrations.register(**given)
     assert isinstance(user, User)
     assert user.role == given.get("role", "CUSTOMER")
 
@@ -113,37 +113,41 @@ async def test_a_registration_may_reach_every_limit(desk: Desk, given: dict[str,
     [({"cpf": "11144477735"}, "EMAIL_TAKEN", "email"), ({"email": "bia@example.com"}, "CPF_TAKEN", "cpf")],
 )
 async def test_a_registered_address_or_cpf_is_refused_with_its_field(
-    desk: Desk, given: dict[str, Any], code: str, place: str
+    registrations: Registrations, given: dict[str, Any], code: str, place: str
 ) -> None:
-    await desk.register()
-    refused = await desk.register(**given)
+    await registrations.register()
+    refused = await registrations.register(**given)
     assert isinstance(refused, Refusal)
     assert (refused.code, refused.field) == (code, ("input", place))
-    assert len(await desk.events("UserRegisteredEvent")) == 1
+    assert len(await registrations.events("UserRegisteredEvent")) == 1
 
 
-async def test_a_change_of_role_closes_only_the_sessions_of_that_user(desk: Desk) -> None:
-    ana, bia = await desk.register(), await desk.register(email="bia@example.com", cpf="11144477735")
+async def test_a_change_of_role_closes_only_the_sessions_of_that_user(registrations: Registrations) -> None:
+    ana, bia = await registrations.register(), await registrations.register(email="bia@example.com", cpf="11144477735")
     assert isinstance(ana, User)
     assert isinstance(bia, User)
-    now = desk.clock.now()
+    now = registrations.clock.now()
     for user in (ana, ana, bia):
-        await desk.connection.execute(
+        await registrations.connection.execute(
             "insert into sessions (id, user_id, created_at, expires_at) values ($1, $2, $3, $3)", uuid7(), user.id, now
         )
-    assert await change_role(desk.work, email="nobody@example.com", role="OPERATOR") is None
-    assert await change_role(desk.work, email="ana@example.com", role="CUSTOMER") == RoleChange("CUSTOMER", "CUSTOMER")
-    assert await desk.events("UserRoleChangedEvent") == []
-    assert await change_role(desk.work, email="ana@example.com", role="OPERATOR") == RoleChange("CUSTOMER", "OPERATOR")
-    rows = await desk.connection.fetch("select user_id, closed_at from sessions")
+    assert await change_role(registrations.work, email="nobody@example.com", role="OPERATOR") is None
+    assert await change_role(registrations.work, email="ana@example.com", role="CUSTOMER") == RoleChange(
+        "CUSTOMER", "CUSTOMER"
+    )
+    assert await registrations.events("UserRoleChangedEvent") == []
+    assert await change_role(registrations.work, email="ana@example.com", role="OPERATOR") == RoleChange(
+        "CUSTOMER", "OPERATOR"
+    )
+    rows = await registrations.connection.fetch("select user_id, closed_at from sessions")
     closed = {(row["user_id"], row["closed_at"]) for row in rows}
     assert closed == {(ana.id, now), (bia.id, None)}
-    roles = await desk.connection.fetch("select id, role, version from users")
+    roles = await registrations.connection.fetch("select id, role, version from users")
     assert {row["id"]: (row["role"], row["version"]) for row in roles} == {
         ana.id: ("OPERATOR", 2), bia.id: ("CUSTOMER", 1)
     }  # fmt: skip
-    [told] = await desk.events("UserRoleChangedEvent")
+    [told] = await registrations.events("UserRoleChangedEvent")
     assert (told["subject_id"], told["old_role"], told["new_role"]) == (str(ana.id), "CUSTOMER", "OPERATOR")
     async with asyncio.timeout(5):
-        while not desk.heard:
-            await desk.connection.fetchval("select 1")
+        while not registrations.notifications:
+            await registrations.connection.fetchval("select 1")

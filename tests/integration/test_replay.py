@@ -194,21 +194,21 @@ async def test_an_external_failure_interrupts_a_replay_with_advice_on_how_to_con
 
 
 async def test_a_redelivery_outside_of_the_database_stays_a_dead_letter_until_it_is_handled(log: Log) -> None:
-    told: list[int] = []
+    sent: list[int] = []
 
-    async def tell(_connection: Any, events: Sequence[RecordedEvent]) -> None:
-        told.extend(event.position for event in events)
-        if len(told) == 1:
+    async def send(_connection: Any, events: Sequence[RecordedEvent]) -> None:
+        sent.extend(event.position for event in events)
+        if len(sent) == 1:
             raise asyncpg.ConnectionDoesNotExistError("gone")
 
     await log.append(1)
-    subscriber = Subscriber("s", tell, external_effect=True)
+    subscriber = Subscriber("s", send, external_effect=True)
     async with log.database.connection() as connection:
         await connection.execute("insert into dead_letters values ('s', 1, '-', 5)")
     with pytest.raises(Interrupted):
         await again(log, subscriber).redeliver([1], progress=unseen)
     assert (await again(log, subscriber).redeliver([1], progress=unseen)).handled == 1
-    assert told == [1, 1]
+    assert sent == [1, 1]
 
 
 async def test_only_a_projection_is_rebuilt(log: Log) -> None:

@@ -109,7 +109,7 @@ async def owner(database_url: str) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def undone(connection: Any) -> AsyncIterator[None]:
+async def rolled_back(connection: Any) -> AsyncIterator[None]:
     """Roll back all changes inside of the block."""
     transaction = connection.transaction()
     await transaction.start()
@@ -152,7 +152,7 @@ async def test_every_other_statement_on_a_table_is_refused_to_the_role(as_role: 
     )
     refused = set()
     for verb, statement in STATEMENTS.items():
-        async with undone(as_role):
+        async with rolled_back(as_role):
             try:
                 await as_role.execute(statement.format(table=table, column=column))
             except asyncpg.InsufficientPrivilegeError:
@@ -167,7 +167,7 @@ async def test_every_other_statement_on_a_table_is_refused_to_the_role(as_role: 
 async def test_every_way_to_disable_the_guards_is_refused_to_the_role(as_role: Any) -> None:
     let_through = []
     for statement in FORBIDDEN:
-        async with undone(as_role):
+        async with rolled_back(as_role):
             try:
                 await as_role.execute(statement)
             except asyncpg.InsufficientPrivilegeError:

@@ -158,7 +158,7 @@ async def test_a_harmless_setting_of_the_database_is_no_violation(
 
 
 @pytest.fixture
-def colleague(servers: Servers, database_url: str) -> Iterator[str]:
+def other_login(servers: Servers, database_url: str) -> Iterator[str]:
     """A login role without any relation to the bank, on the server that all databases of the test run share."""
     name = f"colleague_{uuid.uuid4().hex[:12]}"
     run_sql(database_url, f"create role {name} login")
@@ -167,20 +167,20 @@ def colleague(servers: Servers, database_url: str) -> Iterator[str]:
 
 
 async def test_other_roles_that_may_write_are_named_and_readers_are_not(
-    database_url: str, superuser: Any, colleague: str
+    database_url: str, superuser: Any, other_login: str
 ) -> None:
-    assert await broken_by(database_url, superuser, f"grant select on entries to {colleague}") == "nothing"
-    said = await broken_by(database_url, superuser, f"grant update on users to {colleague}")
-    assert said.startswith(f"rights of {colleague} to table users: it should be none of the bank's, and is update")
+    assert await broken_by(database_url, superuser, f"grant select on entries to {other_login}") == "nothing"
+    said = await broken_by(database_url, superuser, f"grant update on users to {other_login}")
+    assert said.startswith(f"rights of {other_login} to table users: it should be none of the bank's, and is update")
 
 
-async def test_members_of_the_role_of_the_bank_are_listed(database_url: str, superuser: Any, colleague: str) -> None:
-    assert colleague not in (await verify(database_url)).logins
-    await superuser.execute(f"grant bank_app to {colleague}")
-    assert colleague in (await verify(database_url)).logins
+async def test_members_of_the_role_of_the_bank_are_listed(database_url: str, superuser: Any, other_login: str) -> None:
+    assert other_login not in (await verify(database_url)).logins
+    await superuser.execute(f"grant bank_app to {other_login}")
+    assert other_login in (await verify(database_url)).logins
     assert await broken_by(database_url, superuser) == "nothing"
-    await superuser.execute(f"alter role {colleague} set session_replication_role = replica")
-    assert f"setting session_replication_role of role {colleague}" in await broken_by(database_url, superuser)
+    await superuser.execute(f"alter role {other_login} set session_replication_role = replica")
+    assert f"setting session_replication_role of role {other_login}" in await broken_by(database_url, superuser)
 
 
 @pytest.mark.parametrize(

@@ -40,15 +40,15 @@ NOBODYS = "a token that nobody was given"
 
 
 @dataclass
-class Marks:
+class SessionMarksDouble:
     """A test double for the marks of sessions. It records its calls."""
 
-    says: bool | None = None
+    known_state: bool | None = None
     opened: list[tuple[UUID, datetime]] = field(default_factory=list)
     closed: list[UUID] = field(default_factory=list)
 
     def is_open(self, _session_id: UUID, _mark: str | None) -> bool | None:
-        return self.says
+        return self.known_state
 
     async def mark_open(self, session_id: UUID, asked_at: datetime) -> None:
         self.opened.append((session_id, asked_at))
@@ -61,25 +61,25 @@ class Marks:
 class EventRecorder:
     """A test double for the event recorder. It keeps the events in memory."""
 
-    told: list[DomainEvent] = field(default_factory=list)
+    recorded: list[DomainEvent] = field(default_factory=list)
 
     async def record(self, event: DomainEvent) -> None:
-        self.told.append(event)
+        self.recorded.append(event)
 
 
 @dataclass
-class Desk:
+class UserSessions:
     """The sessions of one user, with a clock that stands still until it is set."""
 
     sessions: Sessions
     settings: Settings
     clock: SetClock
     tokens: AccessTokens
-    marks: Marks
+    marks: SessionMarksDouble
     recorder: EventRecorder
     connection: Any
     user_id: UUID
-    heard: list[str] = field(default_factory=list)
+    notifications: list[str] = field(default_factory=list)
 
     async def log_in(self, email: str = EMAIL, password: str = PASSWORD) -> TokenPair:
         pair = await log_in(self.sessions, email, password)
@@ -103,9 +103,9 @@ class Desk:
         )
         return [json.loads(row["data"]) for row in found]
 
-    async def has_told_others(self, session_id: UUID) -> None:
+    async def until_others_are_notified(self, session_id: UUID) -> None:
         async with asyncio.timeout(5):
-            while not any(str(session_id) in notice for notice in self.heard):
+            while not any(str(session_id) in notice for notice in self.notifications):
                 await self.connection.fetchval("select 1")
 
 
@@ -114,16 +114,21 @@ def digest(token: str) -> bytes:
 
 
 @pytest.fixture
-async def desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
-    async with _open_desk(database_url, redis_url) as desk:
-        yield desk
+async def user_sessions(database_url: str, redis_url: str) -> AsyncIterator[UserSessions]:
+    async with _open_user_sessions(database_url, redis_url) as user_sessions:
+        yield user_sessions
 
 
 @asynccontextmanager
-async def _open_desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
+async def _open_user_sessions(database_url: str, redis_url: str) -> AsyncIterator[UserSessions]:
     database = Database(database_url, pool_size=2, pool_timeout_ms=2_000, statement_timeout_ms=5_000)
     await database.open()
-    settings, clock, marks, recorder = settings_for(database_url, redis_url), SetClock(), Marks(), EventRecorder()
+    settings, clock, marks, recorder = (
+        settings_for(database_url, redis_url),
+        SetClock(),
+        SessionMarksDouble(),
+        EventRecorder(),
+    )
     work, passwords = UnitOfWorkFactory(database, Bus(), clock), Passwords()
     tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
     sessions = Sessions(
@@ -133,53 +138,55 @@ async def _open_desk(database_url: str, redis_url: str) -> AsyncIterator[Desk]:
     command = Register(email=EMAIL, full_name="Ana Lima", cpf="52998224725", password=PASSWORD)
     user = await register_user(work, recorder, passwords, command)  # type: ignore[arg-type]  # a double
     async with connected(database_url) as connection:
-        desk = Desk(sessions, settings, clock, tokens, marks, recorder, connection, user.id)  # type: ignore[union-attr]
-        await connection.add_listener(CHANNEL, lambda *notice: desk.heard.append(notice[-1]))
+        user_sessions = UserSessions(sessions, settings, clock, tokens, marks, recorder, connection, user.id)  # type: ignore[union-attr]
+        await connection.add_listener(CHANNEL, lambda *notice: user_sessions.notifications.append(notice[-1]))
         enter_context(RequestContext("c-1", ip_address="192.0.2.7", user_agent="a browser"))
-        yield desk
+        yield user_sessions
     await database.close()
 
 
-async def test_a_login_begins_a_session_with_every_value(desk: Desk) -> None:
-    pair = await desk.log_in(" ANA@example.com ")
-    caller, now = desk.caller(pair), desk.clock.now()
-    until = now + desk.settings.refresh_token_life
-    assert (caller.user_id, caller.role) == (desk.user_id, "CUSTOMER")
+async def test_a_login_begins_a_session_with_every_value(user_sessions: UserSessions) -> None:
+    pair = await user_sessions.log_in(" ANA@example.com ")
+    caller, now = user_sessions.caller(pair), user_sessions.clock.now()
+    until = now + user_sessions.settings.refresh_token_life
+    assert (caller.user_id, caller.role) == (user_sessions.user_id, "CUSTOMER")
     assert (pair.access_token_expires_at, pair.refresh_token_expires_at) == (
-        now + desk.settings.access_token_life,
+        now + user_sessions.settings.access_token_life,
         until,
     )
-    [session] = await desk.rows("sessions")
-    assert (session["id"], session["user_id"], session["closed_at"]) == (caller.session_id, desk.user_id, None)
+    [session] = await user_sessions.rows("sessions")
+    assert (session["id"], session["user_id"], session["closed_at"]) == (caller.session_id, user_sessions.user_id, None)
     assert (session["created_at"], session["expires_at"]) == (now, until)
     assert (str(session["ip_address"]), session["user_agent"]) == ("192.0.2.7", "a browser")
-    [token] = (await desk.tokens_of()).values()
+    [token] = (await user_sessions.tokens_of()).values()
     assert (token["digest"], token["session_id"]) == (digest(pair.refresh_token), caller.session_id)
     assert (token["issued_at"], token["expires_at"], token["used_at"]) == (now, until, None)
-    [told] = await desk.events("UserLoggedInEvent")
-    assert (told["session_id"], told["initiated_by"]) == (str(caller.session_id), str(desk.user_id))
-    assert (datetime.fromisoformat(told["expires_at"]), told["token_digest"]) == (
+    [recorded] = await user_sessions.events("UserLoggedInEvent")
+    assert (recorded["session_id"], recorded["initiated_by"]) == (str(caller.session_id), str(user_sessions.user_id))
+    assert (datetime.fromisoformat(recorded["expires_at"]), recorded["token_digest"]) == (
         until,
         digest(pair.refresh_token).hex(),
     )
-    assert desk.recorder.told == []
+    assert user_sessions.recorder.recorded == []
 
 
 @pytest.mark.parametrize(("email", "digested"), [(EMAIL, None), ("bia@example.com", "bia@example.com"), ("no", "")])
-async def test_a_failed_login_is_recorded_without_the_address(desk: Desk, email: str, digested: str | None) -> None:
+async def test_a_failed_login_is_recorded_without_the_address(
+    user_sessions: UserSessions, email: str, digested: str | None
+) -> None:
     password = "not this one either" if digested is None else PASSWORD
-    assert await log_in(desk.sessions, email, password) == BAD_CREDENTIALS
-    [told] = desk.recorder.told
-    secret = desk.settings.token_secret.get_secret_value()
-    assert told.subject_id == (desk.user_id if digested is None else None)  # type: ignore[attr-defined]
+    assert await log_in(user_sessions.sessions, email, password) == BAD_CREDENTIALS
+    [recorded] = user_sessions.recorder.recorded
+    secret = user_sessions.settings.token_secret.get_secret_value()
+    assert recorded.subject_id == (user_sessions.user_id if digested is None else None)  # type: ignore[attr-defined]
     expected = None if digested is None else keyed_digest(secret, f"address {digested}")
-    assert told.address_digest == expected  # type: ignore[attr-defined]
-    assert await desk.rows("sessions") == []
+    assert recorded.address_digest == expected  # type: ignore[attr-defined]
+    assert await user_sessions.rows("sessions") == []
 
 
 @pytest.mark.parametrize(("email", "account"), [(" ANA@example.com ", EMAIL), ("no", "")])
 async def test_logins_wait_for_their_turn_by_address(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, email: str, account: str
+    user_sessions: UserSessions, monkeypatch: pytest.MonkeyPatch, email: str, account: str
 ) -> None:
     asked: list[str] = []
 
@@ -188,162 +195,181 @@ async def test_logins_wait_for_their_turn_by_address(
         return False
 
     monkeypatch.setattr(Passwords, "verify", verify)
-    await log_in(desk.sessions, email, PASSWORD)
+    await log_in(user_sessions.sessions, email, PASSWORD)
     assert asked == [account]
 
 
-async def test_a_refresh_continues_the_session_and_invalidates_the_token(desk: Desk) -> None:
-    first = await desk.log_in()
-    caller = desk.caller(first)
-    await desk.connection.execute("update users set role = 'OPERATOR' where id = $1", desk.user_id)
-    desk.clock.moment = first.refresh_token_expires_at - A_MOMENT
-    now = desk.clock.now()
-    second = await refresh_session(desk.sessions, first.refresh_token)
+async def test_a_refresh_continues_the_session_and_invalidates_the_token(user_sessions: UserSessions) -> None:
+    first = await user_sessions.log_in()
+    caller = user_sessions.caller(first)
+    await user_sessions.connection.execute("update users set role = 'OPERATOR' where id = $1", user_sessions.user_id)
+    user_sessions.clock.moment = first.refresh_token_expires_at - A_MOMENT
+    now = user_sessions.clock.now()
+    second = await refresh_session(user_sessions.sessions, first.refresh_token)
     assert isinstance(second, TokenPair)
-    assert desk.caller(second) == Caller(desk.user_id, "OPERATOR", caller.session_id)
-    until = now + desk.settings.refresh_token_life
+    assert user_sessions.caller(second) == Caller(user_sessions.user_id, "OPERATOR", caller.session_id)
+    until = now + user_sessions.settings.refresh_token_life
     assert (second.refresh_token_expires_at, second.access_token_expires_at) == (
-        until, now + desk.settings.access_token_life
+        until, now + user_sessions.settings.access_token_life
     )  # fmt: skip
-    tokens = await desk.tokens_of()
+    tokens = await user_sessions.tokens_of()
     assert tokens[digest(first.refresh_token)]["used_at"] == now
     fresh = tokens[digest(second.refresh_token)]
     assert (fresh["used_at"], fresh["expires_at"], fresh["session_id"]) == (None, until, caller.session_id)
-    [session] = await desk.rows("sessions")
+    [session] = await user_sessions.rows("sessions")
     assert (session["expires_at"], session["closed_at"]) == (until, None)
-    [told] = await desk.events("SessionRefreshedEvent")
-    assert (told["session_id"], told["token_digest"]) == (
+    [recorded] = await user_sessions.events("SessionRefreshedEvent")
+    assert (recorded["session_id"], recorded["token_digest"]) == (
         str(caller.session_id), digest(second.refresh_token).hex()
     )  # fmt: skip
-    assert (len(await desk.events("UserLoggedInEvent")), desk.marks.closed, desk.recorder.told) == (1, [], [])
+    assert (
+        len(await user_sessions.events("UserLoggedInEvent")),
+        user_sessions.marks.closed,
+        user_sessions.recorder.recorded,
+    ) == (1, [], [])
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=30) - A_MOMENT])
 async def test_a_refresh_whose_response_was_lost_is_repeated_with_the_same_successor(
-    desk: Desk, later: timedelta
+    user_sessions: UserSessions, later: timedelta
 ) -> None:
-    first = await desk.log_in()
-    second = await refresh_session(desk.sessions, first.refresh_token)
+    first = await user_sessions.log_in()
+    second = await refresh_session(user_sessions.sessions, first.refresh_token)
     assert isinstance(second, TokenPair)
-    before = await desk.tokens_of(), await desk.rows("sessions")
-    desk.clock.moment += later
-    again = await refresh_session(desk.sessions, first.refresh_token)
+    before = await user_sessions.tokens_of(), await user_sessions.rows("sessions")
+    user_sessions.clock.moment += later
+    again = await refresh_session(user_sessions.sessions, first.refresh_token)
     assert isinstance(again, TokenPair)
     assert (again.refresh_token, again.refresh_token_expires_at) == (
         second.refresh_token, second.refresh_token_expires_at
     )  # fmt: skip
-    assert again.access_token_expires_at == desk.clock.now() + desk.settings.access_token_life
-    assert desk.caller(again) == desk.caller(second)
-    assert (await desk.tokens_of(), await desk.rows("sessions")) == before
-    [told] = await desk.events("SessionRefreshRepeatedEvent")
-    assert (told["session_id"], told["initiated_by"]) == (str(desk.caller(first).session_id), str(desk.user_id))
-    assert (len(await desk.events("SessionRefreshedEvent")), desk.marks.closed, desk.recorder.told) == (1, [], [])
+    assert again.access_token_expires_at == user_sessions.clock.now() + user_sessions.settings.access_token_life
+    assert user_sessions.caller(again) == user_sessions.caller(second)
+    assert (await user_sessions.tokens_of(), await user_sessions.rows("sessions")) == before
+    [recorded] = await user_sessions.events("SessionRefreshRepeatedEvent")
+    assert (recorded["session_id"], recorded["initiated_by"]) == (
+        str(user_sessions.caller(first).session_id),
+        str(user_sessions.user_id),
+    )
+    assert (
+        len(await user_sessions.events("SessionRefreshedEvent")),
+        user_sessions.marks.closed,
+        user_sessions.recorder.recorded,
+    ) == (1, [], [])
 
 
-async def test_a_successor_cannot_be_derived_without_the_secret(desk: Desk) -> None:
-    first = await desk.log_in()
-    second = await refresh_session(desk.sessions, first.refresh_token)
+async def test_a_successor_cannot_be_derived_without_the_secret(user_sessions: UserSessions) -> None:
+    first = await user_sessions.log_in()
+    second = await refresh_session(user_sessions.sessions, first.refresh_token)
     assert isinstance(second, TokenPair)
     another = SecretStr("f" * 64)
-    elsewhere = dataclasses.replace(desk.sessions, settings=desk.settings.model_copy(update={"token_secret": another}))
+    elsewhere = dataclasses.replace(
+        user_sessions.sessions, settings=user_sessions.settings.model_copy(update={"token_secret": another})
+    )
     assert await refresh_session(elsewhere, first.refresh_token) == BAD_REFRESH_TOKEN
-    assert (desk.marks.closed, await desk.events("RefreshTokenReusedEvent")) == ([], [])
-    assert isinstance(await refresh_session(desk.sessions, second.refresh_token), TokenPair)
+    assert (user_sessions.marks.closed, await user_sessions.events("RefreshTokenReusedEvent")) == ([], [])
+    assert isinstance(await refresh_session(user_sessions.sessions, second.refresh_token), TokenPair)
 
 
 @pytest.mark.parametrize("why", ["after the grace period", "after the use of its successor", "without a grace period"])
-async def test_a_used_token_that_comes_again_later_closes_its_session_and_no_other(desk: Desk, why: str) -> None:
-    first, bystander = await desk.log_in(), await desk.log_in()
-    second = await refresh_session(desk.sessions, first.refresh_token)
+async def test_a_used_token_that_comes_again_later_closes_its_session_and_no_other(
+    user_sessions: UserSessions, why: str
+) -> None:
+    first, bystander = await user_sessions.log_in(), await user_sessions.log_in()
+    second = await refresh_session(user_sessions.sessions, first.refresh_token)
     assert isinstance(second, TokenPair)
-    sessions = desk.sessions
+    sessions = user_sessions.sessions
     if why == "after the grace period":
-        desk.clock.moment += timedelta(seconds=30)
+        user_sessions.clock.moment += timedelta(seconds=30)
     elif why == "after the use of its successor":
-        desk.clock.moment += timedelta(seconds=1)
+        user_sessions.clock.moment += timedelta(seconds=1)
         assert isinstance(await refresh_session(sessions, second.refresh_token), TokenPair)
     else:
-        settings = desk.settings.model_copy(update={"refresh_token_grace_s": 0})
+        settings = user_sessions.settings.model_copy(update={"refresh_token_grace_s": 0})
         sessions = dataclasses.replace(sessions, settings=settings)
-    session_id = desk.caller(first).session_id
+    session_id = user_sessions.caller(first).session_id
     assert await refresh_session(sessions, first.refresh_token) == BAD_REFRESH_TOKEN
-    closed = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
-    assert closed == {session_id: desk.clock.now(), desk.caller(bystander).session_id: None}
-    [told] = await desk.events("RefreshTokenReusedEvent")
-    assert (told["session_id"], told["owner_id"]) == (str(session_id), str(desk.user_id))
+    closed = {row["id"]: row["closed_at"] for row in await user_sessions.rows("sessions")}
+    assert closed == {session_id: user_sessions.clock.now(), user_sessions.caller(bystander).session_id: None}
+    [recorded] = await user_sessions.events("RefreshTokenReusedEvent")
+    assert (recorded["session_id"], recorded["owner_id"]) == (str(session_id), str(user_sessions.user_id))
     # The theft has its own event, so no refusal is recorded.
-    assert (desk.marks.closed, desk.recorder.told) == ([session_id], [])
-    await desk.has_told_others(session_id)
+    assert (user_sessions.marks.closed, user_sessions.recorder.recorded) == ([session_id], [])
+    await user_sessions.until_others_are_notified(session_id)
     # A token of a closed session is refused like any other invalid token.
     for token in (first.refresh_token, second.refresh_token):
         assert await refresh_session(sessions, token) == BAD_REFRESH_TOKEN
-    assert (len(await desk.events("RefreshTokenReusedEvent")), desk.marks.closed) == (1, [session_id])
-    assert desk.recorder.told[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]
+    assert (len(await user_sessions.events("RefreshTokenReusedEvent")), user_sessions.marks.closed) == (1, [session_id])
+    assert user_sessions.recorder.recorded[0].code == "INVALID_REFRESH_TOKEN"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("why", ["unknown", "expired", "closed"])
-async def test_an_invalid_token_is_refused_and_recorded(desk: Desk, why: str) -> None:
-    pair = await desk.log_in()
+async def test_an_invalid_token_is_refused_and_recorded(user_sessions: UserSessions, why: str) -> None:
+    pair = await user_sessions.log_in()
     if why == "expired":
-        desk.clock.moment = pair.refresh_token_expires_at
+        user_sessions.clock.moment = pair.refresh_token_expires_at
     elif why == "closed":
-        await log_out(desk.sessions, desk.caller(pair))
-    desk.marks.closed.clear()
-    before = await desk.tokens_of(), await desk.rows("sessions")
+        await log_out(user_sessions.sessions, user_sessions.caller(pair))
+    user_sessions.marks.closed.clear()
+    before = await user_sessions.tokens_of(), await user_sessions.rows("sessions")
     assert (
-        await refresh_session(desk.sessions, NOBODYS if why == "unknown" else pair.refresh_token) == BAD_REFRESH_TOKEN
+        await refresh_session(user_sessions.sessions, NOBODYS if why == "unknown" else pair.refresh_token)
+        == BAD_REFRESH_TOKEN
     )
-    assert (await desk.tokens_of(), await desk.rows("sessions")) == before
-    [told] = desk.recorder.told
-    whose = None if why == "unknown" else desk.user_id
-    assert (told.action, told.code) == ("refreshSession", "INVALID_REFRESH_TOKEN")  # type: ignore[attr-defined]
-    assert (told.entity_type, told.entity_id, told.initiated_by) == ("User", whose, whose)  # type: ignore[attr-defined]
-    assert (desk.marks.closed, await desk.events("SessionRefreshedEvent")) == ([], [])
+    assert (await user_sessions.tokens_of(), await user_sessions.rows("sessions")) == before
+    [recorded] = user_sessions.recorder.recorded
+    whose = None if why == "unknown" else user_sessions.user_id
+    assert (recorded.action, recorded.code) == ("refreshSession", "INVALID_REFRESH_TOKEN")  # type: ignore[attr-defined]
+    assert (recorded.entity_type, recorded.entity_id, recorded.initiated_by) == ("User", whose, whose)  # type: ignore[attr-defined]
+    assert (user_sessions.marks.closed, await user_sessions.events("SessionRefreshedEvent")) == ([], [])
 
 
-async def test_a_logout_closes_one_session_and_a_second_logout_changes_nothing(desk: Desk) -> None:
-    pair, bystander = await desk.log_in(), await desk.log_in()
-    caller, closed_at = desk.caller(pair), desk.clock.now()
-    await log_out(desk.sessions, caller)
-    desk.clock.moment += timedelta(minutes=1)
-    await log_out(desk.sessions, caller)
-    sessions = {row["id"]: row["closed_at"] for row in await desk.rows("sessions")}
-    assert sessions == {caller.session_id: closed_at, desk.caller(bystander).session_id: None}
-    told = await desk.events("UserLoggedOutEvent")
-    assert (told[0]["session_id"], told[0]["initiated_by"]) == (str(caller.session_id), str(desk.user_id))
-    assert desk.marks.closed == [caller.session_id] * 2
-    await desk.has_told_others(caller.session_id)
+async def test_a_logout_closes_one_session_and_a_second_logout_changes_nothing(user_sessions: UserSessions) -> None:
+    pair, bystander = await user_sessions.log_in(), await user_sessions.log_in()
+    caller, closed_at = user_sessions.caller(pair), user_sessions.clock.now()
+    await log_out(user_sessions.sessions, caller)
+    user_sessions.clock.moment += timedelta(minutes=1)
+    await log_out(user_sessions.sessions, caller)
+    sessions = {row["id"]: row["closed_at"] for row in await user_sessions.rows("sessions")}
+    assert sessions == {caller.session_id: closed_at, user_sessions.caller(bystander).session_id: None}
+    recorded = await user_sessions.events("UserLoggedOutEvent")
+    assert (recorded[0]["session_id"], recorded[0]["initiated_by"]) == (
+        str(caller.session_id),
+        str(user_sessions.user_id),
+    )
+    assert user_sessions.marks.closed == [caller.session_id] * 2
+    await user_sessions.until_others_are_notified(caller.session_id)
 
 
-async def test_a_session_is_looked_up_in_the_database_only_without_a_mark(desk: Desk) -> None:
-    pair = await desk.log_in()
-    caller = desk.caller(pair)
-    before = await desk.connection.fetchval("select clock_timestamp()")
-    await desk.sessions.require_open(caller, None)
-    [(session_id, asked_at)] = desk.marks.opened
+async def test_a_session_is_looked_up_in_the_database_only_without_a_mark(user_sessions: UserSessions) -> None:
+    pair = await user_sessions.log_in()
+    caller = user_sessions.caller(pair)
+    before = await user_sessions.connection.fetchval("select clock_timestamp()")
+    await user_sessions.sessions.require_open(caller, None)
+    [(session_id, asked_at)] = user_sessions.marks.opened
     assert session_id == caller.session_id
-    assert before < asked_at < await desk.connection.fetchval("select clock_timestamp()")
-    desk.marks.says = False
+    assert before < asked_at < await user_sessions.connection.fetchval("select clock_timestamp()")
+    user_sessions.marks.known_state = False
     with pytest.raises(Unauthenticated):
-        await desk.sessions.require_open(caller, None)
-    desk.marks.says = True
-    await desk.sessions.require_open(Caller(desk.user_id, "CUSTOMER", uuid7()), None)
-    assert len(desk.marks.opened) == 1
+        await user_sessions.sessions.require_open(caller, None)
+    user_sessions.marks.known_state = True
+    await user_sessions.sessions.require_open(Caller(user_sessions.user_id, "CUSTOMER", uuid7()), None)
+    assert len(user_sessions.marks.opened) == 1
 
 
 @pytest.mark.parametrize("why", ["unknown", "expired", "closed"])
-async def test_a_closed_or_unknown_session_is_not_accepted(desk: Desk, why: str) -> None:
-    pair = await desk.log_in()
-    caller = desk.caller(pair)
+async def test_a_closed_or_unknown_session_is_not_accepted(user_sessions: UserSessions, why: str) -> None:
+    pair = await user_sessions.log_in()
+    caller = user_sessions.caller(pair)
     if why == "expired":
-        desk.clock.moment = pair.refresh_token_expires_at - A_MOMENT
-        await desk.sessions.require_open(caller, None)
-        desk.clock.moment += A_MOMENT
+        user_sessions.clock.moment = pair.refresh_token_expires_at - A_MOMENT
+        await user_sessions.sessions.require_open(caller, None)
+        user_sessions.clock.moment += A_MOMENT
     elif why == "closed":
-        await log_out(desk.sessions, caller)
+        await log_out(user_sessions.sessions, caller)
     else:
-        caller = Caller(desk.user_id, "CUSTOMER", uuid7())
-    desk.marks.opened.clear()
+        caller = Caller(user_sessions.user_id, "CUSTOMER", uuid7())
+    user_sessions.marks.opened.clear()
     with pytest.raises(Unauthenticated):
-        await desk.sessions.require_open(caller, None)
-    assert desk.marks.opened == []
+        await user_sessions.sessions.require_open(caller, None)
+    assert user_sessions.marks.opened == []

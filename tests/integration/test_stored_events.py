@@ -15,7 +15,7 @@ from bank.events.types.registry import EVENT_TYPES, decode_event
 from bank.holds.expire import expire_once
 from bank.ledger import write
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
-from tests.integration.everything import Everything
+from tests.integration.every_request import EveryRequest
 from tests.integration.payers import SetClock
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ async def stored(bank: RunningBank) -> list[Any]:
 
 async def do_everything(bank: RunningBank, clock: SetClock) -> None:
     """Cause an event of every type, by real actions of users and of the bank."""
-    asks = await Everything(bank).round()
+    asks = await EveryRequest(bank).next_requests()
     for name in asks:
         await asks[name]()
     login = await bank.client.run("Login", input={"email": "everything@example.com", "password": PASSWORD})

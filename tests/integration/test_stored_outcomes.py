@@ -21,7 +21,7 @@ from bank.refusal import Refusal
 from benchmarks.grown_ledger import grow
 from simulation.judge.observe import KEYS
 from tests.integration.api import RunningBank
-from tests.integration.everything import Everything
+from tests.integration.every_request import EveryRequest
 from tests.integration.payers import connected, payer_at
 
 KINDS = {
@@ -39,10 +39,10 @@ ROWS = "select operation, outcome::text, transaction_id from idempotency_keys"
 
 
 @pytest.fixture
-async def used(running_bank: RunningBank) -> RunningBank:
+async def used_bank(running_bank: RunningBank) -> RunningBank:
     """A bank in which every mutation with a key was executed, once successful and once refused."""
-    everything = Everything(running_bank)
-    requests = await everything.round()
+    every_request = EveryRequest(running_bank)
+    requests = await every_request.next_requests()
     for request in requests.values():
         await request()
     payer = await payer_at(running_bank)
@@ -64,7 +64,7 @@ def _transaction_id(result: Result) -> Any:
             return None
 
 
-async def test_every_stored_outcome_equals_the_encoding_by_the_codec(used: RunningBank, database_url: str) -> None:
+async def test_every_stored_outcome_equals_the_encoding_by_the_codec(used_bank: RunningBank, database_url: str) -> None:
     async with connected(database_url) as connection:
         rows = await connection.fetch(ROWS)
     seen = set()
@@ -77,7 +77,7 @@ async def test_every_stored_outcome_equals_the_encoding_by_the_codec(used: Runni
     assert seen >= set(KINDS.items()) | {("transfer", Refusal), ("transferBatch", Refusal)}
 
 
-@pytest.mark.usefixtures("used")
+@pytest.mark.usefixtures("used_bank")
 async def test_the_judge_reads_the_ids_that_the_codec_has_written(database_url: str) -> None:
     async with connected(database_url) as connection:
         judged = {(row[0], row[1]): tuple(row)[2:] for row in await connection.fetch(KEYS)}

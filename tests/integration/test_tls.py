@@ -26,14 +26,14 @@ from bank.settings import SettingsError
 from fixtures.faults import through_proxy, upstream_of
 from fixtures.faults.postgres import PostgresProxy
 from tests.integration.api import serving, settings_for
-from tests.integration.everything import Everything
+from tests.integration.every_request import EveryRequest
 
 SET_ROLE = ["users", "set-role", "a@example.com", "ADMIN"]
 SSL_REQUEST = bytes([0, 0, 0, 8, 4, 210, 22, 47])
 
 
 @dataclass
-class Encrypting:
+class TlsProxy:
     """The state of a TLS proxy before PostgreSQL: its port, and the numbers of encrypted and plain connections."""
 
     port: int = 0
@@ -65,12 +65,12 @@ def make_certificate(folder: Path) -> Path:
 
 
 @pytest.fixture
-async def encrypting(database_url: str, tmp_path: Path) -> AsyncIterator[Encrypting]:
+async def tls_proxy(database_url: str, tmp_path: Path) -> AsyncIterator[TlsProxy]:
     """A server with TLS, before the PostgreSQL of the tests, which has none."""
     certificate = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("server.key"))
-    seen, upstream, tasks = Encrypting(), upstream_of(database_url), set[asyncio.Task[None]]()
+    seen, upstream, tasks = TlsProxy(), upstream_of(database_url), set[asyncio.Task[None]]()
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -108,24 +108,24 @@ async def encrypting(database_url: str, tmp_path: Path) -> AsyncIterator[Encrypt
         task.cancel()
 
 
-def at(url: str, port: int, parameters: str) -> str:
+def url_at(url: str, port: int, parameters: str) -> str:
     """Return the URL of the same database behind a port, with these parameters."""
     return urlsplit(through_proxy(url, port))._replace(query=parameters).geturl()
 
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])
 async def test_every_connection_is_encrypted_if_the_url_requires_it(
-    database_url: str, redis_url: str, encrypting: Encrypting, tmp_path: Path, sslmode: str
+    database_url: str, redis_url: str, tls_proxy: TlsProxy, tmp_path: Path, sslmode: str
 ) -> None:
-    url = at(database_url, encrypting.port, f"sslmode={sslmode}&sslrootcert={tmp_path / 'server.crt'}")
+    url = url_at(database_url, tls_proxy.port, f"sslmode={sslmode}&sslrootcert={tmp_path / 'server.crt'}")
     await asyncio.to_thread(upgrade, url)
     async with serving(settings_for(url, redis_url)) as bank:
-        for name, ask in (await Everything(bank).round()).items():
+        for name, ask in (await EveryRequest(bank).next_requests()).items():
             assert "errors" not in (reply := await ask()).body, (name, reply.body)
         await bank.caught_up()
     assert (await verify(url)).findings == ()
-    assert encrypting.encrypted > 5
-    assert encrypting.plain == 0
+    assert tls_proxy.encrypted > 5
+    assert tls_proxy.plain == 0
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ async def test_every_connection_is_encrypted_if_the_url_requires_it(
     [("sslmode=disable", False), ("sslmode=allow", False), ("sslmode=prefer", True), ("", True), ("ssl=require", True)],
 )
 async def test_a_url_without_a_tls_mode_works_with_and_without_tls(
-    database_url: str, encrypting: Encrypting, parameters: str, encrypted: bool
+    database_url: str, tls_proxy: TlsProxy, parameters: str, encrypted: bool
 ) -> None:
-    await query_once(at(database_url, encrypting.port, parameters))
-    assert (encrypting.encrypted > 0, encrypting.plain > 0) == (encrypted, not encrypted)
+    await query_once(url_at(database_url, tls_proxy.port, parameters))
+    assert (tls_proxy.encrypted > 0, tls_proxy.plain > 0) == (encrypted, not encrypted)
 
 
 async def test_an_unverifiable_certificate_is_refused_if_the_url_requires_verification(
-    database_url: str, encrypting: Encrypting, tmp_path: Path
+    database_url: str, tls_proxy: TlsProxy, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
     other = make_certificate(tmp_path / "other")
@@ -150,8 +150,8 @@ async def test_an_unverifiable_certificate_is_refused_if_the_url_requires_verifi
         "ssl=true",
     ):
         with pytest.raises(Unavailable, match="does not answer"):
-            await query_once(at(database_url, encrypting.port, parameters))
-    assert encrypting.plain == 0
+            await query_once(url_at(database_url, tls_proxy.port, parameters))
+    assert tls_proxy.plain == 0
 
 
 @pytest.mark.parametrize("sslmode", ["require", "verify-ca", "verify-full"])
@@ -160,7 +160,7 @@ async def test_a_server_without_tls_is_one_sentence_if_the_url_requires_tls(
 ) -> None:
     certificate = make_certificate(tmp_path)
     async with PostgresProxy(upstream_of(database_url)) as refusing:
-        url = at(database_url, refusing.port, f"sslmode={sslmode}&sslrootcert={certificate}")
+        url = url_at(database_url, refusing.port, f"sslmode={sslmode}&sslrootcert={certificate}")
         for ask in (query_once(url), asyncio.to_thread(upgrade, url), verify(url)):
             with pytest.raises(Unavailable, match="does not speak TLS"):
                 await ask
@@ -169,7 +169,7 @@ async def test_a_server_without_tls_is_one_sentence_if_the_url_requires_tls(
             assert (code, said.count("\n")) == (2, 1), said
             assert "does not speak TLS" in said, said
         for parameters in ("sslmode=disable", "sslmode=allow", "sslmode=prefer"):
-            await query_once(at(database_url, refusing.port, parameters))
+            await query_once(url_at(database_url, refusing.port, parameters))
 
 
 async def test_every_command_refuses_an_invalid_url_with_one_sentence() -> None:

@@ -39,24 +39,24 @@ def noted(subscriber: Subscriber) -> Subscriber:
 
 
 @pytest.fixture
-async def ways() -> AsyncIterator[AsyncExitStack]:
+async def stack() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as stack:
         yield stack
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_every_subscriber_handles_every_event_once_and_in_order(
-    log: Log, redis_url: str, monkeypatch: pytest.MonkeyPatch, seed: int, ways: AsyncExitStack
+    log: Log, redis_url: str, monkeypatch: pytest.MonkeyPatch, seed: int, stack: AsyncExitStack
 ) -> None:
     random = Random(seed)
 
-    async def append_and_dawdle(connection: Any, *what: Any, **when: Any) -> list[RecordedEvent]:
+    async def append_slowly(connection: Any, *what: Any, **when: Any) -> list[RecordedEvent]:
         recorded = await append(connection, *what, **when)
         await connection.execute("select pg_sleep($1)", random.random() / 100)
         return recorded
 
-    monkeypatch.setattr(work_module, "append", append_and_dawdle)
-    cache = await ways.enter_async_context(open_cache(redis_url, timeout_ms=1_000))
+    monkeypatch.setattr(work_module, "append", append_slowly)
+    cache = await stack.enter_async_context(open_cache(redis_url, timeout_ms=1_000))
     table = [noted(one) for one in subscribers(AccountCache(ValueCache(cache)))]
     other_bus = Bus()
     works = [log.work, UnitOfWorkFactory(log.database, other_bus, SystemClock())]

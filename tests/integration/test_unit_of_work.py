@@ -3,12 +3,12 @@
 import asyncpg
 
 from tests.integration.api import serving, settings_for
-from tests.integration.town import build_town
+from tests.integration.customers import register_customers
 
 
 async def test_rows_and_their_events_have_the_same_time(database_url: str, redis_url: str) -> None:
     async with serving(settings_for(database_url, redis_url)) as bank:
-        await build_town(bank)
+        await register_customers(bank)
     connection = await asyncpg.connect(database_url)
     moments = await connection.fetch(
         "select r.created_at, e.created_at from ("

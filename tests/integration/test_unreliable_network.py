@@ -20,7 +20,7 @@ SOON_S = 15.0
 
 
 @dataclass
-class Shaky:
+class ProxiedBank:
     """A bank behind proxies, a user with two accounts and 10.00, and a direct connection to the database."""
 
     running: RunningBank
@@ -42,7 +42,7 @@ class Shaky:
         first, second = [await self.person.balance(account["id"], **more) for account in self.accounts]
         return first, second
 
-    async def back(self) -> float:
+    async def until_recovered(self) -> float:
         """Repeat a transfer and a read past the cache until they succeed. Returns the seconds that this took."""
         began = perf_counter()
         async with asyncio.timeout(SOON_S):
@@ -54,7 +54,7 @@ class Shaky:
 
 
 @pytest.fixture
-async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
+async def proxied(database_url: str, redis_url: str) -> AsyncIterator[ProxiedBank]:
     # Time-outs are a tenth of the usual ones, because only their proportions matter.
     quick = {"database_pool_timeout_ms": 300, "database_statement_timeout_ms": 1_000, "database_pool_size": 6}
     direct = await asyncpg.connect(database_url)
@@ -67,115 +67,115 @@ async def shaky(database_url: str, redis_url: str) -> AsyncIterator[Shaky]:
             accounts = (await person.account("a"), await person.account("b"))
             await (await running.staff()).deposit(accounts[0]["number"], "10.00", "d")
             await running.caught_up()
-            yield Shaky(running, database, redis, direct, person, accounts)
+            yield ProxiedBank(running, database, redis, direct, person, accounts)
             database.unblock()
             redis.unblock()
     await direct.close()
 
 
 async def test_a_transfer_without_a_commit_reply_is_unknown_and_a_retry_resolves_it(
-    shaky: Shaky,
+    proxied: ProxiedBank,
 ) -> None:
-    await shaky.cut_the_next_commit()
-    lost = await shaky.transfer("t")
-    assert shaky.database.commit_replies_cut == 1
+    await proxied.cut_the_next_commit()
+    lost = await proxied.transfer("t")
+    assert proxied.database.commit_replies_cut == 1
     assert (lost.status, lost.code) == (503, "OUTCOME_UNKNOWN")
     assert lost.body["errors"][0]["extensions"]["retryable"]
     assert lost.headers["Retry-After"] == "1"
 
-    again = (await shaky.transfer("t")).data["transfer"]
+    again = (await proxied.transfer("t")).data["transfer"]
     assert (again["replayed"], again["userErrors"]) == (True, [])
-    assert await shaky.direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") == 1
-    assert await shaky.balances(headers=NO_CACHE) == ("9.00", "1.00")
+    assert await proxied.direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") == 1
+    assert await proxied.balances(headers=NO_CACHE) == ("9.00", "1.00")
 
 
-async def test_a_read_after_a_replay_shows_the_effect_of_the_first_request(shaky: Shaky) -> None:
+async def test_a_read_after_a_replay_shows_the_effect_of_the_first_request(proxied: ProxiedBank) -> None:
     for number in range(5):
-        assert await shaky.balances() == (f"{10 - number}.00", f"{number}.00")  # so that they are in the cache
-        await shaky.cut_the_next_commit()
-        assert (await shaky.transfer(f"t{number}")).code == "OUTCOME_UNKNOWN"
-        assert (await shaky.transfer(f"t{number}")).data["transfer"]["replayed"]
-        assert await shaky.balances() == (f"{9 - number}.00", f"{1 + number}.00")
+        assert await proxied.balances() == (f"{10 - number}.00", f"{number}.00")  # so that they are in the cache
+        await proxied.cut_the_next_commit()
+        assert (await proxied.transfer(f"t{number}")).code == "OUTCOME_UNKNOWN"
+        assert (await proxied.transfer(f"t{number}")).data["transfer"]["replayed"]
+        assert await proxied.balances() == (f"{9 - number}.00", f"{1 + number}.00")
 
 
-async def test_an_opening_without_a_commit_reply_creates_one_account_that_a_retry_shows(shaky: Shaky) -> None:
-    assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 2  # so that it is in the cache
-    await shaky.cut_the_next_commit()
+async def test_an_opening_without_a_commit_reply_creates_one_account_that_a_retry_shows(proxied: ProxiedBank) -> None:
+    assert len((await proxied.person.run("Me")).data["me"]["accounts"]) == 2  # so that it is in the cache
+    await proxied.cut_the_next_commit()
     given = {"idempotencyKey": "c", "currency": "BRL"}
-    assert (await shaky.person.run("OpenAccount", input=given)).code == "OUTCOME_UNKNOWN"
-    assert (await shaky.person.run("OpenAccount", input=given)).data["openAccount"]["replayed"]
-    assert len((await shaky.person.run("Me")).data["me"]["accounts"]) == 3
+    assert (await proxied.person.run("OpenAccount", input=given)).code == "OUTCOME_UNKNOWN"
+    assert (await proxied.person.run("OpenAccount", input=given)).data["openAccount"]["replayed"]
+    assert len((await proxied.person.run("Me")).data["me"]["accounts"]) == 3
 
 
-async def test_a_delivery_without_a_commit_reply_leaves_one_audit_row_for_each_event(shaky: Shaky) -> None:
+async def test_a_delivery_without_a_commit_reply_leaves_one_audit_row_for_each_event(proxied: ProxiedBank) -> None:
     for number in range(8):
-        shaky.database.cut_commit_replies(2)  # one for the posting, one for the following delivery
+        proxied.database.cut_commit_replies(2)  # one for the posting, one for the following delivery
         async with asyncio.timeout(10):
-            while (await shaky.transfer(f"t{number}")).status != 200 or shaky.database.commit_replies_to_cut:
+            while (await proxied.transfer(f"t{number}")).status != 200 or proxied.database.commit_replies_to_cut:
                 await asyncio.sleep(0.01)
-    assert shaky.database.commit_replies_cut == 16
-    await shaky.running.caught_up()
+    assert proxied.database.commit_replies_cut == 16
+    await proxied.running.caught_up()
     counts = "select (select count(*) from event_store), count(*), count(distinct event_position) from audit_logs"
-    events, rows, positions = await shaky.direct.fetchrow(counts)
+    events, rows, positions = await proxied.direct.fetchrow(counts)
     assert events == rows == positions
-    assert await shaky.direct.fetchval("select count(*) from dead_letters") == 0
+    assert await proxied.direct.fetchval("select count(*) from dead_letters") == 0
 
 
-async def test_requests_to_a_silent_database_are_refused_in_time_and_succeed_afterwards(shaky: Shaky) -> None:
-    assert (await shaky.transfer("before")).status == 200  # the next one fails inside of its transaction
-    shaky.database.block()
+async def test_requests_to_a_silent_database_are_refused_in_time_and_succeed_afterwards(proxied: ProxiedBank) -> None:
+    assert (await proxied.transfer("before")).status == 200  # the next one fails inside of its transaction
+    proxied.database.block()
     began = perf_counter()
-    asked = [shaky.transfer(f"t{n}") for n in range(10)]
-    asked += [shaky.person.run("Me", headers=NO_CACHE) for _ in range(10)]
+    asked = [proxied.transfer(f"t{n}") for n in range(10)]
+    asked += [proxied.person.run("Me", headers=NO_CACHE) for _ in range(10)]
     replies = await asyncio.gather(*asked)
     # The time-out of a statement and one second, then the time-out of the pool for the waiting requests, and slack.
     assert perf_counter() - began < (1.0 + 1.0) + 0.3 + 1.5
     assert {reply.status for reply in replies} == {503}
     assert {reply.code for reply in replies} <= {"UNAVAILABLE", "OVERLOADED", "OUTCOME_UNKNOWN"}
     await asyncio.sleep(1)  # long enough for every loop of the bank to use a silent connection
-    shaky.database.unblock()
-    assert await shaky.back() < SOON_S
-    await shaky.running.caught_up()
+    proxied.database.unblock()
+    assert await proxied.until_recovered() < SOON_S
+    await proxied.running.caught_up()
     # There were 10.00, of which `before` and `back` have sent two, so eight of the ten transfers succeed once.
     for number in range(10):
-        await shaky.transfer(f"t{number}")
-    assert await shaky.direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") == 10
-    assert await shaky.balances(headers=NO_CACHE) == ("0.00", "10.00")
+        await proxied.transfer(f"t{number}")
+    assert await proxied.direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") == 10
+    assert await proxied.balances(headers=NO_CACHE) == ("0.00", "10.00")
 
 
-async def test_requests_succeed_after_every_connection_was_cut(shaky: Shaky) -> None:
+async def test_requests_succeed_after_every_connection_was_cut(proxied: ProxiedBank) -> None:
     for number in range(5):
-        assert shaky.database.cut() >= 4
-        assert await shaky.back() < 5
-        assert (await shaky.transfer(f"t{number}")).data["transfer"]["userErrors"] == []
-    await shaky.running.caught_up()
+        assert proxied.database.cut() >= 4
+        assert await proxied.until_recovered() < 5
+        assert (await proxied.transfer(f"t{number}")).data["transfer"]["userErrors"] == []
+    await proxied.running.caught_up()
 
 
-async def test_a_slow_database_delays_answers_and_changes_none(shaky: Shaky) -> None:
-    shaky.database.delay_s = 0.03
-    replies = await asyncio.gather(*[shaky.transfer(f"t{n}") for n in range(5)])
+async def test_a_slow_database_delays_answers_and_changes_none(proxied: ProxiedBank) -> None:
+    proxied.database.delay_s = 0.03
+    replies = await asyncio.gather(*[proxied.transfer(f"t{n}") for n in range(5)])
     assert [reply.data["transfer"]["userErrors"] for reply in replies] == [[]] * 5
-    assert shaky.database.delayed > 10
-    shaky.database.delay_s = 0.0
-    assert await shaky.balances(headers=NO_CACHE) == ("5.00", "5.00")
+    assert proxied.database.delayed > 10
+    proxied.database.delay_s = 0.0
+    assert await proxied.balances(headers=NO_CACHE) == ("5.00", "5.00")
 
 
 @pytest.mark.parametrize("fault", ["silent", "cut"])
-async def test_transfers_and_reads_are_correct_during_an_outage_of_redis(shaky: Shaky, fault: str) -> None:
-    assert await shaky.balances() == ("10.00", "0.00")
-    shaky.redis.block()
+async def test_transfers_and_reads_are_correct_during_an_outage_of_redis(proxied: ProxiedBank, fault: str) -> None:
+    assert await proxied.balances() == ("10.00", "0.00")
+    proxied.redis.block()
     if fault == "cut":
-        shaky.redis.cut()
+        proxied.redis.cut()
     for number in range(4):
-        reply = await shaky.transfer(f"t{number}")
+        reply = await proxied.transfer(f"t{number}")
         assert (reply.status, reply.data["transfer"]["userErrors"]) == (200, [])
-        assert await shaky.balances() == (f"{9 - number}.00", f"{1 + number}.00")
-    shaky.redis.unblock()
+        assert await proxied.balances() == (f"{9 - number}.00", f"{1 + number}.00")
+    proxied.redis.unblock()
     async with asyncio.timeout(SOON_S):
-        while (await shaky.person.run("Me")).headers["Cache-Status"] != "bank; hit":
+        while (await proxied.person.run("Me")).headers["Cache-Status"] != "bank; hit":
             await asyncio.sleep(0.05)
-    assert await shaky.balances() == ("6.00", "4.00")
-    await shaky.running.caught_up()
+    assert await proxied.balances() == ("6.00", "4.00")
+    await proxied.running.caught_up()
 
 
 async def test_transfers_are_correct_while_redis_is_dead_and_use_it_after_its_restart(
@@ -201,20 +201,20 @@ async def test_transfers_are_correct_while_redis_is_dead_and_use_it_after_its_re
 
 
 async def test_a_database_with_slow_connections_is_reached_in_the_background(
-    shaky: Shaky,
+    proxied: ProxiedBank,
 ) -> None:
     over = asyncio.Event()
 
     async def keep_asking() -> None:
         while not over.is_set():
-            await shaky.person.run("Me", headers=NO_CACHE)
+            await proxied.person.run("Me", headers=NO_CACHE)
 
-    shaky.database.delay_s = 0.1  # a connection takes four of these, 0.4 s; a request waits 0.3 s for one
-    assert shaky.database.cut() >= 4
+    proxied.database.delay_s = 0.1  # a connection takes four of these, 0.4 s; a request waits 0.3 s for one
+    assert proxied.database.cut() >= 4
     crowd = [asyncio.create_task(keep_asking()) for _ in range(12)]  # two for each connection of the pool
     try:
-        assert await shaky.back() < SOON_S
+        assert await proxied.until_recovered() < SOON_S
     finally:
         over.set()
-        shaky.database.delay_s = 0.0
+        proxied.database.delay_s = 0.0
         await asyncio.gather(*crowd)

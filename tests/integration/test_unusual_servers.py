@@ -12,7 +12,7 @@ from bank.invariants.verify import verify
 from fixtures.backends import Backend
 from fixtures.backends.reach import run_sql
 from tests.integration.api import RunningBank, serving, settings_for
-from tests.integration.everything import Everything
+from tests.integration.every_request import EveryRequest
 
 UNUSUAL = {
     "default_transaction_isolation": "serializable",
@@ -66,7 +66,7 @@ async def test_the_bank_does_not_depend_on_default_settings_of_the_server(
     make_unusual(postgres_url, of)
     await asyncio.to_thread(upgrade, postgres_url)
     async with serving(settings_for(postgres_url, redis_url)) as bank:
-        for name, ask in (await Everything(bank).round()).items():
+        for name, ask in (await EveryRequest(bank).next_requests()).items():
             assert "errors" not in (reply := await ask()).body, (name, reply.body)
         # This is longer than the default time-outs that are set for the server.
         await asyncio.sleep(0.1)
@@ -84,8 +84,8 @@ async def test_a_read_only_server_is_unavailable_for_every_write(
     url = durable_backend.database_url
     await asyncio.to_thread(upgrade, url)
     async with serving(settings_for(url, durable_backend.redis_url)) as bank:
-        everything = Everything(bank)
-        asks = await everything.round()
+        every_request = EveryRequest(bank)
+        asks = await every_request.next_requests()
         run_sql(url, "alter system set default_transaction_read_only = on", "select pg_reload_conf()")
         await read_only(bank, is_on=True)
         for name, ask in asks.items():
@@ -123,11 +123,11 @@ WIDER = (
 
 
 async def test_a_changed_column_type_fails_no_request(running_bank: RunningBank, database_url: str) -> None:
-    everything = Everything(running_bank)
+    every_request = EveryRequest(running_bank)
     for _ in range(2):
-        for name, ask in (await everything.round()).items():
+        for name, ask in (await every_request.next_requests()).items():
             assert "errors" not in (reply := await ask()).body, (name, reply.body)
-    asks = await everything.round()
+    asks = await every_request.next_requests()
     for change in WIDER:
         run_sql(database_url, change)
     for name, ask in asks.items():

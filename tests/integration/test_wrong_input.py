@@ -6,34 +6,34 @@ from typing import Any
 import pytest
 
 from tests.integration.api import RunningBank
-from tests.integration.town import Town, brl, build_town
+from tests.integration.customers import Customers, brl, register_customers
 
 NO_IDS = ["", "nonsense", "00000000-0000-0000-0000-000000000000", "1", "0001/00000042-4", "x" * 10_000]
 
 
-async def _held(town: Town, amount: str = "10.00", **more: Any) -> dict[str, Any]:
-    given = {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number, "amount": brl(amount)}
-    payload: dict[str, Any] = await town.ana.do("authorizeHold", **given, **more)
+async def _held(customers: Customers, amount: str = "10.00", **more: Any) -> dict[str, Any]:
+    given = {"fromAccountId": customers.ana.id, "toAccountNumber": customers.bia.number, "amount": brl(amount)}
+    payload: dict[str, Any] = await customers.ana.mutate("authorizeHold", **given, **more)
     return payload
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(days=-1), timedelta(days=31), timedelta(days=2_000_000)])
 async def test_an_expiry_out_of_bounds_leaves_the_key_unused(running_bank: RunningBank, later: timedelta) -> None:
-    town = await build_town(running_bank)
+    customers = await register_customers(running_bank)
     for key in ("k", "k"):
-        refused = await _held(town, key=key, expiresAt=(running_bank.bank.clock.now() + later).isoformat())
+        refused = await _held(customers, key=key, expiresAt=(running_bank.bank.clock.now() + later).isoformat())
         assert [error["code"] for error in refused["userErrors"]] == ["INVALID_INPUT"]
         assert (refused["replayed"], refused["userErrors"][0]["field"]) == (False, ["input", "expiresAt"])
     soon = (running_bank.bank.clock.now() + timedelta(days=1)).isoformat()
-    done = await _held(town, key="k", expiresAt=soon)
+    done = await _held(customers, key="k", expiresAt=soon)
     assert (done["userErrors"], done["replayed"]) == ([], False)
-    assert (await _held(town, key="k", expiresAt=soon))["replayed"] is True
+    assert (await _held(customers, key="k", expiresAt=soon))["replayed"] is True
 
 
 @pytest.mark.parametrize("id_", NO_IDS)
 async def test_an_impossible_id_leaves_the_key_unused(running_bank: RunningBank, id_: str) -> None:
-    town = await build_town(running_bank)
-    moved = {"toAccountNumber": town.bia.number, "amount": brl("1.00")}
+    customers = await register_customers(running_bank)
+    moved = {"toAccountNumber": customers.bia.number, "amount": brl("1.00")}
     for mutation, given, code, field in (
         ("transfer", {"fromAccountId": id_, **moved}, "ACCOUNT_NOT_FOUND", ["fromAccountId"]),
         ("authorizeHold", {"fromAccountId": id_, **moved}, "ACCOUNT_NOT_FOUND", ["fromAccountId"]),
@@ -47,55 +47,57 @@ async def test_an_impossible_id_leaves_the_key_unused(running_bank: RunningBank,
         ("releaseHold", {"holdId": id_}, "HOLD_NOT_FOUND", ["holdId"]),
         ("reverseTransaction", {"transactionId": id_}, "TRANSACTION_NOT_FOUND", ["transactionId"]),
     ):
-        assert await town.ana.refused(mutation, key="k", **given) == (code, ["input", *field])
-    done = await town.ana.do("transfer", key="k", fromAccountId=town.ana.id, **moved)
+        assert await customers.ana.refused(mutation, key="k", **given) == (code, ["input", *field])
+    done = await customers.ana.mutate("transfer", key="k", fromAccountId=customers.ana.id, **moved)
     assert (done["userErrors"], done["replayed"]) == ([], False)
-    assert await town.ana.refused("closeAccount", accountId=id_) == ("ACCOUNT_NOT_FOUND", ["input", "accountId"])
+    assert await customers.ana.refused("closeAccount", accountId=id_) == ("ACCOUNT_NOT_FOUND", ["input", "accountId"])
 
 
 async def test_refusals_name_the_fields_that_the_client_sent(running_bank: RunningBank) -> None:
-    town = await build_town(running_bank)
-    sent = await town.ana.do(
-        "transfer", fromAccountId=town.ana.id, toAccountNumber=town.bia.number, amount=brl("60.00")
+    customers = await register_customers(running_bank)
+    sent = await customers.ana.mutate(
+        "transfer", fromAccountId=customers.ana.id, toAccountNumber=customers.bia.number, amount=brl("60.00")
     )
     transaction_id = sent["transaction"]["id"]
     too_long = "x" * 141
-    assert await town.bia.refused("reverseTransaction", transactionId=transaction_id, reason=too_long) == (
+    assert await customers.bia.refused("reverseTransaction", transactionId=transaction_id, reason=too_long) == (
         "INVALID_INPUT",
         ["input", "reason"],
     )
-    await town.bia.do("transfer", fromAccountId=town.bia.id, toAccountNumber=town.ana.number, amount=brl("60.00"))
-    assert await town.bia.refused("reverseTransaction", transactionId=transaction_id) == (
+    await customers.bia.mutate(
+        "transfer", fromAccountId=customers.bia.id, toAccountNumber=customers.ana.number, amount=brl("60.00")
+    )
+    assert await customers.bia.refused("reverseTransaction", transactionId=transaction_id) == (
         "INSUFFICIENT_FUNDS",
         ["input", "transactionId"],
     )
-    assert await town.bia.refused("reverseTransaction", transactionId=transaction_id, amount=brl("1.00")) == (
+    assert await customers.bia.refused("reverseTransaction", transactionId=transaction_id, amount=brl("1.00")) == (
         "INSUFFICIENT_FUNDS",
         ["input", "amount"],
     )
     for mutation, given in (
-        ("transfer", {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number}),
-        ("authorizeHold", {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number}),
-        ("withdraw", {"accountNumber": town.ana.number}),
+        ("transfer", {"fromAccountId": customers.ana.id, "toAccountNumber": customers.bia.number}),
+        ("authorizeHold", {"fromAccountId": customers.ana.id, "toAccountNumber": customers.bia.number}),
+        ("withdraw", {"accountNumber": customers.ana.number}),
     ):
-        refused = await town.ana.refused(mutation, **given, amount=brl("1.00"), description=too_long)
+        refused = await customers.ana.refused(mutation, **given, amount=brl("1.00"), description=too_long)
         assert refused == ("INVALID_INPUT", ["input", "description"])
 
 
 async def test_a_refused_item_of_a_list_names_its_place_in_the_list(running_bank: RunningBank) -> None:
-    town = await build_town(running_bank)
-    item = {"fromAccountId": town.ana.id, "toAccountNumber": town.bia.number}
-    done = await town.ana.do(
+    customers = await register_customers(running_bank)
+    item = {"fromAccountId": customers.ana.id, "toAccountNumber": customers.bia.number}
+    done = await customers.ana.mutate(
         "transferBatch", atomic=False, transfers=[{**item, "amount": brl("1.00")}, {**item, "amount": brl("999.00")}]
     )
     assert [error["field"] for error in done["results"][1]["userErrors"]] == [["input", "transfers", "1", "amount"]]
 
 
 async def test_an_omitted_limit_is_kept_and_null_removes_it(running_bank: RunningBank) -> None:
-    town = await build_town(running_bank)
+    customers = await register_customers(running_bank)
 
     async def limits(**given: Any) -> list[str]:
-        payload = await town.staff.do("setAccountLimits", accountNumber=town.ana.number, **given)
+        payload = await customers.staff.mutate("setAccountLimits", accountNumber=customers.ana.number, **given)
         assert payload["userErrors"] == []
         shown = payload["account"]["limits"]
         return [shown["perTransfer"]["amount"], shown["perDay"]["amount"]]
@@ -110,6 +112,6 @@ async def test_an_omitted_limit_is_kept_and_null_removes_it(running_bank: Runnin
         "mutation ($once: MoneyInput, $day: MoneyInput, $to: AccountNumber!) "
         "{ setAccountLimits(input: {accountNumber: $to, perTransfer: $once, perDay: $day}) { userErrors { code } } }"
     )
-    variables = {"to": town.ana.number, "day": brl("7.00")}
-    assert (await town.staff.client.send(document, variables)).data["setAccountLimits"]["userErrors"] == []
+    variables = {"to": customers.ana.number, "day": brl("7.00")}
+    assert (await customers.staff.client.send(document, variables)).data["setAccountLimits"]["userErrors"] == []
     assert await limits() == ["0.00", "7.00"]

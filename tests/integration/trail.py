@@ -30,7 +30,7 @@ class Trail:
     work: UnitOfWorkFactory
     connection: Any
 
-    async def tell(self, count: int) -> None:
+    async def append(self, count: int) -> None:
         """Append events to the log."""
         enter_context(RequestContext("c", "127.0.0.1", AWKWARD))
         for number in range(count):
@@ -54,7 +54,7 @@ class Trail:
     async def write(self, count: int) -> None:
         """Append events and record them, in two deliveries."""
         head = await self.connection.fetchval("select position from event_log_head")
-        await self.tell(count)
+        await self.append(count)
         await self.record(after=head, until=head + count // 2)
         await self.record(after=head + count // 2, until=head + count)
 

@@ -34,7 +34,7 @@ class Wire:
         self._writer.write(sent)
         await self._writer.drain()
 
-    async def drip(self, sent: bytes, pause_s: float) -> None:
+    async def send_slowly(self, sent: bytes, pause_s: float) -> None:
         for byte in sent:
             await self.send(bytes([byte]))
             await asyncio.sleep(pause_s)

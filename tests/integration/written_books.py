@@ -5,26 +5,26 @@ from typing import Any
 
 from bank.identity.roles import change_role
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
-from tests.integration.town import brl, build_town
+from tests.integration.customers import brl, register_customers
 
 
 async def bank_for_a_day(bank: RunningBank) -> None:
     """Execute every operation that writes to the database."""
-    town = await build_town(bank)
-    ana, bia, staff = town.ana, town.bia, town.staff
+    customers = await register_customers(bank)
+    ana, bia, staff = customers.ana, customers.bia, customers.staff
     to_bia = {"fromAccountId": ana.id, "toAccountNumber": bia.number}
-    sent = await ana.do("transfer", **to_bia, amount=brl("10.00"))
+    sent = await ana.mutate("transfer", **to_bia, amount=brl("10.00"))
     assert (await ana.refused("transfer", **to_bia, amount=brl("10000.00")))[0] == "INSUFFICIENT_FUNDS"
     for amount in ("3.00", "7.00"):
         given = {"transactionId": sent["transaction"]["id"], "reason": "x", "amount": brl(amount)}
-        assert (await staff.do("reverseTransaction", **given))["userErrors"] == []
+        assert (await staff.mutate("reverseTransaction", **given))["userErrors"] == []
     for end in ("captureHold", "releaseHold", None):
-        made = await ana.do("authorizeHold", **to_bia, amount=brl("5.00"), description="a table")
+        made = await ana.mutate("authorizeHold", **to_bia, amount=brl("5.00"), description="a table")
         if end:
-            assert (await bia.do(end, holdId=made["hold"]["id"]))["userErrors"] == []
-    assert (await bia.do("withdraw", accountNumber=bia.number, amount=brl("2.00")))["userErrors"] == []
-    await ana.do("transferBatch", transfers=[{**to_bia, "amount": brl("1.00")}] * 3, atomic=True)
-    await _change_states(bank, town.staff, bia.number, bia.id)
+            assert (await bia.mutate(end, holdId=made["hold"]["id"]))["userErrors"] == []
+    assert (await bia.mutate("withdraw", accountNumber=bia.number, amount=brl("2.00")))["userErrors"] == []
+    await ana.mutate("transferBatch", transfers=[{**to_bia, "amount": brl("1.00")}] * 3, atomic=True)
+    await _change_states(bank, customers.staff, bia.number, bia.id)
     await _come_and_go(bank)
     await bank.caught_up()
     async with bank.bank.database.connection() as connection:
@@ -37,12 +37,12 @@ async def bank_for_a_day(bank: RunningBank) -> None:
 async def _change_states(bank: RunningBank, staff: Any, number: str, id_: str) -> None:
     """Freeze, unfreeze and limit one account; open two others, of which one is frozen and one is closed."""
     for change in ("freezeAccount", "unfreezeAccount"):
-        assert (await staff.do(change, accountNumber=number, reason="a visit"))["userErrors"] == []
+        assert (await staff.mutate(change, accountNumber=number, reason="a visit"))["userErrors"] == []
     limits = {"perTransfer": brl("50.00"), "perDay": brl("90.00")}
-    assert (await staff.do("setAccountLimits", accountNumber=number, **limits))["userErrors"] == []
+    assert (await staff.mutate("setAccountLimits", accountNumber=number, **limits))["userErrors"] == []
     person = await bank.client.person()
     frozen, closed = await person.account("frozen"), await person.account("closed")
-    assert (await staff.do("freezeAccount", accountNumber=frozen["number"], reason="x"))["userErrors"] == []
+    assert (await staff.mutate("freezeAccount", accountNumber=frozen["number"], reason="x"))["userErrors"] == []
     document = "mutation M($input: CloseAccountInput!) { closeAccount(input: $input) { userErrors { code } } }"
     reply = await person.send(document, {"input": {"accountId": closed["id"]}})
     assert reply.data["closeAccount"]["userErrors"] == []

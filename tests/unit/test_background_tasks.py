@@ -60,14 +60,14 @@ async def test_tasks_are_cancelled_and_awaited() -> None:
 async def test_waiting_for_cancelled_tasks_can_be_cancelled() -> None:
     tasks, go_on, stopping = BackgroundTasks(), asyncio.Event(), asyncio.Event()
 
-    async def stubborn() -> None:
+    async def ignore_cancellation() -> None:
         try:
             await asyncio.Event().wait()
         finally:
             stopping.set()
             await go_on.wait()
 
-    task = tasks.start("work", stubborn())
+    task = tasks.start("work", ignore_cancellation())
     await asyncio.sleep(0)
     waiting = asyncio.create_task(tasks.cancel())
     await stopping.wait()

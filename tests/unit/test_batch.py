@@ -13,7 +13,7 @@ from bank.idempotency.outcomes import Outcome, Receipt, UnknownOutcomeVersion
 from bank.ledger.batch import Batch
 from bank.ledger.model import Authorize, Command, Hold, LedgerView, Posting
 from bank.refusal import Refusal
-from tests.unit.paper_ledger import ANA, ANAS, BIAS, NOW, TODAY, account
+from tests.unit.in_memory_ledger import ANA, ANAS, BIAS, NOW, TODAY, account
 
 NEW_HOLD = Hold(
     id=UUID(int=71), account_id=ANAS, to_account_id=BIAS, amount_minor=300, currency="BRL", description=None,

@@ -15,7 +15,7 @@ from bank.holds.release import ReleaseHold, release_hold
 from bank.idempotency.outcomes import Outcome
 from bank.ledger.model import BALANCE_MAX_MINOR, Hold
 from bank.ledger.policy import NIL_UUID
-from tests.unit.paper_ledger import (
+from tests.unit.in_memory_ledger import (
     ANA,
     ANAS,
     BIA,
@@ -24,12 +24,12 @@ from tests.unit.paper_ledger import (
     STAFF,
     TERMS,
     TODAY,
-    PaperLedger,
+    InMemoryLedger,
     account,
+    fields_of,
     hold_of,
     receipt_of,
     refused,
-    said,
     spent,
 )
 
@@ -41,13 +41,13 @@ HELD = Hold(
 )  # fmt: skip
 
 
-def with_hold(*changed: Any, **more: Any) -> PaperLedger:
+def with_hold(*changed: Any, **more: Any) -> InMemoryLedger:
     """Return a ledger on which 30.00 of Ana's are held for Bia."""
     anas = account(ANAS, ANA, 100_000, held_minor=3_000, spent_minor=3_000, spent_on=TODAY)
-    return PaperLedger(anas, *changed, holds=[msgspec.structs.replace(HELD, **more)])
+    return InMemoryLedger(anas, *changed, holds=[msgspec.structs.replace(HELD, **more)])
 
 
-async def hold_money(ledger: PaperLedger, **more: Any) -> Outcome:
+async def hold_money(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": ANA, "key": "k", "from_id": ANAS, "to_number": "number-21", "to_id": BIAS, "amount": "30.00"}
     return await authorize_hold(ledger, TERMS, AuthorizeHold(**{**given, "currency": "BRL", **more}))  # type: ignore[arg-type]
 
@@ -61,32 +61,32 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"bank.holds.{use_case}.hold_accounts", sides)
 
 
-async def capture(ledger: PaperLedger, **more: Any) -> Outcome:
+async def capture(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "hold_id": HELD.id, "amount": None, "currency": None}
     return await capture_hold(ledger, None, CaptureHold(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
-async def release(ledger: PaperLedger, **more: Any) -> Outcome:
+async def release(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "hold_id": HELD.id}
     return await release_hold(ledger, None, ReleaseHold(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 async def test_a_hold_has_the_requested_values() -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     outcome = await hold_money(ledger, description="room")
     [made] = ledger.holds.values()
-    assert said(made, "id", "salt") == {
+    assert fields_of(made, "id", "salt") == {
         "account_id": ANAS, "to_account_id": BIAS, "amount_minor": 3_000, "currency": "BRL", "description": "room",
         "status": "AUTHORIZED", "captured_minor": 0, "transaction_id": None, "initiated_by": ANA,
         "expires_at": NOW + TERMS.hold_life, "created_at": NOW, "ended_at": None,
     }  # fmt: skip
     assert made.salt
-    assert said(hold_of(outcome)) == {
+    assert fields_of(hold_of(outcome)) == {
         "id": made.id, "status": "AUTHORIZED", "amount_minor": 3_000, "captured_minor": 0, "currency": "BRL",
         "debit_number": "number-11", "credit_number": "number-21", "description": "room",
         "expires_at": made.expires_at, "created_at": NOW, "available_after_minor": 97_000, "receipt": None,
     }  # fmt: skip
-    [told] = ledger.told
+    [told] = ledger.other_events
     assert isinstance(told, HoldAuthorizedEvent)
     assert (told.hold_id, told.account_id, told.to_account_id) == (made.id, ANAS, BIAS)
     assert (told.amount_minor, told.currency, told.expires_at) == (3_000, "BRL", made.expires_at)
@@ -117,7 +117,7 @@ async def test_a_hold_has_the_requested_values() -> None:
 async def test_a_hold_is_refused_by_the_state_of_the_accounts(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
+    ledger = InMemoryLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
     before = dict(ledger.accounts)
     outcome = await hold_money(ledger, **given)
     assert refused(outcome) == (code, field)
@@ -135,12 +135,12 @@ async def test_a_hold_is_refused_by_the_state_of_the_accounts(
 async def test_a_hold_for_an_account_that_cannot_receive_is_refused(
     changed: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    assert refused(await hold_money(PaperLedger(account(BIAS, BIA, 0, **changed)))) == (code, field)
+    assert refused(await hold_money(InMemoryLedger(account(BIAS, BIA, 0, **changed)))) == (code, field)
 
 
 @pytest.mark.parametrize("changed", [{"balance_minor": 3_000}, {"held_minor": 97_000}, {"spent_minor": 77_000}])
 async def test_a_hold_may_reach_the_available_balance(changed: dict[str, Any]) -> None:
-    ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, "spent_on": TODAY, **changed}))
+    ledger = InMemoryLedger(account(ANAS, ANA, **{"balance_minor": 100_000, "spent_on": TODAY, **changed}))
     before = ledger.accounts[ANAS]
     hold_of(await hold_money(ledger))
     assert ledger.accounts[ANAS].available_minor == before.available_minor - 3_000
@@ -159,15 +159,15 @@ async def test_a_hold_may_reach_the_available_balance(changed: dict[str, Any]) -
     ],
 )
 async def test_an_invalid_hold_leaves_the_key_unused(given: dict[str, Any], code: str, field: tuple[str, ...]) -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     assert refused(await hold_money(ledger, **given)) == (code, field)
-    assert (ledger.known, ledger.told[0].action, ledger.told[0].code) == ({}, "authorizeHold", code)
-    assert ledger.told[0].entity_id == (None if given.get("from_id") == NIL_UUID else ANAS)
+    assert (ledger.known, ledger.other_events[0].action, ledger.other_events[0].code) == ({}, "authorizeHold", code)
+    assert ledger.other_events[0].entity_id == (None if given.get("from_id") == NIL_UUID else ANAS)
 
 
 @pytest.mark.parametrize("life", [A_MOMENT, timedelta(days=30)])
 async def test_a_hold_may_expire_within_a_second_or_a_month(life: timedelta) -> None:
-    assert hold_of(await hold_money(PaperLedger(), expires_at=NOW + life)).expires_at == NOW + life
+    assert hold_of(await hold_money(InMemoryLedger(), expires_at=NOW + life)).expires_at == NOW + life
 
 
 @pytest.mark.parametrize(("amount", "captured_minor"), [(None, 3_000), ("30.00", 3_000), ("12.50", 1_250)])
@@ -180,7 +180,7 @@ async def test_a_capture_moves_at_most_the_held_amount_and_releases_the_rest(
     ended = ledger.holds[HELD.id]
     changes = {"status": "CAPTURED", "captured_minor": captured_minor, "ended_at": NOW}
     assert ended == msgspec.structs.replace(HELD, **changes, transaction_id=posted.transaction_id)
-    assert said(receipt_of(outcome)) == {
+    assert fields_of(receipt_of(outcome)) == {
         "transaction_id": posted.transaction_id, "kind": "CAPTURE", "amount_minor": captured_minor, "currency": "BRL",
         "debit_number": "number-11", "credit_number": "number-21", "description": "room", "created_at": NOW,
         "debit_balance_after_minor": 100_000 - captured_minor, "credit_balance_after_minor": captured_minor,
@@ -189,7 +189,7 @@ async def test_a_capture_moves_at_most_the_held_amount_and_releases_the_rest(
     shown = hold_of(outcome)
     assert (shown.id, shown.status, shown.captured_minor) == (HELD.id, "CAPTURED", captured_minor)
     assert (shown.amount_minor, shown.available_after_minor) == (3_000, 100_000 - captured_minor)
-    [told] = ledger.told
+    [told] = ledger.other_events
     assert isinstance(told, HoldCapturedEvent)
     assert (told.captured_minor, told.released_minor) == (captured_minor, 3_000 - captured_minor)
     assert (told.hold_id, told.transaction_id, told.initiated_by) == (HELD.id, posted.transaction_id, BIA)
@@ -207,7 +207,7 @@ async def test_a_release_moves_no_money_and_releases_the_whole_hold() -> None:
     anas = ledger.accounts[ANAS]
     assert (anas.balance_minor, anas.held_minor, anas.version, anas.revision) == (100_000, 0, 5, 8)
     assert (hold_of(outcome).status, hold_of(outcome).receipt, ledger.batch.posted) == ("RELEASED", None, [])
-    [told] = ledger.told
+    [told] = ledger.other_events
     assert isinstance(told, HoldReleasedEvent)
     assert (told.hold_id, told.account_id, told.amount_minor, told.initiated_by) == (HELD.id, ANAS, 3_000, BIA)
 
@@ -256,7 +256,7 @@ async def test_an_invalid_end_of_a_hold_leaves_the_key_unused(
     ledger = with_hold()
     assert refused(await end(ledger, **given)) == (code, field)
     action = "captureHold" if end is capture else "releaseHold"
-    assert (ledger.known, ledger.told[0].action, ledger.told[0].initiated_by) == ({}, action, BIA)
+    assert (ledger.known, ledger.other_events[0].action, ledger.other_events[0].initiated_by) == ({}, action, BIA)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ async def test_a_capture_that_cannot_be_posted_does_not_end_the_hold(amount: str
         ledger = with_hold(changed)
         assert refused(await capture(ledger, amount=amount, currency=amount and "BRL")) == (code, (at,))
         assert (ledger.holds[HELD.id], ledger.accounts[ANAS].held_minor) == (HELD, 3_000)
-        assert [told.code for told in ledger.told] == [code]
+        assert [told.code for told in ledger.other_events] == [code]
 
 
 async def test_an_expired_hold_is_released_once_without_a_caller(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,14 +309,14 @@ async def test_an_expired_hold_is_released_once_without_a_caller(monkeypatch: py
     monkeypatch.setattr(expire, "expired_holds", expired)
     ledger = with_hold(expires_at=NOW)
     assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # in memory
-    [told] = ledger.told
+    [told] = ledger.other_events
     assert isinstance(told, HoldExpiredEvent)
     assert (told.hold_id, told.account_id, told.amount_minor, told.currency) == (HELD.id, ANAS, 3_000, "BRL")
     assert (ledger.holds[HELD.id].status, ledger.holds[HELD.id].ended_at) == ("EXPIRED", NOW)
     assert (ledger.accounts[ANAS].held_minor, ledger.batch.posted) == (0, [])
     # Another process was first. No caller made this command, so no refusal is recorded.
     assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # in memory
-    assert (ledger.told, ledger.known, ledger.accounts[ANAS].held_minor) == ([], {}, 0)
+    assert (ledger.other_events, ledger.known, ledger.accounts[ANAS].held_minor) == ([], {}, 0)
 
 
 async def test_a_release_after_a_refused_capture_in_one_batch_releases_the_whole_hold() -> None:

@@ -21,7 +21,7 @@ from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.reverse import Reverse
 from bank.transfers.transfer import submit_transfer
 from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal
-from tests.unit.paper_ledger import ANA, ANAS, ANAS_OTHER, BIA, BIAS, NOW, TERMS, PaperLedger, account, transfer
+from tests.unit.in_memory_ledger import ANA, ANAS, ANAS_OTHER, BIA, BIAS, NOW, TERMS, InMemoryLedger, account, transfer
 
 Send = Callable[..., Awaitable[Outcome]]
 ONE, OTHER = UUID(int=61), UUID(int=62)
@@ -34,7 +34,7 @@ def _ledger() -> Any:
     holds = [Hold(id=id_, **rows, **more, expires_at=LATER, created_at=NOW) for id_ in (ONE, OTHER)]  # type: ignore[arg-type]
     originals = [Original(id_, "TRANSFER", ANAS, BIAS, 3_000, "BRL", 0) for id_ in (ONE, OTHER)]
     people = account(ANAS, ANA, 90_000, held_minor=6_000), account(BIAS, BIA, 50_000)
-    return PaperLedger(*people, originals=originals, holds=holds)
+    return InMemoryLedger(*people, originals=originals, holds=holds)
 
 
 def _code(outcome: Outcome) -> str | None:
@@ -124,10 +124,10 @@ async def test_a_key_with_another_content_is_refused(send: Send, change: dict[st
     other = await send(ledger, key="k", **change)
     assert (_code(other), other.replayed) == ("IDEMPOTENCY_KEY_REUSED", False)
     assert ledger.accounts == before
-    assert [told.code for told in ledger.told] == ["IDEMPOTENCY_KEY_REUSED"]
+    assert [told.code for told in ledger.other_events] == ["IDEMPOTENCY_KEY_REUSED"]
     assert (await send(ledger, key="k")) == Outcome(first.result, replayed=True)
     # A replay is no refusal, and writes no rows.
-    assert (ledger.told, ledger.batch.writes) == ([], False)
+    assert (ledger.other_events, ledger.batch.writes) == ([], False)
 
 
 async def test_a_requested_expiry_is_other_content_than_the_default_expiry() -> None:

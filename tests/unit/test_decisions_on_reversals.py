@@ -11,18 +11,18 @@ from bank.ledger.model import Original
 from bank.ledger.policy import NIL_UUID
 from bank.transfers import reverse
 from bank.transfers.reverse import Reverse
-from tests.unit.paper_ledger import (
+from tests.unit.in_memory_ledger import (
     ANA,
     ANAS,
     BIA,
     BIAS,
     NOW,
     STAFF,
-    PaperLedger,
+    InMemoryLedger,
     account,
+    fields_of,
     receipt_of,
     refused,
-    said,
 )
 
 PAID = Original(
@@ -36,9 +36,9 @@ PAID = Original(
 )
 
 
-def paid(*changed: Any, **more: Any) -> PaperLedger:
+def paid(*changed: Any, **more: Any) -> InMemoryLedger:
     """Return a ledger on which Ana has paid Bia 50.00, of which 10.00 were reversed."""
-    return PaperLedger(account(BIAS, BIA, 4_000), *changed, originals=[msgspec.structs.replace(PAID, **more)])
+    return InMemoryLedger(account(BIAS, BIA, 4_000), *changed, originals=[msgspec.structs.replace(PAID, **more)])
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reverse, "transaction_accounts", sides)
 
 
-async def give_back(ledger: PaperLedger, **more: Any) -> Outcome:
+async def give_back(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "transaction_id": PAID.id, "amount": None, "currency": None}
     return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
@@ -59,7 +59,7 @@ async def test_a_reversal_swaps_the_accounts_and_names_its_original(amount: str 
     ledger = paid()
     outcome = await give_back(ledger, amount=amount, currency=amount and "BRL", reason="broken")
     [posted] = ledger.batch.posted
-    assert said(receipt_of(outcome)) == {
+    assert fields_of(receipt_of(outcome)) == {
         "transaction_id": posted.transaction_id, "kind": "REVERSAL", "amount_minor": moved_minor, "currency": "BRL",
         "debit_number": "number-21", "credit_number": "number-11", "description": "broken", "created_at": NOW,
         "debit_balance_after_minor": 4_000 - moved_minor, "credit_balance_after_minor": 100_000 + moved_minor,
@@ -118,7 +118,11 @@ async def test_an_invalid_reversal_leaves_the_key_unused(
 ) -> None:
     ledger = paid()
     assert refused(await give_back(ledger, **given)) == (code, field)
-    assert (ledger.known, ledger.told[0].action, ledger.told[0].initiated_by) == ({}, "reverseTransaction", BIA)
+    assert (ledger.known, ledger.other_events[0].action, ledger.other_events[0].initiated_by) == (
+        {},
+        "reverseTransaction",
+        BIA,
+    )
 
 
 async def test_staff_may_reverse_any_transaction() -> None:

@@ -16,7 +16,7 @@ from bank.refusal import Refusal
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import submit_transfer
 from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal
-from tests.unit.paper_ledger import (
+from tests.unit.in_memory_ledger import (
     ANA,
     ANAS,
     BIA,
@@ -27,11 +27,11 @@ from tests.unit.paper_ledger import (
     TODAY,
     WRONG_IN_ITSELF,
     YESTERDAY,
-    PaperLedger,
+    InMemoryLedger,
     account,
+    fields_of,
     receipt_of,
     refused,
-    said,
     spent,
     transfer,
 )
@@ -41,26 +41,26 @@ NOBODYS = UUID(int=404)
 WITH_FEES = msgspec.structs.replace(TERMS, transfer_fee_minor=150, withdrawal_fee_minor=250)
 
 
-async def send(ledger: PaperLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
+async def send(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
     return await submit_transfer(ledger, terms, transfer(**more))  # type: ignore[arg-type]  # in memory
 
 
-async def put_in(ledger: PaperLedger, **more: Any) -> Outcome:
+async def put_in(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": STAFF, "key": "k", "to_number": "number-21", "to_id": BIAS, "amount": "10.00"}
     return await submit_deposit(ledger, SubmitDeposit(**{**given, "currency": "BRL", **more}))  # type: ignore[arg-type]
 
 
-async def take_out(ledger: PaperLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
+async def take_out(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
     given = {"caller_id": ANA, "owner_id": ANA, "key": "k", "from_number": "number-11", "from_id": ANAS}
     command = SubmitWithdrawal(**{**given, "amount": "10.00", "currency": "BRL", **more})
     return await submit_withdrawal(ledger, terms, command)  # type: ignore[arg-type]  # in memory
 
 
 async def test_a_receipt_has_every_field_of_a_transfer() -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     outcome = await send(ledger, description="rent")
     [posted] = ledger.batch.posted
-    assert said(receipt_of(outcome)) == {
+    assert fields_of(receipt_of(outcome)) == {
         "transaction_id": posted.transaction_id, "kind": "TRANSFER", "amount_minor": 1_000, "currency": "BRL",
         "debit_number": "number-11", "credit_number": "number-21", "description": "rent", "created_at": NOW,
         "debit_balance_after_minor": 99_000, "credit_balance_after_minor": 1_000, "fee_minor": 0, "related_id": None,
@@ -98,7 +98,7 @@ async def test_a_receipt_has_every_field_of_a_transfer() -> None:
 async def test_a_refusal_of_a_transfer_by_the_state_of_the_accounts_is_stored(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
+    ledger = InMemoryLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
     before = dict(ledger.accounts)
     outcome = await send(ledger, **given)
     assert refused(outcome) == (code, field)
@@ -118,7 +118,7 @@ async def test_a_refusal_of_a_transfer_by_the_state_of_the_accounts_is_stored(
 async def test_a_transfer_to_an_account_that_cannot_receive_is_refused(
     changed: dict[str, Any], code: str, field: tuple[str]
 ) -> None:
-    ledger = PaperLedger(account(BIAS, BIA, **{"balance_minor": 0, **changed}))
+    ledger = InMemoryLedger(account(BIAS, BIA, **{"balance_minor": 0, **changed}))
     assert refused(await send(ledger)) == (code, field)
 
 
@@ -136,7 +136,7 @@ async def test_a_transfer_to_an_account_that_cannot_receive_is_refused(
     ],
 )
 async def test_a_transfer_may_reach_every_limit(changed: dict[str, Any], given: dict[str, Any]) -> None:
-    ledger = PaperLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
+    ledger = InMemoryLedger(account(ANAS, ANA, **{"balance_minor": 100_000, **changed}))
     before = ledger.accounts[ANAS]
     amount_minor = receipt_of(await send(ledger, **given)).amount_minor
     after = ledger.accounts[ANAS]
@@ -145,13 +145,13 @@ async def test_a_transfer_may_reach_every_limit(changed: dict[str, Any], given: 
 
 
 async def test_an_account_may_reach_the_largest_balance() -> None:
-    ledger = PaperLedger(account(BIAS, BIA, BALANCE_MAX_MINOR - 1_000))
+    ledger = InMemoryLedger(account(BIAS, BIA, BALANCE_MAX_MINOR - 1_000))
     assert receipt_of(await send(ledger)).credit_balance_after_minor == BALANCE_MAX_MINOR
 
 
 async def test_the_spent_amount_keeps_the_later_day() -> None:
     tomorrow = TODAY + (TODAY - YESTERDAY)
-    ledger = PaperLedger(account(ANAS, ANA, 100_000, spent_minor=5, spent_on=tomorrow))
+    ledger = InMemoryLedger(account(ANAS, ANA, 100_000, spent_minor=5, spent_on=tomorrow))
     await send(ledger)
     assert ledger.accounts[ANAS].spent_on == tomorrow
 
@@ -161,10 +161,10 @@ async def test_the_spent_amount_keeps_the_later_day() -> None:
 async def test_an_invalid_request_is_recorded_and_leaves_the_key_unused(
     do: Any, given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     assert refused(await do(ledger, **given)) == (code, field)
     assert ledger.known == {}
-    [told] = ledger.told
+    [told] = ledger.other_events
     action, about = {send: ("transfer", ANAS), put_in: ("deposit", BIAS), take_out: ("withdraw", ANAS)}[do]
     assert (told.action, told.code, told.entity_type, told.entity_id) == (action, code, "Account", about)
     assert told.initiated_by == (STAFF if do is put_in else ANA)
@@ -172,14 +172,14 @@ async def test_an_invalid_request_is_recorded_and_leaves_the_key_unused(
 
 
 async def test_an_impossible_account_id_leaves_the_key_unused() -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     assert refused(await send(ledger, from_id=NIL_UUID)) == ("ACCOUNT_NOT_FOUND", ("fromAccountId",))
     assert ledger.known == {}
-    assert ledger.told[0].entity_id is None
+    assert ledger.other_events[0].entity_id is None
 
 
 async def test_a_fee_is_a_separate_posting_that_names_its_cause() -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     receipt = receipt_of(await send(ledger, WITH_FEES))
     main, fee = ledger.batch.posted
     assert (receipt.fee_minor, receipt.debit_balance_after_minor, receipt.amount_minor) == (150, 98_850, 1_000)
@@ -193,16 +193,16 @@ async def test_a_fee_is_a_separate_posting_that_names_its_cause() -> None:
 
 @pytest.mark.parametrize(("do", "fee_minor"), [(send, 150), (take_out, 250)])
 async def test_an_operation_without_cover_for_its_fee_is_refused(do: Any, fee_minor: int) -> None:
-    ledger = PaperLedger(account(ANAS, ANA, 1_000 + fee_minor - 1))
+    ledger = InMemoryLedger(account(ANAS, ANA, 1_000 + fee_minor - 1))
     before = dict(ledger.accounts)
     assert refused(await do(ledger, WITH_FEES)) == ("INSUFFICIENT_FUNDS", ("amount",))
     assert (ledger.accounts, ledger.batch.posted) == (before, [])
-    ledger = PaperLedger(account(ANAS, ANA, 1_000 + fee_minor))
+    ledger = InMemoryLedger(account(ANAS, ANA, 1_000 + fee_minor))
     assert receipt_of(await do(ledger, WITH_FEES)).debit_balance_after_minor == 0
 
 
 async def test_a_deposit_debits_cash_and_counts_against_no_limit() -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     receipt = receipt_of(await put_in(ledger, description="cash"))
     assert (receipt.kind, receipt.description, receipt.amount_minor) == ("DEPOSIT", "cash", 1_000)
     assert (receipt.debit_number, receipt.credit_number) == (ledger.accounts[CASH].number, "number-21")
@@ -212,23 +212,23 @@ async def test_a_deposit_debits_cash_and_counts_against_no_limit() -> None:
 
 async def test_a_posting_may_move_the_largest_amount() -> None:
     amount = f"{MAX_POSTING_MINOR // 100}.{MAX_POSTING_MINOR % 100:02}"
-    assert receipt_of(await put_in(PaperLedger(), amount=amount)).amount_minor == MAX_POSTING_MINOR
+    assert receipt_of(await put_in(InMemoryLedger(), amount=amount)).amount_minor == MAX_POSTING_MINOR
     more = f"{(MAX_POSTING_MINOR + 1) // 100}.{(MAX_POSTING_MINOR + 1) % 100:02}"
-    assert refused(await put_in(PaperLedger(), amount=more)) == ("INVALID_AMOUNT", ("amount", "amount"))
+    assert refused(await put_in(InMemoryLedger(), amount=more)) == ("INVALID_AMOUNT", ("amount", "amount"))
 
 
 @pytest.mark.parametrize("given", [{"to_id": None}, {"to_id": NOBODYS}])
 async def test_a_deposit_to_a_missing_account_is_refused(given: dict[str, Any]) -> None:
-    assert refused(await put_in(PaperLedger(), **given)) == ("ACCOUNT_NOT_FOUND", ("accountNumber",))
+    assert refused(await put_in(InMemoryLedger(), **given)) == ("ACCOUNT_NOT_FOUND", ("accountNumber",))
 
 
 async def test_a_deposit_to_a_frozen_account_is_refused() -> None:
-    ledger = PaperLedger(account(BIAS, BIA, 0, status="FROZEN"))
+    ledger = InMemoryLedger(account(BIAS, BIA, 0, status="FROZEN"))
     assert refused(await put_in(ledger)) == ("ACCOUNT_FROZEN", ("accountNumber",))
 
 
 async def test_a_withdrawal_credits_cash_and_counts_against_the_limits() -> None:
-    ledger = PaperLedger()
+    ledger = InMemoryLedger()
     receipt = receipt_of(await take_out(ledger, WITH_FEES, description="cash"))
     main, fee = ledger.batch.posted
     assert (receipt.kind, receipt.description, receipt.fee_minor) == ("WITHDRAWAL", "cash", 250)
@@ -253,12 +253,12 @@ async def test_a_withdrawal_credits_cash_and_counts_against_the_limits() -> None
 async def test_a_withdrawal_is_refused_by_the_state_of_the_account(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    ledger = PaperLedger(account(ANAS, ANA, 100_000, **changed))
+    ledger = InMemoryLedger(account(ANAS, ANA, 100_000, **changed))
     assert refused(await take_out(ledger, **given)) == (code, field)
 
 
 async def test_staff_pays_out_from_any_account() -> None:
-    assert receipt_of(await take_out(PaperLedger(), caller_id=STAFF, owner_id=None)).amount_minor == 1_000
+    assert receipt_of(await take_out(InMemoryLedger(), caller_id=STAFF, owner_id=None)).amount_minor == 1_000
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,23 @@ BANNED = {
     "Opening": "OpenAccountResult",
     "unfounded": "row_without_event",
     "squashed": "letters_and_digits",
+    "tells": "sends",
+    "hears": "receives",
+    "deaf": "without_listener",
+    "believe": "trust",
+    "believes": "trusts",
+    "believed": "trusted",
+    "Shaky": "ProxiedBank",
+    "whoever": "a noun",
+    "whatever": "a noun",
+    "burn": "use",
+    "burns": "uses",
+    "burned": "used",
+    "Paper": "InMemory",
+    "doctored": "changed",
+    "Sealed": "Signed",
+    "seal": "sign",
+    "retold": "changed",
 }
 # The shape of a scenario keeps its name, and methods of Tartiflette keep their names.
 EXCEPTIONS = {("simulation", "shape"), ("bank/graphql/execution/schema_builder.py", "bake")}
@@ -105,12 +122,7 @@ def test_docstrings_begin_with_a_verb_or_a_noun_phrase() -> None:
 
 
 def test_banned_names_do_not_come_back() -> None:
-    assert [
-        f"{place}:{text}"
-        for place, source in sources()
-        if not place.startswith(("tests", "benchmarks"))
-        for text in banned_names(source, place)
-    ] == []
+    assert [f"{place}:{text}" for place, source in sources() for text in banned_names(source, place)] == []
 
 
 def test_names_of_tests_begin_with_their_subject() -> None:
@@ -120,3 +132,46 @@ def test_names_of_tests_begin_with_their_subject() -> None:
 @pytest.mark.parametrize("name", ["Witness", "_deliver_or_bury", "EventWitness", "shape_money", "at_last"])
 def test_a_banned_word_is_found_inside_of_a_name(name: str) -> None:
     assert words(name) & BANNED.keys()
+
+
+PLANTED = '''"""What a fixture gives."""
+
+class Shaky:
+    """Which breaks."""
+
+    def hear(self):
+        """Return a message."""
+
+@pytest.fixture
+def believing():
+    """Who waits."""
+
+def test_who_tells_waits(): ...
+async def test_of_two_one_writes(): ...
+def test_whatever_fails_is_told(): ...
+'''
+PLAIN = '''"""A bank behind a proxy."""
+
+class ProxiedBank:
+    """A bank behind a proxy."""
+
+def test_a_refused_transfer_leaves_no_entries():
+    """For every amount."""
+
+def test_whole_numbers_are_accepted(): ...
+'''
+
+
+def test_each_planted_violation_is_found() -> None:
+    assert questions(PLANTED) == ["What a fixture gives.", "Which breaks.", "Who waits."]
+    assert [text.split()[1] for text in banned_names(PLANTED)] == [
+        "Shaky:", "believing:", "test_who_tells_waits:", "test_whatever_fails_is_told:",
+        "test_whatever_fails_is_told:", "hear:",
+    ]  # fmt: skip
+    assert [text.split()[1] for text in subjectless_tests(PLANTED)] == [
+        "test_who_tells_waits", "test_of_two_one_writes", "test_whatever_fails_is_told",
+    ]  # fmt: skip
+
+
+def test_plain_names_and_docstrings_are_accepted() -> None:
+    assert (questions(PLAIN), banned_names(PLAIN), subjectless_tests(PLAIN)) == ([], [], [])

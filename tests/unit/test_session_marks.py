@@ -16,46 +16,46 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SECRET = "0123456789abcdef" * 4
 
 
-class Setting:
+class MarksSetup:
     """Session marks with an in-memory Redis and a clock that a test sets."""
 
     def __init__(self, secret: str = SECRET) -> None:
         self.moment = NOON
-        self.kept: dict[UUID, str] = {}
-        self.told: list[CacheTag] = []
+        self.stored: dict[UUID, str] = {}
+        self.notified: list[CacheTag] = []
         values: Any = self
-        self.marks = SessionMarks(values, secret, self, self.tell)
+        self.marks = SessionMarks(values, secret, self, self.notify)
         self.marks.set_listening_since(NOON - timedelta(hours=1))
 
     def now(self) -> datetime:
         return self.moment
 
     async def mark_session(self, session_id: UUID, mark: str) -> None:
-        self.kept[session_id] = mark
+        self.stored[session_id] = mark
 
-    async def tell(self, tags: Sequence[CacheTag]) -> None:
-        self.told.extend(tags)
+    async def notify(self, tags: Sequence[CacheTag]) -> None:
+        self.notified.extend(tags)
 
     async def opened(self) -> tuple[UUID, str]:
         session_id = uuid7()
         await self.marks.mark_open(session_id, self.moment)
-        return session_id, self.kept[session_id]
+        return session_id, self.stored[session_id]
 
 
 async def test_a_mark_opens_its_session_for_a_minute() -> None:
-    setting = Setting()
-    session_id, mark = await setting.opened()
-    assert setting.marks.is_open(session_id, mark) is True
-    setting.moment += timedelta(seconds=MARK_LIFE_S)
-    assert setting.marks.is_open(session_id, mark) is None
+    setup = MarksSetup()
+    session_id, mark = await setup.opened()
+    assert setup.marks.is_open(session_id, mark) is True
+    setup.moment += timedelta(seconds=MARK_LIFE_S)
+    assert setup.marks.is_open(session_id, mark) is None
 
 
 async def test_any_other_value_in_redis_opens_no_session() -> None:
-    setting = Setting()
-    session_id, mark = await setting.opened()
+    setup = MarksSetup()
+    session_id, mark = await setup.opened()
     state, issued, signature = mark.split(" ")
-    _, of_another = await setting.opened()
-    _, of_another_secret = await Setting("f" * 64).opened()
+    _, of_another = await setup.opened()
+    _, of_another_secret = await MarksSetup("f" * 64).opened()
     forged = (
         "open",
         "",
@@ -74,35 +74,35 @@ async def test_any_other_value_in_redis_opens_no_session() -> None:
         of_another,
         of_another_secret,
     ):
-        assert setting.marks.is_open(session_id, wrong) is None, wrong
+        assert setup.marks.is_open(session_id, wrong) is None, wrong
 
 
 async def test_a_known_revocation_outweighs_every_mark() -> None:
-    setting, elsewhere = Setting(), Setting()
-    session_id, mark = await setting.opened()
-    await setting.marks.close(session_id)
-    assert setting.marks.is_open(session_id, mark) is False
+    setup, elsewhere = MarksSetup(), MarksSetup()
+    session_id, mark = await setup.opened()
+    await setup.marks.close(session_id)
+    assert setup.marks.is_open(session_id, mark) is False
     other = CacheTag("account:1", 7, 300)
     assert elsewhere.marks.is_open(session_id, mark) is True
-    assert elsewhere.marks.receive([*setting.told, other]) == [other]
+    assert elsewhere.marks.receive([*setup.notified, other]) == [other]
     assert elsewhere.marks.is_open(session_id, mark) is False
-    assert Setting().marks.is_open(session_id, setting.kept[session_id]) is False
+    assert MarksSetup().marks.is_open(session_id, setup.stored[session_id]) is False
 
 
 async def test_a_process_does_not_trust_marks_from_before_its_listener_started() -> None:
-    setting = Setting()
-    session_id, mark = await setting.opened()
-    setting.marks.set_listening_since(NOON + timedelta(microseconds=1))
-    assert setting.marks.is_open(session_id, mark) is None
-    setting.marks.set_listening_since(NOON)
-    assert setting.marks.is_open(session_id, mark) is True
+    setup = MarksSetup()
+    session_id, mark = await setup.opened()
+    setup.marks.set_listening_since(NOON + timedelta(microseconds=1))
+    assert setup.marks.is_open(session_id, mark) is None
+    setup.marks.set_listening_since(NOON)
+    assert setup.marks.is_open(session_id, mark) is True
 
 
 async def test_sessions_beyond_the_limit_of_remembered_ones_are_looked_up_in_the_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(session_marks, "CLOSED_MAX", 3)
-    setting = Setting()
-    session_id, mark = await setting.opened()
-    setting.marks.receive(session_tags([session_id, *(uuid7() for _ in range(3))]))
-    assert setting.marks.is_open(session_id, mark) is None
+    setup = MarksSetup()
+    session_id, mark = await setup.opened()
+    setup.marks.receive(session_tags([session_id, *(uuid7() for _ in range(3))]))
+    assert setup.marks.is_open(session_id, mark) is None

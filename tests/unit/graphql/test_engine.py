@@ -64,7 +64,7 @@ VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
 CPF = "52998224725"
 
 
-class Bench:
+class ResolverBehaviour:
     """The behaviour of the resolvers and a record of their calls, reset by every test."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Bench:
         self.order: list[str] = []
 
 
-BENCH = Bench()
+BEHAVIOUR = ResolverBehaviour()
 engines: dict[bool, GraphQLEngine] = {}
 
 
@@ -87,20 +87,20 @@ async def say(_parent: Any, arguments: Any, _context: Any, _info: Any) -> Any:
 
 
 async def fail(*_: Any) -> None:
-    assert BENCH.error is not None
-    raise BENCH.error
+    assert BEHAVIOUR.error is not None
+    raise BEHAVIOUR.error
 
 
 async def see(_parent: Any, arguments: Any, context: Any, _info: Any) -> Any:
-    BENCH.seen.append((arguments, context))
-    return BENCH.value
+    BEHAVIOUR.seen.append((arguments, context))
+    return BEHAVIOUR.value
 
 
 def mutation(name: str, value: Any) -> Any:
     async def resolve(*_: Any) -> Any:
-        BENCH.order.append(f"{name} begins")
+        BEHAVIOUR.order.append(f"{name} begins")
         await asyncio.sleep(0)
-        BENCH.order.append(f"{name} ends")
+        BEHAVIOUR.order.append(f"{name} ends")
         if isinstance(value, Exception):
             raise value
         return value
@@ -124,7 +124,7 @@ async def engine_of(*, compiled: bool = True) -> GraphQLEngine:
             SDL,
             schema_name="bench",
             resolvers=RESOLVERS,
-            on_internal_error=lambda error: BENCH.internal.append(error),  # noqa: PLW0108 - each test has its own list
+            on_internal_error=lambda error: BEHAVIOUR.internal.append(error),  # noqa: PLW0108 - each test has its own list
             compiled=compiled,
             codecs=SCALARS,
         )
@@ -132,9 +132,9 @@ async def engine_of(*, compiled: bool = True) -> GraphQLEngine:
 
 
 @pytest.fixture
-def bench() -> Bench:
-    BENCH.begin()
-    return BENCH
+def behaviour() -> ResolverBehaviour:
+    BEHAVIOUR.begin()
+    return BEHAVIOUR
 
 
 @pytest.fixture(params=[True, False], ids=["compiled", "interpreted"])
@@ -147,13 +147,15 @@ async def run(source: str, *, compiled: bool = True, **variables: Any) -> dict[s
     return await engine.execute(VALIDATOR.validate(source), variables=variables, context="the context")
 
 
-async def test_a_resolver_gets_arguments_and_context_and_its_result_is_the_answer(bench: Bench, compiled: bool) -> None:
-    bench.value = {"name": "outer", "things": [{"name": "inner"}], "more": None, "unasked": object()}
+async def test_a_resolver_gets_arguments_and_context_and_its_result_is_the_answer(
+    behaviour: ResolverBehaviour, compiled: bool
+) -> None:
+    behaviour.value = {"name": "outer", "things": [{"name": "inner"}], "more": None, "unasked": object()}
     response = await run("{ thing { again: name things { name } more { name } __typename } }", compiled=compiled)
     expected = {"again": "outer", "things": [{"name": "inner"}], "more": None, "__typename": "Thing"}
     assert response == {"data": {"thing": expected}}
     assert list(response["data"]["thing"]) == ["again", "things", "more", "__typename"]
-    assert bench.seen == [({}, "the context")]
+    assert behaviour.seen == [({}, "the context")]
 
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"))))
@@ -164,7 +166,9 @@ def test_any_text_in_a_literal_reaches_the_resolver_unchanged(text: str) -> None
         assert response == {"data": {"say": text}}
 
 
-async def test_block_strings_and_escaped_line_ends_reach_the_resolver(bench: Bench, compiled: bool) -> None:
+async def test_block_strings_and_escaped_line_ends_reach_the_resolver(
+    behaviour: ResolverBehaviour, compiled: bool
+) -> None:
     source = '{ a: say(text: """\n  one "1"\n    two\n""") b: say(text: "\\t\\n\\r\\/\\\\\\"") }'
     assert await run(source, compiled=compiled) == {"data": {"a": 'one "1"\n  two', "b": '\t\n\r/\\"'}}
 
@@ -184,10 +188,10 @@ async def test_block_strings_and_escaped_line_ends_reach_the_resolver(bench: Ben
     ],
 )
 async def test_a_bank_error_has_its_code_and_sentence(
-    bench: Bench, error: BankError, code: str, retryable: bool, compiled: bool
+    behaviour: ResolverBehaviour, error: BankError, code: str, retryable: bool, compiled: bool
 ) -> None:
     enter_context(RequestContext(correlation_id="c-1"))
-    bench.error = error
+    behaviour.error = error
     response = await run('{ fail { name } say(text: "on") }', compiled=compiled)
     assert response == {
         "data": {"fail": None, "say": "on"},
@@ -200,36 +204,38 @@ async def test_a_bank_error_has_its_code_and_sentence(
             }
         ],
     }
-    assert bench.internal == []
+    assert behaviour.internal == []
 
 
-async def test_one_error_raised_by_two_fields_has_two_paths(bench: Bench, compiled: bool) -> None:
-    bench.error = BadInput("the same instance")
+async def test_one_error_raised_by_two_fields_has_two_paths(behaviour: ResolverBehaviour, compiled: bool) -> None:
+    behaviour.error = BadInput("the same instance")
     response = await run("{ a: fail { name } b: fail { name } }", compiled=compiled)
     assert [entry["path"] for entry in response["errors"]] == [["a"], ["b"]]
 
 
 @pytest.mark.parametrize("secret", [ValueError("hunter2"), KeyError("hunter2"), RuntimeError("select hunter2")])
 async def test_an_unexpected_exception_is_an_internal_error_without_details(
-    bench: Bench, secret: Exception, compiled: bool
+    behaviour: ResolverBehaviour, secret: Exception, compiled: bool
 ) -> None:
-    bench.error = secret
+    behaviour.error = secret
     response = await run("{ fail { name } }", compiled=compiled)
     assert response["data"] == {"fail": None}
     assert response["errors"][0]["message"] == "Internal error"
     assert response["errors"][0]["extensions"]["code"] == "INTERNAL"
     assert "hunter2" not in str(response)
-    assert bench.internal == [secret]
-    assert bench.internal[0].__traceback__ is not None
+    assert behaviour.internal == [secret]
+    assert behaviour.internal[0].__traceback__ is not None
 
 
-async def test_a_tartiflette_error_of_a_resolver_is_unexpected_too(bench: Bench, compiled: bool) -> None:
+async def test_a_tartiflette_error_of_a_resolver_is_unexpected_too(
+    behaviour: ResolverBehaviour, compiled: bool
+) -> None:
     from tartiflette.types.exceptions.tartiflette import TartifletteError
 
-    bench.error = TartifletteError("hunter2", user_message="hunter2", extensions={"password": "hunter2"})
+    behaviour.error = TartifletteError("hunter2", user_message="hunter2", extensions={"password": "hunter2"})
     response = await run("{ fail { name } }", compiled=compiled)
     assert "hunter2" not in str(response)
-    assert [str(error) for error in bench.internal] == ["hunter2"]
+    assert [str(error) for error in behaviour.internal] == ["hunter2"]
 
 
 @pytest.mark.parametrize(
@@ -246,50 +252,54 @@ async def test_a_tartiflette_error_of_a_resolver_is_unexpected_too(bench: Bench,
     ],
 )
 async def test_a_value_of_a_wrong_type_nulls_the_nearest_nullable_field(
-    bench: Bench, value: Any, data: Any, path: list[Any], compiled: bool
+    behaviour: ResolverBehaviour, value: Any, data: Any, path: list[Any], compiled: bool
 ) -> None:
-    bench.value = value
+    behaviour.value = value
     source = "{ thing { name things { name } } }" if data or "things" in path else "{ thing { name } }"
     response = await run(source, compiled=compiled)
     if data is None and "things" in path:
         assert response["data"] == {"thing": {"name": "a", "things": None}}
     else:
         assert response["data"] == {"thing": {"name": "a", "things": None} if data else None}
-    assert len(bench.seen) == 1, "a resolver is never asked twice, however its value is completed"
+    assert len(behaviour.seen) == 1, "a resolver is never asked twice, however its value is completed"
     assert [error["path"] for error in response["errors"]] == [path]
     assert response["errors"][0]["message"] == "Internal error"
-    assert len(bench.internal) == 1
+    assert len(behaviour.internal) == 1
 
 
 @pytest.mark.parametrize("value", ["abc", ("a", "b"), {"a": 1}, iter(["a"])])
-async def test_a_value_that_is_not_a_list_is_an_error_of_a_list_field(bench: Bench, value: Any, compiled: bool) -> None:
-    bench.value = value
+async def test_a_value_that_is_not_a_list_is_an_error_of_a_list_field(
+    behaviour: ResolverBehaviour, value: Any, compiled: bool
+) -> None:
+    behaviour.value = value
     response = await run("{ told }", compiled=compiled)
     assert response["data"] == {"told": None}
     assert response["errors"][0]["extensions"]["code"] == "INTERNAL"
 
 
-async def test_a_value_that_is_not_a_str_is_an_error_of_a_string_field(bench: Bench, compiled: bool) -> None:
-    bench.value = [object()]
+async def test_a_value_that_is_not_a_str_is_an_error_of_a_string_field(
+    behaviour: ResolverBehaviour, compiled: bool
+) -> None:
+    behaviour.value = [object()]
     response = await run("{ told }", compiled=compiled)
     assert response["data"] == {"told": None}
     assert "object at" not in str(response)
 
 
 async def test_mutations_run_in_sequence_and_a_failed_one_does_not_stop_the_others(
-    bench: Bench, compiled: bool
+    behaviour: ResolverBehaviour, compiled: bool
 ) -> None:
     response = await run("mutation { third second first }", compiled=compiled)
     assert response["data"] == {"third": None, "second": 2, "first": 1}
     names = ["third", "second", "first"]
-    assert bench.order == [f"{name} {what}" for name in names for what in ("begins", "ends")]
+    assert behaviour.order == [f"{name} {what}" for name in names for what in ("begins", "ends")]
 
 
 # --- cancellation
 
 
-async def test_a_cancelled_error_of_a_resolver_is_never_data(bench: Bench, compiled: bool) -> None:
-    bench.error = asyncio.CancelledError()
+async def test_a_cancelled_error_of_a_resolver_is_never_data(behaviour: ResolverBehaviour, compiled: bool) -> None:
+    behaviour.error = asyncio.CancelledError()
     with pytest.raises(asyncio.CancelledError):
         await run('{ fail { name } say(text: "x") }', compiled=compiled)
 
@@ -314,9 +324,9 @@ async def test_a_cancelled_error_of_a_resolver_is_never_data(bench: Bench, compi
     ],
 )
 async def test_scalars_are_serialised_in_their_form(
-    bench: Bench, field: str, value: Any, shown: Any, compiled: bool
+    behaviour: ResolverBehaviour, field: str, value: Any, shown: Any, compiled: bool
 ) -> None:
-    bench.value = {field: value}
+    behaviour.value = {field: value}
     assert await run(f"{{ values {{ {field} }} }}", compiled=compiled) == {"data": {"values": {field: shown}}}
 
 
@@ -339,9 +349,9 @@ async def test_scalars_are_serialised_in_their_form(
     ],
 )
 async def test_an_invalid_result_of_a_scalar_is_an_internal_error(
-    bench: Bench, field: str, value: Any, compiled: bool
+    behaviour: ResolverBehaviour, field: str, value: Any, compiled: bool
 ) -> None:
-    bench.value = {field: value}
+    behaviour.value = {field: value}
     response = await run(f"{{ values {{ {field} }} }}", compiled=compiled)
     assert response["data"] == {"values": {field: None}}
     assert response["errors"][0]["extensions"]["code"] == "INTERNAL"

@@ -80,7 +80,7 @@ def fields_of(type_name: str) -> dict[str, graphql.GraphQLField]:
     return fields
 
 
-class Made(Mapping[str, Any]):
+class GeneratedObject(Mapping[str, Any]):
     """An object with members derived from a seed, so that all engines get the same values, also invalid ones."""
 
     def __init__(self, seed: str, type_name: str, wrong: float) -> None:
@@ -89,7 +89,7 @@ class Made(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name == "_typename":  # the name that Tartiflette uses
             return self._type_name
-        return made(f"{self._seed}.{name}", fields_of(self._type_name)[name].type, self._wrong)
+        return generated(f"{self._seed}.{name}", fields_of(self._type_name)[name].type, self._wrong)
 
     def __iter__(self) -> Iterator[str]:
         return iter(fields_of(self._type_name))
@@ -98,20 +98,20 @@ class Made(Mapping[str, Any]):
         return len(fields_of(self._type_name))
 
 
-def made(seed: str, of: Any, wrong: float) -> Any:
+def generated(seed: str, of: Any, wrong: float) -> Any:
     chance = random.Random(seed)
     if chance.random() < wrong:
         return chance.choice([None, None, ValueError("wrong"), BadInput("bad"), object()])
     if graphql.is_non_null_type(of):
-        return made(seed + "!", of.of_type, wrong)
+        return generated(seed + "!", of.of_type, wrong)
     if graphql.is_list_type(of):
-        return [made(f"{seed}[{index}]", of.of_type, wrong) for index in range(chance.randrange(4))]
+        return [generated(f"{seed}[{index}]", of.of_type, wrong) for index in range(chance.randrange(4))]
     if isinstance(of, GraphQLEnumType):
         return chance.choice(["RED", "GREEN", "RED", "GREEN", "BLUE" if wrong else "RED"])
     if isinstance(of, GraphQLObjectType):
-        return Made(seed, of.name, wrong)
+        return GeneratedObject(seed, of.name, wrong)
     if isinstance(of, GraphQLInterfaceType | GraphQLUnionType):
-        return Made(seed, chance.choice(["Thing", "Other"]), wrong)
+        return GeneratedObject(seed, chance.choice(["Thing", "Other"]), wrong)
     return {
         "String": f"text {chance.random()}",
         "Int": chance.randrange(-(2**31), 2**31),
@@ -122,7 +122,7 @@ def made(seed: str, of: Any, wrong: float) -> Any:
 
 
 async def member(parent: Any, arguments: Any, context: Any, info: Any) -> Any:
-    root = Made(context["seed"], "Query", context["wrong"])
+    root = GeneratedObject(context["seed"], "Query", context["wrong"])
     value = (parent if parent is not None else root)[info.field_name]
     if isinstance(value, Exception):
         raise value

@@ -28,7 +28,7 @@ from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.reverse import Reverse, reverse
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal
-from tests.unit.paper_ledger import ANA, ANAS, ANAS_OTHER, BIA, BIAS, NOW, TERMS, transfer
+from tests.unit.in_memory_ledger import ANA, ANAS, ANAS_OTHER, BIA, BIAS, NOW, TERMS, transfer
 
 VERSION_1 = json.loads(Path(__file__).with_name("outcomes_v1.json").read_text("utf-8"))
 

@@ -189,7 +189,7 @@ def make_fault(name: str, title: str, at_s: float, *, verdict: Verdict = Verdict
 
 
 @pytest.fixture(scope="session")
-def shaken_run() -> RunResult:
+def run_with_faults() -> RunResult:
     """A run with one fault after the other, in which all checks passed."""
     run = make_run()
     faults = (

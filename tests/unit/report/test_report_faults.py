@@ -24,9 +24,9 @@ def printed(result: RunResult) -> str:
 
 
 def test_the_terminal_shows_the_time_and_the_recovery_of_each_fault(
-    shaken_run: RunResult,
+    run_with_faults: RunResult,
 ) -> None:
-    text = printed(shaken_run)
+    text = printed(run_with_faults)
     assert "✓ PASS 4.0 to 6.0 s PostgreSQL is slow: as planned 23 - 0.4 s" in text
     assert "✓ PASS 17.0 s A worker of the bank is killed: as planned 23 1.4 s 3.2 s" in text
 
@@ -38,36 +38,36 @@ def test_a_report_without_faults_has_no_section_about_them(passed_run: RunResult
     assert build_document(passed_run)["faults"] == []
 
 
-def test_the_verdict_of_a_fault_depends_on_the_recovery_and_not_on_speed(shaken_run: RunResult) -> None:
-    assert headline(shaken_run) == "Every safety check passed, and the service recovered from each of 3 faults."
-    page = render_page(shaken_run)
-    assert page.count("for information with faults") == len(shaken_run.criteria)
+def test_the_verdict_of_a_fault_depends_on_the_recovery_and_not_on_speed(run_with_faults: RunResult) -> None:
+    assert headline(run_with_faults) == "Every safety check passed, and the service recovered from each of 3 faults."
+    page = render_page(run_with_faults)
+    assert page.count("for information with faults") == len(run_with_faults.criteria)
     assert "in this scenario" not in page
 
 
-def test_the_page_has_a_row_for_each_fault(shaken_run: RunResult) -> None:
-    page = " ".join(render_page(shaken_run).split())
+def test_the_page_has_a_row_for_each_fault(run_with_faults: RunResult) -> None:
+    page = " ".join(render_page(run_with_faults).split())
     assert "<h2>Faults" in page
-    for fault in shaken_run.faults:
+    for fault in run_with_faults.faults:
         assert fault.title in page
     assert '<td class="n" data-label="When">24.0 to 26.0 s</td>' in page
     assert '<td class="n" data-label="Takeover">1.4 s</td>' in page
     assert '<td class="n" data-label="Back after">3.2 s</td>' in page
 
 
-def test_the_plots_over_time_mark_the_faults(shaken_run: RunResult, passed_run: RunResult) -> None:
-    marked = {plot.name for plot in draw_plots(shaken_run) if "var(--fault)" in plot.svg}
+def test_the_plots_over_time_mark_the_faults(run_with_faults: RunResult, passed_run: RunResult) -> None:
+    marked = {plot.name for plot in draw_plots(run_with_faults) if "var(--fault)" in plot.svg}
     assert marked == OVER_TIME
     assert not any("var(--fault)" in plot.svg for plot in draw_plots(passed_run))
-    latency = next(plot for plot in draw_plots(shaken_run) if plot.name == "latency")
+    latency = next(plot for plot in draw_plots(run_with_faults) if plot.name == "latency")
     assert [key.label for key in latency.legend].count("fault") == 1
 
 
-def test_junit_has_a_case_with_the_verdict_of_each_fault(shaken_run: RunResult) -> None:
-    slow, *rest = shaken_run.faults
+def test_junit_has_a_case_with_the_verdict_of_each_fault(run_with_faults: RunResult) -> None:
+    slow, *rest = run_with_faults.faults
     late = replace(slow, verdict=Verdict.FAIL, back_s=None, note="nobody saw the service back")
     never = replace(rest[1], verdict=Verdict.UNKNOWN, began_s=None, ended_s=None, seen=0, note="never happened")
-    root = ET.fromstring(render_junit(replace(shaken_run, faults=(late, rest[0], never))))  # noqa: S314 - ours
+    root = ET.fromstring(render_junit(replace(run_with_faults, faults=(late, rest[0], never))))  # noqa: S314 - ours
     suite = next(suite for suite in root if suite.get("name") == "first_day: Faults")
     failed, passed, unknown = suite.findall("testcase")
     failure = failed.find("failure")
@@ -79,8 +79,8 @@ def test_junit_has_a_case_with_the_verdict_of_each_fault(shaken_run: RunResult) 
     assert unknown.get("name") == "Replies to COMMIT are lost (23.9 s, planned)"
 
 
-def test_the_json_has_every_field_of_a_fault(shaken_run: RunResult) -> None:
-    faults = build_document(shaken_run)["faults"]
+def test_the_json_has_every_field_of_a_fault(run_with_faults: RunResult) -> None:
+    faults = build_document(run_with_faults)["faults"]
     assert isinstance(faults, list)
     assert [fault["name"] for fault in faults] == ["database_slow", "worker_kill", "commit_reply_cut"]
     assert (faults[1]["back_s"], faults[1]["takeover_s"], faults[1]["hurt"]) == (3.2, 1.4, 23)

@@ -18,10 +18,10 @@ from simulation.plan.draw import draw_plan
 from simulation.run.drive import Driver
 from simulation.scenarios import SCENARIOS
 from simulation.stack.bank_check import BankCheck
-from tests.unit.simulation.paper_bank import PaperBank
+from tests.unit.simulation.in_memory_bank import InMemoryBank
 
-Played = tuple[Driver, Evidence]
-Play = Callable[..., Awaitable[Played]]
+ExecutedPlan = tuple[Driver, Evidence]
+Execute = Callable[..., Awaitable[ExecutedPlan]]
 
 
 def short_plan(scenario: str = "first_day", *, seed: int = 4, overtime_s: float = 0) -> Plan:
@@ -33,7 +33,9 @@ def short_plan(scenario: str = "first_day", *, seed: int = 4, overtime_s: float 
     return draw_plan(seed=seed, scenario=shape, **sizes, overtime_s=overtime_s, warm_up=False)  # type: ignore[arg-type]
 
 
-async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 60, undecided: int = 0) -> Played:
+async def execute_plan(
+    bank: InMemoryBank, plan: Plan, out: Path, *, timeout_s: float = 60, undecided: int = 0
+) -> ExecutedPlan:
     """Execute a plan until it is decided, after `undecided` negative answers. Returns the driver and the evidence.
 
     The time-out of the client is longer than usual, so that a late answer on a busy machine is not lost.
@@ -43,7 +45,7 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 6
     async def is_decided() -> bool:
         return next(answers)
 
-    bank.hire(plan.people[0].email, plan.people[0].password)
+    bank.register_administrator(plan.people[0].email, plan.people[0].password)
     log = out / "worker-0.log"
     log.write_text('{"event": "request"}\n')
     async with TestServer(bank.application()) as server:
@@ -71,21 +73,21 @@ async def played(bank: PaperBank, plan: Plan, out: Path, *, timeout_s: float = 6
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def execute(tmp_path: Path) -> Execute:
     """Execute the short plan against an in-memory bank, with or without trouble."""
 
-    async def play(
-        bank: PaperBank | None = None, plan: Plan | None = None, *, timeout_s: float = 60, undecided: int = 0
-    ) -> Played:
-        return await played(
-            bank or PaperBank(), plan or short_plan(), tmp_path, timeout_s=timeout_s, undecided=undecided
+    async def execute(
+        bank: InMemoryBank | None = None, plan: Plan | None = None, *, timeout_s: float = 60, undecided: int = 0
+    ) -> ExecutedPlan:
+        return await execute_plan(
+            bank or InMemoryBank(), plan or short_plan(), tmp_path, timeout_s=timeout_s, undecided=undecided
         )
 
-    return play
+    return execute
 
 
 @pytest.fixture(scope="session")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """The evidence of a correct bank. Tests change copies of it, never the original."""
-    _, evidence = asyncio.run(played(PaperBank(), short_plan(), tmp_path_factory.mktemp("evidence")))
+    _, evidence = asyncio.run(execute_plan(InMemoryBank(), short_plan(), tmp_path_factory.mktemp("evidence")))
     return evidence

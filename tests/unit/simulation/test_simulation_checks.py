@@ -15,14 +15,14 @@ from simulation.model.answers import Balance, Balances
 from simulation.model.people import Role
 from simulation.model.result import Verdict
 from simulation.stack.bank_check import BankCheck
-from tests.unit.simulation.conftest import Play, short_plan
-from tests.unit.simulation.doctored import database_of, first, verdict, with_attempt, with_database
-from tests.unit.simulation.paper_bank import CASH
+from tests.unit.simulation.changed_evidence import database_of, first, verdict, with_attempt, with_database
+from tests.unit.simulation.conftest import Execute, short_plan
+from tests.unit.simulation.in_memory_bank import CASH
 
 
 @pytest.mark.parametrize("scenario", ["first_day", "double_click", "hot_account", "retries"])
-async def test_a_correct_bank_passes_every_check(play: Play, scenario: str) -> None:
-    _, evidence = await play(plan=short_plan(scenario))
+async def test_a_correct_bank_passes_every_check(execute: Execute, scenario: str) -> None:
+    _, evidence = await execute(plan=short_plan(scenario))
     wrong = [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS]
     assert wrong == []
 

@@ -11,9 +11,9 @@ from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
 from simulation.model.answers import TransactionReceipt
 from simulation.model.result import Verdict
-from tests.unit.simulation.conftest import Play, short_plan
-from tests.unit.simulation.doctored import database_of, transfer, verdict, with_database
-from tests.unit.simulation.paper_bank import CASH, HideAnswer, PaperBank
+from tests.unit.simulation.changed_evidence import database_of, transfer, verdict, with_database
+from tests.unit.simulation.conftest import Execute, short_plan
+from tests.unit.simulation.in_memory_bank import CASH, HideAnswer, InMemoryBank
 
 
 def test_a_balance_other_than_the_sum_of_the_requests_is_detected(evidence: Evidence) -> None:
@@ -24,7 +24,7 @@ def test_a_balance_other_than_the_sum_of_the_requests_is_detected(evidence: Evid
         assert verdict("balances_match_oracle", with_database(evidence, accounts=wrong)) is Verdict.FAIL
 
 
-async def test_an_unknown_outcome_is_resolved_by_the_books(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_outcome_is_resolved_by_the_books(execute: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulation.run.execute.ATTEMPTS_MAX", 1)
     hidden: list[str] = []
     lost: list[str] = []
@@ -40,7 +40,7 @@ async def test_an_unknown_outcome_is_resolved_by_the_books(play: Play, monkeypat
         await asyncio.sleep(1)  # longer than the time-out of the client
         raise ConnectionError
 
-    _, evidence = await play(PaperBank(trouble=trouble), short_plan("hot_account"), timeout_s=0.3)
+    _, evidence = await execute(InMemoryBank(trouble=trouble), short_plan("hot_account"), timeout_s=0.3)
     assert hidden
     assert lost
     result = CHECKS["balances_match_oracle"].check(evidence)

@@ -11,7 +11,7 @@ from simulation.model.answers import TransactionReceipt
 from simulation.model.attempts import Attempt
 from simulation.model.operations import Kind
 from simulation.model.result import Verdict
-from tests.unit.simulation.doctored import database_of, first, transfer, verdict, with_attempt, with_database
+from tests.unit.simulation.changed_evidence import database_of, first, transfer, verdict, with_attempt, with_database
 
 
 def replay_of(evidence: Evidence) -> Attempt:

@@ -12,7 +12,7 @@ from simulation.model.faults import FaultName
 from simulation.model.result import Verdict
 from simulation.plan.draw import draw_plan
 from simulation.scenarios import SCENARIOS
-from tests.unit.simulation.doctored import transfer, verdict, with_attempt, with_database
+from tests.unit.simulation.changed_evidence import transfer, verdict, with_attempt, with_database
 
 
 def test_a_deadlock_is_detected_by_the_count_and_by_the_log(evidence: Evidence) -> None:

@@ -12,7 +12,7 @@ from simulation.model.attempts import Attempt
 from simulation.model.operations import Intent, Kind
 from simulation.model.people import Role
 from simulation.model.result import Verdict
-from tests.unit.simulation.doctored import first, transfer, verdict, with_attempt
+from tests.unit.simulation.changed_evidence import first, transfer, verdict, with_attempt
 
 
 def stale_look(evidence: Evidence) -> tuple[Attempt, int]:

@@ -16,12 +16,12 @@ from simulation.model.answers import TransactionReceipt
 from simulation.model.operations import Intent, Kind
 from simulation.run import drive
 from simulation.run.execute import ATTEMPTS_MAX
-from tests.unit.simulation.conftest import Play, short_plan
-from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
+from tests.unit.simulation.conftest import Execute, short_plan
+from tests.unit.simulation.in_memory_bank import HideAnswer, InMemoryBank
 
 
-async def test_every_planned_operation_is_sent_and_has_an_outcome(play: Play) -> None:
-    driver, evidence = await play()
+async def test_every_planned_operation_is_sent_and_has_an_outcome(execute: Execute) -> None:
+    driver, evidence = await execute()
     sent = {attempt.operation.index for attempt in evidence.attempts}
     assert sent == {operation.index for operation in evidence.plan.operations}
     assert driver.executor.unsent == []
@@ -29,38 +29,38 @@ async def test_every_planned_operation_is_sent_and_has_an_outcome(play: Play) ->
 
 
 async def test_the_drive_is_extended_in_steps_until_the_result_is_decided(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    execute: Execute, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drive, "OVERTIME_STEP_S", 0.2)
     plan = short_plan(overtime_s=1)
-    driver, evidence = await play(plan=plan, undecided=2)
+    driver, evidence = await execute(plan=plan, undecided=2)
     sent = {attempt.operation.index for attempt in evidence.attempts}
     due = {o.index for o in plan.operations if o.phase != "overtime" or o.at_ns < 1.4e9}
     assert sent == due
     assert {sample.phase for sample in driver.executor.samples()} == {"setup", "drive", "drain"}
 
 
-async def test_a_decided_drive_is_not_extended(play: Play) -> None:
-    _, evidence = await play(plan=short_plan(overtime_s=1))
+async def test_a_decided_drive_is_not_extended(execute: Execute) -> None:
+    _, evidence = await execute(plan=short_plan(overtime_s=1))
     assert "overtime" not in {attempt.operation.phase for attempt in evidence.attempts}
 
 
-async def test_nothing_is_sent_before_its_intended_start(play: Play) -> None:
-    driver, evidence = await play()
+async def test_nothing_is_sent_before_its_intended_start(execute: Execute) -> None:
+    driver, evidence = await execute()
     began_ns = driver.executor.drive_began_ns or 0
     driven = [a for a in evidence.attempts if a.operation.phase == "drive"]
     assert all(attempt.invoked_ns >= began_ns + attempt.operation.at_ns for attempt in driven)
 
 
-async def test_a_dependent_operation_is_sent_after_the_answer_of_its_predecessor(play: Play) -> None:
-    _, evidence = await play()
+async def test_a_dependent_operation_is_sent_after_the_answer_of_its_predecessor(execute: Execute) -> None:
+    _, evidence = await execute()
     ended = {attempt.operation: attempt.ended_ns for attempt in evidence.attempts}
     waiting = [a for a in evidence.attempts if a.operation.waits and a.number == 1]
     assert waiting
     assert all(a.invoked_ns >= ended[a.operation.follows] for a in waiting if a.operation.follows is not None)
 
 
-async def test_latency_counts_from_the_intended_start_and_includes_stalls(play: Play) -> None:
+async def test_latency_counts_from_the_intended_start_and_includes_stalls(execute: Execute) -> None:
     stalled = asyncio.Event()
 
     async def trouble(_name: str, _variables: dict[str, Any], _before: int) -> None:
@@ -69,14 +69,14 @@ async def test_latency_counts_from_the_intended_start_and_includes_stalls(play: 
             # This blocks the only event loop, so that neither the bank nor the clients can run.
             time.sleep(0.3)  # noqa: ASYNC251 - see above
 
-    driver, _ = await play(PaperBank(trouble=trouble))
+    driver, _ = await execute(InMemoryBank(trouble=trouble))
     driven = [sample for sample in driver.executor.samples() if sample.phase == "drive"]
     late = [sample for sample in driven if sample.latency_ms > 100]
     assert len(late) > 10, "people who meant to start during the stall waited for it"
     assert sum(sample.service_ms > 100 for sample in driven) < len(late)
 
 
-async def test_a_missing_answer_is_unknown_and_the_same_key_is_sent_again(play: Play) -> None:
+async def test_a_missing_answer_is_unknown_and_the_same_key_is_sent_again(execute: Execute) -> None:
     hidden: set[str] = set()
 
     async def trouble(name: str, variables: dict[str, Any], _before: int) -> None:
@@ -86,7 +86,7 @@ async def test_a_missing_answer_is_unknown_and_the_same_key_is_sent_again(play: 
             raise HideAnswer
 
     # There is no logout in this scenario, so each first request was executed.
-    _, evidence = await play(PaperBank(trouble=trouble), short_plan("hot_account"))
+    _, evidence = await execute(InMemoryBank(trouble=trouble), short_plan("hot_account"))
     for (_, key), attempts in evidence.by_key.items():
         if key in hidden:
             first, second, *_ = [a for a in attempts if a.operation.index == attempts[0].operation.index]
@@ -96,20 +96,22 @@ async def test_a_missing_answer_is_unknown_and_the_same_key_is_sent_again(play: 
     assert len(hidden) == 5
 
 
-async def test_the_number_of_attempts_without_an_answer_is_bounded(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_attempts_without_an_answer_is_bounded(
+    execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("simulation.run.execute.BACKOFF_FIRST_S", 0.001)
     monkeypatch.setattr("simulation.run.execute.BACKOFF_MAX_S", 0.002)
 
     async def trouble(name: str, _variables: dict[str, Any], _before: int) -> web.Response | None:
         return web.Response(status=502, text="no bank here") if name == "AccountBalance" else None
 
-    driver, evidence = await play(PaperBank(trouble=trouble))
+    driver, evidence = await execute(InMemoryBank(trouble=trouble))
     tries = Counter(a.operation.index for a in evidence.attempts if a.operation.kind is Kind.BALANCE)
     assert set(tries.values()) == {ATTEMPTS_MAX}
     assert {s.outcome for s in driver.executor.samples() if s.operation == "balance"} == {"unknown"}
 
 
-async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(play: Play) -> None:
+async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(execute: Execute) -> None:
     refused: set[str] = set()
 
     async def trouble(name: str, variables: dict[str, Any], _before: int) -> web.Response | None:
@@ -120,7 +122,7 @@ async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(pl
         error = {"message": "full", "extensions": {"code": "OVERLOADED", "retryable": True}}
         return web.json_response({"errors": [error]}, status=503)
 
-    _, evidence = await play(PaperBank(trouble=trouble))
+    _, evidence = await execute(InMemoryBank(trouble=trouble))
     deposits = [attempts for attempts in evidence.by_key.values() if attempts[0].operation.kind is Kind.DEPOSIT]
     assert deposits
     for attempts in deposits:
@@ -128,10 +130,10 @@ async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(pl
         assert len([a for a in attempts if isinstance(a.answer, TransactionReceipt)]) >= 1
 
 
-async def test_a_person_with_a_closed_session_logs_in_again(play: Play) -> None:
+async def test_a_person_with_a_closed_session_logs_in_again(execute: Execute) -> None:
     plan = short_plan()
     assert any(o.intent is Intent.CLOSED_TOKEN for o in plan.drive)
-    _, evidence = await play(plan=plan)
+    _, evidence = await execute(plan=plan)
     closed = [a for a in evidence.attempts if a.operation.intent is Intent.CLOSED_TOKEN]
     assert {a.code for a in closed} == {"UNAUTHENTICATED"}
     later = [a for a in evidence.attempts if a.operation.person == closed[0].operation.person]
@@ -139,9 +141,9 @@ async def test_a_person_with_a_closed_session_logs_in_again(play: Play) -> None:
 
 
 async def test_the_history_has_a_line_for_each_request_and_each_outcome_and_no_secret(
-    play: Play, tmp_path: Path
+    execute: Execute, tmp_path: Path
 ) -> None:
-    driver, evidence = await play()
+    driver, evidence = await execute()
     text = (tmp_path / "history.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     assert sum(line["is"] == "invoke" for line in lines) == len(evidence.attempts)

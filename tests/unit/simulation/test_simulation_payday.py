@@ -31,9 +31,9 @@ from simulation.model.plan import Plan
 from simulation.model.result import Verdict
 from simulation.plan.draw import draw_plan
 from simulation.scenarios import SCENARIOS
-from tests.unit.simulation.conftest import played
-from tests.unit.simulation.paper_bank import HideAnswer
-from tests.unit.simulation.paper_town import PaperTown
+from tests.unit.simulation.conftest import execute_plan
+from tests.unit.simulation.in_memory_bank import HideAnswer
+from tests.unit.simulation.in_memory_payday_bank import InMemoryPaydayBank
 
 PAYDAY = SCENARIOS["payday"]
 
@@ -48,7 +48,9 @@ def plan_of(seed: int = 8) -> Plan:
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """The evidence of a correct bank after a payday. Tests change copies of it, never the original."""
-    _, evidence = asyncio.run(played(PaperTown(terms=PAYDAY.terms), plan_of(), tmp_path_factory.mktemp("payday")))
+    _, evidence = asyncio.run(
+        execute_plan(InMemoryPaydayBank(terms=PAYDAY.terms), plan_of(), tmp_path_factory.mktemp("payday"))
+    )
     return evidence
 
 
@@ -64,7 +66,7 @@ def of_kind(kind: Kind, code: str | None = None) -> Callable[[Attempt], bool]:
     return lambda attempt: attempt.operation.kind is kind and attempt.code == code and attempt.outcome != "unknown"
 
 
-def doctored(evidence: Evidence, attempt: Attempt, **changes: Any) -> Evidence:
+def with_changes(evidence: Evidence, attempt: Attempt, **changes: Any) -> Evidence:
     return replace(evidence, attempts=[replace(a, **changes) if a is attempt else a for a in evidence.attempts])
 
 
@@ -118,7 +120,9 @@ async def test_lost_answers_are_resolved_with_the_same_key(tmp_path: Path) -> No
             hidden.add(name)
             raise HideAnswer
 
-    _, evidence = await played(PaperTown(terms=PAYDAY.terms, trouble=hide_one_each), plan_of(4), tmp_path)
+    _, evidence = await execute_plan(
+        InMemoryPaydayBank(terms=PAYDAY.terms, trouble=hide_one_each), plan_of(4), tmp_path
+    )
     assert hidden == set(KEYED)
     assert sum(attempt.outcome == "unknown" for attempt in evidence.attempts) == len(KEYED)
     assert [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS] == []
@@ -146,7 +150,7 @@ def test_held_money_displayed_as_available_is_detected(evidence: Evidence) -> No
     look = first(evidence, lambda a: isinstance(a.answer, AccountHolds))
     assert isinstance(look.answer, AccountHolds)
     shown = replace(look.answer, held_minor=look.answer.held_minor or 100, available_minor=look.answer.balance_minor)
-    assert verdict("reads_match_entries", doctored(evidence, look, answer=shown)) is Verdict.FAIL
+    assert verdict("reads_match_entries", with_changes(evidence, look, answer=shown)) is Verdict.FAIL
 
 
 def test_holds_with_another_sum_than_the_held_amount_are_detected(evidence: Evidence) -> None:
@@ -156,13 +160,13 @@ def test_holds_with_another_sum_than_the_held_amount_are_detected(evidence: Evid
     shown = replace(
         look.answer, held_minor=held_minor, available_minor=look.answer.balance_minor - held_minor, holds=()
     )
-    assert verdict("reads_match_entries", doctored(evidence, look, answer=shown)) is Verdict.FAIL
+    assert verdict("reads_match_entries", with_changes(evidence, look, answer=shown)) is Verdict.FAIL
 
 
 def test_a_negative_available_balance_is_detected(evidence: Evidence) -> None:
     made = first(evidence, of_kind(Kind.AUTHORIZE))
     assert isinstance(made.answer, HoldReceipt)
-    wrong = doctored(evidence, made, answer=replace(made.answer, available_after_minor=-1))
+    wrong = with_changes(evidence, made, answer=replace(made.answer, available_after_minor=-1))
     assert verdict("no_overdraft", wrong) is Verdict.FAIL
 
 
@@ -181,21 +185,21 @@ def test_a_changed_past_balance_is_detected(evidence: Evidence, field: str) -> N
     look = first(evidence, of_kind(Kind.STATEMENT))
     assert isinstance(look.answer, Statement)
     wrong: Any = {field: getattr(look.answer, field) + 1}
-    result = CHECKS["reads_match_entries"].check(doctored(evidence, look, answer=replace(look.answer, **wrong)))
+    result = CHECKS["reads_match_entries"].check(with_changes(evidence, look, answer=replace(look.answer, **wrong)))
     assert "at the end" in result.violations[0]
 
 
 def test_a_statement_with_a_missing_line_is_detected(evidence: Evidence) -> None:
     look = first(evidence, lambda a: isinstance(a.answer, Statement) and len(a.answer.edges) > 0)
     assert isinstance(look.answer, Statement)
-    wrong = doctored(evidence, look, answer=replace(look.answer, edges=look.answer.edges[1:]))
+    wrong = with_changes(evidence, look, answer=replace(look.answer, edges=look.answer.edges[1:]))
     assert verdict("reads_match_entries", wrong) is Verdict.FAIL
 
 
 def test_reversals_that_together_exceed_their_original_are_detected(evidence: Evidence) -> None:
     back = first(evidence, of_kind(Kind.REVERSE))
     assert isinstance(back.answer, TransactionReceipt)
-    wrong = doctored(evidence, back, answer=replace(back.answer, amount_minor=10**9))
+    wrong = with_changes(evidence, back, answer=replace(back.answer, amount_minor=10**9))
     assert any("was reversed" in text for text in CHECKS["refusals_are_right"].check(wrong).violations)
 
 
@@ -205,7 +209,7 @@ def test_a_refusal_of_the_only_reversal_is_detected(evidence: Evidence, code: st
         others = [a for a in evidence.attempts if a.sent.about_id == attempt.sent.about_id]
         return of_kind(Kind.REVERSE)(attempt) and len(others) == 1
 
-    assert verdict("refusals_are_right", doctored(evidence, first(evidence, is_alone), **refused_with(code))) is (
+    assert verdict("refusals_are_right", with_changes(evidence, first(evidence, is_alone), **refused_with(code))) is (
         Verdict.FAIL
     )
 
@@ -216,7 +220,7 @@ def test_a_hold_refused_as_ended_before_any_end_is_detected(evidence: Evidence, 
         others = [a for a in evidence.attempts if a.sent.about_id == attempt.sent.about_id]
         return of_kind(kind)(attempt) and len(others) == 1
 
-    wrong = doctored(evidence, first(evidence, is_alone), **refused_with("HOLD_ENDED"))
+    wrong = with_changes(evidence, first(evidence, is_alone), **refused_with("HOLD_ENDED"))
     assert any("nothing can have ended" in text for text in CHECKS["refusals_are_right"].check(wrong).violations)
 
 
@@ -238,7 +242,7 @@ def test_a_refusal_without_its_reason_is_detected(evidence: Evidence, kind: Kind
     def is_usual(attempt: Attempt) -> bool:
         return of_kind(kind)(attempt) and attempt.operation.intent is Intent.PLAIN
 
-    wrong = doctored(evidence, first(evidence, is_usual), **refused_with(code))
+    wrong = with_changes(evidence, first(evidence, is_usual), **refused_with(code))
     assert verdict("refusals_are_right", wrong) is Verdict.FAIL
 
 
@@ -248,30 +252,30 @@ def test_a_success_against_a_constant_reason_for_refusal_is_detected(evidence: E
     paid = first(evidence, of_kind(Kind.TRANSFER))
     refused = [attempt for attempt in evidence.attempts if of_kind(Kind.TRANSFER, code)(attempt)]
     done: dict[str, Any] = {"outcome": "ok", "code": None, "answer": paid.answer, "replayed": False}
-    wrong = [verdict("refusals_are_right", doctored(evidence, attempt, **done)) for attempt in refused]
+    wrong = [verdict("refusals_are_right", with_changes(evidence, attempt, **done)) for attempt in refused]
     assert Verdict.FAIL in wrong
 
 
 def test_a_refusal_of_a_hold_after_its_expiry_is_accepted(tmp_path: Path) -> None:
     """A slow bank decides after the expiry that was requested for the hold."""
 
-    async def dawdle(name: str, variables: dict[str, Any], _before: int) -> None:
+    async def delay(name: str, variables: dict[str, Any], _before: int) -> None:
         if name == "AuthorizeHold":
             ends = datetime.fromisoformat(variables["input"]["expiresAt"])
             await asyncio.sleep(max(0.0, min(2.0, (ends - datetime.now(UTC)).total_seconds() + 0.01)))
 
-    _, evidence = asyncio.run(played(PaperTown(terms=PAYDAY.terms, trouble=dawdle), plan_of(), tmp_path))
+    _, evidence = asyncio.run(execute_plan(InMemoryPaydayBank(terms=PAYDAY.terms, trouble=delay), plan_of(), tmp_path))
     late = [a for a in evidence.attempts if a.code == "INVALID_INPUT" and a.operation.kind is Kind.AUTHORIZE]
     assert late
     assert [result for result in run_checks(evidence) if result.verdict is not Verdict.PASS] == []
     held = first(evidence, of_kind(Kind.AUTHORIZE))
-    done = doctored(evidence, late[0], outcome="ok", code=None, answer=held.answer, invoked_ns=late[0].ended_ns)
+    done = with_changes(evidence, late[0], outcome="ok", code=None, answer=held.answer, invoked_ns=late[0].ended_ns)
     assert verdict("refusals_are_right", done) is Verdict.FAIL
 
 
 def test_a_credit_of_a_closed_account_is_detected(evidence: Evidence) -> None:
     refused, paid = first(evidence, of_kind(Kind.DEPOSIT, "ACCOUNT_CLOSED")), first(evidence, of_kind(Kind.DEPOSIT))
-    wrong = doctored(evidence, refused, outcome="ok", code=None, answer=paid.answer, replayed=False)
+    wrong = with_changes(evidence, refused, outcome="ok", code=None, answer=paid.answer, replayed=False)
     assert verdict("refusals_are_right", wrong) is Verdict.FAIL
 
 
@@ -281,10 +285,10 @@ def test_a_list_with_a_missing_transaction_is_detected(evidence: Evidence) -> No
     )
     assert isinstance(made.answer, BatchReceipt)
     [item, *rest] = made.answer.items
-    less = doctored(evidence, made, answer=BatchReceipt(("INSUFFICIENT_FUNDS", *rest)))
+    less = with_changes(evidence, made, answer=BatchReceipt(("INSUFFICIENT_FUNDS", *rest)))
     assert verdict("balances_match_oracle", less) is Verdict.FAIL
     assert isinstance(item, TransactionReceipt)
-    more = doctored(evidence, made, answer=BatchReceipt((replace(item, transaction_id="nowhere"), *rest)))
+    more = with_changes(evidence, made, answer=BatchReceipt((replace(item, transaction_id="nowhere"), *rest)))
     assert verdict("acknowledged_is_durable", more) is Verdict.FAIL
 
 
@@ -333,7 +337,7 @@ def test_a_held_amount_other_than_the_holds_is_detected(evidence: Evidence) -> N
 def test_a_hold_ended_by_two_keys_is_detected(evidence: Evidence) -> None:
     captured, released = first(evidence, of_kind(Kind.CAPTURE)), first(evidence, of_kind(Kind.RELEASE))
     assert isinstance(captured.answer, HoldReceipt)
-    twice = doctored(evidence, released, answer=replace(captured.answer, moved=None))
+    twice = with_changes(evidence, released, answer=replace(captured.answer, moved=None))
     assert verdict("exactly_once", twice) is Verdict.FAIL
 
 

@@ -22,8 +22,8 @@ from simulation.model.plan import Plan
 from simulation.model.result import Verdict
 from simulation.plan.retries import BURST
 from simulation.scenarios import SCENARIOS
-from tests.unit.simulation.conftest import Play, played, short_plan
-from tests.unit.simulation.paper_bank import HideAnswer, PaperBank
+from tests.unit.simulation.conftest import Execute, execute_plan, short_plan
+from tests.unit.simulation.in_memory_bank import HideAnswer, InMemoryBank
 
 PLAN = short_plan("retries")
 
@@ -31,7 +31,7 @@ PLAN = short_plan("retries")
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """The evidence of a correct bank after the retries. Tests change copies of it, never the original."""
-    _, evidence = asyncio.run(played(PaperBank(), PLAN, tmp_path_factory.mktemp("retries")))
+    _, evidence = asyncio.run(execute_plan(InMemoryBank(), PLAN, tmp_path_factory.mktemp("retries")))
     return evidence
 
 
@@ -104,14 +104,14 @@ def test_a_respelled_request_has_the_same_content_and_another_text() -> None:
     assert b"\n       " in other
 
 
-async def test_respelled_transfers_and_missing_keys_are_sent_as_planned(play: Play) -> None:
+async def test_respelled_transfers_and_missing_keys_are_sent_as_planned(execute: Execute) -> None:
     sent: list[dict[str, Any]] = []
 
     async def listen(name: str, variables: dict[str, Any], _before: int) -> None:
         if name in {"Transfer", "OpenAccount"}:
             sent.append(variables["input"])
 
-    await play(PaperBank(trouble=listen), PLAN)
+    await execute(InMemoryBank(trouble=listen), PLAN)
     keys = {operation.key for operation in intended(Intent.RESPELLED)}
     for key in keys:
         first, again = [content for content in sent if content.get("idempotencyKey") == key]
@@ -141,7 +141,7 @@ def test_two_aliases_are_one_request_with_two_answers(evidence: Evidence) -> Non
             assert two.code == "IDEMPOTENCY_KEY_REUSED"
 
 
-async def test_two_aliases_without_an_answer_are_both_unknown_and_sent_again_together(play: Play) -> None:
+async def test_two_aliases_without_an_answer_are_both_unknown_and_sent_again_together(execute: Execute) -> None:
     hidden: list[str] = []
 
     async def hide_the_first(name: str, _variables: dict[str, Any], _before: int) -> None:
@@ -149,7 +149,7 @@ async def test_two_aliases_without_an_answer_are_both_unknown_and_sent_again_tog
             hidden.append(name)
             raise HideAnswer
 
-    _, evidence = await play(PaperBank(trouble=hide_the_first), PLAN)
+    _, evidence = await execute(InMemoryBank(trouble=hide_the_first), PLAN)
     unknown = [attempt for attempt in evidence.attempts if attempt.outcome == "unknown"]
     assert [attempt.operation.intent for attempt in unknown][1:] == [Intent.ALIAS]
     for attempt in unknown:
@@ -167,8 +167,8 @@ def test_an_error_in_one_alias_makes_the_other_one_unknown(code: str, outcome: s
     assert parse_reply(Kind.TRANSFER, reply, alias="one").outcome == outcome
 
 
-async def test_a_request_without_a_token_has_a_final_refusal(play: Play) -> None:
-    _, evidence = await play(plan=PLAN)
+async def test_a_request_without_a_token_has_a_final_refusal(execute: Execute) -> None:
+    _, evidence = await execute(plan=PLAN)
     attempts = by_operation(evidence)
     for operation in intended(Intent.NO_TOKEN):
         assert [attempt.code for attempt in attempts[operation.index]] == ["UNAUTHENTICATED"]
@@ -178,7 +178,7 @@ def verdict(name: str, evidence: Evidence) -> Verdict:
     return CHECKS[name].check(evidence).verdict
 
 
-def doctored(evidence: Evidence, wanted: Callable[[Attempt], bool], **changes: Any) -> Evidence:
+def with_changes(evidence: Evidence, wanted: Callable[[Attempt], bool], **changes: Any) -> Evidence:
     """Return the evidence with a change of the first attempt that fits."""
     attempt = next(attempt for attempt in evidence.attempts if wanted(attempt))
     return replace(evidence, attempts=[replace(a, **changes) if a is attempt else a for a in evidence.attempts])
@@ -198,7 +198,7 @@ def test_a_first_answer_marked_as_a_replay_is_detected(evidence: Evidence) -> No
     def is_alone(attempt: Attempt) -> bool:
         return is_plain_success(attempt) and (attempt.operation.person, attempt.operation.key) in alone
 
-    assert verdict("exactly_once", doctored(evidence, is_alone, replayed=True)) is Verdict.FAIL
+    assert verdict("exactly_once", with_changes(evidence, is_alone, replayed=True)) is Verdict.FAIL
 
 
 @pytest.mark.parametrize("check", ["exactly_once", "refusals_are_right"])
@@ -206,7 +206,7 @@ def test_a_refusal_of_a_key_used_by_another_person_is_detected(evidence: Evidenc
     def is_borrowed(attempt: Attempt) -> bool:
         return attempt.operation.intent is Intent.OTHER_CALLER
 
-    assert verdict(check, doctored(evidence, is_borrowed, **REUSED)) is Verdict.FAIL
+    assert verdict(check, with_changes(evidence, is_borrowed, **REUSED)) is Verdict.FAIL
 
 
 @pytest.mark.parametrize("check", ["exactly_once", "refusals_are_right"])
@@ -217,7 +217,7 @@ def test_a_conflict_with_a_failed_request_is_detected(evidence: Evidence, check:
     def comes_after(attempt: Attempt) -> bool:
         return attempt.operation.after in in_vain and attempt.outcome == "ok"
 
-    assert verdict(check, doctored(evidence, comes_after, **REUSED)) is Verdict.FAIL
+    assert verdict(check, with_changes(evidence, comes_after, **REUSED)) is Verdict.FAIL
 
 
 def test_a_second_effect_of_a_key_with_other_content_is_detected(evidence: Evidence) -> None:
@@ -226,7 +226,7 @@ def test_a_second_effect_of_a_key_with_other_content_is_detected(evidence: Evide
     def is_other_mutation(attempt: Attempt) -> bool:
         return attempt.operation.intent is Intent.OTHER_MUTATION
 
-    done = doctored(evidence, is_other_mutation, code=None, outcome="ok", answer=answer, replayed=False)
+    done = with_changes(evidence, is_other_mutation, code=None, outcome="ok", answer=answer, replayed=False)
     assert verdict("exactly_once", done) is Verdict.FAIL
 
 
@@ -236,7 +236,7 @@ def test_a_refusal_that_becomes_a_success_is_detected(evidence: Evidence) -> Non
     def is_replayed_refusal(attempt: Attempt) -> bool:
         return attempt.code == "INSUFFICIENT_FUNDS" and attempt.replayed is True
 
-    paid = doctored(evidence, is_replayed_refusal, code=None, outcome="ok", answer=answer, replayed=False)
+    paid = with_changes(evidence, is_replayed_refusal, code=None, outcome="ok", answer=answer, replayed=False)
     assert verdict("exactly_once", paid) is Verdict.FAIL
 
 
@@ -245,7 +245,7 @@ def test_a_refusal_that_becomes_a_success_is_detected(evidence: Evidence) -> Non
 )
 def test_an_effect_of_a_request_that_must_be_refused_is_detected(evidence: Evidence, intent: Intent) -> None:
     answer = next(attempt.answer for attempt in evidence.attempts if is_plain_success(attempt))
-    done = doctored(
+    done = with_changes(
         evidence, lambda attempt: attempt.operation.intent is intent, code=None, outcome="ok", answer=answer
     )
     assert verdict("refusals_are_right", done) is Verdict.FAIL
@@ -305,16 +305,16 @@ def test_a_conflict_after_an_abandoned_request_is_permitted(evidence: Evidence) 
     first = evidence.origin(conflict.operation)
     same_key = evidence.by_key[(first.person, first.key or "")]
     answer = next(a.answer for a in evidence.attempts if is_plain_success(a) and a.operation.kind is Kind.TRANSFER)
-    retold = []
+    changed = []
     for attempt in evidence.attempts:
         if attempt is conflict:
-            retold.append(replace(attempt, outcome="ok", code=None, answer=answer, replayed=False))
+            changed.append(replace(attempt, outcome="ok", code=None, answer=answer, replayed=False))
         elif attempt in same_key and attempt.operation.index == first.index:
-            retold.append(replace(attempt, outcome="unknown", code="UNAVAILABLE", answer=None, replayed=None))
-            retold.append(replace(attempt, number=2, **REUSED))
+            changed.append(replace(attempt, outcome="unknown", code="UNAVAILABLE", answer=None, replayed=None))
+            changed.append(replace(attempt, number=2, **REUSED))
         elif attempt in same_key:
-            retold.append(replace(attempt, **REUSED))
+            changed.append(replace(attempt, **REUSED))
         else:
-            retold.append(attempt)
-    result = CHECKS["refusals_are_right"].check(replace(evidence, attempts=retold))
+            changed.append(attempt)
+    result = CHECKS["refusals_are_right"].check(replace(evidence, attempts=changed))
     assert not any(REUSED["code"] in violation for violation in result.violations)

@@ -14,7 +14,7 @@ MONEY = {"amount": "1.00", "currency": "BRL"}
 Ask = Callable[[], Awaitable[Reply]]
 
 
-class Everything:
+class EveryRequest:
     """A customer and an operator. `round` makes the objects of the next requests, and returns the requests by name."""
 
     def __init__(self, bank: RunningBank) -> None:
@@ -24,7 +24,7 @@ class Everything:
         self._email = "everything@example.com"
         self._first: dict[str, Any] = {}
 
-    async def round(self) -> Mapping[str, Ask]:
+    async def next_requests(self) -> Mapping[str, Ask]:
         """Make accounts, holds and a session. Returns one request of each kind, each of which can succeed once."""
         self._rounds += 1
         if self._rounds == 1:

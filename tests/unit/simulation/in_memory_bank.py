@@ -68,7 +68,7 @@ def money(minor: int) -> Reply:
 
 
 @dataclass
-class PaperBank:
+class InMemoryBank:
     """An in-memory bank with its state in dictionaries and lists."""
 
     FIELDS: ClassVar[dict[str, str]] = {
@@ -96,7 +96,7 @@ class PaperBank:
         self.ids += 1
         return str(uuid.UUID(int=(7 << 76) | self.ids))
 
-    def hire(self, email: str, password: str) -> None:
+    def register_administrator(self, email: str, password: str) -> None:
         """Register the administrator, as the command line does."""
         self._register(email, password, "ADMIN")
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from simulation.judge.database_state import AccountRow, DatabaseState, EntryRow, EventRow, HoldRow, TransactionRow
 from simulation.model.terms import FREE, Terms
-from tests.unit.simulation.paper_bank import CASH, DAY, Content, Do, PaperBank, Refuse, Reply, money
+from tests.unit.simulation.in_memory_bank import CASH, DAY, Content, Do, InMemoryBank, Refuse, Reply, money
 
 FEES = "00000000-0000-7000-8000-00000000f986"
 DEFAULT_LIMITS = (100_000_000, 500_000_000)
@@ -38,11 +38,11 @@ def minor(given: Reply | None) -> int | None:
 
 
 @dataclass
-class PaperTown(PaperBank):
+class InMemoryPaydayBank(InMemoryBank):
     """An in-memory bank with holds, limits and fees."""
 
     FIELDS: ClassVar[dict[str, str]] = {
-        **PaperBank.FIELDS,
+        **InMemoryBank.FIELDS,
         "Withdraw": "withdraw",
         "TransferBatch": "transferBatch",
         "ReverseTransaction": "reverseTransaction",
@@ -279,7 +279,7 @@ class PaperTown(PaperBank):
             id_ = self.new_id()
             self.holds[id_] = HoldRow(id_, account_id, to.id, amount, 0, "AUTHORIZED", ends_s, None)
             self.hold_more(account_id, amount)
-            self.tell_hold(self.holds[id_])
+            self.emit_hold_event(self.holds[id_])
             return None, self.held(id_)
 
         return self._once(caller, "authorizeHold", given, (account_id, to.id, amount, given["expiresAt"]), do)
@@ -288,14 +288,14 @@ class PaperTown(PaperBank):
         account = self.accounts[account_id]
         self.accounts[account_id] = replace(account, held_minor=account.held_minor + amount)
 
-    def tell_hold(self, hold: HoldRow) -> None:
+    def emit_hold_event(self, hold: HoldRow) -> None:
         data = {"hold_id": hold.id, "account_id": hold.account_id, "amount_minor": hold.amount_minor}
         self._emit(HOLD_EVENTS[hold.status], hold.id, "Hold", data)
 
     def end(self, hold: HoldRow, status: str, captured_minor: int = 0) -> None:
         self.hold_more(hold.account_id, -hold.amount_minor)
         self.holds[hold.id] = replace(hold, status=status, captured_minor=captured_minor, ended_at_s=self.at_us / 1e6)
-        self.tell_hold(self.holds[hold.id])
+        self.emit_hold_event(self.holds[hold.id])
 
     def _do_captureHold(self, variables: Reply, caller: str, _token: str) -> Reply:  # noqa: N802 - as above
         given = variables["input"]

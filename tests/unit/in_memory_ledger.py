@@ -54,7 +54,7 @@ def account(id_: UUID, user_id: UUID | None, balance_minor: int, **more: Any) ->
     )
 
 
-class PaperLedger:
+class InMemoryLedger:
     """An in-memory ledger. Like the real one, a batch loads only the accounts that its command names."""
 
     def __init__(self, *changed: Account, originals: Iterable[Original] = (), holds: Iterable[Hold] = ()) -> None:
@@ -91,7 +91,7 @@ class PaperLedger:
         return outcome
 
     @property
-    def told(self) -> list[Any]:
+    def other_events(self) -> list[Any]:
         """The events that are not of postings."""
         return [event for event, _ in self.batch.other_events]
 
@@ -124,7 +124,7 @@ def items_of(outcome: Outcome) -> tuple[Receipt | Refusal, ...]:
     return outcome.result.items
 
 
-def said(struct: msgspec.Struct, *without: str) -> dict[str, Any]:
+def fields_of(struct: msgspec.Struct, *without: str) -> dict[str, Any]:
     """Return every field of a result, except `without`."""
     return {name: value for name, value in msgspec.structs.asdict(struct).items() if name not in without}
 

@@ -10,28 +10,28 @@ from tests.integration.api import Client, RunningBank, serving, settings_for
 
 
 @dataclass
-class Twins:
+class TwoWorkers:
     """Two workers, and two accounts of one user with 100.00 in the first."""
 
     first: RunningBank
     second: RunningBank
     proxy: FaultProxy
-    here: Client
-    there: Client
+    on_first: Client
+    on_second: Client
     account: dict[str, Any]
     other: dict[str, Any]
     moved: int = 0
 
-    async def move(self, *, through: Client | None = None) -> None:
+    async def transfer_cent(self, *, through: Client | None = None) -> None:
         """Transfer a cent, by default through the first worker."""
         self.moved += 1
         money = "0.01"
-        reply = await (through or self.here).transfer(
+        reply = await (through or self.on_first).transfer(
             self.account["id"], self.other["number"], money, f"move-{self.moved}"
         )
         assert reply.data["transfer"]["userErrors"] == []
 
-    async def look(self, through: Client) -> None:
+    async def check_balances(self, through: Client) -> None:
         """Check that a worker shows the current balances, in an answer about one account and in one about both."""
         left, right = 10_000 - self.moved, self.moved
         assert _cents(await through.balance(self.account["id"])) == left
@@ -50,17 +50,19 @@ def _cents(amount: str) -> int:
 
 
 @asynccontextmanager
-async def twins(database_url: str, redis_url: str, *, second_database_url: str | None = None) -> AsyncIterator[Twins]:
+async def serve_two_workers(
+    database_url: str, redis_url: str, *, second_database_url: str | None = None
+) -> AsyncIterator[TwoWorkers]:
     """Serve two workers that share a database and a Redis."""
     async with FaultProxy(upstream_of(redis_url)) as proxy:
         near = settings_for(database_url, through_proxy(redis_url, proxy.port))
         far = settings_for(second_database_url or database_url, redis_url)
         async with serving(near) as first, serving(far) as second:
-            here = await first.client.person()
-            there = Client(second.client.http, second.client.url, here.token)
-            account, other = await here.account("a"), await here.account("b")
+            on_first = await first.client.person()
+            on_second = Client(second.client.http, second.client.url, on_first.token)
+            account, other = await on_first.account("a"), await on_first.account("b")
             await (await first.staff()).deposit(account["number"], "100.00", "d")
-            pair = Twins(first, second, proxy, here, there, account, other)
-            await pair.look(here)
-            await pair.look(there)
-            yield pair
+            workers = TwoWorkers(first, second, proxy, on_first, on_second, account, other)
+            await workers.check_balances(on_first)
+            await workers.check_balances(on_second)
+            yield workers

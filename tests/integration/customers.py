@@ -51,7 +51,7 @@ class Person:
     def id(self) -> str:
         return str(self.account["id"])
 
-    async def do(self, mutation: str, **given: Any) -> dict[str, Any]:
+    async def mutate(self, mutation: str, **given: Any) -> dict[str, Any]:
         """Send a mutation. `key` is its idempotency key; by default it is a new one."""
         kind, fields = _MUTATIONS[mutation]
         if not mutation.endswith(("Account", "Limits")):
@@ -63,11 +63,11 @@ class Person:
 
     async def refused(self, mutation: str, **given: Any) -> tuple[str, list[str] | None]:
         """Send a mutation that is refused. Returns the code and the field."""
-        payload = await self.do(mutation, **given)
+        payload = await self.mutate(mutation, **given)
         (error,) = payload["userErrors"]
         return error["code"], error["field"]
 
-    async def see(self, fields: str, **headers: str) -> dict[str, Any]:
+    async def read(self, fields: str, **headers: str) -> dict[str, Any]:
         """Return fields of the account."""
         reply = await self.client.send(
             f"query Q($id: ID!) {{ account(id: $id) {{ {fields} }} }}", {"id": self.id}, headers=headers or None
@@ -78,14 +78,14 @@ class Person:
     async def money(self) -> tuple[str, str, str]:
         """Return the balance, the available and the held amount. The cache and the database must agree."""
         fields = "balance { amount } availableBalance { amount } heldBalance { amount }"
-        seen = await self.see(fields)
-        assert seen == await self.see(fields, **{"Cache-Control": "no-cache"})
+        seen = await self.read(fields)
+        assert seen == await self.read(fields, **{"Cache-Control": "no-cache"})
         balance, available, held = (seen[name]["amount"] for name in ("balance", "availableBalance", "heldBalance"))
         return balance, available, held
 
 
 @dataclass
-class Town:
+class Customers:
     """Ana with R$ 100.00, Bia with no money, and an operator."""
 
     ana: Person
@@ -93,7 +93,7 @@ class Town:
     staff: Person
 
 
-async def build_town(bank: RunningBank) -> Town:
+async def register_customers(bank: RunningBank) -> Customers:
     """Register two users and deposit money for Ana."""
     people = []
     for _ in range(2):
@@ -101,5 +101,5 @@ async def build_town(bank: RunningBank) -> Town:
         people.append(Person(client, await client.account()))
     staff = Person(await bank.staff(), {})
     ana, bia = people
-    await staff.do("deposit", accountNumber=ana.number, amount=brl("100.00"))
-    return Town(ana, bia, staff)
+    await staff.mutate("deposit", accountNumber=ana.number, amount=brl("100.00"))
+    return Customers(ana, bia, staff)
