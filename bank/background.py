@@ -109,7 +109,7 @@ class BackgroundLoop:
         if is_expected:
             logger.warning(self.failure, loop=self.name, error=error)
         else:
-            logger.error("loop_broken", loop=self.name, exc_info=error)
+            logger.error("loop_failed", loop=self.name, exc_info=error)
 
     def _retry_pause_s(self, failures: int, error: Exception) -> float:
         if self.retry_s is not None:
@@ -153,7 +153,7 @@ class BackgroundTasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("task_broken", task=task.get_name(), exc_info=error)
+            logger.error("task_failed", task=task.get_name(), exc_info=error)
 
     async def finish(self) -> None:
         """Wait until every task has ended, including those that are started meanwhile."""

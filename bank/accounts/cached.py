@@ -66,7 +66,7 @@ class AccountCache:
         try:
             tags = [account_tag(account) for account in accounts]
         except Exception:
-            logger.exception("write_through_broken")
+            logger.exception("write_through_failed")
             await self._values.invalidate(
                 [CacheTag(_key(account.id), account.revision, BALANCE_TTL_S) for account in accounts]
             )

@@ -165,7 +165,7 @@ class ClientConnection(RequestHandler):
             enter_context(RequestContext(correlation_id=str(uuid7()), ip_address=request.remote))
         error: BankError = BankError("Internal error")
         if status >= 500:
-            logger.error("request_broken", exc_info=exc)
+            logger.error("request_failed", exc_info=exc)
         else:
             is_too_long = isinstance(exc, LineTooLong)
             error = BadInput("A line of the request is too long." if is_too_long else "The request is not HTTP.")

@@ -102,7 +102,7 @@ class GraphQLRequestHandler:
         try:
             response = await self._validate_and_respond(request)
         except Exception:  # a bug: the log has its traceback, the client only sees "Internal error"
-            logger.exception("request_broken")
+            logger.exception("request_failed")
             response = _error_response([format_error(BankError("Internal error"))], "broken")
         metrics.REQUEST_SECONDS.labels(response.operation, response.cache).observe(perf_counter() - started)
         if response.error_code is not None:

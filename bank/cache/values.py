@@ -86,7 +86,7 @@ class ValueCache:
             return False
         except Exception:
             # After a bug here, no old value may be served, so all older versions are invalidated.
-            logger.exception("write_through_broken")
+            logger.exception("write_through_failed")
             self.defer(tags)
             return False
         return True

@@ -38,7 +38,7 @@ class _Group(click.Group):
             if structlog.is_configured():
                 raise  # the hook for uncaught exceptions writes it to the log
             click.echo(mask_text(format_exception((type(error), error, error.__traceback__))), err=True)
-            click.echo(f"bank: {ctx.invoked_subcommand} has broken off: {mask_text(describe(error))}", err=True)
+            click.echo(f"bank: {ctx.invoked_subcommand} failed: {mask_text(describe(error))}", err=True)
         sys.exit(2)
 
 

@@ -92,7 +92,7 @@ async def taken_over(database: Database, subscriber: str, purpose: str) -> Async
         position = await queries.take_over(connection, owner=owner, lease=LEASE, purpose=purpose, subscriber=subscriber)
         if position is None:
             other = await queries.purpose_of_takeover(connection, subscriber=subscriber)
-            raise BadInput(f"Somebody else has taken {subscriber} over for a {other}; try again when that has ended.")
+            raise BadInput(f"A {other} of {subscriber} is running; try again when it has ended.")
     takeover = Takeover(database, subscriber, owner, position)
     tasks = BackgroundTasks()
     tasks.start("takeover", takeover.loop.run())
@@ -158,7 +158,7 @@ class Replay:
         subscriber that is not a projection, and `Interrupted` for an error whose cause is not an event.
         """
         if self._subscriber.reset is None:
-            raise BadInput(f"{self._name} is no projection that could be made again from zero; replay is for it.")
+            raise BadInput(f"{self._name} is not a projection and cannot be rebuilt; use replay.")
         async with taken_over(self._database, self._name, "rebuild") as takeover:
             done = ReplayResult(self._name, 1, takeover.position)
             after = 0

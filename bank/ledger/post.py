@@ -118,7 +118,7 @@ class Ledger:
         except Exception:
             # A bug in a statement; transient errors are BankErrors. The batch was rolled back, since nothing raises
             # after the commit (see `_notify`). The bug must not stop the loop, because all callers wait for it.
-            logger.exception("batch_broken", commands=len(batch))
+            logger.exception("batch_failed", commands=len(batch))
             await self._write_one_by_one(batch)
         finally:
             BATCH_SIZE.observe(len(batch))
@@ -202,7 +202,7 @@ class Ledger:
         """Publish `events`, write the accounts to the cache, and then set the outcomes of the callers."""
         for command, error in batch.broken:
             request = command.context.correlation_id if command.context else None
-            logger.error("decision_broken", operation=command.operation, correlation_id=request, exc_info=error)
+            logger.error("decision_failed", operation=command.operation, correlation_id=request, exc_info=error)
         try:
             if events:
                 await asyncio.sleep(0)  # lets the next batch send its first statement
@@ -213,7 +213,7 @@ class Ledger:
             # The batch is committed, but other workers may still serve older balances. So the callers get the error.
             _fail(queued, error)
         except Exception:  # a bug: the batch is committed, so that the callers get their outcomes
-            logger.exception("write_through_broken")
+            logger.exception("write_through_failed")
         finally:
             for number, (one, outcome) in enumerate(zip(queued, outcomes, strict=True), start=1):
                 if isinstance(outcome, BankError):

@@ -108,7 +108,7 @@ def test_a_row_that_the_database_refuses_is_not_quoted(database_url: str) -> Non
             input="um guarda-chuva às terças\n", capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stderr
-    assert done.stderr.splitlines()[-1].startswith("bank: users has broken off: UniqueViolationError(sqlstate=23505, ")
+    assert done.stderr.splitlines()[-1].startswith("bank: users failed: UniqueViolationError(sqlstate=23505, ")
     assert "one_of_a_name" in done.stderr
     for private in ("Ana", "Okonkwo", "@example.com", "DETAIL", "already exists"):
         assert private not in done.stderr
@@ -118,7 +118,7 @@ def test_a_migration_that_fails_does_not_quote_its_statement(postgres_url: str) 
     run_sql(postgres_url, "create function refuse_change() returns trigger language plpgsql as 'begin return new; end'")
     done = _bank("migrate", DATABASE_URL=postgres_url)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("bank: migrate has broken off: ")
+    assert done.stderr.splitlines()[-1].startswith("bank: migrate failed: ")
     assert "DuplicateFunctionError(sqlstate=42723" in done.stderr
     for private in ("[sql:", "create function", "already exists"):
         assert private not in done.stderr.lower()

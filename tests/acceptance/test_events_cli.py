@@ -255,7 +255,7 @@ def test_an_impossible_command_is_one_sentence_and_changes_nothing(events_cli: E
         assert events_cli.refusal(*arguments).startswith(f"bank: {sentence}"), arguments
     for command, sentence in {
         ("redeliver", "audit", "7"): "There is no dead letter of audit at position 7.",
-        ("rebuild", "audit"): "audit is no projection that could be made again from zero; replay is for it.",
+        ("rebuild", "audit"): "audit is not a projection and cannot be rebuilt; use replay.",
     }.items():
         refused = events_cli.run_process(*command)
         assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"bank: {sentence}\n")

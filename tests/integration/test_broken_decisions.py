@@ -43,7 +43,7 @@ async def test_a_raising_decision_fails_alone_and_the_rest_of_the_batch_is_writt
     assert [type(one) for one in found] == [Outcome, BankError, Outcome, BankError, Outcome]
     assert {one.code for one in found if isinstance(one, BankError)} == {"INTERNAL"}
     assert await books.balances_minor(ana, bia) == [10_000 - 600, 600]
-    assert [(line["event"], line["operation"]) for line in lines] == [("decision_broken", "transfer")] * 2
+    assert [(line["event"], line["operation"]) for line in lines] == [("decision_failed", "transfer")] * 2
     assert [row["key"] for row in await books.connection.fetch(KEYS)] == ["t-1.00", "t-2.00", "t-3.00"]
 
 

@@ -45,7 +45,7 @@ async def test_no_worker_shows_the_old_balance_after_a_failed_write_through(
                     await workers.transfer_cent()
                     await workers.check_balances(workers.on_second)
                     await workers.check_balances(workers.on_first)
-        assert {(line["event"], line["log_level"]) for line in lines} >= {("write_through_broken", "error")}
+        assert {(line["event"], line["log_level"]) for line in lines} >= {("write_through_failed", "error")}
         assert isinstance(workers.first.bank.cache_server, CacheServer)
         await workers.transfer_cent()
         for worker in (workers.on_first, workers.on_second):

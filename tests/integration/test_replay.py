@@ -130,7 +130,7 @@ async def test_a_delivery_that_a_replay_interrupts_is_rolled_back_and_repeated(l
 
 async def test_two_replays_of_one_subscriber_cannot_run_together(log: Log) -> None:
     async with taken_over(log.database, "s", "rebuild"):
-        with pytest.raises(BadInput, match="Somebody else has taken s over for a rebuild; try again"):
+        with pytest.raises(BadInput, match="A rebuild of s is running; try again"):
             await again(log).run(since=1, until=None, progress=unseen)
     await again(log).run(since=1, until=None, progress=unseen)
 
@@ -212,7 +212,7 @@ async def test_a_redelivery_outside_of_the_database_stays_a_dead_letter_until_it
 
 
 async def test_only_a_projection_is_rebuilt(log: Log) -> None:
-    with pytest.raises(BadInput, match="s is no projection that could be made again from zero"):
+    with pytest.raises(BadInput, match="s is not a projection and cannot be rebuilt"):
         await again(log).rebuild(progress=unseen)
 
 

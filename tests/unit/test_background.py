@@ -183,7 +183,7 @@ async def test_a_loop_pauses_while_it_is_not_ready() -> None:
     ("error", "event", "level", "kind"),
     [
         (Unavailable("The database does not answer."), "example_interrupted", "warning", "expected"),
-        (KeyError("my bug"), "loop_broken", "error", "unexpected"),
+        (KeyError("my bug"), "loop_failed", "error", "unexpected"),
     ],
 )
 async def test_a_failure_is_logged_and_counted_and_the_loop_continues(
@@ -333,5 +333,5 @@ async def test_an_iteration_outside_of_the_loop_raises_no_exception() -> None:
     with structlog.testing.capture_logs() as lines:
         await loop.attempt()
         await loop.attempt()
-    assert [line["event"] for line in lines] == ["loop_broken"]
+    assert [line["event"] for line in lines] == ["loop_failed"]
     assert figure(loop, "bank_loop_iterations_total") == 1

@@ -35,7 +35,7 @@ async def test_a_task_that_raises_is_logged_as_an_error() -> None:
         tasks.start("work", fail())
         await tasks.finish()
     assert [(line["event"], line["log_level"], line["task"], line["exc_info"]) for line in lines] == [
-        ("task_broken", "error", "work", error)
+        ("task_failed", "error", "work", error)
     ]
 
 

@@ -37,7 +37,7 @@ def test_a_log_that_cannot_be_read_does_not_pass(evidence: Evidence, tmp_path: P
 
 ERROR = {
     "level": "error",
-    "event": "decision_broken",
+    "event": "decision_failed",
     "operation": "transfer",
     "exception": "Traceback\nKeyError: 'my bug'",
 }
@@ -46,7 +46,7 @@ ERROR = {
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (json.dumps(ERROR), "error: decision_broken operation=transfer\nTraceback\nKeyError: 'my bug'"),
+        (json.dumps(ERROR), "error: decision_failed operation=transfer\nTraceback\nKeyError: 'my bug'"),
         ('{"level": "critical", "event": "gone"}', "critical: gone"),
         ('{"level": "error", "event": "dead_letter", "position": 7}', "error: dead_letter position=7"),
         ('{"level": "warning", "event": "odd", "exception": "Traceback"}', "warning: odd\nTraceback"),
@@ -83,7 +83,7 @@ def test_a_failed_start_of_a_worker_is_permitted_during_a_fault(evidence: Eviden
     )  # fmt: skip
     assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.PASS
     assert verdict("no_errors_in_logs", replace(evidence, logs=[log])) is Verdict.FAIL
-    log.write_text("bank: serve has broken off\n")
+    log.write_text("bank: serve failed\n")
     assert verdict("no_errors_in_logs", replace(evidence, logs=[log], plan=plan)) is Verdict.FAIL
 
 
