@@ -1,7 +1,7 @@
 """In a run without faults, every operation has an answer after its retries.
 
-If the bank was hit by a fault, an outcome may stay unknown. Some operations are not retried, because a refresh token
-works once. They count if the bank itself answered that the outcome is unknown.
+With faults, an outcome may stay unknown. A refresh and a request with a closed token are sent only once. Their unknown
+outcome is a violation only if the bank itself reported it.
 """
 
 from simulation.checks.result_builder import CheckResultBuilder
@@ -13,7 +13,7 @@ from simulation.model.result import CheckResult
 NAME = "every_operation_is_answered"
 TITLE = "Without faults, every operation is answered"
 
-SAID_BY_THE_BANK = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
+UNKNOWN_OUTCOME_CODES = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})
 
 
 def applies(evidence: Evidence) -> bool:
@@ -30,8 +30,8 @@ def check(evidence: Evidence) -> CheckResult:
         if attempt.outcome != "unknown":
             continue
         operation = attempt.operation
-        tried_once = operation.kind is Kind.REFRESH or operation.intent is Intent.CLOSED_TOKEN
-        if not tried_once or attempt.code in SAID_BY_THE_BANK:
+        is_sent_once = operation.kind is Kind.REFRESH or operation.intent is Intent.CLOSED_TOKEN
+        if not is_sent_once or attempt.code in UNKNOWN_OUTCOME_CODES:
             builder.add_violation(
                 f"{attempt}: {attempt.code or 'no answer'} after {attempt.number} attempts", attempt.number
             )

@@ -1,11 +1,11 @@
-"""PostgreSQL met no deadlock, by its own count and by its log, if the log can be read."""
+"""PostgreSQL detected no deadlock: neither its counter nor its log, if the log can be read, has one."""
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
 
 NAME = "no_deadlocks"
-TITLE = "PostgreSQL meets no deadlock"
+TITLE = "PostgreSQL detects no deadlock"
 
 PHRASE = "deadlock detected"
 
@@ -23,7 +23,7 @@ def check(evidence: Evidence) -> CheckResult:
                 f"PostgreSQL counts {count} deadlock{'s' if count > 1 else ''} in the bank's database", count
             )
     if evidence.postgres_log is None:
-        builder.note("PostgreSQL's log cannot be read here; its count of deadlocks can")
+        builder.note("only the counter of deadlocks was read, because the log of PostgreSQL cannot be read here")
         return builder.result()
     for line in evidence.postgres_log.splitlines():
         builder.examine()

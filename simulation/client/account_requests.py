@@ -153,13 +153,13 @@ class AccountRequestComposer:
         match self._about(operation):
             case TransactionReceipt(transaction_id=id_) | HoldReceipt(moved=TransactionReceipt(transaction_id=id_)):
                 return id_
-        raise NotSendableError("the transaction never came about")
+        raise NotSendableError("the transaction does not exist")
 
     def _hold(self, operation: Operation) -> str:
         answer = self._about(operation)
         if isinstance(answer, HoldReceipt):
             return answer.hold.hold_id
-        raise NotSendableError("the hold never came about")
+        raise NotSendableError("the hold does not exist")
 
     def _about(self, operation: Operation) -> Answer | None:
         return None if operation.about is None else self._prior.answers.get(operation.about.index)
@@ -205,7 +205,7 @@ def limits_of(amount: str | None) -> tuple[dict[str, str] | None, dict[str, str]
 
 
 def _money(amount: str | None) -> dict[str, str]:
-    assert amount is not None, "the plan says how much"
+    assert amount is not None, "the operation has an amount"
     return {"amount": amount, "currency": CURRENCY}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from simulation.client.forms import MalformedAnswerError, as_list, as_object, money, optional, text
+from simulation.client.value_types import MalformedAnswerError, as_list, as_object, money, optional, text
 from simulation.model.answers import (
     AccountHolds,
     AccountLimits,

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from simulation.client.forms import MalformedAnswerError
 from simulation.client.payloads import FIELDS, read_payload
 from simulation.client.send import Reply
+from simulation.client.value_types import MalformedAnswerError
 from simulation.model.answers import Answer
 from simulation.model.attempts import Outcome
 from simulation.model.operations import Kind

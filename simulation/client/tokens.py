@@ -7,9 +7,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from simulation.client.forms import MalformedAnswerError
 from simulation.client.payloads import read_payload
 from simulation.client.send import BankClient, Reply
+from simulation.client.value_types import MalformedAnswerError
 from simulation.model.answers import Tokens
 from simulation.model.operations import Kind
 from simulation.model.people import Person

@@ -1,4 +1,4 @@
-"""Faults of a bank at rest. No posting follows, so no new event starts a delivery that should continue without one."""
+"""Faults of an idle bank. No posting follows, so the deliveries must continue without a new event."""
 
 import asyncio
 import contextlib

@@ -27,8 +27,8 @@ POLL_S = 0.1
 
 CUT_EVERY_S = 0.25
 CUT_DELAY_S = 0.02
-"""The delay of messages while connections are cut, as in a network across a country, so that cuts meet messages in
-flight."""
+"""The delay of messages while connections are cut, as in a network across a country, so that messages are in
+flight when a connection is cut."""
 
 EXHAUST_MAX_NS = 4_700_000_000
 """Shorter than the five seconds after which a statement that waits for a lock returns its connection."""
@@ -77,7 +77,7 @@ class Injector:
         return all(self._is_recovered(run) for run in self.runs)
 
     async def inject_when_idle(self, bursts: int, post: Callable[[int], Coroutine[None, None, None]]) -> None:
-        """Inject the faults at rest, after the drive. `post` sends one burst of last postings."""
+        """Inject the faults of an idle bank, after the drive. `post` sends one burst of last postings."""
         for run in self.runs:
             if FAULTS[run.planned.name].when_idle:
                 self._progress.step(FAULTS[run.planned.name].title)
@@ -107,7 +107,7 @@ class Injector:
             try:
                 await self._inject(run)
             except (*DATABASE_ERRORS, *REDIS_ERRORS) as error:
-                run.detail = f"could not be brought about: {type(error).__name__}"
+                run.detail = f"could not be injected: {type(error).__name__}"
             run.ended_ns = run.ended_ns or monotonic_ns()
             while not self._is_recovered(run) and not self._over.is_set():
                 await self._wait(POLL_S)
@@ -151,7 +151,7 @@ class Injector:
         run.detail = worker.name
         process = worker.process
         if process is None or process.returncode is not None:
-            run.detail += " was dead already"
+            run.detail += " had already ended"
             return
         async with open_database(self._backend.database_url) as database:
             run.began_ns = monotonic_ns()

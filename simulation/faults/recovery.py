@@ -10,7 +10,7 @@ from simulation.model.operations import MONEY_KINDS, READ_KINDS
 from simulation.model.result import CoverageItem, FaultResult, Verdict
 
 POSTING_NS = 1_500_000_000
-"""Time enough for a posting: other workers wait half a second for a stopped worker, and a busy machine needs some
+"""The time for a posting: other workers wait half a second for a stopped worker, and a busy machine needs some
 tenths of a second for a batch."""
 
 
@@ -51,7 +51,7 @@ class Recovery:
 def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -> Recovery:
     """Return the recovery of the service from a fault, with its verdict."""
     if not run.began_ns:
-        return Recovery(Verdict.UNKNOWN, None, f"{run} was planned and never happened")
+        return Recovery(Verdict.UNKNOWN, None, f"{run} was planned but did not happen")
     if FAULTS[run.planned.name].when_idle:
         return _when_idle(run)
     blocked = [] if run.stopped_worker is None else _blocked_workers(run, attempts, workers=workers)
@@ -62,7 +62,7 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
     moment_ns = recovered_at_ns(attempts, since_ns=run.ended_ns, workers=workers)
     if moment_ns is None:
         waited_s = (max((attempt.ended_ns for attempt in attempts), default=0) - run.ended_ns) / 1e9
-        text = f"{run}: the service was not back on every worker in the {max(0.0, waited_s):.1f} s that were left"
+        text = f"{run}: the service was not back on every worker in the last {max(0.0, waited_s):.1f} s of the run"
         return Recovery(Verdict.FAIL if waited_s >= RECOVERY_MAX_S else Verdict.UNKNOWN, None, text)
     back_s = (moment_ns - run.ended_ns) / 1e9
     if back_s > RECOVERY_MAX_S:
@@ -75,7 +75,7 @@ def recovery_from(run: FaultRun, attempts: Sequence[Attempt], *, workers: int) -
 
 
 def _when_idle(run: FaultRun) -> Recovery:
-    """Return the recovery of the subscribers from a fault at rest, without new events."""
+    """Return the recovery of the subscribers from a fault of the idle bank, without new events."""
     if run.drained_s is None:
         return Recovery(Verdict.FAIL, None, f"{run}: long afterwards, not every subscriber had handled every event")
     if run.drained_s > RECOVERY_MAX_S:
@@ -92,8 +92,8 @@ def _blocked_workers(run: FaultRun, attempts: Sequence[Attempt], *, workers: int
         if run.began_ns <= attempt.invoked_ns <= run.ended_ns and attempt.operation.kind in MONEY_KINDS
     ]
     moved = {a.worker for a in meanwhile if a.outcome == "ok" and a.replayed is not True and a.ended_ns <= run.ended_ns}
-    asked = {a.worker for a in meanwhile if a.invoked_ns <= run.ended_ns - POSTING_NS}
-    return [number for number in range(workers) if number != run.stopped_worker and number in asked - moved]
+    requested = {a.worker for a in meanwhile if a.invoked_ns <= run.ended_ns - POSTING_NS}
+    return [number for number in range(workers) if number != run.stopped_worker and number in requested - moved]
 
 
 def fault_results(
@@ -118,7 +118,7 @@ def fault_results(
                 ended_s=at_s(run.ended_ns),
                 detail=run.detail or run.planned.what,
                 seen=run.seen,
-                hurt=_hurt(attempts, run.began_ns, over_ns) if run.began_ns else 0,
+                hurt=_count_failed(attempts, run.began_ns, over_ns) if run.began_ns else 0,
                 back_s=recovery.back_s,
                 takeover_s=run.takeover_s,
                 verdict=verdict,
@@ -128,7 +128,7 @@ def fault_results(
     return tuple(found)
 
 
-def _hurt(attempts: Sequence[Attempt], from_ns: int, to_ns: int) -> int:
+def _count_failed(attempts: Sequence[Attempt], from_ns: int, to_ns: int) -> int:
     """Return how many requests in a range of time got no answer, or an answer that asks for a retry."""
     return sum(from_ns <= a.ended_ns <= to_ns and (a.outcome == "unknown" or a.code == "OVERLOADED") for a in attempts)
 

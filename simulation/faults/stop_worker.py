@@ -13,8 +13,8 @@ from simulation.stack.database import BankDatabase, open_database
 from simulation.stack.workers import Worker
 
 ATTEMPTS_NS = 6_000_000_000
-"""The bound of all attempts. About one in twenty meets a batch: a worker posts a few times a second, each time for
-some milliseconds."""
+"""The bound of all attempts. About one in twenty happens during a batch, because a worker posts a few times a second,
+each time for some milliseconds."""
 
 PAUSE_S = (0.0, 0.02)
 POLL_S = 0.02
@@ -25,7 +25,7 @@ the next statement in less."""
 async def stop_in_batch(run: FaultRun, backend: Backend, workers: Sequence[Worker], random: Random) -> None:
     """Stop a worker's process repeatedly until it is in the middle of a batch, then keep it stopped for the fault.
 
-    If no attempt meets a batch, the fault counts as not seen.
+    If no attempt happens during a batch, the fault counts as not seen.
     """
     number = run.planned.worker or 0
     worker, give_up_ns = workers[number], monotonic_ns() + ATTEMPTS_NS
@@ -39,7 +39,9 @@ async def stop_in_batch(run: FaultRun, backend: Backend, workers: Sequence[Worke
                     run.stopped_worker = number
                     await asyncio.sleep(run.planned.lasts_ms / 1000)
                     run.ended_ns = monotonic_ns()
-    run.detail = f"{worker.name} for {(run.ended_ns - run.began_ns) / 1e9:.1f} s" if run.seen else "met no batch"
+    run.detail = (
+        f"{worker.name} for {(run.ended_ns - run.began_ns) / 1e9:.1f} s" if run.seen else "no batch was in progress"
+    )
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from simulation.judge.database_state import (
 from simulation.stack.database import HEAD, POSITIONS, BankDatabase
 
 SNAPSHOT_EVERY_S = 2.0
-"""Often enough to meet batches in flight, and seldom enough that the sum of all entries does not slow the bank."""
+"""Often enough to read during batches, and seldom enough that the sum of all entries does not slow the bank."""
 
 USERS = "select id::text, email, role from users order by id"
 ACCOUNTS = """
@@ -117,7 +117,7 @@ async def read_ledger(database: BankDatabase, at_s: float) -> LedgerSnapshot:
             if row["balance_minor"] != row["total"]
         ],
         overdrawn=[
-            f"account {row['id']} holds {row['balance_minor']}, of which {row['held_minor']} are promised"
+            f"account {row['id']} holds {row['balance_minor']}, of which {row['held_minor']} are held"
             for row in wrong
             if row["kind"] == "CUSTOMER" and row["balance_minor"] < row["held_minor"]
         ],

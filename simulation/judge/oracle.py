@@ -8,7 +8,7 @@ the oracle does not pass.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from simulation.client.forms import MalformedAnswerError, minor
+from simulation.client.value_types import MalformedAnswerError, minor
 from simulation.judge.database_state import DatabaseState, KeyRow, TransactionRow
 from simulation.judge.effects import OUTSIDE, Effect, ExpectedHold, Oracle, RequestKey
 from simulation.model.answers import BatchReceipt, HoldReceipt, TransactionReceipt
@@ -67,7 +67,7 @@ def resolve(
         for request_key, attempts in group:
             effects = _known_effects(resolution, request_key, attempts)
             if effects is not None and not _add_effects(resolution, request_key, attempts, effects):
-                resolution.contradictions.append(f"{attempts[0]} moved money that no request with this key asked for")
+                resolution.contradictions.append(f"{attempts[0]} moved money, but no request with this key did so")
     return Oracle(
         resolution.effects,
         resolution.expected_holds,
@@ -121,7 +121,7 @@ def _effects_in_row(row: KeyRow) -> _KnownEffects | None:
 def _add_effects(
     resolution: _Resolution, request_key: RequestKey, attempts: Sequence[Attempt], effects: _KnownEffects
 ) -> bool:
-    """Note the effects that must have happened; return whether a request asked for them."""
+    """Add the effects that must have happened; return whether a request requested them."""
     executed = _executed_request(resolution, attempts, effects)
     if executed is None:
         return False
@@ -233,7 +233,7 @@ def _add_hold(resolution: _Resolution, request_key: RequestKey, sent: Sent, hold
 
 
 def _end_hold(resolution: _Resolution, request_key: RequestKey, executed: Attempt, effects: _KnownEffects) -> bool:
-    """Note the capture or release of a hold. A second end is a contradiction."""
+    """Add the capture or release of a hold. A second end is a contradiction."""
     expected_hold = resolution.expected_holds.get(executed.sent.about_id or "")
     if expected_hold is None:
         return False

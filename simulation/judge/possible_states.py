@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from simulation.client.account_requests import DAILY_LIMIT_FACTOR
-from simulation.client.forms import minor
+from simulation.client.value_types import minor
 from simulation.judge.effects import Effect, Oracle, RequestKey
 from simulation.judge.possible_holds import PossibleHolds
 from simulation.judge.request_times import NEVER, RequestTimes, Window

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simulation.client.forms import minor
+from simulation.client.value_types import minor
 from simulation.judge.effects import OUTSIDE
 from simulation.judge.evidence import Evidence
 from simulation.judge.oracle import content_of

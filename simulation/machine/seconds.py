@@ -9,7 +9,7 @@ STEAL_MAX = 0.01
 milliseconds, which is the size of the judged p99."""
 
 OTHERS_MAX = 0.10
-"""Share of the processors that other processes may use. A desktop or a CI runner at rest uses two or three per cent."""
+"""Share of the processors that other processes may use. An idle desktop or CI runner uses two or three per cent."""
 
 IDLE_CORES = 2.0
 IDLE_SHARE = 0.5

@@ -202,8 +202,8 @@ class FaultRun:
 
     `seen` counts what `FaultKind.seen_as` names. `takeover_s` is the time for which certainly no worker served the
     subscribers of a killed worker; None if it was not measured. `stopped_worker` is the number of the worker that was
-    stopped for the whole fault. `drained_s` is the time from the end of a fault at rest until every event was handled;
-    None if this did not happen in time.
+    stopped for the whole fault. `drained_s` is the time from the end of a fault of the idle bank until every
+    event was handled; None if this did not happen in time.
     """
 
     planned: PlannedFault

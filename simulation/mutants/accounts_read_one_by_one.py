@@ -15,7 +15,7 @@ async def _accounts_of(snapshot: ReadSnapshot, user_id: UUID) -> list[Account]:
     for account in await accounts_of(snapshot, user_id):
         await snapshot.close()  # the next statement begins another snapshot
         found.append(await find_account(snapshot, account.id))
-        await asyncio.sleep(0.02)  # a slow network, so a short run meets the bug
+        await asyncio.sleep(0.02)  # a slow network, so the bug has an effect in a short run
     return [account for account in found if account is not None]
 
 

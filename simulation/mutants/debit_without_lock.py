@@ -20,7 +20,7 @@ def plant() -> None:
     async def read(connection: Any, ids: list[Any]) -> AsyncIterator[Any]:
         for row in await connection.fetch(statement.replace(LOCKED, UNLOCKED), ids):
             yield row
-        await asyncio.sleep(0.02)  # a busy process, so a short run meets the bug
+        await asyncio.sleep(0.02)  # a busy process, so the bug has an effect in a short run
 
     patch(post.queries, "lock_accounts", read)
 

@@ -25,7 +25,7 @@ def plant() -> None:
         return {**columns, **dict.fromkeys(KEY_COLUMNS, ())}
 
     async def store(database: Database, batch: Batch) -> None:
-        await asyncio.sleep(0.02)  # a slow network, so a short run meets the bug
+        await asyncio.sleep(0.02)  # a slow network, so the bug has an effect in a short run
         async with database.connection() as connection:
             await connection.executemany(STORE, batch.keys)
 

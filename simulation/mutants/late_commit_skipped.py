@@ -31,8 +31,8 @@ def _take_nothing(_self: Inbox, **_where: int) -> list[Any]:
 
 def _slow(statement: Any) -> Any:
     async def run(*where: Any, **values: Any) -> Any:
-        # A slow network between the ids and the commit, so a short run meets the bug: other events of this time get
-        # newer ids and are committed first.
+        # A slow network between the ids and the commit: other events of this time get newer ids and are committed
+        # first, so the bug has an effect in a short run.
         await asyncio.sleep(0.1)
         return await statement(*where, **values)
 

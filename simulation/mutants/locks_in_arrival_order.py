@@ -23,7 +23,7 @@ def plant() -> None:
         for id_ in sorted(ids, key=lambda id_: arrived[id_]):
             async for row in lock_accounts(connection, ids=[id_]):
                 yield row
-            await asyncio.sleep(0.05)  # a slow network, so a short run meets the bug
+            await asyncio.sleep(0.05)  # a slow network, so the bug has an effect in a short run
 
     patch(post, "BEGIN_POSTING", "begin")
     original_post = patch(post.Ledger, "post", record_arrival, marks_reached=False)

@@ -30,7 +30,7 @@ def plant() -> None:
         if events := _postponed.get():
             _postponed.set(())
             async with original(database, "begin") as connection:
-                await asyncio.sleep(0.3)  # a slow network, so every cut meets the bug
+                await asyncio.sleep(0.3)  # a slow network, so the bug has an effect at every cut
                 await record_events(connection, events)
 
     patch(event_handlers, "record_events", _record_events)

@@ -13,7 +13,7 @@ from simulation.plan.mix import TELLER
 from simulation.plan.values import draw_key
 
 LEAD_S = 1.0
-"""The time without faults at the start of the drive, so the first fault meets work in progress."""
+"""The time without faults at the start of the drive, so requests are in progress at the first fault."""
 
 ROOM_S = 4.0
 """The planned time for the recovery from a fault before the next one. A longer recovery delays the next fault."""
@@ -42,7 +42,8 @@ def needed_s(names: Sequence[FaultName]) -> float:
 def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float, workers: int) -> list[PlannedFault]:
     """Draw the schedule: rounds of all faults in random order, as many as fit. Raises PlanError if no round fits.
 
-    Faults at rest come last. Faults do not overlap: each has ended, with time for the recovery, before the next begins.
+    Faults of the idle bank come last. Faults do not overlap: each has ended, with time for the recovery, before the
+    next begins.
     """
     if names and duration_s < needed_s(names):
         raise PlanError(
@@ -133,7 +134,7 @@ def draw_bursts(
     *,
     workers: int,
 ) -> list[Operation]:
-    """Draw the bursts of last postings, which are deposits, for runs with faults at rest.
+    """Draw the bursts of last postings, which are deposits, for runs with faults of the idle bank.
 
     `at_ns` is the number of the burst.
     """

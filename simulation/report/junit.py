@@ -99,7 +99,7 @@ def _check(check: CheckResult, excerpts: Sequence[Excerpt] = ()) -> Element:
 
 def _fault(fault: FaultResult) -> Element:
     back = "the service was not seen back" if fault.back_s is None else f"service back after {fault_back(fault)}"
-    said = f"{fault.detail}; {fault.hurt} requests hurt; {back}"
+    said = f"{fault.detail}; {fault.hurt} requests disturbed; {back}"
     takeover = f"subscribers taken over after {fault_takeover(fault)}" if fault.takeover_s is not None else ""
     return _case(
         f"{fault.title} ({fault_moment(fault)})", fault.verdict, said, [text for text in (takeover, fault.note) if text]

@@ -18,7 +18,7 @@ async def run_command(command: Sequence[str], environment: Mapping[str, str], *,
     errors = last_line(errors)
     if code:
         name = " ".join(part for part in command[3:5] if not part.startswith("-"))
-        words = errors or (output.splitlines() or ["it said nothing"])[-1][:300]
+        words = errors or (output.splitlines() or ["it printed nothing"])[-1][:300]
         raise CouldNotRunError(f"bank {name} failed: {words}")
 
 

@@ -86,7 +86,7 @@ class Books:
         return None if timelines is None else timelines.accounts.get(account_id)
 
     @cached_property
-    def _groups(self) -> Mapping[str, Sequence[tuple[int, int, int]]]:
+    def _states_after_events(self) -> Mapping[str, Sequence[tuple[int, int, int]]]:
         """The state of each account after each of its events: (time in µs, balance, amount held)."""
         balances: dict[str, int] = defaultdict(int)
         held: dict[str, int] = defaultdict(int)
@@ -110,13 +110,13 @@ class Books:
             found[account_id].append((event.at_us, balances[account_id], held[account_id]))
         return found
 
-    def standings(self, account_id: str, at_us: int) -> tuple[set[int], set[int]]:
+    def possible_balances_at(self, account_id: str, at_us: int) -> tuple[set[int], set[int]]:
         """Return the possible balances and amounts held of an account within the batch of this time.
 
         More than one is possible, because the events of a batch are not in the order of its decisions: the events of
         postings come before those of holds.
         """
-        group = self._groups.get(account_id, ())
+        group = self._states_after_events.get(account_id, ())
         begin = bisect_left(group, at_us, key=lambda one: one[0])
         end = bisect_left(group, at_us + 1, key=lambda one: one[0])
         some = group[max(0, begin - 1) : end]

@@ -5,32 +5,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simulation.judge.fields.books import us_of
-from simulation.judge.fields.place import Place, Sentences
+from simulation.judge.fields.node import AnswerNode, Sentences
 
 
-def connection(place: Place) -> Sentences:
+def connection(node: AnswerNode) -> Sentences:
     """Check a page of the history of an account, or of a statement."""
-    edges = place.shown.get("edges", ())
-    account_id = place.account_id
-    entries = [place.books.entries.get((account_id, edge["node"]["id"])) for edge in edges]
+    edges = node.shown.get("edges", ())
+    account_id = node.account_id
+    entries = [node.books.entries.get((account_id, edge["node"]["id"])) for edge in edges]
     if not all(entries):
         return  # `reads_match_entries` reports the wrong line
     versions = [entry.version for entry in entries if entry is not None]
-    yield from nodes(place)
-    yield from _cursors(place, edges, versions)
-    oldest, newest = _ends(place)
-    info = place.shown.get("pageInfo", {})
-    after = place.attempt.sent.after
-    if after is not None and (known := place.books.cursors.get((account_id, after))) is not None:
+    yield from nodes(node)
+    yield from _cursors(node, edges, versions)
+    oldest, newest = _ends(node)
+    info = node.shown.get("pageInfo", {})
+    after = node.attempt.sent.after
+    if after is not None and (known := node.books.cursors.get((account_id, after))) is not None:
         newest = known - 1
         if versions and versions[0] != newest:
             yield f"the page after line {known} begins with line {versions[0]}"
     elif after is None and newest is not None and versions[:1] not in ([], [newest]):
         yield f"the first page begins with line {versions[0]}, not with {newest}"
-    elif after is None and newest is None and place.shown.get("edges") is not None:
-        yield from _fresh(place, versions)
+    elif after is None and newest is None and node.shown.get("edges") is not None:
+        yield from _fresh(node, versions)
         newest = versions[0] if versions else None
-    first = place.attempt.operation.page_size
+    first = node.attempt.operation.page_size
     if newest is not None and first is not None:
         due = min(first, max(0, newest - oldest))
         if len(versions) != due:
@@ -42,49 +42,49 @@ def connection(place: Place) -> Sentences:
     yield from page_info(info, edges, after)
 
 
-def _ends(place: Place) -> tuple[int, int | None]:
+def _ends(node: AnswerNode) -> tuple[int, int | None]:
     """Return the version before the oldest line, and that of the newest line; None for a history that still grows."""
-    if place.parent is None or place.parent.type_name != "AccountStatement":
+    if node.parent is None or node.parent.type_name != "AccountStatement":
         return 0, None
-    sent, rows = place.attempt.sent, place.books.database.entries.get(place.account_id, ())
+    sent, rows = node.attempt.sent, node.books.database.entries.get(node.account_id, ())
     assert sent.since is not None
     assert sent.until is not None
     before, until = (sum(row.at_us < us_of(moment) for row in rows) for moment in (sent.since, sent.until))
     return before, until
 
 
-def _fresh(place: Place, versions: Sequence[int]) -> Sentences:
+def _fresh(node: AnswerNode, versions: Sequence[int]) -> Sentences:
     """Check that a first page contains all lines of which the same person had an answer before."""
-    timeline = place.books.timeline(place.account_id)
+    timeline = node.books.timeline(node.account_id)
     if timeline is None:
         return
     newest = versions[0] if versions else 0
-    acknowledged = timeline.newest_acknowledged(place.attempt.invoked_ns, person=place.attempt.operation.person)
+    acknowledged = timeline.newest_acknowledged(node.attempt.invoked_ns, person=node.attempt.operation.person)
     if newest < acknowledged:
         yield f"the newest entry is {newest}, but the same person got an answer with entry {acknowledged} before"
 
 
-def _cursors(place: Place, edges: Sequence[Mapping[str, Any]], versions: Sequence[int]) -> Sentences:
+def _cursors(node: AnswerNode, edges: Sequence[Mapping[str, Any]], versions: Sequence[int]) -> Sentences:
     for edge, version in zip(edges, versions, strict=True):
         if "cursor" not in edge:
             continue
-        known = place.books.cursors.setdefault((place.account_id, edge["cursor"]), version)
+        known = node.books.cursors.setdefault((node.account_id, edge["cursor"]), version)
         if known != version:
             yield f"the cursor {edge['cursor']} stands for line {version}, and stood for line {known}"
 
 
-def nodes(place: Place) -> Sentences:
+def nodes(node: AnswerNode) -> Sentences:
     """Compare the nodes of a page, if the answer has them, with the nodes of its edges."""
-    if "nodes" in place.shown and "edges" in place.shown:
-        shown = [node["id"] for node in place.shown["nodes"]]
-        if shown != [edge["node"]["id"] for edge in place.shown["edges"]]:
+    if "nodes" in node.shown and "edges" in node.shown:
+        shown = [node["id"] for node in node.shown["nodes"]]
+        if shown != [edge["node"]["id"] for edge in node.shown["edges"]]:
             yield "the nodes are not those of the edges"
 
 
 def page_info(info: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], after: str | None) -> Sentences:
     """Compare the page information with the edges and with the request."""
-    for name, place in (("startCursor", 0), ("endCursor", -1)):
-        due = edges[place].get("cursor") if edges else None
+    for name, node in (("startCursor", 0), ("endCursor", -1)):
+        due = edges[node].get("cursor") if edges else None
         if name in info and due is not None and info[name] != due:
             yield f"{name} is {info[name]}, not {due}"
         if name in info and not edges and info[name] is not None:
@@ -93,14 +93,14 @@ def page_info(info: Mapping[str, Any], edges: Sequence[Mapping[str, Any]], after
         yield f"hasPreviousPage is {info['hasPreviousPage']}"
 
 
-def audit_page(place: Place) -> Sentences:
+def audit_page(node: AnswerNode) -> Sentences:
     """Check that a page of the audit trail is complete, with the latest row first."""
-    rows = place.books.rows["audit_logs"]
-    edges = place.shown.get("edges", ())
+    rows = node.books.rows["audit_logs"]
+    edges = node.shown.get("edges", ())
     shown = [rows[edge["node"]["id"]] for edge in edges if edge["node"]["id"] in rows]
-    yield from nodes(place)
-    yield from page_info(place.shown.get("pageInfo", {}), edges, place.attempt.sent.after)
-    about = place.attempt.sent.about_id
+    yield from nodes(node)
+    yield from page_info(node.shown.get("pageInfo", {}), edges, node.attempt.sent.after)
+    about = node.attempt.sent.about_id
     wanted = [row for row in rows.values() if about in (None, row["entity_id"])]
     positions = sorted((int(row["event_position"]) for row in wanted), reverse=True)
     acknowledged = [int(row["event_position"]) for row in shown]
@@ -109,9 +109,9 @@ def audit_page(place: Place) -> Sentences:
         if acknowledged != positions[begin : begin + len(acknowledged)]:
             yield "the rows are not the trail's, the latest first"
         older = begin + len(acknowledged) < len(positions)
-        if place.shown.get("pageInfo", {}).get("hasNextPage", older) is not older:
+        if node.shown.get("pageInfo", {}).get("hasNextPage", older) is not older:
             yield f"hasNextPage is {not older}, and there {'are' if older else 'are no'} older rows"
-        limit = place.attempt.operation.page_size
+        limit = node.attempt.operation.page_size
         if limit is not None and len(acknowledged) != min(limit, len(positions) - begin):
             yield f"the page has {len(acknowledged)} rows, not {min(limit, len(positions) - begin)}"
     for edge in edges:

@@ -7,113 +7,113 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from simulation.judge.fields.books import Between, Instant, Money, OneOf, instant
-from simulation.judge.fields.place import Place
+from simulation.judge.fields.node import AnswerNode
 from simulation.model.operations import Kind
 from simulation.model.people import punctuated
 
-Rule = Callable[[Place], object]
+Rule = Callable[[AnswerNode], object]
 
 
 def _column(name: str) -> Rule:
-    return lambda place: place.row[name]
+    return lambda node: node.row[name]
 
 
 def _moment(name: str) -> Rule:
-    return lambda place: Instant(instant(place.row[name]))
+    return lambda node: Instant(instant(node.row[name]))
 
 
 def _money(name: str) -> Rule:
-    return lambda place: Money(place.row[name], place.row["currency"])
+    return lambda node: Money(node.row[name], node.row["currency"])
 
 
 def _number(name: str) -> Rule:
-    return lambda place: place.books.number(place.row[name])
+    return lambda node: node.books.number(node.row[name])
 
 
-def _status(place: Place) -> object:
-    kind = place.attempt.operation.kind
+def _status(node: AnswerNode) -> object:
+    kind = node.attempt.operation.kind
     if kind is Kind.OPEN_ACCOUNT:
         return "ACTIVE"
-    possible = place.books.evidence.possible_states
-    return OneOf(frozenset(possible.statuses(place.shown["id"], place.books.window(place.attempt))))
+    possible = node.books.evidence.possible_states
+    return OneOf(frozenset(possible.statuses(node.shown["id"], node.books.window(node.attempt))))
 
 
-def _balance(place: Place) -> object:
-    if place.attempt.operation.kind is Kind.OPEN_ACCOUNT:
+def _balance(node: AnswerNode) -> object:
+    if node.attempt.operation.kind is Kind.OPEN_ACCOUNT:
         return Money(0)
-    balances = place.books.evidence.possible_states.balances(place.shown["id"], place.books.window(place.attempt))
+    balances = node.books.evidence.possible_states.balances(node.shown["id"], node.books.window(node.attempt))
     return OneOf(frozenset(Money(balance) for balance in balances))
 
 
-def _held(place: Place) -> object:
-    return place.books.held_bounds(place.shown["id"], place.books.window(place.attempt))
+def _held(node: AnswerNode) -> object:
+    return node.books.held_bounds(node.shown["id"], node.books.window(node.attempt))
 
 
-def _available(place: Place) -> object:
+def _available(node: AnswerNode) -> object:
     """Return the balance minus the amount held, both from the same answer."""
-    if "balance" not in place.shown or "heldBalance" not in place.shown:
+    if "balance" not in node.shown or "heldBalance" not in node.shown:
         return ANYTHING
-    return Money(minor_of(place.shown["balance"]) - minor_of(place.shown["heldBalance"]))
+    return Money(minor_of(node.shown["balance"]) - minor_of(node.shown["heldBalance"]))
 
 
-def _hold_status(place: Place) -> object:
+def _hold_status(node: AnswerNode) -> object:
     """Return the state after a mutation; for a read, the states before and after the end of the hold."""
-    made = {Kind.AUTHORIZE: "AUTHORIZED", Kind.CAPTURE: "CAPTURED", Kind.RELEASE: "RELEASED"}
-    if status := made.get(place.attempt.operation.kind):
+    status_after = {Kind.AUTHORIZE: "AUTHORIZED", Kind.CAPTURE: "CAPTURED", Kind.RELEASE: "RELEASED"}
+    if status := status_after.get(node.attempt.operation.kind):
         return status
-    return OneOf(frozenset({"AUTHORIZED", place.row["status"]}))
+    return OneOf(frozenset({"AUTHORIZED", node.row["status"]}))
 
 
-def _captured(place: Place) -> object:
-    is_over = place.shown.get("status") == "CAPTURED"
-    return Money(place.row["captured_minor"] if is_over else 0, place.row["currency"])
+def _captured(node: AnswerNode) -> object:
+    is_over = node.shown.get("status") == "CAPTURED"
+    return Money(node.row["captured_minor"] if is_over else 0, node.row["currency"])
 
 
 def _limit(which: int) -> Rule:
-    def rule(place: Place) -> object:
-        limits = place.books.evidence.possible_states.limits(place.account_id, place.books.window(place.attempt))
+    def rule(node: AnswerNode) -> object:
+        limits = node.books.evidence.possible_states.limits(node.account_id, node.books.window(node.attempt))
         return OneOf(frozenset(Money(pair[which]) for pair in limits))
 
     return rule
 
 
-def _left_today(place: Place) -> object:
-    possible, window = place.books.evidence.possible_states, place.books.window(place.attempt)
-    a_day = minor_of(place.shown["perDay"])
-    least = a_day - possible.spent_at_most(place.account_id, window)
-    return Between(max(0, least), max(0, a_day - possible.spent_at_least(place.account_id, window)))
+def _remaining_today(node: AnswerNode) -> object:
+    possible, window = node.books.evidence.possible_states, node.books.window(node.attempt)
+    a_day = minor_of(node.shown["perDay"])
+    least = a_day - possible.spent_at_most(node.account_id, window)
+    return Between(max(0, least), max(0, a_day - possible.spent_at_least(node.account_id, window)))
 
 
-def _fee(place: Place) -> object:
-    if place.shown.get("transaction") is None:
+def _fee(node: AnswerNode) -> object:
+    if node.shown.get("transaction") is None:
         return None
-    kind = {"WithdrawPayload": "WITHDRAWAL"}.get(place.type_name, "TRANSFER")
-    return Money(place.books.evidence.plan.terms.fee_minor(kind))
+    kind = {"WithdrawPayload": "WITHDRAWAL"}.get(node.type_name, "TRANSFER")
+    return Money(node.books.evidence.plan.terms.fee_minor(kind))
 
 
-def _available_after(place: Place) -> object:
+def _available_after(node: AnswerNode) -> object:
     """Return the available balances that were possible in the batch that decided the request."""
-    hold = place.shown.get("hold")
-    row = None if hold is None else place.books.row("holds", hold["id"])
+    hold = node.shown.get("hold")
+    row = None if hold is None else node.books.row("holds", hold["id"])
     if row is None:
         return None
-    made = place.attempt.operation.kind is Kind.AUTHORIZE
-    at = instant(row["created_at" if made else "ended_at"])
-    balances, held = place.books.standings(str(row["account_id"]), round(at.timestamp() * 1e6))
+    status_after = node.attempt.operation.kind is Kind.AUTHORIZE
+    at = instant(row["created_at" if status_after else "ended_at"])
+    balances, held = node.books.possible_balances_at(str(row["account_id"]), round(at.timestamp() * 1e6))
     return OneOf(frozenset(Money(balance - some) for balance in balances for some in held))
 
 
-def _cpf(place: Place) -> object:
-    cpf = place.row["cpf"]
+def _cpf(node: AnswerNode) -> object:
+    cpf = node.row["cpf"]
     return None if cpf is None else punctuated(cpf)
 
 
 def _text_of(name: str) -> Rule:
-    return lambda place: str(place.row[name])
+    return lambda node: str(node.row[name])
 
 
-def _hash(place: Place) -> object:
-    return str(place.row["hash"]).removeprefix("\\x")
+def _hash(node: AnswerNode) -> object:
+    return str(node.row["hash"]).removeprefix("\\x")
 
 
 class _Anything:
@@ -123,7 +123,7 @@ class _Anything:
 ANYTHING = _Anything()
 
 
-def _anything(_place: Place) -> object:
+def _anything(_place: AnswerNode) -> object:
     return ANYTHING
 
 
@@ -145,7 +145,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Account.balanceAt": _anything,  # `reads_match_entries` compares answers about the past with the entries
         "AccountLimits.perTransfer": _limit(0),
         "AccountLimits.perDay": _limit(1),
-        "AccountLimits.leftToday": _left_today,
+        "AccountLimits.leftToday": _remaining_today,
         "AccountStatement.openingBalance": _anything,  # as above
         "AccountStatement.closingBalance": _anything,
         "AccountDay.day": _anything,  # `shapes` compares all days at once with the entries

@@ -9,7 +9,7 @@ from typing import Any
 from simulation.judge.database_state import EntryRow
 from simulation.judge.fields import pages
 from simulation.judge.fields.books import instant
-from simulation.judge.fields.place import Place, Sentences
+from simulation.judge.fields.node import AnswerNode, Sentences
 from simulation.judge.fields.rules import minor_of
 from simulation.model.answers import OpenedAccount
 from simulation.model.operations import Kind
@@ -41,59 +41,59 @@ FIELDS_OF_CODE: Mapping[str, frozenset[str]] = MappingProxyType(
 """The field of the input that a refusal must name, by code."""
 
 
-def user(place: Place) -> Sentences:
+def user(node: AnswerNode) -> Sentences:
     """Require all accounts whose opening the person got acknowledged, and no account of others, oldest first."""
-    if "accounts" not in place.shown:
+    if "accounts" not in node.shown:
         return
-    evidence, shown = place.books.evidence, [account["id"] for account in place.shown["accounts"]]
+    evidence, shown = node.books.evidence, [account["id"] for account in node.shown["accounts"]]
     if shown != sorted(shown):
         yield "the accounts are not in the order of their opening"
     for id_ in shown:
-        account = place.books.row("accounts", id_)
-        if account is not None and account["user_id"] != place.shown.get("id"):
+        account = node.books.row("accounts", id_)
+        if account is not None and account["user_id"] != node.shown.get("id"):
             yield f"account {id_} is listed, but belongs to another person"
     expected = {
         attempt.answer.account_id
         for attempt in evidence.attempts
         if isinstance(attempt.answer, OpenedAccount)
-        and attempt.operation.person == place.attempt.operation.person
-        and attempt.ended_ns <= place.attempt.invoked_ns
+        and attempt.operation.person == node.attempt.operation.person
+        and attempt.ended_ns <= node.attempt.invoked_ns
     }
     if missing := expected - set(shown):
         yield f"account {min(missing)} is not listed, and was opened before"
 
 
-def account(place: Place) -> Sentences:
+def account(node: AnswerNode) -> Sentences:
     """Compare the account with the requested one, and its holds and days with the books."""
-    about = place.attempt.sent.account_id
-    if place.attempt.operation.kind is not Kind.ME and about is not None and place.shown.get("id") != about:
-        yield f"account {place.shown.get('id')} is shown, and {about} was asked for"
-    if "holds" in place.shown:
-        yield from _holds(place)
-    if "days" in place.shown:
-        yield from _days(place)
+    about = node.attempt.sent.account_id
+    if node.attempt.operation.kind is not Kind.ME and about is not None and node.shown.get("id") != about:
+        yield f"account {node.shown.get('id')} is shown, but {about} was requested"
+    if "holds" in node.shown:
+        yield from _holds(node)
+    if "days" in node.shown:
+        yield from _days(node)
 
 
-def _holds(place: Place) -> Sentences:
-    shown = [hold["id"] for hold in place.shown["holds"]]
-    on = [h for h in place.books.database.holds.values() if h.account_id == place.shown["id"]]
+def _holds(node: AnswerNode) -> Sentences:
+    shown = [hold["id"] for hold in node.shown["holds"]]
+    on = [h for h in node.books.database.holds.values() if h.account_id == node.shown["id"]]
     if shown != sorted(shown, reverse=True):
         yield "the holds are not the latest first"
     if unknown := set(shown) - {hold.id for hold in on}:
         yield f"hold {min(unknown)} is shown, but does not belong to the account"
-    holds = place.books.evidence.possible_holds
-    expected = holds.acknowledged_before(place.shown["id"], place.attempt.invoked_ns)
+    holds = node.books.evidence.possible_holds
+    expected = holds.acknowledged_before(node.shown["id"], node.attempt.invoked_ns)
     if len(shown) < HOLDS_SHOWN and (missing := expected - set(shown)):
         yield f"hold {min(missing)} is not shown, but was made before"
 
 
-def _days(place: Place) -> Sentences:
+def _days(node: AnswerNode) -> Sentences:
     """Compare the days with the sums of the entries up to any of them, because the projection may lag behind."""
-    entries = place.books.database.entries.get(place.shown["id"], ())
+    entries = node.books.database.entries.get(node.shown["id"], ())
     newest = len(entries)
-    if (timeline := place.books.timeline(place.shown["id"])) is not None:
-        newest = min(newest, timeline.newest_possible(place.attempt.ended_ns))
-    shown = [_day(day) for day in place.shown["days"]]
+    if (timeline := node.books.timeline(node.shown["id"])) is not None:
+        newest = min(newest, timeline.newest_possible(node.attempt.ended_ns))
+    shown = [_day(day) for day in node.shown["days"]]
     if not any(shown == _added_up(entries[:count]) for count in range(newest, -1, -1)):
         yield f"the days are not what the account's entries add up to, all of them or all until one: {shown}"
 
@@ -116,24 +116,24 @@ def _added_up(entries: Any) -> list[tuple[object, ...]]:
     return found
 
 
-def tokens(place: Place) -> Sentences:
+def tokens(node: AnswerNode) -> Sentences:
     """Require that tokens have the lifetime of the settings, and that the claims of the access token agree."""
-    ended_us = place.books.moment_us(place.attempt.ended_ns)
-    began_us = place.books.moment_us(place.attempt.invoked_ns)
+    ended_us = node.books.moment_us(node.attempt.ended_ns)
+    began_us = node.books.moment_us(node.attempt.invoked_ns)
     for name, life_s in (("access", ACCESS_MINUTES * 60), ("refresh", REFRESH_DAYS * 86_400)):
-        ends_us = instant(place.shown[f"{name}TokenExpiresAt"]).timestamp() * 1e6 - life_s * 1e6
+        ends_us = instant(node.shown[f"{name}TokenExpiresAt"]).timestamp() * 1e6 - life_s * 1e6
         if not began_us - SLACK_US <= ends_us <= ended_us + SLACK_US:
             yield f"the {name} token does not end {life_s} seconds after it was given"
-    claims = _claims(place.shown["accessToken"])
-    owner = place.books.evidence.user_ids.get(place.attempt.operation.person)
+    claims = _claims(node.shown["accessToken"])
+    owner = node.books.evidence.user_ids.get(node.attempt.operation.person)
     if owner is not None and claims.get("sub") != owner:
         yield "the access token belongs to another person"
-    if claims.get("exp") != int(instant(place.shown["accessTokenExpiresAt"]).timestamp()):
+    if claims.get("exp") != int(instant(node.shown["accessTokenExpiresAt"]).timestamp()):
         yield "the access token does not end when the answer says"
-    role = (place.books.row("users", owner) or {}).get("role")
+    role = (node.books.row("users", owner) or {}).get("role")
     if role is not None and claims.get("role", role) != role:
         yield f"the access token is a {claims.get('role')}'s, and the person is a {role}"
-    if (place.books.row("sessions", claims.get("sid")) or {}).get("user_id") != claims.get("sub"):
+    if (node.books.row("sessions", claims.get("sid")) or {}).get("user_id") != claims.get("sub"):
         yield "the access token is of no session of its owner's"
 
 
@@ -148,9 +148,9 @@ def _claims(token: str) -> Mapping[str, Any]:
     return found
 
 
-def user_error(place: Place) -> Sentences:
+def user_error(node: AnswerNode) -> Sentences:
     """Require a message that is a sentence, and the invalid field by the name in the request."""
-    message, path, code = (place.shown.get(name) for name in ("message", "field", "code"))
+    message, path, code = (node.shown.get(name) for name in ("message", "field", "code"))
     if not isinstance(message, str) or not message.endswith("."):
         yield f"the message of {code} is no sentence: {message!r}"
     if path is None:
@@ -161,7 +161,7 @@ def user_error(place: Place) -> Sentences:
         yield f"{code} is said to be the fault of {'.'.join(path)}"
 
 
-Shape = Callable[[Place], Sentences]
+Shape = Callable[[AnswerNode], Sentences]
 
 SHAPES: Mapping[str, Shape] = MappingProxyType(
     {

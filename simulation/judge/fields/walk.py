@@ -9,7 +9,7 @@ import msgspec
 from simulation.client.payloads import FIELDS
 from simulation.judge.fields.books import Between, Books, Instant, Money, Object, OneOf, instant
 from simulation.judge.fields.contract import leaves, types
-from simulation.judge.fields.place import NoSuchRowError, Place
+from simulation.judge.fields.node import AnswerNode, NoSuchRowError
 from simulation.judge.fields.rules import ANYTHING, RULES
 from simulation.judge.fields.shapes import SHAPES
 from simulation.model.attempts import Attempt
@@ -26,7 +26,7 @@ def wrong_fields(books: Books, attempt: Attempt) -> Iterator[tuple[str, str]]:
         return
     root = "Query" if attempt.operation.kind in READ_KINDS else "Mutation"
     field = FIELDS[attempt.operation.kind]
-    yield from _object(Place(books, attempt, types()[root][field], field, shown))
+    yield from _object(AnswerNode(books, attempt, types()[root][field], field, shown))
 
 
 def _root(attempt: Attempt) -> Object | None:
@@ -41,29 +41,29 @@ def _root(attempt: Attempt) -> Object | None:
     return shown
 
 
-def _object(place: Place) -> Iterator[tuple[str, str]]:
-    fields = types()[place.type_name]
-    for name, value in place.shown.items():
+def _object(node: AnswerNode) -> Iterator[tuple[str, str]]:
+    fields = types()[node.type_name]
+    for name, value in node.shown.items():
         if fields[name] in leaves():
-            yield from _leaf(place, name, value)
+            yield from _leaf(node, name, value)
         else:
             for one in value if isinstance(value, list) else [value]:
                 if one is not None:
-                    yield from _object(place.within(name, one, fields[name]))
-    shape = SHAPES.get(place.type_name)
+                    yield from _object(node.child(name, one, fields[name]))
+    shape = SHAPES.get(node.type_name)
     if shape is not None:
-        yield from ((f"{place.type_name} at {place.path}", sentence) for sentence in shape(place))
+        yield from ((f"{node.type_name} at {node.path}", sentence) for sentence in shape(node))
 
 
-def _leaf(place: Place, name: str, value: Any) -> Iterator[tuple[str, str]]:
-    rule = RULES[f"{place.type_name}.{name}"]
+def _leaf(node: AnswerNode, name: str, value: Any) -> Iterator[tuple[str, str]]:
+    rule = RULES[f"{node.type_name}.{name}"]
     try:
-        due = rule(place)
+        due = rule(node)
     except NoSuchRowError as error:
-        yield f"{place.type_name}.{name}", str(error)
+        yield f"{node.type_name}.{name}", str(error)
         return
     if due is not ANYTHING and not _is(value, due):
-        yield f"{place.type_name}.{name}", f"shows {_text(value)}, not {_text(due)}"
+        yield f"{node.type_name}.{name}", f"shows {_text(value)}, not {_text(due)}"
 
 
 def _is(value: Any, due: object) -> bool:

@@ -296,7 +296,7 @@ def test_a_service_without_a_recovery_fails_or_is_unknown_without_enough_time() 
     assert verdict_of([run()], waiting)[0] is Verdict.FAIL
     verdict, text = verdict_of([run()], waiting[:10])
     assert verdict is Verdict.UNKNOWN
-    assert "the service was not back on every worker in the 9.1 s that were left" in text
+    assert "the service was not back on every worker in the last 9.1 s of the run" in text
 
 
 def test_a_takeover_of_a_dead_worker_later_than_two_seconds_fails() -> None:

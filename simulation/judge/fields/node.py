@@ -22,7 +22,7 @@ class NoSuchRowError(LookupError):
 
 
 @dataclass(frozen=True)
-class Place:
+class AnswerNode:
     """An object of an answer. `name` is the field that contains it."""
 
     books: Books
@@ -30,42 +30,42 @@ class Place:
     type_name: str
     name: str
     shown: Object
-    parent: "Place | None" = None
+    parent: "AnswerNode | None" = None
 
     @property
     def row(self) -> Row:
         """Return the row of this object, or of the closest object around it that has a row. Raises NoSuchRowError."""
-        place: Place | None = self
-        while place is not None and place.type_name not in TABLES:
-            place = place.parent
-        assert place is not None, "only what is within an object that has a row is asked for one"
-        id_ = place.shown.get("id")
-        row = self.books.row(TABLES[place.type_name], id_)
+        node: AnswerNode | None = self
+        while node is not None and node.type_name not in TABLES:
+            node = node.parent
+        assert node is not None, "the outermost object of an answer has a row"
+        id_ = node.shown.get("id")
+        row = self.books.row(TABLES[node.type_name], id_)
         if row is None:
-            raise NoSuchRowError(f"shows {place.type_name} {id_}, and there is none")
+            raise NoSuchRowError(f"shows {node.type_name} {id_}, which does not exist")
         return row
 
     @property
     def account_id(self) -> str:
         """Return the id of the account that contains this object."""
-        place: Place | None = self
-        while place is not None and place.type_name != "Account":
-            place = place.parent
-        assert place is not None, "a history is an account's"
-        return str(place.shown.get("id"))
+        node: AnswerNode | None = self
+        while node is not None and node.type_name != "Account":
+            node = node.parent
+        assert node is not None, "only an object inside an account is asked for its account"
+        return str(node.shown.get("id"))
 
-    def within(self, name: str, shown: Object, type_name: str) -> "Place":
+    def child(self, name: str, shown: Object, type_name: str) -> "AnswerNode":
         """Return an object in a field of this one."""
-        return Place(self.books, self.attempt, type_name, name, shown, self)
+        return AnswerNode(self.books, self.attempt, type_name, name, shown, self)
 
     @property
     def path(self) -> str:
         """Return the path of the object in the answer."""
         names: list[str] = []
-        place: Place | None = self
-        while place is not None:
-            names.append(place.name)
-            place = place.parent
+        node: AnswerNode | None = self
+        while node is not None:
+            names.append(node.name)
+            node = node.parent
         return ".".join(reversed(names))
 
 

@@ -25,14 +25,14 @@ def minor(amount: object) -> int:
 def as_object(value: object) -> Mapping[str, object]:
     """Return an object, or raise MalformedAnswerError."""
     if not isinstance(value, dict):
-        raise MalformedAnswerError(f"an object was promised, not {type(value).__name__}")
+        raise MalformedAnswerError(f"must be an object, not {type(value).__name__}")
     return value
 
 
 def as_list(value: object) -> list[object]:
     """Return a list, or raise MalformedAnswerError."""
     if not isinstance(value, list):
-        raise MalformedAnswerError(f"a list was promised, not {type(value).__name__}")
+        raise MalformedAnswerError(f"must be a list, not {type(value).__name__}")
     return value
 
 
