@@ -53,7 +53,6 @@ BANNED = {
     "hole": "block",
     "understand": "parse",
     "Bankers": "OperationGenerator",
-    "deaf": "unsubscribed",
     "Spoilt": "ProxyCounts",
     "squashed": "letters_and_digits",
     "tells": "sends",
