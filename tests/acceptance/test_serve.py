@@ -257,7 +257,7 @@ def test_no_acknowledged_transfer_is_lost_by_a_stop_or_a_kill(
         ]
 
 
-def _sourced(path: Path) -> Environment:
+def _environment_of(path: Path) -> Environment:
     """Return the environment of a shell after it has read a file of exports."""
     script = f". '{path}'; env -0"
     printed = subprocess.run(["bash", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
@@ -276,7 +276,7 @@ def test_more_workers_can_be_started_with_the_environment_file_of_a_bank(tmp_pat
         environment = tmp_path / "bank-data" / "environment"
         secret = (tmp_path / "bank-data" / "token-secret").read_text()
         assert secret not in environment.read_text()
-        with serving(tmp_path / "second.log", cwd=tmp_path, **_sourced(environment)) as second:
+        with serving(tmp_path / "second.log", cwd=tmp_path, **_environment_of(environment)) as second:
             assert asyncio.run(bank(first.url, second.url)) == "CUSTOMER"
 
 
@@ -323,7 +323,7 @@ async def _role_and_cache(url: str, database_url: str) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def _audited(database_url: str) -> list[tuple[str, str, str]]:
+async def _audited_roles(database_url: str) -> list[tuple[str, str, str]]:
     assert await _caught_up(database_url)
     connection = await asyncpg.connect(database_url)
     rows = await connection.fetch(
@@ -342,7 +342,7 @@ def test_a_changed_role_appears_in_cached_answers_and_is_recorded(
         asyncio.run(_role_and_cache(server.url, database_url))
         # Setting the same role again changes nothing and writes no event.
         assert _bank("users", "set-role", "ana@example.com", "operator", DATABASE_URL=database_url).returncode == 0
-        [(old, new, _)] = asyncio.run(_audited(database_url))
+        [(old, new, _)] = asyncio.run(_audited_roles(database_url))
     assert (old, new) == ("CUSTOMER", "OPERATOR")
 
 

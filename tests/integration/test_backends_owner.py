@@ -64,7 +64,7 @@ class Owner:
 
 
 @pytest.fixture
-def own(servers_folder: Path) -> Iterator[Callable[..., Owner]]:
+def start_owner(servers_folder: Path) -> Iterator[Callable[..., Owner]]:
     owners: list[Owner] = []
 
     def start(**options: bool) -> Owner:
@@ -88,27 +88,27 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def gone(owner: Owner) -> bool:
+def has_no_servers(owner: Owner) -> bool:
     return not any(is_alive(server, psutil) for server in owner.servers)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV])
 def test_servers_and_folder_are_removed_when_their_owner_ends(
-    own: Callable[..., Owner], servers_folder: Path, how: signal.Signals
+    start_owner: Callable[..., Owner], servers_folder: Path, how: signal.Signals
 ) -> None:
-    owner = own()
+    owner = start_owner()
     owner.process.send_signal(how)
     owner.process.communicate()
     assert owner.process.returncode != 0
-    until(lambda: gone(owner), "the servers are gone")
+    until(lambda: has_no_servers(owner), "the servers are gone")
     until(lambda: not (servers_folder).exists(), "the folder is gone")
     until(lambda: not is_alive(owner.guard, psutil), "the guard is gone")
 
 
 def test_kept_data_survives_a_killed_owner_and_the_next_owner_waits_for_the_guard(
-    own: Callable[..., Owner], servers_folder: Path
+    start_owner: Callable[..., Owner], servers_folder: Path
 ) -> None:
-    owner = own(keep=True)
+    owner = start_owner(keep=True)
     owner.process.kill()
     owner.process.wait()
     with open_backend("embedded", folder=servers_folder, keep=True) as backend:
@@ -118,9 +118,9 @@ def test_kept_data_survives_a_killed_owner_and_the_next_owner_waits_for_the_guar
 
 
 def test_servers_left_by_an_owner_killed_with_its_guard_are_adopted(
-    own: Callable[..., Owner], servers_folder: Path
+    start_owner: Callable[..., Owner], servers_folder: Path
 ) -> None:
-    owner = own(keep=True)
+    owner = start_owner(keep=True)
     owner.guard.kill()
     owner.end()
     with open_backend("embedded", folder=servers_folder, keep=True, durable=False) as backend:
@@ -128,11 +128,13 @@ def test_servers_left_by_an_owner_killed_with_its_guard_are_adopted(
         assert backend.valkey is not None
         assert [backend.postgres.pid, backend.valkey.pid] == [server.pid for server in owner.servers]
         assert run_sql(backend.database_url, "select 1")[0][0] == 1
-    until(lambda: gone(owner), "the adopted servers are stopped by the one who adopted them")
+    until(lambda: has_no_servers(owner), "the adopted servers are stopped by the one who adopted them")
 
 
-def test_servers_left_with_other_settings_are_started_anew(own: Callable[..., Owner], servers_folder: Path) -> None:
-    owner = own(keep=True)
+def test_servers_left_with_other_settings_are_started_anew(
+    start_owner: Callable[..., Owner], servers_folder: Path
+) -> None:
+    owner = start_owner(keep=True)
     owner.guard.kill()
     owner.end()
     with EmbeddedPostgres(servers_folder / "postgres", durable=True) as postgres:
@@ -140,13 +142,13 @@ def test_servers_left_with_other_settings_are_started_anew(own: Callable[..., Ow
         assert run_sql(postgres.url(), "show fsync")[0][0] == "on"
     with EmbeddedValkey(servers_folder / "valkey", settings={"maxmemory": "64mb"}) as valkey:
         assert valkey.pid not in [server.pid for server in owner.servers]
-    assert gone(owner)
+    assert has_no_servers(owner)
 
 
 def test_a_folder_in_use_is_refused_with_the_process_id_of_its_owner(
-    own: Callable[..., Owner], servers_folder: Path
+    start_owner: Callable[..., Owner], servers_folder: Path
 ) -> None:
-    owner = own()
+    owner = start_owner()
     second = subprocess.run(
         [sys.executable, "-c", OWNER, str(servers_folder), "delete", ""],
         capture_output=True,
@@ -156,11 +158,11 @@ def test_a_folder_in_use_is_refused_with_the_process_id_of_its_owner(
     )
     assert second.returncode == 1
     assert f"belong to process {owner.process.pid};" in second.stderr
-    assert not gone(owner)
+    assert not has_no_servers(owner)
 
 
-def test_ctrl_c_interrupts_the_owner_and_not_its_servers(own: Callable[..., Owner]) -> None:
-    owner = own(ignores_interrupts=True)
+def test_ctrl_c_interrupts_the_owner_and_not_its_servers(start_owner: Callable[..., Owner]) -> None:
+    owner = start_owner(ignores_interrupts=True)
     os.killpg(owner.process.pid, signal.SIGINT)  # the signal of Ctrl-C in a terminal
     owner_group = os.getpgid(owner.process.pid)
     for server in owner.servers:

@@ -18,7 +18,7 @@ from tests.integration.caches import open_cache
 NO_CACHE = {"Cache-Control": "no-cache"}
 
 
-def _did(reply: Any) -> str:
+def _cache_status(reply: Any) -> str:
     return str(reply.headers["Cache-Status"]).removeprefix("bank; ")
 
 
@@ -32,7 +32,7 @@ async def _two_accounts(bank: RunningBank) -> tuple[Client, dict[str, Any], dict
 async def _hit(person: Client, operation: str, **variables: Any) -> Any:
     """Read until the answer comes from the cache, which is filled after the first answer was sent."""
     async with asyncio.timeout(5):
-        while _did(reply := await person.run(operation, **variables)) != "hit":
+        while _cache_status(reply := await person.run(operation, **variables)) != "hit":
             await asyncio.sleep(0.001)
     return reply.data
 
@@ -40,7 +40,7 @@ async def _hit(person: Client, operation: str, **variables: Any) -> Any:
 async def test_a_second_read_is_a_hit_with_the_same_answer(running_bank: RunningBank) -> None:
     person, first, _ = await _two_accounts(running_bank)
     miss = await person.run("AccountHistory", id=first["id"])
-    assert _did(miss) == "fwd=uri-miss"
+    assert _cache_status(miss) == "fwd=uri-miss"
     assert await _hit(person, "AccountHistory", id=first["id"]) == miss.data
 
 
@@ -50,7 +50,7 @@ async def test_a_transfer_invalidates_every_response_about_its_accounts_at_once(
     await _hit(person, "AccountHistory", id=first["id"])
     await person.transfer(first["id"], second["number"], "1.00", "t1")
     me, history = await person.run("Me"), await person.run("AccountHistory", id=first["id"])
-    assert _did(me) == _did(history) == "fwd=stale"
+    assert _cache_status(me) == _cache_status(history) == "fwd=stale"
     assert [account["balance"]["amount"] for account in me.data["me"]["accounts"]] == ["99.00", "1.00"]
     assert len(history.data["account"]["transactions"]["edges"]) == 2
 
@@ -62,7 +62,7 @@ async def test_a_balance_after_a_transfer_is_read_from_the_cache(
     await _hit(person, "AccountBalance", id=first["id"])
     await person.transfer(first["id"], second["number"], "1.00", "t1")
     reply = await person.run("AccountBalance", id=first["id"])
-    assert _did(reply) == "hit"
+    assert _cache_status(reply) == "hit"
     assert reply.data["account"]["balance"]["amount"] == "99.00"
 
 
@@ -77,8 +77,8 @@ async def test_opening_an_account_invalidates_the_profile(running_bank: RunningB
 async def test_a_no_cache_request_neither_reads_nor_fills_the_cache(running_bank: RunningBank) -> None:
     person, first, _ = await _two_accounts(running_bank)
     for _ in range(3):
-        assert _did(await person.run("AccountHistory", id=first["id"], headers=NO_CACHE)) == "fwd=request"
-    assert _did(await person.run("AccountHistory", id=first["id"])) == "fwd=uri-miss"
+        assert _cache_status(await person.run("AccountHistory", id=first["id"], headers=NO_CACHE)) == "fwd=request"
+    assert _cache_status(await person.run("AccountHistory", id=first["id"])) == "fwd=uri-miss"
 
 
 async def test_a_cached_response_is_never_returned_to_another_user(running_bank: RunningBank) -> None:
@@ -92,7 +92,7 @@ async def test_a_response_with_errors_is_not_cached(running_bank: RunningBank) -
     person, first, _ = await _two_accounts(running_bank)
     for _ in range(3):
         reply = await person.run("AccountHistory", id=first["id"], after="nonsense")
-        assert (reply.code, _did(reply)) == ("BAD_INPUT", "fwd=uri-miss")
+        assert (reply.code, _cache_status(reply)) == ("BAD_INPUT", "fwd=uri-miss")
 
 
 async def test_losing_redis_changes_no_answer(running_bank: RunningBank) -> None:
@@ -265,7 +265,7 @@ async def test_a_transfer_during_an_outage_of_redis_is_visible_after_the_outage(
                     accounts = reply.data["me"]["accounts"]
                     assert [account["balance"]["amount"] for account in accounts] == ["99.00", "1.00"]
                     assert await person.balance(first["id"]) == "99.00"
-                    if _did(reply) == "hit":
+                    if _cache_status(reply) == "hit":
                         break
                     await asyncio.sleep(0.02)
 

@@ -31,7 +31,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "MAX_S", 0.01)
 
 
-async def store(log: Log, event_type: str, data: str, *, version: int = 1) -> int:
+async def insert_event(log: Log, event_type: str, data: str, *, version: int = 1) -> int:
     """Insert a row into the event store as another program would do. Returns its position."""
     async with log.database.transaction("begin") as connection:
         position = await connection.fetchval("update event_log_head set position = position + 1 returning position")
@@ -43,7 +43,7 @@ async def store(log: Log, event_type: str, data: str, *, version: int = 1) -> in
     return int(position)
 
 
-async def served(log: Log) -> Process:
+async def leased_process(log: Log) -> Process:
     """Return a process that holds its lease and does not run its loops."""
     process = log.process(Subscriber("s", write_effect))
     await process.leases.register()
@@ -51,7 +51,7 @@ async def served(log: Log) -> Process:
     return process
 
 
-def figure(name: str) -> float | None:
+def metric_value(name: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"subscriber": "s"})
 
 
@@ -110,7 +110,7 @@ async def test_a_hanging_handler_is_cancelled_and_counts_as_a_failure(
 
 async def test_an_unreadable_event_becomes_a_dead_letter_of_its_subscribers(log: Log) -> None:
     await log.append(2)
-    broken = await store(log, "UserRegisteredEvent", json.dumps({"id": "nobody"}))
+    broken = await insert_event(log, "UserRegisteredEvent", json.dumps({"id": "nobody"}))
     await log.append(1)
     passing_by = Subscriber("other", write_effect, events=(AccountCreatedEvent,))
     async with log.process(Subscriber("s", write_effect), passing_by) as process:
@@ -133,7 +133,7 @@ async def test_an_event_of_a_newer_bank_waits_for_a_process_with_its_type(
         """An event type of a newer version of the bank."""
 
     await log.append(1)
-    await store(log, "MoonPhaseChangedEvent", json.dumps({"id": str(uuid7()), "role": "CUSTOMER"}))
+    await insert_event(log, "MoonPhaseChangedEvent", json.dumps({"id": str(uuid7()), "role": "CUSTOMER"}))
     old = log.process(Subscriber("s", write_effect))
 
     async def stepped_aside() -> bool:
@@ -185,7 +185,7 @@ async def test_a_process_that_obtains_its_lost_lease_again_does_not_repeat_event
 
 
 async def test_a_lease_lost_before_the_reply_to_a_commit_can_be_obtained_again(log: Log) -> None:
-    process = await served(log)
+    process = await leased_process(log)
     delivery = process.deliveries[0]
     await log.append(1)
     delivery.lease_lost()
@@ -215,7 +215,7 @@ async def test_the_row_of_a_dead_process_does_not_block_renewals_of_others(log: 
 
 
 async def test_the_metrics_of_lag_and_dead_letters_do_not_depend_on_the_serving_process(log: Log) -> None:
-    process = await served(log)
+    process = await leased_process(log)
     await log.append(3)
     async with log.database.connection() as connection:
         await connection.execute("update subscriber_positions set owner = $1, position = 1", uuid4())
@@ -225,11 +225,11 @@ async def test_the_metrics_of_lag_and_dead_letters_do_not_depend_on_the_serving_
         )
     await process.leases.run_once()
     assert process.deliveries[0].position is None
-    assert figure("bank_subscriber_lag_events") == 2
-    assert 0 < (figure("bank_subscriber_lag_seconds") or 0) < 60
-    assert figure("bank_dead_letters_open") == 1
+    assert metric_value("bank_subscriber_lag_events") == 2
+    assert 0 < (metric_value("bank_subscriber_lag_seconds") or 0) < 60
+    assert metric_value("bank_dead_letters_open") == 1
     async with log.database.connection() as connection:
         await connection.execute("update subscriber_positions set position = 3")
     await process.leases.run_once()
-    assert figure("bank_subscriber_lag_events") == 0
-    assert figure("bank_subscriber_lag_seconds") == 0
+    assert metric_value("bank_subscriber_lag_events") == 0
+    assert metric_value("bank_subscriber_lag_seconds") == 0

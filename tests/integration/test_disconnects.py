@@ -42,7 +42,7 @@ async def send_and_leave(person: Client, operation: str, after: Any, **variables
     writer.transport.abort()
 
 
-async def everything_is_back(running: RunningBank, direct: Any) -> None:
+async def until_pool_is_free(running: RunningBank, direct: Any) -> None:
     """Wait until the bank has no open transaction; then borrow every connection of its pool at once."""
     open_transactions = (
         "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'bank'"
@@ -86,7 +86,7 @@ async def test_a_disconnect_during_a_waiting_statement_leaks_no_transaction_and_
         async with direct.transaction():
             await direct.execute("lock table accounts in access exclusive mode")
             await send_and_leave(person, operation, it_waits(), **given)
-        await everything_is_back(running, direct)
+        await until_pool_is_free(running, direct)
         # The client did not receive the answer; the same request returns the outcome.
         assert (await person.run(operation, **given)).status == 200
         assert await direct.fetchval("select count(*) from transactions where kind = 'TRANSFER'") <= 1
@@ -112,7 +112,7 @@ async def test_disconnects_at_any_moment_leak_no_transaction_and_move_no_money_t
                 leaving.append(send_and_leave(person, "Transfer" if request else "Me", moment, **request))
             await asyncio.gather(*leaving)
             proxy.delay_s = 0.0
-            await everything_is_back(running, direct)
+            await until_pool_is_free(running, direct)
             for number in range(12):
                 reply = await person.transfer(first["id"], second["number"], "1.00", f"t{number}")
                 assert reply.data["transfer"]["userErrors"] == []

@@ -15,8 +15,8 @@ from bank.events.event import RecordedEvent
 from bank.events.log import EventRange
 from bank.events.replay import Replay
 from tests.integration.log import Log, write_effect
-from tests.integration.test_delivery_failures import store
-from tests.integration.test_replay import position, served_once, unseen
+from tests.integration.test_delivery_failures import insert_event
+from tests.integration.test_replay import ignore_progress, position, served_once
 
 WAYS = pytest.mark.parametrize("way", ["live", "replay"])
 ATTEMPTS = {"live": ATTEMPTS_MAX, "replay": 1}
@@ -48,7 +48,7 @@ async def delivered(log: Log, way: str, subscriber: Subscriber, until: int) -> N
         return
     async with log.database.connection() as connection:
         await connection.execute("insert into subscriber_positions values ('s', $1)", until)
-    await Replay(log.database, subscriber, SystemClock()).run(since=1, until=None, progress=unseen)
+    await Replay(log.database, subscriber, SystemClock()).run(since=1, until=None, progress=ignore_progress)
     assert await position(log) == until
 
 
@@ -85,7 +85,7 @@ async def test_a_failed_range_of_one_event_is_the_first_attempt_of_that_event(lo
 async def test_an_unreadable_event_is_a_dead_letter_and_reaches_no_handler(log: Log, way: str) -> None:
     handle = FailingHandler()
     await log.append(1)
-    broken = await store(log, "UserRegisteredEvent", "{}")
+    broken = await insert_event(log, "UserRegisteredEvent", "{}")
     await log.append(1)
     await delivered(log, way, Subscriber("s", handle), 3)
     assert handle.calls == [[1], [3]]

@@ -31,7 +31,7 @@ async def everything(bank: Bank) -> dict[str, Any]:
     return state
 
 
-async def wanted(bank: Bank, subscriber: Subscriber) -> int:
+async def event_count_of(bank: Bank, subscriber: Subscriber) -> int:
     async with bank.database.connection() as connection:
         types = [row["event_type"] for row in await connection.fetch("select event_type from event_store")]
     return sum(subscriber.types is None or type_ in subscriber.types for type_ in types)
@@ -55,5 +55,5 @@ async def test_a_second_delivery_of_every_event_changes_nothing(running_bank: Ru
     for delivery in bank.deliveries:
         again = Replay(bank.database, delivery.subscriber, SystemClock())
         done = await again.run(since=1, until=None, progress=lambda _done, _total: None)
-        assert (done.handled, done.failed) == (await wanted(bank, delivery.subscriber), [])
+        assert (done.handled, done.failed) == (await event_count_of(bank, delivery.subscriber), [])
         assert await everything(bank) == before, f"{delivery.subscriber.name} does something the second time"

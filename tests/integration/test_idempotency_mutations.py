@@ -86,7 +86,7 @@ def more(content: Input) -> None:
     content["amount"]["amount"] = "10.01"
 
 
-def too_precise(content: Input) -> None:
+def with_three_decimals(content: Input) -> None:
     content["amount"]["amount"] = "10.001"
 
 
@@ -108,20 +108,20 @@ def _batch_respelled(content: Input) -> None:
     shorter(content["transfers"][1])
 
 
-AUTHORIZE = KeyedMutation("AuthorizeHold", transfer_input, shorter, more, too_precise)
+AUTHORIZE = KeyedMutation("AuthorizeHold", transfer_input, shorter, more, with_three_decimals)
 MUTATIONS = [
     KeyedMutation(
         "OpenAccount", lambda _: {"currency": "BRL"}, lambda _: None, None, lambda c: c.update(currency="USD")
     ),
-    KeyedMutation("Transfer", transfer_input, shorter, more, too_precise),
-    KeyedMutation("Deposit", cash_input, shorter, more, too_precise, is_for_staff=True),
-    KeyedMutation("Withdraw", cash_input, shorter, more, too_precise, is_for_staff=True),
+    KeyedMutation("Transfer", transfer_input, shorter, more, with_three_decimals),
+    KeyedMutation("Deposit", cash_input, shorter, more, with_three_decimals, is_for_staff=True),
+    KeyedMutation("Withdraw", cash_input, shorter, more, with_three_decimals, is_for_staff=True),
     KeyedMutation(
         "TransferBatch",
         lambda participants: {"transfers": [transfer_input(participants), transfer_input(participants)]},
         _batch_respelled,
         lambda content: content.update(atomic=False),
-        lambda content: too_precise(content["transfers"][1]),
+        lambda content: with_three_decimals(content["transfers"][1]),
     ),
     AUTHORIZE,
     KeyedMutation(
@@ -136,7 +136,7 @@ MUTATIONS = [
         lambda participants: {"holdId": participants.hold_id, "amount": money()},
         shorter,
         lambda content: content.update(amount=money("9.00")),
-        too_precise,
+        with_three_decimals,
     ),
     KeyedMutation("CaptureHold", lambda participants: {"holdId": participants.hold_id}, upper("holdId"), None, None),
     KeyedMutation("ReleaseHold", lambda participants: {"holdId": participants.hold_id}, upper("holdId"), None, None),
@@ -145,7 +145,7 @@ MUTATIONS = [
         lambda participants: {"transactionId": participants.transaction_id, "amount": money()},
         shorter,
         lambda content: content.update(amount=money("9.00")),
-        too_precise,
+        with_three_decimals,
         is_for_staff=True,
     ),
 ]

@@ -18,16 +18,16 @@ from bank.events.replay import Interrupted, Replay, ReplayResult, taken_over
 from bank.events.types.accounts import BalanceUpdatedEvent
 from tests.integration.events import balance_updated
 from tests.integration.log import Log, Process, write_effect
-from tests.integration.test_delivery_failures import store
+from tests.integration.test_delivery_failures import insert_event
 
 SERVED = Subscriber("s", write_effect)
 
 
-def again(log: Log, subscriber: Subscriber = SERVED) -> Replay:
+def replay_of(log: Log, subscriber: Subscriber = SERVED) -> Replay:
     return Replay(log.database, subscriber, SystemClock())
 
 
-def unseen(_done: int, _total: int) -> None:
+def ignore_progress(_done: int, _total: int) -> None:
     """Ignore the progress."""
 
 
@@ -37,25 +37,25 @@ async def position(log: Log, subscriber: str = "s") -> int:
         return int(await connection.fetchval(place, subscriber))
 
 
-async def stands_at(log: Log, where: int, subscriber: str = "s") -> bool:
+async def has_position(log: Log, where: int, subscriber: str = "s") -> bool:
     return await position(log, subscriber) == where
 
 
-async def stopped(process: Process) -> bool:
+async def has_stopped(process: Process) -> bool:
     return process.deliveries[0].position is None
 
 
 async def served_once(log: Log, subscriber: Subscriber = SERVED, *, until: int) -> None:
     """Let a process serve the subscriber up to a position, then stop."""
     async with log.process(subscriber):
-        await log.until(lambda: stands_at(log, until, subscriber.name))
+        await log.until(lambda: has_position(log, until, subscriber.name))
 
 
 async def test_a_replay_delivers_a_range_again_and_does_not_move_the_position(log: Log) -> None:
     await log.append(6)
     await served_once(log, until=6)
     seen: list[tuple[int, int]] = []
-    done = await again(log).run(since=3, until=5, progress=lambda *how_far: seen.append(how_far))
+    done = await replay_of(log).run(since=3, until=5, progress=lambda *how_far: seen.append(how_far))
     assert await log.effects() == [1, 2, 3, 4, 5, 6, 3, 4, 5]
     assert done == ReplayResult("s", 3, 5, handled=3)
     assert seen == [(3, 3)]
@@ -66,7 +66,7 @@ async def test_a_replay_ends_at_the_position_of_the_subscriber(log: Log) -> None
     await log.append(3)
     await served_once(log, until=3)
     await log.append(4)
-    done = await again(log).run(since=2, until=None, progress=unseen)
+    done = await replay_of(log).run(since=2, until=None, progress=ignore_progress)
     assert (done.until, done.handled) == (3, 2)
     assert await log.effects() == [1, 2, 3, 2, 3]
     await served_once(log, until=7)
@@ -93,17 +93,17 @@ async def test_a_replay_and_live_delivery_do_not_overlap_and_new_events_follow(
 
     async with log.process(Subscriber("s", alone)) as live:
         await log.append(3)
-        await log.until(lambda: stands_at(log, 3))
+        await log.until(lambda: has_position(log, 3))
         replaying = asyncio.create_task(
-            again(log, Subscriber("s", alone_and_slow)).run(since=1, until=None, progress=unseen)
+            replay_of(log, Subscriber("s", alone_and_slow)).run(since=1, until=None, progress=ignore_progress)
         )
         await in_the_middle.wait()
         await log.append(2)
-        await log.until(lambda: stopped(live))
+        await log.until(lambda: has_stopped(live))
         assert await log.effects() == [1, 2, 3]
         go_on.set()
         assert (await replaying).handled == 3
-        await log.until(lambda: stands_at(log, 5))
+        await log.until(lambda: has_position(log, 5))
     assert await log.effects() == [1, 2, 3, 1, 2, 3, 4, 5]
     assert await log.dead_letters() == []
 
@@ -122,23 +122,23 @@ async def test_a_delivery_that_a_replay_interrupts_is_rolled_back_and_repeated(l
         async with taken_over(log.database, "s", "replay") as takeover:
             assert takeover.position == 0
             go_on.set()
-            await log.until(lambda: stopped(live))
+            await log.until(lambda: has_stopped(live))
             assert await position(log) == 0
-        await log.until(lambda: stands_at(log, 2))
+        await log.until(lambda: has_position(log, 2))
     assert await log.effects() == [1, 2]
 
 
 async def test_two_replays_of_one_subscriber_cannot_run_together(log: Log) -> None:
     async with taken_over(log.database, "s", "rebuild"):
         with pytest.raises(BadInput, match="A rebuild of s is running; try again"):
-            await again(log).run(since=1, until=None, progress=unseen)
-    await again(log).run(since=1, until=None, progress=unseen)
+            await replay_of(log).run(since=1, until=None, progress=ignore_progress)
+    await replay_of(log).run(since=1, until=None, progress=ignore_progress)
 
 
 async def test_live_delivery_continues_after_the_lease_of_a_dead_replay(log: Log) -> None:
     async with log.process(SERVED):
         await log.append(1)
-        await log.until(lambda: stands_at(log, 1))
+        await log.until(lambda: has_position(log, 1))
         async with log.database.connection() as connection:
             await connection.execute(
                 "update subscriber_positions"
@@ -147,7 +147,7 @@ async def test_live_delivery_continues_after_the_lease_of_a_dead_replay(log: Log
             )
         await log.append(1)
         async with asyncio.timeout(5):
-            await log.until(lambda: stands_at(log, 2))
+            await log.until(lambda: has_position(log, 2))
     async with log.database.connection() as connection:
         assert await connection.fetchval("select taken_for from subscriber_positions") is None
 
@@ -162,12 +162,12 @@ async def test_a_failure_in_a_replay_is_a_dead_letter_that_can_be_redelivered(lo
 
     await log.append(5)
     await served_once(log, until=5)
-    replayed = await again(log, Subscriber("s", handle)).run(since=1, until=None, progress=unseen)
+    replayed = await replay_of(log, Subscriber("s", handle)).run(since=1, until=None, progress=ignore_progress)
     assert replayed.failed == [2, 4]
     assert await log.effects() == [1, 2, 3, 4, 5, 1, 3, 5]
     assert await log.dead_letters() == [("s", 2, 1), ("s", 4, 1)]
     broken.remove(2)
-    replayed = await again(log, Subscriber("s", handle)).redeliver([2, 4], progress=unseen)
+    replayed = await replay_of(log, Subscriber("s", handle)).redeliver([2, 4], progress=ignore_progress)
     assert (replayed.handled, replayed.failed) == (1, [4])
     assert await log.effects() == [1, 2, 3, 4, 5, 1, 3, 5, 2]
     async with log.database.connection() as connection:
@@ -186,9 +186,9 @@ async def test_an_external_failure_interrupts_a_replay_with_advice_on_how_to_con
 
     await log.append(4)
     await served_once(log, until=4)
-    replay = again(log, Subscriber("s", handle, external_effect=outside))
+    replay = replay_of(log, Subscriber("s", handle, external_effect=outside))
     with pytest.raises(Interrupted, match=r"Interrupted: Redis is away; go on with --since 3\.$"):
-        await replay.run(since=3, until=None, progress=unseen)
+        await replay.run(since=3, until=None, progress=ignore_progress)
     assert await log.dead_letters() == []
     assert await log.effects() == [1, 2, 3, 4] + ([3, 4] if outside else [])
 
@@ -206,14 +206,14 @@ async def test_a_redelivery_outside_of_the_database_stays_a_dead_letter_until_it
     async with log.database.connection() as connection:
         await connection.execute("insert into dead_letters values ('s', 1, '-', 5)")
     with pytest.raises(Interrupted):
-        await again(log, subscriber).redeliver([1], progress=unseen)
-    assert (await again(log, subscriber).redeliver([1], progress=unseen)).handled == 1
+        await replay_of(log, subscriber).redeliver([1], progress=ignore_progress)
+    assert (await replay_of(log, subscriber).redeliver([1], progress=ignore_progress)).handled == 1
     assert sent == [1, 1]
 
 
 async def test_only_a_projection_is_rebuilt(log: Log) -> None:
     with pytest.raises(BadInput, match="s is not a projection and cannot be rebuilt"):
-        await again(log).rebuild(progress=unseen)
+        await replay_of(log).rebuild(progress=ignore_progress)
 
 
 DAYS = Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), reset=delete_days)
@@ -247,7 +247,7 @@ async def test_a_rebuilt_projection_has_the_same_rows_as_the_live_one(log: Log) 
     assert len(live) == 2
     async with log.database.connection() as connection:
         await connection.execute("update account_days set debits = 0, closing_balance_minor = -1")
-    done = await again(log, DAYS).rebuild(progress=unseen)
+    done = await replay_of(log, DAYS).rebuild(progress=ignore_progress)
     assert (done.handled, done.until, done.failed) == (330, 350, [])
     assert await days(log) == live
 
@@ -266,13 +266,13 @@ async def test_a_projection_is_rebuilt_while_the_bank_appends_events(log: Log) -
         coming = asyncio.create_task(keep_coming())
         for _ in range(3):
             await further(log, await position(log, DAYS.name) + 100)
-            await again(log, DAYS).rebuild(progress=unseen)
+            await replay_of(log, DAYS).rebuild(progress=ignore_progress)
         stop.set()
         rounds = await coming
-        await log.until(lambda: stands_at(log, 20 * rounds, DAYS.name))
+        await log.until(lambda: has_position(log, 20 * rounds, DAYS.name))
     live = await days(log)
     assert len(live) == rounds
-    await again(log, DAYS).rebuild(progress=unseen)
+    await replay_of(log, DAYS).rebuild(progress=ignore_progress)
     assert await days(log) == live
     assert await log.dead_letters() == []
 
@@ -294,7 +294,7 @@ async def test_readers_see_the_old_rows_until_the_rebuild_commits(log: Log) -> N
         await count_days(connection, events)
         looked.append(await days(log))
 
-    await again(log, replace(DAYS, handle=count_and_look)).rebuild(progress=unseen)
+    await replay_of(log, replace(DAYS, handle=count_and_look)).rebuild(progress=ignore_progress)
     assert looked == [live, live]
     assert await days(log) == live
 
@@ -312,7 +312,7 @@ async def test_a_rebuild_that_loses_its_lease_changes_nothing(log: Log) -> None:
             await other.execute("update subscriber_positions set owner = $1", uuid4())
 
     with pytest.raises(Interrupted, match="Interrupted: The lease was lost; the rows are as they were"):
-        await again(log, replace(DAYS, handle=lose_it)).rebuild(progress=unseen)
+        await replay_of(log, replace(DAYS, handle=lose_it)).rebuild(progress=ignore_progress)
     assert await days(log) == live
 
 
@@ -331,7 +331,7 @@ async def test_a_replay_that_loses_its_lease_commits_nothing(log: Log) -> None:
     await log.append(3)
     await served_once(log, until=3)
     with pytest.raises(Interrupted, match="Interrupted: The lease was lost; go on with --since 1"):
-        await again(log, losing_its_lease(log)).run(since=1, until=None, progress=unseen)
+        await replay_of(log, losing_its_lease(log)).run(since=1, until=None, progress=ignore_progress)
     assert await log.effects() == [1, 2, 3]
 
 
@@ -341,7 +341,7 @@ async def test_a_redelivery_that_loses_its_lease_commits_nothing_and_leaves_the_
     async with log.database.connection() as connection:
         await connection.execute("insert into dead_letters values ('s', 2, '-', 5)")
     with pytest.raises(Interrupted, match="Interrupted: The lease was lost; run this again"):
-        await again(log, losing_its_lease(log)).redeliver([2], progress=unseen)
+        await replay_of(log, losing_its_lease(log)).redeliver([2], progress=ignore_progress)
     assert await log.effects() == [1, 2, 3]
     async with log.database.connection() as connection:
         assert await connection.fetchval("select redelivered_at is null from dead_letters")
@@ -349,12 +349,12 @@ async def test_a_redelivery_that_loses_its_lease_commits_nothing_and_leaves_the_
 
 async def test_a_rebuild_records_unreadable_events_as_dead_letters_and_resolves_old_ones(log: Log) -> None:
     await spend(log, count=3)
-    broken = await store(log, "BalanceUpdatedEvent", "{}")
+    broken = await insert_event(log, "BalanceUpdatedEvent", "{}")
     await spend(log, count=2)
     async with log.database.connection() as connection:
         await connection.execute("insert into dead_letters values ('account_days', 2, '-', 5)")
         await connection.execute("insert into subscriber_positions values ('account_days', 6)")
-    done = await again(log, DAYS).rebuild(progress=unseen)
+    done = await replay_of(log, DAYS).rebuild(progress=ignore_progress)
     assert (done.handled, done.failed) == (5, [broken])
     assert len(await days(log)) == 2
     async with log.database.connection() as connection:

@@ -23,7 +23,7 @@ async def superuser(database_url: str) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def broken_by(url: str, connection: Any, *statements: str) -> str:
+async def violations_after(url: str, connection: Any, *statements: str) -> str:
     """Return the violations of the schema after some statements."""
     for statement in statements:
         await connection.execute(statement)
@@ -44,7 +44,7 @@ async def test_the_expected_schema_is_the_schema_after_all_migrations(
 
 
 async def test_a_migrated_database_has_the_expected_schema(database_url: str, superuser: Any) -> None:
-    assert await broken_by(database_url, superuser) == "nothing"
+    assert await violations_after(database_url, superuser) == "nothing"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_tampering_with_the_schema_is_named(
 ) -> None:
     if "event trigger" in statement:
         await superuser.execute("create function event_of_more() returns event_trigger language plpgsql as 'begin end'")
-    assert place in await broken_by(database_url, superuser, statement)
+    assert place in await violations_after(database_url, superuser, statement)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ async def test_tampering_with_the_schema_is_named(
 )
 async def test_a_harmful_setting_of_the_database_is_named(database_url: str, superuser: Any, setting: str) -> None:
     name = await superuser.fetchval("select current_database()")
-    said = await broken_by(database_url, superuser, f'alter database "{name}" set {setting}')
+    said = await violations_after(database_url, superuser, f'alter database "{name}" set {setting}')
     assert f"setting {setting.partition(' ')[0]}" in said
 
 
@@ -154,7 +154,7 @@ async def test_a_harmless_setting_of_the_database_is_no_violation(
     database_url: str, superuser: Any, setting: str
 ) -> None:
     name = await superuser.fetchval("select current_database()")
-    assert await broken_by(database_url, superuser, f'alter database "{name}" set {setting}') == "nothing"
+    assert await violations_after(database_url, superuser, f'alter database "{name}" set {setting}') == "nothing"
 
 
 @pytest.fixture
@@ -169,8 +169,8 @@ def other_login(servers: Servers, database_url: str) -> Iterator[str]:
 async def test_other_roles_that_may_write_are_named_and_readers_are_not(
     database_url: str, superuser: Any, other_login: str
 ) -> None:
-    assert await broken_by(database_url, superuser, f"grant select on entries to {other_login}") == "nothing"
-    said = await broken_by(database_url, superuser, f"grant update on users to {other_login}")
+    assert await violations_after(database_url, superuser, f"grant select on entries to {other_login}") == "nothing"
+    said = await violations_after(database_url, superuser, f"grant update on users to {other_login}")
     assert said.startswith(f"rights of {other_login} to table users: it should be none of the bank's, and is update")
 
 
@@ -178,9 +178,9 @@ async def test_members_of_the_role_of_the_bank_are_listed(database_url: str, sup
     assert other_login not in (await verify(database_url)).logins
     await superuser.execute(f"grant bank_app to {other_login}")
     assert other_login in (await verify(database_url)).logins
-    assert await broken_by(database_url, superuser) == "nothing"
+    assert await violations_after(database_url, superuser) == "nothing"
     await superuser.execute(f"alter role {other_login} set session_replication_role = replica")
-    assert f"setting session_replication_role of role {other_login}" in await broken_by(database_url, superuser)
+    assert f"setting session_replication_role of role {other_login}" in await violations_after(database_url, superuser)
 
 
 @pytest.mark.parametrize(
@@ -207,5 +207,5 @@ async def test_extra_privileges_of_the_role_of_the_bank_are_named(superuser: Any
 
 
 async def test_a_difference_is_shown_from_its_first_character(database_url: str, superuser: Any) -> None:
-    said = await broken_by(database_url, superuser, "alter table entries alter column currency drop not null")
+    said = await violations_after(database_url, superuser, "alter table entries alter column currency drop not null")
     assert said.startswith("column currency of entries: its definition should be … not null, and is … nothing more")

@@ -27,7 +27,7 @@ WRITERS = 12
 ROUNDS = 10
 
 
-def noted(subscriber: Subscriber) -> Subscriber:
+def with_record_of_events(subscriber: Subscriber) -> Subscriber:
     """Return a subscriber that also records the handled events, in the transaction of its effect."""
 
     async def handle(connection: Any, events: Sequence[RecordedEvent]) -> None:
@@ -57,7 +57,7 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
 
     monkeypatch.setattr(work_module, "append", append_slowly)
     cache = await stack.enter_async_context(open_cache(redis_url, timeout_ms=1_000))
-    table = [noted(one) for one in subscribers(AccountCache(ValueCache(cache)))]
+    table = [with_record_of_events(one) for one in subscribers(AccountCache(ValueCache(cache)))]
     other_bus = Bus()
     works = [log.work, UnitOfWorkFactory(log.database, other_bus, SystemClock())]
 

@@ -80,7 +80,7 @@ def named(**options: Any) -> BackgroundLoop:
     return BackgroundLoop(name=f"example_{uuid4().hex}", **options)
 
 
-def figure(loop: BackgroundLoop, name: str, **labels: str) -> float | None:
+def metric_value(loop: BackgroundLoop, name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, {"loop": loop.name, **labels})
 
 
@@ -196,8 +196,8 @@ async def test_a_failure_is_logged_and_counted_and_the_loop_continues(
             await work.until(4)
     assert [(line["event"], line["log_level"], line["loop"]) for line in lines] == [(event, level, loop.name)] * 2
     assert pauses[:3] == [0.25] * 3
-    assert figure(loop, "bank_loop_failures_total", kind=kind) == 2
-    assert figure(loop, "bank_loop_iterations_total") in {1, 2}
+    assert metric_value(loop, "bank_loop_failures_total", kind=kind) == 2
+    assert metric_value(loop, "bank_loop_iterations_total") in {1, 2}
 
 
 async def test_a_bug_is_logged_with_its_traceback(pauses: list[float]) -> None:
@@ -303,13 +303,13 @@ async def test_a_loop_has_metrics_of_iterations_duration_and_last_success(pauses
     work = Iterations()
     loop = named(run_once=work.run_once, interval_s=0.25)
     async with running(loop):
-        assert figure(loop, "bank_loop_last_success_timestamp_seconds") is None
+        assert metric_value(loop, "bank_loop_last_success_timestamp_seconds") is None
         await work.until(3)
-    assert (figure(loop, "bank_loop_iterations_total") or 0) >= 2
-    assert figure(loop, "bank_loop_seconds_count") == figure(loop, "bank_loop_iterations_total")
-    assert before <= (figure(loop, "bank_loop_last_success_timestamp_seconds") or 0) <= time()
-    assert figure(loop, "bank_loop_failures_total", kind="expected") == 0
-    assert figure(loop, "bank_loop_failures_total", kind="unexpected") == 0
+    assert (metric_value(loop, "bank_loop_iterations_total") or 0) >= 2
+    assert metric_value(loop, "bank_loop_seconds_count") == metric_value(loop, "bank_loop_iterations_total")
+    assert before <= (metric_value(loop, "bank_loop_last_success_timestamp_seconds") or 0) <= time()
+    assert metric_value(loop, "bank_loop_failures_total", kind="expected") == 0
+    assert metric_value(loop, "bank_loop_failures_total", kind="unexpected") == 0
 
 
 async def test_a_failure_does_not_count_as_a_success(pauses: list[float]) -> None:
@@ -317,9 +317,9 @@ async def test_a_failure_does_not_count_as_a_success(pauses: list[float]) -> Non
     loop = named(run_once=work.run_once, interval_s=0.25)
     async with running(loop):
         await work.until(3)
-    assert not figure(loop, "bank_loop_iterations_total")
-    assert figure(loop, "bank_loop_last_success_timestamp_seconds") is None
-    assert (figure(loop, "bank_loop_seconds_count") or 0) >= 2
+    assert not metric_value(loop, "bank_loop_iterations_total")
+    assert metric_value(loop, "bank_loop_last_success_timestamp_seconds") is None
+    assert (metric_value(loop, "bank_loop_seconds_count") or 0) >= 2
 
 
 async def test_an_iteration_outside_of_the_loop_raises_no_exception() -> None:
@@ -334,4 +334,4 @@ async def test_an_iteration_outside_of_the_loop_raises_no_exception() -> None:
         await loop.attempt()
         await loop.attempt()
     assert [line["event"] for line in lines] == ["loop_failed"]
-    assert figure(loop, "bank_loop_iterations_total") == 1
+    assert metric_value(loop, "bank_loop_iterations_total") == 1

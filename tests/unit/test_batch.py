@@ -27,7 +27,7 @@ def posting(amount_minor: int = 100, **more: Any) -> Posting:
     return Posting(amount_minor=amount_minor, **given)
 
 
-def breaks(_view: LedgerView) -> Posting:
+def raising_decision(_view: LedgerView) -> Posting:
     raise ZeroDivisionError
 
 
@@ -37,7 +37,7 @@ def command(key: str | None, *decide: Callable[[LedgerView], Any], digest: bytes
     )
 
 
-def pays(_view: LedgerView) -> Posting:
+def paying_decision(_view: LedgerView) -> Posting:
     return posting()
 
 
@@ -51,8 +51,8 @@ def state_of(batch: Batch) -> Any:
 
 
 BREAKING: dict[str, tuple[Any, ...]] = {
-    "at once": (breaks,),
-    "after a posting": (pays, breaks),
+    "at once": (raising_decision,),
+    "after a posting": (paying_decision, raising_decision),
     "in its second step, after a new hold": (lambda _view: (Authorize(NEW_HOLD), posting(0)),),
     "in its second step, after a posting": (lambda _view: (posting(), posting(0)),),
 }
@@ -60,7 +60,7 @@ BREAKING: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("decide", BREAKING.values(), ids=BREAKING)
 def test_a_raising_decision_has_no_effect_on_the_batch(batch: Batch, decide: tuple[Any, ...]) -> None:
-    assert isinstance(batch.decide(command("before", pays)), Outcome)
+    assert isinstance(batch.decide(command("before", paying_decision)), Outcome)
     before = state_of(batch)
     broken = command("broken", *decide, is_bulk=len(decide) > 1, all_or_none=False)
     outcome = batch.decide(broken)
@@ -70,26 +70,26 @@ def test_a_raising_decision_has_no_effect_on_the_batch(batch: Batch, decide: tup
     assert of is broken
     assert isinstance(error, ZeroDivisionError | AssertionError)
     assert state_of(batch) == before
-    again = batch.decide(command("broken", pays))
+    again = batch.decide(command("broken", paying_decision))
     assert isinstance(again, Outcome)
     assert isinstance(again.result, Receipt)
     assert (again.replayed, again.result.debit_balance_after_minor) == (False, 800)
 
 
 def test_the_second_command_with_a_key_in_one_batch_is_a_replay_or_a_key_conflict(batch: Batch) -> None:
-    first = batch.decide(command("k", pays))
+    first = batch.decide(command("k", paying_decision))
     before = state_of(batch)
     assert isinstance(first, Outcome)
-    assert batch.decide(command("k", pays)) == Outcome(first.result, replayed=True)
+    assert batch.decide(command("k", paying_decision)) == Outcome(first.result, replayed=True)
     assert state_of(batch) == before
-    assert batch.decide(command("k", pays, digest=b"2")) == Outcome(KEY_REUSED)
+    assert batch.decide(command("k", paying_decision, digest=b"2")) == Outcome(KEY_REUSED)
     assert len(batch.posted) == 1
 
 
 def test_an_outcome_of_a_newer_worker_is_unknown_to_an_older_one(batch: Batch) -> None:
     known: Any = {(ANA, "k"): IdempotencyRecord("transfer", b"1", '{"version":3,"new":1}')}
     batch = Batch({ANAS: account(ANAS, ANA, 1_000)}, known, NOW)
-    outcome = batch.decide(command("k", pays))
+    outcome = batch.decide(command("k", paying_decision))
     assert isinstance(outcome, UnknownOutcomeVersion)
     assert [error for _, error in batch.broken] == [outcome]
     assert not batch.writes
@@ -118,7 +118,7 @@ def test_a_batch_has_one_time_and_one_day() -> None:
 
 
 def test_a_posting_emits_events_of_the_debited_and_then_of_the_credited_account(batch: Batch) -> None:
-    batch.decide(command("k", pays))
+    batch.decide(command("k", paying_decision))
     [posted] = batch.posted
     told = [event for event in posted.events() if isinstance(event, BalanceUpdatedEvent)]
     assert [(one.account_id, one.change_minor, one.balance_minor) for one in told] == [

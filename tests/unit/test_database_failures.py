@@ -11,7 +11,7 @@ from bank.database.failures import ends_connection, error_for_client, is_transie
 from bank.errors import TransactionRolledBack
 
 
-def said(sqlstate: str, severity: str = "ERROR") -> asyncpg.PostgresError:
+def error_of(sqlstate: str, severity: str = "ERROR") -> asyncpg.PostgresError:
     """Return the exception of the driver for this error of the server."""
     error = asyncpg.PostgresError.new({"C": sqlstate, "M": "something", "S": severity, "V": severity})
     assert isinstance(error, asyncpg.PostgresError)
@@ -28,23 +28,23 @@ BUGS = ("22P02", "22021", "23505", "23514", "42P01", "42501", "42703", "0A000", 
 
 @pytest.mark.parametrize("sqlstate", PASSING)
 def test_an_error_that_is_not_about_the_statement_is_transient(sqlstate: str) -> None:
-    told = error_for_client(said(sqlstate))
-    assert is_transient(said(sqlstate))
+    told = error_for_client(error_of(sqlstate))
+    assert is_transient(error_of(sqlstate))
     assert told is not None
     assert (told.code, told.retryable) == ("UNAVAILABLE", True)
 
 
 @pytest.mark.parametrize("sqlstate", FATAL)
 def test_an_error_that_ends_the_session_is_transient_and_ends_the_connection(sqlstate: str) -> None:
-    error = said(sqlstate, "FATAL")
+    error = error_of(sqlstate, "FATAL")
     assert ends_connection(error)
     assert is_transient(error)
 
 
 @pytest.mark.parametrize("sqlstate", BUGS)
 def test_an_error_about_the_statement_is_a_bug_and_is_raised(sqlstate: str) -> None:
-    assert not is_transient(said(sqlstate))
-    assert error_for_client(said(sqlstate)) is None
+    assert not is_transient(error_of(sqlstate))
+    assert error_for_client(error_of(sqlstate)) is None
 
 
 def test_an_unencodable_value_is_a_bug() -> None:
@@ -55,10 +55,10 @@ def test_an_unencodable_value_is_a_bug() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        said("40001"),
-        said("40P01"),
-        said("25P03", "FATAL"),
-        said("26000"),
+        error_of("40001"),
+        error_of("40P01"),
+        error_of("25P03", "FATAL"),
+        error_of("26000"),
         asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
         asyncpg.InvalidCachedStatementError("cached plan must not change result type"),
         OutdatedSchemaCacheError("unexpected data type"),
@@ -71,21 +71,21 @@ def test_a_transaction_rolled_back_for_concurrent_ones_may_be_retried_at_once(er
 @pytest.mark.parametrize(
     ("error", "is_unknown"),
     [
-        (said("08006"), True),
-        (said("08007"), True),
-        (said("40003"), True),
-        (said("57P01", "FATAL"), True),
-        (said("25P04", "FATAL"), True),
+        (error_of("08006"), True),
+        (error_of("08007"), True),
+        (error_of("40003"), True),
+        (error_of("57P01", "FATAL"), True),
+        (error_of("25P04", "FATAL"), True),
         (ConnectionResetError(), True),
         (TimeoutError(), True),
         (asyncpg.InterfaceError("connection is closed"), True),
         (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), True),
         # Each of these is rolled back. A session that was ended for being idle had not received the COMMIT.
-        (said("25P03", "FATAL"), False),
-        (said("40001"), False),
-        (said("53100"), False),
-        (said("23514"), False),
-        (said("25006"), False),
+        (error_of("25P03", "FATAL"), False),
+        (error_of("40001"), False),
+        (error_of("53100"), False),
+        (error_of("23514"), False),
+        (error_of("25006"), False),
     ],
 )
 def test_a_commit_is_unknown_only_if_the_server_may_have_executed_it(error: Exception, is_unknown: bool) -> None:
@@ -95,12 +95,12 @@ def test_a_commit_is_unknown_only_if_the_server_may_have_executed_it(error: Exce
 @pytest.mark.parametrize(
     ("error", "end"),
     [
-        (said("57P03", "FATAL"), "something"),
-        (said("42501"), "something"),
-        (said("3D000", "FATAL"), "something"),
-        (said("28000", "FATAL"), "it refuses the user, the password or the way of the login (SQLSTATE 28000)"),
-        (said("23505"), "UniqueViolationError (SQLSTATE 23505)"),
-        (said("22P02"), "InvalidTextRepresentationError (SQLSTATE 22P02)"),
+        (error_of("57P03", "FATAL"), "something"),
+        (error_of("42501"), "something"),
+        (error_of("3D000", "FATAL"), "something"),
+        (error_of("28000", "FATAL"), "it refuses the user, the password or the way of the login (SQLSTATE 28000)"),
+        (error_of("23505"), "UniqueViolationError (SQLSTATE 23505)"),
+        (error_of("22P02"), "InvalidTextRepresentationError (SQLSTATE 22P02)"),
         (ConnectionRefusedError(111, "Connect call failed ('10.0.0.7', 5432)"), "connection refused"),
         (OSError("Multiple exceptions: [Errno 111] Connect call failed ('10.0.0.7', 5432)"), "no connection can be"),
         (ConnectionError('PostgreSQL server at "10.0.0.7:5432" rejected SSL upgrade'), "it does not speak TLS, which"),

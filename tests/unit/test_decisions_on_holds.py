@@ -41,7 +41,7 @@ HELD = Hold(
 )  # fmt: skip
 
 
-def with_hold(*changed: Any, **more: Any) -> InMemoryLedger:
+def ledger_with_hold(*changed: Any, **more: Any) -> InMemoryLedger:
     """Return a ledger on which 30.00 of Ana's are held for Bia."""
     anas = account(ANAS, ANA, 100_000, held_minor=3_000, spent_minor=3_000, spent_on=TODAY)
     return InMemoryLedger(anas, *changed, holds=[msgspec.structs.replace(HELD, **more)])
@@ -174,7 +174,7 @@ async def test_a_hold_may_expire_within_a_second_or_a_month(life: timedelta) -> 
 async def test_a_capture_moves_at_most_the_held_amount_and_releases_the_rest(
     amount: str | None, captured_minor: int
 ) -> None:
-    ledger = with_hold()
+    ledger = ledger_with_hold()
     outcome = await capture(ledger, amount=amount, currency=amount and "BRL")
     [posted] = ledger.batch.posted
     ended = ledger.holds[HELD.id]
@@ -201,7 +201,7 @@ async def test_a_capture_moves_at_most_the_held_amount_and_releases_the_rest(
 
 
 async def test_a_release_moves_no_money_and_releases_the_whole_hold() -> None:
-    ledger = with_hold()
+    ledger = ledger_with_hold()
     outcome = await release(ledger)
     assert ledger.holds[HELD.id] == msgspec.structs.replace(HELD, status="RELEASED", ended_at=NOW)
     anas = ledger.accounts[ANAS]
@@ -228,7 +228,7 @@ async def test_a_release_moves_no_money_and_releases_the_whole_hold() -> None:
 async def test_a_second_or_forbidden_end_of_a_hold_is_refused(
     end: Any, changed: dict[str, Any], given: dict[str, Any], code: str, words: str
 ) -> None:
-    ledger = with_hold(**changed)
+    ledger = ledger_with_hold(**changed)
     before = dict(ledger.accounts), dict(ledger.holds)
     outcome = await end(ledger, **given)
     assert refused(outcome) == (code, ("holdId",))
@@ -239,7 +239,7 @@ async def test_a_second_or_forbidden_end_of_a_hold_is_refused(
 
 @pytest.mark.parametrize("end", [capture, release])
 async def test_staff_may_end_any_hold(end: Any) -> None:
-    assert hold_of(await end(with_hold(), caller_id=STAFF, owner_id=None)).id == HELD.id
+    assert hold_of(await end(ledger_with_hold(), caller_id=STAFF, owner_id=None)).id == HELD.id
 
 
 @pytest.mark.parametrize("end", [capture, release])
@@ -253,7 +253,7 @@ async def test_staff_may_end_any_hold(end: Any) -> None:
 async def test_an_invalid_end_of_a_hold_leaves_the_key_unused(
     end: Any, given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    ledger = with_hold()
+    ledger = ledger_with_hold()
     assert refused(await end(ledger, **given)) == (code, field)
     action = "captureHold" if end is capture else "releaseHold"
     assert (ledger.known, ledger.other_events[0].action, ledger.other_events[0].initiated_by) == ({}, action, BIA)
@@ -271,11 +271,11 @@ async def test_an_invalid_end_of_a_hold_leaves_the_key_unused(
 async def test_a_capture_is_refused_for_its_amount(
     amount: str, currency: str | None, code: str, field: tuple[str, ...]
 ) -> None:
-    assert refused(await capture(with_hold(), amount=amount, currency=currency)) == (code, field)
+    assert refused(await capture(ledger_with_hold(), amount=amount, currency=currency)) == (code, field)
 
 
 async def test_a_capture_has_the_currency_of_the_hold() -> None:
-    ledger = with_hold(currency="USD")
+    ledger = ledger_with_hold(currency="USD")
     assert refused(await capture(ledger, amount="1.00", currency="BRL")) == (
         "CURRENCY_MISMATCH", ("amount", "currency")
     )  # fmt: skip
@@ -291,7 +291,7 @@ async def test_a_capture_that_cannot_be_posted_does_not_end_the_hold(amount: str
         (account(BIAS, BIA, 0, status="FROZEN"), "ACCOUNT_FROZEN", "holdId"),
         (account(ANAS, ANA, 100_000, held_minor=3_000, status="FROZEN"), "ACCOUNT_FROZEN", "holdId"),
     ):
-        ledger = with_hold(changed)
+        ledger = ledger_with_hold(changed)
         assert refused(await capture(ledger, amount=amount, currency=amount and "BRL")) == (code, (at,))
         assert (ledger.holds[HELD.id], ledger.accounts[ANAS].held_minor) == (HELD, 3_000)
         assert [told.code for told in ledger.other_events] == [code]
@@ -307,7 +307,7 @@ async def test_an_expired_hold_is_released_once_without_a_caller(monkeypatch: py
             return NOW
 
     monkeypatch.setattr(expire, "expired_holds", expired)
-    ledger = with_hold(expires_at=NOW)
+    ledger = ledger_with_hold(expires_at=NOW)
     assert await expire.expire_once(ledger, None, Clock()) == 1  # type: ignore[arg-type]  # in memory
     [told] = ledger.other_events
     assert isinstance(told, HoldExpiredEvent)
@@ -320,8 +320,8 @@ async def test_an_expired_hold_is_released_once_without_a_caller(monkeypatch: py
 
 
 async def test_a_release_after_a_refused_capture_in_one_batch_releases_the_whole_hold() -> None:
-    ledger = with_hold(account(BIAS, BIA, 0, status="FROZEN"))
-    releasing = with_hold()
+    ledger = ledger_with_hold(account(BIAS, BIA, 0, status="FROZEN"))
+    releasing = ledger_with_hold()
     await release(releasing, key="r")
     assert refused(await capture(ledger)) == ("ACCOUNT_FROZEN", ("holdId",))
     outcome = ledger.batch.decide(releasing.command)

@@ -36,7 +36,7 @@ PAID = Original(
 )
 
 
-def paid(*changed: Any, **more: Any) -> InMemoryLedger:
+def ledger_with_payment(*changed: Any, **more: Any) -> InMemoryLedger:
     """Return a ledger on which Ana has paid Bia 50.00, of which 10.00 were reversed."""
     return InMemoryLedger(account(BIAS, BIA, 4_000), *changed, originals=[msgspec.structs.replace(PAID, **more)])
 
@@ -49,15 +49,15 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reverse, "transaction_accounts", sides)
 
 
-async def give_back(ledger: InMemoryLedger, **more: Any) -> Outcome:
+async def reverse_payment(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "transaction_id": PAID.id, "amount": None, "currency": None}
     return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 @pytest.mark.parametrize(("amount", "moved_minor"), [(None, 4_000), ("40.00", 4_000), ("12.50", 1_250)])
 async def test_a_reversal_swaps_the_accounts_and_names_its_original(amount: str | None, moved_minor: int) -> None:
-    ledger = paid()
-    outcome = await give_back(ledger, amount=amount, currency=amount and "BRL", reason="broken")
+    ledger = ledger_with_payment()
+    outcome = await reverse_payment(ledger, amount=amount, currency=amount and "BRL", reason="broken")
     [posted] = ledger.batch.posted
     assert fields_of(receipt_of(outcome)) == {
         "transaction_id": posted.transaction_id, "kind": "REVERSAL", "amount_minor": moved_minor, "currency": "BRL",
@@ -67,7 +67,7 @@ async def test_a_reversal_swaps_the_accounts_and_names_its_original(amount: str 
     }  # fmt: skip
     assert (posted.related_id, posted.initiated_by) == (PAID.id, BIA)
     assert ledger.accounts[BIAS].spent_minor == 0
-    again = await give_back(ledger, amount=amount, currency=amount and "BRL", reason="broken")
+    again = await reverse_payment(ledger, amount=amount, currency=amount and "BRL", reason="broken")
     assert again == Outcome(outcome.result, replayed=True)
 
 
@@ -89,18 +89,18 @@ async def test_a_reversal_swaps_the_accounts_and_names_its_original(amount: str 
 async def test_a_refusal_of_a_reversal_by_the_state_of_the_accounts_is_stored(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    ledger = paid(**changed)
+    ledger = ledger_with_payment(**changed)
     before = dict(ledger.accounts)
-    outcome = await give_back(ledger, **given)
+    outcome = await reverse_payment(ledger, **given)
     assert refused(outcome) == (code, field)
     assert (ledger.accounts, ledger.batch.posted) == (before, [])
-    assert (await give_back(ledger, **given)).replayed
+    assert (await reverse_payment(ledger, **given)).replayed
 
 
 @pytest.mark.parametrize("whose", [(ANAS, ANA), (BIAS, BIA)])
 async def test_a_reversal_from_or_to_a_frozen_account_is_refused(whose: tuple[UUID, UUID]) -> None:
-    ledger = paid(account(*whose, 4_000, status="FROZEN"))
-    assert refused(await give_back(ledger)) == ("ACCOUNT_FROZEN", ("transactionId",))
+    ledger = ledger_with_payment(account(*whose, 4_000, status="FROZEN"))
+    assert refused(await reverse_payment(ledger)) == ("ACCOUNT_FROZEN", ("transactionId",))
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ async def test_a_reversal_from_or_to_a_frozen_account_is_refused(whose: tuple[UU
 async def test_an_invalid_reversal_leaves_the_key_unused(
     given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
-    ledger = paid()
-    assert refused(await give_back(ledger, **given)) == (code, field)
+    ledger = ledger_with_payment()
+    assert refused(await reverse_payment(ledger, **given)) == (code, field)
     assert (ledger.known, ledger.other_events[0].action, ledger.other_events[0].initiated_by) == (
         {},
         "reverseTransaction",
@@ -126,12 +126,14 @@ async def test_an_invalid_reversal_leaves_the_key_unused(
 
 
 async def test_staff_may_reverse_any_transaction() -> None:
-    assert receipt_of(await give_back(paid(), caller_id=STAFF, owner_id=None)).amount_minor == 4_000
+    assert (
+        receipt_of(await reverse_payment(ledger_with_payment(), caller_id=STAFF, owner_id=None)).amount_minor == 4_000
+    )
 
 
 async def test_reversals_in_one_batch_never_exceed_the_original() -> None:
-    ledger = paid()
-    assert receipt_of(await give_back(ledger, amount="25.00", currency="BRL")).amount_minor == 2_500
+    ledger = ledger_with_payment()
+    assert receipt_of(await reverse_payment(ledger, amount="25.00", currency="BRL")).amount_minor == 2_500
     again = ledger.batch.decide(msgspec.structs.replace(ledger.command, key="k2"))
     assert isinstance(again, Outcome)
     assert refused(again) == ("REVERSAL_EXCEEDS_ORIGINAL", ("amount", "amount"))

@@ -45,12 +45,12 @@ async def send(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Out
     return await submit_transfer(ledger, terms, transfer(**more))  # type: ignore[arg-type]  # in memory
 
 
-async def put_in(ledger: InMemoryLedger, **more: Any) -> Outcome:
+async def deposit(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": STAFF, "key": "k", "to_number": "number-21", "to_id": BIAS, "amount": "10.00"}
     return await submit_deposit(ledger, SubmitDeposit(**{**given, "currency": "BRL", **more}))  # type: ignore[arg-type]
 
 
-async def take_out(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
+async def withdraw(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
     given = {"caller_id": ANA, "owner_id": ANA, "key": "k", "from_number": "number-11", "from_id": ANAS}
     command = SubmitWithdrawal(**{**given, "amount": "10.00", "currency": "BRL", **more})
     return await submit_withdrawal(ledger, terms, command)  # type: ignore[arg-type]  # in memory
@@ -156,7 +156,7 @@ async def test_the_spent_amount_keeps_the_later_day() -> None:
     assert ledger.accounts[ANAS].spent_on == tomorrow
 
 
-@pytest.mark.parametrize("do", [send, put_in, take_out])
+@pytest.mark.parametrize("do", [send, deposit, withdraw])
 @pytest.mark.parametrize(("given", "code", "field"), WRONG_IN_ITSELF)
 async def test_an_invalid_request_is_recorded_and_leaves_the_key_unused(
     do: Any, given: dict[str, Any], code: str, field: tuple[str, ...]
@@ -165,9 +165,9 @@ async def test_an_invalid_request_is_recorded_and_leaves_the_key_unused(
     assert refused(await do(ledger, **given)) == (code, field)
     assert ledger.known == {}
     [told] = ledger.other_events
-    action, about = {send: ("transfer", ANAS), put_in: ("deposit", BIAS), take_out: ("withdraw", ANAS)}[do]
+    action, about = {send: ("transfer", ANAS), deposit: ("deposit", BIAS), withdraw: ("withdraw", ANAS)}[do]
     assert (told.action, told.code, told.entity_type, told.entity_id) == (action, code, "Account", about)
-    assert told.initiated_by == (STAFF if do is put_in else ANA)
+    assert told.initiated_by == (STAFF if do is deposit else ANA)
     assert not receipt_of(await do(ledger)).fee_minor
 
 
@@ -191,7 +191,7 @@ async def test_a_fee_is_a_separate_posting_that_names_its_cause() -> None:
     assert spent(ledger.accounts[ANAS]) == (1_000, TODAY)
 
 
-@pytest.mark.parametrize(("do", "fee_minor"), [(send, 150), (take_out, 250)])
+@pytest.mark.parametrize(("do", "fee_minor"), [(send, 150), (withdraw, 250)])
 async def test_an_operation_without_cover_for_its_fee_is_refused(do: Any, fee_minor: int) -> None:
     ledger = InMemoryLedger(account(ANAS, ANA, 1_000 + fee_minor - 1))
     before = dict(ledger.accounts)
@@ -203,7 +203,7 @@ async def test_an_operation_without_cover_for_its_fee_is_refused(do: Any, fee_mi
 
 async def test_a_deposit_debits_cash_and_counts_against_no_limit() -> None:
     ledger = InMemoryLedger()
-    receipt = receipt_of(await put_in(ledger, description="cash"))
+    receipt = receipt_of(await deposit(ledger, description="cash"))
     assert (receipt.kind, receipt.description, receipt.amount_minor) == ("DEPOSIT", "cash", 1_000)
     assert (receipt.debit_number, receipt.credit_number) == (ledger.accounts[CASH].number, "number-21")
     assert (ledger.accounts[CASH].balance_minor, ledger.accounts[BIAS].balance_minor) == (-101_000, 1_000)
@@ -212,24 +212,24 @@ async def test_a_deposit_debits_cash_and_counts_against_no_limit() -> None:
 
 async def test_a_posting_may_move_the_largest_amount() -> None:
     amount = f"{MAX_POSTING_MINOR // 100}.{MAX_POSTING_MINOR % 100:02}"
-    assert receipt_of(await put_in(InMemoryLedger(), amount=amount)).amount_minor == MAX_POSTING_MINOR
+    assert receipt_of(await deposit(InMemoryLedger(), amount=amount)).amount_minor == MAX_POSTING_MINOR
     more = f"{(MAX_POSTING_MINOR + 1) // 100}.{(MAX_POSTING_MINOR + 1) % 100:02}"
-    assert refused(await put_in(InMemoryLedger(), amount=more)) == ("INVALID_AMOUNT", ("amount", "amount"))
+    assert refused(await deposit(InMemoryLedger(), amount=more)) == ("INVALID_AMOUNT", ("amount", "amount"))
 
 
 @pytest.mark.parametrize("given", [{"to_id": None}, {"to_id": NOBODYS}])
 async def test_a_deposit_to_a_missing_account_is_refused(given: dict[str, Any]) -> None:
-    assert refused(await put_in(InMemoryLedger(), **given)) == ("ACCOUNT_NOT_FOUND", ("accountNumber",))
+    assert refused(await deposit(InMemoryLedger(), **given)) == ("ACCOUNT_NOT_FOUND", ("accountNumber",))
 
 
 async def test_a_deposit_to_a_frozen_account_is_refused() -> None:
     ledger = InMemoryLedger(account(BIAS, BIA, 0, status="FROZEN"))
-    assert refused(await put_in(ledger)) == ("ACCOUNT_FROZEN", ("accountNumber",))
+    assert refused(await deposit(ledger)) == ("ACCOUNT_FROZEN", ("accountNumber",))
 
 
 async def test_a_withdrawal_credits_cash_and_counts_against_the_limits() -> None:
     ledger = InMemoryLedger()
-    receipt = receipt_of(await take_out(ledger, WITH_FEES, description="cash"))
+    receipt = receipt_of(await withdraw(ledger, WITH_FEES, description="cash"))
     main, fee = ledger.batch.posted
     assert (receipt.kind, receipt.description, receipt.fee_minor) == ("WITHDRAWAL", "cash", 250)
     assert (receipt.debit_number, receipt.credit_number) == ("number-11", ledger.accounts[CASH].number)
@@ -254,11 +254,11 @@ async def test_a_withdrawal_is_refused_by_the_state_of_the_account(
     changed: dict[str, Any], given: dict[str, Any], code: str, field: tuple[str, ...]
 ) -> None:
     ledger = InMemoryLedger(account(ANAS, ANA, 100_000, **changed))
-    assert refused(await take_out(ledger, **given)) == (code, field)
+    assert refused(await withdraw(ledger, **given)) == (code, field)
 
 
 async def test_staff_pays_out_from_any_account() -> None:
-    assert receipt_of(await take_out(InMemoryLedger(), caller_id=STAFF, owner_id=None)).amount_minor == 1_000
+    assert receipt_of(await withdraw(InMemoryLedger(), caller_id=STAFF, owner_id=None)).amount_minor == 1_000
 
 
 @pytest.mark.parametrize(

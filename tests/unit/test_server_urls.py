@@ -7,7 +7,7 @@ import pytest
 from bank.server_urls import check_redis_url, read_postgres_url
 
 
-def driven(url: str) -> dict[str, str]:
+def driver_parameters(url: str) -> dict[str, str]:
     """Return the parameters that the driver gets for a URL."""
     return {name: values[-1] for name, values in parse_qs(urlsplit(read_postgres_url(url).driver_url).query).items()}
 
@@ -30,7 +30,7 @@ def driven(url: str) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_the_driver_gets_the_parameters_of_a_url(url: str, told: dict[str, str]) -> None:
-    assert driven(url) == {**told, "database": "bank"}
+    assert driver_parameters(url) == {**told, "database": "bank"}
 
 
 def test_certificates_of_the_system_are_used_if_the_url_requires_them() -> None:

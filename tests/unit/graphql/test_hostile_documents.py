@@ -24,7 +24,7 @@ def each(form: str, count: int) -> str:
     return " ".join(form.format(i) for i in range(count))
 
 
-def chain(length: int, spreads: int, beside: str = "") -> str:
+def fragment_chain(length: int, spreads: int, beside: str = "") -> str:
     """Return fragments that spread the next one several times: spreads ** length fields from a few hundred bytes."""
     links = "".join(
         f"fragment F{i} on Query {{ {f'...F{i + 1} ' * spreads} {beside} }}" for i in range(length)
@@ -32,7 +32,7 @@ def chain(length: int, spreads: int, beside: str = "") -> str:
     return f"{{ ...F0 }} {links} fragment F{length} on Query {{ __typename }}"
 
 
-def doubled(depth: int) -> str:
+def nested_duplicates(depth: int) -> str:
     """Return a document with the same field twice at every level: 2 ** depth pairs to compare."""
     selection = "name"
     for _ in range(depth):
@@ -40,7 +40,7 @@ def doubled(depth: int) -> str:
     return f'{{ __type(name: "a") {{ {selection} }} }}'
 
 
-def crossed(fragments: int) -> str:
+def mutual_spreads(fragments: int) -> str:
     """Return a document in which all fragments are spread together, and have the same fields."""
     parts = "".join(f"fragment F{i} on User {{ id email role a{i}: id }}" for i in range(fragments))
     return f"{{ me {{ {each('...F{}', fragments)} }} me {{ {each('...F{}', fragments)} }} }} {parts}"
@@ -68,12 +68,12 @@ HOSTILE = {
     "5,000 deep list types": "query($a:" + "[" * 5_000 + "Int" + "]" * 5_000 + "){me{id}}",
     "10,000 open parentheses": "(" * 10_000,
     "closing brackets first": "}" * 10_000 + "{" * 10_000,
-    "18 chained fragments, two spreads each": chain(18, 2),
-    "29 chained fragments, three spreads each": chain(29, 3),
-    "5 chained fragments, nineteen spreads each": chain(5, 19),
-    "chained fragments beside fields": chain(18, 2, "a: __typename"),
-    "1,000 chained fragments": chain(1_000, 1),
-    "unused exponential fragments": "{ me { id } }" + chain(25, 2).removeprefix("{ ...F0 }"),
+    "18 chained fragments, two spreads each": fragment_chain(18, 2),
+    "29 chained fragments, three spreads each": fragment_chain(29, 3),
+    "5 chained fragments, nineteen spreads each": fragment_chain(5, 19),
+    "chained fragments beside fields": fragment_chain(18, 2, "a: __typename"),
+    "1,000 chained fragments": fragment_chain(1_000, 1),
+    "unused exponential fragments": "{ me { id } }" + fragment_chain(25, 2).removeprefix("{ ...F0 }"),
     "exponential through nested fields": "{ ...F0 }"
     + "".join(
         f'fragment F{i} on Query {{ a: __type(name: "a") {{ ...G }} ...F{i + 1} b: __type(name: "a") {{ ...G }} }}'
@@ -86,10 +86,10 @@ HOSTILE = {
     "1,990 equal fields": "{me{" + "id " * 1_990 + "}}",
     "290 equal fields": "{me{" + "id " * 290 + "}}",
     "20 equal fields": "{me{" + "id " * 20 + "}}",
-    "fields doubled 4 deep": doubled(4),
-    "fields doubled 6 deep": doubled(6),
-    "crossed fragments": crossed(30),
-    "few crossed fragments": crossed(5),
+    "fields doubled 4 deep": nested_duplicates(4),
+    "fields doubled 6 deep": nested_duplicates(6),
+    "crossed fragments": mutual_spreads(30),
+    "few crossed fragments": mutual_spreads(5),
     "2,000 aliases": "{me{" + each("a{}:id", 2_000) + "}}",
     "100 aliases": "{me{" + each("a{}:id", 100) + "}}",
     "2,000 root fields": "{" + each("a{}:__typename", 2_000) + "}",
@@ -147,7 +147,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
-def admit(source: str) -> ValidatedDocument | DocumentError:
+def validate(source: str) -> ValidatedDocument | DocumentError:
     try:
         return VALIDATOR.validate(source)
     except DocumentError as refusal:
@@ -156,7 +156,7 @@ def admit(source: str) -> ValidatedDocument | DocumentError:
 
 def cpu_seconds(source: str) -> float:
     started = process_time()
-    admit(source)
+    validate(source)
     return process_time() - started
 
 
@@ -168,7 +168,7 @@ def test_a_hostile_document_is_answered_in_bounded_time(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_gets_a_valid_answer(name: str) -> None:
-    answer = admit(HOSTILE[name])
+    answer = validate(HOSTILE[name])
     if isinstance(answer, DocumentError):
         assert 1 <= len(answer.errors) <= 5
         for error in answer.errors:
@@ -203,7 +203,7 @@ TOKENS = st.sampled_from(
 
 def check(source: str) -> None:
     started = process_time()
-    answer = admit(source)
+    answer = validate(source)
     if process_time() - started >= CPU_SECONDS_MAX:
         # On a busy machine, garbage collection and a shared core count as CPU time of this process, so the cost of the
         # document is the minimum of a few runs, as above.
@@ -233,7 +233,7 @@ def test_any_tokens_are_answered(source: str) -> None:
 @given(DOCUMENTS)
 def test_any_valid_document_is_accepted_or_exceeds_a_limit(source: str) -> None:
     check(source)
-    answer = admit(source)
+    answer = validate(source)
     if isinstance(answer, DocumentError) and not answer.code.startswith("DOCUMENT_TOO_"):
         message = answer.errors[0]["message"]
         assert "control character" in message or message.startswith("A"), "only a literal of a scalar can be wrong"

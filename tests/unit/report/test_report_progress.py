@@ -24,7 +24,7 @@ def request(latency_ms: float = 5.0, outcome: Outcome = "ok") -> OperationSample
     return OperationSample("Me", None, "drive", 0.0, latency_ms, latency_ms, outcome)
 
 
-def shown(progress: Progress, width: int = 120) -> str:
+def displayed_text(progress: Progress, width: int = 120) -> str:
     stream = io.StringIO()
     Console(file=stream, width=width).print(Display(progress).draw())
     return stream.getvalue()
@@ -79,7 +79,7 @@ def test_the_numbers_of_the_drive_stay_after_its_end(progress: Progress, clock: 
     progress.record([request()] * 7)
     clock.now_s += 30
     progress.step("Draining")
-    assert "7 requests" in shown(progress)
+    assert "7 requests" in displayed_text(progress)
     assert not progress.driving
 
 
@@ -104,7 +104,7 @@ def test_the_display_marks_completed_and_failed_steps(progress: Progress) -> Non
     progress.step("Starting the bank")
     progress.detail("port 8080")
     progress.finish(failed=True)
-    text = shown(progress)
+    text = displayed_text(progress)
     assert "✓  Migrating" in text
     assert "✗  Starting the bank" in text
     assert "port 8080" in text
@@ -114,7 +114,7 @@ def test_the_display_fits_a_narrow_terminal(progress: Progress) -> None:
     progress.step("Starting PostgreSQL and Valkey")
     progress.drive(30)
     progress.record([request()] * 7)
-    assert all(len(line) <= 60 for line in shown(progress, 60).splitlines())
+    assert all(len(line) <= 60 for line in displayed_text(progress, 60).splitlines())
 
 
 def test_a_log_has_a_line_for_the_begin_and_the_end_of_each_step(progress: Progress, clock: Clock) -> None:
