@@ -91,9 +91,9 @@ KEY_INTENTS = frozenset({Intent.KEY_MISSING, Intent.KEY_EMPTY, Intent.KEY_TOO_LO
 class Operation:
     """One request that a person intends to send, `at_ns` nanoseconds after the start of its phase.
 
-    The phases are setup, warmup, drive, overtime, heal, rest and final. The phase `overtime` continues the drive, and
-    its `at_ns` counts from the start of the drive. In the phase `rest`, after the last request of the drive, `at_ns` is
-    the number of a burst.
+    The phases are setup, warmup, drive, overtime, recovery, idle and final. The phase `overtime` continues the drive,
+    and its `at_ns` counts from the start of the drive. In the phase `idle`, after the last request of the drive,
+    `at_ns` is the number of a burst.
 
     `account` and `target` are numbers of planned accounts. `account` is debited, read, opened or, in a deposit,
     credited. `amount` is the text that is sent, valid or not. `slot` selects the worker. An operation `follows` the one

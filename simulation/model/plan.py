@@ -71,16 +71,16 @@ class Plan:
         return [operation for operation in self.operations if operation.phase == "overtime"]
 
     @property
-    def heal(self) -> Sequence[Operation]:
+    def recovery(self) -> Sequence[Operation]:
         """Return the probes after the drive, which continue until the service is back after the last fault."""
-        return [operation for operation in self.operations if operation.phase == "heal"]
+        return [operation for operation in self.operations if operation.phase == "recovery"]
 
     @property
     def bursts(self) -> Mapping[int, Sequence[Operation]]:
         """Return the last postings by burst; the operations of a burst are sent at once."""
         found: dict[int, list[Operation]] = {}
         for operation in self.operations:
-            if operation.phase == "rest":
+            if operation.phase == "idle":
                 found.setdefault(operation.at_ns, []).append(operation)
         return found
 

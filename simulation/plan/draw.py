@@ -173,9 +173,9 @@ TEXTS = (
 )
 """Descriptions of people: none, plain words, other letters, and a text with characters of markup."""
 
-PHASES = ("setup", "warmup", "drive", "heal", "overtime", "rest", "final")
-"""The phases, in order except for `heal`, which follows `overtime`. The texts of each phase have a separate generator,
-so a change of one phase does not change the others."""
+PHASES = ("setup", "warmup", "drive", "recovery", "overtime", "idle", "final")
+"""The phases, in order except for `recovery`, which follows `overtime`. The texts of each phase have a separate
+generator, so a change of one phase does not change the others."""
 
 DESCRIBED = frozenset({Kind.DEPOSIT, Kind.TRANSFER, Kind.WITHDRAW, Kind.BATCH, Kind.REVERSE, Kind.AUTHORIZE})
 

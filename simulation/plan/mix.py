@@ -120,17 +120,17 @@ class Drawer:
 
     def _balance(self, at_ns: int) -> list[Operation]:
         operation = self._operation(at_ns, Kind.BALANCE, self._reader())
-        operation.account, operation.arm = self._looked_at(operation.person), self._arm()
+        operation.account, operation.arm = self._account_to_read(operation.person), self._arm()
         return [operation]
 
-    def _looked_at(self, person: int) -> int:
+    def _account_to_read(self, person: int) -> int:
         """Draw the account of a person for a read: mostly the first one, as if it received the wages."""
         accounts = self._accounts_of[person]
         return accounts[0] if self._random.randrange(3) else self._random.choice(accounts)
 
     def _history(self, at_ns: int) -> list[Operation]:
         operation = self._operation(at_ns, Kind.HISTORY, self._reader())
-        operation.account, operation.arm = self._looked_at(operation.person), self._arm()
+        operation.account, operation.arm = self._account_to_read(operation.person), self._arm()
         operation.page_size = PAGE_SIZE
         self._pages.append(operation)
         return [operation]

@@ -12,10 +12,10 @@ from simulation.model.terms import Terms
 from simulation.plan.mix import TELLER
 from simulation.plan.values import draw_key
 
-LEAD_S = 1.0
+FIRST_FAULT_S = 1.0
 """The time without faults at the start of the drive, so requests are in progress at the first fault."""
 
-ROOM_S = 4.0
+RECOVERY_PLANNED_S = 4.0
 """The planned time for the recovery from a fault before the next one. A longer recovery delays the next fault."""
 
 PROBES_PER_S = 32
@@ -26,7 +26,7 @@ PROBE_EVERY_NS = 250_000_000
 
 
 BURSTS = 5
-BURST = 6
+BURST_SIZE = 6
 """Number of bursts of last postings, and of postings in each. The first burst is enough in nine of ten runs."""
 
 LOGOUT_EVERY_NS = 500_000_000
@@ -36,7 +36,7 @@ LOGOUT_EVERY_NS = 500_000_000
 def needed_s(names: Sequence[FaultName]) -> float:
     """Return the duration of the drive that is needed for each of these faults to happen once."""
     timed = [FAULTS[name] for name in names if not FAULTS[name].when_idle]
-    return LEAD_S + sum(fault.lasts_s[1] + ROOM_S for fault in timed) if timed else 0.0
+    return FIRST_FAULT_S + sum(fault.lasts_s[1] + RECOVERY_PLANNED_S for fault in timed) if timed else 0.0
 
 
 def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float, workers: int) -> list[PlannedFault]:
@@ -51,13 +51,13 @@ def draw_faults(random: Random, names: Sequence[FaultName], *, duration_s: float
             f"{needed_s(names):g} seconds, not {duration_s:g}"
         )
     planned: list[PlannedFault] = []
-    at_s, rounds = LEAD_S, 0
+    at_s, rounds = FIRST_FAULT_S, 0
     ordered = [name for name in FAULTS if name in names and not FAULTS[name].when_idle]  # not in the order of `names`
-    while ordered and duration_s >= at_s + needed_s(names) - LEAD_S:
+    while ordered and duration_s >= at_s + needed_s(names) - FIRST_FAULT_S:
         for name in random.sample(ordered, len(ordered)):
             fault = _draw_fault(random, name, at_s, workers, is_first=rounds == 0)
             planned.append(fault)
-            at_s = (fault.at_ms + fault.lasts_ms) / 1000 + ROOM_S
+            at_s = (fault.at_ms + fault.lasts_ms) / 1000 + RECOVERY_PLANNED_S
         rounds += 1
     when_idle = [name for name in FAULTS if name in names and FAULTS[name].when_idle]
     return planned + [PlannedFault(name, round(duration_s * 1000), 0) for name in when_idle]
@@ -93,7 +93,7 @@ def draw_probes(
     """Draw the probes: repeatedly for each worker, a read that bypasses the cache and a transfer of one cent.
 
     Households execute them. If the bank charges a fee for transfers, which would change the sums of households, staff
-    deposit one cent for others instead. The answers show when a worker serves again. The probes of the phase `heal`
+    deposit one cent for others instead. The answers show when a worker serves again. The probes of the phase `recovery`
     follow the drive until every worker does.
     """
     homes = {person.index: [a.index for a in accounts if a.person == person.index] for person in people}
@@ -101,7 +101,7 @@ def draw_probes(
     others = _payees(people, accounts)
     every_ns = max(PROBE_EVERY_NS, round(2 * workers * 1e9 / PROBES_PER_S))
     operations: list[Operation] = []
-    for phase, end_s in (("drive", duration_s), ("heal", RECOVERY_MAX_S)):
+    for phase, end_s in (("drive", duration_s), ("recovery", RECOVERY_MAX_S)):
         for at_ns in range(0, round(end_s * 1e9), every_ns):
             for worker in range(workers):
                 # The probes of a round are spread over half of its time, so the workers are not probed all at once.
@@ -141,10 +141,10 @@ def draw_bursts(
     if not any(FAULTS[fault.name].when_idle for fault in faults):
         return []
     operations: list[Operation] = []
-    for number in range(BURSTS * BURST):
+    for number in range(BURSTS * BURST_SIZE):
         slot = number % workers
         operation = Operation(
-            "rest", number // BURST, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=draw_key(random), amount="0.01"
+            "idle", number // BURST_SIZE, Kind.DEPOSIT, Intent.PLAIN, TELLER, slot, key=draw_key(random), amount="0.01"
         )
         operation.account = random.choice(_payees(people, accounts))
         operations.append(operation)

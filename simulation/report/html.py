@@ -16,12 +16,12 @@ from simulation.report.plots import draw_plots
 from simulation.report.template import load_template
 from simulation.report.wording import (
     SYMBOLS,
-    aside_words,
     fault_back,
     fault_moment,
     fault_takeover,
     first_trouble,
     headline,
+    information_reason,
     machine_words,
     measured,
     span,
@@ -81,7 +81,7 @@ def render_page(result: RunResult) -> str:
         with_unit=with_unit,
         headline=headline(result),
         trouble=first_trouble(result),
-        aside=aside_words(result),
+        aside=information_reason(result),
         machine=machine_words(result),
         plots=[(plot, Markup(plot.svg)) for plot in draw_plots(result)],  # noqa: S704 - drawn and escaped in svg.py
         operations=by_operation(result.samples),

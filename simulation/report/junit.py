@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from simulation.model.result import CheckResult, CoverageItem, CriterionResult, Excerpt, FaultResult, RunResult, Verdict
-from simulation.report.wording import aside_words, fault_back, fault_moment, fault_takeover, measured, span
+from simulation.report.wording import fault_back, fault_moment, fault_takeover, information_reason, measured, span
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """The characters that XML 1.0 does not permit, even escaped."""
@@ -19,7 +19,11 @@ def render_junit(result: RunResult) -> str:
     """Return the whole file as text."""
     root = Element("testsuites", name="simulation", time=_seconds(result))
     suites = (
-        ("criteria", "Success criteria", [_criterion(criterion, aside_words(result)) for criterion in result.criteria]),
+        (
+            "criteria",
+            "Success criteria",
+            [_criterion(criterion, information_reason(result)) for criterion in result.criteria],
+        ),
         ("checks", "Safety checks", list(_checks(result)) if result.checks else [_nothing_checked()]),
         ("faults", "Faults", map(_fault, result.faults)),
         (
@@ -71,12 +75,12 @@ def _case(title: str, verdict: Verdict, message: str, details: Iterable[str] = (
     return case
 
 
-def _criterion(criterion: CriterionResult, aside: str) -> Element:
+def _criterion(criterion: CriterionResult, reason: str) -> Element:
     said = f"{measured(criterion)} measured, target {criterion.target}, {criterion.samples} samples"
     details = [text for text in (span(criterion) and f"interval {span(criterion)}", criterion.note) if text]
     if not criterion.required and criterion.verdict is not Verdict.PASS:
         case = Element("testcase", name=xml_text(criterion.title), time="0")
-        SubElement(case, "skipped", message=xml_text(f"{aside}: {said}"))
+        SubElement(case, "skipped", message=xml_text(f"{reason}: {said}"))
         return case
     return _case(criterion.title, criterion.verdict, said, details)
 

@@ -95,7 +95,7 @@ def word(verdict: Verdict) -> Text:
     return Text(f"{SYMBOLS[verdict]} {verdict.value}", style=STYLES[verdict], no_wrap=True)
 
 
-def aside() -> Text:
+def information_mark() -> Text:
     """Return the text instead of a verdict for numbers that are for information."""
     return Text("- for information", style="dim", no_wrap=True)
 
@@ -115,7 +115,9 @@ def _criteria(criteria: Sequence[CriterionResult], *, wide: bool) -> Table:
         if criterion.note:
             title.append(f"\n{criterion.note}", style="dim")
         cells = (criterion.target, measured(criterion), span(criterion), number(criterion.samples))
-        table.add_row(word(criterion.verdict) if criterion.required else aside(), title, *cells[: 2 + len(extra)])
+        table.add_row(
+            word(criterion.verdict) if criterion.required else information_mark(), title, *cells[: 2 + len(extra)]
+        )
     return table
 
 
@@ -151,7 +153,7 @@ def _coverage(coverage: Sequence[CoverageItem]) -> Table:
         if coverage_item.seen or coverage_item.required:
             mark = word(Verdict.PASS if coverage_item.seen else Verdict.UNKNOWN)
         else:
-            mark = aside()
+            mark = information_mark()
         table.add_row(mark, Text(coverage_item.title), f"{coverage_item.seen:,}" if coverage_item.seen else "never")
     return table
 

@@ -38,7 +38,7 @@ def violations(check: CheckResult) -> str:
     return f"{check.count:,}"
 
 
-def aside_words(result: RunResult) -> str:
+def information_reason(result: RunResult) -> str:
     """Return the reason why some criteria are for information only."""
     return "for information with faults" if result.faults else "for information in this scenario"
 
@@ -92,13 +92,13 @@ def headline(result: RunResult) -> str:
         return f"{' and '.join(parts)}."
     if not checks:
         return "Nothing failed, but no safety check examined the run."
-    untold = sum(c.verdict is Verdict.UNKNOWN for c in checks)
-    untold += sum(c.verdict is Verdict.UNKNOWN for c in criteria)
+    undecided = sum(c.verdict is Verdict.UNKNOWN for c in checks)
+    undecided += sum(c.verdict is Verdict.UNKNOWN for c in criteria)
     unseen = sum(s.required and not s.seen for s in result.coverage)
-    if untold or unseen:
+    if undecided or unseen:
         parts = []
-        if untold:
-            parts.append(f"{_many(untold, 'result')} undecided")
+        if undecided:
+            parts.append(f"{_many(undecided, 'result')} undecided")
         if unseen:
             parts.append(f"{_many(unseen, 'required item')} of coverage not seen")
         return f"Nothing failed, but: {', '.join(parts)}."

@@ -97,7 +97,7 @@ class Driver:
 
     async def probe(self, is_over: Callable[[], bool]) -> None:
         """Send the probes until `is_over`; return when the last one has ended."""
-        operations = self.plan.heal
+        operations = self.plan.recovery
         if not operations or is_over():
             return
         self._progress.step("Waiting until the service is back")

@@ -71,7 +71,7 @@ class OperationExecutor:
             "setup"
             if operation.phase in {"setup", "warmup"}
             else "drain"
-            if operation.phase in {"heal", "rest", "final"}
+            if operation.phase in {"recovery", "idle", "final"}
             else "drive"
         )
         return OperationSample(

@@ -18,7 +18,7 @@ from simulation.model.people import Role
 from simulation.model.plan import Plan, PlanError
 from simulation.model.result import Verdict
 from simulation.plan.draw import draw_plan
-from simulation.plan.timetable import LEAD_S, ROOM_S, needed_s
+from simulation.plan.timetable import FIRST_FAULT_S, RECOVERY_PLANNED_S, needed_s
 from simulation.scenarios import SCENARIOS
 
 ALL = list(FAULTS)
@@ -68,11 +68,11 @@ def test_each_fault_is_planned_before_any_is_planned_twice() -> None:
 def test_faults_do_not_overlap_and_each_has_time_for_the_recovery() -> None:
     for seed in range(20):
         faults = plan(TIMED, seed=seed, duration_s=needed_s(ALL)).faults
-        assert faults[0].at_ms == LEAD_S * 1000
+        assert faults[0].at_ms == FIRST_FAULT_S * 1000
         ends_ms = [fault.at_ms + fault.lasts_ms for fault in faults]
         starts_ms = [*(fault.at_ms for fault in faults[1:]), needed_s(ALL) * 1000]
         for end_ms, start_ms in zip(ends_ms, starts_ms, strict=True):
-            assert start_ms - end_ms >= ROOM_S * 1000
+            assert start_ms - end_ms >= RECOVERY_PLANNED_S * 1000
         for fault in faults:
             shortest, longest = FAULTS[fault.name].lasts_s
             assert shortest * 1000 <= fault.lasts_ms <= longest * 1000
@@ -87,9 +87,9 @@ def test_every_worker_is_probed_during_and_after_the_drive() -> None:
     before, after = plan(), plan(ALL, workers=2)
     usual = {operation.key for operation in before.operations}
     probes = [
-        o for o in after.operations if o.phase not in {"setup", "rest"} and o.amount == "0.01" and o.key not in usual
+        o for o in after.operations if o.phase not in {"setup", "idle"} and o.amount == "0.01" and o.key not in usual
     ]
-    for phase, duration_s in (("drive", 120), ("heal", RECOVERY_MAX_S)):
+    for phase, duration_s in (("drive", 120), ("recovery", RECOVERY_MAX_S)):
         for worker in range(2):
             moments = [o.at_ns for o in probes if o.phase == phase and o.slot % 2 == worker]
             gaps = [later - earlier for earlier, later in pairwise(moments)]
@@ -98,7 +98,7 @@ def test_every_worker_is_probed_during_and_after_the_drive() -> None:
     households = {person.index for person in after.people_with(Role.HOUSEHOLD)}
     assert {o.person for o in probes} <= households
     assert all(after.accounts[o.target or 0].person == o.person for o in probes), "a household's sum stays the same"
-    reads = [o for o in after.heal if o.kind is Kind.BALANCE]
+    reads = [o for o in after.recovery if o.kind is Kind.BALANCE]
     assert len(reads) == len(probes) - sum(o.phase == "drive" for o in probes)
     assert {o.arm for o in reads} == {"uncached"}
 
@@ -159,7 +159,7 @@ def test_two_concurrent_logouts_may_have_closed_one_session() -> None:
 
 @pytest.mark.parametrize("workers", [1, 16])
 def test_probes_are_not_counted_as_load(workers: int) -> None:
-    assert len(plan(ALL, workers=workers).heal) <= RECOVERY_MAX_S * 32 + 2 * workers
+    assert len(plan(ALL, workers=workers).recovery) <= RECOVERY_MAX_S * 32 + 2 * workers
 
 
 def test_the_choice_all_names_the_faults_that_the_servers_do_not_permit() -> None:
