@@ -34,6 +34,7 @@ from bank.events.recorder import EventRecorder
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.holds.expire import hold_expiry
 from bank.idempotency.retention import KeyRetention
+from bank.identity.keyring import Keyring, key_of_secret
 from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
 from bank.identity.tokens import AccessTokens
@@ -101,7 +102,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     uow_factory = UnitOfWorkFactory(database, bus, clock)
     recorder = EventRecorder(uow_factory)
     passwords = Passwords()
-    tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
+    tokens = AccessTokens(Keyring(key_of_secret(settings.token_secret.get_secret_value())), clock)
     ledger = Ledger(database, bus, clock, accounts.write_through)
     deliveries = tuple(
         Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random)

@@ -13,16 +13,17 @@ from uuid import UUID
 from cachetools import LRUCache
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
+from joserfc.jwk import GuestProtocol, OctKey
 
 from bank.clock import Clock
 from bank.errors import Unauthenticated
 from bank.identifiers import read_uuid
+from bank.identity.keyring import Keyring, SigningKey
 
 _ALGORITHM = "HS256"
 # The verified tokens of 10,000 active clients are cached; a hit saves the 50 µs of a verification.
 _CACHED_MAX = 10_000
-# The bank's tokens have 400 characters. A longer one is refused before it is decoded.
+# The bank's tokens have 500 characters. A longer one is refused before it is decoded.
 _TOKEN_CHARACTERS_MAX = 1_024
 # A token for another purpose may be signed with the same secret. So its type (RFC 9068), its issuer and its audience
 # have to be exactly these.
@@ -49,25 +50,32 @@ class Caller:
 
 
 class AccessTokens:
-    """Issuing and verification of access tokens, signed with the bank's secret."""
+    """Issuing and verification of access tokens, signed with a key of the bank's keyring."""
 
-    def __init__(self, secret: str, clock: Clock) -> None:
-        self._key = OctKey.import_key(secret)
+    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+        self._keyring = keyring
         self._clock = clock
-        self._verified: LRUCache[str, tuple[Caller, int]] = LRUCache(_CACHED_MAX)
+        self._verified: LRUCache[str, tuple[Caller, float]] = LRUCache(_CACHED_MAX)
+
+    def use(self, keyring: Keyring) -> None:
+        """Use another keyring from now on. Every token is verified again with it."""
+        self._keyring = keyring
+        self._verified.clear()
 
     def issue(self, caller: Caller, *, expires_at: datetime) -> str:
         """Return a signed token for a session, valid until `expires_at`."""
+        now = self._clock.now()
+        key = self._keyring.signing_key(now)
         claims = {
             "iss": _ISSUER,
             "aud": _AUDIENCE,
             "sub": str(caller.user_id),
             "sid": str(caller.session_id),
             "role": caller.role,
-            "iat": int(self._clock.now().timestamp()),
+            "iat": int(now.timestamp()),
             "exp": int(expires_at.timestamp()),
         }
-        return jwt.encode(dict(_HEADER), claims, self._key)
+        return jwt.encode({**_HEADER, "kid": key.id}, claims, key.key)
 
     def verify(self, token: str) -> Caller:
         """Return the caller of a token. Raises `Unauthenticated` if the token is invalid or has expired."""
@@ -81,23 +89,44 @@ class AccessTokens:
             raise Unauthenticated("The access token has expired; refresh the session.")
         return caller
 
-    def _read(self, token: str, now_s: float) -> tuple[Caller, int]:
+    def _read(self, token: str, now_s: float) -> tuple[Caller, float]:
+        """Return the caller of a token, and the Unix time at which the token or the acceptance of its key ends."""
         try:
-            claims = self._claims_of(token)
-            return _caller_of(claims), _expiry_of(claims, now_s)
+            claims, accepted_until = self._claims_of(token)
+            expires_at_s: float = _expiry_of(claims, now_s)
+            if accepted_until is not None:
+                expires_at_s = min(expires_at_s, accepted_until.timestamp())
+            return _caller_of(claims), expires_at_s
         except (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Unauthenticated("The access token is not one of this bank's.") from None
 
-    def _claims_of(self, token: str) -> Mapping[str, Any]:
-        """Return the claims of a token. Raises ValueError, JoseError or KeyError if it is not an access token."""
+    def _claims_of(self, token: str) -> tuple[Mapping[str, Any], datetime | None]:
+        """Return the claims of a token, and the time at which the acceptance of its key ends.
+
+        Raises ValueError, JoseError or KeyError if it is not an access token.
+        """
         if len(token) > _TOKEN_CHARACTERS_MAX:
             raise ValueError("too long")
-        decoded = jwt.decode(token, self._key, algorithms=[_ALGORITHM])
-        # The whole header has to match, because other parameters (crit, jku, jwk, kid, zip) require features that the
-        # bank does not have.
-        if decoded.header != _HEADER or decoded.claims["iss"] != _ISSUER or decoded.claims["aud"] != _AUDIENCE:
+        found: list[SigningKey] = []
+
+        def find_key(token_parts: GuestProtocol) -> OctKey:
+            found.append(self._key_of(token_parts.headers()))
+            return found[0].key
+
+        decoded = jwt.decode(token, find_key, algorithms=[_ALGORITHM])
+        if decoded.claims["iss"] != _ISSUER or decoded.claims["aud"] != _AUDIENCE:
             raise ValueError("for another purpose")
-        return decoded.claims
+        return decoded.claims, self._keyring.accepted_until(found[0])
+
+    def _key_of(self, header: Mapping[str, Any]) -> SigningKey:
+        """Return the key that a header names, before anything is verified with it."""
+        key_id = header.get("kid")
+        key = self._keyring.find(key_id)
+        # The whole header has to match, because other parameters (crit, jku, jwk, x5u, zip) require features that the
+        # bank does not have, and bring keys from elsewhere.
+        if key is None or header != (_HEADER if key_id is None else {**_HEADER, "kid": key.id}):
+            raise ValueError("for another purpose")
+        return key
 
 
 def _caller_of(claims: Mapping[str, Any]) -> Caller:

@@ -21,6 +21,7 @@ from bank.events.bus import Bus
 from bank.events.event import DomainEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
+from bank.identity.keyring import Keyring, key_of_secret
 from bank.identity.log_in import BAD_CREDENTIALS, log_in
 from bank.identity.log_out import log_out
 from bank.identity.passwords import Passwords
@@ -130,7 +131,7 @@ async def _open_user_sessions(database_url: str, redis_url: str) -> AsyncIterato
         EventRecorder(),
     )
     work, passwords = UnitOfWorkFactory(database, Bus(), clock), Passwords()
-    tokens = AccessTokens(settings.token_secret.get_secret_value(), clock)
+    tokens = AccessTokens(Keyring(key_of_secret(settings.token_secret.get_secret_value())), clock)
     sessions = Sessions(
         uow_factory=work, database=database, recorder=recorder, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # doubles
         clock=clock, settings=settings,
