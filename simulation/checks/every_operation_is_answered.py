@@ -1,13 +1,13 @@
 """In a run without faults, every operation has an answer after its retries.
 
-With faults, an outcome may stay unknown. A refresh and a request with a closed token are sent only once. Their unknown
-outcome is a violation only if the bank itself reported it.
+With faults, an outcome may stay unknown. A request with a closed token is sent only once. Its unknown outcome is a
+violation only if the bank itself reported it.
 """
 
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
 from simulation.model.attempts import Attempt
-from simulation.model.operations import Intent, Kind
+from simulation.model.operations import Intent
 from simulation.model.result import CheckResult
 
 NAME = "every_operation_is_answered"
@@ -30,7 +30,7 @@ def check(evidence: Evidence) -> CheckResult:
         if attempt.outcome != "unknown":
             continue
         operation = attempt.operation
-        is_sent_once = operation.kind is Kind.REFRESH or operation.intent is Intent.CLOSED_TOKEN
+        is_sent_once = operation.intent is Intent.CLOSED_TOKEN
         if not is_sent_once or attempt.code in UNKNOWN_OUTCOME_CODES:
             builder.add_violation(
                 f"{attempt}: {attempt.code or 'no answer'} after {attempt.number} attempts", attempt.number

@@ -31,6 +31,8 @@ ATTEMPTS_MAX = 9
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
 """Nine attempts wait about nine seconds in total, longer than a killed worker needs to be back."""
+REFRESH_ATTEMPTS_MAX = 3
+"""With the time-out of a request, three attempts take less than the 30 seconds in which a refresh can be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +208,7 @@ class OperationExecutor:
                 return True
         elif attempt.outcome == "refused" and attempt.code != "OVERLOADED":
             return False
-        if operation.kind is Kind.REFRESH:
-            # A refresh token works once, so a retry cannot show whether the first use succeeded.
+        if operation.kind is Kind.REFRESH and attempt.number >= REFRESH_ATTEMPTS_MAX:
             await self.tokens.renew(operation.person, self.tokens.token(operation.person), worker=worker)
             return False
         ceiling_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (attempt.number - 1))

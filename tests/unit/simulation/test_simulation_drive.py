@@ -130,6 +130,22 @@ async def test_a_request_refused_by_a_full_queue_is_retried_and_executed_once(ex
         assert len([a for a in attempts if isinstance(a.answer, TransactionReceipt)]) >= 1
 
 
+async def test_a_refresh_without_an_answer_is_sent_again_with_the_same_token(execute: Execute) -> None:
+    sent: dict[str, list[str]] = {}
+
+    async def trouble(name: str, variables: dict[str, Any], _before: int) -> None:
+        if name == "RefreshSession":
+            token = variables["input"]["refreshToken"]
+            sent.setdefault(token, []).append(token)
+            if len(sent[token]) == 1:
+                raise HideAnswer
+
+    _, evidence = await execute(InMemoryBank(trouble=trouble))
+    refreshes = [a for a in evidence.attempts if a.operation.kind is Kind.REFRESH]
+    assert {"unknown", "ok"} == {attempt.outcome for attempt in refreshes}
+    assert all(len(tokens) > 1 for tokens in sent.values())
+
+
 async def test_a_person_with_a_closed_session_logs_in_again(execute: Execute) -> None:
     plan = short_plan()
     assert any(o.intent is Intent.CLOSED_TOKEN for o in plan.drive)
