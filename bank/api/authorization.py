@@ -1,6 +1,11 @@
-"""Authorization: who may use which field. Declared beside each resolver, enforced here before it runs."""
+"""Authorization: who may use which field. Declared beside each resolver, enforced here before it runs.
 
-from collections.abc import Awaitable, Callable
+Access is denied by default: the bank does not start with a root field, a field with arguments or a field with a
+resolver that declares no access (OWASP ASVS 5.0, 8.2 and 8.3). The other fields return a member of their parent, and so
+have the access of their parent.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
 from typing import Any
 
@@ -25,6 +30,7 @@ class Access(Enum):
 
 # The access of every field with a resolver, by its coordinate ("Mutation.deposit").
 ACCESS: dict[str, Access] = {}
+_ROOTS = ("Query.", "Mutation.", "Subscription.")
 
 
 def resolver(coordinate: str, access: Access) -> Callable[[ResolverFunction], ResolverFunction]:
@@ -41,6 +47,16 @@ def resolver(coordinate: str, access: Access) -> Callable[[ResolverFunction], Re
         return function
 
     return register
+
+
+def require_declared_access(fields: Iterable[str]) -> None:
+    """Raise LookupError if one of these fields declares no access, or a root field declares that of a parent."""
+    for field in sorted(fields):
+        access = ACCESS.get(field)
+        if access is None:
+            raise LookupError(f"{field} declares no access.")
+        if access is Access.PARENT and field.startswith(_ROOTS):
+            raise LookupError(f"{field} declares the access of its parent, but a root field has no parent.")
 
 
 def require_access(context: ResolverContext, access: Access) -> None:

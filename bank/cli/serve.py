@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 import structlog
 
+from bank.api.engine import create_engine
 from bank.api.request_handler import GraphQLRequestHandler
 from bank.api.scalars import SCALARS
-from bank.api.schema import SCHEMA_NAME, load_sdl
+from bank.api.schema import load_sdl
 from bank.api.server import serving_http
 from bank.app import build_bank, running
 from bank.background import BackgroundTasks
@@ -23,16 +24,11 @@ from bank.cli.environment import DATA_FOLDER
 from bank.cli.file_limit import connections_within_file_limit
 from bank.cli.own_servers import Server, keep_running, own_servers
 from bank.errors import BadInput
-from bank.graphql.execution.engine import GraphQLEngine
 from bank.graphql.validation.validator import DocumentValidator
 from bank.settings import Settings, SettingsError, load_settings, unknown_settings
 from bank.telemetry.logs import configure_logs, stderr_as_log
 
 logger = structlog.get_logger(__name__)
-
-RESOLVERS = [
-    f"bank.api.resolvers.{noun}" for noun in ("identity", "accounts", "account_status", "transfers", "holds", "audit")
-]
 
 
 @click.command()
@@ -67,7 +63,7 @@ async def serve_until_stopped(settings: Settings, sock: socket.socket, servers: 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sdl = load_sdl()
-    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME, codecs=SCALARS)
+    engine = await create_engine(sdl)
     async with running(build_bank(settings)) as bank:
         handler = GraphQLRequestHandler(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
         metrics_sock = _listen(*settings.metrics_address) if settings.metrics_address else None

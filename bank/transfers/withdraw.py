@@ -66,10 +66,10 @@ def decide_withdrawal(command: SubmitWithdrawal, amount_minor: int, terms: Terms
 
     def decide(view: LedgerView) -> Posting | tuple[Posting, ...] | Refusal:
         debit = view.accounts.get(command.from_id) if command.from_id else None
+        if command.owner_id is not None and (debit is None or debit.user_id != command.owner_id):
+            return no_own_account("accountNumber")
         if debit is None:
             return no_account_with_number("accountNumber")
-        if command.owner_id is not None and debit.user_id != command.owner_id:
-            return no_own_account("accountNumber")
         if refusal := check_limits(debit, amount_minor, view.today, terms):
             return refusal
         posting = Posting(

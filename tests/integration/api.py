@@ -14,15 +14,14 @@ from pydantic import SecretStr
 from validate_docbr import CPF
 
 import contracts
+from bank.api.engine import create_engine
 from bank.api.request_handler import GraphQLRequestHandler
 from bank.api.scalars import SCALARS
-from bank.api.schema import SCHEMA_NAME, load_sdl
+from bank.api.schema import load_sdl
 from bank.api.server import serving_http
 from bank.app import Bank, build_bank, running
 from bank.cache.redis import RedisUnavailable
-from bank.cli.serve import RESOLVERS
 from bank.clock import Clock
-from bank.graphql.execution.engine import GraphQLEngine
 from bank.graphql.validation.validator import DocumentValidator
 from bank.identity.roles import change_role
 from bank.settings import Settings
@@ -146,7 +145,7 @@ async def serving(
 ) -> AsyncIterator[RunningBank]:
     """Serve a bank on a free port, with everything that `bank serve` runs."""
     sdl = load_sdl()
-    engine = await GraphQLEngine.create(sdl, RESOLVERS, SCHEMA_NAME, codecs=SCALARS)
+    engine = await create_engine(sdl)
     async with running(build_bank(settings, clock=clock)) as bank, aiohttp.ClientSession() as http:
         handler = GraphQLRequestHandler(bank, DocumentValidator(sdl, codecs=SCALARS), engine)
         sock = socket.create_server(("127.0.0.1", 0))

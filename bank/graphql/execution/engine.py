@@ -24,6 +24,7 @@ from bank.graphql.execution.schema_builder import (
     ResolverFunction,
     build_engine,
     parse_document,
+    resolved_fields_of,
     schema_of,
 )
 from bank.graphql.scalars import ScalarCodecs
@@ -102,6 +103,13 @@ class GraphQLEngine:
             schema.get_field_by_name(coordinate)  # raises for an unknown field
         compiler = Compiler(schema, codecs, concurrent) if compiled and supports_tartiflette() else None
         return cls(engine, await InputTypes.read(schema, codecs), compiler, on_internal_error)
+
+    def resolved_fields(self) -> frozenset[str]:
+        """Return the coordinates of the root fields, the fields with arguments, and the fields with a resolver.
+
+        All other fields return a member of their parent. Fields of introspection are left out.
+        """
+        return resolved_fields_of(self._schema)
 
     async def execute(
         self,

@@ -133,6 +133,19 @@ def schema_of(engine: Engine) -> Any:
     return engine._schema  # noqa: SLF001 - there is no public way to read it
 
 
+def resolved_fields_of(schema: Any) -> frozenset[str]:
+    """Return the coordinates of all fields that do more than return a member of their parent."""
+    roots = {schema.query_operation_name, schema.mutation_operation_name, schema.subscription_operation_name}
+    return frozenset(
+        f"{definition.name}.{field.name}"
+        for definition in schema.type_definitions.values()
+        if isinstance(definition, GraphQLObjectType) and not definition.name.startswith("__")
+        for field in definition.implemented_fields.values()
+        if not field.name.startswith("__")
+        and (definition.name in roots or field.arguments or field.raw_resolver is not None)
+    )
+
+
 def parse_document(engine: Engine, text: str) -> Any:
     """Return Tartiflette's document for a validated text, parsed once. Raises its error if it cannot parse it."""
     parse: Any = engine._cached_parse_and_validate_query  # noqa: SLF001 - as in schema_of
