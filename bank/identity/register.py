@@ -12,6 +12,7 @@ from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.identifiers import uuid7
+from bank.identity.deceptive_address import is_deceptive
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords, WeakPassword
 from bank.identity.profile import User
@@ -62,6 +63,9 @@ async def _register(uow_factory: UnitOfWorkFactory, passwords: Passwords, comman
     cpf = normalise_cpf(command.cpf) if command.cpf is not None else None
     if email is None:
         return _invalid("email", "This is not an e-mail address.")
+    if is_deceptive(email):
+        message = "An e-mail address has letters of one alphabet in each part, and does not imitate another address."
+        return _invalid("email", message)
     if refusal := _refuse(command, full_name=full_name, cpf=cpf):
         return refusal
     password_hash = await passwords.hash_new(command.password, Person(email=email, full_name=full_name, cpf=cpf))

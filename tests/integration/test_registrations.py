@@ -80,6 +80,7 @@ async def test_a_user_is_stored_with_the_registered_values(registrations: Regist
     [
         ({"email": "no address"}, "INVALID_INPUT", "email"),
         ({"email": ""}, "INVALID_INPUT", "email"),
+        ({"email": "p\u0430ypal@example.com"}, "INVALID_INPUT", "email"),
         ({"full_name": "A"}, "INVALID_INPUT", "fullName"),
         ({"full_name": "A" * 121}, "INVALID_INPUT", "fullName"),
         ({"cpf": None}, "INVALID_INPUT", "cpf"),
@@ -129,7 +130,10 @@ async def test_a_change_of_role_closes_only_the_sessions_of_that_user(registrati
     now = registrations.clock.now()
     for user in (ana, ana, bia):
         await registrations.connection.execute(
-            "insert into sessions (id, user_id, created_at, expires_at) values ($1, $2, $3, $3)", uuid7(), user.id, now
+            "insert into sessions (id, user_id, created_at, last_used_at, expires_at) values ($1, $2, $3, $3, $3)",
+            uuid7(),
+            user.id,
+            now,
         )
     assert await change_role(registrations.work, email="nobody@example.com", role="OPERATOR") is None
     assert await change_role(registrations.work, email="ana@example.com", role="CUSTOMER") == RoleChange(

@@ -25,15 +25,27 @@ def test_a_valid_cpf_is_one_value_with_or_without_punctuation(digits: str) -> No
 
 
 @given(valid_cpfs, st.integers(0, 10), st.integers(1, 9))
-def test_one_wrong_digit_is_detected_unless_both_check_digits_are_ambiguous(
-    digits: str, place: int, shift: int
-) -> None:
-    """CPF maps the remainders 10 and 0 to one check digit, so only a wrong check digit is certain to be detected."""
+def test_one_wrong_digit_is_detected_unless_the_check_digits_are_zero(digits: str, place: int, shift: int) -> None:
+    """CPF writes the remainders 10 and 0 as the check digit 0, so another digit can leave a zero as it is.
+
+    Both numbers are then valid CPFs, and no bank can tell which one is meant. The first digit has the weight 11 in the
+    second check digit, which therefore does not depend on it.
+    """
     typo = digits[:place] + str((int(digits[place]) + shift) % 10) + digits[place + 1 :]
-    if place >= 9:
-        assert normalise_cpf(typo) is None
-    else:
-        assert normalise_cpf(typo) in (None, typo)
+    is_ambiguous = digits[9] == "0" if place == 0 else place < 9 and digits.endswith("00")
+    assert normalise_cpf(typo) is None or is_ambiguous
+
+
+@pytest.mark.parametrize("digit", "0123456789")
+def test_a_cpf_of_eleven_equal_digits_is_refused(digit: str) -> None:
+    assert normalise_cpf(digit * 11) is None
+    assert normalise_cpf(format_cpf(digit * 11)) is None
+
+
+@given(valid_cpfs, st.integers(0, 10), st.sampled_from("\u0660\u06f0\u0966\uff10\U0001d7ce"))
+def test_a_digit_of_another_script_is_not_part_of_a_cpf(digits: str, place: int, zero: str) -> None:
+    foreign = chr(ord(zero) + int(digits[place]))
+    assert normalise_cpf(digits[:place] + foreign + digits[place + 1 :]) is None
 
 
 @given(st.text(max_size=20))

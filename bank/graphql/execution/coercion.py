@@ -43,6 +43,7 @@ class Variable:
     """A variable of an operation with its coercion. `node` is its definition in the document."""
 
     name: str
+    type_name: str
     coerce: Coerce
     required: bool
     default: Any
@@ -86,7 +87,7 @@ def coerce_variables(variables: tuple[Variable, ...], given: Mapping[str, Any]) 
 
 
 def _not_provided(variable: Variable, declared: tuple[Variable, ...], given: Mapping[str, Any]) -> str:
-    sentence = f"Variable ${variable.name} was not provided."
+    sentence = f"Variable ${variable.name} was not provided; its type is {variable.type_name}."
     undeclared = given.keys() - {other.name for other in declared}
     mistyped = closest_name(variable.name, filter(printable_name, undeclared))
     if mistyped is None and len(undeclared) == 1:
@@ -123,7 +124,9 @@ class InputTypes:
         if node.default_value is not None:
             default = await literal_value(graphql_type, node, node.default_value)
         coerce = self.coercion(graphql_type)
-        return Variable(node.variable.name.value, coerce, graphql_type.is_non_null_type, default, node)
+        return Variable(
+            node.variable.name.value, str(graphql_type), coerce, graphql_type.is_non_null_type, default, node
+        )
 
     def coercion(self, graphql_type: Any) -> Coerce:
         """Return the coercion to an input type, made once for each."""
@@ -139,7 +142,7 @@ class InputTypes:
 
     def _build(self, graphql_type: Any) -> Coerce:
         if graphql_type.is_non_null_type:
-            return _non_null(self.coercion(graphql_type.wrapped_type))
+            return _non_null(self.coercion(graphql_type.wrapped_type), str(graphql_type))
         if graphql_type.is_list_type:
             return _list_of(self.coercion(graphql_type.wrapped_type))
         if isinstance(graphql_type, GraphQLScalarType):
@@ -150,7 +153,7 @@ class InputTypes:
 
     def _object(self, definition: GraphQLInputObjectType) -> Coerce:
         fields = [
-            (name, self.coercion(field.graphql_type), field.graphql_type.is_non_null_type,
+            (name, self.coercion(field.graphql_type), str(field.graphql_type), field.graphql_type.is_non_null_type,
              self._defaults.get((definition.name, name), ABSENT))
             for name, field in definition.input_fields.items()
         ]  # fmt: skip
@@ -164,7 +167,7 @@ class InputTypes:
             if not known >= value.keys():
                 raise _InvalidValueError(_unknown_field(definition.name, known, value))
             values: dict[str, Any] = {}
-            for name, inner, required, default in fields:
+            for name, inner, type_name, required, default in fields:
                 if name in value:
                     try:
                         values[name] = inner(value[name])
@@ -174,7 +177,7 @@ class InputTypes:
                 elif default is not ABSENT:
                     values[name] = copy_default(default)
                 elif required:
-                    missing = _InvalidValueError("was not provided.")
+                    missing = _InvalidValueError(f"was not provided; its type is {type_name}.")
                     missing.path.append(f".{name}")
                     raise missing
             return values
@@ -189,10 +192,10 @@ def _unknown_field(type_name: str, known: Collection[str], value: Mapping[str, A
     return with_suggestion(f"{sentence} {type_name} does not have.", suggestion(name, known, "its fields are"))
 
 
-def _non_null(inner: Coerce) -> Coerce:
+def _non_null(inner: Coerce, type_name: str) -> Coerce:
     def coerce(value: Any) -> Any:
         if value is None:
-            raise _InvalidValueError("must not be null.")
+            raise _InvalidValueError(f"must not be null; its type is {type_name}.")
         return inner(value)
 
     return coerce
@@ -233,7 +236,7 @@ def _scalar(definition: GraphQLScalarType, *, shows_reason: bool) -> Coerce:
         if coerced is UNDEFINED_VALUE or (name == "Float" and coerced != value):
             raise _InvalidValueError(_invalid_scalar(name, value))
         if is_text and holds_control_characters(coerced):
-            raise _InvalidValueError("holds a control character.")
+            raise _InvalidValueError(f"holds a control character, which a {name} must not have.")
         return coerced
 
     return coerce
@@ -246,7 +249,7 @@ def _invalid_scalar(type_name: str, value: Any) -> str:
             return "is a number that a Float does not hold exactly."
         if type_name == "Int":
             whole = isinstance(value, int) or value.is_integer()
-            return "is out of range for an Int, which has 32 bits." if whole else "is not a whole number."
+            return "is out of range for an Int, which has 32 bits." if whole else "is not a whole number, as an Int is."
     return f"is not of type {type_name}."
 
 

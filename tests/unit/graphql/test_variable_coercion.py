@@ -148,17 +148,18 @@ async def test_variables_of_the_client_are_not_changed(compiled: bool) -> None:
 
 
 SECRET = "hunter2"
+MISSING = "Variable $given was not provided; its type is Given!."
 
 
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({}, "Variable $given was not provided."),
-        ({"given": None}, "Variable $given must not be null."),
+        ({}, MISSING),
+        ({"given": None}, "Variable $given must not be null; its type is Given!."),
         ({"given": SECRET}, "Variable $given is not an object of type Given."),
         ({"given": [SECRET]}, "Variable $given is not an object of type Given."),
-        ({"given": {}}, "Variable $given.name was not provided."),
-        ({"given": {"name": None}}, "Variable $given.name must not be null."),
+        ({"given": {}}, "Variable $given.name was not provided; its type is String!."),
+        ({"given": {"name": None}}, "Variable $given.name must not be null; its type is String!."),
         ({"given": {"name": {SECRET: 1}}}, "Variable $given.name is not of type String."),
         (
             {"given": {"name": "a", SECRET * 6: 1}},
@@ -174,24 +175,24 @@ SECRET = "hunter2"
         ({"given": {"name": "a", "number": 10**400}}, "Variable $given.number is out of range for an Int,"),
         ({"given": {"name": "a", "number": 1e300}}, "Variable $given.number is out of range for an Int,"),
         ({"given": {"name": "a", "number": True}}, "Variable $given.number is not of type Int."),
-        ({"given": {"name": "a", "number": 1.5}}, "Variable $given.number is not a whole number."),
-        ({"given": {"name": "a", "number": float("nan")}}, "Variable $given.number is not a whole number."),
+        ({"given": {"name": "a", "number": 1.5}}, "Variable $given.number is not a whole number, as an Int is."),
+        ({"given": {"name": "a", "number": float("nan")}}, "Variable $given.number is not a whole number,"),
         ({"given": {"name": "a", "ratio": float("inf")}}, "Variable $given.ratio is a number that a Float does"),
         ({"given": {"name": "a", "ratio": 10**400}}, "Variable $given.ratio is a number that a Float does"),
         ({"given": {"name": "a", "ratio": 2**53 + 1}}, "Variable $given.ratio is a number that a Float does"),
         ({"given": {"name": "a", "ratio": True}}, "Variable $given.ratio is not of type Float."),
         ({"given": {"name": "a", "id": True}}, "Variable $given.id is not of type ID."),
         ({"given": {"name": "a", "flag": 1}}, "Variable $given.flag is not of type Boolean."),
-        ({"given": {"name": "a", "flag": None}}, "Variable $given.flag must not be null."),
+        ({"given": {"name": "a", "flag": None}}, "Variable $given.flag must not be null; its type is Boolean!."),
         ({"given": {"name": "a", "kind": SECRET}}, "Variable $given.kind is not a value of Kind; its values are LAR"),
         ({"given": {"name": "a", "kind": "smal"}}, "Variable $given.kind is not a value of Kind; did you mean SMALL?"),
         ({"given": {"name": "a", "kind": ["SMALL"]}}, "Variable $given.kind is not a value of Kind;"),
-        ({"given": {"name": "a", "kinds": ["SMALL", None]}}, "Variable $given.kinds[1] must not be null."),
+        ({"given": {"name": "a", "kinds": ["SMALL", None]}}, "Variable $given.kinds[1] must not be null; its type"),
         ({"given": {"name": "a", "tags": [["x", 1]]}}, "Variable $given.tags[0][1] is not of type String."),
         ({"given": {"name": "a", "id": 1.5}}, "Variable $given.id is not of type ID."),
-        ({"given": {"name": "a\0"}}, "Variable $given.name holds a control character."),
-        ({"given": {"name": "a", "id": "\x1b[2J"}}, "Variable $given.id holds a control character."),
-        ({"given": {"name": "\ud800"}}, "Variable $given.name holds a control character."),
+        ({"given": {"name": "a\0"}}, "Variable $given.name holds a control character, which a"),
+        ({"given": {"name": "a", "id": "\x1b[2J"}}, "Variable $given.id holds a control character, which a"),
+        ({"given": {"name": "\ud800"}}, "Variable $given.name holds a control character, which a"),
         ({"given": {"name": "a", "inner": {"name": "b", "inner": {}}}}, "Variable $given.inner.inner.name was not"),
     ],
 )  # fmt: skip
@@ -259,11 +260,17 @@ async def test_an_unknown_field_in_a_list_is_named_with_its_index(compiled: bool
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"gvien": {}}, "Variable $given was not provided. The operation declares no variable $gvien."),
-        ({"input": {}}, "Variable $given was not provided. The operation declares no variable $input."),
-        ({"529.982.247-25": {}}, "Variable $given was not provided."),
-        ({"other": {}, "x" * 41: 1, f"given {SECRET}": 1}, "Variable $given was not provided."),
-        ({f"v{number}": 1 for number in range(10_000)}, "Variable $given was not provided."),
+        (
+            {"gvien": {}},
+            f"{MISSING} The operation declares no variable $gvien.",
+        ),
+        (
+            {"input": {}},
+            f"{MISSING} The operation declares no variable $input.",
+        ),
+        ({"529.982.247-25": {}}, MISSING),
+        ({"other": {}, "x" * 41: 1, f"given {SECRET}": 1}, MISSING),
+        ({f"v{number}": 1 for number in range(10_000)}, MISSING),
     ],
 )
 async def test_an_undeclared_variable_is_named(variables: dict[str, Any], message: str, compiled: bool) -> None:
