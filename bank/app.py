@@ -25,11 +25,16 @@ from bank.cache.values import ValueCache
 from bank.clock import Clock, SystemClock
 from bank.database.migrate import require_level
 from bank.database.pool import Database
+from bank.encryption.cipher import PersonalTextCipher
+from bank.encryption.keys import CHANNEL as KEYS_CHANNEL
+from bank.encryption.keys import DataKeys
+from bank.encryption.master_key import MasterKey
 from bank.errors import BankError
 from bank.event_handlers import CACHE_SUBSCRIBER, subscribers
 from bank.events.bus import Bus
 from bank.events.delivery import Delivery
 from bank.events.leases import Leases, LogListener
+from bank.events.origins import EventOrigins
 from bank.events.recorder import EventRecorder
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.holds.expire import hold_expiry
@@ -60,6 +65,7 @@ class Bank:
     membership: CacheMembership
     accounts: AccountCache
     directory: AccountDirectory
+    cipher: PersonalTextCipher
     bus: Bus
     uow_factory: UnitOfWorkFactory
     recorder: EventRecorder
@@ -99,13 +105,15 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     marks = SessionMarks(values, settings.token_secret.get_secret_value(), clock, broadcast.send)
     accounts = AccountCache(values)
     bus = Bus()
-    uow_factory = UnitOfWorkFactory(database, bus, clock)
+    master_key = MasterKey(settings.master_key.get_secret_value())
+    cipher = PersonalTextCipher(DataKeys(database, master_key, clock))
+    uow_factory = UnitOfWorkFactory(database, bus, clock, EventOrigins(cipher))
     recorder = EventRecorder(uow_factory)
     passwords = Passwords()
     tokens = AccessTokens(Keyring(key_of_secret(settings.token_secret.get_secret_value())), clock)
-    ledger = Ledger(database, bus, clock, accounts.write_through)
+    ledger = Ledger(database, bus, clock, accounts.write_through, cipher)
     deliveries = tuple(
-        Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random)
+        Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random, cipher=cipher)
         for subscriber in subscribers(accounts)
     )
     return Bank(
@@ -120,12 +128,13 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         membership=membership,
         accounts=accounts,
         directory=AccountDirectory(database),
+        cipher=cipher,
         bus=bus,
         uow_factory=uow_factory,
         recorder=recorder,
         ledger=ledger,
         terms=terms_of(settings),
-        administration=AccountAdministration(uow_factory, accounts),
+        administration=AccountAdministration(uow_factory, accounts, cipher),
         passwords=passwords,
         tokens=tokens,
         sessions=Sessions(
@@ -177,7 +186,10 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             bus=bank.bus,
             leases=bank.leases,
             channels={
-                CACHE_CHANNEL: partial(bank.broadcast.receive, lambda tags: bank.values.defer(bank.marks.receive(tags)))
+                CACHE_CHANNEL: partial(
+                    bank.broadcast.receive, lambda tags: bank.values.defer(bank.marks.receive(tags))
+                ),
+                KEYS_CHANNEL: bank.cipher.keys.receive,
             },
             heartbeat=bank.membership,
             on_listening=bank.marks.set_listening_since,

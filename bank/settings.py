@@ -4,6 +4,7 @@ Every setting is an environment variable. The bank does not start with a wrong o
 values.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -77,6 +78,8 @@ class Settings(BaseSettings):
     redis_url: Annotated[str, AfterValidator(checked_redis_url)] = Field(validation_alias="REDIS_URL")
     # The secret that signs access tokens; all workers need the same one.
     token_secret: Annotated[SecretStr, AfterValidator(_strong_secret)]
+    # The secret that wraps the keys of personal data. Without it, what is encrypted in the database cannot be read.
+    master_key: Annotated[SecretStr, AfterValidator(_strong_secret)]
 
     # A transaction needs one connection. A worker has one posting batch, a few subscribers and the reads in flight.
     # With more connections than PostgreSQL has cores, the work would only queue inside the server instead of here.
@@ -101,8 +104,6 @@ class Settings(BaseSettings):
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)
-    # More programs and devices than a person uses at once. At most 100, which is one page of the list of sessions.
-    sessions_per_user: int = Field(default=10, ge=1, le=100)
     # Clients repeat a request whose response was lost within seconds. A thief can use this time as well, so it is five
     # minutes at most. With 0, every second use closes the session.
     refresh_token_grace_s: int = Field(default=30, ge=0, le=300)
@@ -149,7 +150,13 @@ class Settings(BaseSettings):
 
 # Variables that other parts read. And Kubernetes sets BANK_PORT and BANK_SERVICE_… in every container if a service is
 # called `bank`.
-_ALSO_KNOWN = ("BANK_AUDIT_PUBLIC_KEY_FILE", "BANK_POSTGRES_IMAGE", "BANK_REDIS_IMAGE")
+_ALSO_KNOWN = (
+    "BANK_TOKEN_SECRET_FILE",
+    "BANK_MASTER_KEY_FILE",
+    "BANK_AUDIT_PUBLIC_KEY_FILE",
+    "BANK_POSTGRES_IMAGE",
+    "BANK_REDIS_IMAGE",
+)
 _OF_KUBERNETES = re.compile(r"BANK_(PORT|SERVICE)(_.*)?")
 
 
@@ -172,13 +179,51 @@ def unknown_settings(environment: Mapping[str, str]) -> list[UnknownSetting]:
     return [UnknownSetting(name, next(iter(get_close_matches(name, known, n=1)), None)) for name in unknown]
 
 
+# The settings that contain secrets. Each can be read from a file instead, named by the variable with `_FILE` appended.
+SECRETS = {
+    "database_url": "DATABASE_URL",
+    "redis_url": "REDIS_URL",
+    "token_secret": "BANK_TOKEN_SECRET",
+    "master_key": "BANK_MASTER_KEY",
+}
+
+
+def read_secret(variable: str) -> str | None:
+    """Return a secret from its variable, or from the file that `VARIABLE_FILE` names; None if neither is set.
+
+    Raises `SettingsError` if both are set, or if the file cannot be read.
+    """
+    value, path = os.environ.get(variable), os.environ.get(f"{variable}_FILE")
+    if not path:
+        return value
+    if value:
+        raise SettingsError(f"{variable} and {variable}_FILE are both set; set one of them.")
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"{variable}_FILE is wrong: {path} cannot be read: {reason}.") from None
+
+
+def load_master_key() -> str:
+    """Return the master key of the environment. Raises `SettingsError` if it is missing or weak."""
+    value = read_secret(SECRETS["master_key"])
+    if value is None:
+        raise SettingsError("BANK_MASTER_KEY is not set.")
+    try:
+        return _strong_secret(SecretStr(value)).get_secret_value()
+    except ValueError as error:
+        raise SettingsError(f"BANK_MASTER_KEY is wrong: {error}.") from None
+
+
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises `SettingsError` with one sentence for each missing or wrong setting.
     """
+    secrets: Any = {name: value for name, variable in SECRETS.items() if (value := read_secret(variable)) is not None}
     try:
-        return Settings()
+        return Settings(**secrets)
     except ValidationError as error:
         raise SettingsError(" ".join(_sentence(detail) for detail in error.errors())) from None
 
@@ -186,7 +231,7 @@ def load_settings() -> Settings:
 def _sentence(detail: object) -> str:
     assert isinstance(detail, dict)
     name = str(detail["loc"][0])
-    variable = name if name.isupper() else f"BANK_{name.upper()}"
+    variable = SECRETS.get(name) or (name if name.isupper() else f"BANK_{name.upper()}")
     if detail["type"] == "missing":
         return f"{variable} is not set."
     message = str(detail["msg"]).removeprefix("Value error, ")

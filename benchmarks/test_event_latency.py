@@ -28,6 +28,7 @@ from bank.settings import Settings
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from benchmarks.test_postings import TERMS, open_accounts
 from fixtures.backends import Backend, open_backend
+from tests.integration.encryption import MASTER_KEY
 
 RATE = 200
 WARM_UP_S = 3
@@ -117,7 +118,10 @@ async def measure(servers: Backend) -> Latencies:
     if sys.version_info >= (3, 12):
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     settings = Settings(
-        database_url=servers.database_url, redis_url=servers.redis_url, token_secret=SecretStr("0123456789abcdef" * 4)
+        database_url=servers.database_url,
+        redis_url=servers.redis_url,
+        token_secret=SecretStr("0123456789abcdef" * 4),
+        master_key=SecretStr(MASTER_KEY),
     )
     seen = Latencies()
     bank = build_bank(settings)

@@ -32,6 +32,7 @@ from bank.money import MAX_POSTING_MINOR
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from fixtures.backends import open_backend
+from tests.integration.encryption import cipher_for
 
 # About as long as pgbench runs, so that a disturbance of a second affects both equally.
 POSTINGS = 30_000
@@ -86,7 +87,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
 
     async def nothing(_accounts: Any) -> None: ...
 
-    ledger = Ledger(database, Bus(), SystemClock(), nothing)
+    ledger = Ledger(database, Bus(), SystemClock(), nothing, cipher_for(database))
     loop = asyncio.create_task(ledger.loop.run())
     owner, numbers = await open_accounts(url, accounts, ledger)
     ids = list(numbers)

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import queries
+from bank.encryption.cipher import PersonalTextCipher
 from bank.events.event import DomainEvent
 from bank.events.types.accounts import (
     AccountClosedEvent,
@@ -30,18 +31,25 @@ Change = tuple[Account, DomainEvent]
 class AccountAdministration:
     """The use cases that change an account. Each locks the row, so that a posting sees the account before or after."""
 
-    def __init__(self, uow_factory: UnitOfWorkFactory, cache: AccountCache) -> None:
+    def __init__(self, uow_factory: UnitOfWorkFactory, cache: AccountCache, cipher: PersonalTextCipher) -> None:
         self._uow_factory = uow_factory
         self._cache = cache
+        self._cipher = cipher
 
-    async def freeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
-        """Stop all postings on an account. Freezing a frozen one changes nothing."""
-        event = AccountFrozenEvent(account_id=account_id, reason=reason, initiated_by=by)
+    async def freeze(self, account_id: UUID, *, owner_id: UUID | None, reason: str, by: UUID) -> Account | Refusal:
+        """Stop all postings on an account. Freezing a frozen one changes nothing.
+
+        The reason is encrypted for the owner of the account. Raises the errors of `DataKeys` and of
+        `UnitOfWorkFactory.begin`.
+        """
+        encrypted = await self._cipher.encrypt(reason, owner_id) or ""
+        event = AccountFrozenEvent(account_id=account_id, reason=encrypted, initiated_by=by)
         return await self._set_status("freezeAccount", account_id, "FROZEN", reason, event)
 
-    async def unfreeze(self, account_id: UUID, *, reason: str, by: UUID) -> Account | Refusal:
-        """Allow postings on a frozen account again. Unfreezing an active one changes nothing."""
-        event = AccountUnfrozenEvent(account_id=account_id, reason=reason, initiated_by=by)
+    async def unfreeze(self, account_id: UUID, *, owner_id: UUID | None, reason: str, by: UUID) -> Account | Refusal:
+        """Allow postings on a frozen account again. Unfreezing an active one changes nothing. Works as `freeze`."""
+        encrypted = await self._cipher.encrypt(reason, owner_id) or ""
+        event = AccountUnfrozenEvent(account_id=account_id, reason=encrypted, initiated_by=by)
         return await self._set_status("unfreezeAccount", account_id, "ACTIVE", reason, event)
 
     async def close(self, account_id: UUID, *, owner_id: UUID | None, by: UUID) -> Account | Refusal:

@@ -26,8 +26,8 @@ select id, user_id, kind, number, currency, status, balance_minor, version, crea
     held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at
 from accounts where user_id = :user_id order by id;
 
--- name: id_by_number(number)$
-select id from accounts where number = :number and kind = 'CUSTOMER';
+-- name: account_by_number(number)^
+select id, user_id from accounts where number = :number and kind = 'CUSTOMER';
 
 -- name: add_to_days(account_ids, versions, changes, balances, currencies, moments, zone)!
 -- Only versions that a day does not include yet are added, so that a repeated delivery changes nothing. The closing

@@ -1,5 +1,6 @@
 """Reads of accounts from a snapshot, and the look-up of accounts by number."""
 
+from typing import NamedTuple
 from uuid import UUID
 
 from cachetools import LRUCache
@@ -26,8 +27,15 @@ async def accounts_of(snapshot: ReadSnapshot, user_id: UUID) -> list[Account]:
     return [Account(*row) for row in await snapshot.fetch(_OF_USER, user_id)]
 
 
-# The number of an account never changes, so that a cached number is never wrong. 100,000 numbers take 27 MB.
+# The number and the owner of an account never change, so that a cached one is never wrong. 100,000 take 34 MB.
 NUMBERS_MAX = 100_000
+
+
+class AccountReference(NamedTuple):
+    """The id of an account and its owner."""
+
+    id: UUID
+    owner_id: UUID
 
 
 class AccountDirectory:
@@ -35,14 +43,20 @@ class AccountDirectory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._ids: LRUCache[str, UUID] = LRUCache(NUMBERS_MAX)
+        self._accounts: LRUCache[str, AccountReference] = LRUCache(NUMBERS_MAX)
+
+    async def find(self, number: str) -> AccountReference | None:
+        """Return the customer account with this number, or None."""
+        if known := self._accounts.get(number):
+            return known
+        async with self._database.connection() as connection:
+            row = await queries.account_by_number(connection, number=number)
+        if row is None:
+            return None
+        self._accounts[number] = found = AccountReference(*row)
+        return found
 
     async def id_of(self, number: str) -> UUID | None:
         """Return the id of the customer account with this number, or None."""
-        if known := self._ids.get(number):
-            return known
-        async with self._database.connection() as connection:
-            found: UUID | None = await queries.id_by_number(connection, number=number)
-        if found is not None:
-            self._ids[number] = found
-        return found
+        found = await self.find(number)
+        return found.id if found else None

@@ -1,5 +1,6 @@
 """The context that every resolver of a request gets: the caller, the snapshot it reads, the tags of its response."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +11,9 @@ from bank.events.event import DomainEvent
 from bank.events.types.audit import ActionRefusedEvent
 from bank.graphql.validation.validator import Operation
 from bank.identity.tokens import Caller
+
+PlainTexts = Mapping[str | None, str | None]
+"""The plain text of each stored text."""
 
 # Fields whose values are not in the account's own row.
 _FROM_THE_DATABASE = frozenset({"Account.transactions", "Account.holds", "Account.balanceAt", "Account.statement"})
@@ -50,6 +54,15 @@ class ResolverContext:
                 action=action, code=code, entity_type="User", entity_id=caller_id, initiated_by=caller_id
             )
         )
+
+    async def decrypt(self, texts: Iterable[str | None], *fields: str) -> PlainTexts:
+        """Return the plain text of each stored text, None if its key is destroyed.
+
+        Nothing is decrypted if the operation selects none of `fields` ("Transaction.description").
+        """
+        if self.operation.fields.isdisjoint(fields):
+            return {}
+        return await self.bank.cipher.decrypt(texts, self.snapshot.fetch)
 
     def depends_on(self, tag: CacheTag) -> None:
         """Add a tag to those that the response depends on."""

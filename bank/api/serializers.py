@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from bank.api.resolver_context import PlainTexts
 from bank.errors import BadInput
 from bank.idempotency.outcomes import Receipt
 from bank.identifiers import read_uuid
@@ -12,6 +13,10 @@ from bank.refusal import Refusal
 from bank.telemetry.context import note_refusal
 
 JsonObject = dict[str, Any]
+
+# The fields whose values are stored encrypted.
+TRANSACTION_TEXT = "Transaction.description"
+HOLD_TEXT = "Hold.description"
 
 # 100 items fill the screen of any client and take a worker 20 ms.
 PAGE_MAX = 100
@@ -37,23 +42,26 @@ def serialize_refusal(refusal: Refusal, names: Sequence[str], **more: Any) -> Js
     return {**dict.fromkeys(names), "userErrors": serialize_user_errors(refusal), **more}
 
 
-def serialize_transaction(receipt: Receipt) -> JsonObject:
-    """Return the receipt of a posting as Transaction."""
+def serialize_transaction(receipt: Receipt, texts: PlainTexts) -> JsonObject:
+    """Return the receipt of a posting as Transaction. `texts` has the plain text of its description."""
     return {
         "id": str(receipt.transaction_id),
         "kind": receipt.kind,
         "amount": serialize_money(receipt.amount_minor, receipt.currency),
         "fromAccountNumber": _customer_number(receipt.debit_number),
         "toAccountNumber": _customer_number(receipt.credit_number),
-        "description": receipt.description,
+        "description": texts.get(receipt.description),
         "createdAt": receipt.created_at,
         "relatedTransactionId": str(receipt.related_id) if receipt.related_id else None,
         "holdId": str(receipt.hold_id) if receipt.hold_id else None,
     }
 
 
-def serialize_hold(hold: Mapping[str, Any]) -> JsonObject:
-    """Return a hold, given as columns of its row or fields of its receipt, as Hold."""
+def serialize_hold(hold: Mapping[str, Any], texts: PlainTexts) -> JsonObject:
+    """Return a hold, given as columns of its row or fields of its receipt, as Hold.
+
+    `texts` has the plain text of its description.
+    """
     return {
         "id": str(hold["id"]),
         "status": hold["status"],
@@ -61,7 +69,7 @@ def serialize_hold(hold: Mapping[str, Any]) -> JsonObject:
         "captured": serialize_money(hold["captured_minor"], hold["currency"]),
         "fromAccountNumber": hold["debit_number"],
         "toAccountNumber": hold["credit_number"],
-        "description": hold["description"],
+        "description": texts.get(hold["description"]),
         "expiresAt": hold["expires_at"],
         "createdAt": hold["created_at"],
     }

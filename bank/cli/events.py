@@ -11,6 +11,7 @@ from uuid import UUID
 import click
 import msgspec
 
+from bank.cli.encryption import cipher_for
 from bank.cli.log import (
     AS_JSON,
     DATABASE_URL,
@@ -157,6 +158,9 @@ async def _letters(url: str | None, subscriber: str | None, *, redelivered_too: 
     async with open_database(url) as database, database.connection() as connection:
         letters = queries.list_dead_letters(connection, subscriber=subscriber, redelivered_too=redelivered_too)
         found = [dict(row) async for row in letters]
+        errors = await cipher_for(database).decrypt([letter["error"] for letter in found], connection.fetch)
+    for letter in found:
+        letter["error"] = errors[letter["error"]] or "(erased)"
     # For a misspelt name, "There are none" would be misleading. A subscriber that no longer exists may have some.
     if not found and subscriber is not None and subscriber not in NAMES:
         raise BadInput(f"There is no subscriber {subscriber}; there are {', '.join(NAMES)}.")

@@ -48,7 +48,8 @@ class _Group(click.Group):
 def main(ctx: click.Context) -> None:
     """Run an event-driven bank: a GraphQL API on PostgreSQL and Redis.
 
-    Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET and others (docs/settings.md).
+    Configured by environment variables: DATABASE_URL, REDIS_URL, BANK_TOKEN_SECRET,
+    BANK_MASTER_KEY and others (docs/settings.md).
     If neither URL is set, `bank serve` starts its own servers and keeps their data in the folder bank-data. The other
     commands use these servers when they run in the same place.
     """

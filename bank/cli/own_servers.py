@@ -25,6 +25,9 @@ logger = structlog.get_logger(__name__)
 # A server that was killed needs a second or two to start, so that more frequent checks would not help.
 CHECK_EVERY_S = 0.5
 
+# The secrets that are made at the first start, unless they are set, and the files that they are kept in.
+SECRET_FILES = {"BANK_TOKEN_SECRET": "token-secret", "BANK_MASTER_KEY": "master-key"}
+
 
 class Server(Protocol):
     """A server process that can be started again on the same address."""
@@ -86,15 +89,17 @@ async def _restart(server: Server) -> None:
 def _prepare(data: Path) -> None:
     """Make the secret and the keys that are not set, and save the environment for other commands."""
     try:
-        secret_file = None if os.environ.get("BANK_TOKEN_SECRET") else _use_saved_secret(data)
+        for variable, name in SECRET_FILES.items():
+            if not os.environ.get(variable) and not os.environ.get(f"{variable}_FILE"):
+                _use_saved_secret(variable, data / name)
         _use_saved_audit_files(data)
-        _save_environment(data, secret_file)
+        _save_environment(data)
     except OSError as error:
         raise _cannot_write(data, error) from error
 
 
 def _make_private(data: Path) -> None:
-    """Make the folder, accessible for its owner alone: it holds the secret that signs tokens, and all data.
+    """Make the folder, accessible for its owner alone: it holds the secrets, and all data.
 
     The mode of an existing folder is changed only if the bank has used it before.
     """
@@ -113,13 +118,11 @@ def _cannot_write(data: Path, error: OSError) -> BadInput:
     return BadInput(f"The bank cannot keep its data in {data}: {error.strerror or error}.")
 
 
-def _use_saved_secret(data: Path) -> Path:
-    path = data / "token-secret"
+def _use_saved_secret(variable: str, path: Path) -> None:
     if not path.exists():
         _write_private(path, secrets.token_hex(32))
     path.chmod(0o600)
-    os.environ["BANK_TOKEN_SECRET"] = path.read_text()
-    return path.resolve()
+    os.environ[f"{variable}_FILE"] = str(path.resolve())
 
 
 def _use_saved_audit_files(data: Path) -> None:
@@ -133,14 +136,12 @@ def _use_saved_audit_files(data: Path) -> None:
     os.environ["BANK_AUDIT_HEADS_FILE"] = str((data / "audit-heads.jsonl").resolve())
 
 
-def _save_environment(data: Path, secret_file: Path | None) -> None:
+def _save_environment(data: Path) -> None:
     """Save the environment for other commands and workers, as a script for `source`.
 
-    The script contains no secret, only the path of the file with the secret.
+    The script contains no secret, only the paths of the files with the secrets.
     """
     lines = [f"export {name}={shlex.quote(os.environ[name])}\n" for name in SAVED_NAMES if name in os.environ]
-    if secret_file is not None:
-        lines.append(f'export BANK_TOKEN_SECRET="$(cat {shlex.quote(str(secret_file))})"\n')
     _write_private(data / ENVIRONMENT_FILE, "".join(lines))
 
 

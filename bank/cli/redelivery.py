@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from bank.cli.encryption import cipher_for
 from bank.cli.log import (
     AS_JSON,
     DATABASE_URL,
@@ -110,7 +111,9 @@ async def _replay(
     async with open_subscriber(name, servers) as (database, subscriber):
         async with database.connection() as connection:
             first, last = await _bounds(connection, since, until)
-        return await Replay(database, subscriber, SystemClock()).run(since=first, until=last, progress=progress)
+        return await Replay(database, subscriber, SystemClock(), cipher_for(database)).run(
+            since=first, until=last, progress=progress
+        )
 
 
 async def _redeliver(name: str, servers: Servers, positions: tuple[int, ...], progress: Progress) -> ReplayResult:
@@ -121,14 +124,14 @@ async def _redeliver(name: str, servers: Servers, positions: tuple[int, ...], pr
         for position in positions:
             if position not in existing:
                 raise BadInput(f"There is no dead letter of {name} at position {position}.")
-        return await Replay(database, subscriber, SystemClock()).redeliver(
+        return await Replay(database, subscriber, SystemClock(), cipher_for(database)).redeliver(
             sorted(set(positions)) or existing, progress=progress
         )
 
 
 async def _rebuild(name: str, servers: Servers, progress: Progress) -> ReplayResult:
     async with open_subscriber(name, servers) as (database, subscriber):
-        return await Replay(database, subscriber, SystemClock()).rebuild(progress=progress)
+        return await Replay(database, subscriber, SystemClock(), cipher_for(database)).rebuild(progress=progress)
 
 
 async def _bounds(connection: Any, since: LogBound | None, until: LogBound | None) -> tuple[int, int | None]:

@@ -10,12 +10,14 @@ import sys
 import click
 
 from bank.cache.trust import TRUST_S
+from bank.cli.encryption import cipher_for
 from bank.cli.environment import required_database_url
 from bank.clock import SystemClock
 from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
 from bank.events.bus import Bus
+from bank.events.origins import EventOrigins
 from bank.events.recorder import EventRecorder
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
@@ -103,7 +105,7 @@ async def _create(url: str, command: Register) -> None:
         await require_level(database)
         clock = SystemClock()
         # The subscribers run in the bank's workers, and read the event from the log.
-        uow_factory = UnitOfWorkFactory(database, Bus(), clock)
+        uow_factory = UnitOfWorkFactory(database, Bus(), clock, EventOrigins(cipher_for(database, clock)))
         result = await register_user(uow_factory, EventRecorder(uow_factory), passwords, command)
     finally:
         passwords.close()
@@ -118,7 +120,8 @@ async def _set_role(url: str, email: str, role: str) -> None:
     try:
         await require_level(database)
         clock = SystemClock()
-        changed = await change_role(UnitOfWorkFactory(database, Bus(), clock), email=email, role=role)
+        uow_factory = UnitOfWorkFactory(database, Bus(), clock, EventOrigins(cipher_for(database, clock)))
+        changed = await change_role(uow_factory, email=email, role=role)
         # After this time, every worker has received the notification of the closed sessions, or trusts only the
         # database.
         await asyncio.sleep(TRUST_S)

@@ -19,6 +19,7 @@ from bank.background import BackgroundLoop
 from bank.backoff import MAX_S, TRANSIENT_MAX_S, pause_s
 from bank.clock import Clock
 from bank.database.pool import Database
+from bank.encryption.cipher import PersonalTextCipher
 from bank.events.bus import Bus, Inbox
 from bank.events.dispatch import DELIVERY_MAX, Dispatcher, LostLease, Subscriber, is_transient
 from bank.events.log import EventRange, queries
@@ -51,9 +52,17 @@ class Delivery:
     """The delivery to one subscriber: `loop` runs while this process has the lease; `run_once` is one step of it."""
 
     def __init__(
-        self, subscriber: Subscriber, *, database: Database, bus: Bus, clock: Clock, owner: UUID, random: Random
+        self,
+        subscriber: Subscriber,
+        *,
+        database: Database,
+        bus: Bus,
+        clock: Clock,
+        owner: UUID,
+        random: Random,
+        cipher: PersonalTextCipher,
     ) -> None:
-        self.dispatcher = Dispatcher(subscriber, clock=clock, random=random, attempts_max=ATTEMPTS_MAX)
+        self.dispatcher = Dispatcher(subscriber, clock=clock, random=random, attempts_max=ATTEMPTS_MAX, cipher=cipher)
         self.position: int | None = None
         self._database = database
         self._owner = owner

@@ -18,6 +18,7 @@ from bank.backoff import MAX_S, pause_s
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.failures import is_transient as is_transient_in_database
+from bank.encryption.cipher import PersonalTextCipher
 from bank.errors import OutcomeUnknown, Overloaded, Unavailable
 from bank.events.event import DomainEvent, RecordedEvent
 from bank.events.log import EventRange, UnreadableEvent, queries, read
@@ -99,8 +100,17 @@ class Dispatcher:
     An event is tried `attempts_max` times, with growing pauses, before it becomes a dead letter.
     """
 
-    def __init__(self, subscriber: Subscriber, *, clock: Clock, random: Random, attempts_max: int) -> None:
+    def __init__(
+        self,
+        subscriber: Subscriber,
+        *,
+        clock: Clock,
+        random: Random,
+        attempts_max: int,
+        cipher: PersonalTextCipher,
+    ) -> None:
         self.subscriber = subscriber
+        self._cipher = cipher
         self._types = subscriber.types
         self._clock = clock
         self._random = random
@@ -191,12 +201,15 @@ class Dispatcher:
 
     async def _dead_letter(self, one: EventRange, error: Exception, scope: Scope, *, attempts: int) -> None:
         logger.error("dead_letter", subscriber=self.subscriber.name, position=one.to, error=error)
+        person_id = one.events[0].event.user_id if one.events else None
         async with scope(one, transactional=True) as connection:
+            # The text of an error may quote what the handler has read about the person (R15).
+            text = await self._cipher.encrypt(describe(error), person_id, connection)
             await queries.insert_dead_letter(
                 connection,
                 subscriber=self.subscriber.name,
                 position=one.to,
-                error=describe(error),
+                error=text,
                 attempts=attempts,
                 now=self._clock.now(),
             )

@@ -11,21 +11,8 @@ from bank.database.statements import load_statements
 from bank.events.event import DomainEvent, EventMetadata, RecordedEvent
 from bank.events.types.registry import UnknownEvent, decode_event
 from bank.identifiers import uuid7
-from bank.telemetry.context import RequestContext, current_context
 
 queries = load_statements(__file__)
-
-
-def metadata_of(context: RequestContext | None) -> EventMetadata:
-    """Return the metadata of an event that a request has caused."""
-    if context is None:
-        return EventMetadata()
-    return EventMetadata(
-        correlation_id=context.correlation_id,
-        actor_id=context.actor_id,
-        ip_address=context.ip_address,
-        user_agent=context.user_agent,
-    )
 
 
 async def append(
@@ -33,15 +20,13 @@ async def append(
     events: Sequence[DomainEvent],
     *,
     now: datetime,
-    metadata: Sequence[EventMetadata] | None = None,
+    metadata: Sequence[EventMetadata],
 ) -> list[RecordedEvent]:
     """Append events to the log in the caller's transaction, as its last statement.
 
-    `metadata` has the origin of each event; without it, the current request is the origin of all. Until the commit no
-    other transaction can append, so that nothing slow may come in between.
+    `metadata` has the origin of each event. Until the commit no other transaction can append, so that nothing slow may
+    come in between.
     """
-    if metadata is None:
-        metadata = [metadata_of(current_context())] * len(events)
     head = await queries.append_events(
         connection,
         count=len(events),

@@ -14,9 +14,7 @@ import structlog
 from bank.background import BackgroundTasks
 from bank.errors import BankError, Overloaded, Unavailable
 from bank.events.event import DomainEvent, EventMetadata
-from bank.events.log import metadata_of
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
-from bank.telemetry.context import current_context
 
 logger = structlog.get_logger(__name__)
 
@@ -63,7 +61,8 @@ class EventRecorder:
             return
         if len(self._waiting) >= WAITING_MAX:
             raise Overloaded("There is more to record than can be written; try again in a moment.")
-        request = _Request(events, metadata_of(current_context()), asyncio.get_running_loop().create_future())
+        metadata = await self._uow_factory.origins.metadata()
+        request = _Request(events, metadata, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         if self._writing is None or self._writing.done():
             self._writing = self._tasks.start("record_events", self._write())

@@ -21,6 +21,7 @@ from bank.background import BackgroundLoop, BackgroundTasks
 from bank.cancelling import raise_if_cancelled
 from bank.clock import Clock
 from bank.database.pool import Database
+from bank.encryption.cipher import PersonalTextCipher
 from bank.errors import BadInput, BankError, Unavailable
 from bank.events.delivery import LEASE, RENEW_S
 from bank.events.dispatch import DELIVERY_MAX, Dispatcher, LostLease, Subscriber, interrupts
@@ -108,13 +109,14 @@ async def taken_over(database: Database, subscriber: str, purpose: str) -> Async
 class Replay:
     """The repeated delivery of stored events to one subscriber."""
 
-    def __init__(self, database: Database, subscriber: Subscriber, clock: Clock) -> None:
+    def __init__(self, database: Database, subscriber: Subscriber, clock: Clock, cipher: PersonalTextCipher) -> None:
         self._database = database
         self._subscriber = subscriber
         self._name = subscriber.name
         self._clock = clock
         # One attempt only, since a person waits for the command, and failed events can be redelivered.
-        self._dispatcher = Dispatcher(subscriber, clock=clock, random=Random(), attempts_max=1)  # noqa: S311 - jitter
+        random = Random()  # noqa: S311 - jitter, no secret
+        self._dispatcher = Dispatcher(subscriber, clock=clock, random=random, attempts_max=1, cipher=cipher)
 
     async def run(self, *, since: int, until: int | None, progress: Progress) -> ReplayResult:
         """Deliver the events from position `since` to `until`, or to the subscriber's position if that is lower.

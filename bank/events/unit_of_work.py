@@ -14,8 +14,8 @@ from bank.database.pool import Database
 from bank.errors import TransactionRolledBack
 from bank.events.bus import Bus
 from bank.events.event import DomainEvent, EventMetadata, RecordedEvent
-from bank.events.log import append, metadata_of
-from bank.telemetry.context import current_context
+from bank.events.log import append
+from bank.events.origins import EventOrigins
 
 Statement = Callable[[Any], Awaitable[None]]
 Arguments = ParamSpec("Arguments")
@@ -48,9 +48,10 @@ def retry_if_rolled_back(
 class UnitOfWork:
     """A transaction: statements run on `connection`, and events are added with `emit`."""
 
-    def __init__(self, connection: Any, clock: Clock) -> None:
+    def __init__(self, connection: Any, clock: Clock, metadata: EventMetadata) -> None:
         self.connection = connection
         self._clock = clock
+        self._metadata = metadata
         self.events: list[DomainEvent] = []
         self.metadata: list[EventMetadata] = []
         self.last: list[Statement] = []
@@ -66,7 +67,7 @@ class UnitOfWork:
         `metadata` is its origin; the current request by default. `key_digest` is the digest of the row of the request's
         idempotency key.
         """
-        metadata = metadata_of(current_context()) if metadata is None else metadata
+        metadata = metadata or self._metadata
         self.events.append(event)
         self.metadata.append(msgspec.structs.replace(metadata, key_digest=key_digest) if key_digest else metadata)
 
@@ -81,19 +82,21 @@ class UnitOfWork:
 class UnitOfWorkFactory:
     """A factory of units of work. A use case begins one, and the code below receives it (R1)."""
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
+    def __init__(self, database: Database, bus: Bus, clock: Clock, origins: EventOrigins) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
+        self.origins = origins
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:
         """Begin a transaction. If the block ends without an error, append its events to the log and commit.
 
-        Raises the errors of `Database.transaction`.
+        Raises the errors of `EventOrigins.metadata` and of `Database.transaction`.
         """
+        metadata = await self.origins.metadata()
         async with self._database.transaction("begin") as connection:
-            uow = UnitOfWork(connection, self._clock)
+            uow = UnitOfWork(connection, self._clock, metadata)
             yield uow
             # The head of the log is locked last, so that positions are in commit order (R7).
             recorded = await self._append(uow) if uow.events else []

@@ -1,6 +1,6 @@
 """Authorization of a hold: reserve money on an account of the caller's, once per idempotency key (R12)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -52,13 +52,16 @@ async def authorize_hold(ledger: Ledger, terms: Terms, command: AuthorizeHold) -
     )
     if isinstance(amount_minor, Refusal):
         return await InvalidRequest(ledger, "authorizeHold", command.caller_id, (command.from_id,)).refuse(amount_minor)
-    content = (str(command.from_id), command.to_number, amount_minor, command.currency, command.description)
+    digest = request_digest(
+        str(command.from_id), command.to_number, amount_minor, command.currency, command.description, command.expires_at
+    )
+    command = replace(command, description=await ledger.encrypt_text(command.description, command.caller_id))
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
             key=command.key,
             operation="authorizeHold",
-            digest=request_digest(*content, command.expires_at),
+            digest=digest,
             account_ids=(command.from_id, command.to_id) if command.to_id else (command.from_id,),
             decide=(decide_authorization(command, amount_minor, terms),),
             context=current_context(),

@@ -13,6 +13,7 @@ from bank.database.pool import Database
 from bank.database.statements import load_statements
 from bank.events.leases import CHANNEL
 from bank.events.log import append
+from bank.events.origins import NO_METADATA
 from bank.events.types.idempotency import KeysForgottenEvent
 from bank.telemetry import metrics
 
@@ -64,7 +65,8 @@ class KeyRetention:
                 if count and not forgotten:
                     # The event commits with the first deletion, so that `bank check` can distinguish deleted old keys
                     # from keys that were deleted by hand.
-                    await append(connection, [KeysForgottenEvent(used_before=before)], now=self._clock.now())
+                    event = KeysForgottenEvent(used_before=before)
+                    await append(connection, [event], now=self._clock.now(), metadata=[NO_METADATA])
                     await connection.execute(f"notify {CHANNEL}")
             if count is None:
                 break

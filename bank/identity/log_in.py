@@ -3,17 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from bank.events.types.sessions import SESSION_LIMIT, LoginFailedEvent, SessionRevokedEvent, UserLoggedInEvent
+from bank.events.types.sessions import LoginFailedEvent, UserLoggedInEvent
 from bank.events.unit_of_work import retry_if_rolled_back
 from bank.identifiers import uuid7
-from bank.identity.closing import earliest_expiry, notify_closed_sessions
 from bank.identity.email_address import normalise_email
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
 from bank.identity.token_pair import TokenPair, issue_pair
 from bank.identity.tokens import Caller, keyed_digest, new_refresh_token
 from bank.refusal import Refusal
-from bank.telemetry.context import current_context
 from bank.telemetry.metrics import FAILED_LOGINS
 
 BAD_CREDENTIALS = Refusal(code="INVALID_CREDENTIALS", message="The e-mail address or the password is wrong.")
@@ -21,10 +19,7 @@ BAD_CREDENTIALS = Refusal(code="INVALID_CREDENTIALS", message="The e-mail addres
 
 @retry_if_rolled_back
 async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | Refusal:
-    """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time.
-
-    If the user has more sessions than `Settings.sessions_per_user`, the oldest one ends.
-    """
+    """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time."""
     # The empty address stands for every invalid one, since no user has it.
     address = normalise_email(email) or ""
     found: Any = None
@@ -40,34 +35,19 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
         await sessions.recorder.record(_login_failed(sessions, found["id"] if found else None, address))
         return BAD_CREDENTIALS
     user_id, session_id = found["id"], uuid7()
-    context = current_context()
+    metadata = await sessions.uow_factory.origins.metadata(person_id=user_id)
     async with sessions.uow_factory.begin() as uow:
-        role = await queries.lock_user(uow.connection, id=user_id)
-        rows = queries.close_oldest_sessions(
-            uow.connection,
-            user_id=user_id,
-            keep=sessions.settings.sessions_per_user - 1,
-            open_after=earliest_expiry(uow.now),
-            now=uow.now,
-        )
-        ended = [row["id"] async for row in rows]
-        for ended_id in ended:
-            uow.emit(SessionRevokedEvent(session_id=ended_id, initiated_by=user_id, reason=SESSION_LIMIT))
-        notify_closed_sessions(uow, ended)
-        await queries.begin_session(
+        role = await queries.begin_session(
             uow.connection,
             id=session_id,
             user_id=user_id,
             now=uow.now,
             expires_at=uow.now + sessions.settings.refresh_token_life,
-            ip_address=context.ip_address if context else None,
-            user_agent=context.user_agent if context else None,
+            ip_address=metadata.ip_address,
+            user_agent=metadata.user_agent,
         )
         caller = Caller(user_id, role, session_id)
-        pair = await issue_pair(sessions, uow, caller, new_refresh_token(), UserLoggedInEvent)
-    if ended:
-        await sessions.marks.close(ended)
-    return pair
+        return await issue_pair(sessions, uow, caller, new_refresh_token(), UserLoggedInEvent, metadata=metadata)
 
 
 def _login_failed(sessions: Sessions, user_id: UUID | None, address: str) -> LoginFailedEvent:

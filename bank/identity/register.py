@@ -84,7 +84,9 @@ async def _register(uow_factory: UnitOfWorkFactory, passwords: Passwords, comman
                 role=command.role,
                 now=uow.now,
             )
-            uow.emit(UserRegisteredEvent(id=user.id, role=command.role, profile_digest=profile_digest))
+            # The new user has no access token yet, so that the person of the origin is named here.
+            metadata = await uow_factory.origins.metadata(person_id=user.id, connection=uow.connection)
+            uow.emit(UserRegisteredEvent(id=user.id, role=command.role, profile_digest=profile_digest), metadata)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "users_email_is_unique":
             message = "This e-mail address belongs to another customer."

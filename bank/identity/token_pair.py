@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from bank.events.event import EventMetadata
 from bank.events.types.sessions import UserLoggedInEvent
 from bank.events.unit_of_work import UnitOfWork
 from bank.identity.register import queries
@@ -21,7 +22,13 @@ class TokenPair:
 
 
 async def issue_pair(
-    sessions: Sessions, uow: UnitOfWork, caller: Caller, refresh_token: str, event_type: type[UserLoggedInEvent]
+    sessions: Sessions,
+    uow: UnitOfWork,
+    caller: Caller,
+    refresh_token: str,
+    event_type: type[UserLoggedInEvent],
+    *,
+    metadata: EventMetadata,
 ) -> TokenPair:
     """Store a refresh token, return it with an access token, and emit the event of the login or the refresh."""
     digest, expires_at = refresh_token_digest(refresh_token), uow.now + sessions.settings.refresh_token_life
@@ -34,7 +41,8 @@ async def issue_pair(
             initiated_by=caller.user_id,
             expires_at=expires_at,
             token_digest=digest.hex(),
-        )
+        ),
+        metadata,
     )
     return repeat_pair(sessions, uow.now, caller, refresh_token, expires_at)
 

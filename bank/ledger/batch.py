@@ -10,7 +10,6 @@ import msgspec
 from bank.clock import business_day
 from bank.errors import BankError
 from bank.events.event import DomainEvent, EventMetadata
-from bank.events.log import metadata_of
 from bank.events.types.audit import ActionRefusedEvent
 from bank.idempotency.digests import salted_row_digest, salted_text_digest
 from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, replay
@@ -122,7 +121,7 @@ class Batch:
 
     def _decide(self, command: Command) -> Outcome:
         identity = (command.caller_id, command.key)
-        metadata = metadata_of(command.context)
+        metadata = command.metadata
         if command.key is not None and (known := self._known.get(identity)):
             self._replayed_account_ids.update(command.account_ids)
             outcome = replay(known, command.operation, command.digest)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from bank.events.event import EventMetadata
+from bank.events.origins import NO_METADATA
 from bank.refusal import Refusal
 from bank.telemetry.context import RequestContext
 
@@ -145,6 +147,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     `decide` has one decision, or several, each of which sees the effects of those before it. With `all_or_none`, the
     refusal of one rolls back all of them. The batch locks the accounts and loads the rows with these ids; unknown ids
     are left out. The first account is the entity of the event of a refusal.
+    The ledger sets `metadata`, from `context`.
     """
 
     caller_id: UUID | None
@@ -158,6 +161,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     is_bulk: bool = False
     all_or_none: bool = True
     context: RequestContext | None = None
+    metadata: EventMetadata = NO_METADATA
 
 
 def apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Account, Account] | Refusal:

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
 from prometheus_client import Histogram
 
@@ -20,9 +21,11 @@ from bank.background import BackgroundLoop, BackgroundTasks
 from bank.clock import Clock
 from bank.database.pool import Database
 from bank.database.statements import load_statements
+from bank.encryption.cipher import PersonalTextCipher
 from bank.errors import BankError, OutcomeUnknown, Overloaded
 from bank.events.bus import Bus
 from bank.events.event import RecordedEvent
+from bank.events.origins import EventOrigins
 from bank.events.unit_of_work import retry_if_rolled_back
 from bank.idempotency.keys import KEYS_ARE_UNIQUE, find_records
 from bank.idempotency.outcomes import Outcome
@@ -71,15 +74,23 @@ class Ledger:
     `write_through` is called with the accounts that a batch has changed, after its commit and before its responses.
     """
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock, write_through: WriteThrough) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, clock: Clock, write_through: WriteThrough, cipher: PersonalTextCipher
+    ) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
+        self._origins = EventOrigins(cipher)
+        self._cipher = cipher
         self._write_through = write_through
         self._queue: asyncio.Queue[_QueuedCommand] = asyncio.Queue(maxsize=QUEUE_MAX)
         self._has_commands = asyncio.Event()
         self._notifications = BackgroundTasks()
         self.loop = BackgroundLoop(name="ledger", run_once=self.run_once, interval_s=None, wake_up=self._has_commands)
+
+    async def encrypt_text(self, text: str | None, person_id: UUID | None) -> str | None:
+        """Return a free text for `Posting` or `Hold`, encrypted for the person whose account it is about (R15)."""
+        return await self._cipher.encrypt(text, person_id)
 
     async def post(self, command: Command) -> Outcome:
         """Decide and write a command; return once it is durable.
@@ -87,6 +98,8 @@ class Ledger:
         Raises `Overloaded` or `Unavailable` if nothing was done, and `OutcomeUnknown` if the caller has to retry with
         the same key to get the outcome.
         """
+        if command.context is not None:
+            command = msgspec.structs.replace(command, metadata=await self._origins.metadata(command.context))
         queued = _QueuedCommand(command, asyncio.get_running_loop().create_future())
         try:
             self._queue.put_nowait(queued)

@@ -19,6 +19,7 @@ from bank.transfers.transfer import (
     SubmitTransfer,
     check_transfer,
     decide_transfer,
+    encrypt_description,
     transfer_accounts,
     transfer_content,
 )
@@ -55,15 +56,16 @@ async def submit_transfer_batch(ledger: Ledger, terms: Terms, command: SubmitTra
             field = ("input", "transfers", str(index), *(amount_minor.field or ())[1:])
             return await invalid.refuse(Refusal(code=amount_minor.code, message=amount_minor.message, field=field))
         amounts_minor.append(amount_minor)
-    items = list(zip(command.items, amounts_minor, strict=True))
+    content = [transfer_content(item, minor) for item, minor in zip(command.items, amounts_minor, strict=True)]
+    items = [await encrypt_description(ledger, item) for item in command.items]
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
             key=command.key,
             operation="transferBatch",
-            digest=request_digest(command.all_or_none, *[transfer_content(item, minor) for item, minor in items]),
+            digest=request_digest(command.all_or_none, *content),
             account_ids=tuple(id_ for item in command.items for id_ in transfer_accounts(item, terms)),
-            decide=tuple(decide_transfer(item, minor, terms) for item, minor in items),
+            decide=tuple(decide_transfer(*item, terms) for item in zip(items, amounts_minor, strict=True)),
             is_bulk=True,
             all_or_none=command.all_or_none,
             context=current_context(),

@@ -1,6 +1,6 @@
 """Deposit: put money from outside into an account, once per idempotency key (R12)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bank.idempotency.digests import request_digest
@@ -16,12 +16,16 @@ from bank.telemetry.context import current_context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitDeposit:
-    """Put `amount` (a decimal text) from outside into an account; `to_id` is None for an unknown number."""
+    """Put `amount` (a decimal text) from outside into an account; `to_id` is None for an unknown number.
+
+    The description is encrypted for the owner of the account, `to_owner_id`.
+    """
 
     caller_id: UUID
     key: str
     to_number: str
     to_id: UUID | None
+    to_owner_id: UUID | None = None
     amount: str
     currency: str
     description: str | None = None
@@ -37,12 +41,14 @@ async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
     )  # fmt: skip
     if isinstance(amount_minor, Refusal):
         return await InvalidRequest(ledger, "deposit", command.caller_id, account_ids).refuse(amount_minor)
+    digest = request_digest(command.to_number, amount_minor, command.currency, command.description)
+    command = replace(command, description=await ledger.encrypt_text(command.description, command.to_owner_id))
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
             key=command.key,
             operation="deposit",
-            digest=request_digest(command.to_number, amount_minor, command.currency, command.description),
+            digest=digest,
             account_ids=(*account_ids, CASH_ACCOUNTS[command.currency]),
             decide=(decide_deposit(command, amount_minor),),
             context=current_context(),

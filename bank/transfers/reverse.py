@@ -1,6 +1,6 @@
 """Reversal: a transaction that moves the money of an earlier one back, whole or in part, and refers to it (R12)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bank.database.pool import Database
@@ -45,13 +45,15 @@ async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outco
     if isinstance(amount_minor, Refusal):
         return await invalid.refuse(amount_minor)
     # The accounts of a transaction never change, so that they may be read before the batch.
-    accounts = await transaction_accounts(database, command.transaction_id)
+    accounts, customer_id = await transaction_accounts(database, command.transaction_id)
+    digest = request_digest(str(command.transaction_id), amount_minor, command.currency, command.reason)
+    command = replace(command, reason=await ledger.encrypt_text(command.reason, customer_id))
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
             key=command.key,
             operation="reverseTransaction",
-            digest=request_digest(str(command.transaction_id), amount_minor, command.currency, command.reason),
+            digest=digest,
             account_ids=accounts,
             original_ids=(command.transaction_id,),
             decide=(decide_reversal(command, amount_minor),),

@@ -1,6 +1,6 @@
 """Transfer: move money from an account of the caller's to any customer's account, once per key (R12)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bank.idempotency.digests import request_digest
@@ -47,17 +47,26 @@ async def submit_transfer(ledger: Ledger, terms: Terms, command: SubmitTransfer)
     amount_minor = check_transfer(command)
     if isinstance(amount_minor, Refusal):
         return await InvalidRequest(ledger, "transfer", command.caller_id, (command.from_id,)).refuse(amount_minor)
+    content = transfer_content(command, amount_minor)
+    command = await encrypt_description(ledger, command)
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
             key=command.key,
             operation="transfer",
-            digest=request_digest(*transfer_content(command, amount_minor)),
+            digest=request_digest(*content),
             account_ids=transfer_accounts(command, terms),
             decide=(decide_transfer(command, amount_minor, terms),),
             context=current_context(),
         )
     )
+
+
+async def encrypt_description(ledger: Ledger, command: SubmitTransfer) -> SubmitTransfer:
+    """Return a transfer with its description encrypted for the caller, who owns the debited account."""
+    if not command.description:
+        return command
+    return replace(command, description=await ledger.encrypt_text(command.description, command.caller_id))
 
 
 def check_transfer(command: SubmitTransfer) -> int | Refusal:

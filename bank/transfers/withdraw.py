@@ -1,6 +1,6 @@
 """Withdrawal: take money out of the bank, once per idempotency key (R12)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bank.idempotency.digests import request_digest
@@ -26,13 +26,17 @@ from bank.telemetry.context import current_context
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitWithdrawal:
-    """Take `amount` (a decimal text) out of the bank. `owner_id` is None if staff pays it out for the owner."""
+    """Take `amount` (a decimal text) out of the bank. `owner_id` is None if staff pays it out for the owner.
+
+    The description is encrypted for the owner of the account, `from_owner_id`.
+    """
 
     caller_id: UUID
     owner_id: UUID | None
     key: str
     from_number: str
     from_id: UUID | None
+    from_owner_id: UUID | None = None
     amount: str
     currency: str
     description: str | None = None
@@ -48,12 +52,14 @@ async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdra
     )  # fmt: skip
     if isinstance(amount_minor, Refusal):
         return await InvalidRequest(ledger, "withdraw", command.caller_id, account_ids).refuse(amount_minor)
+    digest = request_digest(command.from_number, amount_minor, command.currency, command.description)
+    command = replace(command, description=await ledger.encrypt_text(command.description, command.from_owner_id))
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
             key=command.key,
             operation="withdraw",
-            digest=request_digest(command.from_number, amount_minor, command.currency, command.description),
+            digest=digest,
             account_ids=(*account_ids, CASH_ACCOUNTS[command.currency], FEE_ACCOUNTS[command.currency]),
             decide=(decide_withdrawal(command, amount_minor, terms),),
             context=current_context(),

@@ -23,6 +23,8 @@ from simulation.judge.database_state import (
     TransactionRow,
     UserRow,
 )
+from simulation.judge.decryption import KEYS as KEYS_OF_TEXTS
+from simulation.judge.decryption import Decryption
 from simulation.stack.database import HEAD, POSITIONS, BankDatabase
 
 SNAPSHOT_EVERY_S = 2.0
@@ -74,7 +76,7 @@ DAYS = """
     from account_days order by account_id, day
 """
 DEAD_LETTERS = """
-    select subscriber || ' at position ' || event_position || ': ' || error
+    select subscriber || ' at position ' || event_position as place, error
     from dead_letters where redelivered_at is null order by event_position, subscriber
 """
 DEADLOCKS = "select deadlocks from pg_stat_database where datname = current_database()"
@@ -131,9 +133,10 @@ async def watch_ledger(database: BankDatabase, clock_s: Callable[[], float], int
         await asyncio.sleep(SNAPSHOT_EVERY_S)
 
 
-async def read_database(database: BankDatabase) -> DatabaseState:
-    """Read all data for the checks in one snapshot."""
+async def read_database(database: BankDatabase, master_key: str) -> DatabaseState:
+    """Read all data for the checks in one snapshot. `rows` have their texts decrypted."""
     async with database.snapshot() as connection:
+        decryption = Decryption(master_key, await connection.fetch(KEYS_OF_TEXTS))
         entries = [EntryRow(*row) for row in await connection.fetch(ENTRIES)]
         return DatabaseState(
             users=[UserRow(*row) for row in await connection.fetch(USERS)],
@@ -146,18 +149,20 @@ async def read_database(database: BankDatabase) -> DatabaseState:
             audits=[AuditRow(*row) for row in await connection.fetch(AUDITS)],
             days=[DayRow(*row) for row in await connection.fetch(DAYS)],
             positions={row["subscriber"]: row["position"] for row in await connection.fetch(POSITIONS)},
-            dead_letters=[row[0] for row in await connection.fetch(DEAD_LETTERS)],
+            dead_letters=[
+                f"{row['place']}: {decryption.decrypt(row['error'])}" for row in await connection.fetch(DEAD_LETTERS)
+            ],
             head=await connection.fetchval(HEAD),
             deadlocks=await connection.fetchval(DEADLOCKS),
-            rows={table: await _whole(connection, table) for table in WHOLE},
+            rows={table: await _whole(connection, table, decryption) for table in WHOLE},
         )
 
 
-async def _whole(connection: Any, table: str) -> list[Row]:
+async def _whole(connection: Any, table: str, decryption: Decryption) -> list[Row]:
     # All times are in UTC, independent of the server's zone; the table names are constants of this file.
     await connection.execute("set local time zone 'UTC'")
     rows = await connection.fetch(f"select (to_jsonb(t) - 'event_data')::text from {table} t")  # noqa: S608
-    return [json.loads(row[0]) for row in rows]
+    return [decryption.decrypt(json.loads(row[0])) for row in rows]
 
 
 def _key(row: Any) -> KeyRow:

@@ -48,9 +48,12 @@ async def keep_watching_ledger(backend: Backend, seen: Observations) -> None:
 
 
 async def await_idle(
-    backend: Backend, scraper: Scraper, injector: Injector, seen: Observations, progress: Progress
+    backend: Backend, scraper: Scraper, injector: Injector, seen: Observations, progress: Progress, *, master_key: str
 ) -> None:
-    """Wait until all events are handled, then read the ledger, the whole database and the metrics."""
+    """Wait until all events are handled, then read the ledger, the whole database and the metrics.
+
+    Stored texts are decrypted with the keys that `master_key` has wrapped.
+    """
     progress.step("Waiting until every event is handled")
     try:
         async with open_database(backend.database_url) as database:
@@ -60,7 +63,7 @@ async def await_idle(
                 seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
             progress.step("Reading the books")
             seen.snapshots.append(await read_ledger(database, seen.clock_s()))
-            seen.database = await read_database(database)
+            seen.database = await read_database(database, master_key)
     except DATABASE_ERRORS as error:
         seen.notes.append(f"the database could not be read at the end: {type(error).__name__}")
     await scraper.run_once()

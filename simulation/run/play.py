@@ -94,7 +94,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
                         seen=seen,
                         is_decided=partial(is_decided, run),
                     )
-                await await_idle(backend, scraper, injector, seen, progress)
+                await await_idle(backend, scraper, injector, seen, progress, master_key=stack.master_key)
                 await driver.send_final_reads()
                 progress.step("Running bank check")
                 seen.bank_check = await run_bank_check(stack.environment)
@@ -105,7 +105,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         database=seen.database,
         snapshots=seen.snapshots,
         logs=stack.logs,
-        secrets=list_secrets(plan, driver, stack.token_secret),
+        secrets=list_secrets(plan, driver, stack),
         postgres_log=_postgres_log(backend, logs),
         drained=seen.drained,
         bank_check=seen.bank_check,

@@ -22,6 +22,7 @@ from simulation.mutants import MARKER, load
 from simulation.run.drive import Driver
 from simulation.run.observations import Observations
 from simulation.run.settings import RunSettings
+from simulation.stack.start import Stack
 from simulation.stack.workers import Workers
 
 NEVER_QUIET_S = 20.0
@@ -126,9 +127,9 @@ async def is_decided(run: RunSettings, driver: Driver, scraper: Scraper) -> bool
     return Verdict.FAIL in verdicts or Verdict.UNKNOWN not in verdicts
 
 
-def list_secrets(plan: Plan, driver: Driver, token_secret: str) -> list[Secret]:
+def list_secrets(plan: Plan, driver: Driver, stack: Stack) -> list[Secret]:
     """Return the texts that no log line may contain."""
-    secrets = [Secret("the secret that signs tokens", token_secret)]
+    secrets = [Secret("the secret that signs tokens", stack.token_secret), Secret("the master key", stack.master_key)]
     for person in plan.people:
         secrets.append(Secret(f"the password of person {person.index}", person.password))
         secrets.append(Secret(f"the CPF of person {person.index}", person.cpf))

@@ -52,10 +52,11 @@ def open_servers(servers: Servers) -> Iterator[Backend]:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The running bank. `token_secret` signs its access tokens; no log may contain it."""
+    """The running bank. No log may contain `token_secret`, which signs its access tokens, or `master_key`."""
 
     workers: Workers
     token_secret: str
+    master_key: str
     environment: Mapping[str, str]
 
     @property
@@ -87,12 +88,13 @@ async def open_stack(
     if these differ. A mutant patches its bug into the workers, but not into the migration and the creation of the
     administrator.
     """
-    token_secret = secrets.token_hex(32)
+    token_secret, master_key = secrets.token_hex(32), secrets.token_hex(32)
     environment = {
         **os.environ,
         "DATABASE_URL": backend.database_url,
         "REDIS_URL": backend.redis_url,
         "BANK_TOKEN_SECRET": token_secret,
+        "BANK_MASTER_KEY": master_key,
         **terms.environment(),
     }
     if backend.kind == "external":
@@ -126,7 +128,7 @@ async def open_stack(
         try:
             await running.start()
             await creating
-            yield Stack(running, token_secret, environment)
+            yield Stack(running, token_secret, master_key, environment)
         finally:
             progress.step(STOPPING)
             creating.cancel()

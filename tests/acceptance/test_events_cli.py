@@ -22,6 +22,7 @@ from bank.events.types.accounts import BalanceUpdatedEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from tests.acceptance.test_serve import ENVIRONMENT, _environment, serving
+from tests.integration.encryption import origins_for
 from tests.integration.events import balance_updated, one_of_each
 
 ACCOUNT = uuid7()
@@ -77,7 +78,7 @@ class EventsCli:
         async def run() -> None:
             database = Database(self.database_url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
             await database.open()
-            async with UnitOfWorkFactory(database, Bus(), SystemClock()).begin() as uow:
+            async with UnitOfWorkFactory(database, Bus(), SystemClock(), origins_for(database)).begin() as uow:
                 for event in events:
                     uow.emit(event)
             await database.close()

@@ -15,14 +15,12 @@ from schemathesis.graphql import nodes
 from bank.api.schema import load_sdl
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 
-QUERIES = ["me", "account", "sessions"]
+QUERIES = ["me", "account"]
 MUTATIONS = [
     "register",
     "login",
     "refreshSession",
     "logout",
-    "revokeSession",
-    "revokeOtherSessions",
     "openAccount",
     "deposit",
     "transfer",

@@ -17,6 +17,7 @@ from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
+from tests.integration.encryption import origins_for
 
 # The guarantee of the bank. The lease, and the time until it is next examined, are 1.5 s of it.
 HANDOVER_S = 2.0
@@ -29,7 +30,7 @@ async def _owners(connection: asyncpg.Connection) -> set[UUID]:
 async def _append(database_url: str) -> None:
     database = Database(database_url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
     await database.open()
-    async with UnitOfWorkFactory(database, Bus(), SystemClock()).begin() as uow:
+    async with UnitOfWorkFactory(database, Bus(), SystemClock(), origins_for(database)).begin() as uow:
         uow.emit(UserRegisteredEvent(id=uuid7(), role="CUSTOMER"))
     await database.close()
 

@@ -19,14 +19,19 @@ import aiohttp
 import asyncpg
 import pytest
 
+from bank.clock import SystemClock
 from bank.database.migrate import expected_level
+from bank.encryption.cipher import PersonalTextCipher
+from bank.encryption.keys import DataKeys
+from bank.encryption.master_key import MasterKey
 from fixtures.ports import free_ports
 from tests.integration.api import Client
+from tests.integration.encryption import plain_rows
 
 Environment: TypeAlias = dict[str, Any]
 """Variables for `**`. Their values are Any, so that mypy does not compare them with parameters of other types."""
 
-ENVIRONMENT: Environment = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4}
+ENVIRONMENT: Environment = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4, "BANK_MASTER_KEY": "fedcba9876543210" * 4}
 
 
 def _environment(**given: str) -> dict[str, str]:
@@ -326,12 +331,15 @@ async def _role_and_cache(url: str, database_url: str) -> None:
 async def _audited_roles(database_url: str) -> list[tuple[str, str, str]]:
     assert await _caught_up(database_url)
     connection = await asyncpg.connect(database_url)
-    rows = await connection.fetch(
-        "select old_values->>'role', new_values->>'role', user_agent from audit_logs"
-        " where user_agent like 'bank users set-role, run by %' and ip_address is null"
+    cipher = PersonalTextCipher(DataKeys(None, MasterKey(ENVIRONMENT["BANK_MASTER_KEY"]), SystemClock()))  # type: ignore[arg-type]  # it only reads
+    rows = await plain_rows(
+        connection,
+        cipher,
+        "select old_values->>'role' as old, new_values->>'role' as new, user_agent from audit_logs"
+        " where ip_address is null",
     )
     await connection.close()
-    return [tuple(row) for row in rows]
+    return [tuple(row.values()) for row in rows if str(row["user_agent"]).startswith("bank users set-role, run by ")]
 
 
 def test_a_changed_role_appears_in_cached_answers_and_is_recorded(

@@ -25,6 +25,7 @@ from bank.clock import Clock
 from bank.graphql.validation.validator import DocumentValidator
 from bank.identity.roles import change_role
 from bank.settings import Settings
+from tests.integration.encryption import MASTER_KEY
 
 PASSWORD = "an umbrella for Tuesday"
 _numbers = itertools.count(1)
@@ -135,7 +136,11 @@ class RunningBank:
 
 def settings_for(database_url: str, redis_url: str, **more: Any) -> Settings:
     return Settings(
-        database_url=database_url, redis_url=redis_url, token_secret=SecretStr("0123456789abcdef" * 4), **more
+        database_url=database_url,
+        redis_url=redis_url,
+        token_secret=SecretStr("0123456789abcdef" * 4),
+        master_key=SecretStr(MASTER_KEY),
+        **more,
     )
 
 

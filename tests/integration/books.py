@@ -20,6 +20,7 @@ from bank.ledger.terms import Terms
 from bank.money import MAX_POSTING_MINOR
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
+from tests.integration.encryption import cipher_for
 
 # These limits permit every amount, so that no test here is refused by a limit.
 TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POSTING_MINOR)
@@ -93,7 +94,7 @@ async def running_books(database_url: str) -> AsyncIterator[Books]:
         written.extend(accounts)
 
     bus = Bus()
-    ledger = Ledger(database, bus, SystemClock(), write_through)
+    ledger = Ledger(database, bus, SystemClock(), write_through, cipher_for(database))
     loop = asyncio.create_task(ledger.loop.run())
     try:
         yield Books(ledger, bus, database, connection, uuid7(), written)

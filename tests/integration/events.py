@@ -21,7 +21,6 @@ from bank.events.types.sessions import (
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
-    SessionRevokedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -68,7 +67,6 @@ def one_of_each() -> list[DomainEvent]:
         UserLoggedInEvent(session_id=hold, initiated_by=user),
         SessionRefreshedEvent(session_id=hold, initiated_by=user),
         SessionRefreshRepeatedEvent(session_id=hold, initiated_by=user),
-        SessionRevokedEvent(session_id=hold, initiated_by=user, reason="SESSION_LIMIT"),
         RefreshTokenReusedEvent(session_id=hold, owner_id=user),
         UserLoggedOutEvent(session_id=hold, initiated_by=user),
         LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),

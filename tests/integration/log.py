@@ -20,6 +20,7 @@ from bank.events.leases import Leases, LogListener
 from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
+from tests.integration.encryption import cipher_for, origins_for
 
 
 class Log:
@@ -29,7 +30,7 @@ class Log:
         self.database = database
         self.url = url
         self.bus = Bus()
-        self.work = UnitOfWorkFactory(database, self.bus, SystemClock())
+        self.work = UnitOfWorkFactory(database, self.bus, SystemClock(), origins_for(database))
 
     async def append(self, count: int = 1, *, work: UnitOfWorkFactory | None = None) -> None:
         for _ in range(count):
@@ -60,7 +61,15 @@ class Process:
     def __init__(self, log: Log, subscribers: Sequence[Subscriber], bus: Bus) -> None:
         owner = uuid4()
         self.deliveries = [
-            Delivery(one, database=log.database, bus=bus, clock=SystemClock(), owner=owner, random=Random(1))
+            Delivery(
+                one,
+                database=log.database,
+                bus=bus,
+                clock=SystemClock(),
+                owner=owner,
+                random=Random(1),
+                cipher=cipher_for(log.database),
+            )
             for one in subscribers
         ]
         self.leases = Leases(self.deliveries, database=log.database, owner=owner)

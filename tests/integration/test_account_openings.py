@@ -17,6 +17,7 @@ from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.ledger.model import Account
 from bank.refusal import Refusal
 from tests.integration.books import Books
+from tests.integration.encryption import origins_for
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Openings:
         self.recorded.append(event)
 
     async def open(self, key: str = "k", currency: str = "BRL", user_id: UUID | None = None) -> OpenAccountResult:
-        work = UnitOfWorkFactory(self.books.database, self.books.bus, SystemClock())
+        work = UnitOfWorkFactory(self.books.database, self.books.bus, SystemClock(), origins_for(self.books.database))
         user_id = user_id or self.books.owner_id
         return await open_account(work, self, self, user_id=user_id, key=key, currency=currency)  # type: ignore[arg-type]  # a double
 

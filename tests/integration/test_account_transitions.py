@@ -15,6 +15,7 @@ from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.ledger.model import Account
 from bank.refusal import Refusal
 from tests.integration.books import Books
+from tests.integration.encryption import cipher_for, origins_for, plain_rows
 
 STAFF = UUID(int=7)
 
@@ -33,14 +34,17 @@ class AccountChanges(AccountAdministration):
     """The changes of accounts, with access to their events and to the cache."""
 
     def __init__(self, books: Books, cache: RecordingCache) -> None:
-        super().__init__(UnitOfWorkFactory(books.database, books.bus, SystemClock()), cache)  # type: ignore[arg-type]  # a double
+        uow_factory = UnitOfWorkFactory(books.database, books.bus, SystemClock(), origins_for(books.database))
+        super().__init__(uow_factory, cache, cipher_for(books.database))  # type: ignore[arg-type]  # a double
         self._books = books
         self._begun_at: int | None = None
         self.cache = cache
 
     async def new_events(self) -> list[tuple[str, UUID | None, dict[str, Any]]]:
         """Return type, aggregate and data of the events since the last call."""
-        rows = await self._books.connection.fetch(
+        rows = await plain_rows(
+            self._books.connection,
+            self._cipher,
             "select position, event_type, aggregate_id, event_data from event_store where position > $1 order by 1",
             self._begun_at or 0,
         )
@@ -59,7 +63,7 @@ async def _do(changes: AccountChanges, books: Books, action: str, account_id: UU
     if action == "close":
         return await changes.close(account_id, **{"owner_id": books.owner_id, "by": books.owner_id, **more})
     change = changes.freeze if action == "freeze" else changes.unfreeze
-    return await change(account_id, **{"reason": "why", "by": STAFF, **more})
+    return await change(account_id, **{"owner_id": books.owner_id, "reason": "why", "by": STAFF, **more})
 
 
 MOVES = {

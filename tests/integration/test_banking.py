@@ -7,6 +7,7 @@ import pytest
 
 from bank.identifiers import account_number
 from tests.integration.api import RunningBank
+from tests.integration.encryption import plain_rows
 
 
 async def _funded(bank: RunningBank, amount: str = "100.00") -> tuple[Any, dict[str, Any], dict[str, Any]]:
@@ -133,7 +134,8 @@ async def test_every_event_has_one_audit_row_with_client_address_and_values(runn
     async with running_bank.bank.database.connection() as connection:
         positions = await connection.fetch("select event_position from audit_logs order by event_position")
         head = await connection.fetchval("select position from event_log_head")
-        updated = await connection.fetchrow(
+        [updated] = await plain_rows(
+            connection, running_bank.bank.cipher,
             "select a.*, e.metadata->>'correlation_id' as correlation_id from audit_logs a"
             " join event_store e on e.position = a.event_position where a.entity_id = $1 and a.action = 'UPDATE'"
             " order by a.event_position desc limit 1", first["id"],

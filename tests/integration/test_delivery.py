@@ -23,6 +23,7 @@ from bank.events.log import EventRange, read
 from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
+from tests.integration.encryption import origins_for
 from tests.integration.log import Log, write_effect
 
 
@@ -126,7 +127,7 @@ async def test_a_poison_event_becomes_a_dead_letter_with_its_error_and_stops_not
 async def test_two_processes_deliver_each_event_once(log: Log) -> None:
     subscriber = Subscriber("s", write_effect)
     other_bus = Bus()
-    other_work = UnitOfWorkFactory(log.database, other_bus, SystemClock())
+    other_work = UnitOfWorkFactory(log.database, other_bus, SystemClock(), origins_for(log.database))
     async with log.process(subscriber), log.process(subscriber, bus=other_bus):
         await asyncio.gather(*[log.append(5) for _ in range(4)], *[log.append(5, work=other_work) for _ in range(4)])
 
@@ -226,7 +227,7 @@ async def test_events_in_memory_are_not_read_from_the_log_and_an_idle_delivery_w
 async def test_a_full_inbox_falls_back_to_the_log(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus_module, "INBOX_MAX", 3)
     log.bus = Bus()
-    log.work = UnitOfWorkFactory(log.database, log.bus, SystemClock())
+    log.work = UnitOfWorkFactory(log.database, log.bus, SystemClock(), origins_for(log.database))
     process = log.process(Subscriber("s", write_effect))
     await process.leases.register()
     await process.leases.run_once()

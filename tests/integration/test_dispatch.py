@@ -14,6 +14,7 @@ from bank.events.dispatch import HandlerTimedOut, Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.log import EventRange
 from bank.events.replay import Replay
+from tests.integration.encryption import cipher_for
 from tests.integration.log import Log, write_effect
 from tests.integration.test_delivery_failures import insert_event
 from tests.integration.test_replay import ignore_progress, position, served_once
@@ -48,7 +49,8 @@ async def delivered(log: Log, way: str, subscriber: Subscriber, until: int) -> N
         return
     async with log.database.connection() as connection:
         await connection.execute("insert into subscriber_positions values ('s', $1)", until)
-    await Replay(log.database, subscriber, SystemClock()).run(since=1, until=None, progress=ignore_progress)
+    replay = Replay(log.database, subscriber, SystemClock(), cipher_for(log.database))
+    await replay.run(since=1, until=None, progress=ignore_progress)
     assert await position(log) == until
 
 

@@ -16,6 +16,7 @@ from bank.events.types.sessions import UserLoggedOutEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context
+from tests.integration.encryption import origins_for
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def recorder(database: Database) -> EventRecorder:
-    return EventRecorder(UnitOfWorkFactory(database, Bus(), SystemClock()))
+    return EventRecorder(UnitOfWorkFactory(database, Bus(), SystemClock(), origins_for(database)))
 
 
 def _event() -> UserLoggedOutEvent:

@@ -53,7 +53,7 @@ async def test_a_second_delivery_of_every_event_changes_nothing(running_bank: Ru
     assert len(before["audit_logs"]) > len(EVENT_TYPES)
     assert any(b"account:" in key for key in before["redis"])
     for delivery in bank.deliveries:
-        again = Replay(bank.database, delivery.subscriber, SystemClock())
+        again = Replay(bank.database, delivery.subscriber, SystemClock(), bank.cipher)
         done = await again.run(since=1, until=None, progress=lambda _done, _total: None)
         assert (done.handled, done.failed) == (await event_count_of(bank, delivery.subscriber), [])
         assert await everything(bank) == before, f"{delivery.subscriber.name} does something the second time"

@@ -18,6 +18,7 @@ from bank.ledger.model import Account
 from bank.ledger.post import Ledger
 from bank.refusal import Refusal
 from tests.integration.books import Books, running_books
+from tests.integration.encryption import cipher_for
 
 
 async def _count(books: Books, table: str) -> int:
@@ -265,7 +266,8 @@ async def test_closing_waits_until_every_caller_has_an_answer(books: Books, monk
 
 async def test_closing_writes_the_queued_commands(books: Books) -> None:
     ana, bia = await books.open_account(balance_minor=1_000), await books.open_account()
-    running, books.ledger = books.ledger, Ledger(books.database, books.bus, SystemClock(), _nobody)
+    cipher = cipher_for(books.database)
+    running, books.ledger = books.ledger, Ledger(books.database, books.bus, SystemClock(), _nobody, cipher)
     paying = [asyncio.create_task(books.transfer(ana, bia, "1.00", key=key)) for key in ("a", "b")]
     await asyncio.sleep(0)
     await books.ledger.close()

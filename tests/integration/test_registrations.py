@@ -20,6 +20,7 @@ from bank.identity.register import Register, register_user
 from bank.identity.roles import RoleChange, change_role
 from bank.refusal import Refusal
 from tests.integration.api import PASSWORD
+from tests.integration.encryption import origins_for
 from tests.integration.payers import SetClock, connected
 
 GOOD = {"email": "ana@example.com", "full_name": "Ana Lima", "cpf": "52998224725", "password": PASSWORD}
@@ -54,7 +55,8 @@ async def registrations(database_url: str) -> AsyncIterator[Registrations]:
     await database.open()
     async with connected(database_url) as connection:
         clock = SetClock()
-        registrations = Registrations(UnitOfWorkFactory(database, Bus(), clock), connection, clock)
+        work = UnitOfWorkFactory(database, Bus(), clock, origins_for(database, clock))
+        registrations = Registrations(work, connection, clock)
         await connection.add_listener(LOG_CHANNEL, lambda *_notice: registrations.notifications.append("log"))
         yield registrations
     await database.close()

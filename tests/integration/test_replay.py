@@ -16,6 +16,7 @@ from bank.events.dispatch import RetryLater, Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.replay import Interrupted, Replay, ReplayResult, taken_over
 from bank.events.types.accounts import BalanceUpdatedEvent
+from tests.integration.encryption import cipher_for
 from tests.integration.events import balance_updated
 from tests.integration.log import Log, Process, write_effect
 from tests.integration.test_delivery_failures import insert_event
@@ -24,7 +25,7 @@ SERVED = Subscriber("s", write_effect)
 
 
 def replay_of(log: Log, subscriber: Subscriber = SERVED) -> Replay:
-    return Replay(log.database, subscriber, SystemClock())
+    return Replay(log.database, subscriber, SystemClock(), cipher_for(log.database))
 
 
 def ignore_progress(_done: int, _total: int) -> None:

@@ -33,6 +33,7 @@ from bank.identity.tokens import AccessTokens, Caller, keyed_digest
 from bank.settings import Settings
 from bank.telemetry.context import RequestContext, enter_context
 from tests.integration.api import PASSWORD, settings_for
+from tests.integration.encryption import cipher_for, origins_for, plain_rows
 from tests.integration.payers import SetClock, connected
 
 EMAIL = "ana@example.com"
@@ -54,8 +55,8 @@ class SessionMarksDouble:
     async def mark_open(self, session_id: UUID, asked_at: datetime) -> None:
         self.opened.append((session_id, asked_at))
 
-    async def close(self, session_ids: Sequence[UUID]) -> None:
-        self.closed.extend(session_ids)
+    async def close(self, session_id: UUID) -> None:
+        self.closed.append(session_id)
 
 
 @dataclass
@@ -130,7 +131,7 @@ async def _open_user_sessions(database_url: str, redis_url: str) -> AsyncIterato
         SessionMarksDouble(),
         EventRecorder(),
     )
-    work, passwords = UnitOfWorkFactory(database, Bus(), clock), Passwords()
+    work, passwords = UnitOfWorkFactory(database, Bus(), clock, origins_for(database, clock)), Passwords()
     tokens = AccessTokens(Keyring(key_of_secret(settings.token_secret.get_secret_value())), clock)
     sessions = Sessions(
         uow_factory=work, database=database, recorder=recorder, marks=marks, passwords=passwords, tokens=tokens,  # type: ignore[arg-type]  # doubles
@@ -157,8 +158,10 @@ async def test_a_login_begins_a_session_with_every_value(user_sessions: UserSess
     )
     [session] = await user_sessions.rows("sessions")
     assert (session["id"], session["user_id"], session["closed_at"]) == (caller.session_id, user_sessions.user_id, None)
-    assert (session["created_at"], session["last_used_at"], session["expires_at"]) == (now, now, until)
-    assert (str(session["ip_address"]), session["user_agent"]) == ("192.0.2.7", "a browser")
+    assert (session["created_at"], session["expires_at"]) == (now, until)
+    sql = "select ip_address, user_agent from sessions"
+    [origin] = await plain_rows(user_sessions.connection, cipher_for(user_sessions.sessions.database), sql)
+    assert (origin["ip_address"], origin["user_agent"]) == ("192.0.2.7", "a browser")
     [token] = (await user_sessions.tokens_of()).values()
     assert (token["digest"], token["session_id"]) == (digest(pair.refresh_token), caller.session_id)
     assert (token["issued_at"], token["expires_at"], token["used_at"]) == (now, until, None)
@@ -218,7 +221,7 @@ async def test_a_refresh_continues_the_session_and_invalidates_the_token(user_se
     fresh = tokens[digest(second.refresh_token)]
     assert (fresh["used_at"], fresh["expires_at"], fresh["session_id"]) == (None, until, caller.session_id)
     [session] = await user_sessions.rows("sessions")
-    assert (session["last_used_at"], session["expires_at"], session["closed_at"]) == (now, until, None)
+    assert (session["expires_at"], session["closed_at"]) == (until, None)
     [recorded] = await user_sessions.events("SessionRefreshedEvent")
     assert (recorded["session_id"], recorded["token_digest"]) == (
         str(caller.session_id), digest(second.refresh_token).hex()

@@ -20,6 +20,7 @@ from bank.events.event import RecordedEvent
 from bank.events.log import append
 from bank.events.unit_of_work import UnitOfWorkFactory
 from tests.integration.caches import open_cache
+from tests.integration.encryption import origins_for
 from tests.integration.events import one_of_each
 from tests.integration.log import Log
 
@@ -59,7 +60,7 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
     cache = await stack.enter_async_context(open_cache(redis_url, timeout_ms=1_000))
     table = [with_record_of_events(one) for one in subscribers(AccountCache(ValueCache(cache)))]
     other_bus = Bus()
-    works = [log.work, UnitOfWorkFactory(log.database, other_bus, SystemClock())]
+    works = [log.work, UnitOfWorkFactory(log.database, other_bus, SystemClock(), origins_for(log.database))]
 
     async def write(writer: int) -> None:
         for _ in range(ROUNDS):

@@ -17,6 +17,7 @@ from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identifiers import uuid7
 from bank.telemetry.context import RequestContext, enter_context
+from tests.integration.encryption import origins_for
 
 # Characters that JSON and COPY have to escape.
 AWKWARD = 'a "quote", a \\backslash\\, a\ttab, a\nline, a \\n, ação, 💰, \x01 and \x7f'
@@ -90,7 +91,7 @@ async def open_trail(database_url: str) -> AsyncIterator[Trail]:
     await database.open()
     connection = await asyncpg.connect(database_url)
     try:
-        yield Trail(database, UnitOfWorkFactory(database, Bus(), SystemClock()), connection)
+        yield Trail(database, UnitOfWorkFactory(database, Bus(), SystemClock(), origins_for(database)), connection)
     finally:
         await connection.close()
         await database.close()

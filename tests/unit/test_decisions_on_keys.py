@@ -110,7 +110,11 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for use_case in ("capture", "release"):
         monkeypatch.setattr(f"bank.holds.{use_case}.hold_accounts", sides)
-    monkeypatch.setattr(reverse, "transaction_accounts", sides)
+
+    async def sides_and_customer(_database: Any, _id: UUID) -> tuple[tuple[UUID, ...], UUID]:
+        return (ANAS, BIAS), BIA
+
+    monkeypatch.setattr(reverse, "transaction_accounts", sides_and_customer)
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def ledger_with_payment(*changed: Any, **more: Any) -> InMemoryLedger:
 
 @pytest.fixture(autouse=True)
 def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def sides(_database: Any, transaction_id: UUID) -> tuple[UUID, ...]:
-        return (ANAS, BIAS) if transaction_id == PAID.id else ()
+    async def sides(_database: Any, transaction_id: UUID) -> tuple[tuple[UUID, ...], UUID | None]:
+        return ((ANAS, BIAS), BIA) if transaction_id == PAID.id else ((), None)
 
     monkeypatch.setattr(reverse, "transaction_accounts", sides)
 

@@ -21,8 +21,14 @@ async def resolve_freeze_account(
 ) -> JsonObject:
     """Stop all postings on an account; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
-    account_id = await _account_id(context, given)
-    return _serialize(await context.bank.administration.freeze(account_id, reason=given["reason"], by=caller.user_id))
+    account = await context.bank.directory.find(given["accountNumber"])
+    result = await context.bank.administration.freeze(
+        account.id if account else NIL_UUID,
+        owner_id=account.owner_id if account else None,
+        reason=given["reason"],
+        by=caller.user_id,
+    )
+    return _serialize(result)
 
 
 @resolver("Mutation.unfreezeAccount", Access.STAFF)
@@ -31,8 +37,14 @@ async def resolve_unfreeze_account(
 ) -> JsonObject:
     """Allow postings on a frozen account again; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
-    account_id = await _account_id(context, given)
-    return _serialize(await context.bank.administration.unfreeze(account_id, reason=given["reason"], by=caller.user_id))
+    account = await context.bank.directory.find(given["accountNumber"])
+    result = await context.bank.administration.unfreeze(
+        account.id if account else NIL_UUID,
+        owner_id=account.owner_id if account else None,
+        reason=given["reason"],
+        by=caller.user_id,
+    )
+    return _serialize(result)
 
 
 @resolver("Mutation.closeAccount", Access.CALLER)

@@ -10,8 +10,9 @@ from bank.accounts.history import balance_before, history_page
 from bank.accounts.open import open_account
 from bank.accounts.reads import find_account
 from bank.api.authorization import Access, resolver
-from bank.api.resolver_context import ResolverContext
+from bank.api.resolver_context import PlainTexts, ResolverContext
 from bank.api.serializers import (
+    TRANSACTION_TEXT,
     JsonObject,
     page_size,
     read_cursor,
@@ -117,7 +118,7 @@ async def resolve_transactions(
     # replayed response.
     before = account.version + 1 if after is None else read_cursor(after)
     rows = await history_page(context.snapshot, account.id, before=before, max_rows=first + 1)
-    return _serialize_page(rows, first, is_first=after is None)
+    return await _serialize_page(context, rows, first, is_first=after is None)
 
 
 @resolver("Account.balanceAt", Access.PARENT)
@@ -150,7 +151,7 @@ async def resolve_statement(
     return {
         "openingBalance": serialize_money(opening.balance_minor, account.currency),
         "closingBalance": serialize_money(closing.balance_minor, account.currency),
-        "transactions": _serialize_page(rows, first, is_first=after is None),
+        "transactions": await _serialize_page(context, rows, first, is_first=after is None),
     }
 
 
@@ -205,12 +206,13 @@ def _require_past(context: ResolverContext, moment: datetime, name: str) -> None
         raise BadInput(f"{name} must not be in the future.")
 
 
-def _serialize_page(rows: list[Any], first: int, *, is_first: bool) -> JsonObject:
-    edges = [_serialize_edge(row) for row in rows[:first]]
+async def _serialize_page(context: ResolverContext, rows: list[Any], first: int, *, is_first: bool) -> JsonObject:
+    texts = await context.decrypt([row["description"] for row in rows[:first]], TRANSACTION_TEXT)
+    edges = [_serialize_edge(row, texts) for row in rows[:first]]
     return serialize_page(edges, has_next=len(rows) > first, is_first=is_first)
 
 
-def _serialize_edge(row: Any) -> JsonObject:
+def _serialize_edge(row: Any, texts: PlainTexts) -> JsonObject:
     currency = row["currency"]
     return {
         "cursor": write_cursor(row["version"]),
@@ -222,7 +224,7 @@ def _serialize_edge(row: Any) -> JsonObject:
             "amount": serialize_money(row["amount_minor"], currency),
             "fromAccountNumber": row["debit_number"] if row["debit_kind"] == "CUSTOMER" else None,
             "toAccountNumber": row["credit_number"] if row["credit_kind"] == "CUSTOMER" else None,
-            "description": row["description"],
+            "description": texts.get(row["description"]),
             "createdAt": row["created_at"],
             "relatedTransactionId": str(row["related_id"]) if row["related_id"] else None,
             "holdId": str(row["hold_id"]) if row["hold_id"] else None,

@@ -1,9 +1,10 @@
 """The audit trail."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bank.api.authorization import Access, resolver
-from bank.api.resolver_context import ResolverContext
+from bank.api.resolver_context import PlainTexts, ResolverContext
 from bank.api.serializers import PAGE_MAX, JsonObject, read_cursor, read_id, serialize_page, write_cursor
 from bank.audit.reads import ENTITY_TYPES, NEWEST, AuditLog, trail_page
 from bank.errors import BadInput
@@ -41,11 +42,26 @@ async def resolve_audit_logs(_parent: Any, arguments: JsonObject, context: Resol
     rows = await trail_page(
         context.snapshot, entity_type=entity_type, entity_id=entity_id, before=before, max_rows=limit + 1
     )
-    edges = [{"cursor": write_cursor(row.event_position), "node": _serialize(row)} for row in rows[:limit]]
+    origins = [text for row in rows[:limit] for text in (row.ip_address, row.user_agent)]
+    texts = await context.decrypt(origins, "AuditLog.ipAddress", "AuditLog.userAgent")
+    values = await _decrypt_values(context, rows[:limit])
+    edges = [
+        {"cursor": write_cursor(row.event_position), "node": _serialize(row, texts, old_values, new_values)}
+        for row, (old_values, new_values) in zip(rows[:limit], values, strict=True)
+    ]
     return serialize_page(edges, has_next=len(rows) > limit, is_first=after is None)
 
 
-def _serialize(row: AuditLog) -> JsonObject:
+async def _decrypt_values(
+    context: ResolverContext, rows: Sequence[AuditLog]
+) -> Iterable[tuple[str | None, str | None]]:
+    """Return the old and the new values of each row, with their texts decrypted."""
+    documents = [document for row in rows for document in (row.old_values, row.new_values)]
+    plain = await context.bank.cipher.decrypt_documents(documents, context.snapshot.fetch)
+    return zip(plain[::2], plain[1::2], strict=True)
+
+
+def _serialize(row: AuditLog, texts: PlainTexts, old_values: str | None, new_values: str | None) -> JsonObject:
     return {
         "id": str(row.id),
         "number": str(row.number),
@@ -54,10 +70,10 @@ def _serialize(row: AuditLog) -> JsonObject:
         "entityType": row.entity_type,
         "entityId": str(row.entity_id),
         "action": row.action,
-        "oldValues": row.old_values,
-        "newValues": row.new_values,
-        "ipAddress": row.ip_address,
-        "userAgent": row.user_agent,
+        "oldValues": old_values,
+        "newValues": new_values,
+        "ipAddress": texts.get(row.ip_address),
+        "userAgent": texts.get(row.user_agent),
         "createdAt": row.created_at,
         "hash": row.hash.hex(),
     }

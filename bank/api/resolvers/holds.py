@@ -7,6 +7,8 @@ import msgspec
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.serializers import (
+    HOLD_TEXT,
+    TRANSACTION_TEXT,
     JsonObject,
     page_size,
     read_id,
@@ -44,7 +46,7 @@ async def resolve_authorize_hold(
         expires_at=given.get("expiresAt"),
         description=given.get("description"),
     )
-    return _serialize(await authorize_hold(context.bank.ledger, context.bank.terms, command))
+    return await _serialize(context, await authorize_hold(context.bank.ledger, context.bank.terms, command))
 
 
 @resolver("Mutation.captureHold", Access.CALLER)
@@ -60,7 +62,7 @@ async def resolve_capture_hold(_parent: Any, arguments: JsonObject, context: Res
         amount=amount.get("amount"),
         currency=amount.get("currency"),
     )
-    return _serialize(await capture_hold(context.bank.ledger, context.bank.database, command))
+    return await _serialize(context, await capture_hold(context.bank.ledger, context.bank.database, command))
 
 
 @resolver("Mutation.releaseHold", Access.CALLER)
@@ -73,7 +75,7 @@ async def resolve_release_hold(_parent: Any, arguments: JsonObject, context: Res
         key=given["idempotencyKey"],
         hold_id=read_id(given["holdId"]) or NIL_UUID,
     )
-    return _serialize(await release_hold(context.bank.ledger, context.bank.database, command))
+    return await _serialize(context, await release_hold(context.bank.ledger, context.bank.database, command))
 
 
 @resolver("Mutation.reverseTransaction", Access.CALLER)
@@ -96,7 +98,9 @@ async def resolve_reverse_transaction(
     if isinstance(outcome.result, Refusal):
         return serialize_refusal(outcome.result, ("transaction",), replayed=outcome.replayed)
     assert isinstance(outcome.result, Receipt)
-    return {"transaction": serialize_transaction(outcome.result), "replayed": outcome.replayed, "userErrors": []}
+    texts = await context.decrypt([outcome.result.description], TRANSACTION_TEXT)
+    transaction = serialize_transaction(outcome.result, texts)
+    return {"transaction": transaction, "replayed": outcome.replayed, "userErrors": []}
 
 
 @resolver("Account.holds", Access.PARENT)
@@ -104,7 +108,9 @@ async def resolve_holds(
     parent: JsonObject, _arguments: JsonObject, context: ResolverContext, _info: Any
 ) -> list[JsonObject]:
     """Return the holds on an account, newest first."""
-    return [serialize_hold(row) for row in await holds_of(context.snapshot, parent["account"].id)]
+    rows = await holds_of(context.snapshot, parent["account"].id)
+    texts = await context.decrypt([row["description"] for row in rows], HOLD_TEXT)
+    return [serialize_hold(row, texts) for row in rows]
 
 
 @resolver("Account.holdPage", Access.PARENT)
@@ -117,18 +123,21 @@ async def resolve_hold_page(
     if before is None:
         raise BadInput("after is not a cursor of this connection.")
     rows = await holds_of(context.snapshot, parent["account"].id, before=before, max_rows=first + 1)
-    edges = [{"cursor": str(row["id"]), "node": serialize_hold(row)} for row in rows[:first]]
+    texts = await context.decrypt([row["description"] for row in rows[:first]], HOLD_TEXT)
+    edges = [{"cursor": str(row["id"]), "node": serialize_hold(row, texts)} for row in rows[:first]]
     return serialize_page(edges, has_next=len(rows) > first, is_first=after is None)
 
 
-def _serialize(outcome: Outcome) -> JsonObject:
+async def _serialize(context: ResolverContext, outcome: Outcome) -> JsonObject:
     result = outcome.result
     if isinstance(result, Refusal):
         return serialize_refusal(result, ("hold", "transaction", "availableAfter"), replayed=outcome.replayed)
     assert isinstance(result, HoldReceipt)
+    # A capture has the description of its hold.
+    texts = await context.decrypt([result.description], HOLD_TEXT, TRANSACTION_TEXT)
     return {
-        "hold": serialize_hold(msgspec.structs.asdict(result)),
-        "transaction": serialize_transaction(result.receipt) if result.receipt else None,
+        "hold": serialize_hold(msgspec.structs.asdict(result), texts),
+        "transaction": serialize_transaction(result.receipt, texts) if result.receipt else None,
         "availableAfter": serialize_money(result.available_after_minor, result.currency),
         "replayed": outcome.replayed,
         "userErrors": [],

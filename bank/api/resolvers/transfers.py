@@ -5,6 +5,7 @@ from typing import Any
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.serializers import (
+    TRANSACTION_TEXT,
     JsonObject,
     read_id,
     serialize_money,
@@ -27,7 +28,7 @@ async def resolve_transfer(_parent: Any, arguments: JsonObject, context: Resolve
     """Move money from an account of the caller's."""
     caller, given = context.authenticated_caller, arguments["input"]
     command = await _read_transfer(context, caller, given, given["idempotencyKey"])
-    return serialize_outcome(await submit_transfer(context.bank.ledger, context.bank.terms, command))
+    return await serialize_outcome(context, await submit_transfer(context.bank.ledger, context.bank.terms, command))
 
 
 @resolver("Mutation.transferBatch", Access.CALLER)
@@ -48,7 +49,8 @@ async def resolve_transfer_batch(
         assert isinstance(outcome.result, Refusal)
         return serialize_refusal(outcome.result, ("results",), replayed=outcome.replayed)
     results = [
-        serialize_result(item, ("input", "transfers", str(index))) for index, item in enumerate(outcome.result.items)
+        await serialize_result(context, item, ("input", "transfers", str(index)))
+        for index, item in enumerate(outcome.result.items)
     ]
     return {"results": results, "replayed": outcome.replayed, "userErrors": []}
 
@@ -57,33 +59,37 @@ async def resolve_transfer_batch(
 async def resolve_deposit(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Put money from outside into an account; staff only."""
     caller, given = context.authenticated_caller, arguments["input"]
+    account = await context.bank.directory.find(given["accountNumber"])
     command = SubmitDeposit(
         caller_id=caller.user_id,
         key=given["idempotencyKey"],
         to_number=given["accountNumber"],
-        to_id=await context.bank.directory.id_of(given["accountNumber"]),
+        to_id=account.id if account else None,
+        to_owner_id=account.owner_id if account else None,
         amount=given["amount"]["amount"],
         currency=given["amount"]["currency"],
         description=given.get("description"),
     )
-    return serialize_outcome(await submit_deposit(context.bank.ledger, command))
+    return await serialize_outcome(context, await submit_deposit(context.bank.ledger, command))
 
 
 @resolver("Mutation.withdraw", Access.CALLER)
 async def resolve_withdraw(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Take money out of the bank from an account of the caller's; staff may use any account."""
     caller, given = context.authenticated_caller, arguments["input"]
+    account = await context.bank.directory.find(given["accountNumber"])
     command = SubmitWithdrawal(
         caller_id=caller.user_id,
         owner_id=None if caller.is_staff else caller.user_id,
         key=given["idempotencyKey"],
         from_number=given["accountNumber"],
-        from_id=await context.bank.directory.id_of(given["accountNumber"]),
+        from_id=account.id if account else None,
+        from_owner_id=account.owner_id if account else None,
         amount=given["amount"]["amount"],
         currency=given["amount"]["currency"],
         description=given.get("description"),
     )
-    return serialize_outcome(await submit_withdrawal(context.bank.ledger, context.bank.terms, command))
+    return await serialize_outcome(context, await submit_withdrawal(context.bank.ledger, context.bank.terms, command))
 
 
 async def _read_transfer(context: ResolverContext, caller: Caller, given: JsonObject, key: str) -> SubmitTransfer:
@@ -99,13 +105,15 @@ async def _read_transfer(context: ResolverContext, caller: Caller, given: JsonOb
     )
 
 
-def serialize_outcome(outcome: Outcome) -> JsonObject:
+async def serialize_outcome(context: ResolverContext, outcome: Outcome) -> JsonObject:
     """Return the outcome of a posting as the payload of its mutation."""
     assert isinstance(outcome.result, Receipt | Refusal)
-    return {**serialize_result(outcome.result), "replayed": outcome.replayed}
+    return {**await serialize_result(context, outcome.result), "replayed": outcome.replayed}
 
 
-def serialize_result(result: Receipt | Refusal, path: tuple[str, ...] = ("input",)) -> JsonObject:
+async def serialize_result(
+    context: ResolverContext, result: Receipt | Refusal, path: tuple[str, ...] = ("input",)
+) -> JsonObject:
     """Return the receipt or the refusal of one posting as a payload. `path` is the place of its input."""
     if isinstance(result, Refusal):
         return {
@@ -119,7 +127,7 @@ def serialize_result(result: Receipt | Refusal, path: tuple[str, ...] = ("input"
         result.credit_balance_after_minor if result.kind == "DEPOSIT" else result.debit_balance_after_minor
     )  # fmt: skip
     return {
-        "transaction": serialize_transaction(result),
+        "transaction": serialize_transaction(result, await context.decrypt([result.description], TRANSACTION_TEXT)),
         "balanceAfter": serialize_money(after_minor, result.currency),
         "fee": serialize_money(result.fee_minor, result.currency),
         "userErrors": [],

@@ -23,7 +23,6 @@ from bank.events.types.sessions import (
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
-    SessionRevokedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -53,7 +52,6 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         UserLoggedOutEvent,
         SessionRefreshedEvent,
         SessionRefreshRepeatedEvent,
-        SessionRevokedEvent,
         RefreshTokenReusedEvent,
         UserRoleChangedEvent,
         StaffReadEvent,

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import hashlib
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,9 @@ class Recording:
 
     command: Command
 
+    async def encrypt_text(self, text: str | None, _person_id: UUID | None) -> str | None:
+        return text and f"encrypted {text} {secrets.token_hex(4)}"
+
     async def post(self, command: Command) -> Outcome:
         self.command = command
         return Outcome(Results(()))
@@ -60,6 +64,10 @@ async def _accounts(_database: Any, _id: UUID) -> tuple[UUID, ...]:
     return ANAS, BIAS
 
 
+async def _transaction_accounts(_database: Any, _id: UUID) -> tuple[tuple[UUID, ...], UUID]:
+    return (ANAS, BIAS), BIA
+
+
 ids = st.uuids(version=4)
 numbers = st.sampled_from(["number-21", "number-12", "", "a\0b"])
 amounts = st.integers(1, 99_999).map(lambda minor: f"{minor // 100}.{minor % 100:02}")
@@ -78,11 +86,11 @@ KINDS = {
     ),
     "deposit": Kind(
         SubmitDeposit, submit_deposit, {**TELLER, "to_number": numbers},
-        {**NOT_CONTENT, "to_id": BIAS},
+        {**NOT_CONTENT, "to_id": BIAS, "to_owner_id": BIA},
     ),
     "withdraw": Kind(
         SubmitWithdrawal, lambda to, one: submit_withdrawal(to, TERMS, one), {**TELLER, "from_number": numbers},
-        {**NOT_CONTENT, "owner_id": ANA, "from_id": ANAS},
+        {**NOT_CONTENT, "owner_id": ANA, "from_id": ANAS, "from_owner_id": ANA},
     ),
     "transferBatch": Kind(
         SubmitTransferBatch, lambda to, one: submit_transfer_batch(to, TERMS, one),
@@ -114,7 +122,7 @@ def command_of(kind: Kind, content: Mapping[str, Any], **more: Any) -> Command:
     with (
         mock.patch("bank.holds.capture.hold_accounts", _accounts),
         mock.patch("bank.holds.release.hold_accounts", _accounts),
-        mock.patch("bank.transfers.reverse.transaction_accounts", _accounts),
+        mock.patch("bank.transfers.reverse.transaction_accounts", _transaction_accounts),
     ):
         asyncio.run(_sent(kind.send(ledger, kind.command(**{**kind.fixed, **content, **more}))))
     return ledger.command

@@ -1,0 +1,1 @@
+"""Encryption of personal data that cannot be deleted, with one key for each person (R15)."""

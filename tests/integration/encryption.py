@@ -1,0 +1,33 @@
+"""Encryption for tests that build parts of a bank themselves."""
+
+from typing import Any
+
+from bank.clock import Clock, SystemClock
+from bank.database.pool import Database
+from bank.encryption.cipher import PersonalTextCipher
+from bank.encryption.keys import DataKeys
+from bank.encryption.master_key import MasterKey
+from bank.events.origins import EventOrigins
+
+MASTER_KEY = "5eb63bbbe01eeed093cb22bb8f5acdc3" * 2
+
+
+def cipher_for(database: Database, clock: Clock | None = None) -> PersonalTextCipher:
+    """Return a cipher with the keys of a database."""
+    return PersonalTextCipher(DataKeys(database, MasterKey(MASTER_KEY), clock or SystemClock()))
+
+
+def origins_for(database: Database, clock: Clock | None = None) -> EventOrigins:
+    """Return the maker of metadata for the events in a database."""
+    return EventOrigins(cipher_for(database, clock))
+
+
+async def plain_rows(connection: Any, cipher: PersonalTextCipher, sql: str, *arguments: Any) -> list[dict[str, Any]]:
+    """Return the rows of a statement with their texts decrypted, inside of JSON documents too."""
+    rows = [dict(row) for row in await connection.fetch(sql, *arguments)]
+    for row in rows:
+        texts = {name: value for name, value in row.items() if isinstance(value, str)}
+        plain = await cipher.decrypt(texts.values(), connection.fetch)
+        documents = await cipher.decrypt_documents([plain[text] for text in texts.values()], connection.fetch)
+        row |= dict(zip(texts, documents, strict=True))
+    return rows
