@@ -84,12 +84,12 @@ def read_payload(kind: Kind, data: Mapping[str, object]) -> Payload:
     return Payload(None if refusals else _READERS[kind](body), refusals, replayed)
 
 
-def _opened(body: Mapping[str, object]) -> OpenedAccount:
+def _opened_account(body: Mapping[str, object]) -> OpenedAccount:
     account = as_object(body.get("account"))
     return OpenedAccount(text(account, "id"), text(account, "number"), money(account, "balance"))
 
 
-def _moved(body: Mapping[str, object]) -> TransactionReceipt:
+def _transaction_receipt(body: Mapping[str, object]) -> TransactionReceipt:
     transaction = as_object(body.get("transaction"))
     return TransactionReceipt(
         transaction_id=text(transaction, "id"),
@@ -104,11 +104,11 @@ def _moved(body: Mapping[str, object]) -> TransactionReceipt:
     )
 
 
-def _listed(body: Mapping[str, object]) -> BatchReceipt:
+def _batch_receipt(body: Mapping[str, object]) -> BatchReceipt:
     items: list[TransactionReceipt | str] = []
     for result in map(as_object, as_list(body.get("results"))):
         refusals = [text(as_object(error), "code") for error in as_list(result.get("userErrors", []))]
-        items.append(refusals[0] if refusals else _moved(result))
+        items.append(refusals[0] if refusals else _transaction_receipt(result))
     return BatchReceipt(tuple(items))
 
 
@@ -124,23 +124,23 @@ def _hold(body: Mapping[str, object]) -> Hold:
     )
 
 
-def _held(body: Mapping[str, object]) -> HoldReceipt:
-    moved = None if body.get("transaction") is None else _moved(body)
+def _hold_receipt(body: Mapping[str, object]) -> HoldReceipt:
+    moved = None if body.get("transaction") is None else _transaction_receipt(body)
     return HoldReceipt(_hold(as_object(body.get("hold"))), money(body, "availableAfter"), moved)
 
 
-def _state(body: Mapping[str, object]) -> AccountStatus:
+def _account_status(body: Mapping[str, object]) -> AccountStatus:
     account = as_object(body.get("account"))
     return AccountStatus(text(account, "id"), text(account, "status"))
 
 
-def _limited(body: Mapping[str, object]) -> AccountLimits:
+def _account_limits(body: Mapping[str, object]) -> AccountLimits:
     account = as_object(body.get("account"))
     limits = as_object(account.get("limits"))
     return AccountLimits(text(account, "id"), money(limits, "perTransfer"), money(limits, "perDay"))
 
 
-def _holdings(body: Mapping[str, object]) -> AccountHolds:
+def _account_holds(body: Mapping[str, object]) -> AccountHolds:
     return AccountHolds(
         account_id=text(body, "id"),
         balance_minor=money(body, "balance"),
@@ -165,7 +165,7 @@ def _balance(body: Mapping[str, object]) -> Balance:
 def _page(body: Mapping[str, object]) -> Page:
     connection = as_object(body.get("transactions"))
     info = as_object(connection.get("pageInfo"))
-    return Page(text(body, "id"), money(body, "balance"), _edges(connection), _next(info))
+    return Page(text(body, "id"), money(body, "balance"), _edges(connection), _next_cursor(info))
 
 
 def _edges(connection: Mapping[str, object]) -> tuple[Edge, ...]:
@@ -186,15 +186,15 @@ def _statement(body: Mapping[str, object]) -> Statement:
         closing_minor=money(statement, "closingBalance"),
         edges=_edges(connection),
         is_whole=as_object(connection.get("pageInfo")).get("hasNextPage") is False,
-        end_cursor=_next(as_object(connection.get("pageInfo"))),
+        end_cursor=_next_cursor(as_object(connection.get("pageInfo"))),
     )
 
 
-def _seen(body: Mapping[str, object]) -> OtherPage:
-    return OtherPage(_next(as_object(body.get("pageInfo"))) if "pageInfo" in body else None)
+def _other_page(body: Mapping[str, object]) -> OtherPage:
+    return OtherPage(_next_cursor(as_object(body.get("pageInfo"))) if "pageInfo" in body else None)
 
 
-def _next(info: Mapping[str, object]) -> str | None:
+def _next_cursor(info: Mapping[str, object]) -> str | None:
     return optional(info, "endCursor") if info.get("hasNextPage") is True else None
 
 
@@ -203,39 +203,39 @@ def _tokens(body: Mapping[str, object]) -> Tokens:
     return Tokens(text(tokens, "accessToken"), text(tokens, "refreshToken"))
 
 
-def _known(body: Mapping[str, object]) -> RegisteredUser:
+def _registered_user(body: Mapping[str, object]) -> RegisteredUser:
     return RegisteredUser(text(as_object(body.get("user")), "id"))
 
 
-def _done(body: Mapping[str, object]) -> Acknowledgement:
+def _acknowledgement(body: Mapping[str, object]) -> Acknowledgement:
     if body.get("closed") is not True:
         raise MalformedAnswerError("closed must be true")
     return Acknowledgement()
 
 
 _READERS: Mapping[Kind, Callable[[Mapping[str, object]], Answer]] = {
-    Kind.REGISTER: _known,
+    Kind.REGISTER: _registered_user,
     Kind.LOGIN: _tokens,
-    Kind.LOGOUT: _done,
+    Kind.LOGOUT: _acknowledgement,
     Kind.REFRESH: _tokens,
-    Kind.OPEN_ACCOUNT: _opened,
-    Kind.DEPOSIT: _moved,
-    Kind.TRANSFER: _moved,
-    Kind.WITHDRAW: _moved,
-    Kind.BATCH: _listed,
-    Kind.REVERSE: _moved,
-    Kind.AUTHORIZE: _held,
-    Kind.CAPTURE: _held,
-    Kind.RELEASE: _held,
-    Kind.FREEZE: _state,
-    Kind.UNFREEZE: _state,
-    Kind.LIMIT: _limited,
-    Kind.CLOSE: _state,
+    Kind.OPEN_ACCOUNT: _opened_account,
+    Kind.DEPOSIT: _transaction_receipt,
+    Kind.TRANSFER: _transaction_receipt,
+    Kind.WITHDRAW: _transaction_receipt,
+    Kind.BATCH: _batch_receipt,
+    Kind.REVERSE: _transaction_receipt,
+    Kind.AUTHORIZE: _hold_receipt,
+    Kind.CAPTURE: _hold_receipt,
+    Kind.RELEASE: _hold_receipt,
+    Kind.FREEZE: _account_status,
+    Kind.UNFREEZE: _account_status,
+    Kind.LIMIT: _account_limits,
+    Kind.CLOSE: _account_status,
     Kind.STATEMENT: _statement,
-    Kind.HOLDS: _holdings,
-    Kind.DAYS: _seen,
-    Kind.LIMITS: _seen,
-    Kind.AUDIT: _seen,
+    Kind.HOLDS: _account_holds,
+    Kind.DAYS: _other_page,
+    Kind.LIMITS: _other_page,
+    Kind.AUDIT: _other_page,
     Kind.ME: _balances,
     Kind.BALANCE: _balance,
     Kind.HISTORY: _page,

@@ -23,7 +23,7 @@ class Network:
     started, and there are no proxies for Redis and no `redis_urls`.
     """
 
-    bank_sees: Backend
+    bank_backend: Backend
     database: ProxyProcess = field(default_factory=_not_started)
     redis: Sequence[ProxyProcess] = ()
     redis_urls: Sequence[str] = ()
@@ -38,15 +38,15 @@ async def open_network(backend: Backend, faults: Sequence[PlannedFault], *, work
         try:
             if any(kind.by_proxy for kind in kinds):
                 proxy = await stack.enter_async_context(ProxyProcess(upstream_of(backend.database_url)))
-                seen = replace(backend, database_url=through_proxy(backend.database_url, proxy.port))
-                network = replace(network, bank_sees=seen, database=proxy)
+                through = replace(backend, database_url=through_proxy(backend.database_url, proxy.port))
+                network = replace(network, bank_backend=through, database=proxy)
             if any(kind.by_redis_proxy for kind in kinds):
                 upstream = upstream_of(backend.redis_url)
-                ways = [ProxyProcess(upstream, is_postgres=False) for _ in range(workers)]
-                for way in ways:
-                    await stack.enter_async_context(way)
-                urls = [through_proxy(backend.redis_url, way.port) for way in ways]
-                network = replace(network, redis=ways, redis_urls=urls)
+                proxies = [ProxyProcess(upstream, is_postgres=False) for _ in range(workers)]
+                for proxy in proxies:
+                    await stack.enter_async_context(proxy)
+                urls = [through_proxy(backend.redis_url, proxy.port) for proxy in proxies]
+                network = replace(network, redis=proxies, redis_urls=urls)
         except AddressError as error:
             raise CouldNotRunError(str(error)) from error
         yield network

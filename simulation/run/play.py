@@ -61,7 +61,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         async with (
             open_network(backend, plan.faults, workers=plan.workers) as network,
             open_stack(
-                network.bank_sees,
+                network.bank_backend,
                 redis_urls=network.redis_urls,
                 teller=plan.people[0],
                 workers=plan.workers,
