@@ -4,7 +4,6 @@ Every setting is an environment variable. The bank does not start with a wrong o
 values.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bank.secrets import SECRETS, SecretError, read_secret, weakness_of_secret
 from bank.server_urls import check_redis_url, read_postgres_url
 
 
@@ -38,9 +38,8 @@ def checked_redis_url(value: str) -> str:
 
 
 def _strong_secret(value: SecretStr) -> SecretStr:
-    # HMAC-SHA-256 is as strong as its key up to 32 bytes (RFC 7518, 3.2).
-    if len(value.get_secret_value().encode()) < 32:
-        raise ValueError("must be at least 32 bytes of randomness, for example from `openssl rand -hex 32`")
+    if weakness := weakness_of_secret(value.get_secret_value()):
+        raise ValueError(weakness)
     return value
 
 
@@ -179,41 +178,23 @@ def unknown_settings(environment: Mapping[str, str]) -> list[UnknownSetting]:
     return [UnknownSetting(name, next(iter(get_close_matches(name, known, n=1)), None)) for name in unknown]
 
 
-# The settings that contain secrets. Each can be read from a file instead, named by the variable with `_FILE` appended.
-SECRETS = {
-    "database_url": "DATABASE_URL",
-    "redis_url": "REDIS_URL",
-    "token_secret": "BANK_TOKEN_SECRET",
-    "master_key": "BANK_MASTER_KEY",
-}
-
-
-def read_secret(variable: str) -> str | None:
-    """Return a secret from its variable, or from the file that `VARIABLE_FILE` names; None if neither is set.
-
-    Raises `SettingsError` if both are set, or if the file cannot be read.
-    """
-    value, path = os.environ.get(variable), os.environ.get(f"{variable}_FILE")
-    if not path:
-        return value
-    if value:
-        raise SettingsError(f"{variable} and {variable}_FILE are both set; set one of them.")
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise SettingsError(f"{variable}_FILE is wrong: {path} cannot be read: {reason}.") from None
-
-
 def load_master_key() -> str:
     """Return the master key of the environment. Raises `SettingsError` if it is missing or weak."""
-    value = read_secret(SECRETS["master_key"])
+    value = _read_secrets().get("master_key")
     if value is None:
         raise SettingsError("BANK_MASTER_KEY is not set.")
+    if weakness := weakness_of_secret(value):
+        raise SettingsError(f"BANK_MASTER_KEY is wrong: {weakness}.")
+    return value
+
+
+def _read_secrets() -> dict[str, str]:
+    """Return the secrets that are set, by the names of their settings. Raises `SettingsError`."""
     try:
-        return _strong_secret(SecretStr(value)).get_secret_value()
-    except ValueError as error:
-        raise SettingsError(f"BANK_MASTER_KEY is wrong: {error}.") from None
+        found = {name: read_secret(variable) for name, variable in SECRETS.items()}
+    except SecretError as error:
+        raise SettingsError(str(error)) from None
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def load_settings() -> Settings:
@@ -221,7 +202,7 @@ def load_settings() -> Settings:
 
     Raises `SettingsError` with one sentence for each missing or wrong setting.
     """
-    secrets: Any = {name: value for name, variable in SECRETS.items() if (value := read_secret(variable)) is not None}
+    secrets: Any = _read_secrets()
     try:
         return Settings(**secrets)
     except ValidationError as error:

@@ -28,7 +28,7 @@ from bank.settings import Settings
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from benchmarks.test_postings import TERMS, open_accounts
 from fixtures.backends import Backend, open_backend
-from tests.integration.encryption import MASTER_KEY
+from tests.integration.encryption import MASTER_KEY, TOKEN_SECRET
 
 RATE = 200
 WARM_UP_S = 3
@@ -120,7 +120,7 @@ async def measure(servers: Backend) -> Latencies:
     settings = Settings(
         database_url=servers.database_url,
         redis_url=servers.redis_url,
-        token_secret=SecretStr("0123456789abcdef" * 4),
+        token_secret=SecretStr(TOKEN_SECRET),
         master_key=SecretStr(MASTER_KEY),
     )
     seen = Latencies()

@@ -26,12 +26,12 @@ from bank.encryption.keys import DataKeys
 from bank.encryption.master_key import MasterKey
 from fixtures.ports import free_ports
 from tests.integration.api import Client
-from tests.integration.encryption import plain_rows
+from tests.integration.encryption import MASTER_KEY, TOKEN_SECRET, plain_rows
 
 Environment: TypeAlias = dict[str, Any]
 """Variables for `**`. Their values are Any, so that mypy does not compare them with parameters of other types."""
 
-ENVIRONMENT: Environment = {"BANK_TOKEN_SECRET": "0123456789abcdef" * 4, "BANK_MASTER_KEY": "fedcba9876543210" * 4}
+ENVIRONMENT: Environment = {"BANK_TOKEN_SECRET": TOKEN_SECRET, "BANK_MASTER_KEY": MASTER_KEY}
 
 
 def _environment(**given: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from bank.clock import Clock
 from bank.graphql.validation.validator import DocumentValidator
 from bank.identity.roles import change_role
 from bank.settings import Settings
-from tests.integration.encryption import MASTER_KEY
+from tests.integration.encryption import MASTER_KEY, TOKEN_SECRET
 
 PASSWORD = "an umbrella for Tuesday"
 _numbers = itertools.count(1)
@@ -138,7 +138,7 @@ def settings_for(database_url: str, redis_url: str, **more: Any) -> Settings:
     return Settings(
         database_url=database_url,
         redis_url=redis_url,
-        token_secret=SecretStr("0123456789abcdef" * 4),
+        token_secret=SecretStr(TOKEN_SECRET),
         master_key=SecretStr(MASTER_KEY),
         **more,
     )

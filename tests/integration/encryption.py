@@ -9,7 +9,8 @@ from bank.encryption.keys import DataKeys
 from bank.encryption.master_key import MasterKey
 from bank.events.origins import EventOrigins
 
-MASTER_KEY = "5eb63bbbe01eeed093cb22bb8f5acdc3" * 2
+MASTER_KEY = "5eb63bbbe01eeed093cb22bb8f5acdc3a6e58aafe02cdb1c1cd1d0a3e3a0c7e2"
+TOKEN_SECRET = "9b2fa0d14c6e8375f1a3bd6207c94e85d02b7c9160fe5a48b3c7d1e69f08a254"
 
 
 def cipher_for(database: Database, clock: Clock | None = None) -> PersonalTextCipher:
