@@ -103,6 +103,8 @@ class Settings(BaseSettings):
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)
+    # More programs and devices than a person uses at once. At most 100, which is one page of the list of sessions.
+    sessions_per_user: int = Field(default=10, ge=1, le=100)
     # Clients repeat a request whose response was lost within seconds. A thief can use this time as well, so it is five
     # minutes at most. With 0, every second use closes the session.
     refresh_token_grace_s: int = Field(default=30, ge=0, le=300)

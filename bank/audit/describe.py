@@ -22,6 +22,7 @@ from bank.events.types.sessions import (
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
+    SessionRevokedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -100,6 +101,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     UserLoggedOutEvent: _all_new("LOGOUT"),
     SessionRefreshedEvent: _all_new("REFRESH"),
     SessionRefreshRepeatedEvent: _all_new("REFRESH"),
+    SessionRevokedEvent: _all_new("CLOSE_SESSION"),
     RefreshTokenReusedEvent: _all_new("CLOSE_SESSION"),
     UserRoleChangedEvent: _role_changed,
     StaffReadEvent: _all_new("READ"),

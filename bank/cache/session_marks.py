@@ -81,12 +81,14 @@ class SessionMarks:
         """Write to Redis that a session was open in the database at `asked_at`."""
         await self._values.mark_session(session_id, self._mark(session_id, _OPEN, _microseconds(asked_at)))
 
-    async def close(self, session_id: UUID) -> None:
-        """Store a session that was closed in the database as closed: here, in Redis, and in every other worker."""
-        self._add_closed([session_id])
-        await self._values.mark_session(session_id, self._mark(session_id, _CLOSED, _microseconds(self._clock.now())))
-        # Even if Redis has acknowledged the mark: a replica that is promoted may not have it.
-        await self._broadcast(session_tags([session_id]))
+    async def close(self, session_ids: Sequence[UUID]) -> None:
+        """Store sessions that were closed in the database as closed: here, in Redis, and in every other worker."""
+        self._add_closed(session_ids)
+        issued = _microseconds(self._clock.now())
+        for session_id in session_ids:
+            await self._values.mark_session(session_id, self._mark(session_id, _CLOSED, issued))
+        # Even if Redis has acknowledged the marks: a replica that is promoted may not have them.
+        await self._broadcast(session_tags(session_ids))
 
     def _add_closed(self, session_ids: Iterable[UUID]) -> None:
         now_s = time.monotonic()

@@ -1,11 +1,17 @@
-"""Notification of all workers about closed sessions, sent by the transaction that closes them."""
+"""Closed sessions: the time from which on they count, and the notification of all workers."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from bank.cache.broadcast import CHANNEL, encode_invalidation
-from bank.cache.session_marks import session_tags
+from bank.cache.session_marks import CLOCK_SKEW_S, session_tags
 from bank.events.unit_of_work import UnitOfWork
+
+
+def earliest_expiry(now: datetime) -> datetime:
+    """Return the time after which an open session expires. By the clock of another worker, it may still be open."""
+    return now - timedelta(seconds=CLOCK_SKEW_S)
 
 
 def notify_closed_sessions(uow: UnitOfWork, session_ids: Sequence[UUID]) -> None:

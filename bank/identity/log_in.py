@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from bank.events.types.sessions import LoginFailedEvent, UserLoggedInEvent
+from bank.events.types.sessions import SESSION_LIMIT, LoginFailedEvent, SessionRevokedEvent, UserLoggedInEvent
 from bank.events.unit_of_work import retry_if_rolled_back
 from bank.identifiers import uuid7
+from bank.identity.closing import earliest_expiry, notify_closed_sessions
 from bank.identity.email_address import normalise_email
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
@@ -19,7 +20,10 @@ BAD_CREDENTIALS = Refusal(code="INVALID_CREDENTIALS", message="The e-mail addres
 
 @retry_if_rolled_back
 async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | Refusal:
-    """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time."""
+    """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time.
+
+    If the user has more sessions than `Settings.sessions_per_user`, the oldest one ends.
+    """
     # The empty address stands for every invalid one, since no user has it.
     address = normalise_email(email) or ""
     found: Any = None
@@ -37,7 +41,19 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
     user_id, session_id = found["id"], uuid7()
     metadata = await sessions.uow_factory.origins.metadata(person_id=user_id)
     async with sessions.uow_factory.begin() as uow:
-        role = await queries.begin_session(
+        role = await queries.lock_user(uow.connection, id=user_id)
+        rows = queries.close_oldest_sessions(
+            uow.connection,
+            user_id=user_id,
+            keep=sessions.settings.sessions_per_user - 1,
+            open_after=earliest_expiry(uow.now),
+            now=uow.now,
+        )
+        ended = [row["id"] async for row in rows]
+        for ended_id in ended:
+            uow.emit(SessionRevokedEvent(session_id=ended_id, initiated_by=user_id, reason=SESSION_LIMIT))
+        notify_closed_sessions(uow, ended)
+        await queries.begin_session(
             uow.connection,
             id=session_id,
             user_id=user_id,
@@ -47,7 +63,10 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
             user_agent=metadata.user_agent,
         )
         caller = Caller(user_id, role, session_id)
-        return await issue_pair(sessions, uow, caller, new_refresh_token(), UserLoggedInEvent, metadata=metadata)
+        pair = await issue_pair(sessions, uow, caller, new_refresh_token(), UserLoggedInEvent, metadata=metadata)
+    if ended:
+        await sessions.marks.close(ended)
+    return pair
 
 
 def _login_failed(sessions: Sessions, user_id: UUID | None, address: str) -> LoginFailedEvent:

@@ -15,4 +15,4 @@ async def log_out(sessions: Sessions, caller: Caller) -> None:
         await queries.close_session(uow.connection, id=caller.session_id, now=uow.now)
         uow.emit(UserLoggedOutEvent(session_id=caller.session_id, initiated_by=caller.user_id))
         notify_closed_sessions(uow, [caller.session_id])
-    await sessions.marks.close(caller.session_id)
+    await sessions.marks.close([caller.session_id])

@@ -16,16 +16,38 @@ update users set role = :role, version = version + 1, updated_at = :now where id
 -- name: user_by_id(id)^
 select id, email, full_name, cpf, role, version, created_at from users where id = :id;
 
--- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent)$
--- Returns the role. The lock serializes this statement and a change of the role: either the change waits and closes the
--- new session, or the new session gets the new role.
-with owner as (
-    select id, role from users where id = :user_id for share
-), begun as (
-    insert into sessions (id, user_id, created_at, expires_at, ip_address, user_agent)
-    select :id, id, :now, :expires_at, :ip_address, :user_agent from owner
+-- name: lock_user(id)$
+-- Returns the role. The lock serializes the logins of one user, so that their limit of sessions is exact, and changes of
+-- the role: either the change waits and closes the new session, or the new session gets the new role.
+select role from users where id = :id for no key update;
+
+-- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent)!
+insert into sessions (id, user_id, created_at, last_used_at, expires_at, ip_address, user_agent)
+values (:id, :user_id, :now, :now, :expires_at, :ip_address, :user_agent);
+
+-- name: close_oldest_sessions(user_id, keep, open_after, now)
+-- Closes the open sessions of a user except for the newest `keep`. A statement of its own, after the lock of the user: it
+-- sees the sessions that began while the lock was waited for.
+update sessions set closed_at = :now
+where closed_at is null and id in (
+    select id from sessions where user_id = :user_id and closed_at is null and expires_at > :open_after
+    order by created_at desc, id desc offset :keep
 )
-select role from owner;
+returning id;
+
+-- name: close_other_sessions(user_id, id, open_after, now)
+update sessions set closed_at = :now
+where user_id = :user_id and closed_at is null and expires_at > :open_after and id <> :id
+returning id;
+
+-- name: lock_session_of(id, user_id)^
+select id, closed_at from sessions where id = :id and user_id = :user_id for no key update;
+
+-- name: open_sessions_of(user_id, now)
+-- A user with more sessions than any setting permits has them from before there was a limit; the next login ends them.
+select id, user_agent, ip_address, created_at, last_used_at, expires_at from sessions
+where user_id = :user_id and closed_at is null and expires_at > :now
+order by last_used_at desc, id desc limit 100;
 
 -- name: insert_refresh_token(digest, session_id, now, expires_at)!
 insert into refresh_tokens (digest, session_id, issued_at, expires_at)
@@ -44,8 +66,8 @@ select used_at, expires_at from refresh_tokens where digest = :digest;
 -- name: use_refresh_token(digest, now)!
 update refresh_tokens set used_at = :now where digest = :digest;
 
--- name: extend_session(id, expires_at)!
-update sessions set expires_at = :expires_at where id = :id;
+-- name: extend_session(id, now, expires_at)!
+update sessions set last_used_at = :now, expires_at = :expires_at where id = :id;
 
 -- name: close_session(id, now)!
 update sessions set closed_at = coalesce(closed_at, :now) where id = :id;

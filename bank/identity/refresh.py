@@ -86,7 +86,7 @@ async def refresh_session(sessions: Sessions, refresh_token: str) -> TokenPair |
             case RefreshDecision.ISSUE:
                 await queries.use_refresh_token(uow.connection, digest=digest, now=uow.now)
                 expires_at = uow.now + sessions.settings.refresh_token_life
-                await queries.extend_session(uow.connection, id=row["session_id"], expires_at=expires_at)
+                await queries.extend_session(uow.connection, id=row["session_id"], now=uow.now, expires_at=expires_at)
                 metadata = await sessions.uow_factory.origins.metadata(
                     person_id=row["user_id"], connection=uow.connection
                 )
@@ -104,7 +104,7 @@ async def refresh_session(sessions: Sessions, refresh_token: str) -> TokenPair |
                 uow.emit(RefreshTokenReusedEvent(session_id=row["session_id"], owner_id=row["user_id"]))
                 notify_closed_sessions(uow, [row["session_id"]])
     if decision is RefreshDecision.CLOSE_SESSION:
-        await sessions.marks.close(row["session_id"])
+        await sessions.marks.close([row["session_id"]])
     else:
         await sessions.recorder.record(_refused(row["user_id"] if row else None))
     return BAD_REFRESH_TOKEN

@@ -28,6 +28,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "sessions_match_events": "every session and refresh token agrees with its events: user, expiry, use, end",
         "holds_match_events": "every hold agrees with its events: accounts, amount, expiry, end",
         "keys_match_events": "every idempotency key agrees with the digest in its event: request, outcome, time",
+        "keys_of_texts_exist": "every encrypted origin has the key of its user or of its day",
         "days_match_entries": "the days of an account are the sums of the entries that their subscriber has handled",
         "positions_match_effects": "no subscriber is behind its effects, and dead letters are of existing events",
         "subscribers_within_log": "no subscriber is beyond the head of the log",

@@ -46,7 +46,8 @@ with recorded as materialized (
         event_data ->> 'token_digest' as digest, case when pg_input_is_valid(event_data ->> 'expires_at', 'timestamptz')
             then (event_data ->> 'expires_at')::timestamptz end as expires_at
     from event_store
-    where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent', 'UserLoggedOutEvent', 'RefreshTokenReusedEvent')
+    where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent', 'UserLoggedOutEvent', 'RefreshTokenReusedEvent',
+        'SessionRevokedEvent')
 ), issued as (
     select *, lead(created_at) over (partition by session_id order by position) as used_at
     from recorded where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent')
@@ -54,13 +55,14 @@ with recorded as materialized (
     select session_id, min(position) as position, count(*) filter (where event_type = 'UserLoggedInEvent') as times,
         (array_agg(aggregate_id order by position))[1] as user_id, min(created_at) as created_at,
         (array_agg(metadata order by position))[1] as metadata,
-        (array_agg(expires_at order by position desc))[1] as expires_at, bool_or(digest is null) as is_old
+        (array_agg(expires_at order by position desc))[1] as expires_at,
+        (array_agg(created_at order by position desc))[1] as last_used_at, bool_or(digest is null) as is_old
     from issued group by session_id
 ), closed as (
     -- A change of role closes every open session of the user.
     select session_id, (array_agg(created_at order by position))[1] as moment from (
         select session_id, position, created_at from recorded
-        where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent')
+        where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent', 'SessionRevokedEvent')
         union all
         select b.session_id, r.position, r.created_at from begun b
         join event_store r on r.aggregate_id = b.user_id and r.position > b.position
@@ -81,6 +83,7 @@ with recorded as materialized (
         (s.id::text = b.session_id, 'its user agent', coalesce(b.metadata ->> 'user_agent', 'none'),
             coalesce(s.user_agent, 'none')),
         (s.id::text = b.session_id and not b.is_old, 'its expiry', b.expires_at::text, s.expires_at::text),
+        (s.id::text = b.session_id, 'its last use', b.last_used_at::text, s.last_used_at::text),
         (s.id::text = b.session_id, 'its end', coalesce(c.moment::text, 'none'), coalesce(s.closed_at::text, 'none'))
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found

@@ -26,7 +26,7 @@ from bank.invariants.list import INVARIANTS
 from bank.invariants.schema import compare_schema, logins_of_role
 
 _queries = load_statements(__file__)
-_state_queries = (load_statements(__file__, "state.sql"), load_statements(__file__, "people.sql"))
+_state_queries = tuple(load_statements(__file__, f"{name}.sql") for name in ("state", "people", "encryption"))
 
 # The queries that verify the invariants, the slowest first.
 QUERIES = (
@@ -37,6 +37,7 @@ QUERIES = (
     "entries_along_accounts",
     "accounts_and_entries",
     "keys_and_events",
+    "keys_and_texts",
     "days_and_entries",
     "accounts_and_events",
     "keys",
@@ -159,7 +160,7 @@ async def _shared_snapshot(url: str) -> AsyncIterator[list[Any]]:
 
 
 def _statement(name: str) -> str:
-    """Return the text of a query, from any of the three files."""
+    """Return the text of a query, from any of the four files."""
     text: str = getattr(next(queries for queries in (_queries, *_state_queries) if hasattr(queries, name)), name).sql
     return text
 

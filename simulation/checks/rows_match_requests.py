@@ -253,6 +253,7 @@ ACTIONS = {
     "HoldAuthorizedEvent": "CREATE", "HoldCapturedEvent": "UPDATE", "HoldReleasedEvent": "UPDATE",
     "HoldExpiredEvent": "UPDATE", "ActionRefusedEvent": "REFUSE", "UserLoggedInEvent": "LOGIN",
     "LoginFailedEvent": "LOGIN_FAILED", "UserLoggedOutEvent": "LOGOUT", "SessionRefreshedEvent": "REFRESH",
-    "SessionRefreshRepeatedEvent": "REFRESH", "RefreshTokenReusedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ",
+    "SessionRefreshRepeatedEvent": "REFRESH", "RefreshTokenReusedEvent": "CLOSE_SESSION",
+    "SessionRevokedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ",
 }  # fmt: skip
 """The action in the audit trail of each event type."""

@@ -15,12 +15,14 @@ from schemathesis.graphql import nodes
 from bank.api.schema import load_sdl
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 
-QUERIES = ["me", "account"]
+QUERIES = ["me", "account", "sessions"]
 MUTATIONS = [
     "register",
     "login",
     "refreshSession",
     "logout",
+    "revokeSession",
+    "revokeOtherSessions",
     "openAccount",
     "deposit",
     "transfer",

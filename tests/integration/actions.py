@@ -25,6 +25,7 @@ class PopulatedBank:
     ids: dict[str, str]
     addresses: dict[str, str]
     refresh_token: str
+    session_id: str
     a: dict[str, Any]
     b: dict[str, Any]
     c: dict[str, Any]
@@ -33,7 +34,7 @@ class PopulatedBank:
     hold_id: str
 
 
-Input = Callable[[PopulatedBank], dict[str, Any]]
+Input = Callable[[PopulatedBank], Any]
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,21 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
     ),
     "logout": (
         Action("ana", lambda _: {}, "ana", "LOGOUT", entity=lambda s: s.ids["ana"]),
+        refused("nobody", lambda _: {}, "UNAUTHENTICATED"),
+    ),
+    "revokeSession": (
+        Action(
+            "ana", lambda s: s.session_id, "ana", "CLOSE_SESSION", entity=lambda s: s.ids["ana"],
+            new={"reason": "REQUESTED"},
+        ),
+        refused("bia", lambda s: s.session_id, "SESSION_NOT_FOUND"),
+        refused("ana", lambda _: "no id", "SESSION_NOT_FOUND"),
+        refused("nobody", lambda s: s.session_id, "UNAUTHENTICATED"),
+    ),
+    "revokeOtherSessions": (
+        Action(
+            "bia", lambda _: {}, "bia", "CLOSE_SESSION", entity=lambda s: s.ids["bia"], new={"reason": "REQUESTED"}
+        ),
         refused("nobody", lambda _: {}, "UNAUTHENTICATED"),
     ),
     "openAccount": (
@@ -221,7 +237,7 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
 }  # fmt: skip
 """The actions of every mutation of the schema: permitted users and the audit rows, then refused users."""
 
-OWN = frozenset({"me"})
+OWN = frozenset({"me", "sessions"})
 """The queries that show only data of the caller."""
 
 QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
@@ -258,12 +274,13 @@ QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
 
 
 def document(mutation: str) -> str:
-    """Return a document that executes a mutation with one input."""
+    """Return a document that executes a mutation with one argument, its `$input`."""
     assert SCHEMA.mutation_type is not None
     field = SCHEMA.mutation_type.fields[mutation]
     if not field.args:
         return f"mutation {{ {mutation} {{ __typename }} }}"
-    return f"mutation($input: {field.args['input'].type}) {{ {mutation}(input: $input) {{ __typename }} }}"
+    [(name, argument)] = field.args.items()
+    return f"mutation($input: {argument.type}) {{ {mutation}({name}: $input) {{ __typename }} }}"
 
 
 async def populate(bank: RunningBank) -> PopulatedBank:
@@ -286,9 +303,11 @@ async def populate(bank: RunningBank) -> PopulatedBank:
     )
     await operator.send(document("freezeAccount"), {"input": {"accountNumber": empty["number"], "reason": "x"}})
     logged_in = await bank.client.run("Login", input={"email": addresses["ana"], "password": PASSWORD})
+    listed = (await ana.run("Sessions")).data["sessions"]
     return PopulatedBank(
         bank, {"nobody": bank.client, **clients}, {row["name"]: row["id"] for row in rows}, addresses,
-        logged_in.data["login"]["tokens"]["refreshToken"], a, b, c, empty,
+        logged_in.data["login"]["tokens"]["refreshToken"],
+        next(session["id"] for session in listed if not session["isCurrent"]), a, b, c, empty,
         moved.data["transfer"]["transaction"]["id"], held.data["authorizeHold"]["hold"]["id"],
     )  # fmt: skip
 

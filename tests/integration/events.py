@@ -21,6 +21,7 @@ from bank.events.types.sessions import (
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
+    SessionRevokedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -67,6 +68,7 @@ def one_of_each() -> list[DomainEvent]:
         UserLoggedInEvent(session_id=hold, initiated_by=user),
         SessionRefreshedEvent(session_id=hold, initiated_by=user),
         SessionRefreshRepeatedEvent(session_id=hold, initiated_by=user),
+        SessionRevokedEvent(session_id=hold, initiated_by=user, reason="SESSION_LIMIT"),
         RefreshTokenReusedEvent(session_id=hold, owner_id=user),
         UserLoggedOutEvent(session_id=hold, initiated_by=user),
         LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),

@@ -40,6 +40,9 @@ class EveryRequest:
         login = {"email": self._email, "password": PASSWORD}
         tokens = (await nobody.run("Login", input=login)).data["login"]["tokens"]
         session = Client(person.http, person.url, tokens["accessToken"])
+        visitor = await nobody.person(email=f"visitor{key}@example.com")
+        [listed] = (await visitor.run("Sessions")).data["sessions"]
+        again = await nobody.login(f"visitor{key}@example.com")
         holds = []
         for name in ("captured", "released"):
             reply = await person.run("AuthorizeHold", input={"idempotencyKey": f"{name} {key}", **way})
@@ -64,6 +67,9 @@ class EveryRequest:
             "refresh": asking(nobody, "RefreshSession", input={"refreshToken": tokens["refreshToken"]}),
             "refresh wrongly": asking(nobody, "RefreshSession", input={"refreshToken": "x" * 43}),
             "log out": asking(session, "Logout"),
+            "list sessions": asking(session, "Sessions", headers=NO_CACHE),
+            "revoke": asking(again, "RevokeSession", id=listed["id"]),
+            "revoke others": asking(again, "RevokeOtherSessions"),
             "open": keyed(person, "OpenAccount", currency="BRL"),
             "close": asking(person, "CloseAccount", input={"accountId": empty["id"]}),
             "set limits": asking(staff, "SetAccountLimits", input={**operator, "perTransfer": MONEY, "perDay": MONEY}),

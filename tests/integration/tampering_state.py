@@ -1,6 +1,6 @@
 """Changes by a superuser of the schema, and of state that no sum of money depends on."""
 
-from tests.integration.tampering import A_TRANSFER, ANA, ANAS, Tampering
+from tests.integration.tampering import A_TRANSFER, ANA, ANAS, NOBODY, Tampering
 
 STATE_TAMPERINGS = [
     Tampering(
@@ -223,5 +223,24 @@ STATE_TAMPERINGS = [
         {"keys_match_events"},
         "keys_match_events",
         "the event at position …: the key of its digest should be a row of idempotency_keys, and is missing …",
+    ),
+    Tampering(
+        "an encryption key taken out",
+        [
+            f"delete from encryption_keys where person_id = (select user_id from accounts where id = {ANA})",
+        ],
+        {"keys_of_texts_exist"},
+        "keys_of_texts_exist",
+        "encryption key …: it should be a row of encryption_keys, and is missing.",
+    ),
+    Tampering(
+        "an encryption key given to somebody else",
+        [
+            f"update encryption_keys set person_id = '{NOBODY}' where person_id ="
+            f" (select user_id from accounts where id = {ANA})",
+        ],
+        {"keys_of_texts_exist"},
+        "keys_of_texts_exist",
+        f"encryption key …: its person should be …, and is {NOBODY}.",
     ),
 ]

@@ -4,6 +4,7 @@ import json
 
 from tests.integration.api import RunningBank
 from tests.integration.customers import brl, register_customers
+from tests.integration.encryption import plain_rows
 
 
 async def test_a_frozen_account_neither_pays_nor_receives_until_it_is_unfrozen(running_bank: RunningBank) -> None:
@@ -21,9 +22,11 @@ async def test_a_frozen_account_neither_pays_nor_receives_until_it_is_unfrozen(r
     await customers.staff.mutate("unfreezeAccount", accountNumber=customers.ana.number, reason="cleared")
     assert (await customers.ana.mutate("transfer", **pay))["userErrors"] == []
     async with running_bank.bank.database.connection() as connection:
-        rows = await connection.fetch(
+        rows = await plain_rows(
+            connection,
+            running_bank.bank.cipher,
             "select event_type, event_data from event_store where event_type like 'Account%frozenEvent' or event_type "
-            "= 'AccountFrozenEvent' order by position"
+            "= 'AccountFrozenEvent' order by position",
         )
     told = [(row["event_type"], json.loads(row["event_data"])["reason"]) for row in rows]
     assert told == [("AccountFrozenEvent", "suspicion"), ("AccountUnfrozenEvent", "cleared")]

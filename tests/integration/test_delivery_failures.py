@@ -22,6 +22,7 @@ from bank.events.types import registry
 from bank.events.types.accounts import AccountCreatedEvent
 from bank.events.types.users import UserRegisteredEvent
 from bank.identifiers import uuid7
+from tests.integration.encryption import cipher_for, plain_rows
 from tests.integration.log import Log, Process, write_effect
 
 
@@ -122,8 +123,8 @@ async def test_an_unreadable_event_becomes_a_dead_letter_of_its_subscribers(log:
     assert await log.effects() == [1, 2, 4]
     assert await log.dead_letters() == [("s", broken, 1)]
     async with log.database.connection() as connection:
-        error = await connection.fetchval("select error from dead_letters")
-    assert "the event at position 3 cannot be read" in error
+        [letter] = await plain_rows(connection, cipher_for(log.database), "select error from dead_letters")
+    assert "the event at position 3 cannot be read" in letter["error"]
 
 
 async def test_an_event_of_a_newer_bank_waits_for_a_process_with_its_type(

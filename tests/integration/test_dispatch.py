@@ -14,7 +14,7 @@ from bank.events.dispatch import HandlerTimedOut, Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.log import EventRange
 from bank.events.replay import Replay
-from tests.integration.encryption import cipher_for
+from tests.integration.encryption import cipher_for, plain_rows
 from tests.integration.log import Log, write_effect
 from tests.integration.test_delivery_failures import insert_event
 from tests.integration.test_replay import ignore_progress, position, served_once
@@ -120,7 +120,8 @@ async def test_a_hanging_handler_is_cancelled(log: Log, way: str, monkeypatch: p
     await delivered(log, way, Subscriber("s", hang), 1)
     assert await log.dead_letters() == [("s", 1, ATTEMPTS[way])]
     async with log.database.connection() as connection:
-        assert HandlerTimedOut.__name__ in await connection.fetchval("select error from dead_letters")
+        [letter] = await plain_rows(connection, cipher_for(log.database), "select error from dead_letters")
+    assert HandlerTimedOut.__name__ in letter["error"]
 
 
 async def test_a_range_of_other_types_moves_the_position_without_a_call(log: Log) -> None:

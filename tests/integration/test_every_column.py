@@ -30,6 +30,11 @@ NOT_FOUND = {
     ("dead_letters", "attempts"): "the same",
     ("dead_letters", "created_at"): "the same",
     ("dead_letters", "redelivered_at"): "the same",
+    (
+        "encryption_keys",
+        "wrapped",
+    ): "only the master key shows if a wrapped key was changed; then its texts cannot be read",
+    ("encryption_keys", "created_at"): "nothing follows from the time of a key",
     ("dead_letters", "event_position"): "seen where the delivery leaves a trace: an audit row, a day of an account",
     ("dead_letters", "subscriber"): "the same",
 }
@@ -154,7 +159,11 @@ async def test_a_deleted_row_of_each_table_is_found(valid_books: Any, table: str
         await valid_books.execute("rollback to before")
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - {"event_log_head", "subscriber_positions", "dead_letters"}))
+# Copies of these rows are refused by the table, or change nothing.
+NOT_COPIED = {"event_log_head", "subscriber_positions", "dead_letters", "encryption_keys"}
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - NOT_COPIED))
 async def test_an_inserted_row_of_each_table_is_found(valid_books: Any, table: str) -> None:
     """The row is a copy of an existing row under another key."""
     columns = [column for of, column in COLUMNS if of == table]

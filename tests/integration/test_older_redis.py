@@ -73,7 +73,7 @@ async def cached_again(workers: TwoWorkers) -> None:
     await assert_current(workers, rounds=1)
 
 
-@pytest.mark.parametrize("looks_first", ["here", "there"])
+@pytest.mark.parametrize("looks_first", ["on_first", "on_second"])
 async def test_an_older_copy_of_all_keys_is_not_trusted(workers: TwoWorkers, client: Redis, looks_first: str) -> None:
     for _ in range(3):
         await workers.first.caught_up()

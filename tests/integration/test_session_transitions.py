@@ -55,8 +55,8 @@ class SessionMarksDouble:
     async def mark_open(self, session_id: UUID, asked_at: datetime) -> None:
         self.opened.append((session_id, asked_at))
 
-    async def close(self, session_id: UUID) -> None:
-        self.closed.append(session_id)
+    async def close(self, session_ids: Sequence[UUID]) -> None:
+        self.closed.extend(session_ids)
 
 
 @dataclass
@@ -158,7 +158,7 @@ async def test_a_login_begins_a_session_with_every_value(user_sessions: UserSess
     )
     [session] = await user_sessions.rows("sessions")
     assert (session["id"], session["user_id"], session["closed_at"]) == (caller.session_id, user_sessions.user_id, None)
-    assert (session["created_at"], session["expires_at"]) == (now, until)
+    assert (session["created_at"], session["last_used_at"], session["expires_at"]) == (now, now, until)
     sql = "select ip_address, user_agent from sessions"
     [origin] = await plain_rows(user_sessions.connection, cipher_for(user_sessions.sessions.database), sql)
     assert (origin["ip_address"], origin["user_agent"]) == ("192.0.2.7", "a browser")
@@ -221,7 +221,7 @@ async def test_a_refresh_continues_the_session_and_invalidates_the_token(user_se
     fresh = tokens[digest(second.refresh_token)]
     assert (fresh["used_at"], fresh["expires_at"], fresh["session_id"]) == (None, until, caller.session_id)
     [session] = await user_sessions.rows("sessions")
-    assert (session["expires_at"], session["closed_at"]) == (until, None)
+    assert (session["last_used_at"], session["expires_at"], session["closed_at"]) == (now, until, None)
     [recorded] = await user_sessions.events("SessionRefreshedEvent")
     assert (recorded["session_id"], recorded["token_digest"]) == (
         str(caller.session_id), digest(second.refresh_token).hex()

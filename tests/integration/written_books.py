@@ -49,9 +49,14 @@ async def _change_states(bank: RunningBank, staff: Any, number: str, id_: str) -
 
 
 async def _come_and_go(bank: RunningBank) -> None:
-    """Refresh one session, close one, let one be stolen; make a user staff and a customer again."""
+    """Refresh one session, end one in each way, let one be stolen; make a user staff and a customer again."""
     email = "traveller@example.com"
     await (await bank.client.person(email=email)).run("Logout")
+    here, there = await bank.client.login(email), await bank.client.login(email)
+    for session in (await here.run("Sessions")).data["sessions"]:
+        if not session["isCurrent"]:
+            assert (await here.run("RevokeSession", id=session["id"])).data["revokeSession"]["revoked"]
+    assert (await there.run("Me")).code == "UNAUTHENTICATED"
     for is_stolen in (False, True):
         login = await bank.client.run("Login", input={"email": email, "password": PASSWORD})
         first = login.data["login"]["tokens"]["refreshToken"]

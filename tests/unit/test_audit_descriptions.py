@@ -34,6 +34,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("UserLoggedOutEvent", "LOGOUT", None, {}),
         ("SessionRefreshedEvent", "REFRESH", None, {}),
         ("SessionRefreshRepeatedEvent", "REFRESH", None, {}),
+        ("SessionRevokedEvent", "CLOSE_SESSION", None, {"reason": "SESSION_LIMIT"}),
         ("RefreshTokenReusedEvent", "CLOSE_SESSION", None, {}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("KeysForgottenEvent", "DELETE", None, {"used_before": "2031-02-03T04:05:06.789000Z"}),

@@ -80,7 +80,7 @@ async def test_any_other_value_in_redis_opens_no_session() -> None:
 async def test_a_known_revocation_outweighs_every_mark() -> None:
     setup, elsewhere = MarksSetup(), MarksSetup()
     session_id, mark = await setup.opened()
-    await setup.marks.close(session_id)
+    await setup.marks.close([session_id])
     assert setup.marks.is_open(session_id, mark) is False
     other = CacheTag("account:1", 7, 300)
     assert elsewhere.marks.is_open(session_id, mark) is True

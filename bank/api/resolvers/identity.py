@@ -7,13 +7,15 @@ from bank.accounts.reads import accounts_of
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
-from bank.api.serializers import JsonObject, serialize_refusal, serialize_user_errors
+from bank.api.serializers import JsonObject, read_id, serialize_refusal, serialize_user_errors
 from bank.errors import Unauthenticated
+from bank.identity.list_sessions import list_sessions
 from bank.identity.log_in import log_in
 from bank.identity.log_out import log_out
 from bank.identity.profile import User, find_user
 from bank.identity.refresh import refresh_session
 from bank.identity.register import Register, register_user
+from bank.identity.revoke import revoke_other_sessions, revoke_session
 from bank.identity.token_pair import TokenPair
 from bank.refusal import Refusal
 
@@ -90,6 +92,48 @@ async def resolve_refresh_session(
 ) -> JsonObject:
     """Exchange a refresh token for a new pair of tokens."""
     return _serialize_tokens(await refresh_session(context.bank.sessions, arguments["input"]["refreshToken"]))
+
+
+@resolver("Query.sessions", Access.CALLER)
+async def resolve_sessions(
+    _parent: Any, _arguments: JsonObject, context: ResolverContext, _info: Any
+) -> list[JsonObject]:
+    """Return the open sessions of the caller."""
+    caller = context.authenticated_caller
+    found = await list_sessions(context.snapshot, caller.user_id, now=context.asked_at)
+    origins = [text for session in found for text in (session.ip_address, session.user_agent)]
+    texts = await context.decrypt(origins, "Session.ipAddress", "Session.userAgent")
+    return [
+        {
+            "id": str(session.id),
+            "userAgent": texts.get(session.user_agent),
+            "ipAddress": texts.get(session.ip_address),
+            "createdAt": session.created_at,
+            "lastUsedAt": session.last_used_at,
+            "expiresAt": session.expires_at,
+            "isCurrent": session.id == caller.session_id,
+        }
+        for session in found
+    ]
+
+
+@resolver("Mutation.revokeSession", Access.CALLER)
+async def resolve_revoke_session(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """End one session of the caller."""
+    refusal = await revoke_session(context.bank.sessions, context.authenticated_caller, read_id(arguments["id"]))
+    if refusal is not None:
+        return {"revoked": False, "userErrors": serialize_user_errors(refusal, ("id",))}
+    return {"revoked": True, "userErrors": []}
+
+
+@resolver("Mutation.revokeOtherSessions", Access.CALLER)
+async def resolve_revoke_other_sessions(
+    _parent: Any, _arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """End all sessions of the caller except for the one of this request."""
+    return {"revokedCount": await revoke_other_sessions(context.bank.sessions, context.authenticated_caller)}
 
 
 @resolver("Mutation.logout", Access.CALLER)

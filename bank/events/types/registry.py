@@ -23,6 +23,7 @@ from bank.events.types.sessions import (
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
+    SessionRevokedEvent,
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
@@ -52,6 +53,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         UserLoggedOutEvent,
         SessionRefreshedEvent,
         SessionRefreshRepeatedEvent,
+        SessionRevokedEvent,
         RefreshTokenReusedEvent,
         UserRoleChangedEvent,
         StaffReadEvent,

@@ -7,6 +7,9 @@ from uuid import UUID
 from bank.events.event import DomainEvent
 from bank.events.types.field import SHA_256, described
 
+REQUESTED, SESSION_LIMIT = "REQUESTED", "SESSION_LIMIT"
+"""The reasons why a session was revoked."""
+
 
 class SessionEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """The base class of events in which a user begins, refreshes or ends a session."""
@@ -71,6 +74,21 @@ class LoginFailedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
 class UserLoggedOutEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
     """A user has ended a session. None of its tokens opens anything any more."""
+
+
+class SessionRevokedEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
+    """A session has ended, because its user has revoked it, or because a login has exceeded the limit of sessions.
+
+    None of its tokens is valid any more.
+    """
+
+    reason: Annotated[
+        str,
+        described(
+            "REQUESTED by the user in this or another session, or SESSION_LIMIT: another login has exceeded it.",
+            enum=(REQUESTED, SESSION_LIMIT),
+        ),
+    ]
 
 
 class SessionRefreshedEvent(UserLoggedInEvent, frozen=True, kw_only=True, gc=False):

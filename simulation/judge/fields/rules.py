@@ -181,6 +181,15 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Tokens.refreshToken": _anything,
         "Tokens.refreshTokenExpiresAt": _anything,
         "LogoutPayload.closed": lambda _place: True,
+        "Session.id": _anything,  # people of the simulation neither list nor revoke their sessions
+        "Session.userAgent": _anything,
+        "Session.ipAddress": _anything,
+        "Session.createdAt": _anything,
+        "Session.lastUsedAt": _anything,
+        "Session.expiresAt": _anything,
+        "Session.isCurrent": _anything,
+        "RevokeSessionPayload.revoked": _anything,
+        "RevokeOtherSessionsPayload.revokedCount": _anything,
         "UserError.code": _anything,  # `refusals_are_right`
         "UserError.message": _anything,  # `shapes`
         "UserError.field": _anything,
