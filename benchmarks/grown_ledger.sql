@@ -6,8 +6,8 @@ set session_replication_role = replica
 create temporary table owner as select uuidv7() as id, timestamptz '2026-01-01 12:00Z' as since
 
 ;;
-insert into users (id, email, full_name, password_hash, role, version, created_at, updated_at)
-select id, 'grown@example.com', 'Grown', '-', 'ADMIN', 1 + :accounts, since, since from owner
+insert into users (id, email, email_digest, full_name, password_hash, role, version, created_at, updated_at)
+select id, 'enc1.0.-', sha256('grown@example.com'), 'enc1.0.-', '-', 'ADMIN', 1 + :accounts, since, since from owner
 ;;
 create temporary table grown_accounts as
 select n, uuidv7() as id from generate_series(0, :accounts - 1) as n

@@ -32,7 +32,7 @@ from bank.money import MAX_POSTING_MINOR
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from fixtures.backends import open_backend
-from tests.integration.encryption import cipher_for
+from tests.integration.encryption import cipher_for, insert_user
 
 # About as long as pgbench runs, so that a disturbance of a second affects both equally.
 POSTINGS = 30_000
@@ -120,10 +120,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
 async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict[Any, str]]:
     connection = await asyncpg.connect(url)
     owner = uuid7()
-    await connection.execute(
-        "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
-        " values ($1, $2, 'Bench', '-', 'ADMIN', now(), now())", owner, f"{owner}@example.com",
-    )  # fmt: skip
+    await insert_user(connection, owner)
     numbers = {}
     for _ in range(count):
         sequence = await connection.fetchval("select nextval('account_number_sequence')")

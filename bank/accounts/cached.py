@@ -27,7 +27,7 @@ from bank.events.types.holds import (
     HoldExpiredEvent,
     HoldReleasedEvent,
 )
-from bank.events.types.users import UserRoleChangedEvent
+from bank.events.types.users import UserProfileChangedEvent, UserRoleChangedEvent
 from bank.ledger.model import Account
 
 logger = structlog.get_logger(__name__)
@@ -90,7 +90,11 @@ class AccountCache:
             async for row in queries.revisions(connection, ids=list(ids))
         ]
         owners = {recorded.event.owner_id for recorded in events if isinstance(recorded.event, AccountCreatedEvent)}
-        owners |= {recorded.event.subject_id for recorded in events if isinstance(recorded.event, UserRoleChangedEvent)}
+        owners |= {
+            recorded.event.subject_id
+            for recorded in events
+            if isinstance(recorded.event, UserProfileChangedEvent | UserRoleChangedEvent)
+        }
         if owners:
             tags += [
                 owner_tag(row["id"], row["version"])
@@ -100,7 +104,7 @@ class AccountCache:
             raise RetryLater("Redis is unavailable.")
 
 
-# The events that `catch_up` handles: each changes an account's row, an owner's list of accounts, or a role.
+# The events that `catch_up` handles: each changes an account's row, an owner's list of accounts, a profile, or a role.
 CHANGES = (
     AccountCreatedEvent,
     BalanceUpdatedEvent,
@@ -112,5 +116,6 @@ CHANGES = (
     HoldCapturedEvent,
     HoldReleasedEvent,
     HoldExpiredEvent,
+    UserProfileChangedEvent,
     UserRoleChangedEvent,
 )

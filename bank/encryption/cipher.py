@@ -20,6 +20,10 @@ class PersonalTextCipher:
     def __init__(self, keys: DataKeys) -> None:
         self.keys = keys
 
+    def lookup_digest(self, kind: str, value: str) -> bytes:
+        """Return the keyed digest that a value of this kind (`email`, `cpf`) is stored and looked up by."""
+        return self.keys.master_key.lookup_digest(kind, value)
+
     async def key_for(self, person_id: UUID | None, connection: Any = None) -> DataKey:
         """Return the key for texts about a person: the key of today for an unknown (None) or an erased person."""
         key = await self.keys.of_person(person_id, connection) if person_id is not None else None

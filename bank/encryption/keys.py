@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from cachetools import TTLCache
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bank.clock import Clock
 from bank.database.pool import Database
@@ -39,7 +38,7 @@ class DataKeys:
 
     def __init__(self, database: Database, master_key: MasterKey, clock: Clock) -> None:
         self._database = database
-        self._master_key = master_key
+        self.master_key = master_key
         self._clock = clock
         self._by_owner: TTLCache[str, DataKey] = TTLCache(CACHED_MAX, CACHED_S)
         # None for a destroyed key, or for a number that no key has.
@@ -74,7 +73,7 @@ class DataKeys:
     async def _row_of(self, connection: Any, owner: str, person_id: UUID | None, day: date | None) -> Any:
         row = await queries.find_key(connection, person_id=person_id, day=day)
         if row is None:
-            wrapped = self._master_key.wrap(os.urandom(KEY_BYTES), owner=owner)
+            wrapped = self.master_key.wrap(os.urandom(KEY_BYTES), owner=owner)
             await queries.insert_key(connection, person_id=person_id, day=day, wrapped=wrapped, now=self._clock.now())
             # Another transaction may have made the key meanwhile; then its row is the one.
             row = await queries.find_key(connection, person_id=person_id, day=day)
@@ -104,7 +103,7 @@ class DataKeys:
         """Return the key of a row; None for a destroyed key."""
         if row["wrapped"] is None:
             return None
-        return DataKey(row["number"], AESGCM(self._master_key.unwrap(row["wrapped"], owner=owner)))
+        return DataKey.of_bytes(row["number"], self.master_key.unwrap(row["wrapped"], owner=owner))
 
     def _cache(self, owner: str, row: Any) -> DataKey | None:
         key = self._by_number[row["number"]] = self._unwrap(owner, row)

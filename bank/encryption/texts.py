@@ -26,6 +26,11 @@ class DataKey:
     number: int
     cipher: AESGCM
 
+    @classmethod
+    def of_bytes(cls, number: int, key: bytes) -> "DataKey":
+        """Return the key with this number, from its 32 bytes."""
+        return cls(number, AESGCM(key))
+
 
 class NotDecryptable(Exception):
     """An encrypted text was changed after it was encrypted."""

@@ -23,7 +23,7 @@ class EventOrigins:
     """Makes the metadata of events from the context of their request."""
 
     def __init__(self, cipher: PersonalTextCipher) -> None:
-        self._cipher = cipher
+        self.cipher = cipher
         # A client's events share one encrypted origin, because encryption takes 4 µs, and a request has many events.
         self._encrypted: LRUCache[tuple[int, Origin], Origin] = LRUCache(CACHED_MAX)
 
@@ -44,7 +44,7 @@ class EventOrigins:
             return NO_METADATA
         address, user_agent = context.ip_address, context.user_agent
         if address is not None or user_agent is not None:
-            key = await self._cipher.key_for(context.actor_id or person_id, connection)
+            key = await self.cipher.key_for(context.actor_id or person_id, connection)
             address, user_agent = self._encrypt(key, (address, user_agent))
         return EventMetadata(
             correlation_id=context.correlation_id,

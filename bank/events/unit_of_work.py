@@ -87,6 +87,8 @@ class UnitOfWorkFactory:
         self._bus = bus
         self._clock = clock
         self.origins = origins
+        # The cipher for the personal texts that a unit of work stores.
+        self.cipher = origins.cipher
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[UnitOfWork]:

@@ -26,12 +26,13 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
     """
     # The empty address stands for every invalid one, since no user has it.
     address = normalise_email(email) or ""
+    email_digest = sessions.uow_factory.cipher.lookup_digest("email", address)
     found: Any = None
 
     async def find_hash() -> str | None:
         nonlocal found
         async with sessions.database.connection() as connection:
-            found = await queries.credentials_of(connection, email=address)
+            found = await queries.credentials_of(connection, email_digest=email_digest)
         return found["password_hash"] if found else None
 
     if not await sessions.passwords.verify(find_hash, password, account=address):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from bank.database.snapshot import ReadSnapshot
 from bank.database.statements import load_statements
+from bank.encryption.cipher import PersonalTextCipher
 
 _BY_ID = load_statements(__file__).user_by_id.sql
 
@@ -23,7 +24,14 @@ class User:
     created_at: datetime
 
 
-async def find_user(snapshot: ReadSnapshot, user_id: UUID) -> User | None:
-    """Return a user, or None for an unknown id."""
+async def find_user(snapshot: ReadSnapshot, cipher: PersonalTextCipher, user_id: UUID) -> User | None:
+    """Return a user, or None for an unknown id or an erased user. Raises the errors of `PersonalTextCipher`."""
     row = await snapshot.fetch_row(_BY_ID, user_id)
-    return User(*row) if row else None
+    if row is None:
+        return None
+    plain = await cipher.decrypt((row["email"], row["full_name"], row["cpf"]), snapshot.fetch)
+    email, full_name = plain[row["email"]], plain[row["full_name"]]
+    if email is None or full_name is None:
+        # The key is destroyed, and the row will be erased in a moment.
+        return None
+    return User(row["id"], email, full_name, plain[row["cpf"]], row["role"], row["version"], row["created_at"])

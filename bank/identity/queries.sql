@@ -1,20 +1,23 @@
--- name: insert_user(id, email, full_name, cpf, password_hash, role, now)$
+-- name: insert_user(id, email, email_digest, full_name, cpf, cpf_digest, password_hash, role, now)$
 -- Returns the salted digest of the profile for the event; `bank check` computes it with the same expression.
-insert into users (id, email, full_name, cpf, password_hash, role, created_at, updated_at)
-values (:id, :email, :full_name, :cpf, :password_hash, :role, :now, :now)
-returning encode(sha256(salt || convert_to(json_build_array(email, full_name, cpf, password_hash)::text, 'UTF8')), 'hex');
+insert into users
+    (id, email, email_digest, full_name, cpf, cpf_digest, password_hash, role, created_at, updated_at)
+values (:id, :email, :email_digest, :full_name, :cpf, :cpf_digest, :password_hash, :role, :now, :now)
+returning encode(sha256(salt || convert_to(json_build_array(
+    email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
+)::text, 'UTF8')), 'hex');
 
--- name: credentials_of(email)^
-select id, password_hash, role from users where email = :email;
+-- name: credentials_of(email_digest)^
+select id, password_hash, role from users where email_digest = :email_digest;
 
--- name: lock_role(email)^
-select id, role from users where email = :email for no key update;
+-- name: lock_role(email_digest)^
+select id, role from users where email_digest = :email_digest for no key update;
 
 -- name: set_role(id, role, now)!
 update users set role = :role, version = version + 1, updated_at = :now where id = :id;
 
 -- name: user_by_id(id)^
-select id, email, full_name, cpf, role, version, created_at from users where id = :id;
+select id, email, full_name, cpf, role, version, created_at from users where id = :id and erased_at is null;
 
 -- name: lock_user(id)$
 -- Returns the role. The lock serializes the logins of one user, so that their limit of sessions is exact, and changes of

@@ -7,6 +7,7 @@ import asyncpg
 
 from bank.database.statements import load_statements
 from bank.documents import normalise_cpf
+from bank.encryption.texts import encrypt_text
 from bank.events.recorder import EventRecorder
 from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.users import UserRegisteredEvent
@@ -74,12 +75,16 @@ async def _register(uow_factory: UnitOfWorkFactory, passwords: Passwords, comman
     try:
         async with uow_factory.begin() as uow:
             user = User(uuid7(), email, full_name, cpf, command.role, 1, uow.now)
+            cipher = uow_factory.cipher
+            key = await cipher.key_for(user.id, uow.connection)
             profile_digest = await queries.insert_user(
                 uow.connection,
                 id=user.id,
-                email=email,
-                full_name=full_name,
-                cpf=cpf,
+                email=encrypt_text(key, email),
+                email_digest=cipher.lookup_digest("email", email),
+                full_name=encrypt_text(key, full_name),
+                cpf=cpf and encrypt_text(key, cpf),
+                cpf_digest=cpf and cipher.lookup_digest("cpf", cpf),
                 password_hash=password_hash,
                 role=command.role,
                 now=uow.now,

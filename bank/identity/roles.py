@@ -25,7 +25,8 @@ async def change_role(uow_factory: UnitOfWorkFactory, *, email: str, role: str) 
     commit notifies every worker. The event updates the cache, so that `me` shows the new role.
     """
     async with uow_factory.begin() as uow:
-        user = await queries.lock_role(uow.connection, email=email)
+        digest = uow_factory.cipher.lookup_digest("email", email)
+        user = await queries.lock_role(uow.connection, email_digest=digest)
         if user is None:
             return None
         change = RoleChange(old=user["role"], new=role)

@@ -3,11 +3,16 @@
 -- name: users_and_events()
 with recorded as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
-    where event_type in ('UserRegisteredEvent', 'UserRoleChangedEvent', 'AccountCreatedEvent')
+    where event_type in
+        ('UserRegisteredEvent', 'UserProfileChangedEvent', 'UserRoleChangedEvent', 'AccountCreatedEvent')
 ), registered as (
     select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
         (array_agg(event_data order by position))[1] as data
     from recorded where event_type = 'UserRegisteredEvent' group by aggregate_id
+), profiles as (
+    select aggregate_id as id, count(*) as changes, max(created_at) as moment,
+        (array_agg(event_data ->> 'profile_digest' order by position desc))[1] as digest
+    from recorded where event_type = 'UserProfileChangedEvent' group by aggregate_id
 ), changed as (
     select aggregate_id as id, count(*) as changes, max(created_at) as moment,
         (array_agg(event_data ->> 'new_role' order by position desc))[1] as role
@@ -19,6 +24,7 @@ with recorded as materialized (
     select coalesce(u.id, r.id) as id, r.position, w.what, w.expected, w.found
     from users u
     full join registered r on r.id = u.id
+    left join profiles p on p.id = u.id
     left join changed c on c.id = u.id
     left join opened o on o.id = u.id::text
     cross join lateral (values
@@ -26,13 +32,16 @@ with recorded as materialized (
             case when r.id is null then 'a UserRegisteredEvent' else 'a row of users' end,
             case when r.id is null or u.id is null then 'missing' else 'a row of users' end),
         (r.times > 1, 'it', 'registered once', format('registered %s times', r.times)),
-        (u.id = r.id and r.data ->> 'profile_digest' is not null, 'the digest of address, name, CPF and password',
-            r.data ->> 'profile_digest', encode(sha256(u.salt ||
-                convert_to(json_build_array(u.email, u.full_name, u.cpf, u.password_hash)::text, 'UTF8')), 'hex')),
+        (u.id = r.id and coalesce(p.digest, r.data ->> 'profile_digest') is not null,
+            'the digest of address, name, CPF and password', coalesce(p.digest, r.data ->> 'profile_digest'),
+            encode(sha256(u.salt || convert_to(json_build_array(
+                u.email, u.full_name, u.cpf, u.password_hash, encode(u.email_digest, 'hex'), encode(u.cpf_digest, 'hex')
+            )::text, 'UTF8')), 'hex')),
+        (u.id = r.id, 'its erasure', 'none', coalesce(u.erased_at::text, 'none')),
         (u.id = r.id, 'its role', coalesce(c.role, r.data ->> 'role'), u.role),
-        (u.id = r.id, 'its version', (1 + coalesce(c.changes, 0) + coalesce(o.accounts, 0))::text, u.version::text),
+        (u.id = r.id, 'its version', (1 + coalesce(p.changes, 0) + coalesce(c.changes, 0) + coalesce(o.accounts, 0))::text, u.version::text),
         (u.id = r.id, 'its registration', r.created_at::text, u.created_at::text),
-        (u.id = r.id, 'its last change', greatest(r.created_at, c.moment)::text, u.updated_at::text)
+        (u.id = r.id, 'its last change', greatest(r.created_at, p.moment, c.moment)::text, u.updated_at::text)
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )

@@ -254,6 +254,6 @@ ACTIONS = {
     "HoldExpiredEvent": "UPDATE", "ActionRefusedEvent": "REFUSE", "UserLoggedInEvent": "LOGIN",
     "LoginFailedEvent": "LOGIN_FAILED", "UserLoggedOutEvent": "LOGOUT", "SessionRefreshedEvent": "REFRESH",
     "SessionRefreshRepeatedEvent": "REFRESH", "RefreshTokenReusedEvent": "CLOSE_SESSION",
-    "SessionRevokedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ",
+    "SessionRevokedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ", "UserProfileChangedEvent": "UPDATE",
 }  # fmt: skip
 """The action in the audit trail of each event type."""

@@ -10,10 +10,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A row of `users`."""
+    """A row of `users`. `email` is decrypted; None if the user is erased."""
 
     id: str
-    email: str
+    email: str | None
     role: str
 
 

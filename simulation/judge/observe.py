@@ -139,7 +139,10 @@ async def read_database(database: BankDatabase, master_key: str) -> DatabaseStat
         decryption = Decryption(master_key, await connection.fetch(KEYS_OF_TEXTS))
         entries = [EntryRow(*row) for row in await connection.fetch(ENTRIES)]
         return DatabaseState(
-            users=[UserRow(*row) for row in await connection.fetch(USERS)],
+            users=[
+                UserRow(row["id"], decryption.decrypt(row["email"]), row["role"])
+                for row in await connection.fetch(USERS)
+            ],
             accounts={row["id"]: AccountRow(*row) for row in await connection.fetch(ACCOUNTS)},
             transactions={row["id"]: TransactionRow(*row) for row in await connection.fetch(TRANSACTIONS)},
             entries={account: list(rows) for account, rows in groupby(entries, lambda entry: entry.account_id)},

@@ -15,6 +15,7 @@ from bank.database.migrate import upgrade
 from fixtures.backends import Backend
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 from tests.integration.api import Client
+from tests.integration.encryption import set_role
 from tests.integration.payers import HOLD_COMMITS, Payer, codes, connected, waits_for_a_lock, without_mark
 
 # Between the commit and the answer, the bank writes to Redis. A long time-out keeps it there until it is killed.
@@ -112,7 +113,7 @@ async def _pay_until_killed(bank: Server, backend: Backend, kill: Kill) -> Payer
         person = await client.person()
         payer = Payer(person, await person.account("a"), await person.account("b"))
         await client.person(email="root@example.com")
-        await database.execute("update users set role = 'ADMIN' where email = 'root@example.com'")
+        await set_role(database, "root@example.com", "ADMIN", master_key=ENVIRONMENT["BANK_MASTER_KEY"])
         await (await client.login("root@example.com")).deposit(payer.first["number"], "100.00", "d")
         await kill(PayingUser(backend, database, bank, payer))
         # The server first finishes or rolls back the statements of the killed bank, then it closes its connections.

@@ -9,6 +9,7 @@ import asyncpg
 
 from tests.acceptance.test_serve import ENVIRONMENT, Server, serving
 from tests.integration.api import Client
+from tests.integration.encryption import set_role
 
 ANA = {"email": "ana.okonkwo@example.com", "fullName": "Ana Okonkwo-Figueira", "cpf": "52998224725"}
 PASSWORD = "a lamp for the long winter"
@@ -28,7 +29,7 @@ async def _everything(server: Server, database_url: str) -> None:
         ana = Client(http, server.url, reply.data["login"]["tokens"]["accessToken"])
         account = await ana.account()
         connection = await asyncpg.connect(database_url)
-        await connection.execute("update users set role = 'ADMIN' where email = $1", ANA["email"])
+        await set_role(connection, ANA["email"], "ADMIN", master_key=ENVIRONMENT["BANK_MASTER_KEY"])
         await connection.close()
         reply = await nobody.run("Login", input={"email": ANA["email"], "password": PASSWORD})
         staff = Client(http, server.url, reply.data["login"]["tokens"]["accessToken"])

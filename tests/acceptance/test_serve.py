@@ -26,7 +26,7 @@ from bank.encryption.keys import DataKeys
 from bank.encryption.master_key import MasterKey
 from fixtures.ports import free_ports
 from tests.integration.api import Client
-from tests.integration.encryption import MASTER_KEY, TOKEN_SECRET, plain_rows
+from tests.integration.encryption import MASTER_KEY, TOKEN_SECRET, plain_rows, set_role
 
 Environment: TypeAlias = dict[str, Any]
 """Variables for `**`. Their values are Any, so that mypy does not compare them with parameters of other types."""
@@ -197,7 +197,7 @@ async def _prepare(url: str, database_url: str) -> tuple[str, dict[str, str], di
         first, second = await person.account("a"), await person.account("b")
         await client.person(email="root@example.com")
         connection = await asyncpg.connect(database_url)
-        await connection.execute("update users set role = 'ADMIN' where email = 'root@example.com'")
+        await set_role(connection, "root@example.com", "ADMIN", master_key=ENVIRONMENT["BANK_MASTER_KEY"])
         await connection.close()
         await (await client.login("root@example.com")).deposit(first["number"], "100.00", "d")
         assert person.token

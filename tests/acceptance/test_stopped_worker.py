@@ -16,6 +16,7 @@ import asyncpg
 from fixtures.backends.reach import run_sql
 from tests.acceptance.test_serve import ENVIRONMENT, serving
 from tests.integration.api import Client
+from tests.integration.encryption import set_role
 
 # A client waits for ten seconds or more. PostgreSQL ends a transaction that is idle for half a second; the rest is for
 # a busy machine.
@@ -85,7 +86,7 @@ async def _stop_one_and_write_through_the_other(
         nobody = Client(http, stopped_url)
         ana = await nobody.person(email="ana@example.com")
         account, target = await ana.account(), await (await nobody.person()).account()
-        await database.execute("update users set role = 'OPERATOR' where email = 'ana@example.com'")
+        await set_role(database, "ana@example.com", "OPERATOR", master_key=ENVIRONMENT["BANK_MASTER_KEY"])
         teller = await nobody.login("ana@example.com")
         await teller.deposit(account["number"], "1000.00", "d")
         through_stopped = Payers(teller, account, target)

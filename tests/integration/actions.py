@@ -8,6 +8,7 @@ import graphql
 
 from bank.api.schema import load_sdl
 from tests.integration.api import PASSWORD, Client, RunningBank
+from tests.integration.encryption import plain_rows, set_role
 
 SCHEMA = graphql.build_schema(load_sdl())
 CPF_GIVEN = "52998224725"
@@ -289,9 +290,10 @@ async def populate(bank: RunningBank) -> PopulatedBank:
     for address in addresses.values():
         await bank.client.person(email=address)
     async with bank.bank.database.connection() as connection:
-        await connection.execute("update users set role = 'OPERATOR' where email = 'operator@example.com'")
-        await connection.execute("update users set role = 'ADMIN' where email = 'admin@example.com'")
-        rows = await connection.fetch("select id::text, split_part(email, '@', 1) as name from users")
+        await set_role(connection, addresses["operator"], "OPERATOR")
+        await set_role(connection, addresses["admin"], "ADMIN")
+        rows = await plain_rows(connection, bank.bank.cipher, "select id::text, email from users")
+    ids = {row["email"].partition("@")[0]: row["id"] for row in rows}
     clients = {name: await bank.client.login(address) for name, address in addresses.items()}
     ana, bia, operator = clients["ana"], clients["bia"], clients["operator"]
     a, b, empty, c = await ana.account("a"), await ana.account("b"), await ana.account("e"), await bia.account("c")
@@ -305,7 +307,7 @@ async def populate(bank: RunningBank) -> PopulatedBank:
     logged_in = await bank.client.run("Login", input={"email": addresses["ana"], "password": PASSWORD})
     listed = (await ana.run("Sessions")).data["sessions"]
     return PopulatedBank(
-        bank, {"nobody": bank.client, **clients}, {row["name"]: row["id"] for row in rows}, addresses,
+        bank, {"nobody": bank.client, **clients}, ids, addresses,
         logged_in.data["login"]["tokens"]["refreshToken"],
         next(session["id"] for session in listed if not session["isCurrent"]), a, b, c, empty,
         moved.data["transfer"]["transaction"]["id"], held.data["authorizeHold"]["hold"]["id"],

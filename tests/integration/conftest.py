@@ -15,6 +15,7 @@ from fixtures.backends.reach import run_sql
 from tests.conftest import Servers, fresh_database, with_database
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books, running_books
+from tests.integration.encryption import insert_user
 from tests.integration.log import Log, open_log
 from tests.integration.written_books import write_books
 
@@ -23,11 +24,7 @@ from tests.integration.written_books import write_books
 async def books(database_url: str) -> AsyncIterator[Books]:
     """A running ledger and a user, Ana, for whom accounts can be opened."""
     async with running_books(database_url) as books:
-        await books.connection.execute(
-            "insert into users (id, email, full_name, cpf, password_hash, role, created_at, updated_at)"
-            " values ($1, 'ana@example.com', 'Ana', '52998224725', '-', 'CUSTOMER', now(), now())",
-            books.owner_id,
-        )
+        await insert_user(books.connection, books.owner_id)
         yield books
 
 

@@ -1,6 +1,7 @@
 """Encryption for tests that build parts of a bank themselves."""
 
 from typing import Any
+from uuid import UUID
 
 from bank.clock import Clock, SystemClock
 from bank.database.pool import Database
@@ -21,6 +22,25 @@ def cipher_for(database: Database, clock: Clock | None = None) -> PersonalTextCi
 def origins_for(database: Database, clock: Clock | None = None) -> EventOrigins:
     """Return the maker of metadata for the events in a database."""
     return EventOrigins(cipher_for(database, clock))
+
+
+def email_digest(address: str, master_key: str = MASTER_KEY) -> bytes:
+    """Return the keyed digest that the user with an address is found by."""
+    return MasterKey(master_key).lookup_digest("email", address)
+
+
+async def insert_user(connection: Any, user_id: UUID, *, email: str = "ana@example.com", role: str = "ADMIN") -> None:
+    """Insert a user who never logs in, for tests and benchmarks of other tables."""
+    await connection.execute(
+        "insert into users (id, email, email_digest, full_name, password_hash, role, created_at, updated_at)"
+        " values ($1, 'enc1.0.-', $2, 'enc1.0.-', '-', $3, now(), now())", user_id, email_digest(email), role,
+    )  # fmt: skip
+
+
+async def set_role(connection: Any, address: str, role: str, *, master_key: str = MASTER_KEY) -> None:
+    """Give the user with an address a role behind the back of the bank."""
+    digest = email_digest(address, master_key)
+    assert await connection.execute("update users set role = $1 where email_digest = $2", role, digest) == "UPDATE 1"
 
 
 async def plain_rows(connection: Any, cipher: PersonalTextCipher, sql: str, *arguments: Any) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from bank.events.types.sessions import (
     UserLoggedOutEvent,
 )
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
-from bank.events.types.users import UserRegisteredEvent, UserRoleChangedEvent
+from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
 from bank.identifiers import uuid7
 
 _CURRENCY = "BRL"
@@ -72,6 +72,7 @@ def one_of_each() -> list[DomainEvent]:
         RefreshTokenReusedEvent(session_id=hold, owner_id=user),
         UserLoggedOutEvent(session_id=hold, initiated_by=user),
         LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),
+        UserProfileChangedEvent(subject_id=user, change="PASSWORD", profile_digest="01" * 32, initiated_by=user),
         UserRoleChangedEvent(subject_id=user, old_role="CUSTOMER", new_role="OPERATOR"),
         StaffReadEvent(
             query="account", entity_type="Account", entity_id=account, owner_id=user, initiated_by=uuid7()

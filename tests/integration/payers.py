@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from tests.integration.api import Client, Reply, RunningBank
+from tests.integration.encryption import plain_rows
 
 
 @dataclass
@@ -64,8 +65,8 @@ async def keys_of(bank: RunningBank, *keys: str) -> set[str]:
 async def again_logged_in(bank: RunningBank, payer: Payer) -> Client:
     async with bank.bank.database.connection() as connection:
         owner = "select email from users u join accounts a on a.user_id = u.id where a.number = $1"
-        email = await connection.fetchval(owner, payer.first["number"])
-    return await bank.client.login(email)
+        [row] = await plain_rows(connection, bank.bank.cipher, owner, payer.first["number"])
+    return await bank.client.login(row["email"])
 
 
 async def waits_for_a_lock(connection: Any) -> int:

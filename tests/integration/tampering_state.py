@@ -87,8 +87,8 @@ STATE_TAMPERINGS = [
     Tampering(
         "an administrator put in",
         [
-            "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
-            " values (uuidv7(), 'eve@example.com', 'Eve', '-', 'ADMIN', now(), now())",
+            "insert into users (id, email, email_digest, full_name, password_hash, role, created_at, updated_at)"
+            " values (uuidv7(), 'enc1.0.-', sha256('eve'), 'enc1.0.-', '-', 'ADMIN', now(), now())",
         ],
         {"users_match_events"},
         "users_match_events",
@@ -152,7 +152,16 @@ STATE_TAMPERINGS = [
     Tampering(
         "an address",
         [
-            "update users set email = 'eve@example.com' where role = 'OPERATOR'",
+            "update users set email = 'enc1.0.-' where role = 'OPERATOR'",
+        ],
+        {"users_match_events"},
+        "users_match_events",
+        "user …: the digest of address, name, CPF and password should be …, and is ….",
+    ),
+    Tampering(
+        "the address that a user is found by",
+        [
+            "update users set email_digest = sha256('eve') where role = 'OPERATOR'",
         ],
         {"users_match_events"},
         "users_match_events",

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import asyncpg
-
 from bank.clock import SystemClock
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books
 from tests.integration.customers import brl, register_customers
+from tests.integration.encryption import plain_rows
 from tests.integration.payers import SetClock
 
 _STATEMENT = """query S($id: ID!, $from: DateTime!, $to: DateTime!, $first: Int!, $after: String) {
@@ -96,9 +95,7 @@ async def test_entries_of_an_account_are_in_the_order_of_their_times_with_differ
 
 
 async def _email(bank: RunningBank, account_id: str) -> str:
-    connection: asyncpg.Connection
     async with bank.bank.database.connection() as connection:
-        email: str = await connection.fetchval(
-            "select email from users u join accounts a on a.user_id = u.id where a.id = $1", account_id
-        )
-    return email
+        owner = "select email from users u join accounts a on a.user_id = u.id where a.id = $1"
+        [row] = await plain_rows(connection, bank.bank.cipher, owner, account_id)
+    return str(row["email"])

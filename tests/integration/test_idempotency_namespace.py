@@ -15,6 +15,7 @@ from bank.idempotency.keys import IdempotencyRecord, find_record
 from bank.refusal import Refusal
 from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.books import Books
+from tests.integration.encryption import MASTER_KEY
 
 REUSED = "IDEMPOTENCY_KEY_REUSED"
 
@@ -171,7 +172,10 @@ OWNER = uuid4()
 ACCOUNT = uuid4()
 
 
-async def test_keys_of_openings_before_the_migration_are_replayed(postgres_url: str, redis_url: str) -> None:
+async def test_keys_of_openings_before_the_migration_are_replayed(
+    postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BANK_MASTER_KEY", MASTER_KEY)
     await asyncio.to_thread(upgrade, postgres_url, level=THE_MIGRATION.down_revision)
     connection = await asyncpg.connect(postgres_url)
     await _open_as_before(connection)

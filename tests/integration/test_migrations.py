@@ -10,6 +10,7 @@ from bank.database.pool import Database
 from bank.errors import Unavailable
 from fixtures.backends.reach import run_sql
 from tests.conftest import Servers
+from tests.integration.encryption import MASTER_KEY
 
 
 def _database(url: str) -> Database:
@@ -74,7 +75,10 @@ update accounts a set version = a.version + 1, balance_minor = a.balance_minor +
 """
 
 
-def test_existing_transactions_get_the_numbers_of_their_entries(postgres_url: str) -> None:
+def test_existing_transactions_get_the_numbers_of_their_entries(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BANK_MASTER_KEY", MASTER_KEY)
     upgrade(postgres_url, level="0003")
     run_sql(
         postgres_url,

@@ -20,7 +20,7 @@ from bank.identity.register import Register, register_user
 from bank.identity.roles import RoleChange, change_role
 from bank.refusal import Refusal
 from tests.integration.api import PASSWORD
-from tests.integration.encryption import origins_for
+from tests.integration.encryption import origins_for, plain_rows
 from tests.integration.payers import SetClock, connected
 
 GOOD = {"email": "ana@example.com", "full_name": "Ana Lima", "cpf": "52998224725", "password": PASSWORD}
@@ -65,10 +65,13 @@ async def registrations(database_url: str) -> AsyncIterator[Registrations]:
 async def test_a_user_is_stored_with_the_registered_values(registrations: Registrations) -> None:
     user = await registrations.register(email=" ANA@Example.com ", full_name=" Ana  Lima ", cpf="529.982.247-25")
     assert isinstance(user, User)
-    [row] = await registrations.connection.fetch("select * from users")
+    cipher = registrations.work.cipher
+    [row] = await plain_rows(registrations.connection, cipher, "select * from users")
     assert (user.email, user.full_name, user.cpf) == ("ana@example.com", "Ana Lima", "52998224725")
     for name in ("id", "email", "full_name", "cpf", "role", "version", "created_at"):
         assert row[name] == getattr(user, name), name
+    assert row["email_digest"] == cipher.lookup_digest("email", "ana@example.com")
+    assert row["cpf_digest"] == cipher.lookup_digest("cpf", "52998224725")
     assert (user.role, user.version, user.created_at, row["updated_at"]) == (
         "CUSTOMER", 1, registrations.clock.now(), registrations.clock.now()
     )  # fmt: skip

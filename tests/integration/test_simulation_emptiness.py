@@ -42,8 +42,8 @@ async def test_a_database_with_objects_of_another_program_is_refused(
 async def test_a_database_of_a_bank_with_data_is_refused(database_url: str, redis_url: str) -> None:
     run_sql(
         database_url,
-        "insert into users (id, email, full_name, password_hash, role, created_at, updated_at)"
-        " values (gen_random_uuid(), 'a@example.com', 'A', '-', 'ADMIN', now(), now())",
+        "insert into users (id, email, email_digest, full_name, password_hash, role, created_at, updated_at)"
+        " values (gen_random_uuid(), 'enc1.0.-', sha256('a'), 'enc1.0.-', '-', 'ADMIN', now(), now())",
     )
     with pytest.raises(CouldNotRunError, match=r"already holds 1 user, .*; nothing was changed"):
         await require_empty(given(database_url, redis_url))

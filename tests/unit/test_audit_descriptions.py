@@ -36,6 +36,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("SessionRefreshRepeatedEvent", "REFRESH", None, {}),
         ("SessionRevokedEvent", "CLOSE_SESSION", None, {"reason": "SESSION_LIMIT"}),
         ("RefreshTokenReusedEvent", "CLOSE_SESSION", None, {}),
+        ("UserProfileChangedEvent", "UPDATE", None, {"change": "PASSWORD"}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("KeysForgottenEvent", "DELETE", None, {"used_before": "2031-02-03T04:05:06.789000Z"}),
         ("StaffReadEvent", "READ", None, {"query": "account"}),

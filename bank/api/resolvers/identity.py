@@ -48,7 +48,7 @@ def _serialize_tokens(result: TokenPair | Refusal) -> JsonObject:
 async def resolve_me(_parent: Any, _arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Return the caller's profile."""
     caller = context.authenticated_caller
-    user = await find_user(context.snapshot, caller.user_id)
+    user = await find_user(context.snapshot, context.bank.cipher, caller.user_id)
     if user is None:
         raise Unauthenticated("There is no such user any more.")
     context.depends_on(owner_tag(user.id, user.version))

@@ -28,7 +28,7 @@ from bank.events.types.sessions import (
     UserLoggedOutEvent,
 )
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
-from bank.events.types.users import UserRegisteredEvent, UserRoleChangedEvent
+from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
 from bank.events.upcasters import UPCASTERS
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
@@ -55,6 +55,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         SessionRefreshRepeatedEvent,
         SessionRevokedEvent,
         RefreshTokenReusedEvent,
+        UserProfileChangedEvent,
         UserRoleChangedEvent,
         StaffReadEvent,
         KeysForgottenEvent,

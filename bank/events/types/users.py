@@ -1,4 +1,4 @@
-"""Events about users: registrations and roles."""
+"""Events about users: registrations, profiles and roles."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,13 +7,15 @@ from bank.events.event import DomainEvent
 from bank.events.types.field import SHA_256, described
 
 ROLES = ("CUSTOMER", "OPERATOR", "ADMIN")
+PROFILE_CHANGES = ("ENCRYPTION", "EMAIL", "PASSWORD")
 
 
 class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """There is a new user.
 
-    `profile_digest` is a digest of the profile and the password hash. Its salt is in the user's row, so that after the
-    erasure of the row names cannot be compared with it. It is None in events from before this field was added.
+    `profile_digest` is a digest of the profile and the password hash as they are stored. Its salt is in the user's row,
+    so that after the erasure of the row names cannot be compared with it. It is None in events from before this field.
+    In events from before migration 0014, it is a digest of plain values, and a `UserProfileChangedEvent` follows.
     """
 
     aggregate_type = "User"
@@ -38,6 +40,30 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     def user_id(self) -> UUID:
         """The new user, who registers themselves."""
         return self.id
+
+
+class UserProfileChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """The stored profile of a user, or the hash of the password, has changed.
+
+    `change` ENCRYPTION is migration 0014, which has encrypted the profiles; no user caused it.
+    """
+
+    aggregate_type = "User"
+
+    subject_id: Annotated[UUID, described("The user.")]
+    change: Annotated[str, described("The change.", enum=PROFILE_CHANGES)]
+    profile_digest: Annotated[
+        str,
+        described(
+            "Salted SHA-256 of who the user is and of the password's hash, from now on, in hex.", pattern=SHA_256
+        ),
+    ]
+    initiated_by: Annotated[UUID | None, described("The user who made the change; null if it was no user.")] = None
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The user."""
+        return self.subject_id
 
 
 class UserRoleChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
