@@ -26,6 +26,7 @@ from simulation.checks import (
     rows_match_requests,
     service_recovers,
     snapshot_reads,
+    stored_data_is_encrypted,
 )
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
@@ -74,6 +75,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             days_match_entries,
             bank_check_agrees,
             no_deadlocks,
+            stored_data_is_encrypted,
             no_secrets_in_logs,
             no_errors_in_logs,
             answers_follow_contract,

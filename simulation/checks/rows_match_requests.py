@@ -14,6 +14,7 @@ from simulation.judge.database_state import Row
 from simulation.judge.evidence import Evidence
 from simulation.judge.fields.books import Books, instant, us_of
 from simulation.judge.idempotency_rules import REUSED
+from simulation.judge.personal_texts import PROGRAM, SENDER
 from simulation.model.attempts import Attempt
 from simulation.model.operations import KEYED_KINDS, STATE_KINDS, Kind
 from simulation.model.result import CheckResult
@@ -23,9 +24,6 @@ TITLE = "Every row agrees with its request: content, user and time"
 
 SLACK_US = 50_000
 """The permitted drift between two clocks of one machine, whose difference is measured at the end of the run."""
-
-SENDER, PROGRAM = "127.0.0.1", "bank-simulation"
-"""The address and the user agent of every request of a run."""
 
 HOLD_LIFE_DAYS = 7
 """The life of a hold that was requested without an end."""

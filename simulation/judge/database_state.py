@@ -18,6 +18,15 @@ class UserRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredTexts:
+    """The rows of a table, and those that have a personal text in clear. `label` describes one such text."""
+
+    rows: int
+    matches: int
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRow:
     """A row of `accounts`. `kind` is CUSTOMER, CASH for the bank's side of cash payments, or FEES for its fees."""
 
@@ -150,7 +159,8 @@ class DatabaseState:
 
     Events are in the order of their positions, and audit rows in the order of the positions of their events. Entries
     are by account, in the order of their versions. `deadlocks` is the server's own count for this database. `rows` are
-    whole rows as JSON, by table, with every column.
+    whole rows as JSON, by table, with every column. `stored_texts` is the result of a search for personal texts in the
+    stored rows, by table.
     """
 
     users: Sequence[UserRow] = ()
@@ -167,6 +177,7 @@ class DatabaseState:
     head: int = 0
     deadlocks: int = 0
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    stored_texts: Mapping[str, StoredTexts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from simulation.judge.database_state import (
 )
 from simulation.judge.decryption import KEYS as KEYS_OF_TEXTS
 from simulation.judge.decryption import Decryption
+from simulation.judge.personal_texts import search_personal_texts
+from simulation.model.plan import Plan
 from simulation.stack.database import HEAD, POSITIONS, BankDatabase
 
 SNAPSHOT_EVERY_S = 2.0
@@ -133,8 +135,11 @@ async def watch_ledger(database: BankDatabase, clock_s: Callable[[], float], int
         await asyncio.sleep(SNAPSHOT_EVERY_S)
 
 
-async def read_database(database: BankDatabase, master_key: str) -> DatabaseState:
-    """Read all data for the checks in one snapshot. `rows` have their texts decrypted."""
+async def read_database(database: BankDatabase, master_key: str, plan: Plan) -> DatabaseState:
+    """Read all data for the checks in one snapshot. `rows` have their texts decrypted.
+
+    The rows as they are stored are searched for the personal texts of the plan.
+    """
     async with database.snapshot() as connection:
         decryption = Decryption(master_key, await connection.fetch(KEYS_OF_TEXTS))
         entries = [EntryRow(*row) for row in await connection.fetch(ENTRIES)]
@@ -158,6 +163,7 @@ async def read_database(database: BankDatabase, master_key: str) -> DatabaseStat
             head=await connection.fetchval(HEAD),
             deadlocks=await connection.fetchval(DEADLOCKS),
             rows={table: await _whole(connection, table, decryption) for table in WHOLE},
+            stored_texts=await search_personal_texts(connection, plan),
         )
 
 

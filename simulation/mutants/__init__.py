@@ -66,6 +66,7 @@ NAMES = (
     "logout_not_broadcast",
     "digest_without_target",
     "person_named_in_logs",
+    "texts_not_encrypted",
     "unsubscribed_worker_trusts_cache",
     "older_value_overwrites_newer",
     "older_response_stored",

@@ -9,9 +9,11 @@ from simulation.faults.inject import Injector
 from simulation.judge.database_state import DatabaseState, LedgerSnapshot
 from simulation.judge.observe import read_database, read_ledger, watch_ledger
 from simulation.metrics.scrape import Scraper
+from simulation.model.plan import Plan
 from simulation.model.progress import Progress
 from simulation.stack.bank_check import BankCheck
 from simulation.stack.database import DATABASE_ERRORS, open_database
+from simulation.stack.start import Stack
 
 DRAIN_S = 30.0
 """The time for all subscribers to handle all events after the last answer. It is generous, because a takeover of the
@@ -48,11 +50,18 @@ async def keep_watching_ledger(backend: Backend, seen: Observations) -> None:
 
 
 async def await_idle(
-    backend: Backend, scraper: Scraper, injector: Injector, seen: Observations, progress: Progress, *, master_key: str
+    backend: Backend,
+    scraper: Scraper,
+    injector: Injector,
+    seen: Observations,
+    progress: Progress,
+    *,
+    stack: Stack,
+    plan: Plan,
 ) -> None:
     """Wait until all events are handled, then read the ledger, the whole database and the metrics.
 
-    Stored texts are decrypted with the keys that `master_key` has wrapped.
+    Stored texts are decrypted with the master key of the stack, and searched for the personal texts of the plan.
     """
     progress.step("Waiting until every event is handled")
     try:
@@ -63,7 +72,7 @@ async def await_idle(
                 seen.notes.append(f"some events were not handled within {DRAIN_S:g} seconds after the last answer")
             progress.step("Reading the books")
             seen.snapshots.append(await read_ledger(database, seen.clock_s()))
-            seen.database = await read_database(database, master_key)
+            seen.database = await read_database(database, stack.master_key, plan)
     except DATABASE_ERRORS as error:
         seen.notes.append(f"the database could not be read at the end: {type(error).__name__}")
     await scraper.run_once()

@@ -94,7 +94,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
                         seen=seen,
                         is_decided=partial(is_decided, run),
                     )
-                await await_idle(backend, scraper, injector, seen, progress, master_key=stack.master_key)
+                await await_idle(backend, scraper, injector, seen, progress, stack=stack, plan=plan)
                 await driver.send_final_reads()
                 progress.step("Running bank check")
                 seen.bank_check = await run_bank_check(stack.environment)
