@@ -10,6 +10,7 @@ import pytest
 from bank.telemetry.masking import mask_text, mask_value
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTkzIn0.c2lnbmF0dXJl-_x"
+TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 REFRESH = "M9Ir0_4w0MA78KCgPTT3RT6IdoS76vTQsARRT1FF9-4"
 
 OTHERS = """
@@ -69,7 +70,21 @@ def test_output_of_libraries_is_masked_json() -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["529.982.247-25", "52998224725", "529 982 247 25", JWT, REFRESH, "ana.souza+x@example.com", "ana%40example.com"],
+    [
+        "529.982.247-25",
+        "52998224725",
+        "529 982 247 25",
+        JWT,
+        REFRESH,
+        TOTP,
+        f"otpauth://totp/Bank:ana?secret={TOTP}",
+        "ana.souza+x@example.com",
+        "ana%40example.com",
+        "+5511987654321",
+        "(11) 98765-4321",
+        "203.0.113.77",
+        "2001:db8:7:1::5",
+    ],
 )
 @pytest.mark.parametrize(
     "around",
@@ -77,6 +92,44 @@ def test_output_of_libraries_is_masked_json() -> None:
 )
 def test_values_of_a_secret_form_are_masked_anywhere(secret: str, around: str) -> None:
     assert secret not in mask_text(around.format(secret))
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("CPF 456.123.789-09", "CPF ***.123.789-**"),
+        ("45612378909", "***.123.789-**"),
+        ("cpf=45612378909", "cpf=***.123.789-**"),
+        ("from ana.souza+x@example.com", "from a***@example.com"),
+        ("/?x=ana%40example.com", "***@example.com"),
+        ("+5511987654321", "+***4321"),
+        ("+55 11 98765-4321", "+***4321"),
+        ("call (11) 98765-4321", "call +***4321"),
+        ("203.0.113.77:5000 left", "203.0.113.***:5000 left"),
+        ("[2001:db8:7:1::5]:443", "[2001:db8:7::***]:443"),
+        ("postgresql://bank:umbrella!@db.example.com/bank", "postgresql://***@db.example.com/bank"),
+    ],
+)
+def test_personal_data_is_masked_by_its_type(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "masked"),
+    [
+        ("cpf", "529.982.247-25", "***.982.247-**"),
+        ("cpf", "52998224", "***"),
+        ("email", "ana@example.com", "a***@example.com"),
+        ("email", "ana", "***"),
+        ("phone", "+5511987654321", "+***4321"),
+        ("fullName", "Ana Lima", "***"),
+        ("recoveryCodes", ["abcd-efgh"], "***"),
+        ("totpSecret", TOTP, "***"),
+        ("otp_code", 123456, "***"),
+    ],
+)
+def test_a_member_is_masked_by_its_name_and_type(name: str, value: object, masked: str) -> None:
+    assert mask_value({name: value}) == {name: masked}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +145,10 @@ def test_values_of_a_secret_form_are_masked_anywhere(secret: str, around: str) -
         "('Authorization', 'Digest umbrella!')",
         "postgresql://bank:umbrella!@localhost/bank",
         "BANK_TOKEN_SECRET=umbrella!",
+        "BANK_MASTER_KEY=umbrella!",
+        '{"recoveryCodes": ["one", "umbrella!"]}',
+        "totp_secret: umbrella!",
+        "cpf: umbrella!",
     ],
 )
 def test_values_with_a_secret_name_are_masked(text: str) -> None:
@@ -107,6 +164,13 @@ def test_values_with_a_secret_name_are_masked(text: str) -> None:
         "account 0001/00000042-4",
         "1764061234567",
         "10.50",
+        "12:34:56",
+        "2026-12-01 07:11:19.123456+00",
+        "http://127.0.0.1:8000",
+        "http://[::1]:8000",
+        "postgresql at 10.0.0.5 and fd00::5",
+        "Python 3.11.7",
+        "tests/unit/test_masking.py::test",
     ],
 )
 def test_values_that_are_not_personal_are_not_masked(text: str) -> None:
@@ -114,8 +178,11 @@ def test_values_that_are_not_personal_are_not_masked(text: str) -> None:
 
 
 def test_members_with_a_secret_name_are_masked_at_any_depth() -> None:
-    line: dict[str, Any] = {"input": [{"cpf": "x", "passWord": 1, "ok": (1, "a", None)}], "error": ValueError("a@b.c")}
-    assert mask_value(line) == {"input": [{"cpf": "***", "passWord": "***", "ok": [1, "a", None]}], "error": "***"}
+    line: dict[str, Any] = {
+        "input": [{"cpf": "x", "passWord": 1, "ok": (1, "a", None)}],
+        "error": ValueError("ana@b.c"),
+    }
+    assert mask_value(line) == {"input": [{"cpf": "***", "passWord": "***", "ok": [1, "a", None]}], "error": "a***@b.c"}
 
 
 @pytest.mark.parametrize("text", ["x" * 20_000, "1" * 20_000, "a." * 10_000, "token" * 4_000, 'token="' * 3_000])
