@@ -45,6 +45,7 @@ from bank.identity.sessions import Sessions
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
 from bank.ledger.terms import Terms, terms_of
+from bank.security.rate_limits import RateLimiter
 from bank.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Bank:
     passwords: Passwords
     tokens: AccessTokens
     sessions: Sessions
+    rate_limiter: RateLimiter
     deliveries: tuple[Delivery, ...]
     leases: Leases
     hold_expiry: BackgroundLoop
@@ -147,6 +149,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
             clock=clock,
             settings=settings,
         ),
+        rate_limiter=RateLimiter(settings, lambda: membership.workers),
         deliveries=deliveries,
         leases=Leases(deliveries, database=database, owner=owner),
         hold_expiry=hold_expiry(ledger, database, clock, random),

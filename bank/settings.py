@@ -62,6 +62,35 @@ def _host_and_port(value: object) -> object:
     return host, int(port)
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A limit on operations: at most `quota` at once; the quota that was used is restored within `window_s` seconds."""
+
+    quota: int
+    window_s: int
+
+
+# A document has up to 20 operations, and a smaller quota would never admit it.
+QUOTA_MIN = 20
+# One operation takes at least a microsecond of the window, the unit in which Redis counts.
+_QUOTA_MAX = 1_000_000
+_RATE_LIMIT = re.compile(r"([0-9]{1,7})/([0-9]{1,5})", re.ASCII)
+
+
+def _rate_limit(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _RATE_LIMIT.fullmatch(value.strip())
+    quota, window_s = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not (QUOTA_MIN <= quota <= _QUOTA_MAX and 1 <= window_s <= 86_400):
+        raise ValueError(
+            f"must be operations and seconds such as 300/150, with {QUOTA_MIN} to {_QUOTA_MAX} operations and 1 to "
+            "86400 seconds"
+        )
+    return RateLimit(quota, window_s)
+
+
+RateLimitSetting = Annotated[RateLimit, NoDecode, BeforeValidator(_rate_limit)]
 HostAndPort = Annotated[tuple[str, int], NoDecode, BeforeValidator(_host_and_port)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 # An amount in reais, up to the largest amount of a posting.
@@ -124,6 +153,22 @@ class Settings(BaseSettings):
     metrics_address: HostAndPort | None = None
     # Far more than a browser or an office opens; with the default limit of open files, a tenth of all connections.
     connections_per_address: int = Field(default=1_000, ge=1, le=100_000)
+    # Rate limits, per client address and, if somebody is logged in, per person. The defaults are generous; an operator
+    # should lower them. A phone company puts thousands of people behind one address.
+    #
+    # A login takes 45 ms of a core for hashing. So one address gets a tenth of a core, and 170,000 attempts a day.
+    rate_limit_login: RateLimitSetting = RateLimit(300, 150)
+    # A registration hashes too, and its rows stay forever. An office that registers its employees is one address.
+    rate_limit_registration: RateLimitSetting = RateLimit(200, 400)
+    # A person does not send ten payments in a second, but the program of a company does. 500 in a second are a half of
+    # what a worker writes.
+    rate_limit_money_person: RateLimitSetting = RateLimit(5_000, 10)
+    rate_limit_money_address: RateLimitSetting = RateLimit(10_000, 10)
+    # A half of the cached reads, and about all, that a worker answers in a second.
+    rate_limit_read_person: RateLimitSetting = RateLimit(10_000, 10)
+    rate_limit_read_address: RateLimitSetting = RateLimit(20_000, 10)
+    # The operator's own load generators and batch programs. None by default, since an address alone is no proof.
+    rate_limit_exempt: Networks = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # The time for requests in flight to finish after SIGTERM. Supervisors usually kill after 30 s.
     shutdown_timeout_s: float = Field(default=20.0, gt=0, le=300)

@@ -18,8 +18,8 @@ from bank.telemetry.context import current_context
 
 logger = structlog.get_logger(__name__)
 
-_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, "OVERLOADED": 503, "UNAVAILABLE": 503,
-           "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
+_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, "RATE_LIMITED": 429, "OVERLOADED": 503,
+           "UNAVAILABLE": 503, "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
 # RFC 9211, section 2.2: why the request was forwarded past the cache.
 _FORWARDED = {"stale": "stale", "bypass": "request", "miss": "uri-miss", "away": "bypass"}
 # The known parameters of a GET request. A request with one of them twice is refused, since it is ambiguous.
@@ -92,6 +92,8 @@ class GraphQLOverHTTP:
             # W3C Server Timing: the milliseconds of the whole request, and those that its reads spent in the database.
             "Server-Timing": f"total;dur={duration_ms}, db;dur={round(response.database_s * 1000, 2)}",
         }
+        if response.admission is not None:
+            headers |= response.admission.headers
         if response.cache != "none":
             hit = response.cache in {"hit", "write_through"}
             headers["Cache-Status"] = f"bank; {'hit' if hit else 'fwd=' + _FORWARDED.get(response.cache, 'miss')}"
@@ -143,7 +145,7 @@ def _status(response: GraphQLResponse, *, legacy: bool) -> int:
     if response.error_code is None:
         return 200
     status = _STATUS.get(response.error_code)
-    if status in {405, 503}:
+    if status in {405, 429, 503}:
         return status
     if legacy:
         return 200

@@ -1,4 +1,4 @@
-"""The steps of a GraphQL request: validation, session, response cache, execution, audit, response."""
+"""The steps of a GraphQL request: validation, rate limits, session, response cache, execution, audit, response."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,14 @@ from bank.cache.response_cache import REDIS_UNAVAILABLE, CacheLookup, response_k
 from bank.database.snapshot import ReadSnapshot
 from bank.errors import BankError
 from bank.events.event import DomainEvent
+from bank.events.types.audit import ActionRefusedEvent
 from bank.graphql.errors import format_error
 from bank.graphql.execution.engine import GraphQLEngine
 from bank.graphql.validation.errors import DocumentError
 from bank.graphql.validation.validator import DocumentValidator, Operation, ValidatedDocument
 from bank.identity.tokens import Caller
 from bank.ledger.post import WAIT_FOR_OPEN_BATCHES
+from bank.security.rate_limits import Admission, QuotaRequest, RateLimited, operation_costs
 from bank.telemetry import metrics
 from bank.telemetry.context import current_context
 
@@ -44,11 +46,12 @@ class GraphQLRequest:
     queries_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class GraphQLResponse:
     """The response: its body, the result of the cache look-up, and the code of the error that decides the HTTP status.
 
-    `executed` is false if no field was executed; `database_s` is the time that reads spent in the database.
+    `executed` is false if no field was executed; `database_s` is the time that reads spent in the database. `admission`
+    is the decision of the rate limits, None for a document that was refused before.
     """
 
     body: bytes
@@ -57,16 +60,18 @@ class GraphQLResponse:
     executed: bool = True
     error_code: str | None = None
     database_s: float = 0.0
+    admission: Admission | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Exchange:
-    """A request with its valid document and its caller."""
+    """A request with its valid document and its caller, and the decision of the rate limits once it is there."""
 
     request: GraphQLRequest
     document: ValidatedDocument
     operation: Operation
     caller: Caller | None
+    admission: Admission | None = None
 
     @property
     def label(self) -> str:
@@ -103,7 +108,7 @@ class GraphQLRequestHandler:
             response = await self._validate_and_respond(request)
         except Exception:  # a bug: the log has its traceback, the client only sees "Internal error"
             logger.exception("request_failed")
-            response = _error_response([format_error(BankError("Internal error"))], "broken")
+            response = _error_response([format_error(BankError("Internal error"))], operation="broken")
         metrics.REQUEST_SECONDS.labels(response.operation, response.cache).observe(perf_counter() - started)
         if response.error_code is not None:
             metrics.REQUEST_ERRORS.labels(response.operation, response.error_code).inc()
@@ -131,52 +136,74 @@ class GraphQLRequestHandler:
             await self._record(exchange, [], errors)
         except BankError as error:
             errors = [format_error(error)]
-        return _error_response(errors, exchange.label)
+        return _error_response(errors, exchange)
 
     async def _respond(self, exchange: _Exchange) -> GraphQLResponse:
         """Return the response of an operation. Raises `BankError` if the whole operation is refused."""
-        request, operation = exchange.request, exchange.operation
-        caller = request.authentication.require_valid()
-        if operation.kind != "query" and request.queries_only:
-            raise MethodNotAllowed("Only queries can be sent with GET.")
-        if caller is not None and operation.kind == "query":
-            return await self._respond_through_cache(exchange, caller)
-        if caller is not None:
-            mark = await self._bank.values.session_mark(caller.session_id)
-            await self._bank.sessions.require_open(caller, mark)
-        result, _ = await self._execute_and_record(exchange, use_cache=False)
-        return _response(result, exchange.label)
-
-    async def _respond_through_cache(self, exchange: _Exchange, caller: Caller) -> GraphQLResponse:
-        request, label = exchange.request, exchange.label
-        key = response_key(
-            caller.user_id,
-            exchange.document.digest,
-            request.operation_name,
-            msgspec.json.encode(request.variables, order="sorted"),
+        operation, caller = exchange.operation, exchange.caller
+        context = current_context()
+        quota = self._bank.rate_limiter.request(
+            operation_costs(operation.kind, operation.roots),
+            caller.user_id if caller else None,
+            context.ip_address if context else None,
         )
-        lookup = await self._look_up(exchange, key, caller)
-        await self._bank.sessions.require_open(caller, lookup.session_mark)
+        key = _key(exchange, caller) if caller is not None and exchange.is_cacheable else None
+        lookup = await self._look_up(key, caller, quota.text)
+        await self._require_admitted(exchange, quota, lookup)
+        exchange.request.authentication.require_valid()
+        if operation.kind != "query" and exchange.request.queries_only:
+            raise MethodNotAllowed("Only queries can be sent with GET.")
+        if caller is not None:
+            await self._bank.sessions.require_open(caller, lookup.session_mark)
+            if operation.kind == "query":
+                return await self._respond_through_cache(exchange, key, lookup)
+        result, _ = await self._execute_and_record(exchange, use_cache=False)
+        return _response(result, exchange)
+
+    async def _look_up(self, key: str | None, caller: Caller | None, quota: str) -> CacheLookup:
+        """Read everything that the request needs from Redis, in one round trip."""
+        if key is None or caller is None:
+            return await self._bank.responses.look_up_session(caller.session_id if caller else None, quota)
+        if self._bank.values.has_deferred and not await self._bank.values.flush_deferred():
+            return REDIS_UNAVAILABLE
+        return await self._bank.responses.look_up(key, caller.session_id, quota)
+
+    async def _require_admitted(self, exchange: _Exchange, quota: QuotaRequest, lookup: CacheLookup) -> None:
+        """Raise `RateLimited` if a rate limit refuses the request. The first refusals are recorded."""
+        limiter = self._bank.rate_limiter
+        exchange.admission = admission = limiter.decide(quota, lookup.quota)
+        if not admission.refused_by:
+            return
+        if limiter.is_first_refusal(quota, admission):
+            caller_id = exchange.caller.user_id if exchange.caller else None
+            await self._bank.recorder.record(
+                ActionRefusedEvent(
+                    action=exchange.operation.roots[0],
+                    code=RateLimited.code,
+                    entity_type="User",
+                    entity_id=caller_id,
+                    initiated_by=caller_id,
+                )
+            )
+        raise limiter.refusal(admission)
+
+    async def _respond_through_cache(
+        self, exchange: _Exchange, key: str | None, lookup: CacheLookup
+    ) -> GraphQLResponse:
+        label = exchange.label
         if lookup.body is not None:
             _count("hit", label, 0.0)
-            return GraphQLResponse(body=lookup.body, operation=label, cache="hit")
+            return GraphQLResponse(body=lookup.body, operation=label, cache="hit", admission=exchange.admission)
         result, context = await self._execute_and_record(exchange, use_cache=exchange.is_cacheable)
         database_s = context.snapshot.database_s
         # Without a read of the database, the response was made from cached accounts.
         from_accounts = exchange.is_cacheable and not database_s and context.tags
         cache_result = "write_through" if from_accounts else lookup.result
         _count(cache_result, label, database_s)
-        response = _response(result, label, cache=cache_result, database_s=database_s)
-        if lookup.lease is not None and context.cacheable and "errors" not in result:
+        response = _response(result, exchange, cache=cache_result, database_s=database_s)
+        if key is not None and lookup.lease is not None and context.cacheable and "errors" not in result:
             self._fill(key, lookup.lease, response.body, context)
         return response
-
-    async def _look_up(self, exchange: _Exchange, key: str, caller: Caller) -> CacheLookup:
-        if not exchange.is_cacheable:
-            return CacheLookup(await self._bank.values.session_mark(caller.session_id), "bypass")
-        if self._bank.values.has_deferred and not await self._bank.values.flush_deferred():
-            return REDIS_UNAVAILABLE
-        return await self._bank.responses.look_up(key, caller.session_id)
 
     async def _execute_and_record(
         self, exchange: _Exchange, *, use_cache: bool
@@ -233,19 +260,36 @@ def _count(result: str, operation: str, database_s: float) -> None:
     metrics.DATABASE_SECONDS.labels(operation, cache).observe(database_s)
 
 
+def _key(exchange: _Exchange, caller: Caller) -> str:
+    variables = msgspec.json.encode(exchange.request.variables, order="sorted")
+    return response_key(caller.user_id, exchange.document.digest, exchange.request.operation_name, variables)
+
+
 def _response(
-    result: dict[str, Any], operation: str, *, cache: str = "none", database_s: float = 0.0
+    result: dict[str, Any], exchange: _Exchange, *, cache: str = "none", database_s: float = 0.0
 ) -> GraphQLResponse:
     errors = result.get("errors")
     if errors and "data" not in result:
         # No field was executed: a variable is invalid.
-        return _error_response(errors, operation)
-    code = errors[0]["extensions"]["code"] if errors else None
-    body = msgspec.json.encode(result)
-    return GraphQLResponse(body=body, operation=operation, cache=cache, error_code=code, database_s=database_s)
+        return _error_response(errors, exchange)
+    return GraphQLResponse(
+        body=msgspec.json.encode(result),
+        operation=exchange.label,
+        cache=cache,
+        error_code=errors[0]["extensions"]["code"] if errors else None,
+        database_s=database_s,
+        admission=exchange.admission,
+    )
 
 
-def _error_response(errors: list[dict[str, Any]], operation: str = "refused") -> GraphQLResponse:
-    code = errors[0]["extensions"]["code"]
-    body = msgspec.json.encode({"errors": errors})
-    return GraphQLResponse(body=body, operation=operation, executed=False, error_code=code)
+def _error_response(
+    errors: list[dict[str, Any]], exchange: _Exchange | None = None, *, operation: str = "refused"
+) -> GraphQLResponse:
+    """Return the response to an operation of which no field was executed, or to a request without an operation."""
+    return GraphQLResponse(
+        body=msgspec.json.encode({"errors": errors}),
+        operation=exchange.label if exchange else operation,
+        executed=False,
+        error_code=errors[0]["extensions"]["code"],
+        admission=exchange.admission if exchange else None,
+    )

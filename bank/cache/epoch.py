@@ -12,7 +12,8 @@ from secrets import token_hex
 
 _FOLDER = Path(__file__).parent
 _LIBRARY = (_FOLDER / "library.lua").read_text()
-FUNCTIONS = {name: (_FOLDER / f"{name}.lua").read_text() for name in ("look", "fill", "put", "data", "session", "mark")}
+_NAMES = ("look", "fill", "put", "data", "session", "mark", "quota")
+FUNCTIONS = {name: (_FOLDER / f"{name}.lua").read_text() for name in _NAMES}
 
 _FUNCTION = """
 local function @NAME@(KEYS, ARGV)

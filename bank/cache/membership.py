@@ -70,6 +70,7 @@ class CacheMembership:
         self._joined_s = 0.0
         self._new_epoch_required = False
         self._sent_s = 0.0
+        self._workers = 1
         trust.on_loss(self._wake_up.set)
 
     async def renew(self, connection: Any, *, is_new: bool) -> None:
@@ -83,6 +84,7 @@ class CacheMembership:
                 await connection.execute("set local synchronous_commit = on")
                 await queries.add_member(connection, worker=self._worker)
             row = await queries.renew_member(connection, worker=self._worker, subscriber=self._subscriber)
+        self._workers = row["workers"]
         now_s = self._trust.clock_s()
         seen = (row["number"], row["name"], row["is_open"])
         if seen != self._seen:
@@ -119,6 +121,11 @@ class CacheMembership:
     def trusts_redis(self) -> bool:
         """Return whether this worker trusts Redis at present."""
         return self._trust.current() is not None
+
+    @property
+    def workers(self) -> int:
+        """The number of workers at the last heartbeat, with this one; 1 before the first."""
+        return self._workers
 
     async def run_once(self) -> None:
         """Open a new epoch if one is needed. If the breaker is open, ping Redis to close it."""

@@ -1,10 +1,12 @@
 -- name: renew_member(worker, subscriber)^
--- A heartbeat of this worker. Returns the current epoch, the head of the log, and the position of the cache's subscriber.
+-- A heartbeat of this worker. Returns the current epoch, the head of the log, the position of the cache's subscriber, and
+-- the number of workers. A worker sends five heartbeats a second, so one without any for five seconds is gone.
 with renewed as (
     update cache_members set beats = beats + 1, renewed_at = clock_timestamp() where worker = :worker returning worker
 )
 select exists (select from renewed) as is_member, e.number, e.name, e.is_open, h.position as head,
-    coalesce((select s.position from subscriber_positions s where s.subscriber = :subscriber), -1) as subscriber_position
+    coalesce((select s.position from subscriber_positions s where s.subscriber = :subscriber), -1) as subscriber_position,
+    (select count(*) from cache_members where renewed_at > clock_timestamp() - interval '5 seconds') as workers
 from cache_epoch e cross join event_log_head h;
 
 -- name: add_member(worker)!

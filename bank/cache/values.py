@@ -126,7 +126,7 @@ class ValueCache:
     async def session_mark(self, session_id: UUID) -> str | None:
         """Return a session's mark, or None if there is none or Redis is unavailable."""
         try:
-            mark = await self._server.run("session", [f"session:{session_id}"], [])
+            mark, _ = await self._server.run("session", [f"session:{session_id}"], [""])
         except RedisUnavailable:
             return None
         return mark.decode(errors="replace") if mark else None

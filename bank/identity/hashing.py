@@ -6,7 +6,6 @@ the account for which this is true. When the queue is full, the address with the
 """
 
 import asyncio
-import ipaddress
 import itertools
 import os
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 from cachetools import FIFOCache
 
 from bank.errors import Overloaded
+from bank.networks import network_of
 from bank.telemetry.context import current_context
 
 # More threads than cores would only make each login slower. Two threads need less than 40 MiB for hashing.
@@ -73,7 +73,7 @@ class HashingThreads:
 
     async def _wait_for_turn(self, account: str) -> None:
         context = current_context()
-        parties = (f"address {_network(context.ip_address if context else None)}", f"account {account}")
+        parties = (f"address {network_of(context.ip_address if context else None)}", f"account {account}")
         waiter = _Waiter(parties, next(self._numbers), asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         if len(self._waiting) > WAITING_MAX:
@@ -131,17 +131,6 @@ def _last_of_fullest(waiting: Sequence[_Waiter]) -> _Waiter:
     """Return the newest waiter of the address, then of the account, with the most waiters."""
     counts = Counter(party for waiter in waiting for party in waiter.parties)
     return max(waiting, key=lambda waiter: (*(counts[party] for party in waiter.parties), waiter.arrival))
-
-
-def _network(address: str | None) -> str:
-    """Return the IPv4 address, or the /64 network of an IPv6 address, since one client can use all of its /64."""
-    try:
-        known = ipaddress.ip_address(address or "")
-    except ValueError:
-        return address or "none"
-    if isinstance(known, ipaddress.IPv6Address):
-        return str(known.ipv4_mapped or ipaddress.ip_network((int(known) >> 64 << 64, 64)))
-    return str(known)
 
 
 def _lower_priority() -> None:

@@ -22,6 +22,7 @@ REFUSALS = Counter(
 CONNECTIONS_OPEN = Gauge("bank_connections_open", "Connections of clients to this process")
 CONNECTIONS_CLOSED = Counter("bank_connections_closed_total", "Connections that the bank closed, by reason", ["reason"])
 FAILED_LOGINS = Counter("bank_failed_logins_total", "Logins with wrong credentials", ["reason"])
+RATE_LIMITED = Counter("bank_rate_limited_total", "Requests that a rate limit refused", ["policy"])
 DATABASE_SECONDS = Histogram(
     "bank_database_seconds",
     "Time that one read spent in the database; 0 for a cache hit",

@@ -9,10 +9,10 @@ from simulation.model.answers import Answer
 from simulation.model.attempts import Outcome
 from simulation.model.operations import Kind
 
-REFUSED_CODES = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_INPUT", "OVERLOADED"})
+REFUSED_CODES = frozenset({"UNAUTHENTICATED", "FORBIDDEN", "BAD_INPUT", "OVERLOADED", "RATE_LIMITED"})
 """The codes of top-level errors after which certainly nothing was executed."""
 
-BEFORE_EXECUTION = frozenset({"UNAUTHENTICATED", "BAD_INPUT"})
+BEFORE_EXECUTION = frozenset({"UNAUTHENTICATED", "BAD_INPUT", "RATE_LIMITED"})
 """The codes among them that are returned before the execution of the first field of a document."""
 
 UNKNOWN_CODES = frozenset({"OUTCOME_UNKNOWN", "UNAVAILABLE"})

@@ -8,7 +8,7 @@ UNSTORED_CODES = frozenset({"INVALID_INPUT", "INVALID_AMOUNT", "BAD_INPUT", "CUR
 """Refusals of requests that are invalid in themselves, such as a hold with an end in the past. They are never stored
 under the key."""
 
-UNDECIDED_CODES = frozenset({"UNAUTHENTICATED", "OVERLOADED", "FORBIDDEN"})
+UNDECIDED_CODES = frozenset({"UNAUTHENTICATED", "OVERLOADED", "RATE_LIMITED", "FORBIDDEN"})
 """Refusals before a decision, which contain no information about the key."""
 
 REUSED = "IDEMPOTENCY_KEY_REUSED"
