@@ -42,6 +42,8 @@ from bank.idempotency.retention import KeyRetention
 from bank.identity.keyring import Keyring, key_of_secret
 from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
+from bank.identity.signing_keys import CHANNEL as SIGNING_KEYS_CHANNEL
+from bank.identity.signing_keys import SigningKeys
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
 from bank.ledger.terms import Terms, terms_of
@@ -75,6 +77,7 @@ class Bank:
     administration: AccountAdministration
     passwords: Passwords
     tokens: AccessTokens
+    signing_keys: SigningKeys
     sessions: Sessions
     rate_limiter: RateLimiter
     deliveries: tuple[Delivery, ...]
@@ -112,7 +115,8 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     uow_factory = UnitOfWorkFactory(database, bus, clock, EventOrigins(cipher))
     recorder = EventRecorder(uow_factory)
     passwords = Passwords()
-    tokens = AccessTokens(Keyring(key_of_secret(settings.token_secret.get_secret_value())), clock)
+    first_key = key_of_secret(settings.token_secret.get_secret_value())
+    tokens = AccessTokens(Keyring(first_key), clock)
     ledger = Ledger(database, bus, clock, accounts.write_through, cipher)
     deliveries = tuple(
         Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random, cipher=cipher)
@@ -139,6 +143,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         administration=AccountAdministration(uow_factory, accounts, cipher),
         passwords=passwords,
         tokens=tokens,
+        signing_keys=SigningKeys(database, master_key, tokens, first_key),
         sessions=Sessions(
             uow_factory=uow_factory,
             database=database,
@@ -182,6 +187,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
     await bank.database.open()
     try:
         await require_level(bank.database)
+        await bank.signing_keys.load()
         await bank.leases.register()
         await bank.leases.run_once()
         listener = LogListener(
@@ -193,6 +199,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
                     bank.broadcast.receive, lambda tags: bank.values.defer(bank.marks.receive(tags))
                 ),
                 KEYS_CHANNEL: bank.cipher.keys.receive,
+                SIGNING_KEYS_CHANNEL: bank.signing_keys.receive,
             },
             heartbeat=bank.membership,
             on_listening=bank.marks.set_listening_since,
@@ -202,6 +209,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             bank.leases.loop,
             bank.hold_expiry,
             bank.key_retention.loop,
+            bank.signing_keys.loop,
             *(delivery.loop for delivery in bank.deliveries),
         ]
         if bank.signer is not None:

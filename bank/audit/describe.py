@@ -26,6 +26,7 @@ from bank.events.types.sessions import (
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
+from bank.events.types.signing_keys import SigningKeyRotatedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
 
@@ -107,5 +108,6 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     UserRoleChangedEvent: _role_changed,
     StaffReadEvent: _all_new("READ"),
     KeysForgottenEvent: _all_new("DELETE"),
+    SigningKeyRotatedEvent: _all_new("CREATE"),
 }
 """The description function of every event type: each event has an audit row."""

@@ -9,15 +9,28 @@ from bank.cli.audit import audit
 from bank.cli.check import check
 from bank.cli.environment import load_environment_file
 from bank.cli.events import events
+from bank.cli.keys import keys
 from bank.cli.migrate import migrate
 from bank.cli.serve import serve
 from bank.cli.users import users
 from bank.database.migrate import ForeignDatabase, MissingPrivilege, WrongMigrationLevel
 from bank.database.pool import WrongRole
+from bank.encryption.master_key import WrongMasterKey
 from bank.errors import BankError
 from bank.settings import SettingsError
 from bank.telemetry.exceptions import describe, format_exception
 from bank.telemetry.masking import mask_text
+
+# Errors that an operator can correct.
+_CORRECTABLE = (
+    SettingsError,
+    WrongMigrationLevel,
+    WrongMasterKey,
+    ForeignDatabase,
+    MissingPrivilege,
+    WrongRole,
+    BankError,
+)
 
 
 class _Group(click.Group):
@@ -30,7 +43,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (SettingsError, WrongMigrationLevel, ForeignDatabase, MissingPrivilege, WrongRole, BankError) as error:
+        except _CORRECTABLE as error:
             click.echo(f"bank: {error}", err=True)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
@@ -63,3 +76,4 @@ main.add_command(users)
 main.add_command(audit)
 main.add_command(check)
 main.add_command(events)
+main.add_command(keys)

@@ -2,14 +2,12 @@
 
 import asyncio
 import codecs
-import getpass
-import os
-import socket
 import sys
 
 import click
 
 from bank.cache.trust import TRUST_S
+from bank.cli.actor import enter_command
 from bank.cli.encryption import cipher_for
 from bank.cli.environment import required_database_url
 from bank.clock import SystemClock
@@ -20,13 +18,11 @@ from bank.events.bus import Bus
 from bank.events.origins import EventOrigins
 from bank.events.recorder import EventRecorder
 from bank.events.unit_of_work import UnitOfWorkFactory
-from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
 from bank.identity.roles import change_role
 from bank.refusal import Refusal
-from bank.telemetry.context import RequestContext, enter_context
 
 # Room for the longest password in the widest encoding, with its line end.
 PASSWORD_BYTES_MAX = 8_192
@@ -51,7 +47,7 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     command = Register(email=email, full_name=name, cpf=None, password=password, role="ADMIN")
-    _enter("create-admin")
+    enter_command("users create-admin")
     asyncio.run(_create(required_database_url(database_url), command))
     click.echo(f"{normalise_email(email)} is an administrator.")
 
@@ -62,7 +58,7 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
 @_DATABASE_URL
 def set_role(email: str, role: str, database_url: str | None) -> None:
     """Change the role of a registered user. It has effect at once, because their sessions are closed."""
-    _enter("set-role")
+    enter_command("users set-role")
     address = normalise_email(email)
     if address is None:
         raise BadInput(f"{email!r} is not an e-mail address.")
@@ -81,16 +77,6 @@ def _first_line(data: bytes) -> str:
     except UnicodeDecodeError:
         raise BadInput("The password on standard input is not UTF-8 text.") from None
     return next(iter(text.splitlines()), "")
-
-
-def _enter(command: str) -> None:
-    """Set the request context for the audit: the actor is an account of this machine, not a user of the bank."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # in a container, a user id may have no name
-        name = f"uid {os.getuid()}"
-    agent = f"bank users {command}, run by {name} on {socket.gethostname()}"
-    enter_context(RequestContext(correlation_id=str(uuid7()), user_agent=agent[:255]))
 
 
 def _database(url: str) -> Database:

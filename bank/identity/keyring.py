@@ -33,11 +33,14 @@ def key_of_secret(secret: str) -> SigningKey:
 
 
 class Keyring:
-    """The first key, and the later ones in the order in which they begin to sign."""
+    """The first key, and the later ones in the order in which they were made.
+
+    A later key replaces an earlier one, also if the earlier one was to begin later.
+    """
 
     def __init__(self, first: SigningKey, later: Sequence[SigningKey] = ()) -> None:
         self._first = first
-        self._keys = [first, *sorted(later, key=lambda key: key.signs_from)]
+        self._keys = [first, *later]
         self._by_id = {key.id: key for key in self._keys}
         self._accepted_until: dict[str, datetime | None] = {}
         until = None
@@ -46,7 +49,7 @@ class Keyring:
             until = key.older_until if until is None else min(until, key.older_until)
 
     def signing_key(self, now: datetime) -> SigningKey:
-        """Return the newest key whose time to sign has come."""
+        """Return the last key whose time to sign has come."""
         return next((key for key in reversed(self._keys) if key.signs_from <= now), self._first)
 
     def find(self, key_id: str | None) -> SigningKey | None:

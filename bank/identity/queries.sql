@@ -83,3 +83,11 @@ select (select closed_at is null and expires_at > :now from sessions where id = 
 
 -- name: close_sessions_of(user_id, now)
 update sessions set closed_at = :now where user_id = :user_id and closed_at is null returning id;
+
+-- name: insert_signing_key(id, wrapped, now, signs_from, older_until)!
+insert into signing_keys (id, wrapped, created_at, signs_from, older_until)
+values (:id, :wrapped, :now, :signs_from, :older_until);
+
+-- name: signing_keys()
+-- In the order in which they were made. There are a few, since they are rotated by hand.
+select id, wrapped, signs_from, older_until from signing_keys order by created_at, id;

@@ -115,3 +115,26 @@ with recorded as materialized (
 )
 select 'sessions_match_events' as invariant, count(*) over () as broken, place, what, expected, found
 from compared order by position, place, what limit 1;
+
+-- name: signing_keys_and_events()
+with recorded as materialized (
+    select position, created_at, event_data, event_data ->> 'key_id' as id from event_store
+    where event_type = 'SigningKeyRotatedEvent'
+), compared as (
+    select r.position, coalesce(k.id::text, r.id) as id, w.what, w.expected, w.found
+    from signing_keys k full join recorded r on r.id = k.id::text
+    cross join lateral (values
+        (true, case when r.id is null then 'its event' else 'it' end,
+            case when r.id is null then 'a SigningKeyRotatedEvent' else 'a row of signing_keys' end,
+            case when r.id is null or k.id is null then 'missing' else 'a row of signing_keys' end),
+        (r.id = k.id::text, 'the digest of its key', r.event_data ->> 'wrapped_digest', encode(sha256(k.wrapped), 'hex')),
+        (r.id = k.id::text, 'its creation', r.created_at::text, k.created_at::text),
+        (r.id = k.id::text, 'its begin', (r.event_data ->> 'signs_from')::timestamptz::text, k.signs_from::text),
+        (r.id = k.id::text, 'the end of older keys', (r.event_data ->> 'older_until')::timestamptz::text,
+            k.older_until::text)
+    ) as w (applies, what, expected, found)
+    where w.applies and w.expected is distinct from w.found
+)
+select 'signing_keys_match_events' as invariant, count(*) over () as broken, 'signing key ' || id as place, what, expected,
+    found
+from compared order by position, id, what limit 1;

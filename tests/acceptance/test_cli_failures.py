@@ -19,6 +19,7 @@ COMMANDS = [
     ["audit", "verify"],
     ["users", "create-admin", "--email", "ana@example.com", "--password-stdin"],
     ["users", "set-role", "ana@example.com", "OPERATOR"],
+    ["keys", "rotate"],
     ["events", "tail"],
     ["events", "show", "1"],
     ["events", "dead-letters"],
@@ -104,7 +105,7 @@ def test_a_row_that_the_database_refuses_is_not_quoted(database_url: str) -> Non
     admin = ("users", "create-admin", "--name", "Ana Okonkwo", "--password-stdin", "--email")
     for address, code in (("ana@example.com", 0), ("bia@example.com", 2)):
         done = subprocess.run(
-            [sys.executable, "-m", "bank", *admin, address], env=_environment(DATABASE_URL=database_url),
+            [sys.executable, "-m", "bank", *admin, address], env=_environment(DATABASE_URL=database_url, **ENVIRONMENT),
             input="um guarda-chuva às terças\n", capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stderr

@@ -25,6 +25,7 @@ from bank.events.types.sessions import (
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
+from bank.events.types.signing_keys import SigningKeyRotatedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
 from bank.identifiers import uuid7
@@ -79,6 +80,10 @@ def one_of_each() -> list[DomainEvent]:
         ),
         AccountClosedEvent(account_id=account, initiated_by=user),
         KeysForgottenEvent(used_before=datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)),
+        SigningKeyRotatedEvent(
+            key_id=hold, signs_from=datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC),
+            older_until=datetime(2031, 2, 3, 5, 5, 6, 789_000, tzinfo=UTC), wrapped_digest="0f" * 32,
+        ),
     ]  # fmt: skip
 
 

@@ -196,6 +196,15 @@ STATE_TAMPERINGS = [
         "refresh token …: its event should be a UserLoggedInEvent or SessionRefreshedEvent, and is missing.",
     ),
     Tampering(
+        "a longer life of an old signing key",
+        [
+            "update signing_keys set older_until = older_until + interval '1 year'",
+        ],
+        {"signing_keys_match_events"},
+        "signing_keys_match_events",
+        "signing key …: the end of older keys should be 20…, and is 20… (and … more).",
+    ),
+    Tampering(
         "a description",
         [
             "update transactions set description = 'For services rendered.' where kind = 'REVERSAL'",

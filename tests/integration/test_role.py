@@ -35,6 +35,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "sessions": ("select", "insert", "update"),
     "refresh_tokens": ("select", "insert", "update"),
     "encryption_keys": ("select", "insert", "update (destroyed_at, wrapped)"),
+    "signing_keys": ("select", "insert"),
     # Owner, kind and currency of an account never change, because a customer's account that became the bank's own could
     # be overdrawn.
     "accounts": (

@@ -11,8 +11,10 @@ import aiosql
 import msgspec
 import pytest
 
+from bank.encryption.master_key import MasterKey
 from bank.events.types.registry import EVENT_TYPES, decode_event
 from bank.holds.expire import expire_once
+from bank.identity.signing_keys import rotate_signing_key
 from bank.ledger import write
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
 from tests.integration.every_request import EveryRequest
@@ -69,6 +71,8 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
         clock.moment += passes
         refreshed = {"refreshToken": login.data["login"]["tokens"]["refreshToken"]}
         await bank.client.run("RefreshSession", input=refreshed)
+    master_key = MasterKey(bank.bank.settings.master_key.get_secret_value())
+    await rotate_signing_key(bank.bank.uow_factory, master_key, token_life=bank.bank.settings.access_token_life)
     staff, person = await bank.staff(), await bank.client.person()
     account, other = await person.account(), await person.account("b")
     await staff.balance(account["id"])

@@ -3,7 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from bank.encryption.master_key import MasterKey
 from bank.identity.roles import change_role
+from bank.identity.signing_keys import rotate_signing_key
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
 from tests.integration.customers import brl, register_customers
 
@@ -26,6 +28,9 @@ async def bank_for_a_day(bank: RunningBank) -> None:
     await ana.mutate("transferBatch", transfers=[{**to_bia, "amount": brl("1.00")}] * 3, atomic=True)
     await _change_states(bank, customers.staff, bia.number, bia.id)
     await _come_and_go(bank)
+    master_key = MasterKey(bank.bank.settings.master_key.get_secret_value())
+    for _ in range(2):
+        await rotate_signing_key(bank.bank.uow_factory, master_key, token_life=bank.bank.settings.access_token_life)
     await bank.caught_up()
     async with bank.bank.database.connection() as connection:
         await connection.execute(

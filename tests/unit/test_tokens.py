@@ -327,7 +327,7 @@ def test_an_earlier_key_is_accepted_until_the_first_end_that_a_later_key_sets() 
     first = key_of_secret(OLD)
     second = key(NEW, signs_from=NOON, older_until=NOON + 9 * A_MINUTE)
     third = key(NEWEST, signs_from=NOON + A_MINUTE, older_until=NOON + 5 * A_MINUTE)
-    keyring = Keyring(first, [third, second])
+    keyring = Keyring(first, [second, third])
     ends = [keyring.accepted_until(one) for one in (first, second, third)]
     assert ends == [NOON + 5 * A_MINUTE, NOON + 5 * A_MINUTE, None]
     assert [keyring.signing_key(NOON + minutes * A_MINUTE).id for minutes in (-1, 0, 1)] == [

@@ -27,6 +27,7 @@ from bank.events.types.sessions import (
     UserLoggedInEvent,
     UserLoggedOutEvent,
 )
+from bank.events.types.signing_keys import SigningKeyRotatedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
 from bank.events.upcasters import UPCASTERS
@@ -59,6 +60,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         UserRoleChangedEvent,
         StaffReadEvent,
         KeysForgottenEvent,
+        SigningKeyRotatedEvent,
     )
 }
 
