@@ -41,9 +41,24 @@ async def test_a_malformed_request_gets_one_sentence(running_bank: RunningBank, 
     assert "data" not in answer
 
 
-async def test_another_content_type_is_not_accepted(running_bank: RunningBank) -> None:
-    status, _, _ = await _post(running_bank, "query=x", **{"Content-Type": "text/plain"})
-    assert status == 415
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/graphql",
+        "text/plain; charset=application/json",
+    ],
+)
+async def test_a_mutation_in_another_content_type_is_not_executed(running_bank: RunningBank, content_type: str) -> None:
+    # A page of another site can send forms and plain text without asking the browser for permission (CSRF).
+    person = await running_bank.client.person()
+    logout = b'{"query": "mutation { logout { closed } }"}'
+    headers = {"Content-Type": content_type, "Authorization": f"Bearer {person.token}"}
+    status, _, answer = await _post(running_bank, logout, **headers)
+    assert (status, answer["errors"][0]["extensions"]["code"]) == (415, "BAD_INPUT")
+    assert (await person.run("Me")).status == 200
 
 
 async def test_an_unknown_operation_is_refused(running_bank: RunningBank) -> None:
@@ -57,6 +72,12 @@ async def test_get_runs_queries_and_no_mutations(running_bank: RunningBank) -> N
         assert (response.status, await response.json()) == (200, {"data": {"__typename": "Query"}})
     async with running_bank.client.http.get(url, params={"query": "mutation { logout { closed } }"}) as response:
         assert (response.status, response.headers["Allow"]) == (405, "POST")
+    person = await running_bank.client.person()
+    sent = {"Authorization": f"Bearer {person.token}"}
+    parameters = {"query": "mutation { logout { closed } }"}
+    async with running_bank.client.http.get(url, params=parameters, headers=sent) as response:
+        assert response.status == 405
+    assert (await person.run("Me")).status == 200
 
 
 async def test_a_request_with_a_repeated_amount_moves_no_money(running_bank: RunningBank) -> None:

@@ -79,6 +79,7 @@ NO_HTTP = [
     b"GET / HTTP/1.1\r\nHost: bank\r\nContent-Length: x\r\n\r\n",
     b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: bank\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: bank\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: bank\r\n" + b"X: a\r\n" * 200 + b"\r\n",
     POST.replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked") + b"xyz\r\n",
 ]
 
