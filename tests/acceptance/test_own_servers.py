@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.acceptance.test_serve import _bank, _can_log_in, _register, _sentence, _without_logs, serving
+from tests.integration.encryption import TOKEN_SECRET
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:
@@ -51,14 +52,14 @@ def test_other_users_cannot_read_the_folder_of_the_bank(tmp_path: Path) -> None:
 def test_readable_files_of_an_older_bank_get_strict_permissions(tmp_path: Path) -> None:
     data = tmp_path / "bank-data"
     data.mkdir(mode=0o755)
-    for name, text in (("environment", "export X=1\n"), ("token-secret", "f" * 64)):
+    for name, text in (("environment", "export X=1\n"), ("token-secret", TOKEN_SECRET)):
         (data / name).write_text(text)
         (data / name).chmod(0o644)
     with serving(tmp_path / "log", cwd=tmp_path):
         pass
     assert data.stat().st_mode & 0o066 == 0
     assert {(data / name).stat().st_mode & 0o777 for name in ("environment", "token-secret")} == {0o600}
-    assert (data / "token-secret").read_text() == "f" * 64
+    assert (data / "token-secret").read_text() == TOKEN_SECRET
 
 
 def test_commands_beside_the_folder_find_the_servers(tmp_path: Path) -> None:

@@ -134,8 +134,9 @@ def _without_logs(stderr: str) -> str:
     [
         ({"DATABASE_URL": "mysql://x", "REDIS_URL": "redis://x", **ENVIRONMENT},
          "bank: DATABASE_URL is wrong: must look like postgresql://user:password@host:5432/bank."),
-        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x"}, "bank: BANK_TOKEN_SECRET is not set."),
-        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x", "BANK_TOKEN_SECRET": "short"},
+        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x"},
+         "bank: BANK_TOKEN_SECRET is not set. BANK_MASTER_KEY is not set."),
+        ({"DATABASE_URL": "postgresql://x/b", "REDIS_URL": "redis://x", **ENVIRONMENT, "BANK_TOKEN_SECRET": "short"},
          "bank: BANK_TOKEN_SECRET is wrong: must be at least 32 bytes of randomness, for example from"
          " `openssl rand -hex 32`."),
         ({"DATABASE_URL": "postgresql://x/b"},
@@ -157,14 +158,14 @@ def test_an_administrator_is_created_once(database_url: str) -> None:
     def create() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "bank", "users", "create-admin", "--email", "Root@Example.com", "--password-stdin"],
-            env=_environment(DATABASE_URL=database_url), input="an umbrella for Tuesday\n", capture_output=True,
-            text=True, timeout=60, check=False,
+            env=_environment(DATABASE_URL=database_url, **ENVIRONMENT), input="an umbrella for Tuesday\n",
+            capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     first, second = create(), create()
     assert (first.returncode, first.stdout) == (0, "root@example.com is an administrator.\n")
     assert (second.returncode, second.stderr) == (2, "bank: This e-mail address belongs to another customer.\n")
-    unknown = _bank("users", "set-role", "nobody@example.com", "operator", DATABASE_URL=database_url)
+    unknown = _bank("users", "set-role", "nobody@example.com", "operator", DATABASE_URL=database_url, **ENVIRONMENT)
     assert _sentence(unknown) == "bank: There is no user nobody@example.com."
 
 
@@ -316,7 +317,7 @@ async def _role_and_cache(url: str, database_url: str) -> None:
             while (await person.send("{ me { role } }")).headers["Cache-Status"] != "bank; hit":
                 await asyncio.sleep(0.01)
         done = await asyncio.to_thread(
-            _bank, "users", "set-role", "Ana@example.com", "operator", DATABASE_URL=database_url
+            _bank, "users", "set-role", "Ana@example.com", "operator", DATABASE_URL=database_url, **ENVIRONMENT
         )
         assert (done.returncode, done.stdout) == (0, "ana@example.com is operator now.\n")
         async with asyncio.timeout(10):
@@ -349,7 +350,8 @@ def test_a_changed_role_appears_in_cached_answers_and_is_recorded(
     with serving(tmp_path / "log", **environment) as server:
         asyncio.run(_role_and_cache(server.url, database_url))
         # Setting the same role again changes nothing and writes no event.
-        assert _bank("users", "set-role", "ana@example.com", "operator", DATABASE_URL=database_url).returncode == 0
+        again = _bank("users", "set-role", "ana@example.com", "operator", DATABASE_URL=database_url, **ENVIRONMENT)
+        assert again.returncode == 0
         [(old, new, _)] = asyncio.run(_audited_roles(database_url))
     assert (old, new) == ("CUSTOMER", "OPERATOR")
 
