@@ -52,7 +52,7 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
         )
         ended = [row["id"] async for row in rows]
         for ended_id in ended:
-            uow.emit(SessionRevokedEvent(session_id=ended_id, initiated_by=user_id, reason=SESSION_LIMIT))
+            uow.emit(SessionRevokedEvent(session_id=ended_id, initiated_by=user_id, reason=SESSION_LIMIT), metadata)
         notify_closed_sessions(uow, ended)
         await queries.begin_session(
             uow.connection,

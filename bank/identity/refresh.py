@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from bank.events.event import EventMetadata
 from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.sessions import (
     RefreshTokenReusedEvent,
@@ -87,9 +88,7 @@ async def refresh_session(sessions: Sessions, refresh_token: str) -> TokenPair |
                 await queries.use_refresh_token(uow.connection, digest=digest, now=uow.now)
                 expires_at = uow.now + sessions.settings.refresh_token_life
                 await queries.extend_session(uow.connection, id=row["session_id"], now=uow.now, expires_at=expires_at)
-                metadata = await sessions.uow_factory.origins.metadata(
-                    person_id=row["user_id"], connection=uow.connection
-                )
+                metadata = await _metadata(sessions, uow, row)
                 return await issue_pair(
                     sessions, uow, _caller(row), successor, SessionRefreshedEvent, metadata=metadata
                 )
@@ -97,7 +96,8 @@ async def refresh_session(sessions: Sessions, refresh_token: str) -> TokenPair |
                 assert token is not None
                 assert token.successor is not None
                 caller = _caller(row)
-                uow.emit(SessionRefreshRepeatedEvent(session_id=caller.session_id, initiated_by=caller.user_id))
+                repeated = SessionRefreshRepeatedEvent(session_id=caller.session_id, initiated_by=caller.user_id)
+                uow.emit(repeated, await _metadata(sessions, uow, row))
                 return repeat_pair(sessions, uow.now, caller, successor, token.successor.expires_at)
             case RefreshDecision.CLOSE_SESSION:
                 await queries.close_session(uow.connection, id=row["session_id"], now=uow.now)
@@ -123,6 +123,11 @@ async def _stored_token(uow: UnitOfWork, row: Any, successor: str) -> StoredRefr
         session_closed_at=row["closed_at"],
         successor=Successor(used_at=found["used_at"], expires_at=found["expires_at"]) if found else None,
     )
+
+
+async def _metadata(sessions: Sessions, uow: UnitOfWork, row: Any) -> EventMetadata:
+    """Return the metadata of an event of the owner of the token, whom the request does not name otherwise."""
+    return await sessions.uow_factory.origins.metadata(person_id=row["user_id"], connection=uow.connection)
 
 
 def _caller(row: Any) -> Caller:
