@@ -119,7 +119,7 @@ async def postings_per_s(url: str, accounts: int) -> tuple[float, float]:
 
 async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict[Any, str]]:
     connection = await asyncpg.connect(url)
-    owner = uuid7()
+    owner, teller = uuid7(), uuid7()
     await insert_user(connection, owner)
     numbers = {}
     for _ in range(count):
@@ -131,7 +131,7 @@ async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict
         [(id_, owner, number) for id_, number in numbers.items()],
     )
     deposits = [
-        SubmitDeposit(caller_id=owner, key=f"fund-{id_}", to_id=id_, to_number=number, amount="10000", currency="BRL")
+        SubmitDeposit(caller_id=teller, key=f"fund-{id_}", to_id=id_, to_number=number, amount="10000", currency="BRL")
         for id_, number in numbers.items()
     ]
     await asyncio.gather(*[submit_deposit(ledger, deposit) for deposit in deposits])

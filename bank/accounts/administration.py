@@ -1,6 +1,7 @@
 """Changes of an account by staff or its owner in which no money moves: freeze, unfreeze, close, set limits."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,7 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.ledger.model import Account
+from bank.ledger.policy import own_account
 from bank.refusal import Refusal
 from bank.text import is_readable
 
@@ -26,6 +28,14 @@ from bank.text import is_readable
 REASON_MAX = 140
 
 Change = tuple[Account, DomainEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    """An account whose row is locked, and the role that froze it, if it is frozen and the role is known."""
+
+    account: Account
+    frozen_by_role: str | None
 
 
 class AccountAdministration:
@@ -36,26 +46,58 @@ class AccountAdministration:
         self._cache = cache
         self._cipher = cipher
 
-    async def freeze(self, account_id: UUID, *, owner_id: UUID | None, reason: str, by: UUID) -> Account | Refusal:
-        """Stop all postings on an account. Freezing a frozen one changes nothing.
+    async def freeze(
+        self, account_id: UUID, *, owner_id: UUID | None, reason: str, by: UUID, role: str
+    ) -> Account | Refusal:
+        """Stop all postings on an account. An administrator takes over an account that an operator has frozen.
 
         The reason is encrypted for the owner of the account. Raises the errors of `DataKeys` and of
         `UnitOfWorkFactory.begin`.
         """
         encrypted = await self._cipher.encrypt(reason, owner_id) or ""
-        event = AccountFrozenEvent(account_id=account_id, reason=encrypted, initiated_by=by)
-        return await self._set_status("freezeAccount", account_id, "FROZEN", reason, event)
 
-    async def unfreeze(self, account_id: UUID, *, owner_id: UUID | None, reason: str, by: UUID) -> Account | Refusal:
-        """Allow postings on a frozen account again. Unfreezing an active one changes nothing. Works as `freeze`."""
+        def decide(locked: _Locked) -> Change | Refusal | None:
+            account = locked.account
+            if refusal := _check_status_change(account, reason, by):
+                return refusal
+            was_frozen = account.status == "FROZEN"
+            if was_frozen and (role != "ADMIN" or locked.frozen_by_role == "ADMIN"):
+                return None
+            event = AccountFrozenEvent(
+                account_id=account_id, reason=encrypted, initiated_by=by, by_role=role, was_frozen=was_frozen
+            )
+            return msgspec.structs.replace(account, status="FROZEN"), event
+
+        return await self._change("freezeAccount", account_id, by, "accountNumber", decide)
+
+    async def unfreeze(
+        self, account_id: UUID, *, owner_id: UUID | None, reason: str, by: UUID, role: str
+    ) -> Account | Refusal:
+        """Allow postings on a frozen account again. An account that an administrator froze needs an administrator.
+
+        Works as `freeze`.
+        """
         encrypted = await self._cipher.encrypt(reason, owner_id) or ""
-        event = AccountUnfrozenEvent(account_id=account_id, reason=encrypted, initiated_by=by)
-        return await self._set_status("unfreezeAccount", account_id, "ACTIVE", reason, event)
+
+        def decide(locked: _Locked) -> Change | Refusal | None:
+            account = locked.account
+            if refusal := _check_status_change(account, reason, by):
+                return refusal
+            if account.status == "ACTIVE":
+                return None
+            if locked.frozen_by_role == "ADMIN" and role != "ADMIN":
+                message = "An administrator froze the account; only an administrator unfreezes it."
+                return Refusal(code="FROZEN_BY_ADMIN", message=message, field=("input", "accountNumber"))
+            event = AccountUnfrozenEvent(account_id=account_id, reason=encrypted, initiated_by=by)
+            return msgspec.structs.replace(account, status="ACTIVE"), event
+
+        return await self._change("unfreezeAccount", account_id, by, "accountNumber", decide)
 
     async def close(self, account_id: UUID, *, owner_id: UUID | None, by: UUID) -> Account | Refusal:
         """Close an empty account for ever. `owner_id` is None for staff. Closing a closed one changes nothing."""
 
-        def decide(account: Account) -> Change | Refusal | None:
+        def decide(locked: _Locked) -> Change | Refusal | None:
+            account = locked.account
             if owner_id is not None and account.user_id != owner_id:
                 return _not_found("accountId")
             if account.status == "CLOSED":
@@ -76,7 +118,10 @@ class AccountAdministration:
     ) -> Account | Refusal:
         """Set the limits of an account, in minor units. None restores the bank's limit; UNSET changes nothing."""
 
-        def decide(account: Account) -> Change | Refusal | None:
+        def decide(locked: _Locked) -> Change | Refusal | None:
+            account = locked.account
+            if account.user_id == by:
+                return own_account("accountNumber")
             limited = msgspec.structs.replace(
                 account,
                 transfer_limit_minor=account.transfer_limit_minor if transfer_minor is UNSET else transfer_minor,
@@ -95,22 +140,6 @@ class AccountAdministration:
 
         return await self._change("setAccountLimits", account_id, by, "accountNumber", decide)
 
-    async def _set_status(
-        self, action: str, account_id: UUID, status: str, reason: str, event: AccountFrozenEvent | AccountUnfrozenEvent
-    ) -> Account | Refusal:
-        def decide(account: Account) -> Change | Refusal | None:
-            if not is_readable(reason, longest=REASON_MAX):
-                message = f"A reason has 1 to {REASON_MAX} characters that can be read."
-                return Refusal(code="INVALID_INPUT", message=message, field=("input", "reason"))
-            if account.status == status:
-                return None
-            if account.status == "CLOSED":
-                message = "The account is closed."
-                return Refusal(code="ACCOUNT_CLOSED", message=message, field=("input", "accountNumber"))
-            return msgspec.structs.replace(account, status=status), event
-
-        return await self._change(action, account_id, event.initiated_by, "accountNumber", decide)
-
     @retry_if_rolled_back
     async def _change(
         self,
@@ -118,11 +147,13 @@ class AccountAdministration:
         account_id: UUID,
         by: UUID,
         field: str,
-        decide: Callable[[Account], Change | Refusal | None],
+        decide: Callable[[_Locked], Change | Refusal | None],
     ) -> Account | Refusal:
         async with self._uow_factory.begin() as uow:
             row = await queries.lock_account(uow.connection, id=account_id)
-            decision = decide(Account(*row)) if row else _not_found(field)
+            decision: Change | Refusal | None = _not_found(field)
+            if row:
+                decision = decide(_Locked(Account(*row), await queries.frozen_by_role(uow.connection, id=account_id)))
             if isinstance(decision, Refusal):
                 uow.emit(
                     ActionRefusedEvent(
@@ -139,11 +170,15 @@ class AccountAdministration:
                 account = Account(*row)
             else:
                 changed, event = decision
+                frozen_by_role = event.by_role if isinstance(event, AccountFrozenEvent) else None
+                if isinstance(event, AccountLimitsChangedEvent):
+                    frozen_by_role = await queries.frozen_by_role(uow.connection, id=account_id)
                 account = Account(
                     *await queries.change_account(
                         uow.connection,
                         id=account_id,
                         status=changed.status,
+                        frozen_by_role=frozen_by_role,
                         transfer_limit_minor=changed.transfer_limit_minor,
                         daily_limit_minor=changed.daily_limit_minor,
                         now=uow.now,
@@ -153,6 +188,17 @@ class AccountAdministration:
         # Before the response, so that the next read shows the change (R11).
         await self._cache.write_through([account])
         return account
+
+
+def _check_status_change(account: Account, reason: str, by: UUID) -> Refusal | None:
+    if not is_readable(reason, longest=REASON_MAX):
+        message = f"A reason has 1 to {REASON_MAX} characters that can be read."
+        return Refusal(code="INVALID_INPUT", message=message, field=("input", "reason"))
+    if account.user_id == by:
+        return own_account("accountNumber")
+    if account.status == "CLOSED":
+        return Refusal(code="ACCOUNT_CLOSED", message="The account is closed.", field=("input", "accountNumber"))
+    return None
 
 
 def _not_found(field: str) -> Refusal:

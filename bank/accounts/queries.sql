@@ -67,8 +67,12 @@ select id, user_id, kind, number, currency, status, balance_minor, version, crea
     held_minor, revision, spent_minor, spent_on, transfer_limit_minor, daily_limit_minor, updated_at
 from accounts where id = :id and kind = 'CUSTOMER' for no key update;
 
--- name: change_account(id, status, transfer_limit_minor, daily_limit_minor, now)^
-update accounts set status = :status, transfer_limit_minor = :transfer_limit_minor, daily_limit_minor = :daily_limit_minor,
+-- name: frozen_by_role(id)$
+select frozen_by_role from accounts where id = :id;
+
+-- name: change_account(id, status, frozen_by_role, transfer_limit_minor, daily_limit_minor, now)^
+update accounts set status = :status, frozen_by_role = :frozen_by_role,
+    transfer_limit_minor = :transfer_limit_minor, daily_limit_minor = :daily_limit_minor,
     revision = revision + 1, updated_at = greatest(updated_at, :now)
 where id = :id
 returning id, user_id, kind, number, currency, status, balance_minor, version, created_at,

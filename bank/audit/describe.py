@@ -68,6 +68,11 @@ def _status(old: str, new: str, *names: str, every_field: bool = False) -> Calla
     return describe_status
 
 
+def _frozen(event: AccountFrozenEvent) -> Description:
+    old = "FROZEN" if event.was_frozen else "ACTIVE"
+    return "UPDATE", _json({"status": old}), _json({"status": "FROZEN", "reason": event.reason})
+
+
 def _limits_changed(event: AccountLimitsChangedEvent) -> Description:
     values = msgspec.to_builtins(event)
     limits = ("transfer_limit_minor", "daily_limit_minor")
@@ -88,7 +93,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     TransactionInitiatedEvent: _all_new("CREATE"),
     TransactionCompletedEvent: _all_new("COMPLETE"),
     BalanceUpdatedEvent: _balance_updated,
-    AccountFrozenEvent: _status("ACTIVE", "FROZEN", "reason"),
+    AccountFrozenEvent: _frozen,
     AccountUnfrozenEvent: _status("FROZEN", "ACTIVE", "reason"),
     AccountClosedEvent: _status("ACTIVE", "CLOSED"),
     AccountLimitsChangedEvent: _limits_changed,

@@ -60,7 +60,7 @@ def decide_capture(command: CaptureHold, amount_minor: int | None) -> Decide:
     """Return the decision on a capture: the hold ends, and a posting moves the captured amount."""
 
     def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:
-        hold = active_hold(view, command.hold_id, command.owner_id)
+        hold = active_hold(view, command.hold_id, caller_id=command.caller_id, owner_id=command.owner_id)
         if isinstance(hold, Refusal):
             return hold
         if command.currency not in (None, hold.currency):

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from bank.ledger.model import Hold, LedgerView
-from bank.ledger.policy import NIL_UUID
+from bank.ledger.policy import NIL_UUID, own_account
 from bank.refusal import Refusal
 
 
@@ -18,11 +18,14 @@ def no_hold() -> Refusal:
     return Refusal(code="HOLD_NOT_FOUND", message=message, field=("input", "holdId"))
 
 
-def active_hold(view: LedgerView, hold_id: UUID, owner_id: UUID | None) -> Hold | Refusal:
+def active_hold(view: LedgerView, hold_id: UUID, *, caller_id: UUID, owner_id: UUID | None) -> Hold | Refusal:
     """Return a hold that has not ended, or the refusal. `owner_id` owns the receiving account; None for staff."""
     hold = view.holds.get(hold_id)
     if hold is None or (owner_id is not None and view.accounts[hold.to_account_id].user_id != owner_id):
         return no_hold()
+    payer_id, receiver_id = view.accounts[hold.account_id].user_id, view.accounts[hold.to_account_id].user_id
+    if owner_id is None and payer_id == caller_id != receiver_id:
+        return own_account("holdId")
     if hold.status == "AUTHORIZED" and hold.expires_at <= view.now:
         return Refusal(code="HOLD_ENDED", message="The hold has expired.", field=("input", "holdId"))
     if hold.status != "AUTHORIZED":

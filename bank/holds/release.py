@@ -49,7 +49,7 @@ def decide_release(command: ReleaseHold) -> Decide:
     """Return the decision on a release: the hold ends, and no money moves."""
 
     def decide(view: LedgerView) -> tuple[Step, ...] | Refusal:
-        hold = active_hold(view, command.hold_id, command.owner_id)
+        hold = active_hold(view, command.hold_id, caller_id=command.caller_id, owner_id=command.owner_id)
         return hold if isinstance(hold, Refusal) else (EndHold(hold_id=hold.id, status="RELEASED"),)
 
     return decide

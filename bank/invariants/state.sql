@@ -22,6 +22,8 @@ with recorded as materialized (
 ), changed as (
     select aggregate_id as id, count(*) as changes, max(created_at) as moment,
         (array_agg(event_type order by position desc) filter (where event_type <> 'AccountLimitsChangedEvent'))[1] as last,
+        (array_agg(event_data ->> 'by_role' order by position desc)
+            filter (where event_type <> 'AccountLimitsChangedEvent'))[1] as by_role,
         (array_agg(event_data order by position desc) filter (where event_type = 'AccountLimitsChangedEvent'))[1] as limits
     from recorded where event_type <> 'AccountCreatedEvent' and event_type not like 'Hold%' group by aggregate_id
 ), held as (
@@ -60,6 +62,8 @@ with recorded as materialized (
         (o.created_at is not null, 'its opening', o.created_at::text, a.created_at::text),
         (a.id = o.id, 'its state', case c.last when 'AccountFrozenEvent' then 'FROZEN' when 'AccountClosedEvent' then 'CLOSED'
             else 'ACTIVE' end, a.status),
+        (a.id = o.id, 'the role that froze it',
+            coalesce(case c.last when 'AccountFrozenEvent' then c.by_role end, 'none'), coalesce(a.frozen_by_role, 'none')),
         (a.id = o.id, 'its limit for a transfer', coalesce(c.limits ->> 'transfer_limit_minor', 'none'),
             coalesce(a.transfer_limit_minor::text, 'none')),
         (a.id = o.id, 'its limit for a day', coalesce(c.limits ->> 'daily_limit_minor', 'none'),

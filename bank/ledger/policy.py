@@ -91,6 +91,12 @@ def no_account_with_number(field: str) -> Refusal:
     return Refusal(code="ACCOUNT_NOT_FOUND", message=message, field=("input", field))
 
 
+def own_account(field: str) -> Refusal:
+    """Return the refusal for a member of staff who acts as staff on an account of their own."""
+    message = "Staff do not act on their own accounts; another member of staff has to do this."
+    return Refusal(code="OWN_ACCOUNT", message=message, field=("input", field))
+
+
 def fee_for(posting: Posting, amount_minor: int) -> Posting:
     """Return the fee for a posting: another posting, which is decided together with it."""
     return Posting(

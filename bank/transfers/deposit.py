@@ -7,7 +7,7 @@ from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
 from bank.ledger.model import Command, Decide, LedgerView, Posting
-from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, no_account_with_number
+from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, no_account_with_number, own_account
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.refusal import Refusal
@@ -62,6 +62,8 @@ def decide_deposit(command: SubmitDeposit, amount_minor: int) -> Decide:
     def decide(view: LedgerView) -> Posting | Refusal:
         if command.to_id is None or command.to_id not in view.accounts:
             return no_account_with_number("accountNumber")
+        if view.accounts[command.to_id].user_id == command.caller_id:
+            return own_account("accountNumber")
         return Posting(
             kind="DEPOSIT",
             debit_id=CASH_ACCOUNTS[command.currency],

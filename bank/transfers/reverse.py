@@ -8,7 +8,7 @@ from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
 from bank.ledger.model import Command, Decide, LedgerView, Posting
-from bank.ledger.policy import NIL_UUID, check_amount, check_description
+from bank.ledger.policy import NIL_UUID, check_amount, check_description, own_account
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
 from bank.money import format_amount
@@ -72,6 +72,9 @@ def decide_reversal(command: Reverse, amount_minor: int | None) -> Decide:
         )
         if original is None or not is_allowed:
             return _no_transaction()
+        credit, debit = view.accounts[original.credit_id], view.accounts[original.debit_id]
+        if command.owner_id is None and debit.user_id == command.caller_id != credit.user_id:
+            return own_account("transactionId")
         if original.kind == "REVERSAL":
             return _not_reversible("A reversal cannot be reversed.")
         left_minor = original.amount_minor - original.reversed_minor

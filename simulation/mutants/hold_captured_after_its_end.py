@@ -14,8 +14,8 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 def plant() -> None:
     """Let the decision use a time long ago."""
 
-    def _active_hold(books: Any, hold_id: Any, owner_id: Any) -> Any:
-        return original(replace(books, now=LONG_AGO), hold_id, owner_id)
+    def _active_hold(books: Any, hold_id: Any, *, caller_id: Any, owner_id: Any) -> Any:
+        return original(replace(books, now=LONG_AGO), hold_id, caller_id=caller_id, owner_id=owner_id)
 
     patch(release, "active_hold", _active_hold)
     original = patch(capture, "active_hold", _active_hold)

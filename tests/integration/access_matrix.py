@@ -130,6 +130,11 @@ async def _number_and_reason(populated: PopulatedBank) -> Any:
     return {"accountNumber": populated.b["number"], "reason": "A court asks."}
 
 
+async def _active_account(populated: PopulatedBank) -> Any:
+    """Return an input with an account that no administrator has frozen."""
+    return {"accountNumber": populated.a["number"], "reason": "A court asks."}
+
+
 async def _limits(populated: PopulatedBank) -> Any:
     return {"accountNumber": populated.b["number"], "perDay": BRL_1}
 
@@ -201,7 +206,7 @@ ROWS: Mapping[str, Row] = {
     "Mutation.closeAccount": _owner_or_staff(_empty_account, "ACCOUNT_NOT_FOUND"),
     "Mutation.deposit": _staff(_number_and_amount),
     "Mutation.freezeAccount": _staff(_number_and_reason),
-    "Mutation.unfreezeAccount": _staff(_number_and_reason),
+    "Mutation.unfreezeAccount": _staff(_active_account),
     "Mutation.setAccountLimits": _staff(_limits),
     "Mutation.revokeSession": _owner(_session_id, "SESSION_NOT_FOUND"),
     "Mutation.revokeOtherSessions": _own(ends_sessions=True),

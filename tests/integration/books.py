@@ -38,6 +38,8 @@ class Books:
     written_through: list[Account] = field(default_factory=list)
     numbers: dict[UUID, str] = field(default_factory=dict)
     terms: Terms = TERMS
+    # Deposits are made by somebody else, because staff make none into their own accounts.
+    teller_id: UUID = field(default_factory=uuid7)
 
     async def open_account(self, *, balance_minor: int = 0, status: str = "ACTIVE") -> UUID:
         sequence = await self.connection.fetchval("select nextval('account_number_sequence')")
@@ -58,7 +60,7 @@ class Books:
         return await submit_deposit(
             self.ledger,
             SubmitDeposit(
-                caller_id=self.owner_id, key=key, to_number=self.numbers[to_id], to_id=to_id, amount=amount,
+                caller_id=self.teller_id, key=key, to_number=self.numbers[to_id], to_id=to_id, amount=amount,
                 currency="BRL",
             ),
         )  # fmt: skip

@@ -63,7 +63,9 @@ async def _do(changes: AccountChanges, books: Books, action: str, account_id: UU
     if action == "close":
         return await changes.close(account_id, **{"owner_id": books.owner_id, "by": books.owner_id, **more})
     change = changes.freeze if action == "freeze" else changes.unfreeze
-    return await change(account_id, **{"owner_id": books.owner_id, "reason": "why", "by": STAFF, **more})
+    return await change(
+        account_id, **{"owner_id": books.owner_id, "reason": "why", "by": STAFF, "role": "OPERATOR", **more}
+    )
 
 
 MOVES = {

@@ -41,7 +41,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "accounts": (
         "select",
         "insert",
-        "update (balance_minor, daily_limit_minor, held_minor, revision, spent_minor, spent_on, status,"
+        "update (balance_minor, daily_limit_minor, frozen_by_role, held_minor, revision, spent_minor, spent_on, status,"
         " transfer_limit_minor, updated_at, version)",
     ),
     "holds": ("select", "insert", "update"),

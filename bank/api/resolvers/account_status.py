@@ -27,6 +27,7 @@ async def resolve_freeze_account(
         owner_id=account.owner_id if account else None,
         reason=given["reason"],
         by=caller.user_id,
+        role=caller.role,
     )
     return _serialize(result)
 
@@ -43,6 +44,7 @@ async def resolve_unfreeze_account(
         owner_id=account.owner_id if account else None,
         reason=given["reason"],
         by=caller.user_id,
+        role=caller.role,
     )
     return _serialize(result)
 

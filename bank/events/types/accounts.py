@@ -47,10 +47,18 @@ class BalanceUpdatedEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
 
 
 class AccountFrozenEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
-    """No money leaves or enters the account until it is unfrozen. `reason` is staff's words."""
+    """No money leaves or enters the account until it is unfrozen. `reason` is staff's words.
+
+    An administrator may freeze an account that an operator has frozen: then only an administrator may unfreeze it.
+    """
 
     reason: Annotated[str, described("Why, in the words of staff.")]
     initiated_by: Annotated[UUID, described("The member of staff who did it.")]
+    by_role: Annotated[
+        str | None,
+        described("The role of the member of staff; null in events of older versions.", pattern="^[A-Z]+$"),
+    ] = None
+    was_frozen: Annotated[bool, described("Whether an operator had frozen the account before.")] = False
 
 
 class AccountUnfrozenEvent(AccountEvent, frozen=True, kw_only=True, gc=False):
