@@ -35,7 +35,7 @@ async def bank_for_a_day(bank: RunningBank) -> None:
     async with bank.bank.database.connection() as connection:
         await connection.execute(
             "insert into dead_letters (subscriber, event_position, error, attempts, redelivered_at)"
-            " values ('balance_cache', 1, 'x', 1, now())"
+            " values ('balance_cache', 1, 'enc1.1.AAAA', 1, now())"
         )
 
 

@@ -1,0 +1,1 @@
+"""Privacy: the classification of data, and the rights of persons to what the bank stores about them."""
