@@ -6,7 +6,8 @@ from bank.api.schema import SCHEMA_NAME
 from bank.graphql.execution.engine import GraphQLEngine
 
 RESOLVERS = [
-    f"bank.api.resolvers.{noun}" for noun in ("identity", "accounts", "account_status", "transfers", "holds", "audit")
+    f"bank.api.resolvers.{noun}"
+    for noun in ("identity", "accounts", "account_status", "transfers", "holds", "audit", "privacy")
 ]
 
 

@@ -11,6 +11,7 @@ from bank.cli.environment import load_environment_file
 from bank.cli.events import events
 from bank.cli.keys import keys
 from bank.cli.migrate import migrate
+from bank.cli.privacy import privacy
 from bank.cli.serve import serve
 from bank.cli.users import users
 from bank.database.migrate import ForeignDatabase, MissingPrivilege, WrongMigrationLevel
@@ -77,3 +78,4 @@ main.add_command(audit)
 main.add_command(check)
 main.add_command(events)
 main.add_command(keys)
+main.add_command(privacy)

@@ -127,6 +127,7 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "HoldReleasedEvent": {P: "hold_id account_id amount_minor initiated_by", N: "currency"},
     "KeysForgottenEvent": {N: "used_before"},
     "LoginFailedEvent": {P: "subject_id", D: "address_digest"},
+    "PersonalDataExportedEvent": {P: "subject_id rows initiated_by"},
     "RefreshTokenReusedEvent": {P: "session_id owner_id"},
     "SessionRefreshRepeatedEvent": {P: "session_id initiated_by"},
     "SessionRefreshedEvent": _SESSION,

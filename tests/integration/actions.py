@@ -133,6 +133,9 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
             "bia", lambda _: {}, "bia", "CLOSE_SESSION", entity=lambda s: s.ids["bia"], new={"reason": "REQUESTED"}
         ),
         refused("nobody", lambda _: {}, "UNAUTHENTICATED"),
+    "exportMyData": (
+        Action("ana", lambda _: {"format": "JSON"}, "ana", "EXPORT", entity=lambda s: s.ids["ana"]),
+        refused("nobody", lambda _: {"format": "JSON"}, "UNAUTHENTICATED"),
     ),
     "openAccount": (
         Action("ana", lambda _: _keyed(currency="BRL"), "ana", "CREATE", new={"currency": "BRL"}),

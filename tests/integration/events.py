@@ -16,6 +16,7 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
+from bank.events.types.privacy import PersonalDataExportedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -84,6 +85,7 @@ def one_of_each() -> list[DomainEvent]:
             key_id=hold, signs_from=datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC),
             older_until=datetime(2031, 2, 3, 5, 5, 6, 789_000, tzinfo=UTC), wrapped_digest="0f" * 32,
         ),
+        PersonalDataExportedEvent(subject_id=user, rows=40, initiated_by=user),
     ]  # fmt: skip
 
 

@@ -63,7 +63,7 @@ async def test_every_encrypted_member_of_a_document_is_encrypted(superuser: Any)
     audited = await superuser.fetch(
         "select event_type, old_values, new_values from audit_logs join event_store on position = event_position"
     )
-    found = []
+    found: list[str] = []
     for row in events:
         found += _texts(json.loads(row["event_data"]), _encrypted(EVENT_FIELDS[row["event_type"]]))
         found += _texts(json.loads(row["metadata"]), _encrypted(METADATA))

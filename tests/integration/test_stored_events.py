@@ -84,6 +84,7 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
     }  # fmt: skip
     assert (await person.run("AuthorizeHold", input=held)).data["authorizeHold"]["hold"]
     await person.transfer(account["id"], other["number"], "1.00", "t", description="lunch")
+    assert (await person.run("ExportMyData", input={"format": "TEXT"})).data["exportMyData"]["document"]
     clock.moment += timedelta(days=8)
     await expire_once(bank.bank.ledger, bank.bank.database, clock)
     assert await bank.bank.key_retention.run_once()
