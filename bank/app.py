@@ -47,6 +47,7 @@ from bank.identity.signing_keys import SigningKeys
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
 from bank.ledger.terms import Terms, terms_of
+from bank.privacy.retention import DataRetention
 from bank.security.rate_limits import RateLimiter
 from bank.settings import Settings
 
@@ -84,6 +85,7 @@ class Bank:
     leases: Leases
     hold_expiry: BackgroundLoop
     key_retention: KeyRetention
+    data_retention: DataRetention
     signer: Signer | None
 
 
@@ -159,6 +161,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         leases=Leases(deliveries, database=database, owner=owner),
         hold_expiry=hold_expiry(ledger, database, clock, random),
         key_retention=KeyRetention(database, clock, random, settings.idempotency_retention),
+        data_retention=DataRetention(database, clock, random),
         signer=_signer(settings, database, clock, deliveries),
     )
 
@@ -209,6 +212,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             bank.leases.loop,
             bank.hold_expiry,
             bank.key_retention.loop,
+            bank.data_retention.loop,
             bank.signing_keys.loop,
             *(delivery.loop for delivery in bank.deliveries),
         ]

@@ -1,4 +1,4 @@
-"""Contracts with the outside: the GraphQL schema, the client operations, the event schemas, the success criteria.
+"""Contracts with the outside: the GraphQL schema, the client operations, the event schemas, the success criteria, the retention.
 
 Data only; this package holds no behaviour beyond naming where its files are.
 """
@@ -11,3 +11,4 @@ SCHEMA: Traversable = ROOT / "schema"
 OPERATIONS: Traversable = ROOT / "operations"
 EVENTS: Traversable = ROOT / "events"
 SUCCESS_CRITERIA: Traversable = ROOT / "success_criteria.toml"
+RETENTION: Traversable = ROOT / "retention.toml"

@@ -17,7 +17,7 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
-from bank.events.types.privacy import PersonalDataExportedEvent
+from bank.events.types.privacy import PersonalDataExportedEvent, RetentionAppliedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -116,5 +116,6 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     KeysForgottenEvent: _all_new("DELETE"),
     SigningKeyRotatedEvent: _all_new("CREATE"),
     PersonalDataExportedEvent: _all_new("EXPORT"),
+    RetentionAppliedEvent: _all_new("DELETE"),
 }
 """The description function of every event type: each event has an audit row."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from random import Random
 
 import click
 
@@ -19,6 +20,8 @@ from bank.events.recorder import EventRecorder
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.privacy.export import PersonalData, export_data
 from bank.privacy.person import find_person
+from bank.privacy.policy import POLICY
+from bank.privacy.retention import DataRetention
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,34 @@ def export(person: str, format_: str, database_url: str | None) -> None:
     click.echo(data.as_text() if format_ == "text" else data.as_json(), nl=format_ == "json")
 
 
+@privacy.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@DATABASE_URL
+def retain(database_url: str | None, *, dry_run: bool) -> None:
+    """Delete what is older than the policy of retention keeps. The bank's workers do the same once a day."""
+    enter_command("privacy retain")
+    for rule, rows in asyncio.run(_retain(database_url, dry_run=dry_run)).items():
+        verb = "would be deleted" if dry_run else "deleted"
+        policy = POLICY[rule]
+        click.echo(f"{rule}: {rows:,} {verb}; {policy.data} are kept for {policy.term} from {policy.since}.")
+    for rule, policy in POLICY.items():
+        if policy.keep_days is None:
+            kept = "The workers delete them each hour" if policy.deletes else "Nothing is deleted"
+            click.echo(
+                f"{rule}: {kept}; {policy.data} are kept for {policy.term} from {policy.since} ({policy.source})."
+            )
+
+
+async def _retain(url: str | None, *, dry_run: bool) -> dict[str, int]:
+    async with open_database(url) as database:
+        retention = DataRetention(database, SystemClock(), Random())  # noqa: S311 - jitter, no secret
+        return await (retention.count() if dry_run else retention.run_once())
+
+
 async def _export(url: str | None, person: str) -> PersonalData:
     async with _opened(url) as parts:
         async with parts.database.connection() as connection:
-            person_id = await find_person(connection, person)
+            person_id = await find_person(connection, parts.cipher, person)
         data = await export_data(
             parts.database, parts.cipher, parts.recorder, person_id=person_id, now=parts.clock.now(), by=None
         )

@@ -73,7 +73,7 @@ _COLUMNS: Mapping[str, Names] = {
         N: "salt",
     },
     "refresh_tokens": {S: "digest", P: "session_id issued_at expires_at used_at"},
-    "sessions": {P: "id user_id created_at expires_at closed_at", E: "ip_address user_agent"},
+    "sessions": {P: "id user_id created_at last_used_at expires_at closed_at", E: "ip_address user_agent"},
     "subscriber_positions": {N: "subscriber position owner leased_until taken_for"},
     "transactions": {
         P: "id kind amount_minor debit_account_id credit_account_id debit_version credit_version initiated_by "
@@ -82,8 +82,9 @@ _COLUMNS: Mapping[str, Names] = {
         N: "currency salt",
     },
     "users": {
-        DEL: "email full_name cpf",
-        P: "id role version created_at updated_at",
+        E: "email full_name cpf",
+        D: "email_digest cpf_digest",
+        P: "id role version created_at updated_at erased_at",
         S: "password_hash",
         # Without the salt, the digest of the profile in the log cannot be compared with a guess.
         N: "salt",
@@ -129,13 +130,16 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "LoginFailedEvent": {P: "subject_id", D: "address_digest"},
     "PersonalDataExportedEvent": {P: "subject_id rows initiated_by"},
     "RefreshTokenReusedEvent": {P: "session_id owner_id"},
+    "RetentionAppliedEvent": {N: "rule before rows"},
     "SessionRefreshRepeatedEvent": {P: "session_id initiated_by"},
     "SessionRefreshedEvent": _SESSION,
+    "SessionRevokedEvent": {P: "session_id initiated_by reason"},
     "StaffReadEvent": {P: "query entity_type entity_id owner_id initiated_by"},
     "TransactionCompletedEvent": _POSTING,
     "TransactionInitiatedEvent": _POSTING,
     "UserLoggedInEvent": _SESSION,
     "UserLoggedOutEvent": {P: "session_id initiated_by"},
+    "UserProfileChangedEvent": {P: "subject_id change initiated_by", D: "profile_digest"},
     "UserRegisteredEvent": {P: "id role", D: "profile_digest"},
     "UserRoleChangedEvent": {P: "subject_id old_role new_role"},
 }
@@ -147,13 +151,13 @@ _METADATA: Names = {P: "correlation_id actor_id", E: "ip_address user_agent", D:
 _LOG_KEYS: Names = {
     N: "level timestamp event operation status cache outcome duration_ms url metrics connections pid open reason "
     "number heads loop task members silent tags epoch breaker_open limit wanted server variable did_you_mean "
-    "subscriber events position commands keys exc_info",
+    "subscriber events position commands keys rule rows exc_info",
     P: "user_id correlation_id",
     M: "error text exception",
 }
 
 # The labels of metrics. Their values come from fixed sets of the bank's constants.
-_METRIC_LABELS: Names = {N: "operation cache code reason result subscriber path loop kind"}
+_METRIC_LABELS: Names = {N: "operation cache code reason result subscriber path loop kind rule"}
 
 
 def _flat(names: Names) -> dict[str, DataClass]:

@@ -52,6 +52,9 @@ SUBSCRIBER_LAG_SECONDS = Gauge(
 )
 POSTING_BATCH_SECONDS = Histogram("bank_posting_batch_seconds", "Time of one posting batch", buckets=_SECONDS)
 KEYS_FORGOTTEN = Counter("bank_idempotency_keys_forgotten_total", "Idempotency keys deleted after their retention")
+RETENTION_ROWS = Counter(
+    "bank_retention_rows_total", "Rows deleted, and keys of days destroyed, after their retention", ["rule"]
+)
 AUDIT_SIGNED_NUMBER = Gauge("bank_audit_signed_number", "The last audit row whose hash this process has signed")
 AUDIT_CONTRADICTIONS = Counter(
     "bank_audit_contradictions_total", "Checks in which the audit chain contradicted its last signed head"

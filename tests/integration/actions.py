@@ -133,6 +133,7 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
             "bia", lambda _: {}, "bia", "CLOSE_SESSION", entity=lambda s: s.ids["bia"], new={"reason": "REQUESTED"}
         ),
         refused("nobody", lambda _: {}, "UNAUTHENTICATED"),
+    ),
     "exportMyData": (
         Action("ana", lambda _: {"format": "JSON"}, "ana", "EXPORT", entity=lambda s: s.ids["ana"]),
         refused("nobody", lambda _: {"format": "JSON"}, "UNAUTHENTICATED"),

@@ -16,7 +16,7 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
-from bank.events.types.privacy import PersonalDataExportedEvent
+from bank.events.types.privacy import PersonalDataExportedEvent, RetentionAppliedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -86,6 +86,7 @@ def one_of_each() -> list[DomainEvent]:
             older_until=datetime(2031, 2, 3, 5, 5, 6, 789_000, tzinfo=UTC), wrapped_digest="0f" * 32,
         ),
         PersonalDataExportedEvent(subject_id=user, rows=40, initiated_by=user),
+        RetentionAppliedEvent(rule="sessions", before=datetime(2031, 2, 3, tzinfo=UTC), rows=7),
     ]  # fmt: skip
 
 

@@ -32,8 +32,8 @@ ALL = ("select", "insert", "update", "delete", "truncate", "references", "trigge
 MAY: dict[str, tuple[str, ...]] = {
     "alembic_version": ("select",),
     "users": ("select", "insert", "update"),
-    "sessions": ("select", "insert", "update"),
-    "refresh_tokens": ("select", "insert", "update"),
+    "sessions": ("select", "insert", "update", "delete"),
+    "refresh_tokens": ("select", "insert", "update", "delete"),
     "encryption_keys": ("select", "insert", "update (destroyed_at, wrapped)"),
     "signing_keys": ("select", "insert"),
     # Owner, kind and currency of an account never change, because a customer's account that became the bank's own could
@@ -51,7 +51,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "event_log_head": ("select", "update"),
     "event_store": ("select", "insert"),
     "subscriber_positions": ("select", "insert", "update"),
-    "dead_letters": ("select", "insert", "update"),
+    "dead_letters": ("select", "insert", "update", "delete"),
     "audit_logs": ("select", "insert"),
     # This table is a projection: its rows are deleted and made again from the log.
     "account_days": ("select", "insert", "update", "delete"),

@@ -18,7 +18,7 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
-from bank.events.types.privacy import PersonalDataExportedEvent
+from bank.events.types.privacy import PersonalDataExportedEvent, RetentionAppliedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -63,6 +63,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         KeysForgottenEvent,
         SigningKeyRotatedEvent,
         PersonalDataExportedEvent,
+        RetentionAppliedEvent,
     )
 }
 
