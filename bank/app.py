@@ -47,6 +47,8 @@ from bank.identity.signing_keys import SigningKeys
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
 from bank.ledger.terms import Terms, terms_of
+from bank.privacy.erase import reapply
+from bank.privacy.erasures import ErasureRegister
 from bank.privacy.retention import DataRetention
 from bank.security.rate_limits import RateLimiter
 from bank.settings import Settings
@@ -86,6 +88,7 @@ class Bank:
     hold_expiry: BackgroundLoop
     key_retention: KeyRetention
     data_retention: DataRetention
+    erasures: ErasureRegister
     signer: Signer | None
 
 
@@ -162,6 +165,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         hold_expiry=hold_expiry(ledger, database, clock, random),
         key_retention=KeyRetention(database, clock, random, settings.idempotency_retention),
         data_retention=DataRetention(database, clock, random),
+        erasures=ErasureRegister(settings.erasures_file),
         signer=_signer(settings, database, clock, deliveries),
     )
 
@@ -191,6 +195,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
     try:
         await require_level(bank.database)
         await bank.signing_keys.load()
+        await _apply_erasures(bank)
         await bank.leases.register()
         await bank.leases.run_once()
         listener = LogListener(
@@ -234,6 +239,14 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
         bank.passwords.close()
         await bank.cache_server.close()
         await bank.database.close()
+
+
+async def _apply_erasures(bank: Bank) -> None:
+    """Erase again whom a restored backup has brought back, and register what a killed process has not."""
+    for result in await reapply(bank.uow_factory, await bank.erasures.read()):
+        logger.warning("erasure_reapplied", person=str(result.person_id), accounts_left_open=len(result.left_open))
+    if registered := await bank.erasures.complete(bank.database):
+        logger.warning("erasures_registered", erasures=registered)
 
 
 async def _stop(bank: Bank, tasks: BackgroundTasks, communication: BackgroundTasks) -> None:

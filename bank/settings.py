@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     # Rows after the last head can still be forged. With the default these are the rows of a minute, for half a megabyte
     # of heads a day.
     audit_interval_s: float = Field(default=60.0, ge=1, le=86_400)
+    # The register of erasures, outside of the database, so that a restored backup brings no erased person back.
+    erasures_file: Path | None = None
     # Metrics show the load and the failed logins. Without an address of their own they are served on the API's port, to
     # clients on this machine only.
     metrics_address: HostAndPort | None = None

@@ -1,4 +1,4 @@
-"""Contracts with the outside: the GraphQL schema, the client operations, the event schemas, the success criteria, the retention.
+"""Contracts with the outside: GraphQL schema, client operations, event schemas, success criteria, retention.
 
 Data only; this package holds no behaviour beyond naming where its files are.
 """

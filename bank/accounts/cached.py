@@ -27,6 +27,7 @@ from bank.events.types.holds import (
     HoldExpiredEvent,
     HoldReleasedEvent,
 )
+from bank.events.types.privacy import UserErasedEvent
 from bank.events.types.users import UserProfileChangedEvent, UserRoleChangedEvent
 from bank.ledger.model import Account
 
@@ -93,7 +94,7 @@ class AccountCache:
         owners |= {
             recorded.event.subject_id
             for recorded in events
-            if isinstance(recorded.event, UserProfileChangedEvent | UserRoleChangedEvent)
+            if isinstance(recorded.event, UserProfileChangedEvent | UserRoleChangedEvent | UserErasedEvent)
         }
         if owners:
             tags += [
@@ -118,4 +119,5 @@ CHANGES = (
     HoldExpiredEvent,
     UserProfileChangedEvent,
     UserRoleChangedEvent,
+    UserErasedEvent,
 )

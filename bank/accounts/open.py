@@ -6,6 +6,7 @@ from uuid import UUID
 from bank.accounts.cached import owner_tag
 from bank.accounts.reads import queries
 from bank.cache.values import ValueCache
+from bank.errors import Unauthenticated
 from bank.events.event import DomainEvent
 from bank.events.recorder import EventRecorder
 from bank.events.types.accounts import AccountCreatedEvent
@@ -94,7 +95,9 @@ async def _open_once(uow_factory: UnitOfWorkFactory, *, user_id: UUID, key: str,
     """Return the outcome of the request, and the version of the owner's list of accounts after it."""
     digest = request_digest(currency)
     async with uow_factory.begin() as uow:
-        version: int = await queries.lock_owner(uow.connection, user_id=user_id)
+        version: int | None = await queries.lock_owner(uow.connection, user_id=user_id)
+        if version is None:
+            raise Unauthenticated("This user is erased.")
         if record := await find_record(uow.connection, caller_id=user_id, key=key):
             outcome = replay(record, OPERATION, digest)
             if outcome.result is KEY_REUSED:

@@ -1,6 +1,6 @@
 -- name: lock_owner(user_id)$
 -- The lock serializes two requests by one person, so that the limit of accounts holds.
-select version from users where id = :user_id for no key update;
+select version from users where id = :user_id and erased_at is null for no key update;
 
 -- name: count_accounts(user_id)$
 select count(*) from accounts where user_id = :user_id;

@@ -17,7 +17,12 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
-from bank.events.types.privacy import PersonalDataExportedEvent, RetentionAppliedEvent
+from bank.events.types.privacy import (
+    IdentityDisclosedEvent,
+    PersonalDataExportedEvent,
+    RetentionAppliedEvent,
+    UserErasedEvent,
+)
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -117,5 +122,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     SigningKeyRotatedEvent: _all_new("CREATE"),
     PersonalDataExportedEvent: _all_new("EXPORT"),
     RetentionAppliedEvent: _all_new("DELETE"),
+    UserErasedEvent: _all_new("ERASE"),
+    IdentityDisclosedEvent: _all_new("READ"),
 }
 """The description function of every event type: each event has an audit row."""

@@ -33,6 +33,14 @@ async def read_epoch(database: Database) -> Epoch | None:
     return Epoch(row["number"], row["name"]) if row["is_open"] else None
 
 
+async def end_epoch(connection: Any) -> None:
+    """End the current epoch with the commit: `TRUST_S` later, no worker serves what was cached before.
+
+    A worker begins the next epoch within two seconds.
+    """
+    await queries.end_epoch(connection)
+
+
 class CacheMembership:
     """This worker's membership. It decides when the worker may trust Redis, and opens new epochs.
 

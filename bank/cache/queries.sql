@@ -35,5 +35,9 @@ select number, name, is_open from cache_epoch;
 update cache_epoch set number = number + 1, name = :name, is_open = false
 where number = :number returning number, name;
 
+-- name: end_epoch()!
+-- Keeps the number and the name, so that the worker that begins the next epoch deletes what this one has in Redis.
+update cache_epoch set is_open = false where is_open;
+
 -- name: open_epoch(number)$
 update cache_epoch set is_open = true where number = :number returning number;

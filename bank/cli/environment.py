@@ -18,6 +18,7 @@ SAVED_NAMES = (
     "BANK_AUDIT_KEY_FILE",
     "BANK_AUDIT_HEADS_FILE",
     "BANK_AUDIT_PUBLIC_KEY_FILE",
+    "BANK_ERASURES_FILE",
 )
 """The variables that `bank serve` writes to its data folder when it runs with its own servers."""
 

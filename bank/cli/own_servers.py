@@ -93,6 +93,7 @@ def _prepare(data: Path) -> None:
             if not os.environ.get(variable) and not os.environ.get(f"{variable}_FILE"):
                 _use_saved_secret(variable, data / name)
         _use_saved_audit_files(data)
+        os.environ.setdefault("BANK_ERASURES_FILE", str((data / "erasures.jsonl").resolve()))
         _save_environment(data)
     except OSError as error:
         raise _cannot_write(data, error) from error

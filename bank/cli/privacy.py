@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import click
+import msgspec
 
 from bank.cli.actor import enter_command
 from bank.cli.encryption import cipher_for
@@ -14,14 +17,19 @@ from bank.cli.log import DATABASE_URL, open_database
 from bank.clock import SystemClock
 from bank.database.pool import Database
 from bank.encryption.cipher import PersonalTextCipher
+from bank.errors import BadInput
 from bank.events.bus import Bus
 from bank.events.origins import EventOrigins
 from bank.events.recorder import EventRecorder
 from bank.events.unit_of_work import UnitOfWorkFactory
+from bank.privacy.erase import ErasureResult, erase_person, reapply
+from bank.privacy.erasures import ErasureRegister
 from bank.privacy.export import PersonalData, export_data
+from bank.privacy.identities import Identity, disclose
 from bank.privacy.person import find_person
-from bank.privacy.policy import POLICY
+from bank.privacy.policy import KEPT, POLICY
 from bank.privacy.retention import DataRetention
+from bank.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,87 @@ async def _retain(url: str | None, *, dry_run: bool) -> dict[str, int]:
     async with open_database(url) as database:
         retention = DataRetention(database, SystemClock(), Random())  # noqa: S311 - jitter, no secret
         return await (retention.count() if dry_run else retention.run_once())
+
+
+_ERASURES_FILE = click.option(
+    "--erasures-file",
+    envvar="BANK_ERASURES_FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The register of erasures. BANK_ERASURES_FILE by default.",
+)
+
+
+@privacy.command()
+@click.argument("person", metavar="EMAIL|ID")
+@click.option("--dry-run", is_flag=True, help="Only say if the erasure is possible, and what is kept.")
+@_ERASURES_FILE
+@DATABASE_URL
+def erase(person: str, erasures_file: Path | None, database_url: str | None, *, dry_run: bool) -> None:
+    """Erase a user for ever: profile, key, sessions and accounts. Refused while money or holds are left."""
+    enter_command("privacy erase")
+    result = asyncio.run(_erase(database_url, ErasureRegister(erasures_file), person, dry_run=dry_run))
+    verb = "would be erased" if dry_run else "is erased"
+    numbers = ", ".join(result.closed_accounts) or "none"
+    click.echo(f"User {result.person_id} {verb}. Accounts that close: {numbers}.")
+    if erasures_file is None:
+        click.echo("BANK_ERASURES_FILE is not set: an older backup, once restored, brings this person back.", err=True)
+    for rule in KEPT:
+        click.echo(f"Kept, with nothing readable about the person: {rule.data}, {rule.term} from {rule.since}. "
+                   f"{rule.reason} {rule.source}.")  # fmt: skip
+
+
+async def _erase(url: str | None, register: ErasureRegister, person: str, *, dry_run: bool) -> ErasureResult:
+    async with _opened(url) as parts:
+        async with parts.database.connection() as connection:
+            person_id = await find_person(connection, parts.cipher, person)
+        result = await erase_person(parts.uow_factory, register, person_id=person_id, by=None, dry_run=dry_run)
+    if isinstance(result, Refusal):
+        raise BadInput(result.message)
+    return result
+
+
+@privacy.command("disclose")
+@click.argument("person_id", metavar="ID", type=click.UUID)
+@click.option("--reason", required=True, help="The reason, such as the number of a court order. It is on record.")
+@DATABASE_URL
+def disclose_identity(person_id: UUID, reason: str, database_url: str | None) -> None:
+    """Read the identity of an erased user, which the law demands for ten years. On record, with the reason.
+
+    DATABASE_URL names the login that owns the tables.
+    """
+    enter_command("privacy disclose")
+    identity = asyncio.run(_disclose(database_url, person_id, reason))
+    click.echo(msgspec.json.encode(identity).decode())
+
+
+async def _disclose(url: str | None, person_id: UUID, reason: str) -> Identity:
+    async with _opened(url) as parts:
+        return await disclose(parts.database.url, parts.cipher, parts.recorder, person_id=person_id, reason=reason)
+
+
+@privacy.command("reapply")
+@_ERASURES_FILE
+@DATABASE_URL
+def reapply_erasures(erasures_file: Path | None, database_url: str | None) -> None:
+    """Erase everybody in the register again, after a restore of an older backup.
+
+    `bank serve` does the same at its start.
+    """
+    enter_command("privacy reapply")
+    if erasures_file is None:
+        raise BadInput("BANK_ERASURES_FILE is not set; name the register with --erasures-file.")
+    results = asyncio.run(_reapply(database_url, ErasureRegister(erasures_file)))
+    for result in results:
+        left = f" These accounts have money and stay open: {', '.join(result.left_open)}." if result.left_open else ""
+        click.echo(f"User {result.person_id} is erased again.{left}")
+    click.echo(f"{len(results):,} users were erased again.")
+
+
+async def _reapply(url: str | None, register: ErasureRegister) -> list[ErasureResult]:
+    async with _opened(url) as parts:
+        results = await reapply(parts.uow_factory, await register.read())
+        await register.complete(parts.database)
+    return results
 
 
 async def _export(url: str | None, person: str) -> PersonalData:

@@ -32,19 +32,20 @@ class EventOrigins:
         context: RequestContext | None = None,
         *,
         person_id: UUID | None = None,
+        key: DataKey | None = None,
         connection: Any = None,
     ) -> EventMetadata:
         """Return the metadata of the events of a request, the current one by default.
 
-        The origin is encrypted for the authenticated user, else for `person_id`, and with the key of the day if nobody
-        is known. Raises the errors of `DataKeys`.
+        The origin is encrypted with `key`, else for the authenticated user, else for `person_id`, and with the key of
+        the day if nobody is known. Raises the errors of `DataKeys`.
         """
         context = context or current_context()
         if context is None:
             return NO_METADATA
         address, user_agent = context.ip_address, context.user_agent
         if address is not None or user_agent is not None:
-            key = await self.cipher.key_for(context.actor_id or person_id, connection)
+            key = key or await self.cipher.key_for(context.actor_id or person_id, connection)
             address, user_agent = self._encrypt(key, (address, user_agent))
         return EventMetadata(
             correlation_id=context.correlation_id,

@@ -43,6 +43,10 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
     metadata = await sessions.uow_factory.origins.metadata(person_id=user_id)
     async with sessions.uow_factory.begin() as uow:
         role = await queries.lock_user(uow.connection, id=user_id)
+        if role is None:
+            # The user was erased after the password was verified.
+            uow.emit(_login_failed(sessions, user_id, address))
+            return BAD_CREDENTIALS
         rows = queries.close_oldest_sessions(
             uow.connection,
             user_id=user_id,

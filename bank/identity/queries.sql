@@ -20,9 +20,9 @@ update users set role = :role, version = version + 1, updated_at = :now where id
 select id, email, full_name, cpf, role, version, created_at from users where id = :id and erased_at is null;
 
 -- name: lock_user(id)$
--- Returns the role. The lock serializes the logins of one user, so that their limit of sessions is exact, and changes of
+-- Returns the role; no row for an erased user. The lock serializes the logins of one user, so that their limit of sessions is exact, and changes of
 -- the role: either the change waits and closes the new session, or the new session gets the new role.
-select role from users where id = :id for no key update;
+select role from users where id = :id and erased_at is null for no key update;
 
 -- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent)!
 insert into sessions (id, user_id, created_at, last_used_at, expires_at, ip_address, user_agent)

@@ -27,6 +27,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "users_match_events": "every user agrees with their events: address, name, CPF, password, role",
         "sessions_match_events": "every session and refresh token agrees with its events: user, expiry, use, end",
         "signing_keys_match_events": "every signing key agrees with its event: key, times",
+        "identities_match_events": "every retained identity is the record of an erasure, until the end of its term",
         "holds_match_events": "every hold agrees with its events: accounts, amount, expiry, end",
         "keys_match_events": "every idempotency key agrees with the digest in its event: request, outcome, time",
         "keys_of_texts_exist": "every encrypted origin has the key of its user or of its day",

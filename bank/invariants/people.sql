@@ -4,7 +4,7 @@
 with recorded as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in
-        ('UserRegisteredEvent', 'UserProfileChangedEvent', 'UserRoleChangedEvent', 'AccountCreatedEvent')
+        ('UserRegisteredEvent', 'UserProfileChangedEvent', 'UserRoleChangedEvent', 'AccountCreatedEvent', 'UserErasedEvent')
 ), registered as (
     select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
         (array_agg(event_data order by position))[1] as data
@@ -17,6 +17,9 @@ with recorded as materialized (
     select aggregate_id as id, count(*) as changes, max(created_at) as moment,
         (array_agg(event_data ->> 'new_role' order by position desc))[1] as role
     from recorded where event_type = 'UserRoleChangedEvent' group by aggregate_id
+), erased as (
+    select aggregate_id as id, count(*) as changes, min(created_at) as moment
+    from recorded where event_type = 'UserErasedEvent' group by aggregate_id
 ), opened as (
     select event_data ->> 'owner_id' as id, count(*) as accounts from recorded where event_type = 'AccountCreatedEvent'
     group by event_data ->> 'owner_id'
@@ -26,22 +29,26 @@ with recorded as materialized (
     full join registered r on r.id = u.id
     left join profiles p on p.id = u.id
     left join changed c on c.id = u.id
+    left join erased e on e.id = u.id
     left join opened o on o.id = u.id::text
     cross join lateral (values
         (true, case when r.id is null then 'its event' else 'it' end,
             case when r.id is null then 'a UserRegisteredEvent' else 'a row of users' end,
             case when r.id is null or u.id is null then 'missing' else 'a row of users' end),
         (r.times > 1, 'it', 'registered once', format('registered %s times', r.times)),
-        (u.id = r.id and coalesce(p.digest, r.data ->> 'profile_digest') is not null,
+        (u.id = r.id, 'its erasure', coalesce(e.moment::text, 'never'), coalesce(u.erased_at::text, 'never')),
+        (e.id is not null, 'its profile', 'none', case when num_nonnulls(
+            u.email, u.email_digest, u.full_name, u.cpf, u.cpf_digest, u.password_hash) = 0 then 'none' else 'there' end),
+        (u.id = r.id and e.id is null and coalesce(p.digest, r.data ->> 'profile_digest') is not null,
             'the digest of address, name, CPF and password', coalesce(p.digest, r.data ->> 'profile_digest'),
             encode(sha256(u.salt || convert_to(json_build_array(
                 u.email, u.full_name, u.cpf, u.password_hash, encode(u.email_digest, 'hex'), encode(u.cpf_digest, 'hex')
             )::text, 'UTF8')), 'hex')),
-        (u.id = r.id, 'its erasure', 'none', coalesce(u.erased_at::text, 'none')),
         (u.id = r.id, 'its role', coalesce(c.role, r.data ->> 'role'), u.role),
-        (u.id = r.id, 'its version', (1 + coalesce(p.changes, 0) + coalesce(c.changes, 0) + coalesce(o.accounts, 0))::text, u.version::text),
+        (u.id = r.id, 'its version', (1 + coalesce(p.changes, 0) + coalesce(c.changes, 0) + coalesce(e.changes, 0)
+            + coalesce(o.accounts, 0))::text, u.version::text),
         (u.id = r.id, 'its registration', r.created_at::text, u.created_at::text),
-        (u.id = r.id, 'its last change', greatest(r.created_at, p.moment, c.moment)::text, u.updated_at::text)
+        (u.id = r.id, 'its last change', greatest(r.created_at, p.moment, c.moment, e.moment)::text, u.updated_at::text)
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )
@@ -68,14 +75,14 @@ with recorded as materialized (
         (array_agg(created_at order by position desc))[1] as last_used_at, bool_or(digest is null) as is_old
     from issued group by session_id
 ), closed as (
-    -- A change of role closes every open session of the user.
+    -- A change of role and an erasure close every open session of the user.
     select session_id, (array_agg(created_at order by position))[1] as moment from (
         select session_id, position, created_at from recorded
         where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent', 'SessionRevokedEvent')
         union all
         select b.session_id, r.position, r.created_at from begun b
         join event_store r on r.aggregate_id = b.user_id and r.position > b.position
-        where r.event_type = 'UserRoleChangedEvent'
+        where r.event_type in ('UserRoleChangedEvent', 'UserErasedEvent')
     ) as ends group by session_id
 ), deleted as (
     -- The retention deletes sessions that ended before a moment. Until it has deleted them all, some are still there.
@@ -148,5 +155,31 @@ with recorded as materialized (
     where w.applies and w.expected is distinct from w.found
 )
 select 'signing_keys_match_events' as invariant, count(*) over () as broken, 'signing key ' || id as place, what, expected,
+    found
+from compared order by position, id, what limit 1;
+
+-- name: identities_and_events()
+with erased as (
+    select aggregate_id as id, position, created_at, event_data ->> 'identity_digest' as digest,
+        event_data ->> 'keep_until' as keep_until
+    from event_store where event_type = 'UserErasedEvent' and event_data ->> 'identity_digest' is not null
+), deleted as (
+    select max(left(event_data ->> 'before', 10)) as before
+    from event_store where event_type = 'RetentionAppliedEvent' and event_data ->> 'rule' = 'identities'
+), compared as (
+    select coalesce(i.person_id, e.id) as id, e.position, w.what, w.expected, w.found
+    from retained_identities i full join erased e on e.id = i.person_id cross join deleted d
+    cross join lateral (values
+        (i.person_id is not null or e.keep_until <= d.before is not true,
+            case when e.id is null then 'its event' else 'it' end,
+            case when e.id is null then 'a UserErasedEvent' else 'a row of retained_identities' end,
+            case when e.id is null or i.person_id is null then 'missing' else 'a row of retained_identities' end),
+        (i.person_id = e.id, 'the digest of its record', e.digest, encode(i.record_digest, 'hex')),
+        (i.person_id = e.id, 'the end of its term', e.keep_until, i.keep_until::text),
+        (i.person_id = e.id, 'its beginning', e.created_at::text, i.created_at::text)
+    ) as w (applies, what, expected, found)
+    where w.applies and w.expected is distinct from w.found
+)
+select 'identities_match_events' as invariant, count(*) over () as broken, 'identity of user ' || id as place, what, expected,
     found
 from compared order by position, id, what limit 1;

@@ -45,6 +45,7 @@ QUERIES = (
     "users_and_events",
     "sessions_and_events",
     "signing_keys_and_events",
+    "identities_and_events",
     "positions",
     "totals",
     "followers",

@@ -33,7 +33,7 @@ _COLUMNS: Mapping[str, Names] = {
         N: "currency",
     },
     "accounts": {
-        P: "id user_id number status balance_minor version held_minor revision spent_minor spent_on "
+        P: "id user_id number status frozen_by_role balance_minor version held_minor revision spent_minor spent_on "
         "transfer_limit_minor daily_limit_minor created_at updated_at",
         N: "kind currency",
     },
@@ -73,7 +73,9 @@ _COLUMNS: Mapping[str, Names] = {
         N: "salt",
     },
     "refresh_tokens": {S: "digest", P: "session_id issued_at expires_at used_at"},
+    "retained_identities": {P: "person_id created_at", N: "keep_until", E: "record", D: "record_digest"},
     "sessions": {P: "id user_id created_at last_used_at expires_at closed_at", E: "ip_address user_agent"},
+    "signing_keys": {N: "id created_at signs_from older_until", W: "wrapped"},
     "subscriber_positions": {N: "subscriber position owner leased_until taken_for"},
     "transactions": {
         P: "id kind amount_minor debit_account_id credit_account_id debit_version credit_version initiated_by "
@@ -104,7 +106,7 @@ _STATUS: Names = {P: "account_id initiated_by", E: "reason"}
 _EVENT_FIELDS: Mapping[str, Names] = {
     "AccountClosedEvent": {P: "account_id initiated_by"},
     "AccountCreatedEvent": {P: "account_id owner_id number", N: "currency"},
-    "AccountFrozenEvent": _STATUS,
+    "AccountFrozenEvent": {P: "account_id initiated_by by_role was_frozen", E: "reason"},
     "AccountLimitsChangedEvent": {
         P: "account_id transfer_limit_minor daily_limit_minor old_transfer_limit_minor old_daily_limit_minor "
         "initiated_by"
@@ -126,6 +128,7 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     },
     "HoldExpiredEvent": {P: "hold_id account_id amount_minor", N: "currency"},
     "HoldReleasedEvent": {P: "hold_id account_id amount_minor initiated_by", N: "currency"},
+    "IdentityDisclosedEvent": {P: "subject_id initiated_by", E: "reason"},
     "KeysForgottenEvent": {N: "used_before"},
     "LoginFailedEvent": {P: "subject_id", D: "address_digest"},
     "PersonalDataExportedEvent": {P: "subject_id rows initiated_by"},
@@ -134,9 +137,11 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "SessionRefreshRepeatedEvent": {P: "session_id initiated_by"},
     "SessionRefreshedEvent": _SESSION,
     "SessionRevokedEvent": {P: "session_id initiated_by reason"},
+    "SigningKeyRotatedEvent": {N: "key_id signs_from older_until wrapped_digest"},
     "StaffReadEvent": {P: "query entity_type entity_id owner_id initiated_by"},
     "TransactionCompletedEvent": _POSTING,
     "TransactionInitiatedEvent": _POSTING,
+    "UserErasedEvent": {P: "subject_id reapplied initiated_by", D: "identity_digest", N: "keep_until"},
     "UserLoggedInEvent": _SESSION,
     "UserLoggedOutEvent": {P: "session_id initiated_by"},
     "UserProfileChangedEvent": {P: "subject_id change initiated_by", D: "profile_digest"},
@@ -151,13 +156,13 @@ _METADATA: Names = {P: "correlation_id actor_id", E: "ip_address user_agent", D:
 _LOG_KEYS: Names = {
     N: "level timestamp event operation status cache outcome duration_ms url metrics connections pid open reason "
     "number heads loop task members silent tags epoch breaker_open limit wanted server variable did_you_mean "
-    "subscriber events position commands keys rule rows exc_info",
-    P: "user_id correlation_id",
+    "subscriber events position commands keys rule rows erasures accounts_left_open exc_info",
+    P: "user_id correlation_id person",
     M: "error text exception",
 }
 
 # The labels of metrics. Their values come from fixed sets of the bank's constants.
-_METRIC_LABELS: Names = {N: "operation cache code reason result subscriber path loop kind rule"}
+_METRIC_LABELS: Names = {N: "operation cache code reason result subscriber path loop kind rule policy"}
 
 
 def _flat(names: Names) -> dict[str, DataClass]:

@@ -44,6 +44,7 @@ ROWS_OF: Mapping[str, str] = {
 """The rows of each table that are about a person, as a condition; `$1` is the id of the user."""
 
 NOT_EXPORTED: Mapping[str, str] = {
+    "retained_identities": "Only the identity of an erased person is there, for `bank privacy disclose`.",
     "event_store": "Each event has one audit row with the same values, and the audit rows are exported.",
 }
 """The tables with personal data that are left out, with the reason."""

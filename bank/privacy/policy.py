@@ -44,3 +44,6 @@ POLICY: Mapping[str, RetentionRule] = MappingProxyType(
     msgspec.convert(tomllib.loads(contracts.RETENTION.read_text(encoding="utf-8")), dict[str, RetentionRule])
 )
 """Each rule, by its name."""
+
+KEPT = tuple(rule for rule in POLICY.values() if rule.keep_years is not None)
+"""The rules of data that the law keeps after an erasure."""

@@ -7,7 +7,7 @@ session may be missing only if an event says that sessions of its age were delet
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -22,6 +22,7 @@ from bank.events.leases import CHANNEL
 from bank.events.log import append
 from bank.events.origins import NO_METADATA
 from bank.events.types.privacy import RetentionAppliedEvent
+from bank.privacy.identities import key_owner
 from bank.privacy.policy import POLICY
 from bank.telemetry import metrics
 
@@ -47,6 +48,7 @@ _JOBS: Mapping[str, _Job] = {
     "sessions": _Job("delete_ended_sessions", "count_ended_sessions"),
     "day_keys": _Job("destroy_day_keys", "count_day_keys"),
     "dead_letters": _Job("delete_redelivered", "count_redelivered"),
+    "identities": _Job("delete_identities", "count_ended_identities"),
 }
 """The job of each rule that deletes. Idempotency keys have their own (`bank.idempotency.retention`)."""
 
@@ -85,7 +87,9 @@ class DataRetention:
 
     def _before(self, rule: str) -> datetime:
         """Return the time before which rows are deleted: the beginning of a day, so that the age is in whole days."""
-        before = self._clock.now().astimezone(UTC) - POLICY[rule].keep
+        # A retained identity has the end of its term in its row.
+        keep = timedelta(0) if rule == "identities" else POLICY[rule].keep
+        before = self._clock.now().astimezone(UTC) - keep
         return before.replace(hour=0, minute=0, second=0, microsecond=0)
 
     async def _apply(self, rule: str, job: _Job) -> int:
@@ -102,11 +106,13 @@ class DataRetention:
             if not await queries.lock_retention(connection):
                 return 0
             now = self._clock.now()
-            keys = []
+            keys: list[int] = []
             if rule == "day_keys":
                 found = queries.destroy_day_keys(connection, before=before, max_rows=CHUNK_ROWS_MAX, now=now)
                 keys = [row["number"] async for row in found]
                 rows = len(keys)
+            elif rule == "identities":
+                keys, rows = await _delete_identities(connection, before, now)
             else:
                 rows = await getattr(queries, job.delete)(connection, before=before, max_rows=CHUNK_ROWS_MAX)
             if rows:
@@ -115,6 +121,15 @@ class DataRetention:
                 await _notify(connection, keys)
         metrics.RETENTION_ROWS.labels(rule).inc(rows)
         return rows
+
+
+async def _delete_identities(connection: Any, before: datetime, now: datetime) -> tuple[list[int], int]:
+    """Delete records after their term with their keys; return the numbers of the keys, and the number of records."""
+    ended = queries.ended_identities(connection, before=before, max_rows=CHUNK_ROWS_MAX)
+    person_ids = [row["person_id"] async for row in ended]
+    await queries.delete_identities(connection, person_ids=person_ids)
+    destroyed = queries.destroy_keys_of(connection, person_ids=[key_owner(one) for one in person_ids], now=now)
+    return [row["number"] async for row in destroyed], len(person_ids)
 
 
 async def _notify(connection: Any, destroyed_keys: list[int]) -> None:

@@ -47,10 +47,18 @@ async def _revoked(populated: PopulatedBank) -> Client:
     return client
 
 
+async def _erased(populated: PopulatedBank) -> Client:
+    """Return a client of a user who was erased."""
+    client = await populated.bank.client.person()
+    assert (await client.run("EraseMyData", input={})).data["eraseMyData"]["erased"]
+    return client
+
+
 # Callers whose token opens nothing. Each is refused by every field, also by those that need no token.
 WITHOUT_SESSION: Mapping[str, Callable[[PopulatedBank], Awaitable[Client]]] = {
     "expired token": _expired,
     "revoked session": _revoked,
+    "erased": _erased,
 }
 # Callers with a session, and their names in `PopulatedBank`.
 WITH_SESSION = {"owner": "ana", "other customer": "bia", "operator": "operator", "administrator": "admin"}
@@ -108,6 +116,14 @@ async def _credentials(populated: PopulatedBank) -> Any:
 async def _refresh_token(populated: PopulatedBank) -> Any:
     reply = await populated.bank.client.run("Login", input=await _credentials(populated))
     return {"refreshToken": reply.data["login"]["tokens"]["refreshToken"]}
+
+
+async def _defaults(_populated: PopulatedBank) -> Any:
+    return {}
+
+
+async def _dry_run(_populated: PopulatedBank) -> Any:
+    return {"dryRun": True}
 
 
 async def _transfer(populated: PopulatedBank) -> Any:
@@ -180,6 +196,11 @@ def _owner_or_staff(given: Input, refusal: str) -> Row:
 
 
 ROWS: Mapping[str, Row] = {
+    # First, because both need a fresh login.
+    "Mutation.exportMyData": _own(_defaults),
+    "Mutation.eraseMyData": Row(
+        _dry_run, "ACCOUNT_NOT_EMPTY", "ACCOUNT_NOT_EMPTY", "STAFF_NOT_ERASED", "STAFF_NOT_ERASED"
+    ),
     "Mutation.register": _public(_registration),
     "Mutation.login": _public(_credentials),
     "Mutation.refreshSession": _public(_refresh_token),

@@ -19,7 +19,7 @@ BRL_1 = {"amount": "1.00", "currency": "BRL"}
 
 @dataclass
 class PopulatedBank:
-    """A bank with users: Ana with money and three accounts, Bia with one account, an operator, an administrator."""
+    """A bank with users: Ana with money and three accounts, Bia with one, Caio, an operator, an administrator."""
 
     bank: RunningBank
     clients: dict[str, Client]
@@ -133,6 +133,12 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
             "bia", lambda _: {}, "bia", "CLOSE_SESSION", entity=lambda s: s.ids["bia"], new={"reason": "REQUESTED"}
         ),
         refused("nobody", lambda _: {}, "UNAUTHENTICATED"),
+    ),
+    "eraseMyData": (
+        Action("caio", lambda _: {"dryRun": False}, "caio", "ERASE", entity=lambda s: s.ids["caio"]),
+        refused("ana", lambda _: {"dryRun": False}, "ACCOUNT_NOT_EMPTY"),
+        refused("operator", lambda _: {"dryRun": False}, "STAFF_NOT_ERASED"),
+        refused("nobody", lambda _: {"dryRun": False}, "UNAUTHENTICATED"),
     ),
     "exportMyData": (
         Action("ana", lambda _: {"format": "JSON"}, "ana", "EXPORT", entity=lambda s: s.ids["ana"]),
@@ -290,7 +296,7 @@ def document(mutation: str) -> str:
 
 async def populate(bank: RunningBank) -> PopulatedBank:
     """Register the users and make their accounts."""
-    addresses = {name: f"{name}@example.com" for name in ("ana", "bia", "operator", "admin")}
+    addresses = {name: f"{name}@example.com" for name in ("ana", "bia", "caio", "operator", "admin")}
     for address in addresses.values():
         await bank.client.person(email=address)
     async with bank.bank.database.connection() as connection:

@@ -1,6 +1,6 @@
 """One event of every type, with the values that the bank would write."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,12 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
-from bank.events.types.privacy import PersonalDataExportedEvent, RetentionAppliedEvent
+from bank.events.types.privacy import (
+    IdentityDisclosedEvent,
+    PersonalDataExportedEvent,
+    RetentionAppliedEvent,
+    UserErasedEvent,
+)
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -87,6 +92,10 @@ def one_of_each() -> list[DomainEvent]:
         ),
         PersonalDataExportedEvent(subject_id=user, rows=40, initiated_by=user),
         RetentionAppliedEvent(rule="sessions", before=datetime(2031, 2, 3, tzinfo=UTC), rows=7),
+        UserErasedEvent(
+            subject_id=user, reapplied=False, identity_digest="0" * 64, keep_until=date(2042, 1, 1), initiated_by=user
+        ),
+        IdentityDisclosedEvent(subject_id=user, reason="enc1.1.AAAA", initiated_by=None),
     ]  # fmt: skip
 
 

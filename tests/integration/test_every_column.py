@@ -37,6 +37,7 @@ NOT_FOUND = {
     ("encryption_keys", "created_at"): "nothing follows from the time of a key",
     ("dead_letters", "event_position"): "seen where the delivery leaves a trace: an audit row, a day of an account",
     ("dead_letters", "subscriber"): "the same",
+    ("retained_identities", "record_digest"): "PostgreSQL computes it from the record, and refuses another value",
 }
 """The columns in which a change cannot be found, with the reason."""
 
@@ -46,14 +47,15 @@ KINDS = {
     "transactions": "kind || (description is null)",
     "entries": "(select kind from transactions t where t.id = transaction_id) || sign(amount_minor)",
     "holds": "status",
-    "users": "role || (version > 1)",
+    "users": "role || (version > 1) || (erased_at is null)",
     "sessions": "(closed_at is null)::text || (select count(*) from refresh_tokens t where t.session_id = sessions.id)",
     "refresh_tokens": "(used_at is null)::text",
     "idempotency_keys": "operation || (transaction_id is null)",
     "event_store": "event_type",
     "subscriber_positions": "subscriber",
 }
-SOME_NOT_FOUND = {
+SOME_NOT_FOUND: dict[tuple[str, str], tuple[str, set[str | None]]] = {
+    ("users", "salt"): ("password_hash", {None}),  # nothing of an erased user is left that it protects
     ("accounts", "created_at"): ("kind", {"CASH", "FEES"}),  # migrations make these accounts without an event
     ("subscriber_positions", "position"): ("subscriber", {"balance_cache"}),  # its effects are in Redis
     ("subscriber_positions", "subscriber"): ("subscriber", {"balance_cachex"}),

@@ -36,8 +36,9 @@ async def test_every_encrypted_column_of_a_populated_database_is_encrypted(super
     seen = 0
     for table, columns in COLUMNS.items():
         for column in (name for name, data_class in columns.items() if data_class is DataClass.ENCRYPTED):
-            rows = await superuser.fetch(f"select {column} as text from {table} where {column} <> ''")
-            assert [row["text"] for row in rows if not is_encrypted(row["text"])] == [], f"{table}.{column}"
+            rows = await superuser.fetch(f"select {column} as value from {table} where {column} <> ''")
+            values = [row["value"].decode() if isinstance(row["value"], bytes) else row["value"] for row in rows]
+            assert [value for value in values if not is_encrypted(value)] == [], f"{table}.{column}"
             seen += len(rows)
     assert seen > 50
 

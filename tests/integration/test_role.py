@@ -47,6 +47,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "holds": ("select", "insert", "update"),
     "transactions": ("select", "insert"),
     "entries": ("select", "insert"),
+    # Nobody reads the records but `bank privacy disclose`, with the login of the owner.
+    "retained_identities": ("insert", "delete", "select (created_at, keep_until, person_id, record_digest)"),
     "idempotency_keys": ("select", "insert", "delete"),
     "event_log_head": ("select", "update"),
     "event_store": ("select", "insert"),
@@ -159,10 +161,10 @@ async def test_every_other_statement_on_a_table_is_refused_to_the_role(as_role: 
                 await as_role.execute(statement.format(table=table, column=column))
             except asyncpg.InsufficientPrivilegeError:
                 refused.add(verb)
-            except asyncpg.IntegrityConstraintViolationError:
+            except (asyncpg.IntegrityConstraintViolationError, asyncpg.GeneratedAlwaysError):
                 pass  # the privilege exists, and a constraint of the table refused the row
-    # The privilege on accounts is granted by columns, and does not include the first column.
-    allowed = {verb for verb in MAY[table] if "(" not in verb}
+    # The update of accounts is granted by columns, without the first one. A select without columns needs one of them.
+    allowed = {verb.split()[0] for verb in MAY[table] if "(" not in verb or verb.startswith("select")}
     assert refused == set(STATEMENTS) - allowed
 
 

@@ -16,6 +16,7 @@ from bank.events.types.registry import EVENT_TYPES, decode_event
 from bank.holds.expire import expire_once
 from bank.identity.signing_keys import rotate_signing_key
 from bank.ledger import write
+from bank.privacy.identities import disclose
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
 from tests.integration.every_request import EveryRequest
 from tests.integration.payers import SetClock
@@ -85,9 +86,20 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
     assert (await person.run("AuthorizeHold", input=held)).data["authorizeHold"]["hold"]
     await person.transfer(account["id"], other["number"], "1.00", "t", description="lunch")
     assert (await person.run("ExportMyData", input={"format": "TEXT"})).data["exportMyData"]["document"]
+    leaver = await bank.client.person()
+    assert (await leaver.run("EraseMyData", input={})).data["eraseMyData"]["erased"]
+    settings = bank.bank.settings
+    async with bank.bank.database.connection() as connection:
+        erased = await connection.fetchval("select id from users where erased_at is not null")
+    disclosed = await disclose(
+        settings.database_url, bank.bank.cipher, bank.bank.recorder, person_id=erased, reason="A court asks."
+    )
+    assert disclosed.full_name == "Maria da Silva"
     clock.moment += timedelta(days=8)
     await expire_once(bank.bank.ledger, bank.bank.database, clock)
     assert await bank.bank.key_retention.run_once()
+    clock.moment += timedelta(days=250)
+    assert await bank.bank.data_retention.run_once()
 
 
 async def test_every_stored_event_equals_the_encoding_by_its_class(database_url: str, redis_url: str) -> None:

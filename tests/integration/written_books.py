@@ -31,6 +31,8 @@ async def bank_for_a_day(bank: RunningBank) -> None:
     master_key = MasterKey(bank.bank.settings.master_key.get_secret_value())
     for _ in range(2):
         await rotate_signing_key(bank.bank.uow_factory, master_key, token_life=bank.bank.settings.access_token_life)
+    leaver = await bank.client.person()
+    assert (await leaver.run("EraseMyData", input={})).data["eraseMyData"]["erased"]
     await bank.caught_up()
     async with bank.bank.database.connection() as connection:
         await connection.execute(

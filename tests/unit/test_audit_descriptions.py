@@ -40,6 +40,8 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("PersonalDataExportedEvent", "EXPORT", None, {"rows": 40}),
         ("RetentionAppliedEvent", "DELETE", None, {"rule": "sessions", "rows": 7}),
+        ("UserErasedEvent", "ERASE", None, {"reapplied": False}),
+        ("IdentityDisclosedEvent", "READ", None, {"reason": "enc1.1.AAAA"}),
         ("KeysForgottenEvent", "DELETE", None, {"used_before": "2031-02-03T04:05:06.789000Z"}),
         ("SigningKeyRotatedEvent", "CREATE", None, {"wrapped_digest": "0f" * 32}),
         ("StaffReadEvent", "READ", None, {"query": "account"}),

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import json
 import pkgutil
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -37,6 +37,11 @@ FORMATS = jsonschema.FormatChecker(formats=["uuid"])
 @FORMATS.checks("date-time", raises=ValueError)  # type: ignore[untyped-decorator]  # jsonschema has no types
 def _is_a_moment(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+
+
+@FORMATS.checks("date", raises=ValueError)  # type: ignore[untyped-decorator]  # jsonschema has no types
+def _is_a_date(value: object) -> bool:
+    return not isinstance(value, str) or (len(value) == 10 and bool(date.fromisoformat(value)))
 
 
 def validator_of(event_type: str) -> jsonschema.Draft202012Validator:

@@ -1,11 +1,11 @@
-"""Events about the privacy of users: exports of their data, and deletions after its retention."""
+"""Events about the privacy of users: exports and erasures of their data, and deletions after its retention."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 from bank.events.event import DomainEvent
-from bank.events.types.field import described
+from bank.events.types.field import SHA_256, described
 
 
 class PersonalDataExportedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -41,3 +41,40 @@ class RetentionAppliedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     def aggregate_id(self) -> UUID:
         """The nil UUID, because the event is about the data of many persons."""
         return UUID(int=0)
+
+
+class UserErasedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """A user is erased: no profile, no key, no open session, and no open account without money."""
+
+    aggregate_type = "User"
+
+    subject_id: Annotated[UUID, described("The erased user.")]
+    reapplied: Annotated[bool, described("Whether the erasure was repeated after a restore of an older backup.")]
+    identity_digest: Annotated[
+        str | None,
+        described("SHA-256 of the encrypted record of the identity, in hex; null without one.", pattern=SHA_256),
+    ]
+    keep_until: Annotated[date | None, described("The date on which the record is deleted; null without one.")]
+    initiated_by: Annotated[
+        UUID | None, described("The user who erased their own data; null for an erasure by the bank.")
+    ]
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The erased user."""
+        return self.subject_id
+
+
+class IdentityDisclosedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """The retained identity of an erased user was read. `reason` is encrypted with the key of the record."""
+
+    aggregate_type = "User"
+
+    subject_id: Annotated[UUID, described("The erased user.")]
+    reason: Annotated[str, described("The reason, in the words of staff.")]
+    initiated_by: Annotated[UUID | None, described("Always null: only the command line discloses an identity.")]
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The erased user."""
+        return self.subject_id

@@ -18,7 +18,12 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
-from bank.events.types.privacy import PersonalDataExportedEvent, RetentionAppliedEvent
+from bank.events.types.privacy import (
+    IdentityDisclosedEvent,
+    PersonalDataExportedEvent,
+    RetentionAppliedEvent,
+    UserErasedEvent,
+)
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -64,6 +69,8 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         SigningKeyRotatedEvent,
         PersonalDataExportedEvent,
         RetentionAppliedEvent,
+        UserErasedEvent,
+        IdentityDisclosedEvent,
     )
 }
 
