@@ -168,7 +168,8 @@ NOT_COPIED = {"event_log_head", "subscriber_positions", "dead_letters", "encrypt
 @pytest.mark.parametrize("table", sorted(set(TABLES) - NOT_COPIED))
 async def test_an_inserted_row_of_each_table_is_found(valid_books: Any, table: str) -> None:
     """The row is a copy of an existing row under another key."""
-    columns = [column for of, column in COLUMNS if of == table]
+    # A generated column takes no value.
+    columns = [column for of, column in COLUMNS if of == table and column != "record_digest"]
     keys = await valid_books.fetch(
         "select attname, format_type(atttypid, atttypmod) as type from pg_index"
         " join pg_attribute on attrelid = indrelid and attnum = any(indkey) where indrelid = $1::regclass"
