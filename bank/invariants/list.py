@@ -24,7 +24,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "transactions_have_events": "every transaction has two events that agree with it: initiated, then completed",
         "balance_updates_are_entries": "every entry has one event that agrees with it, and every such event an entry",
         "accounts_match_events": "every account agrees with its events: owner, number, state, limits, spent, revision",
-        "users_match_events": "every user agrees with their events: address, name, CPF, password, role",
+        "users_match_events": "every user agrees with their events: address, name, CPF, password, role, erasure",
         "sessions_match_events": "every session and refresh token agrees with its events: user, expiry, use, end",
         "signing_keys_match_events": "every signing key agrees with its event: key, times",
         "identities_match_events": "every retained identity is the record of an erasure, until the end of its term",
