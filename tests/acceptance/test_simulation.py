@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from simulation.model.faults import FAULTS
+from tests.integration.encryption import MASTER_KEY
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -195,7 +196,7 @@ def test_missing_urls_of_external_servers_are_named(tmp_path: Path) -> None:
 
 def test_a_database_that_is_in_use_is_left_alone(database_url: str, redis_url: str, tmp_path: Path) -> None:
     create = [sys.executable, "-m", "bank", "users", "create-admin", "--email", "ana@example.com", "--password-stdin"]
-    environment = {**os.environ, "DATABASE_URL": database_url}
+    environment = {**os.environ, "DATABASE_URL": database_url, "BANK_MASTER_KEY": MASTER_KEY}
     subprocess.run(create, check=True, input="a long and lonely night\n", text=True, env=environment)
     ended = simulation(*short(database_url, redis_url, tmp_path))
     assert ended.returncode == 2

@@ -56,12 +56,12 @@ class Books:
             await self.connection.execute("update accounts set status = $2 where id = $1", account_id, status)
         return account_id
 
-    async def deposit(self, to_id: UUID, amount: str, *, key: str) -> Outcome:
+    async def deposit(self, to_id: UUID, amount: str, *, key: str, caller_id: UUID | None = None) -> Outcome:
         return await submit_deposit(
             self.ledger,
             SubmitDeposit(
-                caller_id=self.teller_id, key=key, to_number=self.numbers[to_id], to_id=to_id, amount=amount,
-                currency="BRL",
+                caller_id=caller_id or self.teller_id, key=key, to_number=self.numbers[to_id], to_id=to_id,
+                amount=amount, currency="BRL",
             ),
         )  # fmt: skip
 

@@ -261,4 +261,11 @@ STATE_TAMPERINGS = [
         "keys_of_texts_exist",
         f"encryption key …: its person should be …, and is {NOBODY}.",
     ),
+    Tampering(
+        "a retained identity taken out",
+        ["delete from retained_identities"],
+        {"identities_match_events"},
+        "identities_match_events",
+        "the identity of user …: it should be …, and is missing …",
+    ),
 ]

@@ -101,7 +101,7 @@ async def test_a_key_opens_one_account(books: Books) -> None:
 
 async def test_a_key_of_a_transfer_opens_nothing(books: Books) -> None:
     openings, account_id = Openings(books), await books.open_account()
-    await books.deposit(account_id, "1.00", key="k")
+    await books.deposit(account_id, "1.00", key="k", caller_id=books.owner_id)
     assert code_of(await openings.open()) == ("IDEMPOTENCY_KEY_REUSED", ("input", "idempotencyKey"))
     event_type, data = (await openings.emitted_events())[-1]
     assert (event_type, data["action"], data["code"]) == (

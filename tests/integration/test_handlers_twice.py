@@ -6,6 +6,7 @@ import redis.asyncio as redis
 
 from bank.app import Bank
 from bank.clock import SystemClock
+from bank.database.connection import ROLE
 from bank.events.dispatch import Subscriber
 from bank.events.replay import Replay
 from bank.events.types.registry import EVENT_TYPES
@@ -21,9 +22,12 @@ async def everything(bank: Bank) -> dict[str, Any]:
     """Return every row of every table, and every key of Redis."""
     state: dict[str, Any] = {}
     async with bank.database.connection() as connection:
+        # The role of the bank may not read every table.
+        await connection.execute("set role none")
         for (table,) in await connection.fetch(TABLES):
             rows = await connection.fetch(f"select * from {table}")
             state[table] = sorted(repr([pair for pair in row.items() if pair[0] not in LEASES]) for row in rows)
+        await connection.execute(f"set role {ROLE}")
     client = redis.Redis.from_url(bank.settings.redis_url)
     # The key of the epoch counts every call.
     state["redis"] = {key: await client.dump(key) async for key in client.scan_iter() if not key.startswith(b"bank:")}

@@ -40,7 +40,9 @@ async def workers(database_url: str, valkey: EmbeddedValkey) -> AsyncIterator[Tw
 
 async def copy_of(client: Redis) -> dict[bytes, tuple[bytes, int]]:
     keys: list[Any] = await client.keys("*")
-    return {key: (await client.dump(key) or b"", max(0, await client.pexpiretime(key))) for key in keys}
+    copy = {key: (await client.dump(key), max(0, await client.pexpiretime(key))) for key in keys}
+    # The cells of rate limits live for moments: some are gone before they are copied.
+    return {key: (value, until) for key, (value, until) in copy.items() if value is not None}
 
 
 async def restore_keys(client: Redis, copy: dict[bytes, tuple[bytes, int]]) -> None:
