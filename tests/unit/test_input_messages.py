@@ -35,6 +35,15 @@ VALID = {
 Path = tuple[str | int, ...]
 
 
+class EnumName(str):
+    """The name of a value of an enum, which a literal has without quotes."""
+
+    __slots__ = ()
+
+
+UNKNOWN_NAME = EnumName("CORRECT_HORSE_BATTERY")
+
+
 def valid(kind: Any) -> Any:
     """Return a value that an input type accepts."""
     kind = graphql.get_nullable_type(kind)
@@ -42,11 +51,13 @@ def valid(kind: Any) -> Any:
         return [valid(kind.of_type)]
     if graphql.is_input_object_type(kind):
         return {name: valid(field.type) for name, field in kind.fields.items()}
+    if graphql.is_enum_type(kind):
+        return EnumName(next(iter(kind.values)))
     return VALID[kind.name]
 
 
 def leaves(kind: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield the path and the type of each scalar in an input type."""
+    """Yield the path and the type of each scalar and enum in an input type."""
     bare = graphql.get_nullable_type(kind)
     if graphql.is_list_type(bare):
         yield from leaves(bare.of_type, (*path, 0))
@@ -77,7 +88,7 @@ ARGUMENTS = [
 
 @dataclass(frozen=True)
 class Place:
-    """A scalar in an argument of a root field: `declared` is the type of the argument, `leaf` that of the scalar."""
+    """A scalar or an enum in an argument of a root field: `declared` is the type of the argument, `leaf` its own."""
 
     keyword: str
     name: str
@@ -104,6 +115,8 @@ def written(value: Any) -> str:
         return "{" + ", ".join(f"{name}: {written(member)}" for name, member in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, EnumName):
+        return value
     return f'"{value}"' if isinstance(value, str) else str(value).lower() if value is not None else "null"
 
 
@@ -124,8 +137,11 @@ async def engine() -> GraphQLEngine:
 
 
 def wrong_values(leaf: Any) -> Iterator[Any]:
-    name = graphql.get_named_type(leaf).name
+    kind = graphql.get_named_type(leaf)
+    name = kind.name
     yield {"member": CANARY}
+    if graphql.is_enum_type(kind):
+        yield UNKNOWN_NAME
     if name not in {"String", "ID"}:
         yield CANARY
     if name not in {"Int", "ID"}:
@@ -135,11 +151,14 @@ def wrong_values(leaf: Any) -> Iterator[Any]:
 
 
 def assert_names(message: str, path: Path, leaf: Any) -> None:
-    type_name = graphql.get_named_type(leaf).name
+    kind = graphql.get_named_type(leaf)
     names = [step for step in path if isinstance(step, str)]
-    assert type_name in message, message
+    # A message about an enum may list its values instead.
+    listed = graphql.is_enum_type(kind) and f"its values are {', '.join(kind.values)}." in message
+    assert kind.name in message or listed, message
     assert not names or names[-1] in message, message
     assert CANARY not in message
+    assert UNKNOWN_NAME not in message
     assert "271828182" not in message
 
 

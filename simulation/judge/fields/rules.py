@@ -190,6 +190,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Session.isCurrent": _anything,
         "RevokeSessionPayload.revoked": _anything,
         "RevokeOtherSessionsPayload.revokedCount": _anything,
+        "ExportMyDataPayload.document": _anything,  # people of the simulation neither export nor erase their data
+        "EraseMyDataPayload.erased": _anything,
+        "KeptData.data": _anything,
+        "KeptData.term": _anything,
+        "KeptData.since": _anything,
+        "KeptData.reason": _anything,
+        "KeptData.source": _anything,
         "UserError.code": _anything,  # `refusals_are_right`
         "UserError.message": _anything,  # `shapes`
         "UserError.field": _anything,
