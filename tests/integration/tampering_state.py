@@ -266,6 +266,6 @@ STATE_TAMPERINGS = [
         ["delete from retained_identities"],
         {"identities_match_events"},
         "identities_match_events",
-        "the identity of user …: it should be …, and is missing …",
+        "identity of user …: it should be a row of retained_identities, and is missing.",
     ),
 ]
