@@ -168,7 +168,17 @@ class Database:
             raise_if_cancelled()
             raise bank_error from error
         finally:
-            await pooled.__aexit__()
+            await _release(pooled)
+
+
+async def _release(pooled: PooledConnection) -> None:
+    """Return a connection to the pool."""
+    try:
+        await pooled.__aexit__()
+    except asyncpg.InternalClientError:
+        # The connection ended at this moment, and the pool has taken it back by itself.
+        if not _is_closed(pooled.raw_connection):
+            raise
 
 
 async def _begin(connection: Any, begin: str) -> None:

@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 
 from bank.database.migrate import upgrade
+from bank.database.pool import Database
+from bank.errors import Overloaded
 from fixtures.backends import Backend
 from fixtures.faults import FaultProxy, PostgresProxy, through_proxy, upstream_of
 from tests.integration.api import Client, Reply, RunningBank, serving, settings_for
@@ -200,21 +202,34 @@ async def test_transfers_are_correct_while_redis_is_dead_and_use_it_after_its_re
         await running.caught_up()
 
 
-async def test_a_database_with_slow_connections_is_reached_in_the_background(
-    proxied: ProxiedBank,
-) -> None:
-    over = asyncio.Event()
+async def test_connection_attempts_continue_after_their_callers_have_stopped_waiting(database_url: str) -> None:
+    size = 6
+    async with PostgresProxy(upstream_of(database_url)) as proxy:
+        database = Database(
+            through_proxy(database_url, proxy.port),
+            pool_size=size,
+            pool_timeout_ms=200,
+            statement_timeout_ms=1_000,
+        )
+        await database.open()
+        try:
+            proxy.delay_s = 0.1  # a connection takes four of these, 0.4 s; a caller waits 0.2 s for one
+            assert proxy.cut() == 4
+            accepted = proxy.accepted
+            refused = 0
 
-    async def keep_asking() -> None:
-        while not over.is_set():
-            await proxied.person.run("Me", headers=NO_CACHE)
+            async def connect() -> None:
+                nonlocal refused
+                while True:
+                    try:
+                        async with database.connection():
+                            return
+                    except Overloaded:
+                        refused += 1
 
-    proxied.database.delay_s = 0.1  # a connection takes four of these, 0.4 s; a request waits 0.3 s for one
-    assert proxied.database.cut() >= 4
-    crowd = [asyncio.create_task(keep_asking()) for _ in range(12)]  # two for each connection of the pool
-    try:
-        assert await proxied.until_recovered() < SOON_S
-    finally:
-        over.set()
-        proxied.database.delay_s = 0.0
-        await asyncio.gather(*crowd)
+            async with asyncio.timeout(SOON_S):
+                await asyncio.gather(*[connect() for _ in range(2 * size)])
+            assert refused >= size
+            assert proxy.accepted - accepted <= size
+        finally:
+            await database.close()
