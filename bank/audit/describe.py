@@ -34,7 +34,12 @@ from bank.events.types.sessions import (
 )
 from bank.events.types.signing_keys import SigningKeyRotatedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
-from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
+from bank.events.types.users import (
+    PasswordChangedEvent,
+    UserProfileChangedEvent,
+    UserRegisteredEvent,
+    UserRoleChangedEvent,
+)
 
 Description = tuple[str, str | None, str]
 """The action, named as in S6 (CREATE, UPDATE, …), the old values as JSON or None, and the new values as JSON."""
@@ -116,6 +121,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     SessionRevokedEvent: _all_new("CLOSE_SESSION"),
     RefreshTokenReusedEvent: _all_new("CLOSE_SESSION"),
     UserProfileChangedEvent: _all_new("UPDATE"),
+    PasswordChangedEvent: _all_new("UPDATE"),
     UserRoleChangedEvent: _role_changed,
     StaffReadEvent: _all_new("READ"),
     KeysForgottenEvent: _all_new("DELETE"),

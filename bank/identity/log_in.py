@@ -1,29 +1,42 @@
 """Log in: begin a session with an e-mail address and a password."""
 
 from typing import Any
-from uuid import UUID
 
-from bank.events.types.sessions import SESSION_LIMIT, LoginFailedEvent, SessionRevokedEvent, UserLoggedInEvent
+from bank.errors import Overloaded
+from bank.events.types.sessions import SESSION_LIMIT, SessionRevokedEvent, UserLoggedInEvent
+from bank.events.types.users import UserProfileChangedEvent
 from bank.events.unit_of_work import retry_if_rolled_back
 from bank.identifiers import uuid7
 from bank.identity.closing import earliest_expiry, notify_closed_sessions
 from bank.identity.email_address import normalise_email
+from bank.identity.failed_login import UNKNOWN_ADDRESS, WRONG_PASSWORD, login_failed, record_failed_login
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
 from bank.identity.token_pair import TokenPair, issue_pair
-from bank.identity.tokens import Caller, keyed_digest, new_refresh_token
+from bank.identity.tokens import Caller, new_refresh_token
 from bank.refusal import Refusal
-from bank.telemetry.metrics import FAILED_LOGINS
 
 BAD_CREDENTIALS = Refusal(code="INVALID_CREDENTIALS", message="The e-mail address or the password is wrong.")
+# A password changes while it is verified once in a while. It changes again during the next attempt only by intention.
+_ATTEMPTS_MAX = 3
 
 
-@retry_if_rolled_back
 async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | Refusal:
     """Begin a session, or refuse a wrong address or password. Unknown addresses take the same time.
 
-    If the user has more sessions than `Settings.sessions_per_user`, the oldest one ends.
+    If the user has more sessions than `Settings.sessions_per_user`, the oldest one ends. If the hash of the password
+    has older parameters, it is replaced.
     """
+    for _ in range(_ATTEMPTS_MAX):
+        result = await _log_in(sessions, email, password)
+        if result is not None:
+            return result
+    raise Overloaded("The password is being changed; try again in a moment.")
+
+
+@retry_if_rolled_back
+async def _log_in(sessions: Sessions, email: str, password: str) -> TokenPair | Refusal | None:
+    """Log in; return None if the hash of the password was changed after the password was verified with it."""
     # The empty address stands for every invalid one, since no user has it.
     address = normalise_email(email) or ""
     email_digest = sessions.uow_factory.cipher.lookup_digest("email", address)
@@ -35,18 +48,29 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
             found = await queries.credentials_of(connection, email_digest=email_digest)
         return found["password_hash"] if found else None
 
-    if not await sessions.passwords.verify(find_hash, password, account=address):
-        FAILED_LOGINS.labels("wrong_password" if found else "unknown_address").inc()
-        await sessions.recorder.record(_login_failed(sessions, found["id"] if found else None, address))
+    match = await sessions.passwords.verify(find_hash, password, account=address)
+    if match is None:
+        reason, user_id = (WRONG_PASSWORD, found["id"]) if found else (UNKNOWN_ADDRESS, None)
+        await record_failed_login(sessions, reason, user_id=user_id, address=address)
         return BAD_CREDENTIALS
     user_id, session_id = found["id"], uuid7()
     metadata = await sessions.uow_factory.origins.metadata(person_id=user_id)
     async with sessions.uow_factory.begin() as uow:
-        role = await queries.lock_user(uow.connection, id=user_id)
-        if role is None:
+        user = await queries.lock_credentials(uow.connection, id=user_id)
+        if user is None:
             # The user was erased after the password was verified.
-            uow.emit(_login_failed(sessions, user_id, address))
+            uow.emit(login_failed(sessions, user_id=user_id))
             return BAD_CREDENTIALS
+        if user["password_hash"] != found["password_hash"]:
+            return None
+        if match.new_hash is not None:
+            profile_digest = await queries.replace_password(
+                uow.connection, id=user_id, old=found["password_hash"], new=match.new_hash, now=uow.now
+            )
+            rehashed = UserProfileChangedEvent(
+                subject_id=user_id, change="REHASH", profile_digest=profile_digest, initiated_by=user_id
+            )
+            uow.emit(rehashed, metadata)
         rows = queries.close_oldest_sessions(
             uow.connection,
             user_id=user_id,
@@ -67,15 +91,8 @@ async def log_in(sessions: Sessions, email: str, password: str) -> TokenPair | R
             ip_address=metadata.ip_address,
             user_agent=metadata.user_agent,
         )
-        caller = Caller(user_id, role, session_id)
+        caller = Caller(user_id, user["role"], session_id)
         pair = await issue_pair(sessions, uow, caller, new_refresh_token(), UserLoggedInEvent, metadata=metadata)
     if ended:
         await sessions.marks.close(ended)
     return pair
-
-
-def _login_failed(sessions: Sessions, user_id: UUID | None, address: str) -> LoginFailedEvent:
-    secret = sessions.settings.token_secret.get_secret_value()
-    return LoginFailedEvent(
-        subject_id=user_id, address_digest=None if user_id else keyed_digest(secret, f"address {address}")
-    )

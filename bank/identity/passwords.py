@@ -24,6 +24,13 @@ class WeakPassword:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordMatch:
+    """A password matches its hash. `new_hash` replaces a hash with older parameters; None for one with today's."""
+
+    new_hash: str | None = None
+
+
 class Passwords:
     """Hashing and verification of passwords on a bounded number of threads.
 
@@ -45,18 +52,20 @@ class Passwords:
         hashed: str | WeakPassword = await self._threads.run(prepare, account=person.email)
         return hashed
 
-    async def verify(self, find_hash: Callable[[], Awaitable[str | None]], password: str, *, account: str) -> bool:
-        """Return whether the password matches the hash; False without a hash, after the same time."""
+    async def verify(
+        self, find_hash: Callable[[], Awaitable[str | None]], password: str, *, account: str
+    ) -> PasswordMatch | None:
+        """Return the match if the password matches the hash, else None; without a hash, None after the same time."""
         has_user = False
 
-        async def prepare() -> Callable[[], bool]:
+        async def prepare() -> Callable[[], PasswordMatch | None]:
             nonlocal has_user
             password_hash = await find_hash()
             has_user = password_hash is not None
-            return partial(_matches, password_hash or self._dummy_hash, password)
+            return partial(_match, password_hash or self._dummy_hash, password)
 
-        matches: bool = await self._threads.run(prepare, account=account)
-        return matches and has_user
+        match: PasswordMatch | None = await self._threads.run(prepare, account=account)
+        return match if has_user else None
 
     def close(self) -> None:
         """Stop the threads."""
@@ -82,11 +91,12 @@ def _hash_new(password: str, person: Person) -> str | WeakPassword:
     return _HASHER.hash(normal)
 
 
-def _matches(password_hash: str, password: str) -> bool:
+def _match(password_hash: str, password: str) -> PasswordMatch | None:
     normal = normalise_password(password)
     if normal is None:
-        return False
+        return None
     try:
-        return _HASHER.verify(password_hash, normal)
+        _HASHER.verify(password_hash, normal)
     except (VerificationError, InvalidHashError):
-        return False
+        return None
+    return PasswordMatch(_HASHER.hash(normal) if _HASHER.check_needs_rehash(password_hash) else None)

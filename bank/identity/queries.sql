@@ -10,6 +10,25 @@ returning encode(sha256(salt || convert_to(json_build_array(
 -- name: credentials_of(email_digest)^
 select id, password_hash, role from users where email_digest = :email_digest;
 
+-- name: profile_of(id)^
+select email, full_name, cpf, password_hash from users where id = :id and erased_at is null;
+
+-- name: replace_password(id, old, new, now)$
+-- Only if the password is still the one that was verified. Returns the digest of the profile, null for another password.
+update users set password_hash = :new, version = version + 1, updated_at = :now
+where id = :id and password_hash = :old
+returning encode(sha256(salt || convert_to(json_build_array(
+    email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
+)::text, 'UTF8')), 'hex');
+
+-- name: replace_email(id, password_hash, email, email_digest, now)^
+-- Only if the password is still the one that was verified.
+update users set email = :email, email_digest = :email_digest, version = version + 1, updated_at = :now
+where id = :id and password_hash = :password_hash
+returning version, encode(sha256(salt || convert_to(json_build_array(
+    email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
+)::text, 'UTF8')), 'hex') as profile_digest;
+
 -- name: lock_role(email_digest)^
 select id, role from users where email_digest = :email_digest for no key update;
 
@@ -23,6 +42,10 @@ select id, email, full_name, cpf, role, version, created_at from users where id 
 -- Returns the role; no row for an erased user. The lock serializes the logins of one user, so that their limit of sessions is exact, and changes of
 -- the role: either the change waits and closes the new session, or the new session gets the new role.
 select role from users where id = :id and erased_at is null for no key update;
+
+-- name: lock_credentials(id)^
+-- Like `lock_user`, with the hash of the password, which may have changed since it was verified.
+select role, password_hash from users where id = :id and erased_at is null for no key update;
 
 -- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent)!
 insert into sessions (id, user_id, created_at, last_used_at, expires_at, ip_address, user_agent)

@@ -13,8 +13,7 @@ from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.identifiers import uuid7
-from bank.identity.deceptive_address import is_deceptive
-from bank.identity.email_address import normalise_email
+from bank.identity.new_address import read_new_address
 from bank.identity.passwords import Passwords, WeakPassword
 from bank.identity.profile import User
 from bank.identity.weakness import Person
@@ -59,14 +58,11 @@ async def register_user(
 
 @retry_if_rolled_back
 async def _register(uow_factory: UnitOfWorkFactory, passwords: Passwords, command: Register) -> User | Refusal:
-    email = normalise_email(command.email)
+    email = read_new_address(command.email, field="email")
     full_name = " ".join(unicodedata.normalize("NFC", command.full_name).split())
     cpf = normalise_cpf(command.cpf) if command.cpf is not None else None
-    if email is None:
-        return _invalid("email", "This is not an e-mail address.")
-    if is_deceptive(email):
-        message = "An e-mail address has letters of one alphabet in each part, and does not imitate another address."
-        return _invalid("email", message)
+    if isinstance(email, Refusal):
+        return email
     if refusal := _refuse(command, full_name=full_name, cpf=cpf):
         return refusal
     password_hash = await passwords.hash_new(command.password, Person(email=email, full_name=full_name, cpf=cpf))

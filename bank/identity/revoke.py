@@ -5,7 +5,7 @@ from uuid import UUID
 from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.sessions import REQUESTED, SessionRevokedEvent
 from bank.events.unit_of_work import retry_if_rolled_back
-from bank.identity.closing import earliest_expiry, notify_closed_sessions
+from bank.identity.closing import close_other_sessions, notify_closed_sessions
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
 from bank.identity.tokens import Caller
@@ -47,18 +47,7 @@ async def revoke_session(sessions: Sessions, caller: Caller, session_id: UUID | 
 async def revoke_other_sessions(sessions: Sessions, caller: Caller) -> int:
     """End every open session of the caller except for the current one; return their number."""
     async with sessions.uow_factory.begin() as uow:
-        # Without this lock, a login at the same time would begin a session that is neither ended nor counted.
         await queries.lock_user(uow.connection, id=caller.user_id)
-        rows = queries.close_other_sessions(
-            uow.connection,
-            user_id=caller.user_id,
-            id=caller.session_id,
-            open_after=earliest_expiry(uow.now),
-            now=uow.now,
-        )
-        ended = [row["id"] async for row in rows]
-        for session_id in ended:
-            uow.emit(SessionRevokedEvent(session_id=session_id, initiated_by=caller.user_id, reason=REQUESTED))
-        notify_closed_sessions(uow, ended)
+        ended = await close_other_sessions(uow, caller)
     await sessions.marks.close(ended)
     return len(ended)

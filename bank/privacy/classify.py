@@ -131,6 +131,7 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "IdentityDisclosedEvent": {P: "subject_id initiated_by", E: "reason"},
     "KeysForgottenEvent": {N: "used_before"},
     "LoginFailedEvent": {P: "subject_id", D: "address_digest"},
+    "PasswordChangedEvent": {P: "subject_id ended_sessions initiated_by"},
     "PersonalDataExportedEvent": {P: "subject_id rows initiated_by"},
     "RefreshTokenReusedEvent": {P: "session_id owner_id"},
     "RetentionAppliedEvent": {N: "rule before rows"},
@@ -144,7 +145,7 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "UserErasedEvent": {P: "subject_id reapplied initiated_by", D: "identity_digest", N: "keep_until"},
     "UserLoggedInEvent": _SESSION,
     "UserLoggedOutEvent": {P: "session_id initiated_by"},
-    "UserProfileChangedEvent": {P: "subject_id change initiated_by", D: "profile_digest"},
+    "UserProfileChangedEvent": {P: "subject_id change initiated_by", D: "profile_digest", E: "old_email"},
     "UserRegisteredEvent": {P: "id role", D: "profile_digest"},
     "UserRoleChangedEvent": {P: "subject_id old_role new_role"},
 }

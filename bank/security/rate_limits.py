@@ -35,7 +35,7 @@ REQUESTS_REMEMBERED = 8_192
 
 LOGIN, REGISTRATION, MONEY, READ = "login", "registration", "money", "read"
 # The classes of mutations. Every other mutation moves money or changes an account or a session.
-CLASS_OF_MUTATION = {"login": LOGIN, "register": REGISTRATION}
+CLASS_OF_MUTATION = {"login": LOGIN, "changePassword": LOGIN, "changeEmail": LOGIN, "register": REGISTRATION}
 
 
 class RateLimited(BankError):

@@ -23,6 +23,8 @@ MUTATIONS = [
     "logout",
     "revokeSession",
     "revokeOtherSessions",
+    "changePassword",
+    "changeEmail",
     "openAccount",
     "deposit",
     "transfer",

@@ -104,6 +104,15 @@ async def _session_id(populated: PopulatedBank) -> Any:
     return next(session["id"] for session in listed if session["isCurrent"])
 
 
+async def _new_password(_populated: PopulatedBank) -> Any:
+    return {"currentPassword": PASSWORD, "newPassword": PASSWORD, "endOtherSessions": False}
+
+
+async def _no_address(_populated: PopulatedBank) -> Any:
+    """Return the input with an invalid address, because the others log in with theirs again."""
+    return {"newEmail": "no address", "password": PASSWORD, "endOtherSessions": False}
+
+
 async def _registration(_populated: PopulatedBank) -> Any:
     email = f"new{next(_numbers)}@example.com"
     return {"email": email, "fullName": "Eva", "cpf": CPF().generate(), "password": PASSWORD}
@@ -230,6 +239,8 @@ ROWS: Mapping[str, Row] = {
     "Mutation.unfreezeAccount": _staff(_active_account),
     "Mutation.setAccountLimits": _staff(_limits),
     "Mutation.revokeSession": _owner(_session_id, "SESSION_NOT_FOUND"),
+    "Mutation.changePassword": _own(_new_password),
+    "Mutation.changeEmail": Row(_no_address, "INVALID_INPUT", "INVALID_INPUT", "INVALID_INPUT", "INVALID_INPUT"),
     "Mutation.revokeOtherSessions": _own(ends_sessions=True),
     "Mutation.logout": _own(ends_sessions=True),
 }

@@ -12,6 +12,7 @@ from tests.integration.encryption import plain_rows, set_role
 
 SCHEMA = graphql.build_schema(load_sdl())
 CPF_GIVEN = "52998224725"
+NEW_PASSWORD = "nine green lamps in winter"
 WRONG_PASSWORD = "a wrong umbrella for Tuesday"
 NOBODY = "nobody-at-all@example.com"
 BRL_1 = {"amount": "1.00", "currency": "BRL"}
@@ -133,6 +134,34 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
             "bia", lambda _: {}, "bia", "CLOSE_SESSION", entity=lambda s: s.ids["bia"], new={"reason": "REQUESTED"}
         ),
         refused("nobody", lambda _: {}, "UNAUTHENTICATED"),
+    ),
+    "changePassword": (
+        Action(
+            "bia", lambda _: {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}, "bia", "UPDATE",
+            entity=lambda s: s.ids["bia"], new={"ended_sessions": 1},
+        ),
+        Action(
+            "bia", lambda _: {"currentPassword": WRONG_PASSWORD, "newPassword": NEW_PASSWORD}, "bia", "LOGIN_FAILED",
+            entity=lambda s: s.ids["bia"],
+        ),
+        refused("bia", lambda _: {"currentPassword": PASSWORD, "newPassword": "1"}, "WEAK_PASSWORD"),
+        refused("nobody", lambda _: {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}, "UNAUTHENTICATED"),
+    ),
+    "changeEmail": (
+        Action(
+            "bia", lambda _: {"newEmail": "bia2@example.com", "password": PASSWORD}, "bia", "UPDATE",
+            entity=lambda s: s.ids["bia"], new={"change": "EMAIL", "old_email": "bia@example.com"},
+        ),
+        Action(
+            "bia", lambda _: {"newEmail": "bia2@example.com", "password": WRONG_PASSWORD}, "bia", "LOGIN_FAILED",
+            entity=lambda s: s.ids["bia"],
+        ),
+        refused("bia", lambda _: {"newEmail": "no address", "password": PASSWORD}, "INVALID_INPUT"),
+        refused("bia", lambda _: {"newEmail": "bia@example.com", "password": PASSWORD}, "INVALID_INPUT"),
+        refused("bia", lambda s: {"newEmail": s.addresses["ana"], "password": PASSWORD}, "EMAIL_TAKEN"),
+        refused(
+            "nobody", lambda _: {"newEmail": "bia2@example.com", "password": PASSWORD}, "UNAUTHENTICATED"
+        ),
     ),
     "eraseMyData": (
         Action("caio", lambda _: {"dryRun": False}, "caio", "ERASE", entity=lambda s: s.ids["caio"]),

@@ -33,7 +33,12 @@ from bank.events.types.sessions import (
 )
 from bank.events.types.signing_keys import SigningKeyRotatedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
-from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
+from bank.events.types.users import (
+    PasswordChangedEvent,
+    UserProfileChangedEvent,
+    UserRegisteredEvent,
+    UserRoleChangedEvent,
+)
 from bank.identifiers import uuid7
 
 _CURRENCY = "BRL"
@@ -80,6 +85,7 @@ def one_of_each() -> list[DomainEvent]:
         UserLoggedOutEvent(session_id=hold, initiated_by=user),
         LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),
         UserProfileChangedEvent(subject_id=user, change="PASSWORD", profile_digest="01" * 32, initiated_by=user),
+        PasswordChangedEvent(subject_id=user, ended_sessions=2, initiated_by=user),
         UserRoleChangedEvent(subject_id=user, old_role="CUSTOMER", new_role="OPERATOR"),
         StaffReadEvent(
             query="account", entity_type="Account", entity_id=account, owner_id=user, initiated_by=uuid7()

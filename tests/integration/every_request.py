@@ -43,6 +43,7 @@ class EveryRequest:
         visitor = await nobody.person(email=f"visitor{key}@example.com")
         [listed] = (await visitor.run("Sessions")).data["sessions"]
         again = await nobody.login(f"visitor{key}@example.com")
+        mover = await nobody.person(email=f"mover{key}@example.com")
         holds = []
         for name in ("captured", "released"):
             reply = await person.run("AuthorizeHold", input={"idempotencyKey": f"{name} {key}", **way})
@@ -70,6 +71,12 @@ class EveryRequest:
             "list sessions": asking(again, "Sessions", headers=NO_CACHE),
             "revoke": asking(again, "RevokeSession", id=listed["id"]),
             "revoke others": asking(again, "RevokeOtherSessions"),
+            "change password": asking(again, "ChangePassword", input={
+                "currentPassword": PASSWORD, "newPassword": "nine green lamps in winter"
+            }),
+            "change email": asking(mover, "ChangeEmail", input={
+                "newEmail": f"moved{key}@example.com", "password": PASSWORD
+            }),
             "open": keyed(person, "OpenAccount", currency="BRL"),
             "close": asking(person, "CloseAccount", input={"accountId": empty["id"]}),
             "set limits": asking(staff, "SetAccountLimits", input={**operator, "perTransfer": MONEY, "perDay": MONEY}),

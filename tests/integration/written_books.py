@@ -72,6 +72,11 @@ async def _come_and_go(bank: RunningBank) -> None:
             successor = refreshed.data["refreshSession"]["tokens"]["refreshToken"]
             for token in (successor, first):
                 await bank.client.run("RefreshSession", input={"refreshToken": token})
+    changes = {"newPassword": "nine green lamps in winter", "currentPassword": PASSWORD}
+    assert (await here.run("ChangePassword", input=changes)).data["changePassword"]["changed"]
+    moved = {"newEmail": "arrived@example.com", "password": changes["newPassword"]}
+    assert (await here.run("ChangeEmail", input=moved)).data["changeEmail"]["changed"]
+    email = moved["newEmail"]
     for role in ("ADMIN", "CUSTOMER"):
         assert await change_role(bank.bank.uow_factory, email=email, role=role)
 

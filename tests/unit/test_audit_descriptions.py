@@ -37,6 +37,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("SessionRevokedEvent", "CLOSE_SESSION", None, {"reason": "SESSION_LIMIT"}),
         ("RefreshTokenReusedEvent", "CLOSE_SESSION", None, {}),
         ("UserProfileChangedEvent", "UPDATE", None, {"change": "PASSWORD"}),
+        ("PasswordChangedEvent", "UPDATE", None, {"ended_sessions": 2}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("PersonalDataExportedEvent", "EXPORT", None, {"rows": 40}),
         ("RetentionAppliedEvent", "DELETE", None, {"rule": "sessions", "rows": 7}),

@@ -9,6 +9,8 @@ from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
 from bank.api.serializers import JsonObject, read_id, serialize_refusal, serialize_user_errors
 from bank.errors import Unauthenticated
+from bank.identity.change_email import ChangeEmail, change_email
+from bank.identity.change_password import ChangePassword, change_password
 from bank.identity.list_sessions import list_sessions
 from bank.identity.log_in import log_in
 from bank.identity.log_out import log_out
@@ -134,6 +136,38 @@ async def resolve_revoke_other_sessions(
 ) -> JsonObject:
     """End all sessions of the caller except for the one of this request."""
     return {"revokedCount": await revoke_other_sessions(context.bank.sessions, context.authenticated_caller)}
+
+
+@resolver("Mutation.changePassword", Access.CALLER)
+async def resolve_change_password(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """Change the caller's password."""
+    given = arguments["input"]
+    command = ChangePassword(
+        current_password=given["currentPassword"],
+        new_password=given["newPassword"],
+        end_other_sessions=given["endOtherSessions"],
+    )
+    result = await change_password(context.bank.sessions, context.authenticated_caller, command)
+    if isinstance(result, Refusal):
+        return serialize_refusal(result, (), changed=False, endedSessions=0)
+    return {"changed": True, "endedSessions": result, "userErrors": []}
+
+
+@resolver("Mutation.changeEmail", Access.CALLER)
+async def resolve_change_email(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
+    """Change the caller's e-mail address."""
+    given, bank, caller = arguments["input"], context.bank, context.authenticated_caller
+    command = ChangeEmail(
+        new_email=given["newEmail"], password=given["password"], end_other_sessions=given["endOtherSessions"]
+    )
+    result = await change_email(bank.sessions, caller, command)
+    if isinstance(result, Refusal):
+        return serialize_refusal(result, (), changed=False, endedSessions=0)
+    # Before the response, so that the next read of `me` shows the new address (R11).
+    await bank.values.put([owner_tag(caller.user_id, result.version)])
+    return {"changed": True, "endedSessions": result.ended_sessions, "userErrors": []}
 
 
 @resolver("Mutation.logout", Access.CALLER)

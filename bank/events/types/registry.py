@@ -35,7 +35,12 @@ from bank.events.types.sessions import (
 )
 from bank.events.types.signing_keys import SigningKeyRotatedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
-from bank.events.types.users import UserProfileChangedEvent, UserRegisteredEvent, UserRoleChangedEvent
+from bank.events.types.users import (
+    PasswordChangedEvent,
+    UserProfileChangedEvent,
+    UserRegisteredEvent,
+    UserRoleChangedEvent,
+)
 from bank.events.upcasters import UPCASTERS
 
 EVENT_TYPES: dict[str, type[DomainEvent]] = {
@@ -63,6 +68,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         SessionRevokedEvent,
         RefreshTokenReusedEvent,
         UserProfileChangedEvent,
+        PasswordChangedEvent,
         UserRoleChangedEvent,
         StaffReadEvent,
         KeysForgottenEvent,

@@ -7,7 +7,7 @@ from bank.events.event import DomainEvent
 from bank.events.types.field import SHA_256, described
 
 ROLES = ("CUSTOMER", "OPERATOR", "ADMIN")
-PROFILE_CHANGES = ("ENCRYPTION", "EMAIL", "PASSWORD")
+PROFILE_CHANGES = ("ENCRYPTION", "EMAIL", "PASSWORD", "REHASH")
 
 
 class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
@@ -45,7 +45,9 @@ class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 class UserProfileChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     """The stored profile of a user, or the hash of the password, has changed.
 
-    `change` ENCRYPTION is migration 0014, which has encrypted the profiles; no user caused it.
+    `change` ENCRYPTION is migration 0014, which has encrypted the profiles; no user caused it. REHASH is the same
+    password, hashed with newer parameters at a login. `old_email` is the address before the change EMAIL, so that its
+    reader is notified too.
     """
 
     aggregate_type = "User"
@@ -59,6 +61,24 @@ class UserProfileChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
         ),
     ]
     initiated_by: Annotated[UUID | None, described("The user who made the change; null if it was no user.")] = None
+    old_email: Annotated[
+        str | None, described("The e-mail address before the change, encrypted; absent or null for other changes.")
+    ] = None
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The user."""
+        return self.subject_id
+
+
+class PasswordChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """A user has chosen another password. A `UserProfileChangedEvent` with the new digest precedes it."""
+
+    aggregate_type = "User"
+
+    subject_id: Annotated[UUID, described("The user.")]
+    ended_sessions: Annotated[int, described("The number of other sessions that ended with the change.", minimum=0)]
+    initiated_by: Annotated[UUID, described("The user who made the change.")]
 
     @property
     def aggregate_id(self) -> UUID:

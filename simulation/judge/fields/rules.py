@@ -190,6 +190,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Session.isCurrent": _anything,
         "RevokeSessionPayload.revoked": _anything,
         "RevokeOtherSessionsPayload.revokedCount": _anything,
+        "ChangePasswordPayload.changed": _anything,  # people of the simulation keep their passwords and addresses
+        "ChangePasswordPayload.endedSessions": _anything,
+        "ChangeEmailPayload.changed": _anything,
+        "ChangeEmailPayload.endedSessions": _anything,
         "ExportMyDataPayload.document": _anything,  # people of the simulation neither export nor erase their data
         "EraseMyDataPayload.erased": _anything,
         "KeptData.data": _anything,
