@@ -16,6 +16,7 @@ from simulation.checks import (
     every_operation_is_answered,
     exactly_once,
     fields_match_rows,
+    honest_people_are_served,
     no_deadlocks,
     no_errors_in_logs,
     no_overdraft,
@@ -27,6 +28,7 @@ from simulation.checks import (
     service_recovers,
     snapshot_reads,
     stored_data_is_encrypted,
+    theft_ends_family,
 )
 from simulation.judge.evidence import Evidence
 from simulation.model.result import CheckResult
@@ -81,6 +83,8 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             answers_follow_contract,
             every_operation_is_answered,
             service_recovers,
+            theft_ends_family,
+            honest_people_are_served,
         )
     }
 )

@@ -156,14 +156,17 @@ def _sessions(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
 
     At least as many sessions must be closed as were logged out.
     """
-    people = set(books.evidence.user_ids.values())
+    people = {id_: books.evidence.plan.people[index] for index, id_ in books.evidence.user_ids.items()}
     closed = sum(row["closed_at"] is not None for row in books.rows["sessions"].values())
     logouts = [a for a in books.evidence.attempts if a.operation.kind is Kind.LOGOUT and a.outcome == "ok"]
     for row in books.rows["sessions"].values():
         builder.examine()
-        yield from _differences(f"session {row['id']}", row, {"ip_address": SENDER, "user_agent": PROGRAM})
-        if row["user_id"] not in people:
+        person = people.get(row["user_id"])
+        if person is None:
             yield f"session {row['id']} has no user"
+        else:
+            due = {"ip_address": person.address or SENDER, "user_agent": PROGRAM}
+            yield from _differences(f"session {row['id']}", row, due)
         if instant(row["expires_at"]) <= instant(row["created_at"]):
             yield f"session {row['id']} ends before it begins"
     least = least_closed_sessions(logouts)
@@ -213,7 +216,8 @@ def _events(books: Books, builder: CheckResultBuilder) -> Iterator[str]:
 def _event(books: Books, attempt: Attempt, row: Row, *, is_known: bool) -> Iterator[str]:
     what = f"{attempt}: its {row['event_type']}"
     metadata, mine = row["metadata"], books.evidence.user_ids.get(attempt.operation.person)
-    if (metadata.get("ip_address"), metadata.get("user_agent")) != (SENDER, PROGRAM):
+    address = books.evidence.plan.people[attempt.operation.person].address or SENDER
+    if (metadata.get("ip_address"), metadata.get("user_agent")) != (address, PROGRAM):
         yield f"{what} comes from {metadata.get('ip_address')} and {metadata.get('user_agent')}"
     if metadata.get("actor_id") not in {None, mine}:
         yield f"{what} is said to be the doing of {metadata.get('actor_id')}, not of {mine}"

@@ -1,8 +1,10 @@
 """The common part of checks that compare with whole rows of the database at the end of a run."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
+from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
 from simulation.judge.fields.books import Books
 from simulation.model.result import CheckResult
@@ -23,3 +25,12 @@ def check_rows(
     else:
         compare(Books(evidence, evidence.database), builder)
     return builder.result()
+
+
+def events_of_requests(database: DatabaseState) -> Mapping[str, Sequence[str]]:
+    """Return the types of the events of each request, by its correlation id."""
+    found: dict[str, list[str]] = defaultdict(list)
+    types = {event.position: event.event_type for event in database.events}
+    for row in database.rows.get("event_store", ()):
+        found[str(row["metadata"].get("correlation_id"))].append(types[row["position"]])
+    return found

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from simulation.model.answers import Answer, Page, Tokens
+from simulation.model.attacks import AttackRequest
 from simulation.model.attempts import Attempt, Outcome, Sent
 from simulation.model.operations import Operation
 
@@ -21,6 +22,7 @@ class History:
 
     def __init__(self, path: Path | None = None, clock: Callable[[], int] = monotonic_ns) -> None:
         self.attempts: list[Attempt] = []
+        self.attack_requests: list[AttackRequest] = []
         self._path = path
         self._file: TextIO | None = None
         self._clock = clock
@@ -69,6 +71,25 @@ class History:
         rest: dict[str, object] = {"code": code, "correlation_id": correlation_id, "replayed": replayed, "cache": cache}
         rest["answer"] = _visible(answer)
         self._write(attempt, outcome, attempt.ended_ns, {k: v for k, v in rest.items() if v is not None})
+
+    def record_attack(self, request: AttackRequest) -> None:
+        """Record a request of an attack with its answer."""
+        self.attack_requests.append(request)
+        if self._file is None:
+            return
+        line = {
+            "at_us": (request.invoked_ns - self._began_ns) // 1_000,
+            "is": "attack",
+            "attack": request.attack.index,
+            "kind": request.attack.kind.value,
+            "step": request.step,
+            "worker": request.worker,
+            "took_us": (request.ended_ns - request.invoked_ns) // 1_000,
+            "status": request.status,
+            "codes": request.codes,
+            "correlation_id": request.correlation_id,
+        }
+        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
     def _write(self, attempt: Attempt, word: str, at_ns: int, rest: Mapping[str, object]) -> None:
         if self._file is None:

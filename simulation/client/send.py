@@ -88,6 +88,12 @@ class BankClient:
         """The number of workers to send to."""
         return len(self._urls)
 
+    def document(self, name: str) -> str:
+        """Return the text of a document of `contracts/operations/`."""
+        if name not in self._documents:
+            self._documents[name] = (OPERATIONS / f"{name}.graphql").read_text("utf-8")
+        return self._documents[name]
+
     async def __aenter__(self) -> Self:
         """Open the pool."""
         # No limit, because the driver bounds the requests in flight, and a second bound would hide waits in the client.
@@ -111,14 +117,14 @@ class BankClient:
         fresh: bool = False,
         document: str | None = None,
         respelled: bool = False,
+        address: str | None = None,
     ) -> Reply:
         """Send one operation to one worker. A network error does not raise, but is in the reply.
 
         With `fresh`, the request bypasses the cache. `document` replaces the usual document of the kind. With
-        `respelled`, the body has its fields in another order, and additional white space.
+        `respelled`, the body has its fields in another order, and additional white space. `address` is the client
+        address that the bank gets from its proxy.
         """
-        if self._session is None:
-            raise RuntimeError("the client is not open")
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/graphql-response+json, application/json;q=0.9",
@@ -128,10 +134,18 @@ class BankClient:
             headers["Authorization"] = f"Bearer {token}"
         if fresh:
             headers["Cache-Control"] = "no-cache"
+        if address is not None:
+            headers["X-Forwarded-For"] = address
         name = document or DOCUMENTS[kind]
         body = body_of(
             {"query": self._documents[name], "operationName": name, "variables": variables}, respelled=respelled
         )
+        return await self.send_body(body, headers, worker=worker)
+
+    async def send_body(self, body: bytes, headers: Mapping[str, str], *, worker: int) -> Reply:
+        """Send a body of any content to one worker. A network error does not raise, but is in the reply."""
+        if self._session is None:
+            raise RuntimeError("the client is not open")
         sent_ns = monotonic_ns()
         try:
             async with self._session.post(self._urls[worker], data=body, headers=headers) as response:

@@ -69,7 +69,8 @@ class TokenStore:
             return await self._request_tokens(person, Kind.LOGIN, login_variables(self._people[person]), worker)
 
     async def _request_tokens(self, person: int, kind: Kind, variables: dict[str, object], worker: int) -> bool:
-        tokens = tokens_in(kind, await self._client.send(kind, variables, worker=worker, token=None))
+        address = self._people[person].address
+        tokens = tokens_in(kind, await self._client.send(kind, variables, worker=worker, token=None, address=address))
         if tokens is not None:
             self.store(person, tokens)
         return tokens is not None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
+from simulation.coverage.attacks import ATTACK_COVERAGE
 from simulation.coverage.keys import KEY_COVERAGE
 from simulation.coverage.keys import Count as KeyCount
 from simulation.coverage.money import MONEY_COVERAGE
@@ -81,6 +82,7 @@ COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
         "concurrent_duplicates": ("Keys sent twice at the same moment", _concurrent_duplicates),
         **{name: (title, _of_keys(count)) for name, (title, count) in KEY_COVERAGE.items()},
         **{name: (title, _of_keys(count)) for name, (title, count) in MONEY_COVERAGE.items()},
+        **{name: (title, _of_keys(count)) for name, (title, count) in ATTACK_COVERAGE.items()},
         "closed_token_refused": ("Tokens of closed sessions refused", _closed_token),
         "cache_hits": ("Reads answered by the cache", lambda _, totals: int(cache_hits_and_misses(totals)[0])),
         "cache_misses": ("Reads with a cache miss", lambda _, totals: int(cache_hits_and_misses(totals)[1])),

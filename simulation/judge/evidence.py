@@ -14,6 +14,7 @@ from simulation.judge.possible_states import PossibleStates
 from simulation.judge.request_times import RequestTimes
 from simulation.judge.timeline import Timelines
 from simulation.model.answers import OpenedAccount
+from simulation.model.attacks import AttackRequest
 from simulation.model.attempts import Attempt
 from simulation.model.faults import FaultRun
 from simulation.model.operations import KEYED_KINDS, Operation
@@ -49,6 +50,7 @@ class Evidence:
     opened: Mapping[int, OpenedAccount] = field(default_factory=dict)
     faults: Sequence[FaultRun] = ()
     epoch_ns: int = 0
+    attack_requests: Sequence[AttackRequest] = ()
 
     def origin(self, operation: Operation) -> Operation:
         """Return the operation that this one repeats, or itself."""

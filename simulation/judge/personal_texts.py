@@ -10,7 +10,7 @@ from simulation.model.people import punctuated
 from simulation.model.plan import Plan
 
 SENDER, PROGRAM = "127.0.0.1", "bank-simulation"
-"""The address and the user agent of every request of a run."""
+"""The address and the user agent of people who have none of their own."""
 
 SUBSTRING_MIN = 11
 """The shortest word that is searched as a part of a value: shorter ones occur in encrypted texts by chance."""
@@ -29,7 +29,10 @@ def personal_texts(plan: Plan) -> Mapping[str, str]:
     """Return what each text is that no row may have in clear, by the text."""
     texts = {SENDER: "the address of a client", PROGRAM: "the user agent of a client"}
     texts |= {operation.text: "a description or a reason" for operation in plan.operations if operation.text}
+    texts |= {address: "the address of an attacker" for attack in plan.attacks for address in attack.addresses}
     for person in plan.people:
+        if person.address is not None:
+            texts[person.address] = f"the address of person {person.index}"
         texts[" ".join(person.full_name.split())] = f"the name of person {person.index}"
         texts[person.email] = f"the e-mail address of person {person.index}"
         texts[person.cpf] = f"the CPF of person {person.index}"

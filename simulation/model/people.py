@@ -9,7 +9,7 @@ class Role(StrEnum):
 
     A teller is the operator who makes deposits. A household moves money between its own accounts only, so the sum of
     their balances must never change. A trader pays others. A merchant receives payments and pays nobody. An employer
-    pays salaries.
+    pays salaries. An attacker is a customer who only attacks.
     """
 
     TELLER = "teller"
@@ -17,11 +17,15 @@ class Role(StrEnum):
     TRADER = "trader"
     MERCHANT = "merchant"
     EMPLOYER = "employer"
+    ATTACKER = "attacker"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A synthetic user of the bank. `index` is the number in the plan; `cpf` has eleven digits and no punctuation."""
+    """A synthetic user of the bank. `index` is the number in the plan; `cpf` has eleven digits and no punctuation.
+
+    `address` is the client address that the proxy of the bank reports; None without a proxy.
+    """
 
     index: int
     role: Role
@@ -29,6 +33,7 @@ class Person:
     email: str
     cpf: str
     password: str
+    address: str | None = None
 
     def __repr__(self) -> str:
         """Return a text without personal data."""

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from simulation.model.attacks import Attack
 from simulation.model.faults import PlannedFault
 from simulation.model.operations import Operation
 from simulation.model.people import Person, Role
+from simulation.model.protection import UNLIMITED, Protection
 from simulation.model.terms import FREE, Terms
 
 
@@ -32,9 +34,9 @@ class PlannedAccount:
 
 @dataclass(frozen=True)
 class Plan:
-    """All people, accounts, operations and faults of a run. Person 0 is the teller, who is staff.
+    """All people, accounts, operations, faults and attacks of a run. Person 0 is the teller, who is staff.
 
-    The other people are customers.
+    The other people are customers. The attackers come last, and `customers` does not count them.
     """
 
     seed: int
@@ -49,6 +51,8 @@ class Plan:
     faults: tuple[PlannedFault, ...] = ()
     terms: Terms = FREE
     overtime_s: float = 0.0
+    attacks: tuple[Attack, ...] = ()
+    protection: Protection | None = None
 
     @property
     def setup(self) -> Sequence[Operation]:
@@ -89,6 +93,12 @@ class Plan:
         """Return the reads at the end, when every event is handled and no more money moves."""
         return [operation for operation in self.operations if operation.phase == "final"]
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Return the settings of the bank for this plan: its fees and its rate limits."""
+        protection = UNLIMITED if self.protection is None else self.protection.environment()
+        return {**self.terms.environment(), **protection}
+
     def accounts_of(self, person: int) -> tuple[PlannedAccount, ...]:
         """Return the accounts that a person opens, oldest first."""
         return tuple(account for account in self.accounts if account.person == person)
@@ -111,6 +121,11 @@ class Plan:
             document["faults"] = [asdict(fault) for fault in self.faults]
         if self.overtime_s:
             document["overtime"] = f"{self.overtime_s:g}"
+        if self.attacks:
+            document["attacks"] = [asdict(attack) for attack in self.attacks]
+            document["addresses"] = [person.address for person in self.people]
+        if self.protection is not None:
+            document["protection"] = asdict(self.protection)
         text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

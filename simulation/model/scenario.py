@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from simulation.model.protection import Protection
 from simulation.model.terms import FREE, Terms
 
 ALL_CRITERIA = frozenset(
@@ -22,7 +23,9 @@ class Scenario:
 
     `clicks` is the number of times that a mutation that moves money is sent: 1, or 3 for twice at the same moment and
     once more later. The second and third request are additional to `rate`. With `one_merchant`, every payment goes to
-    the same account. `employers` is the number of people who pay salaries. `terms` are the fees of the bank.
+    the same account. `employers` is the number of people who pay salaries. `attackers` is the number of attackers, who
+    are not among the `people`. `terms` are the fees of the bank. With `protection`, the bank has rate limits, and each
+    person has a client address of their own.
     `expects` names the coverage that must occur, and `criteria` the success criteria that the scenario measures.
     """
 
@@ -39,4 +42,6 @@ class Scenario:
     one_merchant: bool = False
     household_share: float = 0.25
     employers: int = 0
+    attackers: int = 0
     terms: Terms = FREE
+    protection: Protection | None = None

@@ -72,6 +72,8 @@ NAMES = (
     "older_response_stored",
     "older_redis_trusted",
     "logout_written_to_redis_only",
+    "stolen_token_only_refused",
+    "limits_shared_by_all_clients",
 )
 """The names of all mutants; each is the name of a file."""
 

@@ -9,6 +9,7 @@ from simulation.model.operations import Intent, Kind, Operation
 from simulation.model.people import Person, Role
 from simulation.model.plan import Plan, PlanError, PlannedAccount
 from simulation.model.scenario import Scenario
+from simulation.plan.attacks import draw_attacks
 from simulation.plan.clicks import clicked
 from simulation.plan.final_reads import draw_final_reads
 from simulation.plan.mix import TELLER, Drawer
@@ -48,7 +49,8 @@ def draw_plan(
         most_s = longest_overtime_s(duration_s, rate)
         raise PlanError(f"the overtime must be 0 to {most_s:g} seconds after so long a run, not {overtime_s:g}")
     roles = [Role.TELLER, *_roles(Random(f"{seed} roles"), scenario, customers)]
-    people = make_people(Random(f"{seed} people"), roles)
+    roles += [Role.ATTACKER] * scenario.attackers
+    people = make_people(Random(f"{seed} people"), roles, own_addresses=scenario.protection is not None)
     accounts = _setup_accounts(Random(f"{seed} accounts"), people)
     drawer = Drawer(Random(f"{seed} drive"), scenario, people, accounts)
     setup = _setup_operations(Random(f"{seed} setup"), scenario, people, accounts)
@@ -79,6 +81,8 @@ def draw_plan(
         faults=tuple(planned),
         terms=scenario.terms,
         overtime_s=overtime_s,
+        attacks=draw_attacks(Random(f"{seed} attacks"), people, duration_s=duration_s),
+        protection=scenario.protection,
     )
 
 
@@ -120,6 +124,7 @@ def _setup_accounts(random: Random, people: Sequence[Person]) -> list[PlannedAcc
     accounts: list[PlannedAccount] = []
     for person in people:
         few = {Role.TELLER: 0, Role.MERCHANT: 1, Role.EMPLOYER: 1, Role.HOUSEHOLD: random.randint(2, 3)}
+        few[Role.ATTACKER] = 1
         count = few.get(person.role, random.randint(1, 3))
         accounts += [
             PlannedAccount(len(accounts) + i, person.index, draw_key(random), in_setup=True) for i in range(count)

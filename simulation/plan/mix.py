@@ -55,7 +55,7 @@ class Drawer:
         self._accounts_of = {p.index: [a.index for a in accounts if a.person == p.index] for p in people}
         of_role = {role: [p.index for p in people if p.role is role] for role in Role}
         payees = of_role[Role.MERCHANT] or of_role[Role.TRADER]
-        self._customers = _Zipf(random, [p.index for p in people[1:]])
+        self._customers = _Zipf(random, [p.index for p in people[1:] if p.role is not Role.ATTACKER])
         self._households = _Zipf(random, of_role[Role.HOUSEHOLD])
         self._payers = _Zipf(random, of_role[Role.TRADER])
         self._payees = _Zipf(random, [account for p in payees for account in self._accounts_of[p]])

@@ -30,8 +30,11 @@ def cpf(random: Random) -> str:
     return "".join(map(str, digits))
 
 
-def make_people(random: Random, roles: list[Role]) -> tuple[Person, ...]:
-    """Draw one person for each role, in this order, with unique CPFs and e-mail addresses."""
+def make_people(random: Random, roles: list[Role], *, own_addresses: bool = False) -> tuple[Person, ...]:
+    """Draw one person for each role, in this order, with unique CPFs and e-mail addresses.
+
+    With `own_addresses`, each has a client address in a network of their own (in the range of RFC 3849).
+    """
     name = _names(random.randrange(2**32))
     taken: set[str] = set()
     people: list[Person] = []
@@ -48,6 +51,7 @@ def make_people(random: Random, roles: list[Role]) -> tuple[Person, ...]:
                 email=f"{role}-{index:04d}-{random.randrange(16**6):06x}@example.com",
                 cpf=number,
                 password="".join(random.choices(SAFE_CHARACTERS, k=SECRET_LENGTH)),
+                address=f"2001:db8:{index + 1:x}::7" if own_addresses else None,
             )
         )
     return tuple(people)

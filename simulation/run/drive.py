@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from time import monotonic_ns
 
+from simulation.attacks.execute import execute_attacks
 from simulation.client.history import History
 from simulation.client.send import BankClient
 from simulation.model.operations import Intent, Kind, Operation
@@ -28,6 +29,8 @@ class Driver:
 
     def __init__(self, plan: Plan, client: BankClient, history: History, *, progress: Progress | None = None) -> None:
         self.plan = plan
+        self._client = client
+        self._history = history
         self._progress = progress or Progress()
         self.executor = OperationExecutor(plan, client, history, self._progress)
 
@@ -59,11 +62,13 @@ class Driver:
             await self._start(self.plan.warmup, monotonic_ns())
 
     async def drive(self) -> None:
-        """Start every operation of the drive at its intended start; return when the last one has ended."""
+        """Start every operation and attack of the drive at its intended start; return when the last one has ended."""
         operations = self.plan.drive
         self._progress.drive(self.plan.duration_s, "Driving the planned load")
         began_ns = self.executor.drive_began_ns = monotonic_ns()
-        await self._start(operations, began_ns)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(execute_attacks(self.plan, self._client, self._history, began_ns))
+            group.create_task(self._start(operations, began_ns))
 
     async def _start(self, operations: Sequence[Operation], began_ns: int) -> None:
         async with asyncio.TaskGroup() as group:

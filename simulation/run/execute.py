@@ -51,6 +51,7 @@ class OperationExecutor:
         self._client = client
         self._history = history
         self._progress = progress
+        self._people = plan.people
         self._random = Random(f"{plan.seed} backoff")
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._ended = {needed.index: asyncio.Event() for operation in plan.operations for needed in operation.awaited}
@@ -150,6 +151,7 @@ class OperationExecutor:
             fresh=operation.arm == "uncached",
             document=request.document,
             respelled=request.respelled,
+            address=self._people[operation.person].address,
         )
         for attempt, name in zip(attempts, (None,) if alias is None else ("one", "two"), strict=True):
             self._end(attempt, reply, parse_reply(operation.kind, reply, alias=name), token)

@@ -68,7 +68,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
                 logs=logs,
                 mutant=run.mutant,
                 progress=progress,
-                terms=plan.terms,
+                settings=plan.settings,
             ) as stack,
         ):
             machine = Machine(partial(server_pids, backend), seen.clock_s)
@@ -112,6 +112,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         opened=driver.executor.requests.accounts,
         faults=injector.runs,
         epoch_ns=monotonic_ns() - time_ns(),
+        attack_requests=history.attack_requests,
     )
     return build_result(
         run,

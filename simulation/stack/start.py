@@ -14,7 +14,6 @@ from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_bac
 from fixtures.ports import NoFreePortError, free_ports
 from simulation.model.people import Person
 from simulation.model.progress import Progress
-from simulation.model.terms import Terms
 from simulation.mutants import MARKER, REACHED
 from simulation.stack.commands import BANK, CouldNotRunError, run_command
 from simulation.stack.emptiness import require_empty
@@ -79,12 +78,12 @@ async def open_stack(
     logs: Path,
     mutant: str | None,
     progress: Progress,
-    terms: Terms,
+    settings: Mapping[str, str],
     redis_urls: Sequence[str] = (),
 ) -> AsyncIterator[Stack]:
     """Start the bank on `backend`. Raises CouldNotRunError if it does not start, or if the database is in use.
 
-    Its workers log into the folder `logs` and charge the fees of `terms`. `redis_urls` has a Redis URL for each worker,
+    Its workers log into the folder `logs` and have the `settings`. `redis_urls` has a Redis URL for each worker,
     if these differ. A mutant patches its bug into the workers, but not into the migration and the creation of the
     administrator.
     """
@@ -95,9 +94,7 @@ async def open_stack(
         "REDIS_URL": backend.redis_url,
         "BANK_TOKEN_SECRET": token_secret,
         "BANK_MASTER_KEY": master_key,
-        # All people have one address, and a few of them send most of the load.
-        "BANK_RATE_LIMIT_EXEMPT": "127.0.0.0/8,::1",
-        **terms.environment(),
+        **settings,
     }
     if backend.kind == "external":
         progress.step("Checking that the servers are empty")

@@ -21,6 +21,9 @@ from simulation.stack.start import Servers
 MUTANT_S = 240
 """The time-out of a run. A run takes ten seconds on an idle machine, and many times that on a busy one."""
 
+OF_ATTACKS = {"theft_ends_family", "honest_people_are_served"}
+"""The checks that examine only runs with attackers."""
+
 
 def short_run(mutant: str | None, servers: Servers, out: Path, *, scenario: str = "first_day") -> RunResult:
     """Run six people for a few seconds: enough for every bug to show, and short enough for all mutants."""
@@ -105,10 +108,11 @@ def test_every_check_has_a_mutant_that_it_catches() -> None:
 
 
 @pytest.mark.timeout(MUTANT_S)
-@pytest.mark.parametrize("scenario", ["first_day", "payday"])
+@pytest.mark.parametrize("scenario", ["first_day", "payday", "attack_day"])
 def test_the_bank_without_a_mutant_passes_every_check_that_the_mutants_fail(
     scenario: str, shared_servers: Servers, tmp_path: Path
 ) -> None:
     result = short_run(None, shared_servers, tmp_path, scenario=scenario)
     usual = CHECKS.keys() - {"service_recovers"}  # without faults, this check has nothing to examine
+    usual -= set() if scenario == "attack_day" else OF_ATTACKS
     assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(usual, Verdict.PASS)

@@ -1,0 +1,33 @@
+"""The execution of the planned attacks, each at its time and independent of the others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic_ns
+
+from simulation.attacks.record import AttackRecorder
+from simulation.attacks.send_burst import send_burst
+from simulation.attacks.steal_token import steal_token
+from simulation.attacks.stuff_credentials import stuff_credentials
+from simulation.client.history import History
+from simulation.client.send import BankClient
+from simulation.model.attacks import Attack, AttackKind
+from simulation.model.plan import Plan
+
+ATTACKS: Mapping[AttackKind, Callable[[AttackRecorder], Awaitable[None]]] = {
+    AttackKind.CREDENTIAL_STUFFING: stuff_credentials,
+    AttackKind.BURST: send_burst,
+    AttackKind.TOKEN_THEFT: steal_token,
+}
+"""The function that executes each kind of attack."""
+
+
+async def execute_attacks(plan: Plan, client: BankClient, history: History, began_ns: int) -> None:
+    """Start every attack at its time after the start of the drive; return when the last one has ended."""
+
+    async def execute(attack: Attack) -> None:
+        await asyncio.sleep(max(0.0, (began_ns + attack.at_ns - monotonic_ns()) / 1e9))
+        await ATTACKS[attack.kind](AttackRecorder(attack, plan, client, history))
+
+    async with asyncio.TaskGroup() as group:
+        for attack in plan.attacks:
+            group.create_task(execute(attack))
