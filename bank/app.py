@@ -188,12 +188,13 @@ def _signer(settings: Settings, database: Database, clock: Clock, deliveries: tu
 async def running(bank: Bank) -> AsyncIterator[Bank]:
     """Connect the bank and run its background loops; on exit finish the accepted work, and stop.
 
-    Raises `Unavailable` if the database does not respond, `WrongRole` if its role has the wrong rights, and
-    `WrongMigrationLevel` if the database is not migrated.
+    Raises `Unavailable` if the database does not respond, `WrongRole` if its role has the wrong rights,
+    `WrongMigrationLevel` if the database is not migrated, and `WrongMasterKey` if it has the keys of another bank.
     """
     await bank.database.open()
     try:
         await require_level(bank.database)
+        await bank.cipher.keys.require_master_key()
         await bank.signing_keys.load()
         await _apply_erasures(bank)
         await bank.leases.register()

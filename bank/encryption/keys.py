@@ -26,6 +26,13 @@ CACHED_MAX = 10_000
 # minute for each active person.
 CACHED_S = 60.0
 
+
+class _NotCached:
+    """The type of the default of a look-up in a cache that has None as a value."""
+
+
+_NOT_CACHED = _NotCached()
+
 CHANNEL = "encryption_keys_destroyed"
 """The channel of the notifications of destroyed keys. The payload is the number of the key."""
 
@@ -42,7 +49,7 @@ class DataKeys:
         self._clock = clock
         self._by_owner: TTLCache[str, DataKey] = TTLCache(CACHED_MAX, CACHED_S)
         # None for a destroyed key, or for a number that no key has.
-        self._by_number: TTLCache[int, DataKey | None] = TTLCache(CACHED_MAX, CACHED_S)
+        self._by_number: TTLCache[int, DataKey | _NotCached | None] = TTLCache(CACHED_MAX, CACHED_S)
 
     async def of_person(self, person_id: UUID, connection: Any = None) -> DataKey | None:
         """Return the key of a person, None if it is destroyed. A person without a key gets one.
@@ -79,10 +86,28 @@ class DataKeys:
             row = await queries.find_key(connection, person_id=person_id, day=day)
         return row
 
+    async def require_master_key(self) -> None:
+        """Raise `WrongMasterKey` if the keys of this database were wrapped by another master key.
+
+        One key is enough, because every worker has checked this before it wrapped one.
+        """
+        async with self._database.connection() as connection:
+            row = await queries.newest_key(connection)
+        if row is not None:
+            self._unwrap(_owner(row["person_id"], row["day"]), row)
+
     async def with_numbers(self, numbers: Collection[int], fetch: Fetch) -> dict[int, DataKey]:
         """Return the keys with these numbers. Destroyed and unknown ones are left out."""
-        found = {number: self._by_number[number] for number in numbers if number in self._by_number}
-        if unknown := [number for number in set(numbers) if number not in found]:
+        found: dict[int, DataKey | None] = {}
+        unknown: list[int] = []
+        for number in set(numbers):
+            # One look-up, because a key can expire between two.
+            key = self._by_number.get(number, _NOT_CACHED)
+            if isinstance(key, _NotCached):
+                unknown.append(number)
+            else:
+                found[number] = key
+        if unknown:
             found.update(dict.fromkeys(unknown))
             for row in await fetch(queries.keys_with_numbers.sql, unknown):
                 found[row["number"]] = self._cache(_owner(row["person_id"], row["day"]), row)

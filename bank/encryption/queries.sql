@@ -5,5 +5,8 @@ select number, wrapped from encryption_keys where person_id = :person_id::uuid o
 insert into encryption_keys (person_id, day, wrapped, created_at)
 values (:person_id::uuid, :day::date, :wrapped, :now) on conflict do nothing;
 
+-- name: newest_key()^
+select number, person_id, day, wrapped from encryption_keys where wrapped is not null order by number desc limit 1;
+
 -- name: keys_with_numbers(numbers)
 select number, person_id, day, wrapped from encryption_keys where number = any(:numbers::bigint[]);

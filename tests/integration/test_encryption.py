@@ -8,6 +8,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+from cachetools import TTLCache
+from pydantic import SecretStr
 
 from bank.clock import SystemClock
 from bank.database.pool import Database
@@ -15,7 +17,7 @@ from bank.encryption.keys import CHANNEL, DataKeys
 from bank.encryption.master_key import MasterKey, WrongMasterKey
 from bank.errors import BankError
 from bank.identity.roles import change_role
-from tests.integration.api import PASSWORD, Client, RunningBank
+from tests.integration.api import PASSWORD, Client, RunningBank, serving, settings_for
 from tests.integration.encryption import MASTER_KEY
 
 DESCRIPTION = "canary-description of a rent"
@@ -211,6 +213,33 @@ async def test_another_master_key_reads_nothing_and_says_why(database: Database)
     await DataKeys(database, MasterKey(MASTER_KEY), SystemClock()).of_person(person)
     with pytest.raises(WrongMasterKey, match="BANK_MASTER_KEY"):
         await DataKeys(database, MasterKey("another" * 8), SystemClock()).of_person(person)
+
+
+async def test_a_worker_does_not_start_with_the_master_key_of_another_database(
+    database_url: str, redis_url: str, database: Database
+) -> None:
+    await DataKeys(database, MasterKey(MASTER_KEY), SystemClock()).of_today()
+    settings = settings_for(database_url, redis_url).model_copy(update={"master_key": SecretStr("b7d1" * 16)})
+    with pytest.raises(WrongMasterKey, match="another master key than BANK_MASTER_KEY"):
+        async with serving(settings):
+            pass
+
+
+async def test_a_key_that_expires_during_its_look_up_is_read_again(database: Database) -> None:
+    keys = DataKeys(database, MasterKey(MASTER_KEY), SystemClock())
+    made = await keys.of_today()
+    time_s = 0.0
+
+    def timer() -> float:
+        nonlocal time_s
+        time_s += 0.6  # each access is later than the one before
+        return time_s
+
+    keys._by_number = TTLCache(10, 1.0, timer=timer)
+    keys._by_number[made.number] = made
+    async with database.connection() as connection:
+        for _ in range(5):
+            assert (await keys.with_numbers([made.number], connection.fetch))[made.number].number == made.number
 
 
 async def test_a_destroyed_key_is_not_made_again(database: Database) -> None:
