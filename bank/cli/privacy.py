@@ -64,7 +64,7 @@ def export(person: str, format_: str, database_url: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @DATABASE_URL
 def retain(database_url: str | None, *, dry_run: bool) -> None:
-    """Delete what is older than the policy of retention keeps. The bank's workers do the same once a day."""
+    """Delete what is older than the policy of retention keeps. The bank's workers do the same each hour."""
     enter_command("privacy retain")
     for rule, rows in asyncio.run(_retain(database_url, dry_run=dry_run)).items():
         verb = "would be deleted" if dry_run else "deleted"

@@ -183,6 +183,6 @@ def test_every_rule_that_deletes_has_a_job() -> None:
     assert all(rule.source and rule.reason for rule in POLICY.values())
 
 
-async def test_workers_pass_once_a_day_and_not_together(aged: _Aged) -> None:
+async def test_workers_pass_each_hour_and_not_together(aged: _Aged) -> None:
     loop = aged.bank.bank.data_retention.loop
-    assert (loop.interval_s, loop.jitter, loop.begins_with_pause) == (86_400.0, 0.5, True)
+    assert (loop.interval_s, loop.jitter, loop.begins_with_pause) == (3_600.0, 0.5, True)
