@@ -92,6 +92,9 @@ async def erase_person(
     At the return, the erasure is in the register outside of the database, and no worker shows a cached text of the
     person any more. Raises the errors of `UnitOfWorkFactory.begin` and of `ErasureRegister.append`.
     """
+    if not dry_run:
+        # An erasure that cannot be registered is not made, because a restored backup would undo it.
+        await register.append([])
     result = await _erase(uow_factory, person_id=person_id, by=by, dry_run=dry_run, reapplied=False)
     if isinstance(result, ErasureResult) and not dry_run:
         await register.append([Erasure(person_id=person_id, erased_at=result.erased_at)])

@@ -6,6 +6,7 @@ and times.
 """
 
 import asyncio
+import errno
 import fcntl
 import os
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import msgspec
 import structlog
 
 from bank.database.pool import Database
-from bank.errors import BadInput
+from bank.errors import Unavailable
 from bank.privacy.fresh_login import queries
 
 logger = structlog.get_logger(__name__)
@@ -30,6 +31,14 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     erased_at: datetime
 
 
+class RegisterUnusable(Unavailable):
+    """The register of erasures cannot be written or read. Its text is for the operator, `message` for a client."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.message = "The register of erasures cannot be used at the moment; try again later."
+
+
 class ErasureRegister:
     """The register of erasures in a file. Without a file it is empty, and an erasure is only logged as unregistered."""
 
@@ -37,15 +46,21 @@ class ErasureRegister:
         self.path = path
 
     async def append(self, erasures: Sequence[Erasure]) -> None:
-        """Append erasures, and wait until they are on the disk. Raises `BadInput` if the file cannot be written."""
-        if self.path is None:
+        """Append erasures, and wait until they are on the disk. Raises `RegisterUnusable` if they cannot be written.
+
+        Without erasures this only checks that the file can be written.
+        """
+        if self.path is not None:
+            try:
+                await asyncio.to_thread(_append, self.path, erasures)
+            except RegisterUnusable as error:
+                logger.error("erasures_not_registered", error=error)  # noqa: TRY400 - the error has no other cause
+                raise
+        elif erasures:
             logger.warning("erasure_not_registered", reason="BANK_ERASURES_FILE is not set")
-            return
-        if erasures:
-            await asyncio.to_thread(_append, self.path, erasures)
 
     async def read(self) -> list[Erasure]:
-        """Return every erasure; none without a file. Raises `BadInput` if the file has something else."""
+        """Return every erasure; none without a file. Raises `RegisterUnusable` if the file has something else."""
         return await asyncio.to_thread(_read, self.path) if self.path is not None else []
 
     async def complete(self, database: Database) -> int:
@@ -73,14 +88,15 @@ def _append(path: Path, erasures: Sequence[Erasure]) -> None:
             # A line that a crash of the machine has cut off was not acknowledged, and ends here.
             text = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
             text += b"".join(msgspec.json.encode(erasure) + b"\n" for erasure in erasures)
-            os.write(descriptor, text)
+            if os.write(descriptor, text) < len(text):
+                raise OSError(errno.ENOSPC, "only a part of a line was written")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         if is_new:
             _sync_folder(path.parent)
     except OSError as error:
-        raise BadInput(f"The register of erasures {path} cannot be written: {error.strerror}.") from error
+        raise RegisterUnusable(f"The register of erasures {path} cannot be written: {error.strerror}.") from error
 
 
 def _read(path: Path) -> list[Erasure]:
@@ -89,7 +105,7 @@ def _read(path: Path) -> list[Erasure]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise BadInput(f"The register of erasures {path} cannot be read: {error.strerror}.") from error
+        raise RegisterUnusable(f"The register of erasures {path} cannot be read: {error.strerror}.") from error
     erasures = []
     for number, line in enumerate(lines, start=1):
         if not line:
@@ -99,7 +115,7 @@ def _read(path: Path) -> list[Erasure]:
         except msgspec.DecodeError as error:
             if b"}" not in line:
                 continue  # cut off by a crash of the machine
-            raise BadInput(f"Line {number} of the register of erasures {path} is no erasure.") from error
+            raise RegisterUnusable(f"Line {number} of the register of erasures {path} is no erasure.") from error
     return erasures
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from validate_docbr import CPF
 from bank.audit.verify_trail import verify_trail
 from bank.cli.main import main
 from bank.invariants.verify import verify
+from bank.privacy.erasures import Erasure, ErasureRegister, RegisterUnusable
 from bank.privacy.identities import key_owner
 from fixtures.backends.reach import run_sql
 from tests.conftest import Servers, with_database
@@ -319,6 +321,30 @@ async def test_an_erasure_that_a_killed_process_did_not_register_is_registered_a
     assert await customers.bank.bank.erasures.complete(customers.bank.bank.database) == 1
     [erasure] = await customers.bank.bank.erasures.read()
     assert str(erasure.person_id) == customers.id
+
+
+async def test_an_erasure_that_cannot_be_registered_is_not_made(customers: _Customers, register: Path) -> None:
+    await asyncio.to_thread(register.unlink)
+    await asyncio.to_thread(register.mkdir)
+    reply = await customers.ana.run("EraseMyData", input={})
+    assert (reply.status, reply.code) == (503, "UNAVAILABLE")
+    assert str(register) not in str(reply.body)
+    assert (await customers.ana.run("Me")).data["me"]["email"] == customers.email
+    await asyncio.to_thread(register.rmdir)
+    assert (await customers.erase())["erased"]
+
+
+async def test_a_line_that_was_written_in_part_is_no_registered_erasure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register, write = ErasureRegister(tmp_path / "erasures.jsonl"), os.write
+    first, second = (Erasure(person_id=uuid.uuid4(), erased_at=datetime.now(UTC)) for _ in range(2))
+    monkeypatch.setattr(os, "write", lambda descriptor, text: write(descriptor, text[:-9]))
+    with pytest.raises(RegisterUnusable, match="only a part of a line was written"):
+        await register.append([first])
+    monkeypatch.undo()
+    await register.append([second])
+    assert await register.read() == [second]
 
 
 async def test_the_commands_erase_and_reapply(
