@@ -6,15 +6,9 @@ from datetime import timedelta
 import click
 
 from bank.cli.actor import enter_command
-from bank.cli.encryption import cipher_for
-from bank.cli.environment import required_database_url
-from bank.clock import SystemClock
-from bank.database.migrate import require_level
-from bank.database.pool import Database
+from bank.cli.log import DATABASE_URL
+from bank.cli.parts import open_parts
 from bank.encryption.master_key import MasterKey
-from bank.events.bus import Bus
-from bank.events.origins import EventOrigins
-from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identity.signing_keys import RotatedKey, rotate_signing_key
 from bank.settings import load_master_key
 
@@ -25,7 +19,7 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--database-url", envvar="DATABASE_URL", help="DATABASE_URL by default.")
+@DATABASE_URL
 @click.option(
     "--token-minutes", envvar="BANK_ACCESS_TOKEN_MINUTES", default=15, show_default=True,
     type=click.IntRange(1, 24 * 60), help="The life of an access token. BANK_ACCESS_TOKEN_MINUTES by default.",
@@ -37,9 +31,8 @@ def rotate(database_url: str | None, token_minutes: int, *, at_once: bool) -> No
     Every worker loads it, then it signs. Older keys are accepted until their last token has expired. With --now, every
     client has to refresh its session; nobody has to log in again.
     """
-    url, secret = required_database_url(database_url), load_master_key()
     enter_command("keys rotate")
-    made = asyncio.run(_rotate(url, secret, timedelta(minutes=token_minutes), at_once=at_once))
+    made = asyncio.run(_rotate(database_url, load_master_key(), timedelta(minutes=token_minutes), at_once=at_once))
     if at_once:
         click.echo(f"Key {made.id} signs from now on. Tokens of older keys are refused.")
     else:
@@ -49,13 +42,6 @@ def rotate(database_url: str | None, token_minutes: int, *, at_once: bool) -> No
         )
 
 
-async def _rotate(url: str, secret: str, token_life: timedelta, *, at_once: bool) -> RotatedKey:
-    database = Database(url, pool_size=4, pool_timeout_ms=5_000, statement_timeout_ms=5_000)
-    await database.open()
-    try:
-        await require_level(database)
-        clock = SystemClock()
-        uow_factory = UnitOfWorkFactory(database, Bus(), clock, EventOrigins(cipher_for(database, clock)))
-        return await rotate_signing_key(uow_factory, MasterKey(secret), token_life=token_life, at_once=at_once)
-    finally:
-        await database.close()
+async def _rotate(url: str | None, secret: str, token_life: timedelta, *, at_once: bool) -> RotatedKey:
+    async with open_parts(url) as parts:
+        return await rotate_signing_key(parts.uow_factory, MasterKey(secret), token_life=token_life, at_once=at_once)

@@ -1,9 +1,6 @@
 """`bank privacy`: the rights of persons to their data, for the bank's staff."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from uuid import UUID
@@ -12,16 +9,10 @@ import click
 import msgspec
 
 from bank.cli.actor import enter_command
-from bank.cli.encryption import cipher_for
 from bank.cli.log import DATABASE_URL, open_database
+from bank.cli.parts import open_parts
 from bank.clock import SystemClock
-from bank.database.pool import Database
-from bank.encryption.cipher import PersonalTextCipher
 from bank.errors import BadInput
-from bank.events.bus import Bus
-from bank.events.origins import EventOrigins
-from bank.events.recorder import EventRecorder
-from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.privacy.erase import ErasureResult, erase_person, reapply
 from bank.privacy.erasures import ErasureRegister
 from bank.privacy.export import PersonalData, export_data
@@ -30,17 +21,6 @@ from bank.privacy.person import find_person
 from bank.privacy.policy import KEPT, POLICY
 from bank.privacy.retention import DataRetention
 from bank.refusal import Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """The parts of the bank that these commands use. The bank's workers deliver the events."""
-
-    database: Database
-    clock: SystemClock
-    cipher: PersonalTextCipher
-    uow_factory: UnitOfWorkFactory
-    recorder: EventRecorder
 
 
 @click.group()
@@ -112,7 +92,7 @@ def erase(person: str, erasures_file: Path | None, database_url: str | None, *, 
 
 
 async def _erase(url: str | None, register: ErasureRegister, person: str, *, dry_run: bool) -> ErasureResult:
-    async with _opened(url) as parts:
+    async with open_parts(url) as parts:
         async with parts.database.connection() as connection:
             person_id = await find_person(connection, parts.cipher, person)
         result = await erase_person(parts.uow_factory, register, person_id=person_id, by=None, dry_run=dry_run)
@@ -136,7 +116,7 @@ def disclose_identity(person_id: UUID, reason: str, database_url: str | None) ->
 
 
 async def _disclose(url: str | None, person_id: UUID, reason: str) -> Identity:
-    async with _opened(url) as parts:
+    async with open_parts(url) as parts:
         return await disclose(parts.database.url, parts.cipher, parts.recorder, person_id=person_id, reason=reason)
 
 
@@ -159,14 +139,14 @@ def reapply_erasures(erasures_file: Path | None, database_url: str | None) -> No
 
 
 async def _reapply(url: str | None, register: ErasureRegister) -> list[ErasureResult]:
-    async with _opened(url) as parts:
+    async with open_parts(url) as parts:
         results = await reapply(parts.uow_factory, await register.read())
         await register.complete(parts.database)
     return results
 
 
 async def _export(url: str | None, person: str) -> PersonalData:
-    async with _opened(url) as parts:
+    async with open_parts(url) as parts:
         async with parts.database.connection() as connection:
             person_id = await find_person(connection, parts.cipher, person)
         data = await export_data(
@@ -174,12 +154,3 @@ async def _export(url: str | None, person: str) -> PersonalData:
         )
     assert isinstance(data, PersonalData), "only the API limits the rows"
     return data
-
-
-@asynccontextmanager
-async def _opened(url: str | None) -> AsyncIterator[_Parts]:
-    async with open_database(url) as database:
-        clock = SystemClock()
-        cipher = cipher_for(database, clock)
-        uow_factory = UnitOfWorkFactory(database, Bus(), clock, EventOrigins(cipher))
-        yield _Parts(database, clock, cipher, uow_factory, EventRecorder(uow_factory))
