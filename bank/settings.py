@@ -162,6 +162,8 @@ class Settings(BaseSettings):
     rate_limit_login: RateLimitSetting = RateLimit(300, 150)
     # A registration hashes too, and its rows stay forever. An office that registers its employees is one address.
     rate_limit_registration: RateLimitSetting = RateLimit(200, 400)
+    # An export reads up to 20,000 rows and decrypts them, which takes as long as a few hundred payments.
+    rate_limit_export: RateLimitSetting = RateLimit(20, 600)
     # A person does not send ten payments in a second, but the program of a company does. 500 in a second are a half of
     # what a worker writes.
     rate_limit_money_person: RateLimitSetting = RateLimit(5_000, 10)

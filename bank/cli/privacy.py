@@ -46,12 +46,13 @@ def export(person: str, format_: str, database_url: str | None) -> None:
 def retain(database_url: str | None, *, dry_run: bool) -> None:
     """Delete what is older than the policy of retention keeps. The bank's workers do the same each hour."""
     enter_command("privacy retain")
-    for rule, rows in asyncio.run(_retain(database_url, dry_run=dry_run)).items():
+    deleted = asyncio.run(_retain(database_url, dry_run=dry_run))
+    for rule, rows in deleted.items():
         verb = "would be deleted" if dry_run else "deleted"
         policy = POLICY[rule]
         click.echo(f"{rule}: {rows:,} {verb}; {policy.data} are kept for {policy.term} from {policy.since}.")
     for rule, policy in POLICY.items():
-        if policy.keep_days is None:
+        if rule not in deleted:
             kept = "The workers delete them each hour" if policy.deletes else "Nothing is deleted"
             click.echo(
                 f"{rule}: {kept}; {policy.data} are kept for {policy.term} from {policy.since} ({policy.source})."

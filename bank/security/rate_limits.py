@@ -33,9 +33,15 @@ AUDITED_MAX = 20_000
 # The last requests of different clients and costs: 8 MB. It takes 6 µs to make one, and cached reads take 300.
 REQUESTS_REMEMBERED = 8_192
 
-LOGIN, REGISTRATION, MONEY, READ = "login", "registration", "money", "read"
+LOGIN, REGISTRATION, EXPORT, MONEY, READ = "login", "registration", "export", "money", "read"
 # The classes of mutations. Every other mutation moves money or changes an account or a session.
-CLASS_OF_MUTATION = {"login": LOGIN, "changePassword": LOGIN, "changeEmail": LOGIN, "register": REGISTRATION}
+CLASS_OF_MUTATION = {
+    "login": LOGIN,
+    "changePassword": LOGIN,
+    "changeEmail": LOGIN,
+    "register": REGISTRATION,
+    "exportMyData": EXPORT,
+}
 
 
 class RateLimited(BankError):
@@ -96,8 +102,11 @@ class RateLimiter:
             MONEY: Policy("money-address", settings.rate_limit_money_address),
             READ: Policy("read-address", settings.rate_limit_read_address),
         }
+        # An export is possible only with a fresh login, which has a limit of its address.
+        self._of_address[EXPORT] = self._of_address[MONEY]
         # A login and a registration have no person yet.
         self._of_person = {
+            EXPORT: Policy("export", settings.rate_limit_export),
             MONEY: Policy("money-person", settings.rate_limit_money_person),
             READ: Policy("read-person", settings.rate_limit_read_person),
         }
@@ -114,8 +123,14 @@ class RateLimiter:
             return UNLIMITED
         person, network = str(person_id), network_of(address)
         of_person = [(policy, cost, person) for name, cost in costs if (policy := self._of_person.get(name))]
-        of_address = [(self._of_address[name], cost, network) for name, cost in costs]
-        chosen = [*(of_person if person_id is not None else ()), *of_address]
+        of_address: dict[Policy, int] = {}
+        for name, cost in costs:
+            policy = self._of_address[name]
+            of_address[policy] = of_address.get(policy, 0) + cost
+        chosen = [
+            *(of_person if person_id is not None else ()),
+            *((policy, cost, network) for policy, cost in of_address.items()),
+        ]
         return QuotaRequest(
             usages=tuple(Usage(policy, cost) for policy, cost, _ in chosen),
             keys=tuple(f"{policy.name}:{client}" for policy, _, client in chosen),

@@ -46,6 +46,16 @@ def test_every_mutation_with_a_class_exists() -> None:
     assert mutation.fields.keys() >= CLASS_OF_MUTATION.keys()
 
 
+def test_an_export_has_a_limit_of_its_person_and_counts_as_any_mutation_of_its_address() -> None:
+    costs = operation_costs("mutation", ("exportMyData", "transfer", "exportMyData"))
+    request = limiter().request(costs, PERSON, "198.51.100.7")
+    assert [(usage.policy.name, usage.cost) for usage in request.usages] == [
+        ("export", 2), ("money-person", 1), ("money-address", 3),
+    ]  # fmt: skip
+    anonymous = limiter().request(costs, None, "198.51.100.7")
+    assert [(usage.policy.name, usage.cost) for usage in anonymous.usages] == [("money-address", 3)]
+
+
 def test_a_logged_in_request_has_a_limit_of_its_person_and_one_of_its_address() -> None:
     request = limiter().request((("money", 2),), PERSON, "2001:db8::1:2")
     assert request.keys == (f"money-person:{PERSON}", "money-address:2001:db8::/64")
