@@ -23,6 +23,7 @@ from bank.events.types.privacy import (
     RetentionAppliedEvent,
     UserErasedEvent,
 )
+from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -130,5 +131,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     RetentionAppliedEvent: _all_new("DELETE"),
     UserErasedEvent: _all_new("ERASE"),
     IdentityDisclosedEvent: _all_new("READ"),
+    SecondFactorChangedEvent: _all_new("UPDATE"),
+    SecondFactorVerifiedEvent: _all_new("VERIFY"),
 }
 """The description function of every event type: each event has an audit row."""

@@ -1,8 +1,11 @@
-"""`bank users`: registration of administrators and changes of roles, which the API does not offer."""
+"""`bank users`: registration of administrators, changes of roles, and second factors that an operator sets up."""
 
 import asyncio
 import codecs
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 import click
 
@@ -11,19 +14,23 @@ from bank.cli.actor import enter_command
 from bank.cli.log import DATABASE_URL
 from bank.cli.parts import open_parts
 from bank.errors import BadInput
+from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
+from bank.identity.reset_second_factor import reset_second_factor, set_up_second_factor
 from bank.identity.roles import change_role
 from bank.refusal import Refusal
 
 # Room for the longest password in the widest encoding, with its line end.
 PASSWORD_BYTES_MAX = 8_192
 
+Result = TypeVar("Result")
+
 
 @click.group()
 def users() -> None:
-    """Register administrators, and change the roles of users."""
+    """Register administrators, and change the roles and second factors of users."""
 
 
 @users.command("create-admin")
@@ -50,11 +57,52 @@ def create_admin(email: str, name: str, database_url: str | None, *, password_st
 def set_role(email: str, role: str, database_url: str | None) -> None:
     """Change the role of a registered user. It has effect at once, because their sessions are closed."""
     enter_command("users set-role")
+    address = _address(email)
+    change = partial(change_role, email=address, role=role.upper())
+    if asyncio.run(_run(database_url, change)) is None:
+        raise BadInput(f"There is no user {address}.")
+    click.echo(f"{address} is {role.lower()} now.")
+
+
+@users.command("set-up-second-factor")
+@click.option("--email", required=True, help="The address of the user.")
+@DATABASE_URL
+def set_up_second_factor_of(email: str, database_url: str | None) -> None:
+    """Give a user a new second factor: the first administrator, or somebody who has lost theirs.
+
+    Write down what is printed: the secret for the authenticator app, its URI for a QR code, and the recovery codes.
+    The user's sessions are closed.
+    """
+    enter_command("users set-up-second-factor")
+    address = _address(email)
+    made = asyncio.run(_run(database_url, partial(set_up_second_factor, email=address)))
+    if made is None:
+        raise BadInput(f"There is no user {address}.")
+    click.echo(f"secret: {made.secret}")
+    click.echo(f"uri: {made.otpauth_uri}")
+    for code in made.recovery_codes:
+        click.echo(f"recovery code: {code}")
+
+
+@users.command("reset-second-factor")
+@click.option("--email", required=True, help="The address of the user.")
+@DATABASE_URL
+def reset_second_factor_of(email: str, database_url: str | None) -> None:
+    """Take the second factor of a user away, who has lost phone and recovery codes. The user's sessions are closed."""
+    enter_command("users reset-second-factor")
+    address = _address(email)
+    found = asyncio.run(_run(database_url, partial(reset_second_factor, email=address)))
+    if found is None:
+        raise BadInput(f"There is no user {address}.")
+    click.echo(f"{address} has no second factor now." if found else f"{address} had no second factor.")
+
+
+def _address(email: str) -> str:
+    """Return the normal form of an address. Raises `BadInput` for a text that is none."""
     address = normalise_email(email)
     if address is None:
         raise BadInput(f"{email!r} is not an e-mail address.")
-    asyncio.run(_set_role(database_url, address, role.upper()))
-    click.echo(f"{address} is {role.lower()} now.")
+    return address
 
 
 def _first_line(data: bytes) -> str:
@@ -81,11 +129,11 @@ async def _create(url: str | None, command: Register) -> None:
         raise BadInput(result.message)
 
 
-async def _set_role(url: str | None, email: str, role: str) -> None:
+async def _run(url: str | None, change: Callable[[UnitOfWorkFactory], Awaitable[Result]]) -> Result:
+    """Return the result of a change that closes sessions, once no worker accepts them any more."""
     async with open_parts(url) as parts:
-        changed = await change_role(parts.uow_factory, email=email, role=role)
+        result = await change(parts.uow_factory)
         # After this time, every worker has received the notification of the closed sessions, or trusts only the
         # database.
         await asyncio.sleep(TRUST_S)
-    if changed is None:
-        raise BadInput(f"There is no user {email}.")
+    return result

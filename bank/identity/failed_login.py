@@ -7,7 +7,7 @@ from bank.identity.sessions import Sessions
 from bank.identity.tokens import keyed_digest
 from bank.telemetry.metrics import FAILED_LOGINS
 
-UNKNOWN_ADDRESS, WRONG_PASSWORD = "unknown_address", "wrong_password"
+UNKNOWN_ADDRESS, WRONG_PASSWORD, WRONG_CODE = "unknown_address", "wrong_password", "wrong_code"
 """The reasons of failed logins in metrics."""
 
 

@@ -23,6 +23,7 @@ class VerifiedUser:
     person: Person
     password_hash: str
     stored_email: str
+    has_second_factor: bool
 
 
 async def verify_own_password(
@@ -48,7 +49,12 @@ async def verify_own_password(
         plain = await sessions.uow_factory.cipher.decrypt(stored, connection.fetch)
     email, full_name, cpf = (plain[text] for text in stored)
     person = Person(email=email or "", full_name=full_name or "", cpf=cpf)
-    return VerifiedUser(person=person, password_hash=found["password_hash"], stored_email=found["email"])
+    return VerifiedUser(
+        person=person,
+        password_hash=found["password_hash"],
+        stored_email=found["email"],
+        has_second_factor=found["has_second_factor"],
+    )
 
 
 def wrong_password(field: str) -> Refusal:

@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from bank.identity.hashing import HashingThreads
-from bank.identity.weakness import PASSWORD_MAX, Person, weakness_of
+from bank.identity.weakness import PASSWORD_MAX, PASSWORD_MIN, Person, weakness_of
 
 # OWASP's second recommendation: 19 MiB, two passes, one lane. A hash takes about 45 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -43,11 +43,11 @@ class Passwords:
         # For an unknown address this hash is verified, so that the response takes as long as for a known one.
         self._dummy_hash = _HASHER.hash("nobody has this password")
 
-    async def hash_new(self, password: str, person: Person) -> str | WeakPassword:
+    async def hash_new(self, password: str, person: Person, *, shortest: int = PASSWORD_MIN) -> str | WeakPassword:
         """Return the argon2id hash of a new password, or the reason why it is too weak."""
 
         async def prepare() -> Callable[[], str | WeakPassword]:
-            return partial(_hash_new, password, person)
+            return partial(_hash_new, password, person, shortest)
 
         hashed: str | WeakPassword = await self._threads.run(prepare, account=person.email)
         return hashed
@@ -83,9 +83,9 @@ def normalise_password(password: str) -> str | None:
     return spaced
 
 
-def _hash_new(password: str, person: Person) -> str | WeakPassword:
+def _hash_new(password: str, person: Person, shortest: int) -> str | WeakPassword:
     normal = normalise_password(password)
-    weakness = weakness_of(normal, person)
+    weakness = weakness_of(normal, person, shortest=shortest)
     if normal is None or weakness is not None:
         return WeakPassword(weakness or "")
     return _HASHER.hash(normal)

@@ -11,12 +11,43 @@ returning encode(sha256(salt || convert_to(json_build_array(
 select id, password_hash, role from users where email_digest = :email_digest;
 
 -- name: profile_of(id)^
-select email, full_name, cpf, password_hash from users where id = :id and erased_at is null;
+select email, full_name, cpf, password_hash,
+    exists (select from second_factors where user_id = :id and confirmed_at is not null) as has_second_factor
+from users where id = :id and erased_at is null;
 
--- name: replace_password(id, old, new, now)$
--- Only if the password is still the one that was verified. Returns the digest of the profile, null for another password.
+-- name: second_factor_of(user_id)^
+select secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since, step_up_above_minor
+from second_factors where user_id = :user_id;
+
+-- name: store_second_factor(user_id, secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since, step_up_above_minor)$
+-- Returns the digest of the state for the event; `bank check` computes it with the same expression. Secrets are encrypted,
+-- so that the digest needs no salt.
+insert into second_factors
+    (user_id, secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since, step_up_above_minor)
+values (:user_id, :secret, :confirmed_at, :last_counter, :recovery_digests, :pending_secret, :pending_since,
+    :step_up_above_minor)
+on conflict (user_id) do update set
+    secret = excluded.secret, confirmed_at = excluded.confirmed_at, last_counter = excluded.last_counter,
+    recovery_digests = excluded.recovery_digests, pending_secret = excluded.pending_secret,
+    pending_since = excluded.pending_since, step_up_above_minor = excluded.step_up_above_minor
+returning encode(sha256(convert_to(json_build_array(
+    secret, extract(epoch from confirmed_at), last_counter, recovery_digests, pending_secret,
+    extract(epoch from pending_since), step_up_above_minor
+)::text, 'UTF8')), 'hex');
+
+-- name: delete_second_factor(user_id)!
+delete from second_factors where user_id = :user_id;
+
+-- name: prove_second_factor(id, now)!
+update sessions set second_factor_at = :now where id = :id;
+
+-- name: replace_password(id, old, new, needs_second_factor, now)$
+-- Only if the password is still the one that was verified, and a short one only if there is still a second factor.
+-- Returns the digest of the profile, null if nothing was changed.
 update users set password_hash = :new, version = version + 1, updated_at = :now
-where id = :id and password_hash = :old
+where id = :id and password_hash = :old and (not :needs_second_factor::boolean or exists (
+    select from second_factors where user_id = :id and confirmed_at is not null
+))
 returning encode(sha256(salt || convert_to(json_build_array(
     email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
 )::text, 'UTF8')), 'hex');
@@ -47,9 +78,9 @@ select role from users where id = :id and erased_at is null for no key update;
 -- Like `lock_user`, with the hash of the password, which may have changed since it was verified.
 select role, password_hash from users where id = :id and erased_at is null for no key update;
 
--- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent)!
-insert into sessions (id, user_id, created_at, last_used_at, expires_at, ip_address, user_agent)
-values (:id, :user_id, :now, :now, :expires_at, :ip_address, :user_agent);
+-- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent, second_factor_at)!
+insert into sessions (id, user_id, created_at, last_used_at, expires_at, ip_address, user_agent, second_factor_at)
+values (:id, :user_id, :now, :now, :expires_at, :ip_address, :user_agent, :second_factor_at);
 
 -- name: close_oldest_sessions(user_id, keep, open_after, now)
 -- Closes the open sessions of a user except for the newest `keep`. A statement of its own, after the lock of the user: it
@@ -82,7 +113,7 @@ values (:digest, :session_id, :now, :expires_at);
 -- name: lock_refresh_token(digest)^
 -- The locks make the second of two concurrent refreshes see that the token has been used, and serialize every refresh
 -- and the end of one session.
-select t.session_id, t.expires_at, t.used_at, s.user_id, s.closed_at, u.role
+select t.session_id, t.expires_at, t.used_at, s.user_id, s.closed_at, s.second_factor_at, u.role
 from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.user_id
 where t.digest = :digest for no key update of s, t;
 

@@ -131,7 +131,8 @@ async def _metadata(sessions: Sessions, uow: UnitOfWork, row: Any) -> EventMetad
 
 
 def _caller(row: Any) -> Caller:
-    return Caller(row["user_id"], row["role"], row["session_id"])
+    caller = Caller(row["user_id"], row["role"], row["session_id"])
+    return caller.with_second_factor(row["second_factor_at"])
 
 
 def _refused(user_id: UUID | None) -> ActionRefusedEvent:

@@ -21,6 +21,20 @@ class TokenPair:
     refresh_token_expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token, and the time at which it expires."""
+
+    token: str
+    expires_at: datetime
+
+
+def issue_access_token(sessions: Sessions, now: datetime, caller: Caller) -> AccessToken:
+    """Return a new access token for a caller's session."""
+    expires_at = now + sessions.settings.access_token_life
+    return AccessToken(sessions.tokens.issue(caller, expires_at=expires_at), expires_at)
+
+
 async def issue_pair(
     sessions: Sessions,
     uow: UnitOfWork,
@@ -51,10 +65,10 @@ def repeat_pair(
     sessions: Sessions, now: datetime, caller: Caller, refresh_token: str, expires_at: datetime
 ) -> TokenPair:
     """Return a refresh token that is stored already, with a new access token. `expires_at` is of the refresh token."""
-    access_token_expires_at = now + sessions.settings.access_token_life
+    issued = issue_access_token(sessions, now, caller)
     return TokenPair(
-        access_token=sessions.tokens.issue(caller, expires_at=access_token_expires_at),
-        access_token_expires_at=access_token_expires_at,
+        access_token=issued.token,
+        access_token_expires_at=issued.expires_at,
         refresh_token=refresh_token,
         refresh_token_expires_at=expires_at,
     )

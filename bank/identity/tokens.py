@@ -5,7 +5,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,22 +31,32 @@ _HEADER = {"alg": _ALGORITHM, "typ": "at+jwt"}
 _ISSUER = "event-driven-bank"
 _AUDIENCE = "event-driven-bank/graphql"
 _ROLES = frozenset({"CUSTOMER", "OPERATOR", "ADMIN"})
+# The authentication methods (RFC 8176) of a session with a password alone, and with a second factor as well.
+_ONE_FACTOR, _TWO_FACTORS = ["pwd"], ["pwd", "otp", "mfa"]
 # The clocks of workers on several machines differ by less.
 _CLOCK_SKEW_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of a request: the user, their role, and the session of the token."""
+    """The caller of a request: the user, their role, and the session of the token.
+
+    `second_factor_at_s` is the Unix time in seconds at which the session last proved the second factor, None if never.
+    """
 
     user_id: UUID
     role: str
     session_id: UUID
+    second_factor_at_s: int | None = None
 
     @property
     def is_staff(self) -> bool:
         """Return whether the caller works for the bank."""
         return self.role in {"OPERATOR", "ADMIN"}
+
+    def with_second_factor(self, at: datetime | None) -> "Caller":
+        """Return the caller with a session that proved the second factor at this time; None if it never did."""
+        return replace(self, second_factor_at_s=None if at is None else int(at.timestamp()))
 
 
 class AccessTokens:
@@ -74,7 +84,10 @@ class AccessTokens:
             "role": caller.role,
             "iat": int(now.timestamp()),
             "exp": int(expires_at.timestamp()),
+            "amr": _ONE_FACTOR if caller.second_factor_at_s is None else _TWO_FACTORS,
         }
+        if caller.second_factor_at_s is not None:
+            claims["second_factor_at"] = caller.second_factor_at_s
         return jwt.encode({**_HEADER, "kid": key.id}, claims, key.key)
 
     def verify(self, token: str) -> Caller:
@@ -133,7 +146,11 @@ def _caller_of(claims: Mapping[str, Any]) -> Caller:
     role = claims["role"]
     if role not in _ROLES:
         raise ValueError("no such role")
-    return Caller(read_uuid(claims["sub"]), role, read_uuid(claims["sid"]))
+    second_factor_at_s = claims.get("second_factor_at")
+    # The exact type, since True is an instance of int.
+    if second_factor_at_s is not None and type(second_factor_at_s) is not int:
+        raise ValueError("no whole seconds")
+    return Caller(read_uuid(claims["sub"]), role, read_uuid(claims["sid"]), second_factor_at_s)
 
 
 def _expiry_of(claims: Mapping[str, Any], now_s: float) -> int:

@@ -8,15 +8,16 @@ from zxcvbn_rs_py import zxcvbn
 
 from bank.text import has_invisible
 
-# NIST SP 800-63B-4 requires 8 characters with a second factor and 15 without. Twelve are enough here, because passwords
-# that are easy to guess are refused as well.
-PASSWORD_MIN = 12
+# The lengths of NIST SP 800-63B-4, 3.1.1.2: for a password alone, and for one with a second factor.
+PASSWORD_MIN = 15
+PASSWORD_MIN_WITH_SECOND_FACTOR = 8
 # Without a limit, argon2 would hash the megabytes of an attacker.
 PASSWORD_MAX = 128
 # The time of zxcvbn grows faster than the length: 14 ms for 72 characters, 25 ms for 128 (measured).
 _ESTIMATED_MAX = 72
-# zxcvbn's third of four levels: "safely unguessable" behind a slow hash.
-_SCORE_MIN = 3
+# zxcvbn's third of four levels: "safely unguessable" behind a slow hash. No password of eight characters reaches it, so
+# that the second level is enough for fewer than ten, with a second factor: safe from guesses at the login.
+_SCORE_MIN, _SCORE_MIN_OF_SHORT, _SHORT = 3, 2, 10
 # The number of characters that must not belong to the person's name, CPF or address, or to the bank's name.
 _OWN_CHARACTERS_MIN = 8
 # Words that are frequent in Brazil, or too long for zxcvbn's lists.
@@ -37,20 +38,21 @@ class Person:
     cpf: str | None
 
 
-def weakness_of(password: str | None, person: Person) -> str | None:
+def weakness_of(password: str | None, person: Person, *, shortest: int = PASSWORD_MIN) -> str | None:
     """Return the reason why a password is too weak, as a message for the user, or None for a strong one.
 
     `password` is None if it is not valid Unicode. The check takes 0.1 ms, up to 20 ms for a long password.
     """
-    if password is None or not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters."
+    if password is None or not shortest <= len(password) <= PASSWORD_MAX:
+        return f"A password has {shortest} to {PASSWORD_MAX} characters."
     password = _as_displayed(password)
     if len(set(password.lower())) < 5:
         return "The password repeats too few characters."
     words = _words_of(person)
     if _count_other_characters(password, words) < _OWN_CHARACTERS_MIN:
         return "The password is mostly your own name, address or CPF, or the bank's name."
-    if int(zxcvbn(password[:_ESTIMATED_MAX], [*words, *_FREQUENT]).score) < _SCORE_MIN:
+    score_min = _SCORE_MIN if len(password) >= _SHORT else _SCORE_MIN_OF_SHORT
+    if int(zxcvbn(password[:_ESTIMATED_MAX], [*words, *_FREQUENT]).score) < score_min:
         return "The password is one of the most guessed, or made of such in a guessable way."
     return None
 

@@ -26,6 +26,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "accounts_match_events": "every account agrees with its events: owner, number, state, limits, spent, revision",
         "users_match_events": "every user agrees with their events: address, name, CPF, password, role, erasure",
         "sessions_match_events": "every session and refresh token agrees with its events: user, expiry, use, end",
+        "second_factors_match_events": "every second factor has the state of its last event",
         "signing_keys_match_events": "every signing key agrees with its event: key, times",
         "identities_match_events": "every retained identity is the record of an erasure, until the end of its term",
         "holds_match_events": "every hold agrees with its events: accounts, amount, expiry, end",

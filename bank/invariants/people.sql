@@ -63,7 +63,7 @@ with recorded as materialized (
             then (event_data ->> 'expires_at')::timestamptz end as expires_at
     from event_store
     where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent', 'UserLoggedOutEvent', 'RefreshTokenReusedEvent',
-        'SessionRevokedEvent')
+        'SessionRevokedEvent', 'SecondFactorVerifiedEvent')
 ), issued as (
     select *, lead(created_at) over (partition by session_id order by position) as used_at
     from recorded where event_type in ('UserLoggedInEvent', 'SessionRefreshedEvent')
@@ -74,8 +74,11 @@ with recorded as materialized (
         (array_agg(expires_at order by position desc))[1] as expires_at,
         (array_agg(created_at order by position desc))[1] as last_used_at, bool_or(digest is null) as is_old
     from issued group by session_id
+), proved as (
+    select session_id, max(created_at) as moment from recorded where event_type = 'SecondFactorVerifiedEvent'
+    group by session_id
 ), closed as (
-    -- A change of role and an erasure close every open session of the user.
+    -- A change of role, an erasure, and a set-up or reset of a second factor by an operator close every open session of the user.
     select session_id, (array_agg(created_at order by position))[1] as moment from (
         select session_id, position, created_at from recorded
         where event_type in ('UserLoggedOutEvent', 'RefreshTokenReusedEvent', 'SessionRevokedEvent')
@@ -83,6 +86,7 @@ with recorded as materialized (
         select b.session_id, r.position, r.created_at from begun b
         join event_store r on r.aggregate_id = b.user_id and r.position > b.position
         where r.event_type in ('UserRoleChangedEvent', 'UserErasedEvent')
+            or r.event_type = 'SecondFactorChangedEvent' and r.event_data ->> 'initiated_by' is null
     ) as ends group by session_id
 ), deleted as (
     -- The retention deletes sessions that ended before a moment. Until it has deleted them all, some are still there.
@@ -97,6 +101,7 @@ with recorded as materialized (
     select b.position, 'session ' || coalesce(s.id::text, b.session_id) as place, w.what, w.expected, w.found
     from sessions s full join begun b on b.session_id = s.id::text left join closed c on c.session_id = s.id::text
     left join gone g on g.session_id = b.session_id
+    left join proved p on p.session_id = b.session_id
     cross join lateral (values
         (g.session_id is null, case when b.times is null then 'its event' else 'it' end,
             case when b.times is null then 'a UserLoggedInEvent' else 'a row of sessions' end,
@@ -109,6 +114,8 @@ with recorded as materialized (
         (s.id::text = b.session_id, 'its user agent', coalesce(b.metadata ->> 'user_agent', 'none'),
             coalesce(s.user_agent, 'none')),
         (s.id::text = b.session_id and not b.is_old, 'its expiry', b.expires_at::text, s.expires_at::text),
+        (s.id::text = b.session_id, 'its second factor', coalesce(p.moment::text, 'none'),
+            coalesce(s.second_factor_at::text, 'none')),
         (s.id::text = b.session_id, 'its last use', b.last_used_at::text, s.last_used_at::text),
         (s.id::text = b.session_id, 'its end', coalesce(c.moment::text, 'none'), coalesce(s.closed_at::text, 'none'))
     ) as w (applies, what, expected, found)
@@ -134,6 +141,27 @@ with recorded as materialized (
 )
 select 'sessions_match_events' as invariant, count(*) over () as broken, place, what, expected, found
 from compared order by position, place, what limit 1;
+
+-- name: second_factors_and_events()
+with last as (
+    select distinct on (aggregate_id) aggregate_id as id, position, event_data ->> 'state_digest' as digest
+    from event_store where event_type in ('SecondFactorChangedEvent', 'SecondFactorVerifiedEvent', 'UserErasedEvent')
+    order by aggregate_id, position desc
+), compared as (
+    select coalesce(f.user_id, l.id) as id, l.position, w.what, w.expected, w.found
+    from second_factors f full join last l on l.id = f.user_id
+    cross join lateral (values
+        ('the digest of its state', coalesce(l.digest, 'none'), case when f.user_id is null then 'none' else
+            encode(sha256(convert_to(json_build_array(
+                f.secret, extract(epoch from f.confirmed_at), f.last_counter, f.recovery_digests, f.pending_secret,
+                extract(epoch from f.pending_since), f.step_up_above_minor
+            )::text, 'UTF8')), 'hex') end)
+    ) as w (what, expected, found)
+    where w.expected is distinct from w.found
+)
+select 'second_factors_match_events' as invariant, count(*) over () as broken, 'second factor of user ' || id as place, what,
+    expected, found
+from compared order by position, id limit 1;
 
 -- name: signing_keys_and_events()
 with recorded as materialized (

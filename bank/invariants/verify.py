@@ -44,6 +44,7 @@ QUERIES = (
     "holds_and_events",
     "users_and_events",
     "sessions_and_events",
+    "second_factors_and_events",
     "signing_keys_and_events",
     "identities_and_events",
     "positions",

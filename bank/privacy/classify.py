@@ -16,12 +16,13 @@ class DataClass(Enum):
     ENCRYPTED_INSIDE = "A JSON document whose personal texts are encrypted."
     DIGEST = "A keyed or salted digest of personal data."
     SECRET_DIGEST = "A hash of a secret."  # noqa: S105 - the name of a class
+    ENCRYPTED_SECRET = "A secret of a person, encrypted under their key. It is never shown again."  # noqa: S105 - the name of a class
     WRAPPED_KEY = "A data key, wrapped by the master key."
     DELETABLE = "Personal data, readable, in rows that are changed or deleted."
     MASKED = "A text that may quote personal data; the patterns of `bank.telemetry.masking` are applied to it."
 
 
-N, P, E, I, D, S, W, DEL, M = DataClass  # noqa: E741 - one letter each keeps the lists below short
+N, P, E, I, D, S, X, W, DEL, M = DataClass  # noqa: E741 - one letter each keeps the lists below short
 
 Names = Mapping[DataClass, str]
 """The names of one table, or of one event type, by their class: a text with spaces between the names."""
@@ -74,7 +75,15 @@ _COLUMNS: Mapping[str, Names] = {
     },
     "refresh_tokens": {S: "digest", P: "session_id issued_at expires_at used_at"},
     "retained_identities": {P: "person_id created_at", N: "keep_until", E: "record", D: "record_digest"},
-    "sessions": {P: "id user_id created_at last_used_at expires_at closed_at", E: "ip_address user_agent"},
+    "second_factors": {
+        P: "user_id confirmed_at last_counter pending_since step_up_above_minor",
+        S: "recovery_digests",
+        X: "secret pending_secret",
+    },
+    "sessions": {
+        P: "id user_id created_at last_used_at expires_at closed_at second_factor_at",
+        E: "ip_address user_agent",
+    },
     "signing_keys": {N: "id created_at signs_from older_until", W: "wrapped"},
     "subscriber_positions": {N: "subscriber position owner leased_until taken_for"},
     "transactions": {
@@ -135,6 +144,8 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "PersonalDataExportedEvent": {P: "subject_id rows initiated_by"},
     "RefreshTokenReusedEvent": {P: "session_id owner_id"},
     "RetentionAppliedEvent": {N: "rule before rows"},
+    "SecondFactorChangedEvent": {P: "subject_id change initiated_by", D: "state_digest"},
+    "SecondFactorVerifiedEvent": {P: "session_id initiated_by method", D: "state_digest"},
     "SessionRefreshRepeatedEvent": {P: "session_id initiated_by"},
     "SessionRefreshedEvent": _SESSION,
     "SessionRevokedEvent": {P: "session_id initiated_by reason"},

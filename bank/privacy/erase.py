@@ -182,6 +182,7 @@ async def _forget(uow: UnitOfWork, person_id: UUID) -> tuple[tuple[UUID, ...], i
     rows = identity_queries.close_sessions_of(uow.connection, user_id=person_id, now=uow.now)
     sessions = tuple([row["id"] async for row in rows])
     notify_closed_sessions(uow, sessions)
+    await identity_queries.delete_second_factor(uow.connection, user_id=person_id)
     await queries.anonymise(uow.connection, id=person_id, now=uow.now)
     number: int = await queries.destroy_person_key(uow.connection, person_id=person_id, now=uow.now)
     # Responses to other customers may have descriptions of this person.

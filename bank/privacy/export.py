@@ -29,6 +29,7 @@ _OWN_HOLDS = f"(select id from holds where account_id {_IN_OWN_ACCOUNTS} or to_a
 ROWS_OF: Mapping[str, str] = {
     "users": "id = $1",
     "sessions": "user_id = $1",
+    "second_factors": "user_id = $1",
     "refresh_tokens": f"session_id in {_OWN_SESSIONS}",
     "accounts": "user_id = $1",
     "account_days": f"account_id in {_OWN_ACCOUNTS}",
@@ -57,6 +58,9 @@ _OF_OTHERS = {
     ("transactions", "initiated_by"): "case when initiated_by = $1 then initiated_by end",
     ("holds", "initiated_by"): "case when initiated_by = $1 then initiated_by end",
 }
+
+# The rows of a table are in the order of the first of these columns that it has.
+_ORDER = ("position", "event_position", "created_at", "issued_at", "day", "id", "number", "user_id")
 
 # A response of these rows has some 10 MB. A longer export is made by `bank privacy export`, which no request waits for.
 API_ROWS_MAX = 20_000
@@ -148,8 +152,7 @@ async def _count(snapshot: ReadSnapshot, person_id: UUID, rows_max: int) -> int:
 
 def _statement(table: str) -> str:
     names = [f"{_OF_OTHERS.get((table, name), name)} as {name}" for name in exported_columns(table)]
-    order = next(name for name in ("position", "event_position", "created_at", "issued_at", "day", "id", "number")
-                 if name in COLUMNS[table])  # fmt: skip
+    order = next(name for name in _ORDER if name in COLUMNS[table])
     return f"select {', '.join(names)} from {table} where {ROWS_OF[table]} order by {order}"  # noqa: S608 - constants
 
 

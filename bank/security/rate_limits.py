@@ -36,11 +36,21 @@ REQUESTS_REMEMBERED = 8_192
 LOGIN, REGISTRATION, EXPORT, MONEY, READ = "login", "registration", "export", "money", "read"
 # The classes of mutations. Every other mutation moves money or changes an account or a session.
 CLASS_OF_MUTATION = {
-    "login": LOGIN,
-    "changePassword": LOGIN,
-    "changeEmail": LOGIN,
     "register": REGISTRATION,
     "exportMyData": EXPORT,
+    # Each verifies a password or a code.
+    **dict.fromkeys(
+        (
+            "login",
+            "changePassword",
+            "changeEmail",
+            "enrolSecondFactor",
+            "confirmSecondFactor",
+            "disableSecondFactor",
+            "renewRecoveryCodes",
+        ),
+        LOGIN,
+    ),
 }
 
 

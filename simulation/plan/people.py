@@ -15,7 +15,7 @@ SAFE_CHARACTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Letters and digits without those that look alike."""
 
 SECRET_LENGTH = 20
-"""The length of passwords: more than the bank's minimum of 12, and random, so no password is refused as weak."""
+"""The length of passwords: more than the bank's minimum of 15, and random, so no password is refused as weak."""
 
 
 def cpf(random: Random) -> str:

@@ -113,6 +113,18 @@ async def _no_address(_populated: PopulatedBank) -> Any:
     return {"newEmail": "no address", "password": PASSWORD, "endOtherSessions": False}
 
 
+async def _password(_populated: PopulatedBank) -> Any:
+    return {"password": PASSWORD}
+
+
+async def _wrong_code(_populated: PopulatedBank) -> Any:
+    return {"code": "no code"}
+
+
+async def _password_and_code(_populated: PopulatedBank) -> Any:
+    return {"password": PASSWORD, "code": "no code"}
+
+
 async def _registration(_populated: PopulatedBank) -> Any:
     email = f"new{next(_numbers)}@example.com"
     return {"email": email, "fullName": "Eva", "cpf": CPF().generate(), "password": PASSWORD}
@@ -196,6 +208,11 @@ def _staff(given: Input) -> Row:
     return Row(given, "FORBIDDEN", "FORBIDDEN", "OK", "OK")
 
 
+def _each(result: str) -> tuple[str, str, str, str]:
+    """Return the same result for each caller with a session."""
+    return result, result, result, result
+
+
 def _owner(given: Input, refusal: str) -> Row:
     return Row(given, "OK", refusal, refusal, refusal)
 
@@ -240,7 +257,17 @@ ROWS: Mapping[str, Row] = {
     "Mutation.setAccountLimits": _staff(_limits),
     "Mutation.revokeSession": _owner(_session_id, "SESSION_NOT_FOUND"),
     "Mutation.changePassword": _own(_new_password),
-    "Mutation.changeEmail": Row(_no_address, "INVALID_INPUT", "INVALID_INPUT", "INVALID_INPUT", "INVALID_INPUT"),
+    "Mutation.changeEmail": Row(_no_address, *_each("INVALID_INPUT")),
+    "Mutation.enrolSecondFactor": _own(_password),
+    "Mutation.confirmSecondFactor": Row(_wrong_code, *_each("INVALID_SECOND_FACTOR")),
+    "Mutation.renewRecoveryCodes": Row(_wrong_code, *_each("SECOND_FACTOR_NOT_ENROLLED")),
+    "Mutation.disableSecondFactor": Row(
+        _password_and_code,
+        "SECOND_FACTOR_NOT_ENROLLED",
+        "SECOND_FACTOR_NOT_ENROLLED",
+        "SECOND_FACTOR_REQUIRED",
+        "SECOND_FACTOR_REQUIRED",
+    ),
     "Mutation.revokeOtherSessions": _own(ends_sessions=True),
     "Mutation.logout": _own(ends_sessions=True),
 }

@@ -8,6 +8,7 @@ import graphql
 
 from bank.api.schema import load_sdl
 from tests.integration.api import PASSWORD, Client, RunningBank
+from tests.integration.authenticator import Authenticator, begin_enrolment, enrol
 from tests.integration.encryption import plain_rows, set_role
 
 SCHEMA = graphql.build_schema(load_sdl())
@@ -20,7 +21,10 @@ BRL_1 = {"amount": "1.00", "currency": "BRL"}
 
 @dataclass
 class PopulatedBank:
-    """A bank with users: Ana with money and three accounts, Bia with one, Caio, an operator, an administrator."""
+    """A bank with users: Ana with money and three accounts, Bia with one, Caio, an operator, an administrator.
+
+    `waiting` is the app of Ana, who has not confirmed her second factor yet; `authenticator` is that of Caio.
+    """
 
     bank: RunningBank
     clients: dict[str, Client]
@@ -34,6 +38,8 @@ class PopulatedBank:
     empty: dict[str, Any]
     transfer_id: str
     hold_id: str
+    waiting: Authenticator
+    authenticator: Authenticator
 
 
 Input = Callable[[PopulatedBank], Any]
@@ -109,6 +115,21 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         Action(
             "nobody", lambda s: {"email": s.addresses["ana"], "password": "x" * 200}, "ana", "LOGIN_FAILED"
         ),
+        Action(
+            "nobody", lambda s: {
+                "email": s.addresses["caio"], "password": PASSWORD,
+                "secondFactorCode": s.authenticator.recovery_codes[0],
+            },
+            "caio", "VERIFY", entity=lambda s: s.ids["caio"], new={"method": "RECOVERY_CODE"},
+        ),
+        Action(
+            "nobody", lambda s: {"email": s.addresses["caio"], "password": PASSWORD, "secondFactorCode": "1"},
+            "caio", "LOGIN_FAILED", entity=lambda s: s.ids["caio"],
+        ),
+        refused(
+            "nobody", lambda s: {"email": s.addresses["caio"], "password": PASSWORD}, "SECOND_FACTOR_REQUIRED",
+            user="caio",
+        ),
     ),
     "refreshSession": (
         Action(
@@ -162,6 +183,44 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         refused(
             "nobody", lambda _: {"newEmail": "bia2@example.com", "password": PASSWORD}, "UNAUTHENTICATED"
         ),
+    ),
+    "enrolSecondFactor": (
+        Action(
+            "bia", lambda _: {"password": PASSWORD}, "bia", "UPDATE", entity=lambda s: s.ids["bia"],
+            new={"change": "ENROLLED"},
+        ),
+        Action("bia", lambda _: {"password": WRONG_PASSWORD}, "bia", "LOGIN_FAILED", entity=lambda s: s.ids["bia"]),
+        refused("caio", lambda _: {"password": PASSWORD}, "SECOND_FACTOR_REQUIRED"),
+        refused("nobody", lambda _: {"password": PASSWORD}, "UNAUTHENTICATED"),
+    ),
+    "confirmSecondFactor": (
+        Action(
+            "ana", lambda s: {"code": s.waiting.code()}, "ana", "VERIFY", entity=lambda s: s.ids["ana"],
+            new={"method": "TOTP"},
+        ),
+        Action("ana", lambda _: {"code": "1"}, "ana", "LOGIN_FAILED", entity=lambda s: s.ids["ana"]),
+        refused("bia", lambda s: {"code": s.waiting.code()}, "SECOND_FACTOR_NOT_ENROLLED"),
+        refused("nobody", lambda _: {"code": "1"}, "UNAUTHENTICATED"),
+    ),
+    "renewRecoveryCodes": (
+        Action(
+            "caio", lambda s: {"code": s.authenticator.recovery_codes[0]}, "caio", "UPDATE",
+            entity=lambda s: s.ids["caio"], new={"change": "CODES_RENEWED"},
+        ),
+        Action("caio", lambda _: {"code": "1"}, "caio", "LOGIN_FAILED", entity=lambda s: s.ids["caio"]),
+        refused("bia", lambda _: {"code": "1"}, "SECOND_FACTOR_NOT_ENROLLED"),
+    ),
+    "disableSecondFactor": (
+        Action(
+            "caio", lambda s: {"password": PASSWORD, "code": s.authenticator.recovery_codes[0]}, "caio", "UPDATE",
+            entity=lambda s: s.ids["caio"], new={"change": "DISABLED", "state_digest": None},
+        ),
+        Action(
+            "caio", lambda _: {"password": PASSWORD, "code": "1"}, "caio", "LOGIN_FAILED",
+            entity=lambda s: s.ids["caio"],
+        ),
+        refused("operator", lambda _: {"password": PASSWORD, "code": "1"}, "SECOND_FACTOR_REQUIRED"),
+        refused("bia", lambda _: {"password": PASSWORD, "code": "1"}, "SECOND_FACTOR_NOT_ENROLLED"),
     ),
     "eraseMyData": (
         Action("caio", lambda _: {"dryRun": False}, "caio", "ERASE", entity=lambda s: s.ids["caio"]),
@@ -350,6 +409,7 @@ async def populate(bank: RunningBank) -> PopulatedBank:
         logged_in.data["login"]["tokens"]["refreshToken"],
         next(session["id"] for session in listed if not session["isCurrent"]), a, b, c, empty,
         moved.data["transfer"]["transaction"]["id"], held.data["authorizeHold"]["hold"]["id"],
+        await begin_enrolment(bank, ana), await enrol(bank, clients["caio"]),
     )  # fmt: skip
 
 

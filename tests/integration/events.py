@@ -22,6 +22,7 @@ from bank.events.types.privacy import (
     RetentionAppliedEvent,
     UserErasedEvent,
 )
+from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -85,6 +86,8 @@ def one_of_each() -> list[DomainEvent]:
         UserLoggedOutEvent(session_id=hold, initiated_by=user),
         LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),
         UserProfileChangedEvent(subject_id=user, change="PASSWORD", profile_digest="01" * 32, initiated_by=user),
+        SecondFactorChangedEvent(subject_id=user, change="CONFIRMED", state_digest="02" * 32, initiated_by=user),
+        SecondFactorVerifiedEvent(session_id=hold, initiated_by=user, method="TOTP", state_digest="03" * 32),
         PasswordChangedEvent(subject_id=user, ended_sessions=2, initiated_by=user),
         UserRoleChangedEvent(subject_id=user, old_role="CUSTOMER", new_role="OPERATOR"),
         StaffReadEvent(

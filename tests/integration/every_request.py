@@ -7,6 +7,7 @@ from validate_docbr import CPF
 
 from bank.identity.roles import change_role
 from tests.integration.api import PASSWORD, Client, Reply, RunningBank
+from tests.integration.authenticator import begin_enrolment, enrol
 
 NO_CACHE = {"Cache-Control": "no-cache"}
 MONEY = {"amount": "1.00", "currency": "BRL"}
@@ -43,7 +44,10 @@ class EveryRequest:
         visitor = await nobody.person(email=f"visitor{key}@example.com")
         [listed] = (await visitor.run("Sessions")).data["sessions"]
         again = await nobody.login(f"visitor{key}@example.com")
-        mover = await nobody.person(email=f"mover{key}@example.com")
+        mover, beginner = await nobody.person(email=f"mover{key}@example.com"), await nobody.person()
+        waiting = await begin_enrolment(self._bank, beginner)
+        twofold, another = await nobody.person(email=f"twofold{key}@example.com"), await nobody.person()
+        authenticator, ending = await enrol(self._bank, twofold), await enrol(self._bank, another)
         holds = []
         for name in ("captured", "released"):
             reply = await person.run("AuthorizeHold", input={"idempotencyKey": f"{name} {key}", **way})
@@ -71,6 +75,16 @@ class EveryRequest:
             "list sessions": asking(again, "Sessions", headers=NO_CACHE),
             "revoke": asking(again, "RevokeSession", id=listed["id"]),
             "revoke others": asking(again, "RevokeOtherSessions"),
+            "log in with a code": asking(nobody, "Login", input={
+                "email": f"twofold{key}@example.com", "password": PASSWORD,
+                "secondFactorCode": authenticator.recovery_codes[0],
+            }),
+            "enrol": asking(mover, "EnrolSecondFactor", input={"password": PASSWORD}),
+            "confirm": asking(beginner, "ConfirmSecondFactor", input={"code": waiting.code()}),
+            "renew codes": asking(twofold, "RenewRecoveryCodes", input={"code": authenticator.recovery_codes[1]}),
+            "disable": asking(another, "DisableSecondFactor", input={
+                "password": PASSWORD, "code": ending.recovery_codes[0]
+            }),
             "change password": asking(again, "ChangePassword", input={
                 "currentPassword": PASSWORD, "newPassword": "nine green lamps in winter"
             }),

@@ -107,6 +107,7 @@ async def other_values(connection: Any, table: str, column: str) -> list[str]:
     values = {
         "uuid": ["'00000000-0000-7000-8000-00000000dead'"],
         "text": [f"coalesce({column}, '') || 'x'"],
+        "text[]": [f"{column} || array['x']"],
         "bigint": [f"coalesce({column}, 0) + 1"],
         "integer": [f"coalesce({column}, 0) + 1"],
         "boolean": [f"not {column}"],

@@ -7,6 +7,7 @@ from bank.encryption.master_key import MasterKey
 from bank.identity.roles import change_role
 from bank.identity.signing_keys import rotate_signing_key
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
+from tests.integration.authenticator import enrol
 from tests.integration.customers import brl, register_customers
 
 
@@ -77,6 +78,9 @@ async def _come_and_go(bank: RunningBank) -> None:
     moved = {"newEmail": "arrived@example.com", "password": changes["newPassword"]}
     assert (await here.run("ChangeEmail", input=moved)).data["changeEmail"]["changed"]
     email = moved["newEmail"]
+    authenticator = await enrol(bank, here, password=changes["newPassword"])
+    given = {"email": email, "password": changes["newPassword"], "secondFactorCode": authenticator.recovery_codes[0]}
+    assert (await bank.client.run("Login", input=given)).data["login"]["tokens"]
     for role in ("ADMIN", "CUSTOMER"):
         assert await change_role(bank.bank.uow_factory, email=email, role=role)
 

@@ -38,6 +38,8 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("RefreshTokenReusedEvent", "CLOSE_SESSION", None, {}),
         ("UserProfileChangedEvent", "UPDATE", None, {"change": "PASSWORD"}),
         ("PasswordChangedEvent", "UPDATE", None, {"ended_sessions": 2}),
+        ("SecondFactorChangedEvent", "UPDATE", None, {"change": "CONFIRMED"}),
+        ("SecondFactorVerifiedEvent", "VERIFY", None, {"method": "TOTP"}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("PersonalDataExportedEvent", "EXPORT", None, {"rows": 40}),
         ("RetentionAppliedEvent", "DELETE", None, {"rule": "sessions", "rows": 7}),

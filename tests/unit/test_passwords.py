@@ -61,12 +61,20 @@ DISGUISED = (
 
 @pytest.mark.parametrize("password", [*FREQUENT, *OWN, *DISGUISED, "short", "x" * 129, "a\ud800bcdefghijklmn"])
 def test_a_guessable_password_is_refused(password: str) -> None:
-    assert weakness_of(normalise_password(password), ANA) is not None
+    # Also with a second factor, when its length is not the reason.
+    assert weakness_of(normalise_password(password), ANA, shortest=8) is not None
 
 
 @pytest.mark.parametrize("password", GOOD)
 def test_a_password_that_is_hard_to_guess_is_accepted(password: str) -> None:
-    assert weakness_of(normalise_password(password), ANA) is None
+    assert weakness_of(normalise_password(password), ANA, shortest=8) is None
+
+
+def test_a_password_has_15_characters_and_8_with_a_second_factor() -> None:
+    for password, shortest in (("xK9#mQ2$vL7pQz4", 15), ("xK9#mQ2$", 8)):
+        assert weakness_of(password, ANA, shortest=shortest) is None
+        refused = weakness_of(password[:-1], ANA, shortest=shortest)
+        assert refused == f"A password has {shortest} to 128 characters."
 
 
 async def test_equivalent_spellings_of_a_password_are_equal() -> None:
@@ -88,5 +96,5 @@ async def test_equivalent_spellings_of_a_password_are_equal() -> None:
 async def test_the_length_of_a_password_counts_typed_characters() -> None:
     passwords = Passwords()
     refused = await passwords.hash_new(unicodedata.normalize("NFD", "ãéîõüçñàêí!"), ANA)
-    assert refused == WeakPassword("A password has 12 to 128 characters.")
+    assert refused == WeakPassword("A password has 15 to 128 characters.")
     passwords.close()

@@ -85,7 +85,8 @@ async def resolve_register(_parent: Any, arguments: JsonObject, context: Resolve
 async def resolve_login(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Log in: begin a session."""
     given = arguments["input"]
-    return _serialize_tokens(await log_in(context.bank.sessions, given["email"], given["password"]))
+    result = await log_in(context.bank.sessions, given["email"], given["password"], given.get("secondFactorCode"))
+    return _serialize_tokens(result)
 
 
 @resolver("Mutation.refreshSession", Access.ANYONE)

@@ -24,6 +24,7 @@ from bank.events.types.privacy import (
     RetentionAppliedEvent,
     UserErasedEvent,
 )
+from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
     RefreshTokenReusedEvent,
@@ -77,6 +78,8 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         RetentionAppliedEvent,
         UserErasedEvent,
         IdentityDisclosedEvent,
+        SecondFactorChangedEvent,
+        SecondFactorVerifiedEvent,
     )
 }
 

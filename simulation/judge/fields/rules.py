@@ -194,6 +194,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ChangePasswordPayload.endedSessions": _anything,
         "ChangeEmailPayload.changed": _anything,
         "ChangeEmailPayload.endedSessions": _anything,
+        "EnrolSecondFactorPayload.secret": _anything,
+        "EnrolSecondFactorPayload.otpauthUri": _anything,
+        "ConfirmSecondFactorPayload.recoveryCodes": _anything,
+        "ConfirmSecondFactorPayload.accessToken": _anything,
+        "ConfirmSecondFactorPayload.accessTokenExpiresAt": _anything,
+        "RenewRecoveryCodesPayload.recoveryCodes": _anything,
+        "DisableSecondFactorPayload.disabled": _anything,
         "ExportMyDataPayload.document": _anything,  # people of the simulation neither export nor erase their data
         "EraseMyDataPayload.erased": _anything,
         "KeptData.data": _anything,
