@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any
 
@@ -9,8 +10,8 @@ import msgspec
 
 from simulation.client.history import History
 from simulation.client.send import BankClient, Reply
-from simulation.client.tokens import login_variables
-from simulation.model.answers import Tokens
+from simulation.client.tokens import TokenStore, login_variables
+from simulation.model.answers import OpenedAccount, Tokens
 from simulation.model.attacks import Attack, AttackRequest
 from simulation.model.plan import Plan
 
@@ -23,18 +24,34 @@ OWNER_ATTEMPTS_MAX = 5
 PAUSE_S = 0.5
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class AttackContext:
+    """The run in which attacks are executed: the tokens and accounts of people, and the secret that signs tokens."""
+
+    plan: Plan
+    client: BankClient
+    history: History
+    tokens: TokenStore
+    accounts: Mapping[int, OpenedAccount]
+    token_secret: str
+
+
 class AttackRecorder:
     """A sender of the requests of one attack.
 
     Attackers send from the addresses of the attack in turn, and through all workers in turn.
     """
 
-    def __init__(self, attack: Attack, plan: Plan, client: BankClient, history: History) -> None:
+    def __init__(self, attack: Attack, context: AttackContext) -> None:
         self.attack = attack
-        self.plan = plan
-        self.workers = client.workers
-        self._client = client
-        self._history = history
+        self.plan = context.plan
+        self.workers = context.client.workers
+        self.tokens = context.tokens
+        self.accounts = context.accounts
+        self.attempts = context.history.attempts
+        self.token_secret = context.token_secret
+        self._client = context.client
+        self._history = context.history
         self._sent = 0
 
     async def send(
@@ -104,6 +121,9 @@ class AttackRecorder:
             **({"Authorization": f"Bearer {token}"} if token else {}),
             **(headers or {}),
         }
+        if headers and "X-Forwarded-For" in headers:
+            # The proxy appends the address of the attacker to what the attacker has sent.
+            sent["X-Forwarded-For"] = f"{headers['X-Forwarded-For']}, {address}"
         reply = await self._client.send_body(body, sent, worker=request.worker)
         request.ended_ns = monotonic_ns()
         request.status, request.correlation_id, request.body = reply.status, reply.correlation_id, reply.body
@@ -138,5 +158,8 @@ def tokens_in(request: AttackRequest) -> Tokens | None:
     """Return the tokens in the answer to a login or a refresh, or None if it has none."""
     if request.body is None or request.is_refused or request.failure is not None:
         return None
-    [payload] = msgspec.json.decode(request.body)["data"].values()
-    return Tokens(payload["tokens"]["accessToken"], payload["tokens"]["refreshToken"])
+    payloads = (msgspec.json.decode(request.body).get("data") or {}).values()
+    for payload in payloads:
+        if isinstance(payload, dict) and isinstance(payload.get("tokens"), dict):
+            return Tokens(payload["tokens"]["accessToken"], payload["tokens"]["refreshToken"])
+    return None

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from simulation.attacks.record import AttackRecorder
+from simulation.model.attacks import Quota
 
 REQUEST = "one of a burst"
 AT_ONCE = 20
@@ -17,6 +18,6 @@ CHEAPEST = msgspec.json.encode({"query": "{ __typename }"})
 async def send_burst(recorder: AttackRecorder) -> None:
     """Send the cheapest request, some at a time, until one is refused."""
     for _ in range(BURSTS_MAX):
-        sent = await asyncio.gather(*(recorder.send_body(REQUEST, CHEAPEST) for _ in range(AT_ONCE)))
+        sent = await asyncio.gather(*(recorder.send_body(REQUEST, CHEAPEST, quota=Quota.READ) for _ in range(AT_ONCE)))
         if any("RATE_LIMITED" in request.codes for request in sent):
             return

@@ -1,6 +1,7 @@
 """Credential stuffing: logins with e-mail addresses and passwords from elsewhere (OWASP ASVS 5.0, 6.3.1)."""
 
 from simulation.attacks.record import AttackRecorder
+from simulation.model.attacks import Quota
 
 GUESS = "a guessed password"
 
@@ -14,4 +15,5 @@ async def stuff_credentials(recorder: AttackRecorder) -> None:
             {"input": {"email": email, "password": password}},
             expected={"INVALID_CREDENTIALS"},
             twin=GUESS,
+            quota=Quota.LOGIN,
         )

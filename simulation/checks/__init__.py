@@ -7,9 +7,12 @@ from types import MappingProxyType, ModuleType
 from simulation.checks import (
     acknowledged_is_durable,
     answers_follow_contract,
+    attackers_are_throttled,
+    attacks_are_recorded,
     audit_complete,
     balances_match_oracle,
     bank_check_agrees,
+    canaries_stay_private,
     conservation,
     days_match_entries,
     events_complete,
@@ -21,6 +24,7 @@ from simulation.checks import (
     no_errors_in_logs,
     no_overdraft,
     no_secrets_in_logs,
+    only_own_data,
     read_your_writes,
     reads_match_entries,
     refusals_are_right,
@@ -83,7 +87,11 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             answers_follow_contract,
             every_operation_is_answered,
             service_recovers,
+            only_own_data,
             theft_ends_family,
+            attackers_are_throttled,
+            attacks_are_recorded,
+            canaries_stay_private,
             honest_people_are_served,
         )
     }

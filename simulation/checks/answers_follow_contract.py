@@ -1,4 +1,7 @@
-"""Every answer is allowed by the contract: no internal error, no malformed JSON, only GraphQL."""
+"""Every answer is allowed by the contract: no internal error, no malformed JSON, only GraphQL.
+
+This includes the answers to attackers, whose requests follow no contract.
+"""
 
 from simulation.checks.result_builder import CheckResultBuilder
 from simulation.judge.evidence import Evidence
@@ -6,6 +9,9 @@ from simulation.model.result import CheckResult
 
 NAME = "answers_follow_contract"
 TITLE = "Every answer has the form of the contract"
+
+BROKEN = frozenset({"INTERNAL", "WITHOUT_CODE"})
+"""The codes of a bug, and of an error that has no code."""
 
 
 def check(evidence: Evidence) -> CheckResult:
@@ -16,4 +22,8 @@ def check(evidence: Evidence) -> CheckResult:
             builder.examine()
         if attempt.outcome == "error":
             builder.add_violation(f"{attempt}: {attempt.code}")
+    for request in evidence.attack_requests:
+        builder.examine()
+        if BROKEN & set(request.codes) or (request.failure is not None and request.status is not None):
+            builder.add_violation(f"{request}: {request.failure or request.codes[0]}")
     return builder.result()

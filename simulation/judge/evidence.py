@@ -35,7 +35,8 @@ class Secret:
 class Evidence:
     """The evidence of a run. `database` is None if the database could not be read at the end.
 
-    `epoch_ns` is the Unix epoch on the clock of the attempts, for the conversion of the bank's own times.
+    `epoch_ns` is the Unix epoch on the clock of the attempts, for the conversion of the bank's own times. `published`
+    has the texts that others may read, by name: the metrics of each worker, and the history of the run.
     """
 
     plan: Plan
@@ -51,6 +52,7 @@ class Evidence:
     faults: Sequence[FaultRun] = ()
     epoch_ns: int = 0
     attack_requests: Sequence[AttackRequest] = ()
+    published: Mapping[str, str] = field(default_factory=dict)
 
     def origin(self, operation: Operation) -> Operation:
         """Return the operation that this one repeats, or itself."""

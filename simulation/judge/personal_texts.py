@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulation.judge.database_state import StoredTexts
+from simulation.model.attacks import CanaryPath
 from simulation.model.people import punctuated
 from simulation.model.plan import Plan
 
@@ -30,6 +31,9 @@ def personal_texts(plan: Plan) -> Mapping[str, str]:
     texts = {SENDER: "the address of a client", PROGRAM: "the user agent of a client"}
     texts |= {operation.text: "a description or a reason" for operation in plan.operations if operation.text}
     texts |= {address: "the address of an attacker" for attack in plan.attacks for address in attack.addresses}
+    canaries = [canary for attack in plan.attacks for canary in attack.canaries]
+    # Keys are stored as they are sent, because clients repeat them.
+    texts |= {text: f"the canary in the {path}" for path, text in canaries if path is not CanaryPath.IDEMPOTENCY_KEY}
     for person in plan.people:
         if person.address is not None:
             texts[person.address] = f"the address of person {person.index}"

@@ -20,7 +20,10 @@ TIMEOUT_S = 2.0
 
 
 class Scraper:
-    """A collector of the workers' counts, over their restarts, and of the use of the machine."""
+    """A collector of the workers' counts, over their restarts, and of the use of the machine.
+
+    `pages` has the last metrics of each worker as text.
+    """
 
     def __init__(self, workers: Sequence[Worker], progress: Progress, machine: Machine) -> None:
         self._workers = workers
@@ -32,6 +35,7 @@ class Scraper:
         self._lock = asyncio.Lock()
         self.samples: list[MetricSample] = []
         self.seconds: list[MeasuredSecond] = []
+        self.pages: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Set the start of the counts, because the counts before belong to the setup."""
@@ -72,6 +76,7 @@ class Scraper:
                 if text is not None:
                     # In a thread, because parsing the text takes milliseconds and would delay requests.
                     await asyncio.to_thread(self._accumulator.add_scrape, worker.name, text)
+                    self.pages[f"the metrics of {worker.name}"] = text
 
 
 async def fetch_metrics(session: aiohttp.ClientSession, worker: Worker) -> str | None:

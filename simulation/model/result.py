@@ -133,6 +133,25 @@ class FaultResult:
 
 
 @dataclass(frozen=True, slots=True)
+class AttackResult:
+    """The requests of all attacks of one kind, and their answers.
+
+    Of the `requests` of attackers, `refused` counts those with a refusal, of which a rate limit refused `throttled`.
+    `served` counts the others with an answer, such as a read that shows nothing. `victims` counts the requests of the
+    victims.
+    """
+
+    kind: str
+    title: str
+    attacks: int
+    requests: int
+    served: int
+    refused: int
+    throttled: int
+    victims: int
+
+
+@dataclass(frozen=True, slots=True)
 class Excerpt:
     """Lines of a text, such as a log or the entries of an account, that explain a violation or a failed step."""
 
@@ -187,6 +206,7 @@ class RunResult:
     totals: MetricsTotals = field(default_factory=MetricsTotals)
     worker_restarts: tuple[WorkerRestart, ...] = ()
     faults: tuple[FaultResult, ...] = ()
+    attacks: tuple[AttackResult, ...] = ()
     notes: tuple[str, ...] = ()
     first_violation: tuple[Excerpt, ...] = ()
     kept_database: str | None = None

@@ -74,6 +74,11 @@ NAMES = (
     "logout_written_to_redis_only",
     "stolen_token_only_refused",
     "limits_shared_by_all_clients",
+    "sessions_of_others_revocable",
+    "aliases_count_once",
+    "failed_logins_not_recorded",
+    "staff_reads_not_recorded",
+    "logins_counted_by_address",
 )
 """The names of all mutants; each is the name of a file."""
 

@@ -8,6 +8,7 @@ import aiosql
 
 from bank.audit import record
 from bank.idempotency import keys
+from bank.identity import register
 from bank.ledger import write
 from simulation.mutants.mutant import patch
 
@@ -33,6 +34,11 @@ def patch_find_originals(*changes: tuple[str, str]) -> None:
 def patch_insert_audit_rows(*changes: tuple[str, str]) -> None:
     """Change the statement with which the audit writes its rows, as `patch_write_batch` does."""
     _patch(record, "insert_audit_rows", changes)
+
+
+def patch_lock_session_of(*changes: tuple[str, str]) -> None:
+    """Change the statement with which a session of the caller is found, as `patch_write_batch` does."""
+    _patch(register, "lock_session_of", changes)
 
 
 def _patch(module: Any, name: str, changes: Sequence[tuple[str, str]]) -> None:

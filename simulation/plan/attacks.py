@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from random import Random
+from string import ascii_lowercase
 
-from simulation.model.attacks import Attack, AttackKind, Theft
+from simulation.model.attacks import Attack, AttackKind, CanaryPath, Theft
 from simulation.model.people import Person, Role
 from simulation.plan.people import SAFE_CHARACTERS
 
@@ -39,7 +40,15 @@ def draw_attacks(random: Random, people: Sequence[Person], *, duration_s: float)
     for count in (1, BOTNET):
         stuffing = {"kind": AttackKind.CREDENTIAL_STUFFING, "addresses": addresses.take(count)}
         drawn.append({**stuffing, "guesses": _guesses(random, customers)})
-    drawn.append({"kind": AttackKind.BURST, "addresses": addresses.take(1)})
+    guessing: dict[str, object] = {"kind": AttackKind.ID_GUESSING}
+    drawn += [
+        {"kind": AttackKind.BURST, "addresses": addresses.take(1)},
+        {"kind": AttackKind.ALIASES, "addresses": addresses.take(1), "guesses": _guesses(random, customers)},
+        {**guessing, "addresses": addresses.take(1)},
+        {**guessing, "addresses": addresses.take(3)},
+        {"kind": AttackKind.FORGED_TOKENS, "addresses": addresses.take(2)},
+        {"kind": AttackKind.CANARIES, "addresses": addresses.take(1), "canaries": _canaries(random)},
+    ]
     random.shuffle(drawn)
     every_ns = round(duration_s * 1e9 * LAST_AT / len(drawn))
     return tuple(
@@ -66,6 +75,11 @@ class _Addresses:
 
     def take(self, count: int) -> tuple[str, ...]:
         return tuple(self._left.pop() for _ in range(count))
+
+
+def _canaries(random: Random) -> tuple[tuple[CanaryPath, str], ...]:
+    """Draw a canary for each place: letters only, so that no encoding and no mask changes it by its form."""
+    return tuple((path, f"canary{''.join(random.choices(ascii_lowercase, k=20))}") for path in CanaryPath)
 
 
 def _guesses(random: Random, customers: Sequence[Person]) -> tuple[tuple[str, str], ...]:

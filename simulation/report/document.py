@@ -42,6 +42,7 @@ def build_document(result: RunResult) -> dict[str, object]:
         "criteria": [asdict(criterion) for criterion in result.criteria],
         "checks": [asdict(check) for check in result.checks],
         "faults": [asdict(fault) for fault in result.faults],
+        "attacks": [asdict(attack) for attack in result.attacks],
         "coverage": [asdict(coverage_item) for coverage_item in result.coverage],
         "outcomes": count_outcomes(driven(result.samples)),
         "operations": [asdict(fact) for fact in by_operation(result.samples)],

@@ -13,7 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from simulation.model.numbers import number
-from simulation.model.result import CheckResult, CoverageItem, CriterionResult, FaultResult, RunResult, Verdict
+from simulation.model.result import (
+    AttackResult,
+    CheckResult,
+    CoverageItem,
+    CriterionResult,
+    FaultResult,
+    RunResult,
+    Verdict,
+)
 from simulation.report.facts import by_operation, information
 from simulation.report.wording import (
     SYMBOLS,
@@ -59,6 +67,8 @@ def print_verdict(result: RunResult, console: Console, files: Sequence[Path] = (
     console.print(_checks(result.checks))
     if result.faults:
         console.print(_faults(result.faults))
+    if result.attacks:
+        console.print(_attacks(result.attacks))
     if result.coverage:
         console.print(_coverage(result.coverage))
     console.print(_operations(result))
@@ -144,6 +154,15 @@ def _faults(faults: Sequence[FaultResult]) -> Table:
             what.append(f"\n{fault.note}", style="dim")
         cells = (f"{fault.hurt:,}", fault_takeover(fault), fault_back(fault))
         table.add_row(word(fault.verdict), Text(fault_moment(fault)), what, *cells)
+    return table
+
+
+def _attacks(attacks: Sequence[AttackResult]) -> Table:
+    numbers = ("Attacks", "Requests", "Served", "Refused", "Throttled")
+    table = _table("Attacks, judged by the safety checks", "Attack", *numbers, right=numbers)
+    for attack in attacks:
+        cells = (attack.attacks, attack.requests, attack.served, attack.refused, attack.throttled)
+        table.add_row(Text(attack.title), *(f"{cell:,}" for cell in cells))
     return table
 
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from time import monotonic_ns
 
 from simulation.attacks.execute import execute_attacks
+from simulation.attacks.record import AttackContext
 from simulation.client.history import History
 from simulation.client.send import BankClient
 from simulation.model.operations import Intent, Kind, Operation
@@ -25,14 +26,22 @@ OVERTIME_STEP_S = 5.0
 
 
 class Driver:
-    """A driver that executes a plan once against a bank."""
+    """A driver that executes a plan once against a bank. Attackers forge tokens with the `token_secret` of the bank."""
 
-    def __init__(self, plan: Plan, client: BankClient, history: History, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        client: BankClient,
+        history: History,
+        *,
+        progress: Progress | None = None,
+        token_secret: str = "",
+    ) -> None:
         self.plan = plan
-        self._client = client
-        self._history = history
         self._progress = progress or Progress()
         self.executor = OperationExecutor(plan, client, history, self._progress)
+        tokens, accounts = self.executor.tokens, self.executor.requests.accounts
+        self._attacks = AttackContext(plan, client, history, tokens, accounts, token_secret)
 
     async def set_up(self) -> None:
         """Register all people, and open and fund their accounts: some people at once, the steps of each in order."""
@@ -67,7 +76,7 @@ class Driver:
         self._progress.drive(self.plan.duration_s, "Driving the planned load")
         began_ns = self.executor.drive_began_ns = monotonic_ns()
         async with asyncio.TaskGroup() as group:
-            group.create_task(execute_attacks(self.plan, self._client, self._history, began_ns))
+            group.create_task(execute_attacks(self._attacks, began_ns))
             group.create_task(self._start(operations, began_ns))
 
     async def _start(self, operations: Sequence[Operation], began_ns: int) -> None:

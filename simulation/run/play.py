@@ -74,7 +74,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
             machine = Machine(partial(server_pids, backend), seen.clock_s)
             scraper = Scraper(stack.workers.all, progress, machine)
             async with BankClient(stack.urls) as client:
-                driver = Driver(plan, client, history, progress=progress)
+                driver = Driver(plan, client, history, progress=progress, token_secret=stack.token_secret)
                 injector = Injector(
                     plan.faults,
                     seed=plan.seed,
@@ -105,7 +105,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         database=seen.database,
         snapshots=seen.snapshots,
         logs=stack.logs,
-        secrets=list_secrets(plan, driver, stack),
+        secrets=list_secrets(plan, driver, stack, history),
         postgres_log=_postgres_log(backend, logs),
         drained=seen.drained,
         bank_check=seen.bank_check,
@@ -113,6 +113,7 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
         faults=injector.runs,
         epoch_ns=monotonic_ns() - time_ns(),
         attack_requests=history.attack_requests,
+        published={**scraper.pages, "history.jsonl": (run.out / "history.jsonl").read_text("utf-8")},
     )
     return build_result(
         run,

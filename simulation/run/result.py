@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fixtures.backends import Backend
+from simulation.attacks.record import tokens_in
 from simulation.checks import run_checks
+from simulation.client.history import History
+from simulation.coverage.attacks import attack_results
 from simulation.coverage.count import coverage
 from simulation.criteria.evaluate import evaluate, load_criteria
 from simulation.faults.recovery import fault_results
@@ -70,6 +73,7 @@ def build_result(
         totals=totals,
         worker_restarts=_restarts(workers, drive_began_ns),
         faults=fault_results(evidence.faults, evidence.attempts, workers=plan.workers, zero_ns=drive_began_ns),
+        attacks=attack_results(evidence),
         notes=(backend.describe(), *_notes(run, driver, workers, seen)),
     )
 
@@ -127,7 +131,7 @@ async def is_decided(run: RunSettings, driver: Driver, scraper: Scraper) -> bool
     return Verdict.FAIL in verdicts or Verdict.UNKNOWN not in verdicts
 
 
-def list_secrets(plan: Plan, driver: Driver, stack: Stack) -> list[Secret]:
+def list_secrets(plan: Plan, driver: Driver, stack: Stack, history: History) -> list[Secret]:
     """Return the texts that no log line may contain."""
     secrets = [Secret("the secret that signs tokens", stack.token_secret), Secret("the master key", stack.master_key)]
     for person in plan.people:
@@ -136,7 +140,11 @@ def list_secrets(plan: Plan, driver: Driver, stack: Stack) -> list[Secret]:
         secrets.append(Secret(f"the name of person {person.index}", person.full_name))
         secrets.append(Secret(f"the e-mail address of person {person.index}", person.email))
         secrets.append(Secret(f"the CPF of person {person.index}, punctuated", punctuated(person.cpf)))
-    for tokens in driver.executor.tokens.issued:
+    secrets += [
+        Secret(f"the canary in the {path}", canary) for attack in plan.attacks for path, canary in attack.canaries
+    ]
+    stolen = [tokens for request in history.attack_requests if (tokens := tokens_in(request)) is not None]
+    for tokens in (*driver.executor.tokens.issued, *stolen):
         secrets.append(Secret("an access token", tokens.access))
         secrets.append(Secret("a refresh token", tokens.refresh))
     return secrets

@@ -21,7 +21,14 @@ from simulation.stack.start import Servers
 MUTANT_S = 240
 """The time-out of a run. A run takes ten seconds on an idle machine, and many times that on a busy one."""
 
-OF_ATTACKS = {"theft_ends_family", "honest_people_are_served"}
+OF_ATTACKS = {
+    "only_own_data",
+    "theft_ends_family",
+    "attackers_are_throttled",
+    "attacks_are_recorded",
+    "canaries_stay_private",
+    "honest_people_are_served",
+}
 """The checks that examine only runs with attackers."""
 
 
