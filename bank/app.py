@@ -12,6 +12,8 @@ import structlog
 from bank.accounts.administration import AccountAdministration
 from bank.accounts.cached import AccountCache
 from bank.accounts.reads import AccountDirectory
+from bank.approvals.approve import Approvals
+from bank.approvals.expire import approval_expiry
 from bank.audit.sign import Signer, load_signing_config
 from bank.background import BackgroundLoop, BackgroundTasks
 from bank.cache.broadcast import CHANNEL as CACHE_CHANNEL
@@ -78,6 +80,8 @@ class Bank:
     ledger: Ledger
     terms: Terms
     administration: AccountAdministration
+    approvals: Approvals
+    approval_expiry: BackgroundLoop
     passwords: Passwords
     tokens: AccessTokens
     signing_keys: SigningKeys
@@ -123,6 +127,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     first_key = key_of_secret(settings.token_secret.get_secret_value())
     tokens = AccessTokens(Keyring(first_key), clock)
     ledger = Ledger(database, bus, clock, accounts.write_through, cipher)
+    terms = terms_of(settings)
     deliveries = tuple(
         Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random, cipher=cipher)
         for subscriber in subscribers(accounts)
@@ -144,8 +149,17 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
         uow_factory=uow_factory,
         recorder=recorder,
         ledger=ledger,
-        terms=terms_of(settings),
-        administration=AccountAdministration(uow_factory, accounts, cipher),
+        terms=terms,
+        administration=AccountAdministration(uow_factory, accounts, cipher, terms),
+        approvals=Approvals(
+            uow_factory=uow_factory,
+            database=database,
+            ledger=ledger,
+            terms=terms,
+            accounts=accounts,
+            marks=marks,
+        ),
+        approval_expiry=approval_expiry(uow_factory, random),
         passwords=passwords,
         tokens=tokens,
         signing_keys=SigningKeys(database, master_key, tokens, first_key),
@@ -217,6 +231,7 @@ async def running(bank: Bank) -> AsyncIterator[Bank]:
             bank.ledger.loop,
             bank.leases.loop,
             bank.hold_expiry,
+            bank.approval_expiry,
             bank.key_retention.loop,
             bank.data_retention.loop,
             bank.signing_keys.loop,

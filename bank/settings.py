@@ -129,6 +129,13 @@ class Settings(BaseSettings):
     # Card schemes give a shop a week to send the goods. The longest time that a client may request is in
     # `bank.holds.authorize`.
     hold_days: int = Field(default=7, ge=1, le=30)
+    # Above this amount, staff need the approval of a second person for a deposit, a withdrawal or a reversal for a
+    # customer. From R$ 50,000.00 on, banks in Brazil report deposits and withdrawals in cash (Circular BCB 3.978/2020,
+    # art. 49). With 0.00, each of them needs it.
+    approval_above: Amount = Decimal("50000.00")
+    # A day and a night, so that the next shift can still decide. At most a week, because what is approved after a
+    # longer time is no longer what was asked for.
+    approval_hours: int = Field(default=24, ge=1, le=7 * 24)
 
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)

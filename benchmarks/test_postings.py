@@ -134,7 +134,7 @@ async def open_accounts(url: str, count: int, ledger: Ledger) -> tuple[Any, dict
         SubmitDeposit(caller_id=teller, key=f"fund-{id_}", to_id=id_, to_number=number, amount="10000", currency="BRL")
         for id_, number in numbers.items()
     ]
-    await asyncio.gather(*[submit_deposit(ledger, deposit) for deposit in deposits])
+    await asyncio.gather(*[submit_deposit(ledger, TERMS, deposit) for deposit in deposits])
     await connection.execute("analyze")
     await connection.close()
     return owner, numbers

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from bank.accounts.cached import AccountCache
+from bank.accounts.limits import is_raised
 from bank.accounts.reads import queries
 from bank.encryption.cipher import PersonalTextCipher
 from bank.events.event import DomainEvent
@@ -18,9 +20,13 @@ from bank.events.types.accounts import (
     AccountUnfrozenEvent,
 )
 from bank.events.types.audit import ActionRefusedEvent
-from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
+from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rolled_back
+from bank.identifiers import uuid7
+from bank.ledger.approval import Approval
+from bank.ledger.approvals import request_change
 from bank.ledger.model import Account
 from bank.ledger.policy import own_account
+from bank.ledger.terms import Terms
 from bank.refusal import Refusal
 from bank.text import is_readable
 
@@ -32,17 +38,24 @@ Change = tuple[Account, DomainEvent]
 
 @dataclass(frozen=True, slots=True)
 class _Locked:
-    """An account whose row is locked, and the role that froze it, if it is frozen and the role is known."""
+    """An account whose row is locked, and the role that froze it, if it is frozen and the role is known.
+
+    `now` is the time of the change.
+    """
 
     account: Account
     frozen_by_role: str | None
+    now: datetime
 
 
 class AccountAdministration:
     """The use cases that change an account. Each locks the row, so that a posting sees the account before or after."""
 
-    def __init__(self, uow_factory: UnitOfWorkFactory, cache: AccountCache, cipher: PersonalTextCipher) -> None:
+    def __init__(
+        self, uow_factory: UnitOfWorkFactory, cache: AccountCache, cipher: PersonalTextCipher, terms: Terms
+    ) -> None:
         self._uow_factory = uow_factory
+        self._terms = terms
         self._cache = cache
         self._cipher = cipher
 
@@ -115,10 +128,13 @@ class AccountAdministration:
 
     async def set_limits(
         self, account_id: UUID, *, transfer_minor: int | UnsetType | None, daily_minor: int | UnsetType | None, by: UUID
-    ) -> Account | Refusal:
-        """Set the limits of an account, in minor units. None restores the bank's limit; UNSET changes nothing."""
+    ) -> Account | Approval | Refusal:
+        """Set the limits of an account, in minor units. None restores the bank's limit; UNSET changes nothing.
 
-        def decide(locked: _Locked) -> Change | Refusal | None:
+        A limit above the bank's that is raised waits for an approval. The change is the whole: both limits wait.
+        """
+
+        def decide(locked: _Locked) -> Change | Approval | Refusal | None:
             account = locked.account
             if account.user_id == by:
                 return own_account("accountNumber")
@@ -129,18 +145,31 @@ class AccountAdministration:
             )
             if limited == account:
                 return None
-            return limited, AccountLimitsChangedEvent(
-                account_id=account_id,
-                transfer_limit_minor=limited.transfer_limit_minor,
-                daily_limit_minor=limited.daily_limit_minor,
-                old_transfer_limit_minor=account.transfer_limit_minor,
-                old_daily_limit_minor=account.daily_limit_minor,
-                initiated_by=by,
-            )
+            if self._is_raised(account, limited):
+                return self._approval(account, limited, by, locked.now)
+            return limited, _limits_changed(account, limited, by)
 
-        return await self._change("setAccountLimits", account_id, by, "accountNumber", decide)
+        return await self._change_or_ask("setAccountLimits", account_id, by, "accountNumber", decide)
 
-    @retry_if_rolled_back
+    def _is_raised(self, old: Account, new: Account) -> bool:
+        return is_raised(
+            old.transfer_limit_minor, new.transfer_limit_minor, self._terms.transfer_limit_minor
+        ) or is_raised(old.daily_limit_minor, new.daily_limit_minor, self._terms.daily_limit_minor)
+
+    def _approval(self, old: Account, new: Account, by: UUID, now: datetime) -> Approval:
+        return Approval(
+            id=uuid7(),
+            kind="ACCOUNT_LIMITS",
+            account_id=old.id,
+            transfer_limit_minor=new.transfer_limit_minor,
+            daily_limit_minor=new.daily_limit_minor,
+            old_transfer_limit_minor=old.transfer_limit_minor,
+            old_daily_limit_minor=old.daily_limit_minor,
+            requested_by=by,
+            requested_at=now,
+            expires_at=now + self._terms.approval_life,
+        )
+
     async def _change(
         self,
         action: str,
@@ -149,11 +178,29 @@ class AccountAdministration:
         field: str,
         decide: Callable[[_Locked], Change | Refusal | None],
     ) -> Account | Refusal:
+        result = await self._change_or_ask(action, account_id, by, field, decide)
+        assert not isinstance(result, Approval), "only limits need an approval"
+        return result
+
+    @retry_if_rolled_back
+    async def _change_or_ask(
+        self,
+        action: str,
+        account_id: UUID,
+        by: UUID,
+        field: str,
+        decide: Callable[[_Locked], Change | Approval | Refusal | None],
+    ) -> Account | Approval | Refusal:
         async with self._uow_factory.begin() as uow:
             row = await queries.lock_account(uow.connection, id=account_id)
-            decision: Change | Refusal | None = _not_found(field)
+            decision: Change | Approval | Refusal | None = _not_found(field)
             if row:
-                decision = decide(_Locked(Account(*row), await queries.frozen_by_role(uow.connection, id=account_id)))
+                frozen_by_role = await queries.frozen_by_role(uow.connection, id=account_id)
+                decision = decide(_Locked(Account(*row), frozen_by_role, uow.now))
+            if isinstance(decision, Approval):
+                decision = await request_change(uow, decision, field)
+            if isinstance(decision, Approval):
+                return decision
             if isinstance(decision, Refusal):
                 uow.emit(
                     ActionRefusedEvent(
@@ -169,25 +216,58 @@ class AccountAdministration:
                 # This may be a retry after a write-through that failed, so the account is written to the cache again.
                 account = Account(*row)
             else:
-                changed, event = decision
-                frozen_by_role = event.by_role if isinstance(event, AccountFrozenEvent) else None
-                if isinstance(event, AccountLimitsChangedEvent):
-                    frozen_by_role = await queries.frozen_by_role(uow.connection, id=account_id)
-                account = Account(
-                    *await queries.change_account(
-                        uow.connection,
-                        id=account_id,
-                        status=changed.status,
-                        frozen_by_role=frozen_by_role,
-                        transfer_limit_minor=changed.transfer_limit_minor,
-                        daily_limit_minor=changed.daily_limit_minor,
-                        now=uow.now,
-                    )
-                )
-                uow.emit(event)
+                account = await _write(uow, *decision)
         # Before the response, so that the next read shows the change (R11).
         await self._cache.write_through([account])
         return account
+
+
+async def change_limits(uow: UnitOfWork, approval: Approval) -> Account | Refusal:
+    """Make an approved change of limits in a unit of work; return the account, which has to be written to the cache.
+
+    Refused if the limits are not those any more that the request was about.
+    """
+    row = await queries.lock_account(uow.connection, id=approval.account_id)
+    account = Account(*row)
+    if account.user_id == approval.requested_by:
+        return own_account("accountNumber")
+    old = approval.old_transfer_limit_minor, approval.old_daily_limit_minor
+    if (account.transfer_limit_minor, account.daily_limit_minor) != old:
+        return Refusal(code="LIMITS_CHANGED", message="The limits have changed since the request.")
+    limited = msgspec.structs.replace(
+        account,
+        transfer_limit_minor=approval.transfer_limit_minor,
+        daily_limit_minor=approval.daily_limit_minor,
+    )
+    return await _write(uow, limited, _limits_changed(account, limited, approval.requested_by))
+
+
+async def _write(uow: UnitOfWork, changed: Account, event: DomainEvent) -> Account:
+    frozen_by_role = event.by_role if isinstance(event, AccountFrozenEvent) else None
+    if isinstance(event, AccountLimitsChangedEvent):
+        frozen_by_role = await queries.frozen_by_role(uow.connection, id=changed.id)
+    row = await queries.change_account(
+        uow.connection,
+        id=changed.id,
+        status=changed.status,
+        frozen_by_role=frozen_by_role,
+        transfer_limit_minor=changed.transfer_limit_minor,
+        daily_limit_minor=changed.daily_limit_minor,
+        now=uow.now,
+    )
+    uow.emit(event)
+    return Account(*row)
+
+
+def _limits_changed(old: Account, new: Account, by: UUID) -> AccountLimitsChangedEvent:
+    return AccountLimitsChangedEvent(
+        account_id=old.id,
+        transfer_limit_minor=new.transfer_limit_minor,
+        daily_limit_minor=new.daily_limit_minor,
+        old_transfer_limit_minor=old.transfer_limit_minor,
+        old_daily_limit_minor=old.daily_limit_minor,
+        initiated_by=by,
+    )
 
 
 def _check_status_change(account: Account, reason: str, by: UUID) -> Refusal | None:

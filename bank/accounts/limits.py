@@ -1,4 +1,4 @@
-"""Reading of an account's limits from a client's input."""
+"""Limits of accounts: reading them from a client's input, and which changes need an approval."""
 
 from collections.abc import Mapping
 
@@ -20,3 +20,8 @@ def read_limit(given: Mapping[str, str] | None, name: str) -> int | Refusal | No
     if limit_minor < 0:
         return Refusal(code="INVALID_AMOUNT", message="A limit is not negative.", field=("input", name))
     return limit_minor
+
+
+def is_raised(old_minor: int | None, new_minor: int | None, default_minor: int) -> bool:
+    """Return whether a new limit is above the bank's and above the one before. None is the bank's limit."""
+    return new_minor is not None and new_minor > max(default_minor, default_minor if old_minor is None else old_minor)

@@ -7,7 +7,17 @@ from bank.graphql.execution.engine import GraphQLEngine
 
 RESOLVERS = [
     f"bank.api.resolvers.{noun}"
-    for noun in ("identity", "accounts", "account_status", "transfers", "holds", "audit", "privacy", "second_factors")
+    for noun in (
+        "identity",
+        "accounts",
+        "account_status",
+        "transfers",
+        "holds",
+        "audit",
+        "privacy",
+        "second_factors",
+        "approvals",
+    )
 ]
 
 

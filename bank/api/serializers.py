@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from bank.api.resolver_context import PlainTexts
+from bank.approvals.reads import ApprovalDetails
 from bank.errors import BadInput
 from bank.idempotency.outcomes import Receipt
 from bank.identifiers import read_uuid
+from bank.ledger.approval import Approval
 from bank.money import format_amount
 from bank.refusal import Refusal
 from bank.telemetry.context import note_refusal
@@ -17,6 +19,7 @@ JsonObject = dict[str, Any]
 # The fields whose values are stored encrypted.
 TRANSACTION_TEXT = "Transaction.description"
 HOLD_TEXT = "Hold.description"
+APPROVAL_TEXTS = ("Approval.description", "Approval.reason")
 
 # 100 items fill the screen of any client and take a worker 20 ms.
 PAGE_MAX = 100
@@ -73,6 +76,47 @@ def serialize_hold(hold: Mapping[str, Any], texts: PlainTexts) -> JsonObject:
         "expiresAt": hold["expires_at"],
         "createdAt": hold["created_at"],
     }
+
+
+def serialize_approval(approval: Approval, details: ApprovalDetails, texts: PlainTexts) -> JsonObject:
+    """Return a request as Approval. `texts` has the plain text of its description and its reason."""
+    receipt = details.receipts.get(approval.transaction_id)
+    return {
+        "id": str(approval.id),
+        "kind": approval.kind,
+        "status": approval.status,
+        "requestedBy": str(approval.requested_by),
+        "requestedAt": approval.requested_at,
+        "expiresAt": approval.expires_at,
+        "accountNumber": details.numbers.get(approval.account_id),
+        "amount": _serialize_limit(approval.amount_minor, approval.currency),
+        "transactionId": str(approval.original_id) if approval.original_id else None,
+        "description": texts.get(approval.description),
+        "perTransfer": _serialize_limit(approval.transfer_limit_minor),
+        "perDay": _serialize_limit(approval.daily_limit_minor),
+        "oldPerTransfer": _serialize_limit(approval.old_transfer_limit_minor),
+        "oldPerDay": _serialize_limit(approval.old_daily_limit_minor),
+        "userId": str(approval.subject_id) if approval.subject_id else None,
+        "role": approval.role,
+        "oldRole": approval.old_role,
+        "decidedBy": str(approval.decided_by) if approval.decided_by else None,
+        "decidedAt": approval.decided_at,
+        "reason": texts.get(approval.reason),
+        "transaction": serialize_transaction(receipt, texts) if receipt else None,
+        "refusal": serialize_recorded_refusal(approval),
+    }
+
+
+def serialize_recorded_refusal(approval: Approval) -> JsonObject | None:
+    """Return why an approved request was not executed as UserError, or None."""
+    if approval.refusal_code is None:
+        return None
+    return {"code": approval.refusal_code, "message": approval.refusal_message, "field": None}
+
+
+def _serialize_limit(amount_minor: int | None, currency: str | None = "BRL") -> JsonObject | None:
+    """Return an amount that may be missing. Limits are of accounts in the only currency."""
+    return None if amount_minor is None else serialize_money(amount_minor, currency or "BRL")
 
 
 def _customer_number(number: str) -> str | None:

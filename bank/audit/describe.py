@@ -14,6 +14,12 @@ from bank.events.types.accounts import (
     AccountUnfrozenEvent,
     BalanceUpdatedEvent,
 )
+from bank.events.types.approvals import (
+    ApprovalApprovedEvent,
+    ApprovalExpiredEvent,
+    ApprovalRejectedEvent,
+    ApprovalRequestedEvent,
+)
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
@@ -113,6 +119,10 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     HoldCapturedEvent: _status("AUTHORIZED", "CAPTURED", every_field=True),
     HoldReleasedEvent: _status("AUTHORIZED", "RELEASED", every_field=True),
     HoldExpiredEvent: _status("AUTHORIZED", "EXPIRED", every_field=True),
+    ApprovalRequestedEvent: _all_new("CREATE"),
+    ApprovalApprovedEvent: _status("PENDING", "APPROVED", every_field=True),
+    ApprovalRejectedEvent: _status("PENDING", "REJECTED", every_field=True),
+    ApprovalExpiredEvent: _status("PENDING", "EXPIRED", every_field=True),
     ActionRefusedEvent: _all_new("REFUSE"),
     UserLoggedInEvent: _all_new("LOGIN"),
     LoginFailedEvent: _all_new("LOGIN_FAILED"),

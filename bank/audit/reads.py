@@ -15,7 +15,17 @@ _OF_RARE_TYPE = _queries.page_of_rare_type.sql
 
 NEWEST = 2**63 - 1
 # The entity types of all events; a test compares them. AuditLog is for reads of the audit trail by staff.
-ENTITY_TYPES = ("Account", "AuditLog", "Hold", "IdempotencyKeys", "Retention", "SigningKey", "Transaction", "User")
+ENTITY_TYPES = (
+    "Account",
+    "Approval",
+    "AuditLog",
+    "Hold",
+    "IdempotencyKeys",
+    "Retention",
+    "SigningKey",
+    "Transaction",
+    "User",
+)
 # The types of the rows that each posting writes. The index on the type leaves them out, so that postings need not
 # update it.
 COMMON_TYPES = frozenset({"Account", "Transaction"})

@@ -8,12 +8,14 @@ A stored outcome is a JSON object. The member `version` is its format, and exact
 | `hold` | `HoldReceipt` | a hold that was authorized, captured or released |
 | `items` | list of objects with a `receipt` or a `refusal` | a transfer batch, in its order |
 | `opened` | `OpenedAccount` | an account that was opened |
+| `approval` | `ApprovalReceipt` | a request that needs an approval, or its approval |
 | `refusal` | `Refusal` | any command that was refused |
 
 Ids are UUIDs as text, times RFC 3339 with their zone, amounts integers in minor units. A member with its default value
 is left out, except for `null` in a refusal's `field` and in a description.
 
-Version 1 has no member `version`; everything else is as in version 2. A later change that an older worker could
+Version 1 has no member `version`; everything else is as in version 2. Version 3 has the member `approval`; results of
+other types are still stored as version 2, which older workers can read. A later change that an older worker could
 misread gets the next number and a decoder of its own in `_DECODERS`; older ones stay for as long as their rows.
 """
 
@@ -27,6 +29,7 @@ from bank.errors import OutcomeUnknown
 from bank.refusal import Refusal
 
 FORMAT_VERSION = 2
+APPROVAL_VERSION = 3
 
 
 # Structs, not dataclasses: five are created for each posting, and a frozen dataclass costs ten times as much
@@ -79,13 +82,19 @@ class OpenedAccount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: datetime
 
 
+class ApprovalReceipt(msgspec.Struct, frozen=True, gc=False):
+    """The approval that a command waits for, or that it gave. Its state is in its row, because others decide it."""
+
+    id: UUID
+
+
 class Results(msgspec.Struct, frozen=True, gc=False):
     """The results of the decisions of a transfer batch, in its order."""
 
     items: tuple[Receipt | Refusal, ...]
 
 
-Result = Receipt | HoldReceipt | Results | OpenedAccount | Refusal
+Result = Receipt | HoldReceipt | Results | OpenedAccount | ApprovalReceipt | Refusal
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -113,7 +122,7 @@ class _StoredItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _StoredOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The format of versions 1 and 2."""
+    """The format of versions 1 to 3."""
 
     # Version 1 did not have this member.
     version: int = 1
@@ -122,11 +131,12 @@ class _StoredOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     hold: HoldReceipt | None = None
     items: tuple[_StoredItem, ...] | None = None
     opened: OpenedAccount | None = None
+    approval: ApprovalReceipt | None = None
 
     def result(self) -> Result:
         """Return the result of the only member that is set."""
         listed = None if self.items is None else Results(tuple(item.result() for item in self.items))
-        return _only((self.receipt, self.refusal, self.hold, listed, self.opened))
+        return _only((self.receipt, self.refusal, self.hold, listed, self.opened, self.approval))
 
 
 class _Versioned(msgspec.Struct, frozen=True):
@@ -136,7 +146,7 @@ class _Versioned(msgspec.Struct, frozen=True):
 
 
 def encode_outcome(result: Result) -> str:
-    """Return a result as the JSON text that is stored under its key, in the newest format."""
+    """Return a result as the JSON text that is stored under its key, in the oldest format that has its type."""
     match result:
         case Receipt():
             stored = _StoredOutcome(version=FORMAT_VERSION, receipt=result)
@@ -148,6 +158,8 @@ def encode_outcome(result: Result) -> str:
             stored = _StoredOutcome(version=FORMAT_VERSION, items=tuple(_stored_item(item) for item in result.items))
         case OpenedAccount():
             stored = _StoredOutcome(version=FORMAT_VERSION, opened=result)
+        case ApprovalReceipt():
+            stored = _StoredOutcome(version=APPROVAL_VERSION, approval=result)
     return _ENCODER.encode(stored).decode()
 
 
@@ -196,4 +208,4 @@ def _only(members: tuple[Result | None, ...]) -> Result:
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(_StoredOutcome)
 _VERSION_DECODER = msgspec.json.Decoder(_Versioned)
-_DECODERS: dict[int, Callable[[str], Result]] = {1: _decode_as_one_member, 2: _decode_as_one_member}
+_DECODERS: dict[int, Callable[[str], Result]] = dict.fromkeys((1, 2, 3), _decode_as_one_member)

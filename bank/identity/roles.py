@@ -1,12 +1,16 @@
-"""Change of a user's role."""
+"""Change of a user's role: from the command line, or as an approved request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from bank.events.leases import CHANNEL
 from bank.events.types.users import UserRoleChangedEvent
-from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
+from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rolled_back
 from bank.identity.closing import notify_closed_sessions
 from bank.identity.register import queries
+from bank.ledger.approval import Approval
+from bank.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,29 @@ async def change_role(uow_factory: UnitOfWorkFactory, *, email: str, role: str) 
             return None
         change = RoleChange(old=user["role"], new=role)
         if change.old != change.new:
-            await queries.set_role(uow.connection, id=user["id"], role=role, now=uow.now)
-            uow.emit(UserRoleChangedEvent(subject_id=user["id"], old_role=change.old, new_role=role))
-            closed = queries.close_sessions_of(uow.connection, user_id=user["id"], now=uow.now)
-            notify_closed_sessions(uow, [row["id"] async for row in closed])
+            await _write(uow, user["id"], change, by=None)
             # This command delivers no events itself, so it wakes up the workers that do.
             uow.before_commit(lambda connection: connection.execute(f"notify {CHANNEL}"))
     return change
+
+
+async def change_approved_role(uow: UnitOfWork, approval: Approval) -> Sequence[UUID] | Refusal:
+    """Make an approved change of a role in a unit of work; return the sessions that it has closed.
+
+    The row of the user is locked. Refused if the role is not the one any more that the request was about.
+    """
+    assert approval.subject_id is not None
+    assert approval.role is not None
+    user = await queries.user_by_id(uow.connection, id=approval.subject_id)
+    if user is None or user["role"] != approval.old_role:
+        return Refusal(code="ROLE_CHANGED", message="The role has changed since the request.")
+    change = RoleChange(old=user["role"], new=approval.role)
+    return await _write(uow, approval.subject_id, change, by=approval.requested_by)
+
+
+async def _write(uow: UnitOfWork, user_id: UUID, change: RoleChange, *, by: UUID | None) -> Sequence[UUID]:
+    await queries.set_role(uow.connection, id=user_id, role=change.new, now=uow.now)
+    uow.emit(UserRoleChangedEvent(subject_id=user_id, old_role=change.old, new_role=change.new, initiated_by=by))
+    closed = [row["id"] async for row in queries.close_sessions_of(uow.connection, user_id=user_id, now=uow.now)]
+    notify_closed_sessions(uow, closed)
+    return closed

@@ -26,7 +26,8 @@ from bank.invariants.list import INVARIANTS
 from bank.invariants.schema import compare_schema, logins_of_role
 
 _queries = load_statements(__file__)
-_state_queries = tuple(load_statements(__file__, f"{name}.sql") for name in ("state", "people", "encryption"))
+_STATE_FILES = ("state", "people", "approvals", "encryption")
+_state_queries = tuple(load_statements(__file__, f"{name}.sql") for name in _STATE_FILES)
 
 # The queries that verify the invariants, the slowest first.
 QUERIES = (
@@ -42,6 +43,7 @@ QUERIES = (
     "accounts_and_events",
     "keys",
     "holds_and_events",
+    "approvals_and_events",
     "users_and_events",
     "sessions_and_events",
     "second_factors_and_events",
@@ -163,7 +165,7 @@ async def _shared_snapshot(url: str) -> AsyncIterator[list[Any]]:
 
 
 def _statement(name: str) -> str:
-    """Return the text of a query, from any of the four files."""
+    """Return the text of a query, from any of the files."""
     text: str = getattr(next(queries for queries in (_queries, *_state_queries) if hasattr(queries, name)), name).sql
     return text
 

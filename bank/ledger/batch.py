@@ -14,6 +14,7 @@ from bank.events.types.audit import ActionRefusedEvent
 from bank.idempotency.digests import salted_row_digest, salted_text_digest
 from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, replay
 from bank.idempotency.outcomes import (
+    ApprovalReceipt,
     HoldReceipt,
     Outcome,
     Receipt,
@@ -24,6 +25,8 @@ from bank.idempotency.outcomes import (
     transaction_id_of,
 )
 from bank.identifiers import uuid7
+from bank.ledger.approval import Approval, EndApproval, RequestApproval, approved
+from bank.ledger.approvals import approval_event
 from bank.ledger.holds import ended_hold, hold_event, hold_id_of, hold_receipt, salted_hold
 from bank.ledger.model import (
     Account,
@@ -59,6 +62,8 @@ class Batch:
         *,
         originals: dict[UUID, Original] | None = None,
         holds: dict[UUID, Hold] | None = None,
+        approvals: dict[UUID, Approval] | None = None,
+        roles: dict[UUID, str] | None = None,
         ids: Iterator[UUID] | None = None,
     ) -> None:
         self.posted: list[Posted] = []
@@ -66,8 +71,11 @@ class Batch:
         self.broken: list[tuple[Command, Exception]] = []
         self.other_events: list[tuple[DomainEvent, EventMetadata]] = []
         self._accounts, self._originals, self._holds = accounts, originals or {}, holds or {}
-        self._loaded = dict(self._accounts), dict(self._holds)
-        self._view = LedgerView(self._accounts, self._originals, self._holds, now, business_day(now))
+        self._approvals = approvals or {}
+        self._loaded = dict(self._accounts), dict(self._holds), dict(self._approvals)
+        self._view = LedgerView(
+            self._accounts, self._originals, self._holds, now, business_day(now), self._approvals, roles or {}
+        )
         self._known = known
         self._replayed_account_ids: set[UUID] = set()
         self._ids = ids or iter(uuid7, None)
@@ -96,6 +104,12 @@ class Batch:
         """The holds that the batch has authorized or ended."""
         before = self._loaded[1]
         return [hold for id_, hold in self._holds.items() if hold is not before.get(id_)]
+
+    @property
+    def approvals(self) -> list[Approval]:
+        """The requests for an approval that the batch has recorded or approved."""
+        before = self._loaded[2]
+        return [approval for id_, approval in self._approvals.items() if approval is not before.get(id_)]
 
     @property
     def writes(self) -> bool:
@@ -176,7 +190,9 @@ class Batch:
             items.append(result)
         return Results(tuple(items))
 
-    def _execute(self, decide: Decide, command: Command, metadata: EventMetadata) -> Receipt | HoldReceipt | Refusal:
+    def _execute(
+        self, decide: Decide, command: Command, metadata: EventMetadata
+    ) -> Receipt | HoldReceipt | ApprovalReceipt | Refusal:
         decision = decide(self._view)
         if isinstance(decision, Refusal):
             return decision
@@ -192,6 +208,10 @@ class Batch:
         if isinstance(first, Posting):
             assert receipt is not None
             return receipt
+        if isinstance(first, RequestApproval):
+            return ApprovalReceipt(first.approval.id)
+        if isinstance(first, EndApproval):
+            return ApprovalReceipt(first.approval_id)
         return hold_receipt(self._holds[hold_id_of(first)], self._accounts, receipt)
 
     def _apply_step(self, step: Step, command: Command, metadata: EventMetadata) -> Refusal | None:
@@ -214,7 +234,28 @@ class Batch:
                     self._reserved_id = next(self._ids)
                 ended = ended_hold(hold, step, transaction_id=self._reserved_id, now=self._view.now)
                 self._change_hold(ended, None, command, metadata)
+            case RequestApproval():
+                self._change_approval(step.approval, metadata)
+            case EndApproval():
+                self._approve(step, command, metadata)
         return None
+
+    def _approve(self, step: EndApproval, command: Command, metadata: EventMetadata) -> None:
+        assert command.caller_id is not None, "an approval has a decider"
+        if step.refusal is None:
+            self._reserved_id = next(self._ids)
+        ended = approved(
+            self._approvals[step.approval_id],
+            by=command.caller_id,
+            now=self._view.now,
+            transaction_id=self._reserved_id,
+            refusal=step.refusal,
+        )
+        self._change_approval(ended, metadata)
+
+    def _change_approval(self, approval: Approval, metadata: EventMetadata) -> None:
+        self._set(self._approvals, approval.id, approval)
+        self.other_events.append((approval_event(approval), metadata))
 
     def _post(
         self, posting: Posting, accounts_after: tuple[Account, Account], command: Command, metadata: EventMetadata
@@ -232,10 +273,9 @@ class Batch:
             self._set(self._originals, related_id, msgspec.structs.replace(original, reversed_minor=reversed_minor))
         transaction_id, self._reserved_id = self._reserved_id or next(self._ids), None
         assert command.caller_id is not None, "a posting has a caller"
+        initiated_by = posting.initiated_by or command.caller_id
         salted = salted_text_digest(posting.description)
-        self.posted.append(
-            Posted(transaction_id, posting, related_id, debit, credit, command.caller_id, metadata, *salted)
-        )
+        self.posted.append(Posted(transaction_id, posting, related_id, debit, credit, initiated_by, metadata, *salted))
 
     def _change_hold(
         self, hold: Hold, description_digest: str | None, command: Command, metadata: EventMetadata

@@ -1,6 +1,6 @@
 """The model of the ledger: its values, and its rules as functions of values, without `await`, clock, database (R3)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import msgspec
 
 from bank.events.event import EventMetadata
 from bank.events.origins import NO_METADATA
+from bank.ledger.approval import Approval, EndApproval, RequestApproval
 from bank.refusal import Refusal
 from bank.telemetry.context import RequestContext
 
@@ -58,7 +59,8 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `related_id` is the original of a reversal. For a fee, the batch sets it to the transaction of the posting before.
     `counts_against_limit` is true if the amount counts against the daily limit of the debited account. The three fields
-    are names of the input, for the `field` of a refusal.
+    are names of the input, for the `field` of a refusal. `initiated_by` is who asked for an approved posting; for all
+    others, it is the caller.
     """
 
     kind: str
@@ -73,6 +75,7 @@ class Posting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     debit_field: str = "fromAccountId"
     amount_field: str = "amount"
     credit_field: str = "toAccountNumber"
+    initiated_by: UUID | None = None
 
 
 class Original(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +126,8 @@ class EndHold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class LedgerView(msgspec.Struct):
     """The part of the ledger that a decision can read: all rows of its command, after the commands before it.
 
-    `now` is the time of all decisions of the batch, `today` its business day.
+    `now` is the time of all decisions of the batch, `today` its business day. `roles` has the current roles of the
+    people of the approvals.
     """
 
     accounts: Mapping[UUID, Account]
@@ -131,10 +135,12 @@ class LedgerView(msgspec.Struct):
     holds: Mapping[UUID, Hold]
     now: datetime
     today: date
+    approvals: Mapping[UUID, Approval] = {}
+    roles: Mapping[UUID, str] = {}
 
 
 Accounts = Mapping[UUID, Account]
-Step = Posting | Authorize | EndHold
+Step = Posting | Authorize | EndHold | RequestApproval | EndApproval
 Decide = Callable[[LedgerView], Posting | tuple[Step, ...] | Refusal]
 
 
@@ -158,6 +164,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     account_ids: tuple[UUID, ...] = ()
     original_ids: tuple[UUID, ...] = ()
     hold_ids: tuple[UUID, ...] = ()
+    approval_ids: tuple[UUID, ...] = ()
     is_bulk: bool = False
     all_or_none: bool = True
     context: RequestContext | None = None
@@ -185,6 +192,17 @@ def apply_posting(posting: Posting, accounts: Accounts, today: date) -> tuple[Ac
     if posting.counts_against_limit:
         debit = _spend(debit, posting.amount_minor, today)
     return _add_entry(debit, -posting.amount_minor), _add_entry(credit, posting.amount_minor)
+
+
+def check_postings(postings: Iterable[Posting], accounts: Accounts, today: date) -> Refusal | None:
+    """Return the refusal of the first posting that is not possible after those before it, or None."""
+    after = dict(accounts)
+    for posting in postings:
+        changed = apply_posting(posting, after, today)
+        if isinstance(changed, Refusal):
+            return changed
+        after |= {account.id: account for account in changed}
+    return None
 
 
 def authorize(hold: Hold, accounts: Accounts, today: date) -> Account | Refusal:

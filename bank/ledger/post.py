@@ -30,6 +30,7 @@ from bank.events.unit_of_work import retry_if_rolled_back
 from bank.idempotency.keys import KEYS_ARE_UNIQUE, find_records
 from bank.idempotency.outcomes import Outcome
 from bank.identifiers import uuid7, uuid7s
+from bank.ledger.approvals import lock_approvals
 from bank.ledger.batch import Batch
 from bank.ledger.model import Account, Command, Hold, Original
 from bank.ledger.write import write
@@ -190,6 +191,10 @@ class Ledger:
         keyed = [(command.caller_id, command.key) for command in commands if command.key is not None]
         known = await find_records(connection, keyed)
         new = [command for command in commands if (command.caller_id, command.key) not in known]
+        # Approvals and the roles of their people are locked first, in the same order as by other transactions.
+        approval_ids = [id_ for command in new for id_ in command.approval_ids]
+        deciders = [command.caller_id for command in new if command.approval_ids and command.caller_id]
+        approvals, roles = await lock_approvals(connection, approval_ids, deciders) if approval_ids else ({}, {})
         account_ids = {id_ for command in commands for id_ in command.account_ids}
         accounts = {row["id"]: Account(*row) async for row in queries.lock_accounts(connection, ids=list(account_ids))}
         # The clocks of processes may differ, but the entries of an account have to be in the order of their times.
@@ -200,6 +205,8 @@ class Ledger:
             now,
             originals=await _originals(connection, [id_ for command in new for id_ in command.original_ids]),
             holds=await _holds(connection, [id_ for command in new for id_ in command.hold_ids]),
+            approvals=approvals,
+            roles=roles,
             # Most commands have one transaction; those with lists or fees have more.
             ids=chain(uuid7s(len(commands)), iter(uuid7, None)),
         )

@@ -99,3 +99,37 @@ with posted as (
     from events, head
 )
 select position from head;
+
+-- name: lock_approvals(ids)
+-- In id order, so that two transactions that lock the same approvals wait for each other and do not deadlock.
+select id, kind, account_id, subject_id, original_id, amount_minor, currency, description, transfer_limit_minor,
+    daily_limit_minor, old_transfer_limit_minor, old_daily_limit_minor, role, old_role, requested_by, requested_at,
+    expires_at, status, decided_by, decided_at, reason, transaction_id, refusal_code, refusal_message
+from approvals where id = any(:ids::uuid[]) order by id for no key update;
+
+-- name: lock_roles(ids)
+-- No other transaction changes a role before the commit, so that nobody decides in a role that they have lost.
+select id, role from users where id = any(:ids::uuid[]) and erased_at is null order by id for no key update;
+
+-- name: pending_change(kind, account_id, subject_id)^
+-- Not locked: an approval locks the request first and the account or the user after it.
+select id, kind, account_id, subject_id, original_id, amount_minor, currency, description, transfer_limit_minor,
+    daily_limit_minor, old_transfer_limit_minor, old_daily_limit_minor, role, old_role, requested_by, requested_at,
+    expires_at, status, decided_by, decided_at, reason, transaction_id, refusal_code, refusal_message
+from approvals
+where status = 'PENDING' and kind = :kind and (account_id = :account_id or subject_id = :subject_id);
+
+-- name: write_approvals(id, kind, account_id, subject_id, original_id, amount_minor, currency, description, transfer_limit_minor, daily_limit_minor, old_transfer_limit_minor, old_daily_limit_minor, role, old_role, requested_by, requested_at, expires_at, status, decided_by, decided_at, reason, transaction_id, refusal_code, refusal_message)!
+insert into approvals (id, kind, account_id, subject_id, original_id, amount_minor, currency, description,
+    transfer_limit_minor, daily_limit_minor, old_transfer_limit_minor, old_daily_limit_minor, role, old_role,
+    requested_by, requested_at, expires_at, status, decided_by, decided_at, reason, transaction_id, refusal_code,
+    refusal_message)
+select * from unnest(:id::uuid[], :kind::text[], :account_id::uuid[], :subject_id::uuid[], :original_id::uuid[],
+    :amount_minor::bigint[], :currency::text[], :description::text[], :transfer_limit_minor::bigint[],
+    :daily_limit_minor::bigint[], :old_transfer_limit_minor::bigint[], :old_daily_limit_minor::bigint[], :role::text[],
+    :old_role::text[], :requested_by::uuid[], :requested_at::timestamptz[], :expires_at::timestamptz[], :status::text[],
+    :decided_by::uuid[], :decided_at::timestamptz[], :reason::text[], :transaction_id::uuid[], :refusal_code::text[],
+    :refusal_message::text[])
+on conflict (id) do update set status = excluded.status, decided_by = excluded.decided_by,
+    decided_at = excluded.decided_at, reason = excluded.reason, transaction_id = excluded.transaction_id,
+    refusal_code = excluded.refusal_code, refusal_message = excluded.refusal_message;

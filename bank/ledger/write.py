@@ -1,4 +1,4 @@
-"""Writing of a decided batch in its transaction: one statement, one more for holds, and one more for other events."""
+"""Writing of a decided batch in its transaction: one statement, and others for approvals, holds and other events."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -10,6 +10,7 @@ from bank.database.statements import load_statements
 from bank.events.event import RecordedEvent
 from bank.events.log import append
 from bank.identifiers import uuid7s
+from bank.ledger.approvals import write_approvals
 from bank.ledger.batch import Batch
 from bank.ledger.posted import EVENTS_PER_POSTING
 
@@ -37,6 +38,8 @@ async def write(connection: Any, batch: Batch) -> Iterator[RecordedEvent]:
 
     The events are created lazily, after the commit: before it, other transactions would wait for the lock meanwhile.
     """
+    if batch.approvals:
+        await write_approvals(connection, batch.approvals)
     if batch.holds:
         await queries.write_holds(connection, **hold_columns(batch))
     head = int(await queries.write_batch(connection, **columns(batch)))

@@ -39,6 +39,13 @@ _COLUMNS: Mapping[str, Names] = {
         N: "kind currency",
     },
     "alembic_version": {N: "version_num"},
+    "approvals": {
+        P: "id kind account_id subject_id original_id amount_minor transfer_limit_minor daily_limit_minor "
+        "old_transfer_limit_minor old_daily_limit_minor role old_role requested_by requested_at expires_at status "
+        "decided_by decided_at transaction_id refusal_code refusal_message",
+        E: "description reason",
+        N: "currency",
+    },
     "audit_logs": {
         P: "id event_position user_id entity_type entity_id action created_at",
         I: "old_values new_values",
@@ -122,6 +129,18 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     },
     "AccountUnfrozenEvent": _STATUS,
     "ActionRefusedEvent": {P: "action code entity_type entity_id initiated_by"},
+    "ApprovalApprovedEvent": {
+        P: "approval_id kind account_id subject_id requested_by initiated_by transaction_id refusal_code "
+        "refusal_message"
+    },
+    "ApprovalExpiredEvent": {P: "approval_id kind account_id subject_id requested_by"},
+    "ApprovalRejectedEvent": {P: "approval_id kind account_id subject_id requested_by initiated_by", E: "reason"},
+    "ApprovalRequestedEvent": {
+        P: "approval_id kind account_id subject_id initiated_by expires_at original_id amount_minor "
+        "transfer_limit_minor daily_limit_minor old_transfer_limit_minor old_daily_limit_minor role old_role",
+        N: "currency",
+        E: "description",
+    },
     "BalanceUpdatedEvent": {
         P: "account_id transaction_id version change_minor balance_minor initiated_by",
         N: "currency",
@@ -158,7 +177,7 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "UserLoggedOutEvent": {P: "session_id initiated_by"},
     "UserProfileChangedEvent": {P: "subject_id change initiated_by", D: "profile_digest", E: "old_email"},
     "UserRegisteredEvent": {P: "id role", D: "profile_digest"},
-    "UserRoleChangedEvent": {P: "subject_id old_role new_role"},
+    "UserRoleChangedEvent": {P: "subject_id old_role new_role initiated_by"},
 }
 
 # The members of the metadata of every event.

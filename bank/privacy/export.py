@@ -24,6 +24,7 @@ _OWN_ACCOUNTS = "(select id from accounts where user_id = $1)"
 _OWN_SESSIONS = "(select id from sessions where user_id = $1)"
 _IN_OWN_ACCOUNTS = f"in {_OWN_ACCOUNTS}"
 _OWN_TRANSACTIONS = f"(select transaction_id from entries where account_id {_IN_OWN_ACCOUNTS})"  # noqa: S608 - constants
+_OWN_APPROVALS = f"(select id from approvals where account_id {_IN_OWN_ACCOUNTS} or $1 in (subject_id, requested_by))"  # noqa: S608 - constants
 _OWN_HOLDS = f"(select id from holds where account_id {_IN_OWN_ACCOUNTS} or to_account_id {_IN_OWN_ACCOUNTS})"  # noqa: S608 - constants
 
 ROWS_OF: Mapping[str, str] = {
@@ -36,9 +37,10 @@ ROWS_OF: Mapping[str, str] = {
     "entries": f"account_id in {_OWN_ACCOUNTS}",
     "transactions": f"id in {_OWN_TRANSACTIONS}",
     "holds": f"id in {_OWN_HOLDS}",
+    "approvals": f"id in {_OWN_APPROVALS}",
     "idempotency_keys": "caller_id = $1",
     "audit_logs": f"user_id = $1 or entity_id = $1 or entity_id in {_OWN_ACCOUNTS}"
-    f" or entity_id in {_OWN_TRANSACTIONS} or entity_id in {_OWN_HOLDS}",
+    f" or entity_id in {_OWN_TRANSACTIONS} or entity_id in {_OWN_HOLDS} or entity_id in {_OWN_APPROVALS}",
     "dead_letters": "exists (select from event_store where position = event_position and user_id = $1)",
     "encryption_keys": "person_id = $1",
 }
@@ -56,6 +58,8 @@ _OF_OTHERS = {
     ("audit_logs", "user_agent"): "case when user_id = $1 then user_agent end",
     ("audit_logs", "user_id"): "case when user_id = $1 then user_id end",
     ("transactions", "initiated_by"): "case when initiated_by = $1 then initiated_by end",
+    ("approvals", "requested_by"): "case when requested_by = $1 then requested_by end",
+    ("approvals", "decided_by"): "case when decided_by = $1 then decided_by end",
     ("holds", "initiated_by"): "case when initiated_by = $1 then initiated_by end",
 }
 

@@ -6,10 +6,12 @@ from uuid import UUID
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
+from bank.ledger.approvals import ask_above_limit
 from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, no_account_with_number, own_account
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
+from bank.ledger.terms import Terms
 from bank.refusal import Refusal
 from bank.telemetry.context import current_context
 
@@ -31,8 +33,11 @@ class SubmitDeposit:
     description: str | None = None
 
 
-async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
-    """Put money from outside into an account, once per idempotency key. Works as `submit_transfer`."""
+async def submit_deposit(ledger: Ledger, terms: Terms, command: SubmitDeposit) -> Outcome:
+    """Put money from outside into an account, once per idempotency key. Works as `submit_transfer`.
+
+    A large deposit waits for an approval instead.
+    """
     account_ids = (command.to_id,) if command.to_id else ()
     amount_minor = (
         check_key(command.key)
@@ -50,7 +55,7 @@ async def submit_deposit(ledger: Ledger, command: SubmitDeposit) -> Outcome:
             operation="deposit",
             digest=digest,
             account_ids=(*account_ids, CASH_ACCOUNTS[command.currency]),
-            decide=(decide_deposit(command, amount_minor),),
+            decide=(ask_above_limit(decide_deposit(command, amount_minor), terms, caller_id=command.caller_id),),
             context=current_context(),
         )
     )

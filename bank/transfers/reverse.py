@@ -7,10 +7,12 @@ from bank.database.pool import Database
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
+from bank.ledger.approvals import ask_above_limit
 from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import NIL_UUID, check_amount, check_description, own_account
 from bank.ledger.post import Ledger
 from bank.ledger.refuse import InvalidRequest
+from bank.ledger.terms import Terms
 from bank.money import format_amount
 from bank.refusal import Refusal
 from bank.telemetry.context import current_context
@@ -33,8 +35,10 @@ class Reverse:
     reason: str | None = None
 
 
-async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outcome:
+async def reverse(ledger: Ledger, database: Database, terms: Terms, command: Reverse) -> Outcome:
     """Reverse a transaction, once per idempotency key. The sum of its reversals never exceeds its amount.
+
+    A large reversal by staff waits for an approval instead, except of money that they received themselves.
 
     Raises the errors of `Ledger.post`, and `Unavailable` or `Overloaded` if the transaction cannot be read.
     """
@@ -48,6 +52,9 @@ async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outco
     accounts, customer_id = await transaction_accounts(database, command.transaction_id)
     digest = request_digest(str(command.transaction_id), amount_minor, command.currency, command.reason)
     command = replace(command, reason=await ledger.encrypt_text(command.reason, customer_id))
+    decide = decide_reversal(command, amount_minor)
+    if command.owner_id is None:
+        decide = ask_above_limit(decide, terms, caller_id=command.caller_id, original_id=command.transaction_id)
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
@@ -56,7 +63,7 @@ async def reverse(ledger: Ledger, database: Database, command: Reverse) -> Outco
             digest=digest,
             account_ids=accounts,
             original_ids=(command.transaction_id,),
-            decide=(decide_reversal(command, amount_minor),),
+            decide=(decide,),
             context=current_context(),
         )
     )

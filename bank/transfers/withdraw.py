@@ -6,6 +6,7 @@ from uuid import UUID
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
+from bank.ledger.approvals import ask_above_limit
 from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import (
     CASH_ACCOUNTS,
@@ -43,7 +44,10 @@ class SubmitWithdrawal:
 
 
 async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdrawal) -> Outcome:
-    """Take money out of the bank, once per idempotency key. Works as `submit_transfer`."""
+    """Take money out of the bank, once per idempotency key. Works as `submit_transfer`.
+
+    A large withdrawal by staff for a customer waits for an approval instead.
+    """
     account_ids = (command.from_id,) if command.from_id else ()
     amount_minor = (
         check_key(command.key)
@@ -54,6 +58,9 @@ async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdra
         return await InvalidRequest(ledger, "withdraw", command.caller_id, account_ids).refuse(amount_minor)
     digest = request_digest(command.from_number, amount_minor, command.currency, command.description)
     command = replace(command, description=await ledger.encrypt_text(command.description, command.from_owner_id))
+    decide = decide_withdrawal(command, amount_minor, terms)
+    if command.owner_id is None:
+        decide = ask_above_limit(decide, terms, caller_id=command.caller_id)
     return await ledger.post(
         Command(
             caller_id=command.caller_id,
@@ -61,7 +68,7 @@ async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdra
             operation="withdraw",
             digest=digest,
             account_ids=(*account_ids, CASH_ACCOUNTS[command.currency], FEE_ACCOUNTS[command.currency]),
-            decide=(decide_withdrawal(command, amount_minor, terms),),
+            decide=(decide,),
             context=current_context(),
         )
     )

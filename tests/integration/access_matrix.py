@@ -196,6 +196,27 @@ async def _hold(populated: PopulatedBank) -> Any:
     return _keyed(holdId=held.data["authorizeHold"]["hold"]["id"])
 
 
+async def _asked(populated: PopulatedBank) -> str:
+    """Return the id of a new request by somebody who is none of the callers."""
+    staff = await populated.bank.staff()
+    deposit = await staff.deposit(populated.a["number"], "60000.00", f"matrix-{next(_numbers)}")
+    return str(deposit["approval"]["id"])
+
+
+async def _to_approve(populated: PopulatedBank) -> Any:
+    return _keyed(approvalId=await _asked(populated))
+
+
+async def _to_reject(populated: PopulatedBank) -> Any:
+    return {"approvalId": await _asked(populated), "reason": "Ask Ana first."}
+
+
+async def _role(populated: PopulatedBank) -> Any:
+    given = await _registration(populated)
+    await populated.bank.client.run("Register", input=given)
+    return {"email": given["email"], "role": "OPERATOR"}
+
+
 def _public(given: Input) -> Row:
     return Row(given, "OK", "OK", "OK", "OK", anonymous="OK")
 
@@ -234,6 +255,8 @@ ROWS: Mapping[str, Row] = {
     "Query.sessions": _own(),
     "User.accounts": _own(),
     "Query.auditLogs": Row(_nothing, "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "OK"),
+    "Query.pendingApprovals": _staff(_nothing),
+    "Query.approval": _staff(_asked),
     "Query.account": _owner_or_staff(_account_id, "NULL"),
     "Account.transactions": _owner_or_staff(_account_id, "NULL"),
     "Account.balanceAt": _owner_or_staff(_account_id, "NULL"),
@@ -255,6 +278,9 @@ ROWS: Mapping[str, Row] = {
     "Mutation.freezeAccount": _staff(_number_and_reason),
     "Mutation.unfreezeAccount": _staff(_active_account),
     "Mutation.setAccountLimits": _staff(_limits),
+    "Mutation.approve": _staff(_to_approve),
+    "Mutation.reject": _staff(_to_reject),
+    "Mutation.changeRole": Row(_role, "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "OK"),
     "Mutation.revokeSession": _owner(_session_id, "SESSION_NOT_FOUND"),
     "Mutation.changePassword": _own(_new_password),
     "Mutation.changeEmail": Row(_no_address, *_each("INVALID_INPUT")),

@@ -24,6 +24,7 @@ class PopulatedBank:
     """A bank with users: Ana with money and three accounts, Bia with one, Caio, an operator, an administrator.
 
     `waiting` is the app of Ana, who has not confirmed her second factor yet; `authenticator` is that of Caio.
+    The asker is another operator, who has asked for a large deposit for Ana.
     """
 
     bank: RunningBank
@@ -40,6 +41,7 @@ class PopulatedBank:
     hold_id: str
     waiting: Authenticator
     authenticator: Authenticator
+    approval_id: str
 
 
 Input = Callable[[PopulatedBank], Any]
@@ -315,6 +317,32 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         ),
         refused("ana", lambda s: _keyed(transactionId=s.transfer_id), "TRANSACTION_NOT_FOUND"),
     ),
+    "approve": (
+        Action(
+            "operator", lambda s: _keyed(approvalId=s.approval_id), "operator", "UPDATE",
+            entity=lambda s: s.approval_id, old={"status": "PENDING"}, new={"status": "APPROVED"},
+        ),
+        refused("asker", lambda s: _keyed(approvalId=s.approval_id), "OWN_REQUEST"),
+        refused("operator", lambda s: _keyed(approvalId=s.hold_id), "APPROVAL_NOT_FOUND"),
+        refused("ana", lambda s: _keyed(approvalId=s.approval_id), "FORBIDDEN"),
+    ),
+    "reject": (
+        Action(
+            "operator", lambda s: {"approvalId": s.approval_id, "reason": "No."}, "operator", "UPDATE",
+            entity=lambda s: s.approval_id, old={"status": "PENDING"}, new={"status": "REJECTED", "reason": "No."},
+        ),
+        refused("asker", lambda s: {"approvalId": s.approval_id, "reason": "No."}, "OWN_REQUEST"),
+        refused("operator", lambda s: {"approvalId": s.approval_id, "reason": ""}, "INVALID_INPUT"),
+        refused("ana", lambda s: {"approvalId": s.approval_id, "reason": "No."}, "FORBIDDEN"),
+    ),
+    "changeRole": (
+        Action(
+            "admin", lambda s: {"email": s.addresses["caio"], "role": "OPERATOR"}, "admin", "CREATE",
+            new={"kind": "ROLE", "role": "OPERATOR", "old_role": "CUSTOMER"},
+        ),
+        refused("admin", lambda _: {"email": NOBODY, "role": "OPERATOR"}, "USER_NOT_FOUND"),
+        refused("operator", lambda s: {"email": s.addresses["caio"], "role": "OPERATOR"}, "FORBIDDEN"),
+    ),
     "authorizeHold": (
         Action("ana", lambda s: _keyed(**_transfer(s)), "ana", "CREATE", new={"amount_minor": 100}),
         refused("ana", lambda s: _keyed(**_transfer(s, "1000.00")), "INSUFFICIENT_FUNDS"),
@@ -353,6 +381,26 @@ QUERIES: Mapping[str, tuple[str, tuple[Action, ...]]] = {
             ),
         ),
     ),
+    "pendingApprovals": (
+        "{ pendingApprovals { nodes { id } } }",
+        (
+            Action(
+                "operator", lambda _: {}, "operator", "READ", entity=lambda s: s.ids["operator"],
+                new={"query": "pendingApprovals", "entity_type": "Approval"},
+            ),
+            refused("ana", lambda _: {}, "FORBIDDEN"),
+        ),
+    ),
+    "approval": (
+        "query($id: ID!) { approval(id: $id) { status } }",
+        (
+            Action(
+                "operator", lambda s: {"id": s.approval_id}, "operator", "READ", entity=lambda s: s.approval_id,
+                new={"query": "approval", "entity_type": "Approval"},
+            ),
+            refused("ana", lambda s: {"id": s.approval_id}, "FORBIDDEN"),
+        ),
+    ),
     "auditLogs": (
         "query($id: ID, $type: String) { auditLogs(entityId: $id, entityType: $type) { nodes { action } } }",
         (
@@ -384,11 +432,12 @@ def document(mutation: str) -> str:
 
 async def populate(bank: RunningBank) -> PopulatedBank:
     """Register the users and make their accounts."""
-    addresses = {name: f"{name}@example.com" for name in ("ana", "bia", "caio", "operator", "admin")}
+    addresses = {name: f"{name}@example.com" for name in ("ana", "bia", "caio", "operator", "admin", "asker")}
     for address in addresses.values():
         await bank.client.person(email=address)
     async with bank.bank.database.connection() as connection:
         await set_role(connection, addresses["operator"], "OPERATOR")
+        await set_role(connection, addresses["asker"], "OPERATOR")
         await set_role(connection, addresses["admin"], "ADMIN")
         rows = await plain_rows(connection, bank.bank.cipher, "select id::text, email from users")
     ids = {row["email"].partition("@")[0]: row["id"] for row in rows}
@@ -410,6 +459,7 @@ async def populate(bank: RunningBank) -> PopulatedBank:
         next(session["id"] for session in listed if not session["isCurrent"]), a, b, c, empty,
         moved.data["transfer"]["transaction"]["id"], held.data["authorizeHold"]["hold"]["id"],
         await begin_enrolment(bank, ana), await enrol(bank, clients["caio"]),
+        (await clients["asker"].deposit(a["number"], "60000.00", "much"))["approval"]["id"],
     )  # fmt: skip
 
 

@@ -23,7 +23,11 @@ from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from tests.integration.encryption import cipher_for
 
 # These limits permit every amount, so that no test here is refused by a limit.
-TERMS = Terms(transfer_limit_minor=MAX_POSTING_MINOR, daily_limit_minor=MAX_POSTING_MINOR)
+TERMS = Terms(
+    transfer_limit_minor=MAX_POSTING_MINOR,
+    daily_limit_minor=MAX_POSTING_MINOR,
+    approval_above_minor=MAX_POSTING_MINOR,
+)
 
 
 @dataclass
@@ -59,6 +63,7 @@ class Books:
     async def deposit(self, to_id: UUID, amount: str, *, key: str, caller_id: UUID | None = None) -> Outcome:
         return await submit_deposit(
             self.ledger,
+            self.terms,
             SubmitDeposit(
                 caller_id=caller_id or self.teller_id, key=key, to_number=self.numbers[to_id], to_id=to_id,
                 amount=amount, currency="BRL",

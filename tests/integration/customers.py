@@ -8,16 +8,24 @@ from tests.integration.api import Client, RunningBank
 
 _TRANSACTION = "transaction { id kind amount { amount } fromAccountNumber toAccountNumber relatedTransactionId holdId }"
 _ERRORS = "userErrors { code message field }"
+_APPROVAL = (
+    "approval { id kind status requestedBy decidedBy accountNumber amount { amount } transactionId description"
+    " perTransfer { amount } perDay { amount } oldPerTransfer { amount } oldPerDay { amount } userId role oldRole"
+    " reason transaction { id amount { amount } relatedTransactionId } refusal { code message } }"
+)
 _HOLD = "hold { id status amount { amount } captured { amount } expiresAt }"
 _MUTATIONS = {
-    "withdraw": ("WithdrawInput", f"{_TRANSACTION} balanceAfter {{ amount }} fee {{ amount }} replayed {_ERRORS}"),
+    "withdraw": (
+        "WithdrawInput",
+        f"{_TRANSACTION} balanceAfter {{ amount }} fee {{ amount }} {_APPROVAL} replayed {_ERRORS}",
+    ),
     "transfer": ("TransferInput", f"{_TRANSACTION} balanceAfter {{ amount }} fee {{ amount }} replayed {_ERRORS}"),
-    "deposit": ("DepositInput", f"{_TRANSACTION} balanceAfter {{ amount }} replayed {_ERRORS}"),
+    "deposit": ("DepositInput", f"{_TRANSACTION} balanceAfter {{ amount }} {_APPROVAL} replayed {_ERRORS}"),
     "transferBatch": (
         "TransferBatchInput",
         f"results {{ {_TRANSACTION} balanceAfter {{ amount }} {_ERRORS} }} replayed {_ERRORS}",
     ),
-    "reverseTransaction": ("ReverseTransactionInput", f"{_TRANSACTION} replayed {_ERRORS}"),
+    "reverseTransaction": ("ReverseTransactionInput", f"{_TRANSACTION} {_APPROVAL} replayed {_ERRORS}"),
     "authorizeHold": ("AuthorizeHoldInput", f"{_HOLD} availableAfter {{ amount }} replayed {_ERRORS}"),
     "captureHold": ("CaptureHoldInput", f"{_HOLD} {_TRANSACTION} availableAfter {{ amount }} replayed {_ERRORS}"),
     "releaseHold": ("ReleaseHoldInput", f"{_HOLD} availableAfter {{ amount }} replayed {_ERRORS}"),
@@ -26,8 +34,12 @@ _MUTATIONS = {
     "closeAccount": ("CloseAccountInput", f"account {{ status }} {_ERRORS}"),
     "setAccountLimits": (
         "SetAccountLimitsInput",
-        f"account {{ limits {{ perTransfer {{ amount }} perDay {{ amount }} leftToday {{ amount }} }} }} {_ERRORS}",
+        f"account {{ limits {{ perTransfer {{ amount }} perDay {{ amount }} leftToday {{ amount }} }} }} "
+        f"{_APPROVAL} {_ERRORS}",
     ),
+    "approve": ("ApproveInput", f"{_APPROVAL} replayed {_ERRORS}"),
+    "reject": ("RejectInput", f"{_APPROVAL} {_ERRORS}"),
+    "changeRole": ("ChangeRoleInput", f"{_APPROVAL} {_ERRORS}"),
 }
 
 
@@ -54,7 +66,7 @@ class Person:
     async def mutate(self, mutation: str, **given: Any) -> dict[str, Any]:
         """Send a mutation. `key` is its idempotency key; by default it is a new one."""
         kind, fields = _MUTATIONS[mutation]
-        if not mutation.endswith(("Account", "Limits")):
+        if not mutation.endswith(("Account", "Limits", "reject", "Role")):
             given["idempotencyKey"] = given.pop("key", None) or next(self.keys)
         document = f"mutation M($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} }} }}"
         reply = await self.client.send(document, {"input": given})

@@ -13,6 +13,12 @@ from bank.events.types.accounts import (
     AccountUnfrozenEvent,
     BalanceUpdatedEvent,
 )
+from bank.events.types.approvals import (
+    ApprovalApprovedEvent,
+    ApprovalExpiredEvent,
+    ApprovalRejectedEvent,
+    ApprovalRequestedEvent,
+)
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
@@ -53,6 +59,9 @@ def one_of_each() -> list[DomainEvent]:
         "debit_account_id": account, "credit_account_id": other, "initiated_by": user,
         "related_transaction_id": uuid7(), "hold_id": hold,
     }  # fmt: skip
+    asked: dict[str, Any] = {
+        "approval_id": hold, "kind": "WITHDRAWAL", "account_id": account, "subject_id": None
+    }  # fmt: skip
     held: dict[str, Any] = {"hold_id": hold, "account_id": account, "currency": _CURRENCY}
     return [
         UserRegisteredEvent(id=user, role="CUSTOMER"),
@@ -75,6 +84,13 @@ def one_of_each() -> list[DomainEvent]:
         ),
         HoldReleasedEvent(**held, amount_minor=1_000, initiated_by=user),
         HoldExpiredEvent(**held, amount_minor=1_000),
+        ApprovalRequestedEvent(
+            **asked, expires_at=datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC), initiated_by=user,
+            amount_minor=6_000_000, currency=_CURRENCY, description="enc1.1.AAAA",
+        ),
+        ApprovalApprovedEvent(**asked, requested_by=other, initiated_by=user, transaction_id=transaction),
+        ApprovalRejectedEvent(**asked, requested_by=other, initiated_by=user, reason="enc1.1.AAAA"),
+        ApprovalExpiredEvent(**asked, requested_by=other),
         ActionRefusedEvent(
             action="transfer", code="INSUFFICIENT_FUNDS", entity_type="Account", entity_id=account, initiated_by=user
         ),

@@ -40,7 +40,7 @@ LEDGER_TAMPERINGS = [
         "a transaction deleted from under its entries",
         [
             "delete from idempotency_keys where transaction_id is not null",
-            "delete from transactions where kind = 'DEPOSIT'",
+            "delete from transactions where kind = 'DEPOSIT' and amount_minor = 10000",
         ],
         {"transactions_complete", "transactions_have_events"},
         "transactions_complete",
@@ -50,7 +50,8 @@ LEDGER_TAMPERINGS = [
         "a transaction that has no entries",
         [
             "insert into transactions select uuidv7(), 'DEPOSIT', 7, 'BRL', debit_account_id, credit_account_id, "
-            "null, initiated_by, now(), null, null, 900, 901 from transactions where kind = 'DEPOSIT'",
+            "null, initiated_by, now(), null, null, 900, 901 from transactions"
+            " where kind = 'DEPOSIT' and amount_minor = 10000",
         ],
         {"transactions_complete", "transactions_have_events"},
         "transactions_complete",
@@ -124,7 +125,7 @@ LEDGER_TAMPERINGS = [
         ],
         {"revisions_not_behind"},
         "revisions_not_behind",
-        "account …: its revision should be … or more, as its version, and is … (and 1 more).",
+        "account …: its revision should be … or more, as its version, and is … (and 2 more).",
     ),
     Tampering(
         "the time of an entry",
@@ -250,7 +251,8 @@ LEDGER_TAMPERINGS = [
     Tampering(
         "a fee for nothing",
         [
-            f"update transactions set related_id = '{NOBODY}' where kind = 'FEE' and amount_minor = 20",
+            f"update transactions set related_id = '{NOBODY}' where id ="
+            " (select id from transactions where kind = 'FEE' and amount_minor = 20 order by id limit 1)",
         ],
         {"fees_name_transactions", "transactions_have_events"},
         "fees_name_transactions",

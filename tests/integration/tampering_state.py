@@ -114,6 +114,45 @@ STATE_TAMPERINGS = [
         "hold …: its amount should be 500, and is 600.",
     ),
     Tampering(
+        "the amount of a request that waits for an approval",
+        [
+            "update approvals set amount_minor = amount_minor + 100 where kind = 'DEPOSIT' and status = 'EXPIRED'",
+        ],
+        {"approvals_match_events"},
+        "approvals_match_events",
+        "approval …: its amount should be 6000000, and is 6000100.",
+    ),
+    Tampering(
+        "an approval by the person who asked",
+        [
+            "alter table approvals drop constraint approvals_need_two_people",
+            "update approvals set decided_by = requested_by where kind = 'REVERSAL'",
+        ],
+        {"approvals_match_events", "schema_as_migrated"},
+        "approvals_match_events",
+        "approval …: its decider should be …, and is … (and 1 more).",
+    ),
+    Tampering(
+        "an approval that nobody gave",
+        [
+            "update approvals set status = 'APPROVED', decided_by = gen_random_uuid(), decided_at = now()"
+            " where status = 'PENDING'",
+        ],
+        {"approvals_match_events"},
+        "approvals_match_events",
+        "approval …: its decider should be nobody, and is … (and 2 more).",
+    ),
+    Tampering(
+        "the transaction of an approval",
+        [
+            "update approvals set transaction_id ="
+            " (select id from transactions where kind = 'DEPOSIT' order by id limit 1) where kind = 'REVERSAL'",
+        ],
+        {"approvals_match_events"},
+        "approvals_match_events",
+        "approval …: its transaction should be …, and is … (and 3 more).",
+    ),
+    Tampering(
         "a hold's expiry",
         [
             "update holds set expires_at = expires_at + interval '1 year' where status = 'AUTHORIZED'",
@@ -226,7 +265,8 @@ STATE_TAMPERINGS = [
     Tampering(
         "a key that points at another transaction",
         [
-            "update idempotency_keys set transaction_id = (select id from transactions where kind = 'DEPOSIT')"
+            "update idempotency_keys set transaction_id ="
+            " (select id from transactions where kind = 'DEPOSIT' order by id limit 1)"
             f" where transaction_id = {A_TRANSFER}",
         ],
         {"keys_match_events"},

@@ -14,7 +14,7 @@ from bank.clock import SystemClock
 from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.ledger.model import Account
 from bank.refusal import Refusal
-from tests.integration.books import Books
+from tests.integration.books import TERMS, Books
 from tests.integration.encryption import cipher_for, origins_for, plain_rows
 
 STAFF = UUID(int=7)
@@ -35,7 +35,7 @@ class AccountChanges(AccountAdministration):
 
     def __init__(self, books: Books, cache: RecordingCache) -> None:
         uow_factory = UnitOfWorkFactory(books.database, books.bus, SystemClock(), origins_for(books.database))
-        super().__init__(uow_factory, cache, cipher_for(books.database))  # type: ignore[arg-type]  # a double
+        super().__init__(uow_factory, cache, cipher_for(books.database), TERMS)  # type: ignore[arg-type]  # a double
         self._books = books
         self._begun_at: int | None = None
         self.cache = cache

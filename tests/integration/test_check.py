@@ -164,7 +164,7 @@ def test_the_command_reports_sound_books_and_exits_with_0(books_url: str) -> Non
     assert [line.split()[1].rstrip(":") for line in lines] == list(INVARIANTS)
     assert all(line.startswith("✓ ") for line in lines)
     assert re.fullmatch(
-        r"Sound: 6 accounts, \d+ transactions, \d+ entries, \d+ events and \d+ audit rows, as of .*", last
+        r"Sound: 9 accounts, \d+ transactions, \d+ entries, \d+ events and \d+ audit rows, as of .*", last
     )
 
 
@@ -175,7 +175,7 @@ def test_the_command_names_violations_and_exits_with_1(books_url: str) -> None:
     place = done.stdout.splitlines().index(next(line for line in done.stdout.splitlines() if line.startswith("✗")))
     assert "schema_as_migrated" in done.stdout.splitlines()[place]
     assert "trigger entries_are_append_only of entries: its definition should be" in done.stdout.splitlines()[place + 1]
-    assert done.stdout.splitlines()[-1].startswith(f"Broken: 1 of {len(INVARIANTS)} invariants, in 6 accounts, ")
+    assert done.stdout.splitlines()[-1].startswith(f"Broken: 1 of {len(INVARIANTS)} invariants, in 9 accounts, ")
     report = json.loads(check(books_url, "--json").stdout)
     assert report["sound"] is False
     assert [name for name, holds in report["invariants"].items() if not holds] == ["schema_as_migrated"]

@@ -46,6 +46,7 @@ KINDS = {
     "accounts": "kind || status || (version > 0) || (daily_limit_minor is null)",
     "transactions": "kind || (description is null)",
     "entries": "(select kind from transactions t where t.id = transaction_id) || sign(amount_minor)",
+    "approvals": "kind || status || (refusal_code is null)",
     "holds": "status",
     "users": "role || (version > 1) || (erased_at is null)",
     "sessions": "(closed_at is null)::text || (select count(*) from refresh_tokens t where t.session_id = sessions.id)",

@@ -44,6 +44,7 @@ MAY: dict[str, tuple[str, ...]] = {
         "update (balance_minor, daily_limit_minor, frozen_by_role, held_minor, revision, spent_minor, spent_on, status,"
         " transfer_limit_minor, updated_at, version)",
     ),
+    "approvals": ("select", "insert", "update"),
     "holds": ("select", "insert", "update"),
     "transactions": ("select", "insert"),
     "entries": ("select", "insert"),

@@ -3,12 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
+from bank.approvals.expire import expire_once
 from bank.encryption.master_key import MasterKey
 from bank.identity.roles import change_role
 from bank.identity.signing_keys import rotate_signing_key
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
 from tests.integration.authenticator import enrol
 from tests.integration.customers import brl, register_customers
+from tests.integration.staff import member_of_staff
 
 
 async def bank_for_a_day(bank: RunningBank) -> None:
@@ -29,6 +31,7 @@ async def bank_for_a_day(bank: RunningBank) -> None:
     await ana.mutate("transferBatch", transfers=[{**to_bia, "amount": brl("1.00")}] * 3, atomic=True)
     await _change_states(bank, customers.staff, bia.number, bia.id)
     await _come_and_go(bank)
+    await _ask_and_decide(bank)
     master_key = MasterKey(bank.bank.settings.master_key.get_secret_value())
     for _ in range(2):
         await rotate_signing_key(bank.bank.uow_factory, master_key, token_life=bank.bank.settings.access_token_life)
@@ -83,6 +86,43 @@ async def _come_and_go(bank: RunningBank) -> None:
     assert (await bank.client.run("Login", input=given)).data["login"]["tokens"]
     for role in ("ADMIN", "CUSTOMER"):
         assert await change_role(bank.bank.uow_factory, email=email, role=role)
+
+
+async def _ask_and_decide(bank: RunningBank) -> None:
+    """Ask for something of every kind that needs an approval, and end the requests in every way."""
+    asker, admin = [await member_of_staff(bank, name, "ADMIN") for name in ("asker", "decider")]
+    account = await (await bank.client.person()).account("much")
+    number, much = {"accountNumber": account["number"]}, brl("60000.00")
+
+    async def ask(mutation: str, **given: Any) -> dict[str, Any]:
+        payload = await asker.mutate(mutation, **given)
+        assert payload["approval"], payload
+        approval: dict[str, Any] = payload["approval"]
+        return approval
+
+    async def approve(approval: dict[str, Any]) -> Any:
+        approved = await admin.mutate("approve", approvalId=approval["id"])
+        assert approved["userErrors"] == []
+        return approved["approval"]
+
+    await approve(await ask("deposit", **number, amount=brl("60001.00")))
+    deposit = await approve(await ask("deposit", **number, amount=much, description="a car"))
+    withdrawals = [await ask("withdraw", **number, amount=much) for _ in range(2)]
+    await approve(await ask("reverseTransaction", transactionId=deposit["transaction"]["id"], reason="a mistake"))
+    refusals = [(await approve(withdrawal))["refusal"] for withdrawal in withdrawals]
+    assert [refusal and refusal["code"] for refusal in refusals] == [None, "INSUFFICIENT_FUNDS"]
+    rejected = await ask("deposit", **number, amount=much)
+    await admin.mutate("reject", approvalId=rejected["id"], reason="No.")
+    await approve(await ask("setAccountLimits", **number, perTransfer=brl("2000000.00"), perDay=brl("9000000.00")))
+    await bank.client.person(email="helper@example.com")
+    for role in ("OPERATOR", "CUSTOMER"):
+        await approve(await ask("changeRole", email="helper@example.com", role=role))
+    await ask("deposit", **number, amount=much)
+    now = bank.bank.clock.now() + bank.bank.terms.approval_life
+    bank.bank.clock.now = lambda: now  # type: ignore[method-assign]
+    assert await expire_once(bank.bank.uow_factory) == 1
+    del bank.bank.clock.now
+    await ask("setAccountLimits", **number, perDay=brl("9500000.00"))
 
 
 async def write_books(database_url: str, redis_url: str) -> None:

@@ -87,7 +87,7 @@ def test_the_second_command_with_a_key_in_one_batch_is_a_replay_or_a_key_conflic
 
 
 def test_an_outcome_of_a_newer_worker_is_unknown_to_an_older_one(batch: Batch) -> None:
-    known: Any = {(ANA, "k"): IdempotencyRecord("transfer", b"1", '{"version":3,"new":1}')}
+    known: Any = {(ANA, "k"): IdempotencyRecord("transfer", b"1", '{"version":4,"new":1}')}
     batch = Batch({ANAS: account(ANAS, ANA, 1_000)}, known, NOW)
     outcome = batch.decide(command("k", paying_decision))
     assert isinstance(outcome, UnknownOutcomeVersion)

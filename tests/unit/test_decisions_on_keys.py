@@ -47,7 +47,7 @@ async def _transfer(ledger: Any, **more: Any) -> Outcome:
 
 async def _deposit(ledger: Any, **more: Any) -> Outcome:
     given = {"caller_id": ANA, "to_number": "number-21", "to_id": BIAS, "amount": "1.00", "currency": "BRL"}
-    return await submit_deposit(ledger, SubmitDeposit(**{**given, **more}))
+    return await submit_deposit(ledger, TERMS, SubmitDeposit(**{**given, **more}))
 
 
 async def _withdraw(ledger: Any, **more: Any) -> Outcome:
@@ -77,7 +77,7 @@ async def _release(ledger: Any, **more: Any) -> Outcome:
 
 async def _reverse(ledger: Any, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "transaction_id": ONE, "amount": "30.00", "currency": "BRL"}
-    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
+    return await reverse.reverse(ledger, None, TERMS, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 _NUMBER = {"to_number": "number-12", "to_id": ANAS_OTHER}

@@ -18,6 +18,7 @@ from tests.unit.in_memory_ledger import (
     BIAS,
     NOW,
     STAFF,
+    TERMS,
     InMemoryLedger,
     account,
     fields_of,
@@ -51,7 +52,7 @@ def _sides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def reverse_payment(ledger: InMemoryLedger, **more: Any) -> Outcome:
     given = {"caller_id": BIA, "owner_id": BIA, "key": "k", "transaction_id": PAID.id, "amount": None, "currency": None}
-    return await reverse.reverse(ledger, None, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
+    return await reverse.reverse(ledger, None, TERMS, Reverse(**{**given, **more}))  # type: ignore[arg-type]  # in memory
 
 
 @pytest.mark.parametrize(("amount", "moved_minor"), [(None, 4_000), ("40.00", 4_000), ("12.50", 1_250)])

@@ -45,9 +45,10 @@ async def send(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Out
     return await submit_transfer(ledger, terms, transfer(**more))  # type: ignore[arg-type]  # in memory
 
 
-async def deposit(ledger: InMemoryLedger, **more: Any) -> Outcome:
+async def deposit(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
     given = {"caller_id": STAFF, "key": "k", "to_number": "number-21", "to_id": BIAS, "amount": "10.00"}
-    return await submit_deposit(ledger, SubmitDeposit(**{**given, "currency": "BRL", **more}))  # type: ignore[arg-type]
+    command = SubmitDeposit(**{**given, "currency": "BRL", **more})
+    return await submit_deposit(ledger, terms, command)  # type: ignore[arg-type]  # in memory
 
 
 async def withdraw(ledger: InMemoryLedger, terms: Terms = TERMS, **more: Any) -> Outcome:
@@ -212,7 +213,8 @@ async def test_a_deposit_debits_cash_and_counts_against_no_limit() -> None:
 
 async def test_a_posting_may_move_the_largest_amount() -> None:
     amount = f"{MAX_POSTING_MINOR // 100}.{MAX_POSTING_MINOR % 100:02}"
-    assert receipt_of(await deposit(InMemoryLedger(), amount=amount)).amount_minor == MAX_POSTING_MINOR
+    terms = msgspec.structs.replace(TERMS, approval_above_minor=MAX_POSTING_MINOR)
+    assert receipt_of(await deposit(InMemoryLedger(), terms, amount=amount)).amount_minor == MAX_POSTING_MINOR
     more = f"{(MAX_POSTING_MINOR + 1) // 100}.{(MAX_POSTING_MINOR + 1) % 100:02}"
     assert refused(await deposit(InMemoryLedger(), amount=more)) == ("INVALID_AMOUNT", ("amount", "amount"))
 

@@ -9,7 +9,9 @@ from bank.accounts.limits import read_limit
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
+from bank.api.resolvers.approvals import serialize_request
 from bank.api.serializers import JsonObject, read_id, serialize_refusal
+from bank.ledger.approval import Approval
 from bank.ledger.model import Account
 from bank.ledger.policy import NIL_UUID
 from bank.refusal import Refusal
@@ -75,11 +77,10 @@ async def resolve_set_account_limits(
         limits.append(limit)
     account_id = await _account_id(context, given)
     transfer_minor, daily_minor = limits
-    return _serialize(
-        await context.bank.administration.set_limits(
-            account_id, transfer_minor=transfer_minor, daily_minor=daily_minor, by=caller.user_id
-        )
+    result = await context.bank.administration.set_limits(
+        account_id, transfer_minor=transfer_minor, daily_minor=daily_minor, by=caller.user_id
     )
+    return await serialize_request(context, result, "account") if isinstance(result, Approval) else _serialize(result)
 
 
 async def _account_id(context: ResolverContext, given: JsonObject) -> UUID:
@@ -88,5 +89,5 @@ async def _account_id(context: ResolverContext, given: JsonObject) -> UUID:
 
 def _serialize(result: Account | Refusal) -> JsonObject:
     if isinstance(result, Refusal):
-        return serialize_refusal(result, ("account",))
-    return {"account": serialize_account(result), "userErrors": []}
+        return serialize_refusal(result, ("account", "approval"))
+    return {"account": serialize_account(result), "approval": None, "userErrors": []}

@@ -6,6 +6,7 @@ import msgspec
 
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
+from bank.api.resolvers.transfers import serialize_outcome
 from bank.api.serializers import (
     HOLD_TEXT,
     TRANSACTION_TEXT,
@@ -23,7 +24,7 @@ from bank.holds.authorize import AuthorizeHold, authorize_hold
 from bank.holds.capture import CaptureHold, capture_hold
 from bank.holds.reads import MAX_UUID, holds_of
 from bank.holds.release import ReleaseHold, release_hold
-from bank.idempotency.outcomes import HoldReceipt, Outcome, Receipt
+from bank.idempotency.outcomes import HoldReceipt, Outcome
 from bank.ledger.policy import NIL_UUID
 from bank.refusal import Refusal
 from bank.transfers.reverse import Reverse, reverse
@@ -94,13 +95,8 @@ async def resolve_reverse_transaction(
         currency=amount.get("currency"),
         reason=given.get("reason"),
     )
-    outcome = await reverse(context.bank.ledger, context.bank.database, command)
-    if isinstance(outcome.result, Refusal):
-        return serialize_refusal(outcome.result, ("transaction",), replayed=outcome.replayed)
-    assert isinstance(outcome.result, Receipt)
-    texts = await context.decrypt([outcome.result.description], TRANSACTION_TEXT)
-    transaction = serialize_transaction(outcome.result, texts)
-    return {"transaction": transaction, "replayed": outcome.replayed, "userErrors": []}
+    outcome = await reverse(context.bank.ledger, context.bank.database, context.bank.terms, command)
+    return await serialize_outcome(context, outcome)
 
 
 @resolver("Account.holds", Access.PARENT)

@@ -4,6 +4,7 @@ from typing import Any
 
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
+from bank.api.resolvers.approvals import read_approval
 from bank.api.serializers import (
     TRANSACTION_TEXT,
     JsonObject,
@@ -13,14 +14,18 @@ from bank.api.serializers import (
     serialize_transaction,
     serialize_user_errors,
 )
-from bank.idempotency.outcomes import Outcome, Receipt, Results
+from bank.idempotency.outcomes import ApprovalReceipt, Outcome, Receipt, Results
 from bank.identity.tokens import Caller
+from bank.ledger.approval import refusal_of
 from bank.ledger.policy import NIL_UUID
 from bank.refusal import Refusal
 from bank.transfers.batch import SubmitTransferBatch, submit_transfer_batch
 from bank.transfers.deposit import SubmitDeposit, submit_deposit
 from bank.transfers.transfer import SubmitTransfer, submit_transfer
 from bank.transfers.withdraw import SubmitWithdrawal, submit_withdrawal
+
+# The payload of a posting that waits for an approval.
+_NOTHING_YET: JsonObject = {"transaction": None, "balanceAfter": None, "fee": None, "userErrors": []}
 
 
 @resolver("Mutation.transfer", Access.CALLER)
@@ -70,7 +75,7 @@ async def resolve_deposit(_parent: Any, arguments: JsonObject, context: Resolver
         currency=given["amount"]["currency"],
         description=given.get("description"),
     )
-    return await serialize_outcome(context, await submit_deposit(context.bank.ledger, command))
+    return await serialize_outcome(context, await submit_deposit(context.bank.ledger, context.bank.terms, command))
 
 
 @resolver("Mutation.withdraw", Access.CALLER)
@@ -106,9 +111,22 @@ async def _read_transfer(context: ResolverContext, caller: Caller, given: JsonOb
 
 
 async def serialize_outcome(context: ResolverContext, outcome: Outcome) -> JsonObject:
-    """Return the outcome of a posting as the payload of its mutation."""
-    assert isinstance(outcome.result, Receipt | Refusal)
-    return {**await serialize_result(context, outcome.result), "replayed": outcome.replayed}
+    """Return the outcome of a posting as the payload of its mutation: also of one that needs an approval."""
+    if isinstance(outcome.result, ApprovalReceipt):
+        payload = await _serialize_asked(context, outcome.result)
+    else:
+        assert isinstance(outcome.result, Receipt | Refusal)
+        payload = {**await serialize_result(context, outcome.result), "approval": None}
+    return {**payload, "replayed": outcome.replayed}
+
+
+async def _serialize_asked(context: ResolverContext, asked: ApprovalReceipt) -> JsonObject:
+    """Return a request for an approval as a payload, with its outcome if it is decided."""
+    serialized, approval, receipt = await read_approval(context, asked.id)
+    refusal = refusal_of(approval)
+    result = receipt or refusal
+    payload = await serialize_result(context, result) if result else _NOTHING_YET
+    return {**payload, "approval": serialized}
 
 
 async def serialize_result(

@@ -39,7 +39,7 @@ class StaffReadEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
     owner.
     """
 
-    aggregate_types = ("Account", "Transaction", "User", "AuditLog")
+    aggregate_types = ("Account", "Approval", "Transaction", "User", "AuditLog")
 
     query: Annotated[str, described("The field of the query that was asked for.")]
     entity_type: Annotated[str, described("What kind of thing was shown.")]

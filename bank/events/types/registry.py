@@ -15,6 +15,12 @@ from bank.events.types.accounts import (
     AccountUnfrozenEvent,
     BalanceUpdatedEvent,
 )
+from bank.events.types.approvals import (
+    ApprovalApprovedEvent,
+    ApprovalExpiredEvent,
+    ApprovalRejectedEvent,
+    ApprovalRequestedEvent,
+)
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
@@ -60,6 +66,10 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         HoldCapturedEvent,
         HoldReleasedEvent,
         HoldExpiredEvent,
+        ApprovalRequestedEvent,
+        ApprovalApprovedEvent,
+        ApprovalRejectedEvent,
+        ApprovalExpiredEvent,
         ActionRefusedEvent,
         UserLoggedInEvent,
         LoginFailedEvent,

@@ -87,13 +87,19 @@ class PasswordChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
 
 
 class UserRoleChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
-    """A user has another role. Nobody who was logged in to the bank did it."""
+    """A user has another role. `initiated_by` is the administrator who asked for it.
+
+    Another administrator has approved it. It is None for a change on the command line, and in older events.
+    """
 
     aggregate_type = "User"
 
     subject_id: Annotated[UUID, described("The user.")]
     old_role: Annotated[str, described("The role before.", enum=ROLES)]
     new_role: Annotated[str, described("The role from now on.", enum=ROLES)]
+    initiated_by: Annotated[
+        UUID | None, described("The administrator who asked for it; null for the command line and in older events.")
+    ] = None
 
     @property
     def aggregate_id(self) -> UUID:

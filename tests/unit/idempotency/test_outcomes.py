@@ -17,7 +17,9 @@ from bank.idempotency import outcomes
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, replay
 from bank.idempotency.outcomes import (
+    APPROVAL_VERSION,
     FORMAT_VERSION,
+    ApprovalReceipt,
     HoldReceipt,
     OpenedAccount,
     Outcome,
@@ -138,25 +140,27 @@ opened_accounts = st.builds(
     OpenedAccount, id=st.uuids(), user_id=st.uuids(), number=texts, currency=texts, created_at=moments
 )
 lists = st.builds(Results, st.lists(receipts | refusals, max_size=5).map(tuple))
-results: st.SearchStrategy[Result] = st.one_of(receipts, holds, opened_accounts, lists, refusals)
+approvals = st.builds(ApprovalReceipt, st.uuids())
+results: st.SearchStrategy[Result] = st.one_of(receipts, holds, opened_accounts, approvals, lists, refusals)
 
 
 @given(results)
 def test_any_result_is_decoded_as_it_was_stored(result: Result) -> None:
     stored = encode_outcome(result)
     assert decode_outcome(stored) == result
-    assert json.loads(stored)["version"] == FORMAT_VERSION
+    version = APPROVAL_VERSION if isinstance(result, ApprovalReceipt) else FORMAT_VERSION
+    assert json.loads(stored)["version"] == version
     assert len(json.loads(stored)) == 2
 
 
-@given(results, st.integers(FORMAT_VERSION + 1, 2**31))
+@given(results, st.integers(APPROVAL_VERSION + 1, 2**31))
 def test_a_newer_version_is_one_clear_error_for_any_content(result: Result, version: int) -> None:
     stored = json.dumps(
         {**json.loads(encode_outcome(result)), "version": version, "receipt": ["of", "a", "new", "form"]}
     )
     with pytest.raises(UnknownOutcomeVersion) as raised:
         decode_outcome(stored)
-    assert f"format version {version}; this worker reads versions 1 to {FORMAT_VERSION}." in raised.value.message
+    assert f"format version {version}; this worker reads versions 1 to {APPROVAL_VERSION}." in raised.value.message
     assert isinstance(raised.value, OutcomeUnknown), "a retry may meet a worker that reads it"
     assert raised.value.retryable
 
@@ -196,7 +200,13 @@ def test_the_documentation_names_every_member_of_the_format() -> None:
         name: re.findall(r"`(\w+)`", members)
         for name, members in re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \|$", PAGE, re.MULTILINE)
     }
-    structs = {"receipt": Receipt, "hold": HoldReceipt, "opened": OpenedAccount, "refusal": Refusal}
+    structs = {
+        "receipt": Receipt,
+        "hold": HoldReceipt,
+        "opened": OpenedAccount,
+        "approval": ApprovalReceipt,
+        "refusal": Refusal,
+    }
     assert documented.keys() == {"version", "items", *structs}
     assert documented["items"] == ["receipt", "refusal"]
     assert {name: tuple(documented[name]) for name in structs} == {
@@ -205,7 +215,8 @@ def test_the_documentation_names_every_member_of_the_format() -> None:
     assert outcomes.__doc__
     for name in documented:
         assert f"`{name}`" in outcomes.__doc__
-    assert f"version {FORMAT_VERSION}" in PAGE
+    for version in (FORMAT_VERSION, APPROVAL_VERSION):
+        assert f"version {version}" in PAGE
 
 
 def test_examples_of_the_documentation_are_stored_outcomes() -> None:

@@ -85,7 +85,7 @@ KINDS = {
         SubmitTransfer, lambda to, one: submit_transfer(to, TERMS, one), PAYS, {**NOT_CONTENT, "to_id": BIAS}
     ),
     "deposit": Kind(
-        SubmitDeposit, submit_deposit, {**TELLER, "to_number": numbers},
+        SubmitDeposit, lambda to, one: submit_deposit(to, TERMS, one), {**TELLER, "to_number": numbers},
         {**NOT_CONTENT, "to_id": BIAS, "to_owner_id": ANA},
     ),
     "withdraw": Kind(
@@ -109,7 +109,7 @@ KINDS = {
         {**NOT_CONTENT, "owner_id": ANA},
     ),
     "reverseTransaction": Kind(
-        Reverse, lambda to, one: reverse(to, None, one),  # type: ignore[arg-type]
+        Reverse, lambda to, one: reverse(to, None, TERMS, one),  # type: ignore[arg-type]
         {"transaction_id": ids, "amount": parts, "currency": brl, "reason": lines}, {**NOT_CONTENT, "owner_id": ANA},
     ),
 }  # fmt: skip
