@@ -32,6 +32,8 @@ from bank.events.types.privacy import (
 from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
+    LoginLockedEvent,
+    LoginUnlockedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
@@ -126,6 +128,8 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     ActionRefusedEvent: _all_new("REFUSE"),
     UserLoggedInEvent: _all_new("LOGIN"),
     LoginFailedEvent: _all_new("LOGIN_FAILED"),
+    LoginLockedEvent: _all_new("LOCK_LOGIN"),
+    LoginUnlockedEvent: _all_new("UNLOCK_LOGIN"),
     UserLoggedOutEvent: _all_new("LOGOUT"),
     SessionRefreshedEvent: _all_new("REFRESH"),
     SessionRefreshRepeatedEvent: _all_new("REFRESH"),

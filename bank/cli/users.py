@@ -20,6 +20,7 @@ from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
 from bank.identity.reset_second_factor import reset_second_factor, set_up_second_factor
 from bank.identity.roles import change_role
+from bank.identity.unlock import unlock_known_login
 from bank.refusal import Refusal
 
 # Room for the longest password in the widest encoding, with its line end.
@@ -105,6 +106,18 @@ def _address(email: str) -> str:
     return address
 
 
+@users.command("unlock")
+@click.option("--email", required=True, help="The address of the user.")
+@DATABASE_URL
+def unlock(email: str, database_url: str | None) -> None:
+    """End the delay after failed logins of a user, whether or not there is one."""
+    enter_command("users unlock")
+    address = _address(email)
+    if not asyncio.run(_unlock(database_url, address)):
+        raise BadInput(f"There is no user {address}.")
+    click.echo(f"The login of {address} has no delay.")
+
+
 def _first_line(data: bytes) -> str:
     """Return the first line of standard input, without byte order mark and line end.
 
@@ -137,3 +150,8 @@ async def _run(url: str | None, change: Callable[[UnitOfWorkFactory], Awaitable[
         # database.
         await asyncio.sleep(TRUST_S)
     return result
+
+
+async def _unlock(url: str | None, address: str) -> bool:
+    async with open_parts(url) as parts:
+        return await unlock_known_login(parts.uow_factory, address)

@@ -8,7 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from bank.events.types.audit import ActionRefusedEvent
-from bank.identity.failed_login import WRONG_PASSWORD, record_failed_login
+from bank.identity.failed_logins import (
+    Subject,
+    forget_failures,
+    is_any_locked,
+    record_failed_attempt,
+    session_bucket,
+)
 from bank.identity.register import queries
 from bank.identity.sessions import Sessions
 from bank.identity.tokens import Caller
@@ -29,22 +35,28 @@ class VerifiedUser:
 async def verify_own_password(
     sessions: Sessions, caller: Caller, password: str, *, field: str
 ) -> VerifiedUser | Refusal:
-    """Return the caller's profile, or refuse a wrong password, which counts as a failed login.
+    """Return the caller's profile, or refuse a wrong password, which counts as a failed login of this session.
 
     `field` is the field of the input with the password. Raises `Overloaded` as `Passwords.verify` does.
     """
     found: Any = None
+    was_locked = False
+    bucket = session_bucket(caller.session_id)
 
     async def find_hash() -> str | None:
-        nonlocal found
+        nonlocal found, was_locked
         async with sessions.database.connection() as connection:
             found = await queries.profile_of(connection, id=caller.user_id)
+            was_locked = await is_any_locked(connection, [bucket], sessions.clock.now())
         return found["password_hash"] if found else None
 
-    if await sessions.passwords.verify(find_hash, password, account=str(caller.user_id)) is None:
-        await record_failed_login(sessions, WRONG_PASSWORD, user_id=caller.user_id)
+    match = await sessions.passwords.verify(find_hash, password, account=str(caller.user_id))
+    if match is None or was_locked:
+        subject = Subject(user_id=caller.user_id, address_digest=None)
+        await record_failed_attempt(sessions.uow_factory, [bucket], subject, was_locked=was_locked)
         return wrong_password(field)
     async with sessions.database.connection() as connection:
+        await forget_failures(connection, bucket)
         stored = (found["email"], found["full_name"], found["cpf"])
         plain = await sessions.uow_factory.cipher.decrypt(stored, connection.fetch)
     email, full_name, cpf = (plain[text] for text in stored)
@@ -58,8 +70,9 @@ async def verify_own_password(
 
 
 def wrong_password(field: str) -> Refusal:
-    """Return the refusal of a wrong password."""
-    return Refusal(code="INVALID_CREDENTIALS", message="The password is wrong.", field=("input", field))
+    """Return the refusal of a wrong password, and of every password during a delay after wrong ones."""
+    message = "The password is wrong, or there were too many attempts: wait up to 15 minutes, and try again."
+    return Refusal(code="INVALID_CREDENTIALS", message=message, field=("input", field))
 
 
 async def record_refusal(sessions: Sessions, user_id: UUID, action: str, code: str) -> None:

@@ -7,8 +7,64 @@ returning encode(sha256(salt || convert_to(json_build_array(
     email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
 )::text, 'UTF8')), 'hex');
 
--- name: credentials_of(email_digest)^
-select id, password_hash, role from users where email_digest = :email_digest;
+-- name: credentials_of(email_digest, device_digest, used_after)^
+select id, password_hash, role, exists (
+    select from login_devices d
+    where d.digest = :device_digest and d.user_id = users.id and d.last_used_at > :used_after
+) as knows_device
+from users where email_digest = :email_digest;
+
+-- name: user_with_digest(email_digest)$
+select id from users where email_digest = :email_digest;
+
+-- name: digest_of_user(id)$
+select email_digest from users where id = :id;
+
+-- name: failures_of(kinds, digests)
+-- A lateral look-up for each bucket uses the primary key.
+select f.failures, f.counted_at, f.locked_until
+from unnest(:kinds::text[], :digests::bytea[]) as wanted (kind, digest)
+cross join lateral (
+    select * from login_failures where kind = wanted.kind and digest = wanted.digest limit 1
+) as f;
+
+-- name: lock_failures(kind, digest)^
+select failures, counted_at, locked_until from login_failures where kind = :kind and digest = :digest for update;
+
+-- name: lock_buckets(kinds, digests, now)
+-- A bucket without a row gets one, so that there is a row to lock. The order is the same in every transaction.
+insert into login_failures as f (kind, digest, failures, counted_at)
+select kind, digest, 0, :now from unnest(:kinds::text[], :digests::bytea[]) as wanted (kind, digest) order by kind
+on conflict (kind, digest) do update set failures = f.failures
+returning kind, failures, counted_at, locked_until;
+
+-- name: write_failures(kinds, digests, failures, counted_at, locked_until)!
+update login_failures f set failures = w.failures, counted_at = w.counted_at, locked_until = w.locked_until
+from unnest(:kinds::text[], :digests::bytea[], :failures::integer[], :counted_at::timestamptz[],
+    :locked_until::timestamptz[]) as w (kind, digest, failures, counted_at, locked_until)
+where f.kind = w.kind and f.digest = w.digest;
+
+-- name: delete_failures(kinds, digests)!
+delete from login_failures f using unnest(:kinds::text[], :digests::bytea[]) as w (kind, digest)
+where f.kind = w.kind and f.digest = w.digest;
+
+-- name: forget_failures_of(email_digest, user_id)!
+-- What was counted for an account, for each of its devices and for each of its sessions.
+delete from login_failures where (kind = 'ACCOUNT' and digest = :email_digest)
+    or (kind = 'DEVICE' and digest = any (select digest from login_devices where user_id = :user_id::uuid))
+    or (kind = 'SESSION' and digest = any (select sha256(uuid_send(id)) from sessions where user_id = :user_id::uuid));
+
+-- name: remember_device(digest, user_id, now)!
+insert into login_devices (digest, user_id, created_at, last_used_at) values (:digest, :user_id, :now, :now)
+on conflict (digest) do update set last_used_at = :now;
+
+-- name: forget_oldest_devices(user_id, keep)!
+delete from login_devices where digest in (
+    select digest from login_devices where user_id = :user_id order by last_used_at desc, digest offset :keep
+);
+
+-- name: forget_devices(user_id)!
+delete from login_devices where user_id = :user_id;
 
 -- name: profile_of(id)^
 select email, full_name, cpf, password_hash,

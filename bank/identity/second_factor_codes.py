@@ -8,7 +8,7 @@ from bank.encryption.cipher import PersonalTextCipher
 from bank.events.event import EventMetadata
 from bank.events.types.second_factors import RECOVERY_CODE, TOTP, SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.unit_of_work import UnitOfWork
-from bank.identity.failed_login import WRONG_CODE, record_failed_login
+from bank.identity.failed_logins import record_wrong_code
 from bank.identity.own_password import record_refusal
 from bank.identity.register import queries
 from bank.identity.second_factor import SecondFactor, accepted_counter, is_totp, new_recovery_codes, normalise_code
@@ -126,7 +126,7 @@ def emit_verified(
 async def record_refused_change(sessions: Sessions, user_id: UUID, action: str, refusal: Refusal) -> Refusal:
     """Record and return the refusal of a request about the second factor. A wrong code counts as a failed login."""
     if refusal.code == INVALID_CODE:
-        await record_failed_login(sessions, WRONG_CODE, user_id=user_id)
+        await record_wrong_code(sessions.recorder, user_id)
     else:
         await record_refusal(sessions, user_id, action, refusal.code)
     return refusal

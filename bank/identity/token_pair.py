@@ -43,8 +43,12 @@ async def issue_pair(
     event_type: type[UserLoggedInEvent],
     *,
     metadata: EventMetadata,
+    new_device: bool | None = None,
 ) -> TokenPair:
-    """Store a refresh token, return it with an access token, and emit the event of the login or the refresh."""
+    """Store a refresh token, return it with an access token, and emit the event of the login or the refresh.
+
+    `new_device` says for a login whether its device was not known.
+    """
     digest, expires_at = refresh_token_digest(refresh_token), uow.now + sessions.settings.refresh_token_life
     await queries.insert_refresh_token(
         uow.connection, digest=digest, session_id=caller.session_id, now=uow.now, expires_at=expires_at
@@ -55,6 +59,7 @@ async def issue_pair(
             initiated_by=caller.user_id,
             expires_at=expires_at,
             token_digest=digest.hex(),
+            new_device=new_device,
         ),
         metadata,
     )

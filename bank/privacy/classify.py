@@ -80,6 +80,8 @@ _COLUMNS: Mapping[str, Names] = {
         D: "request_digest",
         N: "salt",
     },
+    "login_devices": {S: "digest", P: "user_id created_at last_used_at"},
+    "login_failures": {P: "kind failures counted_at locked_until", D: "digest"},
     "refresh_tokens": {S: "digest", P: "session_id issued_at expires_at used_at"},
     "retained_identities": {P: "person_id created_at", N: "keep_until", E: "record", D: "record_digest"},
     "second_factors": {
@@ -115,7 +117,7 @@ _POSTING: Names = {
     N: "currency",
     D: "description_digest",
 }
-_SESSION: Names = {P: "session_id initiated_by expires_at", D: "token_digest"}
+_SESSION: Names = {P: "session_id initiated_by expires_at new_device", D: "token_digest"}
 _STATUS: Names = {P: "account_id initiated_by", E: "reason"}
 
 # The fields of each event type.
@@ -158,7 +160,9 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "HoldReleasedEvent": {P: "hold_id account_id amount_minor initiated_by", N: "currency"},
     "IdentityDisclosedEvent": {P: "subject_id initiated_by", E: "reason"},
     "KeysForgottenEvent": {N: "used_before"},
-    "LoginFailedEvent": {P: "subject_id", D: "address_digest"},
+    "LoginFailedEvent": {P: "subject_id locked", D: "address_digest"},
+    "LoginLockedEvent": {P: "bucket subject_id failures locked_until", D: "address_digest"},
+    "LoginUnlockedEvent": {P: "subject_id initiated_by", D: "address_digest"},
     "PasswordChangedEvent": {P: "subject_id ended_sessions initiated_by"},
     "PersonalDataExportedEvent": {P: "subject_id rows initiated_by"},
     "RefreshTokenReusedEvent": {P: "session_id owner_id"},
@@ -193,7 +197,7 @@ _LOG_KEYS: Names = {
 }
 
 # The labels of metrics. Their values come from fixed sets of the bank's constants.
-_METRIC_LABELS: Names = {N: "operation cache code reason result subscriber path loop kind rule policy"}
+_METRIC_LABELS: Names = {N: "operation cache code reason result subscriber path loop kind rule policy bucket"}
 
 
 def _flat(names: Names) -> dict[str, DataClass]:

@@ -22,6 +22,7 @@ from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.privacy import UserErasedEvent
 from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rolled_back
 from bank.identity.closing import notify_closed_sessions
+from bank.identity.failed_logins import forget_all_of
 from bank.identity.register import queries as identity_queries
 from bank.money import format_amount
 from bank.privacy.erasures import Erasure, ErasureRegister
@@ -183,6 +184,7 @@ async def _forget(uow: UnitOfWork, person_id: UUID) -> tuple[tuple[UUID, ...], i
     sessions = tuple([row["id"] async for row in rows])
     notify_closed_sessions(uow, sessions)
     await identity_queries.delete_second_factor(uow.connection, user_id=person_id)
+    await forget_all_of(uow.connection, person_id)
     await queries.anonymise(uow.connection, id=person_id, now=uow.now)
     number: int = await queries.destroy_person_key(uow.connection, person_id=person_id, now=uow.now)
     # Responses to other customers may have descriptions of this person.

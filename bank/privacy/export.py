@@ -32,6 +32,10 @@ ROWS_OF: Mapping[str, str] = {
     "sessions": "user_id = $1",
     "second_factors": "user_id = $1",
     "refresh_tokens": f"session_id in {_OWN_SESSIONS}",
+    "login_devices": "user_id = $1",
+    "login_failures": "(kind = 'ACCOUNT' and digest = (select email_digest from users where id = $1))"
+    " or (kind = 'DEVICE' and digest in (select digest from login_devices where user_id = $1))"
+    " or (kind = 'SESSION' and digest in (select sha256(uuid_send(id)) from sessions where user_id = $1))",
     "accounts": "user_id = $1",
     "account_days": f"account_id in {_OWN_ACCOUNTS}",
     "entries": f"account_id in {_OWN_ACCOUNTS}",
@@ -64,7 +68,7 @@ _OF_OTHERS = {
 }
 
 # The rows of a table are in the order of the first of these columns that it has.
-_ORDER = ("position", "event_position", "created_at", "issued_at", "day", "id", "number", "user_id")
+_ORDER = ("position", "event_position", "created_at", "issued_at", "counted_at", "day", "id", "number", "user_id")
 
 # A response of these rows has some 10 MB. A longer export is made by `bank privacy export`, which no request waits for.
 API_ROWS_MAX = 20_000

@@ -46,6 +46,28 @@ select count(*) from gone;
 -- name: count_redelivered(before)$
 select count(*) from dead_letters where redelivered_at < :before;
 
+-- name: delete_failures(before, max_rows)$
+with gone as (
+    delete from login_failures where (kind, digest) in (
+        select kind, digest from login_failures where counted_at < :before limit :max_rows for update skip locked
+    ) returning true
+)
+select count(*) from gone;
+
+-- name: count_failures(before)$
+select count(*) from login_failures where counted_at < :before;
+
+-- name: delete_devices(before, max_rows)$
+with gone as (
+    delete from login_devices where digest in (
+        select digest from login_devices where last_used_at < :before order by last_used_at limit :max_rows
+    ) returning true
+)
+select count(*) from gone;
+
+-- name: count_devices(before)$
+select count(*) from login_devices where last_used_at < :before;
+
 -- name: lock_person(id)^
 -- The lock serializes an erasure with logins, changes of the role and openings of accounts of the same user.
 select id, role, email, full_name, cpf, erased_at from users where id = :id for no key update;

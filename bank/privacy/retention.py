@@ -48,6 +48,8 @@ _JOBS: Mapping[str, _Job] = {
     "sessions": _Job("delete_ended_sessions", "count_ended_sessions"),
     "day_keys": _Job("destroy_day_keys", "count_day_keys"),
     "dead_letters": _Job("delete_redelivered", "count_redelivered"),
+    "login_failures": _Job("delete_failures", "count_failures"),
+    "login_devices": _Job("delete_devices", "count_devices"),
     "identities": _Job("delete_identities", "count_ended_identities"),
 }
 """The job of each rule that deletes. Idempotency keys have their own (`bank.idempotency.retention`)."""

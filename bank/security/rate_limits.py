@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import NamedTuple
 from uuid import UUID
 
 from cachetools import LRUCache, TTLCache
 
 from bank.errors import BankError
-from bank.networks import network_of
+from bank.networks import is_within, network_of
 from bank.security.gcra import Policy, QuotaState, Usage, decide, divided
 from bank.settings import QUOTA_MIN, Settings
 from bank.telemetry import metrics
@@ -129,7 +128,7 @@ class RateLimiter:
 
     def _request(self, costs: tuple[tuple[str, int], ...], person_id: UUID | None, address: str | None) -> QuotaRequest:
         """Return the quota that a request needs."""
-        if self._is_exempt(address):
+        if is_within(address, self._exempt):
             return UNLIMITED
         person, network = str(person_id), network_of(address)
         of_person = [(policy, cost, person) for name, cost in costs if (policy := self._of_person.get(name))]
@@ -198,13 +197,6 @@ class RateLimiter:
         workers = max(self._workers(), 1)
         usages = [Usage(_share(usage.policy, workers), usage.cost) for usage in request.usages]
         return decide(usages, [self._states.get(key, 0) for key in request.keys], now_us)
-
-    def _is_exempt(self, address: str | None) -> bool:
-        try:
-            known = ip_address(address or "")
-        except ValueError:
-            return False
-        return any(known in network for network in self._exempt)
 
 
 @lru_cache(maxsize=256)

@@ -21,7 +21,8 @@ REFUSALS = Counter(
 )
 CONNECTIONS_OPEN = Gauge("bank_connections_open", "Connections of clients to this process")
 CONNECTIONS_CLOSED = Counter("bank_connections_closed_total", "Connections that the bank closed, by reason", ["reason"])
-FAILED_LOGINS = Counter("bank_failed_logins_total", "Logins with wrong credentials", ["reason"])
+FAILED_LOGINS = Counter("bank_failed_logins_total", "Logins with wrong credentials, or during a delay", ["reason"])
+LOGINS_LOCKED = Counter("bank_logins_locked_total", "Delays after failed logins that became longer", ["bucket"])
 RATE_LIMITED = Counter("bank_rate_limited_total", "Requests that a rate limit refused", ["policy"])
 DATABASE_SECONDS = Histogram(
     "bank_database_seconds",

@@ -254,7 +254,8 @@ ACTIONS = {
     "AccountUnfrozenEvent": "UPDATE", "AccountClosedEvent": "UPDATE", "AccountLimitsChangedEvent": "UPDATE",
     "HoldAuthorizedEvent": "CREATE", "HoldCapturedEvent": "UPDATE", "HoldReleasedEvent": "UPDATE",
     "HoldExpiredEvent": "UPDATE", "ActionRefusedEvent": "REFUSE", "UserLoggedInEvent": "LOGIN",
-    "LoginFailedEvent": "LOGIN_FAILED", "UserLoggedOutEvent": "LOGOUT", "SessionRefreshedEvent": "REFRESH",
+    "LoginFailedEvent": "LOGIN_FAILED", "LoginLockedEvent": "LOCK_LOGIN", "LoginUnlockedEvent": "UNLOCK_LOGIN",
+    "UserLoggedOutEvent": "LOGOUT", "SessionRefreshedEvent": "REFRESH",
     "SessionRefreshRepeatedEvent": "REFRESH", "RefreshTokenReusedEvent": "CLOSE_SESSION",
     "SessionRevokedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ", "UserProfileChangedEvent": "UPDATE",
 }  # fmt: skip

@@ -200,7 +200,7 @@ def _next_cursor(info: Mapping[str, object]) -> str | None:
 
 def _tokens(body: Mapping[str, object]) -> Tokens:
     tokens = as_object(body.get("tokens"))
-    return Tokens(text(tokens, "accessToken"), text(tokens, "refreshToken"))
+    return Tokens(text(tokens, "accessToken"), text(tokens, "refreshToken"), optional(body, "deviceToken"))
 
 
 def _registered_user(body: Mapping[str, object]) -> RegisteredUser:

@@ -60,14 +60,14 @@ class RequestComposer:
         self.answers: dict[int, Answer] = {}
         self._account_requests = AccountRequestComposer(PriorAnswers(self._account, self.answers, self.cursors))
 
-    def compose(self, operation: Operation, *, refresh_token: str | None) -> Request:
+    def compose(self, operation: Operation, *, refresh_token: str | None, device_token: str | None = None) -> Request:
         """Return the request of an operation. Raises NotSendableError if an object that it needs is missing."""
         person = self._plan.people[operation.person]
         match operation.kind:
             case Kind.REGISTER:
                 return Request(_registration(person), Sent())
             case Kind.LOGIN:
-                return Request(login_variables(person), Sent())
+                return Request(login_variables(person, device_token), Sent())
             case Kind.REFRESH:
                 if refresh_token is None:
                     raise NotSendableError("there is no refresh token")

@@ -148,10 +148,11 @@ class RegisteredUser:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tokens:
-    """The tokens of a session. The history and every repr leave them out."""
+    """The tokens of a session, and after a login that of the device. The history and every repr leave them out."""
 
     access: str
     refresh: str
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,10 +132,11 @@ class OperationExecutor:
             number += 1
 
     async def _send(self, operation: Operation, number: int, worker: int) -> tuple[Sequence[Attempt], str | None]:
-        refresh_token = self.tokens.refresh_token(operation.person)
-        request, alias = (
-            self.requests.compose(operation, refresh_token=refresh_token),
-            self._aliases.get(operation),
+        person, alias = operation.person, self._aliases.get(operation)
+        request = self.requests.compose(
+            operation,
+            refresh_token=self.tokens.refresh_token(person),
+            device_token=self.tokens.device_token(person),
         )
         token = self._token(operation)
         attempts = [self._history.invoke(operation, number=number, worker=worker, sent=request.sent)]

@@ -21,6 +21,7 @@ MUTATIONS = [
     "login",
     "refreshSession",
     "logout",
+    "unlockLogin",
     "revokeSession",
     "revokeOtherSessions",
     "changePassword",

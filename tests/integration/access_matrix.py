@@ -134,6 +134,10 @@ async def _credentials(populated: PopulatedBank) -> Any:
     return {"email": populated.addresses["ana"], "password": PASSWORD}
 
 
+async def _address(populated: PopulatedBank) -> Any:
+    return {"email": populated.addresses["ana"]}
+
+
 async def _refresh_token(populated: PopulatedBank) -> Any:
     reply = await populated.bank.client.run("Login", input=await _credentials(populated))
     return {"refreshToken": reply.data["login"]["tokens"]["refreshToken"]}
@@ -281,6 +285,7 @@ ROWS: Mapping[str, Row] = {
     "Mutation.approve": _staff(_to_approve),
     "Mutation.reject": _staff(_to_reject),
     "Mutation.changeRole": Row(_role, "FORBIDDEN", "FORBIDDEN", "FORBIDDEN", "OK"),
+    "Mutation.unlockLogin": _staff(_address),
     "Mutation.revokeSession": _owner(_session_id, "SESSION_NOT_FOUND"),
     "Mutation.changePassword": _own(_new_password),
     "Mutation.changeEmail": Row(_no_address, *_each("INVALID_INPUT")),

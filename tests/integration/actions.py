@@ -133,6 +133,15 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
             user="caio",
         ),
     ),
+    "unlockLogin": (
+        Action(
+            "operator", lambda s: {"email": s.addresses["ana"]}, "operator", "UNLOCK_LOGIN",
+            entity=lambda s: s.ids["ana"], new={"address_digest": None},
+        ),
+        refused("operator", lambda s: {"email": s.addresses["operator"]}, "OWN_ACCOUNT"),
+        refused("ana", lambda s: {"email": s.addresses["ana"]}, "FORBIDDEN"),
+        refused("nobody", lambda s: {"email": s.addresses["ana"]}, "UNAUTHENTICATED"),
+    ),
     "refreshSession": (
         Action(
             "nobody", lambda s: {"refreshToken": s.refresh_token}, "ana", "REFRESH", entity=lambda s: s.ids["ana"]

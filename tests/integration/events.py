@@ -31,6 +31,8 @@ from bank.events.types.privacy import (
 from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
+    LoginLockedEvent,
+    LoginUnlockedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
@@ -101,6 +103,11 @@ def one_of_each() -> list[DomainEvent]:
         RefreshTokenReusedEvent(session_id=hold, owner_id=user),
         UserLoggedOutEvent(session_id=hold, initiated_by=user),
         LoginFailedEvent(subject_id=None, address_digest="0123456789abcdef" * 2),
+        LoginLockedEvent(
+            bucket="ACCOUNT", subject_id=user, address_digest=None, failures=6,
+            locked_until=datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC),
+        ),
+        LoginUnlockedEvent(subject_id=user, address_digest=None, initiated_by=uuid7()),
         UserProfileChangedEvent(subject_id=user, change="PASSWORD", profile_digest="01" * 32, initiated_by=user),
         SecondFactorChangedEvent(subject_id=user, change="CONFIRMED", state_digest="02" * 32, initiated_by=user),
         SecondFactorVerifiedEvent(session_id=hold, initiated_by=user, method="TOTP", state_digest="03" * 32),

@@ -72,6 +72,7 @@ class EveryRequest:
             "refresh": asking(nobody, "RefreshSession", input={"refreshToken": tokens["refreshToken"]}),
             "refresh wrongly": asking(nobody, "RefreshSession", input={"refreshToken": "x" * 43}),
             "log out": asking(session, "Logout"),
+            "unlock": asking(staff, "UnlockLogin", input={"email": self._email}),
             "list sessions": asking(again, "Sessions", headers=NO_CACHE),
             "revoke": asking(again, "RevokeSession", id=listed["id"]),
             "revoke others": asking(again, "RevokeOtherSessions"),

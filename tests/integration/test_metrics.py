@@ -117,6 +117,11 @@ async def test_failed_logins_are_counted_by_reason(running_bank: RunningBank) ->
         before = _count("bank_failed_logins_total", reason=reason)
         await person.run("Login", input={"email": email, "password": "not the right one"})
         assert _count("bank_failed_logins_total", reason=reason) == before + 1
+    before = _count("bank_failed_logins_total", reason="locked")
+    # Five failures are free, the sixth begins a delay, and the seventh is within it.
+    for _ in range(6):
+        await person.run("Login", input={"email": "somebody@example.com", "password": "not the right one"})
+    assert _count("bank_failed_logins_total", reason="locked") == before + 1
 
 
 async def test_the_log_of_a_request_names_the_user_who_was_logged_in(

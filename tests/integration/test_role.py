@@ -34,6 +34,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "users": ("select", "insert", "update"),
     "sessions": ("select", "insert", "update", "delete"),
     "refresh_tokens": ("select", "insert", "update", "delete"),
+    "login_devices": ("select", "insert", "update", "delete"),
+    "login_failures": ("select", "insert", "update", "delete"),
     "encryption_keys": ("select", "insert", "update (destroyed_at, wrapped)"),
     "signing_keys": ("select", "insert"),
     # Owner, kind and currency of an account never change, because a customer's account that became the bank's own could

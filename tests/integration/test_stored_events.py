@@ -72,6 +72,9 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
         clock.moment += passes
         refreshed = {"refreshToken": login.data["login"]["tokens"]["refreshToken"]}
         await bank.client.run("RefreshSession", input=refreshed)
+    for _ in range(6):
+        given = {"email": "nobody@example.com", "password": "not this one, I fear"}
+        await bank.client.run("Login", input=given)
     master_key = MasterKey(bank.bank.settings.master_key.get_secret_value())
     await rotate_signing_key(bank.bank.uow_factory, master_key, token_life=bank.bank.settings.access_token_life)
     staff, person = await bank.staff(), await bank.client.person()

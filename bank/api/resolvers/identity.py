@@ -12,13 +12,14 @@ from bank.errors import Unauthenticated
 from bank.identity.change_email import ChangeEmail, change_email
 from bank.identity.change_password import ChangePassword, change_password
 from bank.identity.list_sessions import list_sessions
-from bank.identity.log_in import log_in
+from bank.identity.log_in import LoginTokens, log_in
 from bank.identity.log_out import log_out
 from bank.identity.profile import User, find_user
 from bank.identity.refresh import refresh_session
 from bank.identity.register import Register, register_user
 from bank.identity.revoke import revoke_other_sessions, revoke_session
 from bank.identity.token_pair import TokenPair
+from bank.identity.unlock import unlock_login
 from bank.refusal import Refusal
 
 
@@ -85,8 +86,15 @@ async def resolve_register(_parent: Any, arguments: JsonObject, context: Resolve
 async def resolve_login(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Log in: begin a session."""
     given = arguments["input"]
-    result = await log_in(context.bank.sessions, given["email"], given["password"], given.get("secondFactorCode"))
-    return _serialize_tokens(result)
+    result = await log_in(
+        context.bank.sessions,
+        given["email"],
+        given["password"],
+        code=given.get("secondFactorCode"),
+        device_token=given.get("deviceToken"),
+    )
+    device_token = result.device_token if isinstance(result, LoginTokens) else None
+    return {**_serialize_tokens(result), "deviceToken": device_token}
 
 
 @resolver("Mutation.refreshSession", Access.ANYONE)
@@ -176,3 +184,14 @@ async def resolve_logout(_parent: Any, _arguments: JsonObject, context: Resolver
     """Close the caller's session."""
     await log_out(context.bank.sessions, context.authenticated_caller)
     return {"closed": True}
+
+
+@resolver("Mutation.unlockLogin", Access.STAFF)
+async def resolve_unlock_login(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
+    """End the delay after failed logins of a user; staff only."""
+    bank, email = context.bank, arguments["input"]["email"]
+    secret = bank.settings.token_secret.get_secret_value()
+    refusal = await unlock_login(bank.uow_factory, bank.recorder, secret, email, by=context.authenticated_caller)
+    if refusal is not None:
+        return {"unlocked": False, "userErrors": serialize_user_errors(refusal)}
+    return {"unlocked": True, "userErrors": []}

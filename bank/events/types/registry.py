@@ -33,6 +33,8 @@ from bank.events.types.privacy import (
 from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.types.sessions import (
     LoginFailedEvent,
+    LoginLockedEvent,
+    LoginUnlockedEvent,
     RefreshTokenReusedEvent,
     SessionRefreshedEvent,
     SessionRefreshRepeatedEvent,
@@ -73,6 +75,8 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         ActionRefusedEvent,
         UserLoggedInEvent,
         LoginFailedEvent,
+        LoginLockedEvent,
+        LoginUnlockedEvent,
         UserLoggedOutEvent,
         SessionRefreshedEvent,
         SessionRefreshRepeatedEvent,

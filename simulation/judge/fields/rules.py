@@ -180,6 +180,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Tokens.accessTokenExpiresAt": _anything,  # `shapes` checks both ends
         "Tokens.refreshToken": _anything,
         "Tokens.refreshTokenExpiresAt": _anything,
+        "LoginPayload.deviceToken": _anything,  # opaque
+        "UnlockLoginPayload.unlocked": _anything,  # people of the simulation do not unlock logins
         "LogoutPayload.closed": lambda _place: True,
         "Session.id": _anything,  # people of the simulation neither list nor revoke their sessions
         "Session.userAgent": _anything,
