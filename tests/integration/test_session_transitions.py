@@ -194,10 +194,9 @@ async def test_logins_wait_for_their_turn_by_address(
 ) -> None:
     asked: list[str] = []
 
-    async def verify(_self: Passwords, find_hash: Any, _password: str, *, account: str) -> bool:
+    async def verify(_self: Passwords, find_hash: Any, _password: str, *, account: str) -> None:
         asked.append(account)
         await find_hash()
-        return False
 
     monkeypatch.setattr(Passwords, "verify", verify)
     await log_in(user_sessions.sessions, email, PASSWORD)
