@@ -201,8 +201,11 @@ async def test_a_network_without_rate_limits_has_no_delay(database_url: str, red
 async def test_each_of_fifty_failures_at_once_counts(logins: Logins) -> None:
     bank, bucket = logins.bank.bank, Bucket(ACCOUNT, b"somebody")
 
+    # More at once would only wait for a connection.
+    connections = asyncio.Semaphore(8)
+
     async def fail() -> None:
-        async with bank.uow_factory.begin() as uow:
+        async with connections, bank.uow_factory.begin() as uow:
             await record_failure(uow, [bucket], Subject(user_id=None, address_digest="0" * 32), counts=True)
 
     await asyncio.gather(*(fail() for _ in range(50)))
