@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import pyotp
 
+# The step that RFC 6238 recommends, and that apps assume.
 STEP_S = 30
 DIGITS = 6
 # The clock of a phone is off by seconds, and typing takes some too.

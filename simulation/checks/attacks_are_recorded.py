@@ -109,15 +109,15 @@ def _refusals(books: Books, records: Recorded, builder: CheckResultBuilder) -> I
 
 
 def _first_refusals(books: Books, records: Recorded, builder: CheckResultBuilder) -> Iterator[str]:
-    """Require a record of at least one throttled request of each address."""
+    """Require a record, with the address, of at least one throttled request of each address."""
     throttled: dict[str, list[AttackRequest]] = defaultdict(list)
     for request in books.evidence.attack_requests:
         if THROTTLED in request.codes:
             throttled[request.address].append(request)
     for requests in throttled.values():
         builder.examine()
-        said = {says for request in requests for says, _ in records.get(request.correlation_id or "", ())}
-        if THROTTLED not in said:
+        rows = [row for request in requests for row in records.get(request.correlation_id or "", ())]
+        if not any(says == THROTTLED and row.get("ip_address") == requests[0].address for says, row in rows):
             yield f"{requests[0]}: throttled, but no event says so, nor for {len(requests) - 1} more of this address"
 
 

@@ -79,6 +79,7 @@ NAMES = (
     "failed_logins_not_recorded",
     "staff_reads_not_recorded",
     "logins_counted_by_address",
+    "clients_choose_their_address",
 )
 """The names of all mutants; each is the name of a file."""
 
