@@ -115,6 +115,10 @@ GUESSES: Mapping[str, Guess] = MappingProxyType(
         "SetAccountLimits": _input(
             lambda ids: {"accountNumber": ids.number, "perTransfer": _money(), "perDay": _money()}, "FORBIDDEN"
         ),
+        # Customers have no use for the id of a request of staff, so that any id is as good as a real one.
+        "Approval": Guess(lambda ids: {"id": ids.transaction}, frozenset({"FORBIDDEN"})),
+        "Approve": _input(lambda ids: {"idempotencyKey": ids.key, "approvalId": ids.transaction}, "FORBIDDEN"),
+        "Reject": _input(lambda ids: {"approvalId": ids.transaction, "reason": "mine"}, "FORBIDDEN"),
         "RevokeSession": Guess(lambda ids: {"id": ids.session}, frozenset({"SESSION_NOT_FOUND"})),
     }
 )
