@@ -24,7 +24,7 @@ def plant() -> None:
 MUTANT = Mutant(
     name="clients_choose_their_address",
     explanation=__doc__ or "",
-    caught_by=("attackers_are_throttled", "attacks_are_recorded"),
+    caught_by=("attacks_are_recorded",),
     plant=plant,
     scenario="attack_day",
     workers=2,
