@@ -39,6 +39,10 @@ class _Customers:
         for operation in ("Transfer", "AuthorizeHold"):
             given = {"idempotencyKey": operation, "description": DESCRIPTION, **paid}
             await self.ana.run(operation, headers=AGENT, input=given)
+        # A request of staff about Ana, who sees it but not the person who made it.
+        much = {"amount": "60000.00", "currency": "BRL"}
+        asked = {"idempotencyKey": "much", "accountNumber": self.number, "amount": much, "description": DESCRIPTION}
+        await staff.run("Deposit", input=asked)
         await self.bank.caught_up()
 
     async def data(self, **given: Any) -> Any:
@@ -64,6 +68,8 @@ async def test_an_export_has_everything_in_clear(customers: _Customers) -> None:
     assert AGENT["User-Agent"] in {row["user_agent"] for row in document["audit_logs"]}
     outcomes = {row["key"]: row["outcome"] for row in document["idempotency_keys"]}
     assert outcomes["Transfer"]["receipt"]["description"] == DESCRIPTION
+    [approval] = document["approvals"]
+    assert (approval["status"], approval["description"], approval["requested_by"]) == ("PENDING", DESCRIPTION, None)
     assert document["entries"]
     assert document["account_days"]
     assert document["refresh_tokens"]
@@ -87,6 +93,7 @@ async def test_an_export_does_not_name_other_people(customers: _Customers) -> No
     rows = json.loads(document)
     columns = [row.get("user_id") for row in rows["audit_logs"]]
     columns += [row["initiated_by"] for row in rows["transactions"] + rows["holds"]]
+    columns += [row[name] for row in rows["approvals"] for name in ("requested_by", "decided_by")]
     assert str(staff) not in columns
     assert None in columns
 
