@@ -125,7 +125,9 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     recorder = EventRecorder(uow_factory)
     passwords = Passwords()
     first_key = key_of_secret(settings.token_secret.get_secret_value())
-    tokens = AccessTokens(Keyring(first_key), clock)
+    tokens = AccessTokens(
+        Keyring(first_key), clock, staff_need_second_factor=settings.staff_second_factor == "required"
+    )
     ledger = Ledger(database, bus, clock, accounts.write_through, cipher)
     terms = terms_of(settings)
     deliveries = tuple(

@@ -31,6 +31,12 @@ class Forbidden(BankError):
     code = "FORBIDDEN"
 
 
+class SecondFactorRequired(BankError):
+    """The caller is a member of staff whose session has not proved the second factor."""
+
+    code = "SECOND_FACTOR_REQUIRED"
+
+
 class BadInput(BankError):
     """A value is invalid, in a place where no mutation payload can report it."""
 

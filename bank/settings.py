@@ -147,6 +147,9 @@ class Settings(BaseSettings):
     # Clients retry within hours; a week also covers a client that was off for a long weekend. At least a day, because a
     # retry after its key was deleted pays twice.
     idempotency_retention_days: int = Field(default=7, ge=1, le=365)
+    # An operator can move the money of every customer, so that a stolen password must not be enough. Optional is for
+    # tests and simulations on one machine.
+    staff_second_factor: Literal["required", "optional"] = "required"
     # The operator's own proxies. The client addresses that they append to X-Forwarded-For are trusted and recorded.
     trusted_proxies: Networks = ()
     # The key that signs the heads of the audit chain, and the file for them outside of the database. Both or neither.

@@ -13,7 +13,7 @@ from tartiflette import Resolver
 
 from bank.api.resolver_context import ResolverContext
 from bank.api.schema import SCHEMA_NAME
-from bank.errors import Forbidden, Unauthenticated
+from bank.errors import Forbidden, SecondFactorRequired, Unauthenticated
 
 ResolverFunction = Callable[[Any, dict[str, Any], ResolverContext, Any], Awaitable[Any]]
 
@@ -60,11 +60,16 @@ def require_declared_access(fields: Iterable[str]) -> None:
 
 
 def require_access(context: ResolverContext, access: Access) -> None:
-    """Raise `Unauthenticated` without a caller, and `Forbidden` if the caller's role does not have the access."""
+    """Raise `Unauthenticated` without a caller, and `Forbidden` if the caller's role does not have the access.
+
+    Raises `SecondFactorRequired` for staff whose session has not proved the second factor (OWASP ASVS 5.0, 6.3).
+    """
     caller = context.caller
     if caller is None:
         raise Unauthenticated("Log in first, and send the access token as `Authorization: Bearer …`.")
-    if access is Access.STAFF and not caller.is_staff:
+    if access is Access.STAFF and caller.role == "CUSTOMER":
         raise Forbidden("Only operators and administrators may do this.")
     if access is Access.ADMIN and caller.role != "ADMIN":
         raise Forbidden("Only administrators may do this.")
+    if access in {Access.STAFF, Access.ADMIN} and caller.lacks_second_factor:
+        raise SecondFactorRequired("Staff log in with a second factor to do this; enrol one first.")

@@ -18,8 +18,9 @@ from bank.telemetry.context import current_context
 
 logger = structlog.get_logger(__name__)
 
-_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "METHOD_NOT_ALLOWED": 405, "RATE_LIMITED": 429, "OVERLOADED": 503,
-           "UNAVAILABLE": 503, "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
+_STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "SECOND_FACTOR_REQUIRED": 403, "METHOD_NOT_ALLOWED": 405,
+           "RATE_LIMITED": 429, "OVERLOADED": 503, "UNAVAILABLE": 503,
+           "OUTCOME_UNKNOWN": 503, "INTERNAL": 500}  # fmt: skip
 # RFC 9211, section 2.2: why the request was forwarded past the cache.
 _FORWARDED = {"stale": "stale", "bypass": "request", "miss": "uri-miss", "away": "bypass"}
 # The known parameters of a GET request. A request with one of them twice is refused, since it is ambiguous.

@@ -30,7 +30,8 @@ _TOKEN_CHARACTERS_MAX = 1_024
 _HEADER = {"alg": _ALGORITHM, "typ": "at+jwt"}
 _ISSUER = "event-driven-bank"
 _AUDIENCE = "event-driven-bank/graphql"
-_ROLES = frozenset({"CUSTOMER", "OPERATOR", "ADMIN"})
+_STAFF = frozenset({"OPERATOR", "ADMIN"})
+_ROLES = _STAFF | {"CUSTOMER"}
 # The authentication methods (RFC 8176) of a session with a password alone, and with a second factor as well.
 _ONE_FACTOR, _TWO_FACTORS = ["pwd"], ["pwd", "otp", "mfa"]
 # The clocks of workers on several machines differ by less.
@@ -42,17 +43,19 @@ class Caller:
     """The caller of a request: the user, their role, and the session of the token.
 
     `second_factor_at_s` is the Unix time in seconds at which the session last proved the second factor, None if never.
+    With `lacks_second_factor`, a member of staff has to prove the second factor, and acts as a customer until then.
     """
 
     user_id: UUID
     role: str
     session_id: UUID
     second_factor_at_s: int | None = None
+    lacks_second_factor: bool = False
 
     @property
     def is_staff(self) -> bool:
-        """Return whether the caller works for the bank."""
-        return self.role in {"OPERATOR", "ADMIN"}
+        """Return whether the caller may act for the bank."""
+        return self.role in _STAFF and not self.lacks_second_factor
 
     def with_second_factor(self, at: datetime | None) -> "Caller":
         """Return the caller with a session that proved the second factor at this time; None if it never did."""
@@ -60,10 +63,14 @@ class Caller:
 
 
 class AccessTokens:
-    """Issuing and verification of access tokens, signed with a key of the bank's keyring."""
+    """Issuing and verification of access tokens, signed with a key of the bank's keyring.
 
-    def __init__(self, keyring: Keyring, clock: Clock) -> None:
+    With `staff_need_second_factor`, callers who are staff lack it until their session has proved it.
+    """
+
+    def __init__(self, keyring: Keyring, clock: Clock, *, staff_need_second_factor: bool = False) -> None:
         self._keyring = keyring
+        self._staff_need_second_factor = staff_need_second_factor
         self._clock = clock
         self._verified: LRUCache[str, tuple[Caller, float]] = LRUCache(_CACHED_MAX)
 
@@ -109,7 +116,7 @@ class AccessTokens:
             expires_at_s: float = _expiry_of(claims, now_s)
             if accepted_until is not None:
                 expires_at_s = min(expires_at_s, accepted_until.timestamp())
-            return _caller_of(claims), expires_at_s
+            return self._caller_of(claims), expires_at_s
         except (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Unauthenticated("The access token is not one of this bank's.") from None
 
@@ -131,6 +138,21 @@ class AccessTokens:
             raise ValueError("for another purpose")
         return decoded.claims, self._keyring.accepted_until(found[0])
 
+    def _caller_of(self, claims: Mapping[str, Any]) -> Caller:
+        role, second_factor_at_s = claims["role"], claims.get("second_factor_at")
+        if role not in _ROLES:
+            raise ValueError("no such role")
+        # The exact type, since True is an instance of int.
+        if second_factor_at_s is not None and type(second_factor_at_s) is not int:
+            raise ValueError("no whole seconds")
+        return Caller(
+            read_uuid(claims["sub"]),
+            role,
+            read_uuid(claims["sid"]),
+            second_factor_at_s,
+            lacks_second_factor=self._staff_need_second_factor and role in _STAFF and second_factor_at_s is None,
+        )
+
     def _key_of(self, header: Mapping[str, Any]) -> SigningKey:
         """Return the key that a header names, before anything is verified with it."""
         key_id = header.get("kid")
@@ -140,17 +162,6 @@ class AccessTokens:
         if key is None or header != (_HEADER if key_id is None else {**_HEADER, "kid": key.id}):
             raise ValueError("for another purpose")
         return key
-
-
-def _caller_of(claims: Mapping[str, Any]) -> Caller:
-    role = claims["role"]
-    if role not in _ROLES:
-        raise ValueError("no such role")
-    second_factor_at_s = claims.get("second_factor_at")
-    # The exact type, since True is an instance of int.
-    if second_factor_at_s is not None and type(second_factor_at_s) is not int:
-        raise ValueError("no whole seconds")
-    return Caller(read_uuid(claims["sub"]), role, read_uuid(claims["sid"]), second_factor_at_s)
 
 
 def _expiry_of(claims: Mapping[str, Any], now_s: float) -> int:

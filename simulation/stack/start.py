@@ -96,6 +96,8 @@ async def open_stack(
         "BANK_MASTER_KEY": master_key,
         # The teller's opening deposits go up to 600,000.00, and nobody in a run approves them.
         "BANK_APPROVAL_ABOVE": "1000000.00",
+        # The teller has no authenticator app.
+        "BANK_STAFF_SECOND_FACTOR": "optional",
         **settings,
     }
     if backend.kind == "external":

@@ -31,7 +31,9 @@ from tests.integration.encryption import MASTER_KEY, TOKEN_SECRET, plain_rows, s
 Environment: TypeAlias = dict[str, Any]
 """Variables for `**`. Their values are Any, so that mypy does not compare them with parameters of other types."""
 
-ENVIRONMENT: Environment = {"BANK_TOKEN_SECRET": TOKEN_SECRET, "BANK_MASTER_KEY": MASTER_KEY}
+ENVIRONMENT: Environment = {
+    "BANK_TOKEN_SECRET": TOKEN_SECRET, "BANK_MASTER_KEY": MASTER_KEY, "BANK_STAFF_SECOND_FACTOR": "optional"
+}  # fmt: skip
 
 
 def _environment(**given: str) -> dict[str, str]:

@@ -135,6 +135,8 @@ class RunningBank:
 
 
 def settings_for(database_url: str, redis_url: str, **more: Any) -> Settings:
+    """Return settings for a bank whose staff need no second factor; `test_staff_second_factor` tests that they do."""
+    more.setdefault("staff_second_factor", "optional")
     return Settings(
         database_url=database_url,
         redis_url=redis_url,
