@@ -213,7 +213,7 @@ async def test_an_approval_that_is_rolled_back_leaves_nothing_and_is_repeated(
             " when (new.event_type = 'ApprovalApprovedEvent') execute function fail()"
         )
         failed = await staffed.operator.client.run(
-            "Approve", input={"idempotencyKey": "a", "approvalId": approval["id"]}
+            "Approve", input={"idempotencyKey": "again", "approvalId": approval["id"]}
         )
         assert failed.code == "INTERNAL"
         assert await _balance(staffed) == BALANCE
@@ -221,7 +221,7 @@ async def test_an_approval_that_is_rolled_back_leaves_nothing_and_is_repeated(
         assert [node["id"] for node in pending.data["pendingApprovals"]["nodes"]] == [approval["id"]]
         await connection.execute("drop trigger fail on event_store")
         await connection.execute("drop function fail")
-    again = await staffed.operator.mutate("approve", approvalId=approval["id"], key="a")
+    again = await staffed.operator.mutate("approve", approvalId=approval["id"], key="again")
     assert (again["userErrors"], again["replayed"]) == ([], False)
     assert await _balance(staffed) == "440100.00"
     await staffed.bank.caught_up()
