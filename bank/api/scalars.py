@@ -12,6 +12,7 @@ from bank.documents import format_cpf, normalise_cpf
 from bank.graphql.scalars import ScalarCodec, ScalarCodecs, require_text
 from bank.identifiers import is_account_number
 from bank.money import Money, format_amount
+from bank.phone_numbers import normalise_phone_number
 
 # Every amount that fits int64 minor units is shorter.
 _DECIMAL_LENGTH_MAX = 32
@@ -115,6 +116,19 @@ def serialize_account_number(value: object) -> str:
     return require_text(value, "AccountNumber")
 
 
+def parse_phone_number(text: str) -> str:
+    """Return a phone number in E.164, written with or without spaces."""
+    number = normalise_phone_number(text)
+    if number is None:
+        raise ValueError("A PhoneNumber is an assigned number with its country code (E.164), such as +5511987654321.")
+    return number
+
+
+def serialize_phone_number(value: object) -> str:
+    """Return a phone number unchanged: it is stored in E.164."""
+    return require_text(value, "PhoneNumber")
+
+
 def parse_currency_code(text: str) -> str:
     """Return the text if it has the form of an ISO 4217 code. The use case checks if the bank has the currency."""
     if not _CURRENCY_CODE.fullmatch(text):
@@ -135,5 +149,6 @@ SCALARS: ScalarCodecs = MappingProxyType(
         "Date": ScalarCodec(parse_date, serialize_date),
         "DateTime": ScalarCodec(parse_date_time, serialize_date_time),
         "Decimal": ScalarCodec(parse_decimal, serialize_decimal),
+        "PhoneNumber": ScalarCodec(parse_phone_number, serialize_phone_number),
     }
 )

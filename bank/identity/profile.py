@@ -19,6 +19,7 @@ class User:
     email: str
     full_name: str
     cpf: str | None
+    phone: str | None
     role: str
     version: int
     created_at: datetime
@@ -29,9 +30,18 @@ async def find_user(snapshot: ReadSnapshot, cipher: PersonalTextCipher, user_id:
     row = await snapshot.fetch_row(_BY_ID, user_id)
     if row is None:
         return None
-    plain = await cipher.decrypt((row["email"], row["full_name"], row["cpf"]), snapshot.fetch)
+    plain = await cipher.decrypt((row["email"], row["full_name"], row["cpf"], row["phone"]), snapshot.fetch)
     email, full_name = plain[row["email"]], plain[row["full_name"]]
     if email is None or full_name is None:
         # The key is destroyed, and the row will be erased in a moment.
         return None
-    return User(row["id"], email, full_name, plain[row["cpf"]], row["role"], row["version"], row["created_at"])
+    return User(
+        row["id"],
+        email,
+        full_name,
+        plain[row["cpf"]],
+        plain[row["phone"]],
+        row["role"],
+        row["version"],
+        row["created_at"],
+    )

@@ -5,7 +5,7 @@ insert into users
 values (:id, :email, :email_digest, :full_name, :cpf, :cpf_digest, :password_hash, :role, :now, :now)
 returning encode(sha256(salt || convert_to(json_build_array(
     email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
-)::text, 'UTF8')), 'hex');
+)::text || coalesce(phone, ''), 'UTF8')), 'hex');
 
 -- name: credentials_of(email_digest, device_digest, used_after)^
 select id, password_hash, role, exists (
@@ -106,7 +106,7 @@ where id = :id and password_hash = :old and (not :needs_second_factor::boolean o
 ))
 returning encode(sha256(salt || convert_to(json_build_array(
     email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
-)::text, 'UTF8')), 'hex');
+)::text || coalesce(phone, ''), 'UTF8')), 'hex');
 
 -- name: replace_email(id, password_hash, email, email_digest, now)^
 -- Only if the password is still the one that was verified.
@@ -114,7 +114,15 @@ update users set email = :email, email_digest = :email_digest, version = version
 where id = :id and password_hash = :password_hash
 returning version, encode(sha256(salt || convert_to(json_build_array(
     email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
-)::text, 'UTF8')), 'hex') as profile_digest;
+)::text || coalesce(phone, ''), 'UTF8')), 'hex') as profile_digest;
+
+-- name: replace_phone(id, password_hash, phone, now)^
+-- Only if the password is still the one that was verified.
+update users set phone = :phone, version = version + 1, updated_at = :now
+where id = :id and password_hash = :password_hash
+returning version, encode(sha256(salt || convert_to(json_build_array(
+    email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
+)::text || coalesce(phone, ''), 'UTF8')), 'hex') as profile_digest;
 
 -- name: lock_role(email_digest)^
 select id, role from users where email_digest = :email_digest for no key update;
@@ -123,7 +131,7 @@ select id, role from users where email_digest = :email_digest for no key update;
 update users set role = :role, version = version + 1, updated_at = :now where id = :id;
 
 -- name: user_by_id(id)^
-select id, email, full_name, cpf, role, version, created_at from users where id = :id and erased_at is null;
+select id, email, full_name, cpf, phone, role, version, created_at from users where id = :id and erased_at is null;
 
 -- name: lock_user(id)$
 -- Returns the role; no row for an erased user. The lock serializes the logins of one user, so that their limit of sessions is exact, and changes of

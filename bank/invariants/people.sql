@@ -38,12 +38,12 @@ with recorded as materialized (
         (r.times > 1, 'it', 'registered once', format('registered %s times', r.times)),
         (u.id = r.id, 'its erasure', coalesce(e.moment::text, 'never'), coalesce(u.erased_at::text, 'never')),
         (e.id is not null, 'its profile', 'none', case when num_nonnulls(
-            u.email, u.email_digest, u.full_name, u.cpf, u.cpf_digest, u.password_hash) = 0 then 'none' else 'there' end),
+            u.email, u.email_digest, u.full_name, u.cpf, u.cpf_digest, u.password_hash, u.phone) = 0 then 'none' else 'there' end),
         (u.id = r.id and e.id is null and coalesce(p.digest, r.data ->> 'profile_digest') is not null,
-            'the digest of address, name, CPF and password', coalesce(p.digest, r.data ->> 'profile_digest'),
+            'the digest of address, name, CPF, phone and password', coalesce(p.digest, r.data ->> 'profile_digest'),
             encode(sha256(u.salt || convert_to(json_build_array(
                 u.email, u.full_name, u.cpf, u.password_hash, encode(u.email_digest, 'hex'), encode(u.cpf_digest, 'hex')
-            )::text, 'UTF8')), 'hex')),
+            )::text || coalesce(u.phone, ''), 'UTF8')), 'hex')),
         (u.id = r.id, 'its role', coalesce(c.role, r.data ->> 'role'), u.role),
         (u.id = r.id, 'its version', (1 + coalesce(p.changes, 0) + coalesce(c.changes, 0) + coalesce(e.changes, 0)
             + coalesce(o.accounts, 0))::text, u.version::text),

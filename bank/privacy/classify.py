@@ -102,7 +102,7 @@ _COLUMNS: Mapping[str, Names] = {
         N: "currency salt",
     },
     "users": {
-        E: "email full_name cpf",
+        E: "email full_name cpf phone",
         D: "email_digest cpf_digest",
         P: "id role version created_at updated_at erased_at",
         S: "password_hash",

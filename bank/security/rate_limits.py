@@ -43,6 +43,7 @@ CLASS_OF_MUTATION = {
             "login",
             "changePassword",
             "changeEmail",
+            "changePhone",
             "enrolSecondFactor",
             "confirmSecondFactor",
             "disableSecondFactor",

@@ -26,6 +26,7 @@ MUTATIONS = [
     "revokeOtherSessions",
     "changePassword",
     "changeEmail",
+    "changePhone",
     "enrolSecondFactor",
     "confirmSecondFactor",
     "renewRecoveryCodes",

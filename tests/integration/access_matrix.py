@@ -108,6 +108,10 @@ async def _new_password(_populated: PopulatedBank) -> Any:
     return {"currentPassword": PASSWORD, "newPassword": PASSWORD, "endOtherSessions": False}
 
 
+async def _phone(_populated: PopulatedBank) -> Any:
+    return {"phone": "+5511987654321", "password": PASSWORD}
+
+
 async def _no_address(_populated: PopulatedBank) -> Any:
     """Return the input with an invalid address, because the others log in with theirs again."""
     return {"newEmail": "no address", "password": PASSWORD, "endOtherSessions": False}
@@ -288,6 +292,7 @@ ROWS: Mapping[str, Row] = {
     "Mutation.unlockLogin": _staff(_address),
     "Mutation.revokeSession": _owner(_session_id, "SESSION_NOT_FOUND"),
     "Mutation.changePassword": _own(_new_password),
+    "Mutation.changePhone": _own(_phone),
     "Mutation.changeEmail": Row(_no_address, *_each("INVALID_INPUT")),
     "Mutation.enrolSecondFactor": _own(_password),
     "Mutation.confirmSecondFactor": Row(_wrong_code, *_each("INVALID_SECOND_FACTOR")),

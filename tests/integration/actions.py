@@ -179,6 +179,17 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         refused("bia", lambda _: {"currentPassword": PASSWORD, "newPassword": "1"}, "WEAK_PASSWORD"),
         refused("nobody", lambda _: {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}, "UNAUTHENTICATED"),
     ),
+    "changePhone": (
+        Action(
+            "bia", lambda _: {"phone": "+5511987654321", "password": PASSWORD}, "bia", "UPDATE",
+            entity=lambda s: s.ids["bia"], new={"change": "PHONE"},
+        ),
+        Action(
+            "bia", lambda _: {"phone": None, "password": WRONG_PASSWORD}, "bia", "LOGIN_FAILED",
+            entity=lambda s: s.ids["bia"],
+        ),
+        refused("nobody", lambda _: {"phone": None, "password": PASSWORD}, "UNAUTHENTICATED"),
+    ),
     "changeEmail": (
         Action(
             "bia", lambda _: {"newEmail": "bia2@example.com", "password": PASSWORD}, "bia", "UPDATE",

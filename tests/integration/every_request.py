@@ -92,6 +92,7 @@ class EveryRequest:
             "change email": asking(mover, "ChangeEmail", input={
                 "newEmail": f"moved{key}@example.com", "password": PASSWORD
             }),
+            "change phone": asking(mover, "ChangePhone", input={"phone": "+5511987654321", "password": PASSWORD}),
             "open": keyed(person, "OpenAccount", currency="BRL"),
             "close": asking(person, "CloseAccount", input={"accountId": empty["id"]}),
             "set limits": asking(staff, "SetAccountLimits", input={**operator, "perTransfer": MONEY, "perDay": MONEY}),

@@ -80,6 +80,8 @@ async def _come_and_go(bank: RunningBank) -> None:
     assert (await here.run("ChangePassword", input=changes)).data["changePassword"]["changed"]
     moved = {"newEmail": "arrived@example.com", "password": changes["newPassword"]}
     assert (await here.run("ChangeEmail", input=moved)).data["changeEmail"]["changed"]
+    called = {"phone": "+5511987654321", "password": changes["newPassword"]}
+    assert (await here.run("ChangePhone", input=called)).data["changePhone"]["changed"]
     email = moved["newEmail"]
     authenticator = await enrol(bank, here, password=changes["newPassword"])
     given = {"email": email, "password": changes["newPassword"], "secondFactorCode": authenticator.recovery_codes[0]}

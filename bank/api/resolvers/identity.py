@@ -11,6 +11,7 @@ from bank.api.serializers import JsonObject, read_id, serialize_refusal, seriali
 from bank.errors import Unauthenticated
 from bank.identity.change_email import ChangeEmail, change_email
 from bank.identity.change_password import ChangePassword, change_password
+from bank.identity.change_phone import ChangePhone, change_phone
 from bank.identity.list_sessions import list_sessions
 from bank.identity.log_in import LoginTokens, log_in
 from bank.identity.log_out import log_out
@@ -29,6 +30,7 @@ def _serialize_user(user: User) -> JsonObject:
         "email": user.email,
         "fullName": user.full_name,
         "cpf": user.cpf,
+        "phone": user.phone,
         "role": user.role,
         "createdAt": user.created_at,
         "user": user,
@@ -177,6 +179,20 @@ async def resolve_change_email(_parent: Any, arguments: JsonObject, context: Res
     # Before the response, so that the next read of `me` shows the new address (R11).
     await bank.values.put([owner_tag(caller.user_id, result.version)])
     return {"changed": True, "endedSessions": result.ended_sessions, "userErrors": []}
+
+
+@resolver("Mutation.changePhone", Access.CALLER)
+async def resolve_change_phone(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
+    """Change or remove the caller's phone number."""
+    given, bank, caller = arguments["input"], context.bank, context.authenticated_caller
+    result = await change_phone(
+        bank.sessions, caller, ChangePhone(phone=given.get("phone"), password=given["password"])
+    )
+    if isinstance(result, Refusal):
+        return serialize_refusal(result, (), changed=False)
+    # Before the response, so that the next read of `me` shows the new number (R11).
+    await bank.values.put([owner_tag(caller.user_id, result)])
+    return {"changed": True, "userErrors": []}
 
 
 @resolver("Mutation.logout", Access.CALLER)

@@ -7,7 +7,7 @@ from bank.events.event import DomainEvent
 from bank.events.types.field import SHA_256, described
 
 ROLES = ("CUSTOMER", "OPERATOR", "ADMIN")
-PROFILE_CHANGES = ("ENCRYPTION", "EMAIL", "PASSWORD", "REHASH")
+PROFILE_CHANGES = ("ENCRYPTION", "EMAIL", "PHONE", "PASSWORD", "REHASH")
 
 
 class UserRegisteredEvent(DomainEvent, frozen=True, kw_only=True, gc=False):

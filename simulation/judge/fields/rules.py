@@ -174,6 +174,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "User.email": _column("email"),
         "User.fullName": _column("full_name"),
         "User.cpf": _cpf,
+        "User.phone": _column("phone"),
         "User.role": _column("role"),
         "User.createdAt": _moment("created_at"),
         "Tokens.accessToken": _anything,  # later requests show whether it is valid
@@ -196,6 +197,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ChangePasswordPayload.endedSessions": _anything,
         "ChangeEmailPayload.changed": _anything,
         "ChangeEmailPayload.endedSessions": _anything,
+        "ChangePhonePayload.changed": _anything,
         "EnrolSecondFactorPayload.secret": _anything,
         "EnrolSecondFactorPayload.otpauthUri": _anything,
         "ConfirmSecondFactorPayload.recoveryCodes": _anything,
