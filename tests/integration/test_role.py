@@ -34,6 +34,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "users": ("select", "insert", "update"),
     "sessions": ("select", "insert", "update", "delete"),
     "refresh_tokens": ("select", "insert", "update", "delete"),
+    "second_factors": ("select", "insert", "update", "delete"),
     "login_devices": ("select", "insert", "update", "delete"),
     "login_failures": ("select", "insert", "update", "delete"),
     "encryption_keys": ("select", "insert", "update (destroyed_at, wrapped)"),
