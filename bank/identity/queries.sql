@@ -7,6 +7,10 @@ returning encode(sha256(salt || convert_to(json_build_array(
     email, full_name, cpf, password_hash, encode(email_digest, 'hex'), encode(cpf_digest, 'hex')
 )::text || coalesce(phone, ''), 'UTF8')), 'hex');
 
+-- name: owner_of(email_digest, cpf_digest)$
+-- No row if the user was erased since.
+select id from users where email_digest = :email_digest::bytea or cpf_digest = :cpf_digest::bytea;
+
 -- name: credentials_of(email_digest, device_digest, used_after)^
 select id, password_hash, role, exists (
     select from login_devices d

@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 
@@ -13,6 +14,7 @@ from bank.events.types.audit import ActionRefusedEvent
 from bank.events.types.users import UserRegisteredEvent
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.identifiers import uuid7
+from bank.identity.email_address import normalise_email
 from bank.identity.new_address import read_new_address
 from bank.identity.passwords import Passwords, WeakPassword
 from bank.identity.profile import User
@@ -39,6 +41,10 @@ class Register:
     role: str = "CUSTOMER"
 
 
+TAKEN = frozenset({"EMAIL_TAKEN", "CPF_TAKEN"})
+"""The codes that say that somebody is a customer. Only the bank's own staff may see them."""
+
+
 async def register_user(
     uow_factory: UnitOfWorkFactory, recorder: EventRecorder, passwords: Passwords, command: Register
 ) -> User | Refusal:
@@ -48,12 +54,27 @@ async def register_user(
     """
     result = await _register(uow_factory, passwords, command)
     if isinstance(result, Refusal):
+        owner_id = await _owner_of_taken(uow_factory, command, result.code)
         await recorder.record(
             ActionRefusedEvent(
-                action="register", code=result.code, entity_type="User", entity_id=None, initiated_by=None
+                action="register", code=result.code, entity_type="User", entity_id=owner_id, initiated_by=None
             )
         )
     return result
+
+
+async def _owner_of_taken(uow_factory: UnitOfWorkFactory, command: Register, code: str) -> UUID | None:
+    """Return the user who has the address or the CPF, and is told of the attempt. None for another code."""
+    if code not in TAKEN:
+        return None
+    cipher = uow_factory.cipher
+    if code == "EMAIL_TAKEN":
+        email_digest, cpf_digest = cipher.lookup_digest("email", normalise_email(command.email) or ""), None
+    else:
+        email_digest, cpf_digest = None, cipher.lookup_digest("cpf", normalise_cpf(command.cpf or "") or "")
+    async with uow_factory.begin() as uow:
+        owner_id: UUID | None = await queries.owner_of(uow.connection, email_digest=email_digest, cpf_digest=cpf_digest)
+    return owner_id
 
 
 @retry_if_rolled_back

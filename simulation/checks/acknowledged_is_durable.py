@@ -3,7 +3,7 @@
 from simulation.checks.result_builder import NO_DATABASE, CheckResultBuilder
 from simulation.judge.database_state import DatabaseState
 from simulation.judge.evidence import Evidence
-from simulation.model.answers import Hold, HoldReceipt, OpenedAccount, RegisteredUser, TransactionReceipt, receipts_in
+from simulation.model.answers import Acknowledgement, Hold, HoldReceipt, OpenedAccount, TransactionReceipt, receipts_in
 from simulation.model.attempts import Attempt
 from simulation.model.numbers import reais
 from simulation.model.operations import Kind
@@ -20,13 +20,12 @@ def check(evidence: Evidence) -> CheckResult:
     if database is None:
         builder.mark_unknown(NO_DATABASE)
         return builder.result()
-    users = {user.id for user in database.users}
     for attempt in evidence.attempts:
         match attempt.answer:
-            case RegisteredUser(user_id=user_id):
+            case Acknowledgement() if attempt.operation.kind is Kind.REGISTER:
                 builder.examine()
-                if user_id not in users:
-                    builder.add_violation(f"{attempt}: the answer has user {user_id}, but the books do not")
+                if attempt.operation.person not in evidence.user_ids:
+                    builder.add_violation(f"{attempt}: the registration was accepted, but the books have no such user")
             case OpenedAccount(account_id=account_id):
                 builder.examine()
                 if account_id not in database.accounts:

@@ -111,8 +111,7 @@ def _may_conflict(evidence: Evidence, attempt: Attempt) -> bool:
 
 
 def _check_code(attempt: Attempt, code: str, allowed: frozenset[str], builder: CheckResultBuilder) -> None:
-    retried = attempt.number > 1 and attempt.operation.kind is Kind.REGISTER and code in {"EMAIL_TAKEN", "CPF_TAKEN"}
-    if code not in allowed | ALWAYS_ALLOWED and not retried:
+    if code not in allowed | ALWAYS_ALLOWED:
         expected = " or ".join(sorted(allowed)) or "a success"
         builder.add_violation(f"{attempt}: refused with {code} instead of {expected}")
 

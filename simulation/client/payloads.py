@@ -19,7 +19,6 @@ from simulation.model.answers import (
     OpenedAccount,
     OtherPage,
     Page,
-    RegisteredUser,
     Statement,
     Tokens,
     TransactionReceipt,
@@ -203,18 +202,14 @@ def _tokens(body: Mapping[str, object]) -> Tokens:
     return Tokens(text(tokens, "accessToken"), text(tokens, "refreshToken"), optional(body, "deviceToken"))
 
 
-def _registered_user(body: Mapping[str, object]) -> RegisteredUser:
-    return RegisteredUser(text(as_object(body.get("user")), "id"))
-
-
 def _acknowledgement(body: Mapping[str, object]) -> Acknowledgement:
-    if body.get("closed") is not True:
-        raise MalformedAnswerError("closed must be true")
+    if body.get("closed", body.get("accepted")) is not True:
+        raise MalformedAnswerError("closed or accepted must be true")
     return Acknowledgement()
 
 
 _READERS: Mapping[Kind, Callable[[Mapping[str, object]], Answer]] = {
-    Kind.REGISTER: _registered_user,
+    Kind.REGISTER: _acknowledgement,
     Kind.LOGIN: _tokens,
     Kind.LOGOUT: _acknowledgement,
     Kind.REFRESH: _tokens,

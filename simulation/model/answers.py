@@ -139,13 +139,6 @@ class Statement:
     end_cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredUser:
-    """A person's id."""
-
-    user_id: str
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Tokens:
     """The tokens of a session, and after a login that of the device. The history and every repr leave them out."""
@@ -179,7 +172,6 @@ Answer: TypeAlias = (
     | Page
     | Statement
     | AccountHolds
-    | RegisteredUser
     | Tokens
     | OtherPage
     | Acknowledgement

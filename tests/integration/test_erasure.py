@@ -39,8 +39,9 @@ class _Customers:
     async def populate(self) -> None:
         self.staff = await self.bank.staff()
         self.email, self.cpf = f"ana-{uuid.uuid4().hex}@example.com", CPF().generate()
-        self.id = (await self.register()).data["register"]["user"]["id"]
+        assert (await self.register()).data["register"]["accepted"]
         self.ana, self.bia = await self.login(), await self.bank.client.person()
+        self.id = (await self.ana.run("Me")).data["me"]["id"]
         self.account, self.other = await self.ana.account(), await self.bia.account()
         await self.staff.deposit(self.account["number"], "1.00", "d")
         paid = await self.pay()

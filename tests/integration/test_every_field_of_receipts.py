@@ -248,10 +248,7 @@ async def test_pages_of_any_size_show_every_line_once_with_correct_page_info(
 async def test_a_profile_shows_every_field(bank_with_fees: BankWithFees) -> None:
     document = "{ me { id email fullName cpf role createdAt accounts { id number currency status createdAt } } }"
     given = {"email": "Caio@Example.com", "fullName": "Caio  de Melo", "cpf": "52998224725"}
-    registered = await bank_with_fees.bank.client.run(
-        "Register", input={**given, "password": "a lamp for the long winter"}
-    )
-    user = registered.data["register"]["user"]
+    await bank_with_fees.bank.client.run("Register", input={**given, "password": "a lamp for the long winter"})
     pair = (
         await bank_with_fees.bank.client.run(
             "Login", input={"email": "caio@example.com", "password": "a lamp for the long winter"}
@@ -260,7 +257,6 @@ async def test_a_profile_shows_every_field(bank_with_fees: BankWithFees) -> None
     caio = Client(bank_with_fees.bank.client.http, bank_with_fees.bank.client.url, pair["accessToken"])
     account = await caio.account()
     me = (await caio.send(document)).data["me"]
-    assert {name: me[name] for name in user} == user
     assert (me["email"], me["fullName"]) == ("caio@example.com", "Caio de Melo")
     assert (me["cpf"], me["role"], me["createdAt"]) == ("529.982.247-25", "CUSTOMER", NOW)
     due = {"id": account["id"], "number": account["number"], "currency": "BRL", "status": "ACTIVE", "createdAt": NOW}

@@ -20,13 +20,13 @@ def _codes(payload: Any) -> list[str]:
 
 
 SPELLINGS = {
-    "JOÃO@BÜCHER.example": "EMAIL_TAKEN",
-    "joa\u0303o@bu\u0308cher.example": "EMAIL_TAKEN",
-    "\uff4aoão@bücher\uff0eexample": "EMAIL_TAKEN",
-    "joão@xn--bcher-kva.example": "EMAIL_TAKEN",
-    "jo\u00adão@bücher.example": "INVALID_INPUT",
-    "joão\u200b@bücher.example": "INVALID_INPUT",
-    "joão@bücher.exam\u2060ple": "INVALID_INPUT",
+    "JOÃO@BÜCHER.example": [],
+    "joa\u0303o@bu\u0308cher.example": [],
+    "\uff4aoão@bücher\uff0eexample": [],
+    "joão@xn--bcher-kva.example": [],
+    "jo\u00adão@bücher.example": ["INVALID_INPUT"],
+    "joão\u200b@bücher.example": ["INVALID_INPUT"],
+    "joão@bücher.exam\u2060ple": ["INVALID_INPUT"],
 }
 # Letters of Unicode 15 to 17 for which only one of Python and PostgreSQL has the lower-case form, and letters whose
 # lower-case form has two letters or another form.
@@ -38,7 +38,9 @@ NAMES_OF_NOTHING = ("\u3164\u3164", "\u200b\u200b", "\u2800\u2800", "A\u200d", "
 async def test_another_spelling_of_an_address_creates_no_second_customer(running_bank: RunningBank) -> None:
     assert _codes(await _register(running_bank.client, ADDRESS)) == []
     refused = {spelling: _codes(await _register(running_bank.client, spelling)) for spelling in SPELLINGS}
-    assert refused == {spelling: [code] for spelling, code in SPELLINGS.items()}
+    assert refused == SPELLINGS
+    async with running_bank.bank.database.connection() as connection:
+        assert await connection.fetchval("select count(*) from users") == 1
 
 
 async def test_any_spelling_of_the_address_logs_in(running_bank: RunningBank) -> None:
@@ -53,7 +55,7 @@ async def test_a_letter_without_a_standard_lower_case_form_never_fails_a_request
         payload = await _register(running_bank.client, f"{letter}@example.com")
         assert _codes(payload) in ([], ["INVALID_INPUT"])
         reply = await running_bank.client.run("Login", input={"email": f"{letter}@example.com", "password": PASSWORD})
-        assert (reply.data["login"]["tokens"] is None) is (payload["user"] is None)
+        assert (reply.data["login"]["tokens"] is None) is (not payload["accepted"])
 
 
 async def test_names_in_any_language_are_accepted_and_unreadable_ones_refused(running_bank: RunningBank) -> None:

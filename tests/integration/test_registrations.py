@@ -121,10 +121,14 @@ async def test_a_registration_may_reach_every_limit(registrations: Registrations
 async def test_a_registered_address_or_cpf_is_refused_with_its_field(
     registrations: Registrations, given: dict[str, Any], code: str, place: str
 ) -> None:
-    await registrations.register()
+    user = await registrations.register()
+    assert isinstance(user, User)
     refused = await registrations.register(**given)
     assert isinstance(refused, Refusal)
     assert (refused.code, refused.field) == (code, ("input", place))
+    # The customer is told of the attempt by this event.
+    [told] = registrations.recorded
+    assert (told.code, told.entity_id) == (code, user.id)  # type: ignore[attr-defined]
     assert len(await registrations.events("UserRegisteredEvent")) == 1
 
 

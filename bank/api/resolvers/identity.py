@@ -17,7 +17,7 @@ from bank.identity.log_in import LoginTokens, log_in
 from bank.identity.log_out import log_out
 from bank.identity.profile import User, find_user
 from bank.identity.refresh import refresh_session
-from bank.identity.register import Register, register_user
+from bank.identity.register import TAKEN, Register, register_user
 from bank.identity.revoke import revoke_other_sessions, revoke_session
 from bank.identity.token_pair import TokenPair
 from bank.identity.unlock import unlock_login
@@ -79,9 +79,10 @@ async def resolve_register(_parent: Any, arguments: JsonObject, context: Resolve
         email=given["email"], full_name=given["fullName"], cpf=given["cpf"], password=given["password"]
     )  # fmt: skip
     result = await register_user(bank.uow_factory, bank.recorder, bank.passwords, command)
-    if isinstance(result, Refusal):
-        return {"user": None, "userErrors": serialize_user_errors(result)}
-    return {"user": _serialize_user(result), "userErrors": []}
+    if isinstance(result, Refusal) and result.code not in TAKEN:
+        return {"accepted": False, "userErrors": serialize_user_errors(result)}
+    # The same answer whether the address or the CPF is a customer's, because anybody may ask (OWASP ASVS 5.0, 6.3.8).
+    return {"accepted": True, "userErrors": []}
 
 
 @resolver("Mutation.login", Access.ANYONE)

@@ -193,6 +193,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Session.isCurrent": _anything,
         "RevokeSessionPayload.revoked": _anything,
         "RevokeOtherSessionsPayload.revokedCount": _anything,
+        "RegisterPayload.accepted": lambda _place: True,
         "ChangePasswordPayload.changed": _anything,  # people of the simulation keep their passwords and addresses
         "ChangePasswordPayload.endedSessions": _anything,
         "ChangeEmailPayload.changed": _anything,
