@@ -15,7 +15,7 @@ from bank.app import Bank
 from bank.background import BackgroundTasks
 from bank.cache.response_cache import REDIS_UNAVAILABLE, CacheLookup, response_key
 from bank.database.snapshot import ReadSnapshot
-from bank.errors import BankError
+from bank.errors import BadInput, BankError
 from bank.events.event import DomainEvent
 from bank.events.types.audit import ActionRefusedEvent
 from bank.graphql.errors import format_error
@@ -24,7 +24,7 @@ from bank.graphql.validation.errors import DocumentError
 from bank.graphql.validation.validator import DocumentValidator, Operation, ValidatedDocument
 from bank.identity.tokens import Caller
 from bank.ledger.post import WAIT_FOR_OPEN_BATCHES
-from bank.security.rate_limits import Admission, QuotaRequest, RateLimited, operation_costs
+from bank.security.rate_limits import Admission, QuotaRequest, RateLimited, operation_costs, repeats_credentials
 from bank.telemetry import metrics
 from bank.telemetry.context import current_context
 
@@ -153,6 +153,9 @@ class GraphQLRequestHandler:
         exchange.request.authentication.require_valid()
         if operation.kind != "query" and exchange.request.queries_only:
             raise MethodNotAllowed("Only queries can be sent with GET.")
+        if repeats_credentials(operation.kind, operation.roots):
+            # No client needs it, and each one costs a hash (OWASP API Security Top 10 2023, API4).
+            raise BadInput("A document has at most one login, registration or other check of a password or a code.")
         if caller is not None:
             await self._bank.sessions.require_open(caller, lookup.session_mark)
             if operation.kind == "query":

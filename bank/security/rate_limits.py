@@ -96,6 +96,13 @@ def operation_costs(kind: str, roots: tuple[str, ...]) -> tuple[tuple[str, int],
     return tuple((name, classes.count(name)) for name in dict.fromkeys(classes))
 
 
+@lru_cache(maxsize=1024)
+def repeats_credentials(kind: str, roots: tuple[str, ...]) -> bool:
+    """Return whether a document has more than one login, registration or other check of a password or a code."""
+    checks = [root for root in roots if CLASS_OF_MUTATION.get(root) in {LOGIN, REGISTRATION}]
+    return kind == "mutation" and len(checks) > 1
+
+
 # A request without a valid document counts as one read of its address.
 COSTS_OF_INVALID = ((READ, 1),)
 

@@ -15,19 +15,22 @@ FEW = 5
 """The most mutations that the bank permits in a document."""
 
 DOCUMENTS_MAX = 20
-"""Five times as many logins as the rate limit admits; the bank must have refused one before."""
+"""Five times as many logins as the rate limit admits; the bank must have throttled one before."""
 
 TOO_LARGE = frozenset({"DOCUMENT_TOO_COMPLEX", "DOCUMENT_TOO_LARGE"})
 
 
 async def alias_requests(recorder: AttackRecorder) -> None:
-    """Try a hundred logins, then a hundred reads, then a few logins at a time until they are refused."""
+    """Try a hundred logins, then a hundred reads, then a few logins at a time until they are throttled.
+
+    A document has at most one login, so that a few are refused too. But they count for the rate limit.
+    """
     guesses = recorder.attack.guesses
     many = [guesses[number % len(guesses)] for number in range(MANY)]
     await recorder.send_body(ALL_AT_ONCE, _logins(many), expected=TOO_LARGE, operations=MANY)
     await recorder.send_body(ALL_AT_ONCE, _reads(), expected=TOO_LARGE, operations=MANY)
     for _ in range(DOCUMENTS_MAX):
-        body, expected = _logins(many[:FEW]), {"INVALID_CREDENTIALS"}
+        body, expected = _logins(many[:FEW]), {"BAD_INPUT"}
         sent = await recorder.send_body(FEW_AT_ONCE, body, expected=expected, operations=FEW, quota=Quota.LOGIN)
         if "RATE_LIMITED" in sent.codes:
             return

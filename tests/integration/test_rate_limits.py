@@ -103,7 +103,8 @@ async def test_each_alias_counts_as_an_operation(database_url: str, redis_url: s
     aliased = "mutation { " + " ".join(f"a{number}: {wrong}" for number in range(5)) + " }"
     async with limited(database_url, redis_url, rate_limit_login=FEW) as bank:
         replies = [await bank.client.send(aliased) for _ in range(5)]
-        assert [reply.status for reply in replies] == [200, 200, 200, 200, 429]
+        assert [reply.status for reply in replies] == [400, 400, 400, 400, 429]
+        assert [reply.code for reply in replies] == ["BAD_INPUT"] * 4 + ["RATE_LIMITED"]
         assert [reply.headers["RateLimit"].partition(";t=")[0] for reply in replies] == [
             f'"login";r={rest}' for rest in (15, 10, 5, 0, 0)
         ]

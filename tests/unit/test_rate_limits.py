@@ -7,7 +7,7 @@ import pytest
 from graphql import build_schema
 
 from bank.api.schema import load_sdl
-from bank.security.rate_limits import CLASS_OF_MUTATION, UNLIMITED, RateLimiter, operation_costs
+from bank.security.rate_limits import CLASS_OF_MUTATION, UNLIMITED, RateLimiter, operation_costs, repeats_credentials
 from tests.integration.api import settings_for
 
 PERSON = UUID("01890000-0000-7000-8000-000000000001")
@@ -38,6 +38,20 @@ def test_each_aliased_operation_costs_one() -> None:
     assert operation_costs("mutation", ("login", "register", "transfer", "login")) == (
         ("login", 2), ("registration", 1), ("money", 1),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "roots", "is_refused"),
+    [
+        ("mutation", ("login", "login"), True),
+        ("mutation", ("login", "transfer", "register"), True),
+        ("mutation", ("changeEmail", "changePassword"), True),
+        ("mutation", ("login", "transfer", "transfer"), False),
+        ("query", ("me", "me"), False),
+    ],
+)
+def test_a_document_has_one_login_or_registration(kind: str, roots: tuple[str, ...], is_refused: bool) -> None:
+    assert repeats_credentials(kind, roots) is is_refused
 
 
 def test_every_mutation_with_a_class_exists() -> None:
