@@ -10,7 +10,7 @@ from bank.identity.second_factor_codes import (
     find_factor,
     not_enrolled,
     record_refused_change,
-    use_code,
+    use_code_of_session,
     wrong_code,
 )
 from bank.identity.sessions import Sessions
@@ -49,7 +49,7 @@ async def _disable(sessions: Sessions, caller: Caller, user: VerifiedUser, code:
         factor = await find_factor(uow, caller.user_id)
         if factor is None or not factor.is_confirmed:
             return not_enrolled()
-        if await use_code(uow, sessions.uow_factory.cipher, factor, code) is None:
+        if await use_code_of_session(uow, sessions.uow_factory.cipher, caller, factor, code) is None:
             return wrong_code("code")
         await change_factor(uow, caller.user_id, None, "DISABLED", by=caller.user_id)
     return None

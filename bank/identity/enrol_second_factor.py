@@ -19,12 +19,14 @@ from bank.identity.second_factor import (
 from bank.identity.second_factor_codes import (
     CODE_REQUIRED,
     change_factor,
+    count_code,
     decrypt_secret,
     draw_recovery_codes,
     emit_verified,
     find_factor,
+    is_delayed,
     record_refused_change,
-    use_code,
+    use_code_of_session,
     wrong_code,
 )
 from bank.identity.sessions import Sessions
@@ -79,7 +81,7 @@ async def _enrol(sessions: Sessions, caller: Caller, user: VerifiedUser, code: s
             if code is None:
                 message = "Send a code of your second factor to replace it."
                 return Refusal(code=CODE_REQUIRED, message=message, field=("input", "code"))
-            used = await use_code(uow, cipher, factor, code)
+            used = await use_code_of_session(uow, cipher, caller, factor, code)
             if used is None:
                 return wrong_code("code")
             factor = used.factor
@@ -110,8 +112,11 @@ async def _confirm(sessions: Sessions, caller: Caller, text: str) -> tuple[list[
         pending = factor.pending_at(uow.now) if factor else None
         if factor is None or pending is None:
             return ENROL_FIRST
+        if await is_delayed(uow, caller):
+            return wrong_code("code")
         secret = await decrypt_secret(uow, cipher, pending)
         counter = accepted_counter(secret, code, uow.now, None) if code and is_totp(code) else None
+        await count_code(uow, caller, is_right=counter is not None)
         if counter is None:
             return wrong_code("code")
         codes, digests = draw_recovery_codes(cipher)

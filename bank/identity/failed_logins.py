@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from bank.encryption.cipher import PersonalTextCipher
-from bank.events.recorder import EventRecorder
 from bank.events.types.sessions import ACCOUNT, DEVICE, SESSION, SOURCE, LoginFailedEvent, LoginLockedEvent
 from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory
 from bank.identity.lockout import POLICIES, Bucket, Failures, Verdict, count_failure, decide_login, is_escalation
@@ -65,6 +64,14 @@ def session_bucket(session_id: UUID) -> Bucket:
     return Bucket(SESSION, hashlib.sha256(session_id.bytes).digest())
 
 
+def code_bucket(session_id: UUID) -> Bucket:
+    """Return the bucket of the requests of one session that ask for a code of the second factor.
+
+    It is not that of the passwords, because the right password must not make a thief's guesses of codes free again.
+    """
+    return Bucket(SESSION, hashlib.sha256(b"code" + session_id.bytes).digest())
+
+
 async def is_any_locked(connection: Any, buckets: Sequence[Bucket], now: datetime) -> bool:
     """Return whether one of the buckets has a delay now."""
     rows = queries.failures_of(connection, **_columns(buckets))
@@ -114,12 +121,6 @@ async def record_failure(
         if is_escalation(POLICIES[kind], found[kind].count, failures.count):
             uow.emit(_locked(kind, failures, subject))
             metrics.LOGINS_LOCKED.labels(kind.lower()).inc()
-
-
-async def record_wrong_code(recorder: EventRecorder, user_id: UUID) -> None:
-    """Record a wrong code of a second factor in a session."""
-    metrics.FAILED_LOGINS.labels(WRONG_CODE).inc()
-    await recorder.record(LoginFailedEvent(subject_id=user_id, address_digest=None))
 
 
 async def forget_failures(connection: Any, bucket: Bucket) -> None:

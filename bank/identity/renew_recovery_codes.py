@@ -10,7 +10,7 @@ from bank.identity.second_factor_codes import (
     find_factor,
     not_enrolled,
     record_refused_change,
-    use_code,
+    use_code_of_session,
     wrong_code,
 )
 from bank.identity.sessions import Sessions
@@ -34,7 +34,7 @@ async def _renew(sessions: Sessions, caller: Caller, code: str) -> list[str] | R
         factor = await find_factor(uow, caller.user_id)
         if factor is None or not factor.is_confirmed:
             return not_enrolled()
-        used = await use_code(uow, cipher, factor, code)
+        used = await use_code_of_session(uow, cipher, caller, factor, code)
         if used is None:
             return wrong_code("code")
         codes, digests = draw_recovery_codes(cipher)

@@ -8,7 +8,14 @@ from bank.encryption.cipher import PersonalTextCipher
 from bank.events.event import EventMetadata
 from bank.events.types.second_factors import RECOVERY_CODE, TOTP, SecondFactorChangedEvent, SecondFactorVerifiedEvent
 from bank.events.unit_of_work import UnitOfWork
-from bank.identity.failed_logins import record_wrong_code
+from bank.identity.failed_logins import (
+    WRONG_CODE,
+    Subject,
+    code_bucket,
+    forget_failures,
+    lock_failures,
+    record_failure,
+)
 from bank.identity.own_password import record_refusal
 from bank.identity.register import queries
 from bank.identity.second_factor import SecondFactor, accepted_counter, is_totp, new_recovery_codes, normalise_code
@@ -29,8 +36,9 @@ class UsedCode(NamedTuple):
 
 
 def wrong_code(field: str) -> Refusal:
-    """Return the refusal of a code that is wrong, too old, or used."""
-    return Refusal(code=INVALID_CODE, message="The code is wrong or was used already.", field=("input", field))
+    """Return the refusal of a wrong, old or used code, and of every code during a delay after wrong ones."""
+    message = "The code is wrong or was used already, or there were too many attempts: wait up to 15 minutes."
+    return Refusal(code=INVALID_CODE, message=message, field=("input", field))
 
 
 def not_enrolled() -> Refusal:
@@ -63,6 +71,43 @@ async def use_code(uow: UnitOfWork, cipher: PersonalTextCipher, factor: SecondFa
         return None
     left = tuple(other for other in factor.recovery_digests if other != digest)
     return UsedCode(replace(factor, recovery_digests=left), RECOVERY_CODE)
+
+
+async def use_code_of_session(
+    uow: UnitOfWork, cipher: PersonalTextCipher, caller: Caller, factor: SecondFactor, text: str
+) -> UsedCode | None:
+    """Return the factor with a code used up, as `use_code`. A wrong code counts as a failed login of this session.
+
+    During a delay after wrong codes, no code is valid.
+    """
+    used = None
+    if not await is_delayed(uow, caller):
+        used = await use_code(uow, cipher, factor, text)
+        await count_code(uow, caller, is_right=used is not None)
+    return used
+
+
+async def is_delayed(uow: UnitOfWork, caller: Caller) -> bool:
+    """Return whether the session has to wait after wrong codes. Then the attempt is recorded, and does not count."""
+    bucket = code_bucket(caller.session_id)
+    failures = await lock_failures(uow, bucket)
+    if failures is None or not failures.is_locked(uow.now):
+        return False
+    await record_failure(uow, [bucket], _subject_of(caller), counts=False)
+    return True
+
+
+async def count_code(uow: UnitOfWork, caller: Caller, *, is_right: bool) -> None:
+    """Forget the wrong codes of a session after a right one, or count one more."""
+    bucket = code_bucket(caller.session_id)
+    if is_right:
+        await forget_failures(uow.connection, bucket)
+    else:
+        await record_failure(uow, [bucket], _subject_of(caller), counts=True, reason=WRONG_CODE)
+
+
+def _subject_of(caller: Caller) -> Subject:
+    return Subject(user_id=caller.user_id, address_digest=None)
 
 
 async def decrypt_secret(uow: UnitOfWork, cipher: PersonalTextCipher, stored: str | None) -> str:
@@ -124,9 +169,7 @@ def emit_verified(
 
 
 async def record_refused_change(sessions: Sessions, user_id: UUID, action: str, refusal: Refusal) -> Refusal:
-    """Record and return the refusal of a request about the second factor. A wrong code counts as a failed login."""
-    if refusal.code == INVALID_CODE:
-        await record_wrong_code(sessions.recorder, user_id)
-    else:
+    """Record and return the refusal of a request about the second factor. A wrong code is on record already."""
+    if refusal.code != INVALID_CODE:
         await record_refusal(sessions, user_id, action, refusal.code)
     return refusal

@@ -146,6 +146,28 @@ async def test_a_recovery_code_works_once_until_the_codes_are_renewed(bank: Runn
     assert await _is_consistent(bank)
 
 
+async def test_wrong_codes_delay_the_codes_of_their_session_alone(bank: RunningBank, clock: SetClock) -> None:
+    ana, authenticator = await _person(bank)
+    elsewhere = Client(
+        bank.client.http, bank.client.url, (await _log_in(bank.client, authenticator.code(1)))["tokens"]["accessToken"]
+    )
+    for _ in range(6):
+        assert _code(await _send(ana, "RenewRecoveryCodes", code="000000")) == INVALID
+    right = authenticator.recovery_codes
+    assert _code(await _send(ana, "RenewRecoveryCodes", code=right[0])) == INVALID
+    # The right password does not make further guesses free.
+    assert _code(await _send(ana, "EnrolSecondFactor", password=PASSWORD)) == REQUIRED
+    assert _code(await _send(ana, "DisableSecondFactor", password=PASSWORD, code=right[0])) == INVALID
+    assert _code(await _send(ana, "EnrolSecondFactor", password=PASSWORD, code=right[0])) == INVALID
+    assert await _failures(bank) == 9
+    renewed = (await _send(elsewhere, "RenewRecoveryCodes", code=right[0]))["recoveryCodes"]
+    clock.moment += timedelta(seconds=1)
+    assert _code(await _send(ana, "RenewRecoveryCodes", code=renewed[0])) == "OK"
+    for _ in range(5):
+        assert _code(await _send(ana, "RenewRecoveryCodes", code="000000")) == INVALID
+    assert await _is_consistent(bank)
+
+
 async def test_an_enrolment_needs_the_password_and_its_first_code_within_15_minutes(
     bank: RunningBank, clock: SetClock
 ) -> None:
