@@ -144,7 +144,9 @@ def test_the_migration_appends_an_event_for_each_user(old_url: str) -> None:
         *["UserRegisteredEvent"] * len(USERS),
         *["UserProfileChangedEvent"] * len(USERS),
     ]
-    assert [difference for row in rows for difference in differences(row)] == []
+    # Later versions of the bank write one optional field more.
+    missing = ["UserProfileChangedEvent: there is no old_email"] * len(USERS)
+    assert [difference for row in rows for difference in differences(row)] == missing
     assert {json.loads(row["event_data"])["change"] for row in rows[len(USERS) :]} == {"ENCRYPTION"}
 
 

@@ -160,7 +160,8 @@ def test_the_cases_cover_every_mutation_with_a_key() -> None:
         given = [graphql.get_named_type(argument.type) for argument in definition.args.values()]
         if any("idempotencyKey" in one.fields for one in given if isinstance(one, graphql.GraphQLInputObjectType)):
             keyed.add(name[0].upper() + name[1:])
-    assert keyed == {mutation.operation for mutation in MUTATIONS}
+    # An approval needs a request of somebody else: `test_approvals_of_money` and `test_approvals_of_changes`.
+    assert keyed - {"Approve"} == {mutation.operation for mutation in MUTATIONS}
 
 
 @each_mutation

@@ -122,7 +122,7 @@ async def test_the_key_of_a_day_is_destroyed_after_half_a_year(aged: _Aged) -> N
     assert (await aged.apply())["day_keys"] == 1
     [key] = await aged.fetch("select wrapped, destroyed_at from encryption_keys where day is not null")
     assert (key["wrapped"], key["destroyed_at"]) == (None, aged.clock.moment)
-    assert await aged.apply() == {"sessions": 0, "day_keys": 0, "dead_letters": 0, "identities": 0}
+    assert set((await aged.apply()).values()) == {0}
     assert await aged.broken() == []
     rows = await _trail(aged)
     assert {row["userAgent"] for row in rows if row["action"] == "LOGIN_FAILED"} == {None}

@@ -11,13 +11,14 @@ import aiosql
 import msgspec
 import pytest
 
+from bank.approvals.expire import expire_once as expire_approvals
 from bank.encryption.master_key import MasterKey
 from bank.events.types.registry import EVENT_TYPES, decode_event
 from bank.holds.expire import expire_once
 from bank.identity.signing_keys import rotate_signing_key
 from bank.ledger import write
 from bank.privacy.identities import disclose
-from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
+from tests.integration.api import PASSWORD, Client, RunningBank, serving, settings_for
 from tests.integration.every_request import EveryRequest
 from tests.integration.payers import SetClock
 
@@ -81,6 +82,7 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
     account, other = await person.account(), await person.account("b")
     await staff.balance(account["id"])
     await staff.deposit(account["number"], "10.00", "d")
+    await _ask_for_approvals(bank, staff, account["number"])
     soon = (clock.now() + timedelta(minutes=5)).isoformat()
     held = {
         "idempotencyKey": "h", "fromAccountId": account["id"], "toAccountNumber": other["number"],
@@ -100,9 +102,23 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
     assert disclosed.full_name == "Maria da Silva"
     clock.moment += timedelta(days=8)
     await expire_once(bank.bank.ledger, bank.bank.database, clock)
+    assert await expire_approvals(bank.bank.uow_factory) == 1
     assert await bank.bank.key_retention.run_once()
     clock.moment += timedelta(days=250)
     assert await bank.bank.data_retention.run_once()
+
+
+async def _ask_for_approvals(bank: RunningBank, staff: Client, number: str) -> None:
+    """Make three requests for approval; another member of staff approves one and rejects one."""
+    requests = []
+    for key in ("approved", "rejected", "expired"):
+        deposit = await staff.deposit(number, "60000.00", key)
+        requests.append(deposit["approval"]["id"])
+    other = await bank.staff()
+    approved = {"idempotencyKey": "a", "approvalId": requests[0]}
+    assert (await other.run("Approve", input=approved)).data["approve"]["userErrors"] == []
+    rejected = {"approvalId": requests[1], "reason": "Too much."}
+    assert (await other.run("Reject", input=rejected)).data["reject"]["userErrors"] == []
 
 
 async def test_every_stored_event_equals_the_encoding_by_its_class(database_url: str, redis_url: str) -> None:

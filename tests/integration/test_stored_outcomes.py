@@ -115,14 +115,14 @@ async def test_an_outcome_of_a_newer_worker_is_unknown_and_fails_no_other_comman
     given = payer.input("k") if operation == "Transfer" else {"idempotencyKey": "k", "currency": "BRL"}
     await payer.client.run(operation, input=given)
     async with connected(database_url) as connection:
-        await connection.execute("update idempotency_keys set outcome = '{\"version\":3,\"new\":true}' where key = 'k'")
+        await connection.execute("update idempotency_keys set outcome = '{\"version\":4,\"new\":true}' where key = 'k'")
         reply, other = await asyncio.gather(payer.client.run(operation, input=given), payer.pay("other", "1.00"))
         assert (reply.status, reply.code) == (503, "OUTCOME_UNKNOWN")
         [error] = reply.body["errors"]
-        assert error["message"].endswith("format version 3; this worker reads versions 1 to 2.")
+        assert error["message"].endswith("format version 4; this worker reads versions 1 to 3.")
         assert error["extensions"]["retryable"]
         assert other.data["transfer"]["userErrors"] == []
-        assert await connection.fetchval("select outcome ->> 'version' from idempotency_keys where key = 'k'") == "3"
+        assert await connection.fetchval("select outcome ->> 'version' from idempotency_keys where key = 'k'") == "4"
 
 
 async def test_units_of_work_and_batches_read_the_same_outcome_of_a_key(
@@ -139,6 +139,6 @@ async def test_units_of_work_and_batches_read_the_same_outcome_of_a_key(
         }
         assert await keys.find_record(connection, caller_id=caller_id, key="unused") is None
     assert isinstance(keys.replay(record, "transfer", record.request_digest).result, Receipt)
-    newer = keys.IdempotencyRecord("transfer", record.request_digest, '{"version":3}')
+    newer = keys.IdempotencyRecord("transfer", record.request_digest, '{"version":4}')
     with pytest.raises(UnknownOutcomeVersion):
         keys.replay(newer, "transfer", record.request_digest)

@@ -27,6 +27,7 @@ VALID = {
     "Boolean": True,
     "Decimal": "1.00",
     "CPF": "52998224725",
+    "PhoneNumber": "+5511987654321",
     "AccountNumber": "0001/00000042-4",
     "CurrencyCode": "BRL",
     "Date": "2026-01-01",

@@ -8,7 +8,20 @@ from types import MappingProxyType
 from contracts import SCHEMA
 
 LEAVES = frozenset(
-    {"ID", "String", "Boolean", "Int", "Decimal", "DateTime", "Date", "CPF", "AccountNumber", "CurrencyCode", "Money"}
+    {
+        "ID",
+        "String",
+        "Boolean",
+        "Int",
+        "Decimal",
+        "DateTime",
+        "Date",
+        "CPF",
+        "PhoneNumber",
+        "AccountNumber",
+        "CurrencyCode",
+        "Money",
+    }
 )
 """Types that are compared as one value. Money is one of them, because an amount has no meaning without its currency."""
 
