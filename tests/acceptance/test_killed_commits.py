@@ -35,8 +35,11 @@ class PayingUser:
 
     async def pay(self) -> None:
         """Send the transfer, and return when it waits for the lock of the test."""
-        self.paying = asyncio.create_task(self.payer.pay("k"))
-        await waits_for_a_lock(self.database)
+        self.paying = asyncio.create_task(self.payer.paid("k"))
+        waiting = asyncio.create_task(waits_for_a_lock(self.database))
+        await asyncio.wait({self.paying, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        assert not self.paying.done(), f"the transfer did not wait: {self.paying.result()}"
+        await waiting
 
     async def kill(self) -> None:
         """Send SIGKILL to the bank, which has not answered yet."""

@@ -79,6 +79,8 @@ async def waits_for_a_lock(connection: Any) -> int:
     async with asyncio.timeout(4):
         while (pid := await connection.fetchval(waiting)) is None:
             await asyncio.sleep(0.01)
+            # Within a transaction, PostgreSQL returns the activity of the first query again.
+            await connection.execute("select pg_stat_clear_snapshot()")
     found: int = pid
     return found
 
