@@ -30,7 +30,7 @@ from fixtures.ports import free_ports
 ROOT = Path(__file__).parents[2]
 PAGES = [page for name in ("README.md", "CONTRIBUTING.md", "docs/*.md") for page in sorted(ROOT.glob(name))]
 # The longest page runs two short simulations, which take a third of this on two cores.
-PAGE_S = 150
+PAGE_S = 300
 # After SIGTERM the bank finishes its requests and stops its servers.
 STOP_S = 20
 MARK = re.compile(r"<!-- runs (?:in (?P<file>[^ :]+)|by hand): (?P<text>.+?) -->")
