@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from bank.events.recorder import EventRecorder
 from bank.events.types.sessions import LoginFailedEvent
+from bank.events.unit_of_work import UnitOfWork
 from simulation.mutants.mutant import Mutant, mark_reached, patch
 
 
 def plant() -> None:
-    """Let the recorder drop the events of failed logins."""
+    """Let units of work drop the events of failed logins."""
 
-    async def record_others(recorder: Any, *events: Any) -> None:
-        kept = [event for event in events if not isinstance(event, LoginFailedEvent)]
-        if len(kept) < len(events):
+    def emit_others(uow: Any, event: Any, *arguments: Any, **options: Any) -> None:
+        if isinstance(event, LoginFailedEvent):
             mark_reached()
-        await record(recorder, *kept)
+        else:
+            emit(uow, event, *arguments, **options)
 
-    record = patch(EventRecorder, "record", record_others, marks_reached=False)
+    emit = patch(UnitOfWork, "emit", emit_others, marks_reached=False)
 
 
 MUTANT = Mutant(
