@@ -133,7 +133,9 @@ class AttackRecorder:
 
     async def log_in_as_owner(self, step: str) -> Tokens | None:
         """Begin another session of the victim; None if this is not possible."""
-        variables = login_variables(self.plan.people[self.attack.victim])
+        # From the device of the person, because guesses of the password delay logins from unknown devices.
+        victim = self.attack.victim
+        variables = login_variables(self.plan.people[victim], self.tokens.device_token(victim))
         return tokens_in(await self.send_as_owner(step, "Login", variables))
 
 

@@ -202,16 +202,19 @@ def _tokens(body: Mapping[str, object]) -> Tokens:
     return Tokens(text(tokens, "accessToken"), text(tokens, "refreshToken"), optional(body, "deviceToken"))
 
 
-def _acknowledgement(body: Mapping[str, object]) -> Acknowledgement:
-    if body.get("closed", body.get("accepted")) is not True:
-        raise MalformedAnswerError("closed or accepted must be true")
-    return Acknowledgement()
+def _acknowledgement(field: str) -> Callable[[Mapping[str, object]], Answer]:
+    def read(body: Mapping[str, object]) -> Acknowledgement:
+        if body.get(field) is not True:
+            raise MalformedAnswerError(f"{field} must be true")
+        return Acknowledgement()
+
+    return read
 
 
 _READERS: Mapping[Kind, Callable[[Mapping[str, object]], Answer]] = {
-    Kind.REGISTER: _acknowledgement,
+    Kind.REGISTER: _acknowledgement("accepted"),
     Kind.LOGIN: _tokens,
-    Kind.LOGOUT: _acknowledgement,
+    Kind.LOGOUT: _acknowledgement("closed"),
     Kind.REFRESH: _tokens,
     Kind.OPEN_ACCOUNT: _opened_account,
     Kind.DEPOSIT: _transaction_receipt,
