@@ -22,7 +22,7 @@ from bank.events.types.accounts import (
 from bank.events.types.audit import ActionRefusedEvent
 from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rolled_back
 from bank.identifiers import uuid7
-from bank.ledger.approval import Approval
+from bank.ledger.approval_policy import Approval
 from bank.ledger.approvals import request_change
 from bank.ledger.model import Account
 from bank.ledger.policy import own_account
@@ -149,7 +149,7 @@ class AccountAdministration:
                 return self._approval(account, limited, by, locked.now)
             return limited, _limits_changed(account, limited, by)
 
-        return await self._change_or_ask("setAccountLimits", account_id, by, "accountNumber", decide)
+        return await self._change_or_request("setAccountLimits", account_id, by, "accountNumber", decide)
 
     def _is_raised(self, old: Account, new: Account) -> bool:
         return is_raised(
@@ -178,12 +178,12 @@ class AccountAdministration:
         field: str,
         decide: Callable[[_Locked], Change | Refusal | None],
     ) -> Account | Refusal:
-        result = await self._change_or_ask(action, account_id, by, field, decide)
+        result = await self._change_or_request(action, account_id, by, field, decide)
         assert not isinstance(result, Approval), "only limits need an approval"
         return result
 
     @retry_if_rolled_back
-    async def _change_or_ask(
+    async def _change_or_request(
         self,
         action: str,
         account_id: UUID,

@@ -9,7 +9,7 @@ from bank.approvals.reads import ApprovalDetails
 from bank.errors import BadInput
 from bank.idempotency.outcomes import Receipt
 from bank.identifiers import read_uuid
-from bank.ledger.approval import Approval
+from bank.ledger.approval_policy import Approval
 from bank.money import format_amount
 from bank.refusal import Refusal
 from bank.telemetry.context import note_refusal

@@ -19,7 +19,7 @@ from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
-from bank.ledger.approval import Approval, EndApproval, check_decider, check_requester, no_approval
+from bank.ledger.approval_policy import Approval, EndApproval, check_decider, check_requester, no_approval
 from bank.ledger.approvals import postings_of
 from bank.ledger.model import Command, Decide, LedgerView, Step, check_postings
 from bank.ledger.policy import CASH_ACCOUNTS, FEE_ACCOUNTS
@@ -97,16 +97,16 @@ class Approvals:
         assert approval.amount_minor is not None
         assert approval.currency is not None
         cash, fees = CASH_ACCOUNTS[approval.currency], FEE_ACCOUNTS[approval.currency]
-        asked: dict[str, Any] = {"caller_id": approval.requested_by, "key": "", "description": approval.description}
+        shared: dict[str, Any] = {"caller_id": approval.requested_by, "key": "", "description": approval.description}
         money: dict[str, Any] = {
             "amount": format_amount(approval.amount_minor, approval.currency),
             "currency": approval.currency,
         }
         if approval.kind == "DEPOSIT":
-            deposit = SubmitDeposit(**asked, **money, to_number="", to_id=approval.account_id)
+            deposit = SubmitDeposit(**shared, **money, to_number="", to_id=approval.account_id)
             return (approval.account_id, cash), decide_deposit(deposit, approval.amount_minor)
         if approval.kind == "WITHDRAWAL":
-            withdrawal = SubmitWithdrawal(**asked, **money, owner_id=None, from_number="", from_id=approval.account_id)
+            withdrawal = SubmitWithdrawal(**shared, **money, owner_id=None, from_number="", from_id=approval.account_id)
             decide = decide_withdrawal(withdrawal, approval.amount_minor, self.terms)
             return (approval.account_id, cash, fees), decide
         assert approval.original_id is not None
@@ -141,8 +141,8 @@ def decide_approval(command: Approve, decide: Decide) -> Decide:
         refused = decision if isinstance(decision, Refusal) else check_postings(postings, view.accounts, view.today)
         if refused:
             return (EndApproval(approval_id=approval.id, refusal=refused),)
-        asked = [msgspec.structs.replace(posting, initiated_by=approval.requested_by) for posting in postings]
-        return (EndApproval(approval_id=approval.id), *asked)
+        requested = [msgspec.structs.replace(posting, initiated_by=approval.requested_by) for posting in postings]
+        return (EndApproval(approval_id=approval.id), *requested)
 
     return decide_both
 

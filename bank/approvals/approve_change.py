@@ -11,7 +11,7 @@ from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rol
 from bank.idempotency.keys import KEY_REUSED, IdempotencyRecord, KeyTaken, find_record, replay, store_record
 from bank.idempotency.outcomes import ApprovalReceipt, Outcome, encode_outcome
 from bank.identity.roles import change_approved_role
-from bank.ledger.approval import Approval, approved, check_decider, check_requester
+from bank.ledger.approval_policy import Approval, approved, check_decider, check_requester
 from bank.ledger.approvals import change_approval, lock_approvals
 from bank.ledger.model import Account
 from bank.refusal import Refusal

@@ -5,7 +5,7 @@ from random import Random
 from bank.approvals.reads import queries
 from bank.background import BackgroundLoop
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
-from bank.ledger.approval import Approval, expired
+from bank.ledger.approval_policy import Approval, expired
 from bank.ledger.approvals import change_approval
 
 # An expired request is refused at once. Only its state in lists and in the log is this much behind.

@@ -10,7 +10,7 @@ from bank.database.pool import Database
 from bank.database.snapshot import ReadSnapshot
 from bank.database.statements import load_statements
 from bank.idempotency.outcomes import Receipt
-from bank.ledger.approval import Approval
+from bank.ledger.approval_policy import Approval
 from bank.ledger.policy import NIL_UUID
 
 queries = load_statements(__file__)

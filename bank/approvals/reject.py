@@ -8,7 +8,7 @@ from bank.accounts.administration import REASON_MAX
 from bank.approvals.approve_change import refused_decision
 from bank.approvals.reads import owners_of
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
-from bank.ledger.approval import Approval, check_decider, no_approval
+from bank.ledger.approval_policy import Approval, check_decider, no_approval
 from bank.ledger.approvals import change_approval, lock_approvals
 from bank.refusal import Refusal
 from bank.text import is_readable
@@ -43,12 +43,12 @@ async def _record(
 
 @retry_if_rolled_back
 async def _reject(
-    uow_factory: UnitOfWorkFactory, asked: Approval, *, caller_id: UUID, reason: str
+    uow_factory: UnitOfWorkFactory, requested: Approval, *, caller_id: UUID, reason: str
 ) -> Approval | Refusal:
     async with uow_factory.begin() as uow:
-        owners = await owners_of(uow.connection, asked.id)
-        approvals, roles = await lock_approvals(uow.connection, [asked.id], [caller_id])
-        approval = approvals[asked.id]
+        owners = await owners_of(uow.connection, requested.id)
+        approvals, roles = await lock_approvals(uow.connection, [requested.id], [caller_id])
+        approval = approvals[requested.id]
         if approval.status == "REJECTED" and approval.decided_by == caller_id:
             return approval
         refusal = check_decider(approval, decider_id=caller_id, roles=roles, owner_ids=owners, now=uow.now)

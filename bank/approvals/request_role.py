@@ -8,7 +8,7 @@ from bank.events.types.audit import ActionRefusedEvent
 from bank.events.unit_of_work import UnitOfWorkFactory, retry_if_rolled_back
 from bank.identifiers import uuid7
 from bank.identity.email_address import normalise_email
-from bank.ledger.approval import Approval
+from bank.ledger.approval_policy import Approval
 from bank.ledger.approvals import request_change
 from bank.ledger.terms import Terms
 from bank.refusal import Refusal

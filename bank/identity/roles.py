@@ -9,7 +9,7 @@ from bank.events.types.users import UserRoleChangedEvent
 from bank.events.unit_of_work import UnitOfWork, UnitOfWorkFactory, retry_if_rolled_back
 from bank.identity.closing import notify_closed_sessions
 from bank.identity.register import queries
-from bank.ledger.approval import Approval
+from bank.ledger.approval_policy import Approval
 from bank.refusal import Refusal
 
 

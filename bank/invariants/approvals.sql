@@ -1,8 +1,8 @@
 -- The form is that of state.sql: each row of `approvals` is compared with its events in the log.
 
 -- name: approvals_and_events()
--- A request is made once and ends at most once, by another person than its maker. Approved money has one transaction: that
--- of its request, by its maker and at the time of the approval; without one, the refusal is recorded.
+-- A request is made once and ends at most once, by another person than its requester. Approved money has one transaction: that
+-- of its request, by its requester and at the time of the approval; without one, the refusal is recorded.
 with recorded as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in
@@ -44,7 +44,7 @@ with recorded as materialized (
             coalesce(a.old_daily_limit_minor::text, 'none')),
         (a.id = m.id, 'its role', coalesce(m.data ->> 'role', 'none'), coalesce(a.role, 'none')),
         (a.id = m.id, 'its old role', coalesce(m.data ->> 'old_role', 'none'), coalesce(a.old_role, 'none')),
-        (a.id = m.id, 'its maker', m.data ->> 'initiated_by', a.requested_by::text),
+        (a.id = m.id, 'its requester', m.data ->> 'initiated_by', a.requested_by::text),
         (a.id = m.id, 'its time', m.created_at::text, a.requested_at::text),
         (a.id = m.id, 'its expiry', case when pg_input_is_valid(m.data ->> 'expires_at', 'timestamptz')
             then (m.data ->> 'expires_at')::timestamptz::text else m.data ->> 'expires_at' end, a.expires_at::text),
@@ -52,7 +52,7 @@ with recorded as materialized (
             when 'ApprovalRejectedEvent' then 'REJECTED' when 'ApprovalExpiredEvent' then 'EXPIRED' else 'PENDING' end,
             a.status),
         (a.id = m.id, 'its decider', coalesce(e.data ->> 'initiated_by', 'nobody'), coalesce(a.decided_by::text, 'nobody')),
-        (a.id = m.id and e.id is not null, 'its maker in the event of its end', a.requested_by::text,
+        (a.id = m.id and e.id is not null, 'its requester in the event of its end', a.requested_by::text,
             e.data ->> 'requested_by'),
         (a.decided_by = a.requested_by or a.decided_by = a.subject_id, 'its decider', 'another person',
             'the person who asked or whom it is about'),

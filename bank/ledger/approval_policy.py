@@ -22,7 +22,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `account_id` is the account that is credited by a deposit, debited by a withdrawal or a reversal, or limited.
     `original_id` is the transaction to reverse, `subject_id` the user whose role is to change. The old limits and the
-    old role are those at the time of the request: the decision is about the change that its maker saw.
+    old role are those at the time of the request: the decision is about the change that the requester saw.
     """
 
     id: UUID
@@ -102,11 +102,11 @@ def check_decider(
 
 
 def check_requester(approval: Approval, roles: Mapping[UUID, str]) -> Refusal | None:
-    """Return the refusal of a request whose maker has lost the role for it, or None."""
+    """Return the refusal of a request whose requester has lost the role for it, or None."""
     role = roles.get(approval.requested_by)
     if role in STAFF and (role == "ADMIN" or approval.kind != "ROLE"):
         return None
-    return _refusal("REQUESTER_NOT_ALLOWED", "Who asked for it is not in the role for it any more.")
+    return _refusal("REQUESTER_NOT_ALLOWED", "The member of staff who asked for it has lost the role for it.")
 
 
 def no_approval() -> Refusal:

@@ -16,7 +16,7 @@ from bank.events.types.approvals import (
 )
 from bank.events.unit_of_work import UnitOfWork
 from bank.identifiers import uuid7
-from bank.ledger.approval import Approval, RequestApproval, expired, shared_fields
+from bank.ledger.approval_policy import Approval, RequestApproval, expired, shared_fields
 from bank.ledger.model import Decide, LedgerView, Posting, Step, check_postings
 from bank.ledger.terms import Terms
 from bank.refusal import Refusal
@@ -24,15 +24,15 @@ from bank.refusal import Refusal
 queries = load_statements(__file__)
 
 
-def ask_above_limit(decide: Decide, terms: Terms, *, caller_id: UUID, original_id: UUID | None = None) -> Decide:
+def require_approval(decide: Decide, terms: Terms, *, caller_id: UUID, original_id: UUID | None = None) -> Decide:
     """Return a decision that asks for an approval if `decide` returns a large posting by staff for a customer.
 
-    What is not possible anyhow is refused at once. A posting that takes the money of the caller's own account needs no
+    A posting that is not possible is refused at once. A posting that takes money of the caller's own account needs no
     approval: there, staff are customers.
     """
     approval_id = uuid7()
 
-    def decide_or_ask(view: LedgerView) -> Posting | tuple[Step, ...] | Refusal:
+    def decide_or_request(view: LedgerView) -> Posting | tuple[Step, ...] | Refusal:
         decision = decide(view)
         if isinstance(decision, Refusal):
             return decision
@@ -56,7 +56,7 @@ def ask_above_limit(decide: Decide, terms: Terms, *, caller_id: UUID, original_i
         )
         return (RequestApproval(approval),)
 
-    return decide_or_ask
+    return decide_or_request
 
 
 def postings_of(decision: Posting | tuple[Step, ...]) -> tuple[Posting, ...]:

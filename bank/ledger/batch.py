@@ -25,7 +25,7 @@ from bank.idempotency.outcomes import (
     transaction_id_of,
 )
 from bank.identifiers import uuid7
-from bank.ledger.approval import Approval, EndApproval, RequestApproval, approved
+from bank.ledger.approval_policy import Approval, EndApproval, RequestApproval, approved
 from bank.ledger.approvals import approval_event
 from bank.ledger.holds import ended_hold, hold_event, hold_id_of, hold_receipt, salted_hold
 from bank.ledger.model import (

@@ -8,7 +8,7 @@ import msgspec
 
 from bank.events.event import EventMetadata
 from bank.events.origins import NO_METADATA
-from bank.ledger.approval import Approval, EndApproval, RequestApproval
+from bank.ledger.approval_policy import Approval, EndApproval, RequestApproval
 from bank.refusal import Refusal
 from bank.telemetry.context import RequestContext
 

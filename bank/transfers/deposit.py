@@ -6,7 +6,7 @@ from uuid import UUID
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
-from bank.ledger.approvals import ask_above_limit
+from bank.ledger.approvals import require_approval
 from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import CASH_ACCOUNTS, check_amount, check_description, no_account_with_number, own_account
 from bank.ledger.post import Ledger
@@ -55,7 +55,7 @@ async def submit_deposit(ledger: Ledger, terms: Terms, command: SubmitDeposit) -
             operation="deposit",
             digest=digest,
             account_ids=(*account_ids, CASH_ACCOUNTS[command.currency]),
-            decide=(ask_above_limit(decide_deposit(command, amount_minor), terms, caller_id=command.caller_id),),
+            decide=(require_approval(decide_deposit(command, amount_minor), terms, caller_id=command.caller_id),),
             context=current_context(),
         )
     )

@@ -7,7 +7,7 @@ from bank.database.pool import Database
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
-from bank.ledger.approvals import ask_above_limit
+from bank.ledger.approvals import require_approval
 from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import NIL_UUID, check_amount, check_description, own_account
 from bank.ledger.post import Ledger
@@ -54,7 +54,7 @@ async def reverse(ledger: Ledger, database: Database, terms: Terms, command: Rev
     command = replace(command, reason=await ledger.encrypt_text(command.reason, customer_id))
     decide = decide_reversal(command, amount_minor)
     if command.owner_id is None:
-        decide = ask_above_limit(decide, terms, caller_id=command.caller_id, original_id=command.transaction_id)
+        decide = require_approval(decide, terms, caller_id=command.caller_id, original_id=command.transaction_id)
     return await ledger.post(
         Command(
             caller_id=command.caller_id,

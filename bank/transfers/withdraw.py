@@ -6,7 +6,7 @@ from uuid import UUID
 from bank.idempotency.digests import request_digest
 from bank.idempotency.keys import check_key
 from bank.idempotency.outcomes import Outcome
-from bank.ledger.approvals import ask_above_limit
+from bank.ledger.approvals import require_approval
 from bank.ledger.model import Command, Decide, LedgerView, Posting
 from bank.ledger.policy import (
     CASH_ACCOUNTS,
@@ -60,7 +60,7 @@ async def submit_withdrawal(ledger: Ledger, terms: Terms, command: SubmitWithdra
     command = replace(command, description=await ledger.encrypt_text(command.description, command.from_owner_id))
     decide = decide_withdrawal(command, amount_minor, terms)
     if command.owner_id is None:
-        decide = ask_above_limit(decide, terms, caller_id=command.caller_id)
+        decide = require_approval(decide, terms, caller_id=command.caller_id)
     return await ledger.post(
         Command(
             caller_id=command.caller_id,

@@ -14,8 +14,8 @@ from bank.approvals.approve import Approve, decide_approval
 from bank.clock import business_day
 from bank.events.types.approvals import ApprovalApprovedEvent, ApprovalRequestedEvent
 from bank.idempotency.outcomes import ApprovalReceipt, Receipt
-from bank.ledger.approval import STAFF as STAFF_ROLES
-from bank.ledger.approval import Approval, EndApproval, check_decider, check_requester, refusal_of
+from bank.ledger.approval_policy import STAFF as STAFF_ROLES
+from bank.ledger.approval_policy import Approval, EndApproval, check_decider, check_requester, refusal_of
 from bank.ledger.model import LedgerView, Posting
 from bank.ledger.policy import CASH_ACCOUNTS, FEE_ACCOUNTS
 from bank.refusal import Refusal

@@ -11,7 +11,7 @@ from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
 from bank.api.resolvers.approvals import serialize_request
 from bank.api.serializers import JsonObject, read_id, serialize_refusal
-from bank.ledger.approval import Approval
+from bank.ledger.approval_policy import Approval
 from bank.ledger.model import Account
 from bank.ledger.policy import NIL_UUID
 from bank.refusal import Refusal

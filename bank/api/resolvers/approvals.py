@@ -22,7 +22,7 @@ from bank.approvals.request_role import ChangeRole, request_role
 from bank.errors import BadInput
 from bank.events.types.audit import StaffReadEvent
 from bank.idempotency.outcomes import ApprovalReceipt, Receipt
-from bank.ledger.approval import Approval
+from bank.ledger.approval_policy import Approval
 from bank.ledger.policy import NIL_UUID
 from bank.refusal import Refusal
 

@@ -16,7 +16,7 @@ from bank.api.serializers import (
 )
 from bank.idempotency.outcomes import ApprovalReceipt, Outcome, Receipt, Results
 from bank.identity.tokens import Caller
-from bank.ledger.approval import refusal_of
+from bank.ledger.approval_policy import refusal_of
 from bank.ledger.policy import NIL_UUID
 from bank.refusal import Refusal
 from bank.transfers.batch import SubmitTransferBatch, submit_transfer_batch
@@ -113,16 +113,16 @@ async def _read_transfer(context: ResolverContext, caller: Caller, given: JsonOb
 async def serialize_outcome(context: ResolverContext, outcome: Outcome) -> JsonObject:
     """Return the outcome of a posting as the payload of its mutation: also of one that needs an approval."""
     if isinstance(outcome.result, ApprovalReceipt):
-        payload = await _serialize_asked(context, outcome.result)
+        payload = await _serialize_requested(context, outcome.result)
     else:
         assert isinstance(outcome.result, Receipt | Refusal)
         payload = {**await serialize_result(context, outcome.result), "approval": None}
     return {**payload, "replayed": outcome.replayed}
 
 
-async def _serialize_asked(context: ResolverContext, asked: ApprovalReceipt) -> JsonObject:
+async def _serialize_requested(context: ResolverContext, requested: ApprovalReceipt) -> JsonObject:
     """Return a request for an approval as a payload, with its outcome if it is decided."""
-    serialized, approval, receipt = await read_approval(context, asked.id)
+    serialized, approval, receipt = await read_approval(context, requested.id)
     refusal = refusal_of(approval)
     result = receipt or refusal
     payload = await serialize_result(context, result) if result else _NOTHING_YET
