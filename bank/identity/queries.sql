@@ -53,10 +53,13 @@ delete from login_failures f using unnest(:kinds::text[], :digests::bytea[]) as 
 where f.kind = w.kind and f.digest = w.digest;
 
 -- name: forget_failures_of(email_digest, user_id)!
--- What was counted for an account, for each of its devices and for each of its sessions.
+-- What was counted for an account, for each of its devices, and for the passwords and the codes of each of its sessions.
 delete from login_failures where (kind = 'ACCOUNT' and digest = :email_digest)
     or (kind = 'DEVICE' and digest = any (select digest from login_devices where user_id = :user_id::uuid))
-    or (kind = 'SESSION' and digest = any (select sha256(uuid_send(id)) from sessions where user_id = :user_id::uuid));
+    or (kind = 'SESSION' and digest = any (
+        select sha256(asked || uuid_send(id)) from sessions, unnest(array[''::bytea, 'code']) as asked
+        where user_id = :user_id::uuid
+    ));
 
 -- name: remember_device(digest, user_id, now)!
 insert into login_devices (digest, user_id, created_at, last_used_at) values (:digest, :user_id, :now, :now)

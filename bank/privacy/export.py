@@ -35,7 +35,8 @@ ROWS_OF: Mapping[str, str] = {
     "login_devices": "user_id = $1",
     "login_failures": "(kind = 'ACCOUNT' and digest = (select email_digest from users where id = $1))"
     " or (kind = 'DEVICE' and digest in (select digest from login_devices where user_id = $1))"
-    " or (kind = 'SESSION' and digest in (select sha256(uuid_send(id)) from sessions where user_id = $1))",
+    " or (kind = 'SESSION' and digest in (select sha256(asked || uuid_send(id)) from sessions,"
+    " unnest(array[''::bytea, 'code']) as asked where user_id = $1))",
     "accounts": "user_id = $1",
     "account_days": f"account_id in {_OWN_ACCOUNTS}",
     "entries": f"account_id in {_OWN_ACCOUNTS}",

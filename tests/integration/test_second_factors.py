@@ -1,6 +1,7 @@
 """Second factors: enrolment, logins with a code, recovery codes, and the end. Each code works once."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -166,6 +167,18 @@ async def test_wrong_codes_delay_the_codes_of_their_session_alone(bank: RunningB
     for _ in range(5):
         assert _code(await _send(ana, "RenewRecoveryCodes", code="000000")) == INVALID
     assert await _is_consistent(bank)
+
+
+async def test_an_unlock_ends_the_delay_of_codes_too(bank: RunningBank) -> None:
+    ana, authenticator = await _person(bank)
+    for _ in range(6):
+        assert _code(await _send(ana, "RenewRecoveryCodes", code="000000")) == INVALID
+    exported = (await ana.run("ExportMyData", input={"format": "JSON"})).data["exportMyData"]["document"]
+    assert [row["failures"] for row in json.loads(exported)["login_failures"]] == [6]
+    assert _code(await _send(ana, "RenewRecoveryCodes", code=authenticator.recovery_codes[0])) == INVALID
+    staff = await bank.staff()
+    assert (await staff.run("UnlockLogin", input={"email": EMAIL})).data["unlockLogin"]["unlocked"]
+    assert _code(await _send(ana, "RenewRecoveryCodes", code=authenticator.recovery_codes[0])) == "OK"
 
 
 async def test_an_enrolment_needs_the_password_and_its_first_code_within_15_minutes(
