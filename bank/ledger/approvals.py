@@ -111,7 +111,10 @@ async def request_change(uow: UnitOfWork, approval: Approval, field: str) -> App
     )
     pending = Approval(**row) if row else None
     if pending is not None and pending.expires_at <= uow.now:
-        await change_approval(uow, expired(pending, now=uow.now))
+        # Nobody approves it any more, so that the lock cannot be part of a deadlock. The loop may have been first.
+        locked = await queries.lock_pending(uow.connection, id=pending.id)
+        if locked is not None:
+            await change_approval(uow, expired(pending, now=uow.now))
         pending = None
     if pending is None:
         await change_approval(uow, approval)

@@ -119,6 +119,9 @@ select id, kind, account_id, subject_id, original_id, amount_minor, currency, de
 from approvals
 where status = 'PENDING' and kind = :kind and (account_id = :account_id or subject_id = :subject_id);
 
+-- name: lock_pending(id)^
+select id from approvals where id = :id and status = 'PENDING' for no key update;
+
 -- name: write_approvals(id, kind, account_id, subject_id, original_id, amount_minor, currency, description, transfer_limit_minor, daily_limit_minor, old_transfer_limit_minor, old_daily_limit_minor, role, old_role, requested_by, requested_at, expires_at, status, decided_by, decided_at, reason, transaction_id, refusal_code, refusal_message)!
 insert into approvals (id, kind, account_id, subject_id, original_id, amount_minor, currency, description,
     transfer_limit_minor, daily_limit_minor, old_transfer_limit_minor, old_daily_limit_minor, role, old_role,

@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 
 from bank.approvals.expire import expire_once
-from tests.integration.api import RunningBank
+from bank.approvals.reads import queries
+from bank.database import pool
+from bank.ledger.approval_policy import Approval, expired
+from bank.ledger.approvals import change_approval
+from tests.integration.api import RunningBank, serving, settings_for
 from tests.integration.customers import Person, brl
 from tests.integration.encryption import plain_rows
+from tests.integration.payers import SetClock, connected, waits_for_a_lock
 from tests.integration.staff import Staffed, member_of_staff, with_staff
 
 RAISED = "2000000.00"
@@ -200,3 +205,28 @@ async def test_the_audit_names_both_people_and_the_texts_are_encrypted(staffed: 
     assert rejected["reason"] == "A secret reason."
     assert (rejected["requested_by"], plain[1]["user_id"]) == (approval["requestedBy"], rejected["initiated_by"])
     assert rejected["requested_by"] != rejected["initiated_by"]
+
+
+async def test_a_new_request_waits_for_the_expiry_of_the_one_before(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SetClock()
+    monkeypatch.setattr(pool, "IDLE_BOUND", "select")  # the transaction below waits for a login
+    async with serving(settings_for(database_url, redis_url), clock=clock) as bank:
+        staffed = await with_staff(bank)
+        raised = {"accountNumber": staffed.ana.number, "perTransfer": brl(RAISED)}
+        old = await staffed.asked("setAccountLimits", **raised)
+        async with bank.bank.uow_factory.begin() as uow:
+            # As the loop of another worker does at the moment of the new request.
+            later = clock.now() + timedelta(hours=25)
+            [row] = [row async for row in queries.lock_expired(uow.connection, now=later, max_rows=1)]
+            clock.moment = later
+            await change_approval(uow, expired(Approval(**row), now=later))
+            asker = Person(await bank.client.login("asker@example.com"), {})
+            again = asyncio.create_task(asker.mutate("setAccountLimits", **raised))
+            async with connected(database_url) as owner:
+                await waits_for_a_lock(owner)
+        payload = await again
+        assert payload["userErrors"] == []
+        assert payload["approval"]["id"] != old["id"]
+        assert len(await staffed.events("%Expired%")) == 1
