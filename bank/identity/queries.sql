@@ -79,23 +79,22 @@ select email, full_name, cpf, password_hash,
 from users where id = :id and erased_at is null;
 
 -- name: second_factor_of(user_id)^
-select secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since, step_up_above_minor
+select secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since
 from second_factors where user_id = :user_id;
 
--- name: store_second_factor(user_id, secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since, step_up_above_minor)$
+-- name: store_second_factor(user_id, secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since)$
 -- Returns the digest of the state for the event; `bank check` computes it with the same expression. Secrets are encrypted,
 -- so that the digest needs no salt.
 insert into second_factors
-    (user_id, secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since, step_up_above_minor)
-values (:user_id, :secret, :confirmed_at, :last_counter, :recovery_digests, :pending_secret, :pending_since,
-    :step_up_above_minor)
+    (user_id, secret, confirmed_at, last_counter, recovery_digests, pending_secret, pending_since)
+values (:user_id, :secret, :confirmed_at, :last_counter, :recovery_digests, :pending_secret, :pending_since)
 on conflict (user_id) do update set
     secret = excluded.secret, confirmed_at = excluded.confirmed_at, last_counter = excluded.last_counter,
     recovery_digests = excluded.recovery_digests, pending_secret = excluded.pending_secret,
-    pending_since = excluded.pending_since, step_up_above_minor = excluded.step_up_above_minor
+    pending_since = excluded.pending_since
 returning encode(sha256(convert_to(json_build_array(
     secret, extract(epoch from confirmed_at), last_counter, recovery_digests, pending_secret,
-    extract(epoch from pending_since), step_up_above_minor
+    extract(epoch from pending_since)
 )::text, 'UTF8')), 'hex');
 
 -- name: delete_second_factor(user_id)!

@@ -35,8 +35,7 @@ class SecondFactor:
     """The second factor of a user as it is stored: secrets are encrypted, and of recovery codes there are digests.
 
     `secret` is in use; `pending_secret` waits for its first code. `last_counter` is the step of the last accepted code.
-    Only unused recovery codes have digests. `step_up_above_minor` is the user's own limit for payments without a fresh
-    code, None for the limit of the bank.
+    Only unused recovery codes have digests.
     """
 
     secret: str | None = None
@@ -45,7 +44,6 @@ class SecondFactor:
     recovery_digests: tuple[str, ...] = ()
     pending_secret: str | None = None
     pending_since: datetime | None = None
-    step_up_above_minor: int | None = None
 
     @property
     def is_confirmed(self) -> bool:

@@ -138,7 +138,6 @@ async def store_factor(uow: UnitOfWork, user_id: UUID, factor: SecondFactor) -> 
         recovery_digests=list(factor.recovery_digests),
         pending_secret=factor.pending_secret,
         pending_since=factor.pending_since,
-        step_up_above_minor=factor.step_up_above_minor,
     )
     return digest
 

@@ -154,7 +154,7 @@ with last as (
         ('the digest of its state', coalesce(l.digest, 'none'), case when f.user_id is null then 'none' else
             encode(sha256(convert_to(json_build_array(
                 f.secret, extract(epoch from f.confirmed_at), f.last_counter, f.recovery_digests, f.pending_secret,
-                extract(epoch from f.pending_since), f.step_up_above_minor
+                extract(epoch from f.pending_since)
             )::text, 'UTF8')), 'hex') end)
     ) as w (what, expected, found)
     where w.expected is distinct from w.found

@@ -85,7 +85,7 @@ _COLUMNS: Mapping[str, Names] = {
     "refresh_tokens": {S: "digest", P: "session_id issued_at expires_at used_at"},
     "retained_identities": {P: "person_id created_at", N: "keep_until", E: "record", D: "record_digest"},
     "second_factors": {
-        P: "user_id confirmed_at last_counter pending_since step_up_above_minor",
+        P: "user_id confirmed_at last_counter pending_since",
         S: "recovery_digests",
         X: "secret pending_secret",
     },

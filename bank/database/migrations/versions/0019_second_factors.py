@@ -19,7 +19,6 @@ UPGRADE = (
         recovery_digests text[] not null,
         pending_secret text check (starts_with(pending_secret, 'enc1.')),
         pending_since timestamptz,
-        step_up_above_minor bigint check (step_up_above_minor >= 0),
         check ((secret is null) = (confirmed_at is null)),
         check ((pending_secret is null) = (pending_since is null)),
         check (num_nonnulls(secret, pending_secret) > 0)
