@@ -19,10 +19,11 @@ from tests.integration.customers import brl, register_customers
 from tests.integration.tampering import Tampering
 from tests.integration.tampering_ledger import LEDGER_TAMPERINGS
 from tests.integration.tampering_log import LOG_TAMPERINGS
+from tests.integration.tampering_people import PEOPLE_TAMPERINGS
 from tests.integration.tampering_state import STATE_TAMPERINGS
 from tests.integration.written_books import tamper
 
-TAMPERINGS = [*LEDGER_TAMPERINGS, *LOG_TAMPERINGS, *STATE_TAMPERINGS]
+TAMPERINGS = [*LEDGER_TAMPERINGS, *LOG_TAMPERINGS, *STATE_TAMPERINGS, *PEOPLE_TAMPERINGS]
 
 FOLDED = {name for name in INVARIANTS if "_match_" in name}
 

@@ -1,5 +1,6 @@
 """Every document is answered in bounded time, and the process survives it."""
 
+import itertools
 from time import process_time
 
 import pytest
@@ -13,8 +14,11 @@ from bank.api.schema import load_sdl
 from bank.graphql.validation.errors import DocumentError
 from bank.graphql.validation.validator import DocumentValidator, ValidatedDocument
 
-# The aim is 50 ms of one core; a slow machine, garbage collection and a debugging interpreter need more.
-CPU_SECONDS_MAX = 0.050 * 4
+# What a document may cost on a quiet machine.
+CPU_SECONDS_AIM = 0.050
+# Where other things run, garbage collection and a shared core count as CPU time of this process: the limit is a ratio to
+# an ordinary document of 2 kB, measured beside it: that one takes 30 ms, and the worst of the others 66 ms.
+RATIO_MAX = 7
 
 SDL = load_sdl()
 VALIDATOR = DocumentValidator(SDL, codecs=SCALARS)
@@ -147,6 +151,11 @@ HOSTILE = {
 }  # fmt: skip
 
 
+ORDINARY = HOSTILE["all of an account, many times"]
+# Spaces at the end make a document that is not in the cache.
+never_validated = itertools.count(1)
+
+
 def validate(source: str) -> ValidatedDocument | DocumentError:
     try:
         return VALIDATOR.validate(source)
@@ -160,10 +169,21 @@ def cpu_seconds(source: str) -> float:
     return process_time() - started
 
 
+ORDINARY = HOSTILE["all of an account, many times"]
+# Spaces at the end make a document that is not cached.
+never_validated = itertools.count(1)
+
+
+def cost_ratio(source: str) -> float:
+    """Return the cost of the document over the cost of an ordinary one, each the minimum of three runs."""
+    pairs = [[cpu_seconds(text + " " * next(never_validated)) for text in (source, ORDINARY)] for _ in range(3)]
+    cost, ordinary = (min(costs) for costs in zip(*pairs, strict=True))
+    return cost / ordinary
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_document_is_answered_in_bounded_time(name: str) -> None:
-    # The minimum of three runs, none of them cached, is the cost of the document.
-    assert min(cpu_seconds(HOSTILE[name] + " " * attempt) for attempt in range(3)) < CPU_SECONDS_MAX
+    assert cost_ratio(HOSTILE[name]) < RATIO_MAX
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -204,10 +224,8 @@ TOKENS = st.sampled_from(
 def check(source: str) -> None:
     started = process_time()
     answer = validate(source)
-    if process_time() - started >= CPU_SECONDS_MAX:
-        # On a busy machine, garbage collection and a shared core count as CPU time of this process, so the cost of the
-        # document is the minimum of a few runs, as above.
-        assert min(cpu_seconds(source + " " * attempt) for attempt in range(1, 4)) < CPU_SECONDS_MAX
+    if process_time() - started >= CPU_SECONDS_AIM:
+        assert cost_ratio(source) < RATIO_MAX
     if isinstance(answer, ValidatedDocument):
         assert meaning(answer.text) == meaning(source)
     else:
