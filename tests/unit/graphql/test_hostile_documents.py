@@ -16,8 +16,8 @@ from bank.graphql.validation.validator import DocumentValidator, ValidatedDocume
 
 # What a document may cost on a quiet machine.
 CPU_SECONDS_AIM = 0.050
-# Where other things run, garbage collection and a shared core count as CPU time of this process: the limit is a ratio to
-# an ordinary document of 2 kB, measured beside it: that one takes 30 ms, and the worst of the others 66 ms.
+# Where other things run, garbage collection and a shared core count as CPU time of this process, so the limit is a
+# ratio to an ordinary document of 2 kB, measured beside it: that one takes 30 ms, and the worst of the others 66 ms.
 RATIO_MAX = 7
 
 SDL = load_sdl()
