@@ -114,6 +114,7 @@ def test_no_fault_leads_to_a_wrong_answer_and_the_service_recovers_by_itself(tmp
     names = ["worker_kill", "database_kill", "connections_cut", "commit_reply_cut"]
     options = ["--people", "6", "--duration", "23", "--rate", "50", "--workers", "2", "--faults", ",".join(names)]
     ended = simulation("run", "--seed", "5", *options, "--out", str(tmp_path), "--json")
+    assert ended.stdout, ended.stderr
     report: dict[str, Any] = json.loads(ended.stdout)
     assert {check["name"]: check["verdict"] for check in report["checks"] if check["verdict"] != "PASS"} == {}
     assert report["checks"][-1]["name"] == "service_recovers"
