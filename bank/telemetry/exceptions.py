@@ -1,9 +1,11 @@
-"""Rendering of exceptions in the log, without values of rows.
+"""Rendering of exceptions in the log, without values of rows or of requests.
 
 The message, detail and context of a database error quote values: an address, a CPF, a whole row. To find the cause, the
-SQLSTATE and the names of constraint, table and column are enough.
+SQLSTATE and the names of constraint, table and column are enough. Other exceptions of Python and of libraries quote the
+value that they cannot read; its place in the code is enough.
 """
 
+import re
 import traceback
 from collections.abc import Iterator, MutableMapping
 from types import TracebackType
@@ -16,11 +18,23 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 # Names of the schema, not values of rows.
 _NAMES = ("sqlstate", "schema_name", "table_name", "column_name", "constraint_name")
 
+# What these quote are names of the code, and paths of files.
+_QUOTE_NAMES = (AttributeError, NameError, ImportError, TypeError, OSError)
+HIDDEN = "'…'"
+_QUOTATION = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception as one line, without values of rows."""
+    """Return an exception as one line, without values of rows or of requests."""
+    if (line := _without_message(error)) is not None:
+        return line
+    return repr(error) if _has_no_values(error) else f"{type(error).__name__}({_QUOTATION.sub(HIDDEN, str(error))})"
+
+
+def _without_message(error: BaseException) -> str | None:
+    """Return the line of an exception whose message is not shown at all, or None."""
     match error:
         case asyncpg.PostgresError():
             named = ((name, getattr(error, name, None)) for name in _NAMES)
@@ -30,7 +44,12 @@ def describe(error: BaseException) -> str:
             return f"{type(error).__name__}(…)"
         case BaseExceptionGroup():
             return f"{type(error).__name__}({', '.join(describe(one) for one in error.exceptions)})"
-    return repr(error)
+    return None
+
+
+def _has_no_values(error: BaseException) -> bool:
+    """Return whether the message of an exception is one of the bank, or can quote only names of the code."""
+    return isinstance(error, _QUOTE_NAMES) or type(error).__module__.partition(".")[0] == "bank"
 
 
 def format_exception(exc_info: ExceptionInfo) -> str:
@@ -94,8 +113,8 @@ def _chain(error: BaseException, seen: set[int]) -> Iterator[str]:
             yield "\nThe above exception is one of the following group:\n\n"
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)
-    described = describe(error)
-    if described == repr(error):
-        yield from traceback.format_exception_only(error)
+    if (line := _without_message(error)) is not None:
+        yield f"{line}\n"
     else:
-        yield f"{described}\n"
+        lines = "".join(traceback.format_exception_only(error))
+        yield lines if _has_no_values(error) else _QUOTATION.sub(HIDDEN, lines)

@@ -49,9 +49,27 @@ def test_no_traceback_quotes_a_row(text: str) -> None:
     assert text.startswith("Traceback") or "Error(" in text
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (KeyError(PRIVATE), "KeyError: '…'"),
+        (ValueError(f"invalid literal for int() with base 10: {PRIVATE!r}"),
+         "ValueError: invalid literal for int() with base 10: '…'"),
+        (ValueError(f"""time data "it's {PRIVATE}" does not match format '%Y'"""),
+         "ValueError: time data '…' does not match format '…'"),
+        (AttributeError("'Account' object has no attribute 'amuont'"),
+         "AttributeError: 'Account' object has no attribute 'amuont'"),
+        (FileNotFoundError(2, "No such file or directory", "contracts/x.toml"),
+         "FileNotFoundError: [Errno 2] No such file or directory: 'contracts/x.toml'"),
+    ],
+)  # fmt: skip
+def test_a_quotation_in_a_message_is_hidden_unless_it_is_a_name_of_the_code(error: Exception, line: str) -> None:
+    assert _raised(error).splitlines()[-1] == line
+
+
 def test_a_traceback_otherwise_equals_that_of_python() -> None:
-    text = _raised(KeyError("my bug"), ValueError("before"))
-    assert text.endswith("KeyError: 'my bug'")
+    text = _raised(RuntimeError("my bug"), ValueError("before"))
+    assert text.endswith("RuntimeError: my bug")
     assert "ValueError: before" in text
     assert "direct cause" in text
     assert 'test_exceptions_in_logs.py", line' in text
