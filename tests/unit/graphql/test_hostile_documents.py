@@ -177,8 +177,8 @@ never_validated = itertools.count(1)
 def cost_ratio(source: str) -> float:
     """Return the cost of the document over the cost of an ordinary one, each the minimum of three runs."""
     pairs = [[cpu_seconds(text + " " * next(never_validated)) for text in (source, ORDINARY)] for _ in range(3)]
-    cost, ordinary = (min(costs) for costs in zip(*pairs, strict=True))
-    return cost / ordinary
+    cost, ordinary = map(min, zip(*pairs, strict=True))
+    return float(cost / ordinary)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
