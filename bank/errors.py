@@ -1,8 +1,12 @@
-"""The errors that a client may see. Everything else is masked as INTERNAL.
+"""The errors that a client or an operator may see. Everything else is masked as INTERNAL.
 
 A business refusal is not an error but a value (see `bank.refusal`). These errors are for cases in which the bank did
 not reach a decision.
 """
+
+
+class OperatorError(Exception):
+    """An error that the operator of the bank can correct. Its message is one sentence with the remedy."""
 
 
 class BankError(Exception):

@@ -1,50 +1,43 @@
 """`bank`: the group of all commands."""
 
 import sys
+from importlib import import_module
 
 import click
 import structlog
 
-from bank.cli.audit import audit
-from bank.cli.check import check
 from bank.cli.environment import load_environment_file
-from bank.cli.events import events
-from bank.cli.keys import keys
-from bank.cli.migrate import migrate
-from bank.cli.privacy import privacy
-from bank.cli.serve import serve
-from bank.cli.users import users
-from bank.database.migrate import ForeignDatabase, MissingPrivilege, WrongMigrationLevel
-from bank.database.pool import WrongRole
-from bank.encryption.master_key import WrongMasterKey
-from bank.errors import BankError
+from bank.errors import BankError, OperatorError
 from bank.settings import SettingsError
 from bank.telemetry.exceptions import describe, format_exception
 from bank.telemetry.masking import mask_text
 
-# Errors that an operator can correct.
-_CORRECTABLE = (
-    SettingsError,
-    WrongMigrationLevel,
-    WrongMasterKey,
-    ForeignDatabase,
-    MissingPrivilege,
-    WrongRole,
-    BankError,
-)
+SERVE = "serve"
+# Each is the name of a module of this package and of the command in it. The module is imported when its command runs,
+# because a web server and a GraphQL engine take longer to import than `bank check` takes to verify a small database.
+COMMANDS = ("audit", "check", "events", "keys", "migrate", "privacy", SERVE, "users")
 
 
 class _Group(click.Group):
-    """A group of commands that writes errors an operator can correct as one sentence, with exit code 2.
+    """The group of the commands, which writes errors an operator can correct as one sentence, with exit code 2.
 
     Every other error is a bug and is written with its traceback, without values of rows that the database quotes. Its
     exit code is 2 as well, since 1 is a result of some commands.
     """
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"bank.cli.{cmd_name}"), cmd_name)
+        return command
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except _CORRECTABLE as error:
+        except (SettingsError, OperatorError, BankError) as error:
             click.echo(f"bank: {error}", err=True)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
@@ -67,15 +60,5 @@ def main(ctx: click.Context) -> None:
     If neither URL is set, `bank serve` starts its own servers and keeps their data in the folder bank-data. The other
     commands use these servers when they run in the same place.
     """
-    if ctx.invoked_subcommand != serve.name:
+    if ctx.invoked_subcommand != SERVE:
         load_environment_file()
-
-
-main.add_command(serve)
-main.add_command(migrate)
-main.add_command(users)
-main.add_command(audit)
-main.add_command(check)
-main.add_command(events)
-main.add_command(keys)
-main.add_command(privacy)

@@ -12,20 +12,20 @@ from sqlalchemy.exc import DBAPIError
 
 from bank.database.failures import CONNECTION_LOST, error_for_client, reason
 from bank.database.pool import Database
-from bank.errors import Unavailable
+from bank.errors import OperatorError, Unavailable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-class WrongMigrationLevel(Exception):
+class WrongMigrationLevel(OperatorError):
     """The database is not at the migration level of this version; the message has the remedy."""
 
 
-class ForeignDatabase(Exception):
+class ForeignDatabase(OperatorError):
     """The database belongs to another program than this bank; the message has the reason. Nothing was changed."""
 
 
-class MissingPrivilege(Exception):
+class MissingPrivilege(OperatorError):
     """The user of the URL does not have the privileges for a migration; the message has the remedy."""
 
 

@@ -29,7 +29,7 @@ from bank.database.failures import (
     is_unknown_at_commit,
     reason,
 )
-from bank.errors import OutcomeUnknown, Overloaded, TransactionRolledBack, Unavailable
+from bank.errors import OperatorError, OutcomeUnknown, Overloaded, TransactionRolledBack, Unavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ IDLE_IN_TRANSACTION_MS = 500
 IDLE_BOUND = f"set local idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}"
 
 
-class WrongRole(Exception):
+class WrongRole(OperatorError):
     """The bank cannot use its role in this database; the message has the remedy."""
 
 

@@ -9,13 +9,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from bank.errors import OperatorError
+
 KEY_BYTES = 32
 NONCE_BYTES = 12
 # Enough to tell the few master keys of a bank apart; it is no secret.
 _FINGERPRINT_BYTES = 4
 
 
-class WrongMasterKey(Exception):
+class WrongMasterKey(OperatorError):
     """A key was wrapped by another master key than the configured one, or its row was changed."""
 
 
