@@ -46,6 +46,7 @@ from bank.identity.passwords import Passwords
 from bank.identity.sessions import Sessions
 from bank.identity.signing_keys import CHANNEL as SIGNING_KEYS_CHANNEL
 from bank.identity.signing_keys import SigningKeys
+from bank.identity.step_up import StepUpPolicy, step_up_policy
 from bank.identity.tokens import AccessTokens
 from bank.ledger.post import Ledger
 from bank.ledger.terms import Terms, terms_of
@@ -86,6 +87,7 @@ class Bank:
     tokens: AccessTokens
     signing_keys: SigningKeys
     sessions: Sessions
+    step_up: StepUpPolicy
     rate_limiter: RateLimiter
     deliveries: tuple[Delivery, ...]
     leases: Leases
@@ -175,6 +177,7 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
             clock=clock,
             settings=settings,
         ),
+        step_up=step_up_policy(settings),
         rate_limiter=RateLimiter(settings, lambda: membership.workers),
         deliveries=deliveries,
         leases=Leases(deliveries, database=database, owner=owner),

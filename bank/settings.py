@@ -137,6 +137,12 @@ class Settings(BaseSettings):
     # longer time is no longer what was asked for.
     approval_hours: int = Field(default=24, ge=1, le=7 * 24)
 
+    # Above this amount, a payment needs a fresh code of the second factor. A fifth of the amount for which staff need a
+    # second person: more than rents, salaries and most bills, and little enough that a stolen session is no fortune.
+    step_up_above: Amount = Decimal("10000.00")
+    # Enough to confirm a payment that was begun, or a few in a row. A session that is stolen later has no fresh code.
+    step_up_minutes: int = Field(default=5, ge=1, le=60)
+
     access_token_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_days: int = Field(default=30, ge=1, le=365)
     # More programs and devices than a person uses at once. At most 100, which is one page of the list of sessions.

@@ -48,6 +48,7 @@ CLASS_OF_MUTATION = {
             "confirmSecondFactor",
             "disableSecondFactor",
             "renewRecoveryCodes",
+            "verifySecondFactor",
         ),
         LOGIN,
     ),

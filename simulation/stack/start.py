@@ -96,6 +96,8 @@ async def open_stack(
         "BANK_MASTER_KEY": master_key,
         # The teller's opening deposits go up to 600,000.00, and nobody in a run approves them.
         "BANK_APPROVAL_ABOVE": "1000000.00",
+        # The people of a run have no authenticator app, and try to pay up to 990,000.00, which they do not have.
+        "BANK_STEP_UP_ABOVE": "1000000.00",
         # The teller has no authenticator app.
         "BANK_STAFF_SECOND_FACTOR": "optional",
         **settings,

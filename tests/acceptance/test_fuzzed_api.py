@@ -30,6 +30,7 @@ MUTATIONS = [
     "enrolSecondFactor",
     "confirmSecondFactor",
     "renewRecoveryCodes",
+    "verifySecondFactor",
     "disableSecondFactor",
     "openAccount",
     "deposit",

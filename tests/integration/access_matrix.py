@@ -297,6 +297,7 @@ ROWS: Mapping[str, Row] = {
     "Mutation.enrolSecondFactor": _own(_password),
     "Mutation.confirmSecondFactor": Row(_wrong_code, *_each("INVALID_SECOND_FACTOR")),
     "Mutation.renewRecoveryCodes": Row(_wrong_code, *_each("SECOND_FACTOR_NOT_ENROLLED")),
+    "Mutation.verifySecondFactor": Row(_wrong_code, *_each("SECOND_FACTOR_NOT_ENROLLED")),
     "Mutation.disableSecondFactor": Row(
         _password_and_code,
         "SECOND_FACTOR_NOT_ENROLLED",

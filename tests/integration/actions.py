@@ -232,6 +232,15 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         Action("caio", lambda _: {"code": "1"}, "caio", "LOGIN_FAILED", entity=lambda s: s.ids["caio"]),
         refused("bia", lambda _: {"code": "1"}, "SECOND_FACTOR_NOT_ENROLLED"),
     ),
+    "verifySecondFactor": (
+        Action(
+            "caio", lambda s: {"code": s.authenticator.recovery_codes[0]}, "caio", "VERIFY",
+            entity=lambda s: s.ids["caio"], new={"method": "RECOVERY_CODE"},
+        ),
+        Action("caio", lambda _: {"code": "1"}, "caio", "LOGIN_FAILED", entity=lambda s: s.ids["caio"]),
+        refused("bia", lambda _: {"code": "1"}, "SECOND_FACTOR_NOT_ENROLLED"),
+        refused("nobody", lambda _: {"code": "1"}, "UNAUTHENTICATED"),
+    ),
     "disableSecondFactor": (
         Action(
             "caio", lambda s: {"password": PASSWORD, "code": s.authenticator.recovery_codes[0]}, "caio", "UPDATE",
@@ -305,6 +314,7 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         ),
         refused("ana", lambda s: _keyed(**_transfer(s, "1000.00")), "INSUFFICIENT_FUNDS"),
         refused("ana", lambda s: _keyed(**_transfer(s, "0.00")), "INVALID_AMOUNT"),
+        refused("ana", lambda s: _keyed(**_transfer(s, "10000.01")), "SECOND_FACTOR_REQUIRED"),
         refused("bia", lambda s: _keyed(**_transfer(s)), "ACCOUNT_NOT_FOUND"),
         refused("nobody", lambda s: _keyed(**_transfer(s)), "UNAUTHENTICATED"),
     ),
@@ -315,6 +325,7 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         ),
         refused("ana", lambda s: _keyed(transfers=[_transfer(s), _transfer(s, "1000.00")]), "INSUFFICIENT_FUNDS"),
         refused("ana", lambda _: _keyed(transfers=[]), "INVALID_INPUT"),
+        refused("ana", lambda s: _keyed(transfers=[_transfer(s, "6000.00")] * 2), "SECOND_FACTOR_REQUIRED"),
     ),
     "deposit": (
         Action(

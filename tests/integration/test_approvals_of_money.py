@@ -10,6 +10,7 @@ import pytest
 
 from bank.invariants.verify import verify
 from tests.integration.api import RunningBank
+from tests.integration.authenticator import enrol
 from tests.integration.customers import brl
 from tests.integration.staff import MUCH, Staffed, with_staff
 
@@ -77,7 +78,9 @@ async def test_small_amounts_and_the_money_of_the_caller_need_no_approval(staffe
     for mutation in ("withdraw", "deposit"):
         payload = await staffed.asker.mutate(mutation, **below)
         assert (payload["userErrors"], payload["approval"]) == ([], None)
-    # Ana is a customer, and the asker uses their own account as one.
+    # Ana is a customer, and the asker uses their own account as one: with a second factor instead (step-up).
+    for person in (staffed.ana, staffed.asker):
+        await enrol(staffed.bank, person.client)
     own = await staffed.ana.mutate("withdraw", accountNumber=staffed.ana.number, amount=brl(MUCH))
     assert (own["userErrors"], own["approval"]) == ([], None)
     paid = await staffed.ana.mutate(
@@ -95,6 +98,7 @@ async def test_a_large_deposit_and_a_large_reversal_wait_too(staffed: Staffed) -
     assert (await staffed.bia.money())[0] == "0.00"
     assert (await staffed.admin.mutate("approve", approvalId=deposit["id"]))["userErrors"] == []
     assert (await staffed.bia.money())[0] == "999999999.99"
+    await enrol(staffed.bank, staffed.ana.client)
     paid = await staffed.ana.mutate(
         "transfer", fromAccountId=staffed.ana.id, toAccountNumber=staffed.bia.number, amount=brl(MUCH)
     )
@@ -127,6 +131,7 @@ async def test_nobody_decides_about_their_own_request_or_account(staffed: Staffe
     # Both sides of a reversal.
     deposited = await staffed.operator.mutate("approve", approvalId=deposit["id"])
     assert deposited["userErrors"] == []
+    await enrol(staffed.bank, staffed.admin.client)
     paid = await staffed.admin.mutate(
         "transfer", fromAccountId=staffed.admin.id, toAccountNumber=staffed.bia.number, amount=brl(MUCH)
     )

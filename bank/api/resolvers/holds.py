@@ -6,6 +6,7 @@ import msgspec
 
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
+from bank.api.resolvers.second_factors import refuse_step_up
 from bank.api.resolvers.transfers import serialize_outcome
 from bank.api.serializers import (
     HOLD_TEXT,
@@ -36,9 +37,13 @@ async def resolve_authorize_hold(
 ) -> JsonObject:
     """Place a hold on an account of the caller's."""
     caller, given = context.authenticated_caller, arguments["input"]
+    key = given["idempotencyKey"]
+    # The payer of the hold proves the second factor. The receiver, who captures it, pays nothing.
+    if refusal := await refuse_step_up(context, "authorizeHold", key, [given["amount"]]):
+        return serialize_refusal(refusal, ("hold", "transaction", "availableAfter"), replayed=False)
     command = AuthorizeHold(
         caller_id=caller.user_id,
-        key=given["idempotencyKey"],
+        key=key,
         from_id=read_id(given["fromAccountId"]) or NIL_UUID,
         to_number=given["toAccountNumber"],
         to_id=await context.bank.directory.id_of(given["toAccountNumber"]),

@@ -1,13 +1,17 @@
-"""Second factors: enrolment, confirmation, renewal of recovery codes, and the end."""
+"""Second factors: enrolment, confirmation, proof, renewal of recovery codes, and the end."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.serializers import JsonObject, serialize_refusal, serialize_user_errors
+from bank.idempotency.keys import check_key, find_record
 from bank.identity.disable_second_factor import disable_second_factor
 from bank.identity.enrol_second_factor import confirm_second_factor, enrol_second_factor
 from bank.identity.renew_recovery_codes import renew_recovery_codes
+from bank.identity.verify_second_factor import verify_second_factor
+from bank.ledger.policy import check_amount
 from bank.refusal import Refusal
 
 
@@ -66,3 +70,41 @@ async def resolve_disable_second_factor(
     if refusal is not None:
         return {"disabled": False, "userErrors": serialize_user_errors(refusal)}
     return {"disabled": True, "userErrors": []}
+
+
+@resolver("Mutation.verifySecondFactor", Access.CALLER)
+async def resolve_verify_second_factor(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """Prove the second factor in the caller's session."""
+    bank = context.bank
+    result = await verify_second_factor(bank.sessions, context.authenticated_caller, arguments["input"]["code"])
+    if isinstance(result, Refusal):
+        return serialize_refusal(result, ("accessToken", "accessTokenExpiresAt", "freshUntil"))
+    return {
+        "accessToken": result.access_token.token,
+        "accessTokenExpiresAt": result.access_token.expires_at,
+        "freshUntil": result.proved_at + bank.step_up.fresh_for,
+        "userErrors": [],
+    }
+
+
+async def refuse_step_up(
+    context: ResolverContext, action: str, key: str, amounts: Sequence[JsonObject], *, field: str = "amount"
+) -> Refusal | None:
+    """Return the refusal of payments that together need a fresh second factor, and record it.
+
+    An invalid amount or key is left to the use case. So is a key that was used before, because then nothing is moved:
+    a retry gets the stored outcome, however old the proof is by now (R12).
+    """
+    bank, caller = context.bank, context.authenticated_caller
+    amounts_minor = [check_amount(amount["amount"], amount["currency"]) for amount in amounts]
+    total_minor = sum(amount_minor for amount_minor in amounts_minor if isinstance(amount_minor, int))
+    if not bank.step_up.needs_code(caller, total_minor, bank.clock.now()) or check_key(key) is not None:
+        return None
+    async with bank.database.connection() as connection:
+        if await find_record(connection, caller_id=caller.user_id, key=key) is not None:
+            return None
+    refusal = bank.step_up.refusal(field)
+    context.record_refusal(action, refusal.code)
+    return refusal

@@ -5,6 +5,7 @@ from typing import Any
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.approvals import read_approval
+from bank.api.resolvers.second_factors import refuse_step_up
 from bank.api.serializers import (
     TRANSACTION_TEXT,
     JsonObject,
@@ -32,7 +33,10 @@ _NOTHING_YET: JsonObject = {"transaction": None, "balanceAfter": None, "fee": No
 async def resolve_transfer(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Move money from an account of the caller's."""
     caller, given = context.authenticated_caller, arguments["input"]
-    command = await _read_transfer(context, caller, given, given["idempotencyKey"])
+    key = given["idempotencyKey"]
+    if refusal := await refuse_step_up(context, "transfer", key, [given["amount"]]):
+        return serialize_refusal(refusal, ("transaction", "balanceAfter", "fee"), replayed=False)
+    command = await _read_transfer(context, caller, given, key)
     return await serialize_outcome(context, await submit_transfer(context.bank.ledger, context.bank.terms, command))
 
 
@@ -43,6 +47,9 @@ async def resolve_transfer_batch(
     """Move money several times: all or none of the transfers, or each independently."""
     caller, given = context.authenticated_caller, arguments["input"]
     key = given["idempotencyKey"]
+    amounts = [item["amount"] for item in given["transfers"]]
+    if refusal := await refuse_step_up(context, "transferBatch", key, amounts, field="transfers"):
+        return serialize_refusal(refusal, ("results",), replayed=False)
     command = SubmitTransferBatch(
         caller_id=caller.user_id,
         key=key,
@@ -82,11 +89,15 @@ async def resolve_deposit(_parent: Any, arguments: JsonObject, context: Resolver
 async def resolve_withdraw(_parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any) -> JsonObject:
     """Take money out of the bank from an account of the caller's; staff may use any account."""
     caller, given = context.authenticated_caller, arguments["input"]
-    account = await context.bank.directory.find(given["accountNumber"])
+    account, key = await context.bank.directory.find(given["accountNumber"]), given["idempotencyKey"]
+    # A withdrawal by staff from the account of a customer needs a second person instead.
+    is_payment = not caller.is_staff or (account is not None and account.owner_id == caller.user_id)
+    if is_payment and (refusal := await refuse_step_up(context, "withdraw", key, [given["amount"]])):
+        return serialize_refusal(refusal, ("transaction", "balanceAfter", "fee", "approval"), replayed=False)
     command = SubmitWithdrawal(
         caller_id=caller.user_id,
         owner_id=None if caller.is_staff else caller.user_id,
-        key=given["idempotencyKey"],
+        key=key,
         from_number=given["accountNumber"],
         from_id=account.id if account else None,
         from_owner_id=account.owner_id if account else None,

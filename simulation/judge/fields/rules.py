@@ -205,6 +205,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ConfirmSecondFactorPayload.accessToken": _anything,
         "ConfirmSecondFactorPayload.accessTokenExpiresAt": _anything,
         "RenewRecoveryCodesPayload.recoveryCodes": _anything,
+        "VerifySecondFactorPayload.accessToken": _anything,
+        "VerifySecondFactorPayload.accessTokenExpiresAt": _anything,
+        "VerifySecondFactorPayload.freshUntil": _anything,
         "DisableSecondFactorPayload.disabled": _anything,
         # The staff of the simulation stay below the amount that needs an approval.
         **dict.fromkeys(
