@@ -54,6 +54,7 @@ from bank.privacy.erase import reapply
 from bank.privacy.erasures import ErasureRegister
 from bank.privacy.retention import DataRetention
 from bank.security.rate_limits import RateLimiter
+from bank.security.watch import SuspiciousActivityMonitor
 from bank.settings import Settings
 
 logger = structlog.get_logger(__name__)
@@ -132,9 +133,10 @@ def build_bank(settings: Settings, *, clock: Clock | None = None, random: Random
     )
     ledger = Ledger(database, bus, clock, accounts.write_through, cipher)
     terms = terms_of(settings)
+    monitor = SuspiciousActivityMonitor(cipher, clock, settings.rate_limit_exempt)
     deliveries = tuple(
         Delivery(subscriber, database=database, bus=bus, clock=clock, owner=owner, random=random, cipher=cipher)
-        for subscriber in subscribers(accounts)
+        for subscriber in subscribers(accounts, monitor.watch)
     )
     return Bank(
         settings=settings,

@@ -4,6 +4,7 @@ Every setting is an environment variable. The bank does not start with a wrong o
 values.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -253,6 +254,15 @@ def load_master_key() -> str:
     if weakness := weakness_of_secret(value):
         raise SettingsError(f"BANK_MASTER_KEY is wrong: {weakness}.")
     return value
+
+
+def load_exempt_networks() -> Networks:
+    """Return the networks of `BANK_RATE_LIMIT_EXEMPT`. Raises `SettingsError` if it is wrong."""
+    try:
+        networks: Any = _networks(os.environ.get("BANK_RATE_LIMIT_EXEMPT", ""))
+    except ValueError as error:
+        raise SettingsError(f"BANK_RATE_LIMIT_EXEMPT is wrong: {error}.") from None
+    return networks  # type: ignore[no-any-return]
 
 
 def _read_secrets() -> dict[str, str]:

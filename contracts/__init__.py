@@ -1,4 +1,4 @@
-"""Contracts with the outside: GraphQL schema, client operations, event schemas, success criteria, retention.
+"""Contracts with the outside: GraphQL schema, client operations, event schemas, success criteria, policies.
 
 Data only; this package holds no behaviour beyond naming where its files are.
 """
@@ -12,3 +12,4 @@ OPERATIONS: Traversable = ROOT / "operations"
 EVENTS: Traversable = ROOT / "events"
 SUCCESS_CRITERIA: Traversable = ROOT / "success_criteria.toml"
 RETENTION: Traversable = ROOT / "retention.toml"
+SUSPICIOUS_ACTIVITY: Traversable = ROOT / "suspicious_activity.toml"

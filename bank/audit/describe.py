@@ -42,6 +42,7 @@ from bank.events.types.sessions import (
     UserLoggedOutEvent,
 )
 from bank.events.types.signing_keys import SigningKeyRotatedEvent
+from bank.events.types.suspicious_activity import SuspiciousActivityDetectedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.events.types.users import (
     PasswordChangedEvent,
@@ -147,5 +148,6 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     IdentityDisclosedEvent: _all_new("READ"),
     SecondFactorChangedEvent: _all_new("UPDATE"),
     SecondFactorVerifiedEvent: _all_new("VERIFY"),
+    SuspiciousActivityDetectedEvent: _all_new("DETECT"),
 }
 """The description function of every event type: each event has an audit row."""

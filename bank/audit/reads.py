@@ -21,6 +21,7 @@ ENTITY_TYPES = (
     "AuditLog",
     "Hold",
     "IdempotencyKeys",
+    "Network",
     "Retention",
     "SigningKey",
     "Transaction",

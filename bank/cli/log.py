@@ -1,10 +1,11 @@
 """Access to the event log for commands: positions and times, stored events, the database and the subscribers."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -16,15 +17,19 @@ from bank.cache.membership import read_epoch
 from bank.cache.redis import CacheServer
 from bank.cache.trust import FixedTrust
 from bank.cache.values import ValueCache
+from bank.cli.encryption import cipher_for
 from bank.cli.environment import required_database_url
+from bank.clock import SystemClock
 from bank.database.migrate import require_level
 from bank.database.pool import Database
 from bank.errors import BadInput
-from bank.event_handlers import subscribers
-from bank.events.dispatch import Subscriber
+from bank.event_handlers import NAMES, subscribers
+from bank.events.dispatch import Handler, Subscriber
+from bank.events.event import RecordedEvent
 from bank.events.log import queries
 from bank.events.search import first_position_since
-from bank.settings import SettingsError, checked_postgres_url, checked_redis_url
+from bank.security.watch import SuspiciousActivityMonitor
+from bank.settings import SettingsError, checked_postgres_url, checked_redis_url, load_exempt_networks
 from bank.telemetry.logs import configure_logs
 
 # One hour. The search for a rare event in a long log, and the deletion of a projection, are one statement each.
@@ -147,17 +152,31 @@ async def open_subscriber(name: str, servers: Servers) -> AsyncIterator[tuple[Da
     """Connect like a worker, and yield a subscriber. Raises `BadInput` for an unknown name, or as `open_database`."""
     trust = FixedTrust()
     redis_url = _checked("REDIS_URL", servers.redis_url, checked_redis_url)
-    cache = CacheServer(redis_url, timeout_ms=REDIS_TIMEOUT_MS, trust=trust)
+    server = CacheServer(redis_url, timeout_ms=REDIS_TIMEOUT_MS, trust=trust)
     try:
-        table = {subscriber.name: subscriber for subscriber in subscribers(AccountCache(ValueCache(cache)))}
-        if name not in table:
-            raise BadInput(f"There is no subscriber {name}; there are {', '.join(table)}.")
+        if name not in NAMES:
+            raise BadInput(f"There is no subscriber {name}; there are {', '.join(NAMES)}.")
         configure_logs("warning")
         async with open_database(servers.database_url) as database:
             trust.epoch = await read_epoch(database)
-            yield database, table[name]
+            table = subscribers(AccountCache(ValueCache(server)), _watch(database))
+            yield database, next(subscriber for subscriber in table if subscriber.name == name)
     finally:
-        await cache.close()
+        await server.close()
+
+
+def _watch(database: Database) -> Handler:
+    """Return the handler that looks for suspicious activity."""
+
+    @cache
+    def monitor() -> SuspiciousActivityMonitor:
+        return SuspiciousActivityMonitor(cipher_for(database), SystemClock(), load_exempt_networks())
+
+    async def watch(connection: Any, events: Sequence[RecordedEvent]) -> None:
+        # Built here, since other subscribers and dry runs need no master key.
+        await monitor().watch(connection, events)
+
+    return watch
 
 
 def _checked(name: str, url: str | None, check: Callable[[str], str]) -> str:

@@ -15,13 +15,15 @@ import msgspec
 
 from bank.events.event import DomainEvent
 
-_TYPES: Mapping[Any, Mapping[str, str]] = {
+_TYPES: Mapping[Any, Mapping[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     bool: {"type": "boolean"},
     UUID: {"type": "string", "format": "uuid"},
     datetime: {"type": "string", "format": "date-time"},
     date: {"type": "string", "format": "date"},
+    tuple[int, ...]: {"type": "array", "items": {"type": "integer"}},
+    tuple[UUID, ...]: {"type": "array", "items": {"type": "string", "format": "uuid"}},
 }
 
 

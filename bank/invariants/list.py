@@ -30,6 +30,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "signing_keys_match_events": "every signing key agrees with its event: key, times",
         "identities_match_events": "every retained identity is the record of an erasure, until the end of its term",
         "approvals_match_events": "every approval agrees with its events: request, decision by another person, effect",
+        "observations_match_events": "every observation of a security rule is of an event: kind, time, user",
         "holds_match_events": "every hold agrees with its events: accounts, amount, expiry, end",
         "keys_match_events": "every idempotency key agrees with the digest in its event: request, outcome, time",
         "keys_of_texts_exist": "every encrypted origin has the key of its user or of its day",

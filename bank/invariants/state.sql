@@ -168,7 +168,7 @@ from compared order by day, account_id, what limit 1;
 
 -- name: deliveries()
 -- Compare the position of the subscriber `audit` with its audit rows, and dead letters with their events. The query above
--- compares `account_days`; the other subscribers write no rows.
+-- compares `account_days`, and another one the observations; the cache has no rows.
 with audited as materialized (select max(event_position) as position from audit_logs), wrong as (
     select 1 as place_in_order, 'subscriber audit' as place, 'its position' as what,
         format('%s or more, because that event has an audit row', a.position) as expected,

@@ -26,7 +26,7 @@ from bank.invariants.list import INVARIANTS
 from bank.invariants.schema import compare_schema, logins_of_role
 
 _queries = load_statements(__file__)
-_STATE_FILES = ("state", "people", "approvals", "encryption")
+_STATE_FILES = ("state", "people", "approvals", "encryption", "security")
 _state_queries = tuple(load_statements(__file__, f"{name}.sql") for name in _STATE_FILES)
 
 # The queries that verify the invariants, the slowest first.
@@ -49,6 +49,7 @@ QUERIES = (
     "second_factors_and_events",
     "signing_keys_and_events",
     "identities_and_events",
+    "observations_and_events",
     "positions",
     "totals",
     "followers",

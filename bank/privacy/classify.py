@@ -89,6 +89,7 @@ _COLUMNS: Mapping[str, Names] = {
         S: "recovery_digests",
         X: "secret pending_secret",
     },
+    "security_observations": {P: "position kind observed_at user_id", D: "network_digest address_digest"},
     "sessions": {
         P: "id user_id created_at last_used_at expires_at closed_at second_factor_at",
         E: "ip_address user_agent",
@@ -174,6 +175,10 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "SessionRevokedEvent": {P: "session_id initiated_by reason"},
     "SigningKeyRotatedEvent": {N: "key_id signs_from older_until wrapped_digest"},
     "StaffReadEvent": {P: "query entity_type entity_id owner_id initiated_by"},
+    "SuspiciousActivityDetectedEvent": {
+        P: "rule subject_type subject_id person_id period_begins_at count amount_minor positions transaction_ids",
+        N: "currency",
+    },
     "TransactionCompletedEvent": _POSTING,
     "TransactionInitiatedEvent": _POSTING,
     "UserErasedEvent": {P: "subject_id reapplied initiated_by", D: "identity_digest", N: "keep_until"},
@@ -192,7 +197,7 @@ _LOG_KEYS: Names = {
     N: "level timestamp event operation status cache outcome duration_ms url metrics connections pid open reason "
     "number heads loop task members silent tags epoch breaker_open limit wanted server variable did_you_mean "
     "subscriber events position commands keys rule rows erasures accounts_left_open exc_info",
-    P: "user_id correlation_id person",
+    P: "user_id correlation_id person subject",
     M: "error text exception",
 }
 

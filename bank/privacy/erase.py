@@ -29,6 +29,7 @@ from bank.privacy.erasures import Erasure, ErasureRegister
 from bank.privacy.fresh_login import queries
 from bank.privacy.identities import retain_identity
 from bank.refusal import Refusal
+from bank.security.evidence import forget_observations_of
 
 ACTION = "eraseMyData"
 
@@ -185,6 +186,7 @@ async def _forget(uow: UnitOfWork, person_id: UUID) -> tuple[tuple[UUID, ...], i
     notify_closed_sessions(uow, sessions)
     await identity_queries.delete_second_factor(uow.connection, user_id=person_id)
     await forget_all_of(uow.connection, person_id)
+    await forget_observations_of(uow.connection, person_id)
     await queries.anonymise(uow.connection, id=person_id, now=uow.now)
     number: int = await queries.destroy_person_key(uow.connection, person_id=person_id, now=uow.now)
     # Responses to other customers may have descriptions of this person.

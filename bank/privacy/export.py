@@ -37,6 +37,7 @@ ROWS_OF: Mapping[str, str] = {
     " or (kind = 'DEVICE' and digest in (select digest from login_devices where user_id = $1))"
     " or (kind = 'SESSION' and digest in (select sha256(asked || uuid_send(id)) from sessions,"
     " unnest(array[''::bytea, 'code']) as asked where user_id = $1))",
+    "security_observations": "user_id = $1",
     "accounts": "user_id = $1",
     "account_days": f"account_id in {_OWN_ACCOUNTS}",
     "entries": f"account_id in {_OWN_ACCOUNTS}",

@@ -68,6 +68,17 @@ select count(*) from gone;
 -- name: count_devices(before)$
 select count(*) from login_devices where last_used_at < :before;
 
+-- name: delete_observations(before, max_rows)$
+with gone as (
+    delete from security_observations where position in (
+        select position from security_observations where observed_at < :before order by position limit :max_rows
+    ) returning true
+)
+select count(*) from gone;
+
+-- name: count_observations(before)$
+select count(*) from security_observations where observed_at < :before;
+
 -- name: lock_person(id)^
 -- The lock serializes an erasure with logins, changes of the role and openings of accounts of the same user.
 select id, role, email, full_name, cpf, erased_at from users where id = :id for no key update;

@@ -50,6 +50,7 @@ _JOBS: Mapping[str, _Job] = {
     "dead_letters": _Job("delete_redelivered", "count_redelivered"),
     "login_failures": _Job("delete_failures", "count_failures"),
     "login_devices": _Job("delete_devices", "count_devices"),
+    "security_observations": _Job("delete_observations", "count_observations"),
     "identities": _Job("delete_identities", "count_ended_identities"),
 }
 """The job of each rule that deletes. Idempotency keys have their own (`bank.idempotency.retention`)."""

@@ -23,6 +23,9 @@ CONNECTIONS_OPEN = Gauge("bank_connections_open", "Connections of clients to thi
 CONNECTIONS_CLOSED = Counter("bank_connections_closed_total", "Connections that the bank closed, by reason", ["reason"])
 FAILED_LOGINS = Counter("bank_failed_logins_total", "Logins with wrong credentials, or during a delay", ["reason"])
 LOGINS_LOCKED = Counter("bank_logins_locked_total", "Delays after failed logins that became longer", ["bucket"])
+SUSPICIOUS_ACTIVITY = Counter(
+    "bank_suspicious_activity_total", "Events of suspicious activity that were handled, by rule", ["rule"]
+)
 RATE_LIMITED = Counter("bank_rate_limited_total", "Requests that a rate limit refused", ["policy"])
 DATABASE_SECONDS = Histogram(
     "bank_database_seconds",

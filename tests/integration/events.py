@@ -41,6 +41,7 @@ from bank.events.types.sessions import (
     UserLoggedOutEvent,
 )
 from bank.events.types.signing_keys import SigningKeyRotatedEvent
+from bank.events.types.suspicious_activity import SuspiciousActivityDetectedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.events.types.users import (
     PasswordChangedEvent,
@@ -128,6 +129,11 @@ def one_of_each() -> list[DomainEvent]:
             subject_id=user, reapplied=False, identity_digest="0" * 64, keep_until=date(2042, 1, 1), initiated_by=user
         ),
         IdentityDisclosedEvent(subject_id=user, reason="enc1.1.AAAA", initiated_by=None),
+        SuspiciousActivityDetectedEvent(
+            rule="cash_out", subject_type="User", subject_id=user, person_id=user, count=1, amount_minor=500_000,
+            currency=_CURRENCY, period_begins_at=datetime(2031, 2, 3, tzinfo=UTC), positions=(7, 9),
+            transaction_ids=(transaction,),
+        ),
     ]  # fmt: skip
 
 

@@ -121,4 +121,11 @@ PEOPLE_TAMPERINGS = [
         "identities_match_events",
         "identity of user …: it should be a row of retained_identities, and is missing.",
     ),
+    Tampering(
+        "a new device of somebody else",
+        [f"update security_observations set user_id = '{NOBODY}' where kind = 'NEW_DEVICE'"],
+        {"observations_match_events"},
+        "observations_match_events",
+        f"observation …: its user should be …, and is {NOBODY} (and … more).",
+    ),
 ]

@@ -13,11 +13,22 @@ from bank.audit import record
 from bank.events.delivery import BEGIN_DELIVERY
 from bank.events.dispatch import Subscriber
 from bank.events.event import RecordedEvent
+from bank.security import evidence
 from tests.integration.events import balance_updated
 from tests.integration.log import Log
 
 AUDIT, DAYS = record.queries.insert_audit_rows.sql, days._queries.add_to_days.sql
-TABLES = "event_store|audit_logs|account_days"
+DETECTION = {
+    name: getattr(evidence.queries, name).sql
+    for name in (
+        "observations_of_networks",
+        "observations_of_users",
+        "payments_with",
+        "small_payments",
+        "detected_among",
+    )
+}
+TABLES = "event_store|audit_logs|account_days|security_observations|transactions|entries"
 
 
 async def deliver_both(log: Log, count: int) -> None:
@@ -48,11 +59,11 @@ async def plan_of(connection: Any, statement: str, page_cost: float) -> str:
 
 # The page costs of a disk, which is the server's default, and of memory.
 @pytest.mark.parametrize("page_cost", [4.0, 1.1])
-@pytest.mark.parametrize("statement", [AUDIT, DAYS], ids=["audit", "days"])
+@pytest.mark.parametrize("statement", [AUDIT, DAYS, *DETECTION.values()], ids=["audit", "days", *DETECTION])
 async def test_plans_made_while_tables_are_small_use_indexes(log: Log, statement: str, page_cost: float) -> None:
     await deliver_both(log, 3)
     owner = await asyncpg.connect(log.url)
-    await owner.execute("analyze event_store, audit_logs, account_days")
+    await owner.execute("analyze")
     plan = await plan_of(owner, statement, page_cost)
     await owner.close()
     assert re.search(rf"Index (Only )?Scan .*({TABLES})", plan), plan

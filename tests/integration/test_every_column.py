@@ -37,6 +37,7 @@ NOT_FOUND = {
     ("encryption_keys", "created_at"): "nothing follows from the time of a key",
     ("dead_letters", "event_position"): "seen where the delivery leaves a trace: an audit row, a day of an account",
     ("dead_letters", "subscriber"): "the same",
+    ("security_observations", "network_digest"): "the address is encrypted in the event; only the master key shows it",
     ("retained_identities", "record_digest"): "PostgreSQL computes it from the record, and refuses another value",
 }
 """The columns in which a change cannot be found, with the reason."""
@@ -54,6 +55,7 @@ KINDS = {
     "idempotency_keys": "operation || (transaction_id is null)",
     "event_store": "event_type",
     "subscriber_positions": "subscriber",
+    "security_observations": "kind",
 }
 SOME_NOT_FOUND: dict[tuple[str, str], tuple[str, set[str | None]]] = {
     ("users", "salt"): ("password_hash", {None}),  # nothing of an erased user is left that it protects
@@ -62,6 +64,8 @@ SOME_NOT_FOUND: dict[tuple[str, str], tuple[str, set[str | None]]] = {
     ("subscriber_positions", "subscriber"): ("subscriber", {"balance_cachex"}),
     ("subscriber_positions", ""): ("subscriber", {"balance_cache"}),
     ("dead_letters", ""): ("subscriber", {"balance_cache"}),
+    # The retention deletes these rows after a day.
+    ("security_observations", ""): ("kind", {"REGISTRATION", "NEW_DEVICE", "CREDENTIAL_CHANGE"}),
 }
 """The rows in which a change, or without a column a deletion, cannot be found: a column and its values."""
 

@@ -37,6 +37,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "second_factors": ("select", "insert", "update", "delete"),
     "login_devices": ("select", "insert", "update", "delete"),
     "login_failures": ("select", "insert", "update", "delete"),
+    "security_observations": ("select", "insert", "delete"),
     "encryption_keys": ("select", "insert", "update (destroyed_at, wrapped)"),
     "signing_keys": ("select", "insert"),
     # Owner, kind and currency of an account never change, because a customer's account that became the bank's own could

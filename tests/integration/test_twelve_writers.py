@@ -19,8 +19,9 @@ from bank.events.dispatch import Subscriber
 from bank.events.event import RecordedEvent
 from bank.events.log import append
 from bank.events.unit_of_work import UnitOfWorkFactory
+from bank.security.watch import SuspiciousActivityMonitor
 from tests.integration.caches import open_cache
-from tests.integration.encryption import origins_for
+from tests.integration.encryption import cipher_for, origins_for
 from tests.integration.events import one_of_each
 from tests.integration.log import Log
 
@@ -58,7 +59,8 @@ async def test_every_subscriber_handles_every_event_once_and_in_order(
 
     monkeypatch.setattr(work_module, "append", append_slowly)
     cache = await stack.enter_async_context(open_cache(redis_url, timeout_ms=1_000))
-    table = [with_record_of_events(one) for one in subscribers(AccountCache(ValueCache(cache)))]
+    monitor = SuspiciousActivityMonitor(cipher_for(log.database), SystemClock(), exempt=())
+    table = [with_record_of_events(one) for one in subscribers(AccountCache(ValueCache(cache)), monitor.watch)]
     other_bus = Bus()
     works = [log.work, UnitOfWorkFactory(log.database, other_bus, SystemClock(), origins_for(log.database))]
 

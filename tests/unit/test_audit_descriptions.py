@@ -44,6 +44,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("PasswordChangedEvent", "UPDATE", None, {"ended_sessions": 2}),
         ("SecondFactorChangedEvent", "UPDATE", None, {"change": "CONFIRMED"}),
         ("SecondFactorVerifiedEvent", "VERIFY", None, {"method": "TOTP"}),
+        ("SuspiciousActivityDetectedEvent", "DETECT", None, {"rule": "cash_out", "positions": [7, 9]}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("PersonalDataExportedEvent", "EXPORT", None, {"rows": 40}),
         ("RetentionAppliedEvent", "DELETE", None, {"rule": "sessions", "rows": 7}),

@@ -43,6 +43,7 @@ from bank.events.types.sessions import (
     UserLoggedOutEvent,
 )
 from bank.events.types.signing_keys import SigningKeyRotatedEvent
+from bank.events.types.suspicious_activity import SuspiciousActivityDetectedEvent
 from bank.events.types.transactions import TransactionCompletedEvent, TransactionInitiatedEvent
 from bank.events.types.users import (
     PasswordChangedEvent,
@@ -94,6 +95,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         IdentityDisclosedEvent,
         SecondFactorChangedEvent,
         SecondFactorVerifiedEvent,
+        SuspiciousActivityDetectedEvent,
     )
 }
 
