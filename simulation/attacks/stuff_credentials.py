@@ -4,6 +4,9 @@ from simulation.attacks.record import AttackRecorder
 from simulation.model.attacks import Quota
 
 GUESS = "a guessed password"
+DETECTED = "SuspiciousActivityDetectedEvent"
+RULE = "credential_stuffing"
+"""The event with which the bank records this attack, and the name of its rule."""
 
 
 async def stuff_credentials(recorder: AttackRecorder) -> None:

@@ -24,6 +24,7 @@ from simulation.checks import (
     no_errors_in_logs,
     no_overdraft,
     no_secrets_in_logs,
+    only_attackers_are_suspected,
     only_own_data,
     read_your_writes,
     reads_match_entries,
@@ -93,6 +94,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             attacks_are_recorded,
             canaries_stay_private,
             honest_people_are_served,
+            only_attackers_are_suspected,
         )
     }
 )

@@ -258,5 +258,6 @@ ACTIONS = {
     "UserLoggedOutEvent": "LOGOUT", "SessionRefreshedEvent": "REFRESH",
     "SessionRefreshRepeatedEvent": "REFRESH", "RefreshTokenReusedEvent": "CLOSE_SESSION",
     "SessionRevokedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ", "UserProfileChangedEvent": "UPDATE",
+    "SuspiciousActivityDetectedEvent": "DETECT",
 }  # fmt: skip
 """The action in the audit trail of each event type."""

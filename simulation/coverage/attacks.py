@@ -9,7 +9,8 @@ from simulation.attacks.forge_tokens import FORGED, GENUINE
 from simulation.attacks.guess_ids import OF_NOBODY, OF_OTHERS
 from simulation.attacks.send_canaries import CANARY
 from simulation.attacks.steal_token import AFTERWARDS, AGAIN, DETECTED, STOLEN
-from simulation.attacks.stuff_credentials import GUESS
+from simulation.attacks.stuff_credentials import DETECTED as SUSPICION
+from simulation.attacks.stuff_credentials import GUESS, RULE
 from simulation.judge.evidence import Evidence
 from simulation.model.attacks import ATTACKS, AttackKind
 from simulation.model.result import AttackResult
@@ -40,6 +41,14 @@ def _throttled(kind: AttackKind) -> Count:
     )
 
 
+def _found(rule: str) -> Count:
+    """Count the events of suspicious activity that a rule has found."""
+    return lambda evidence: sum(
+        event.event_type == SUSPICION and event.data["rule"] == rule
+        for event in (evidence.database.events if evidence.database else ())
+    )
+
+
 def attack_results(evidence: Evidence) -> tuple[AttackResult, ...]:
     """Return the requests and answers of each kind of attack that was planned, in the order of the kinds."""
     planned = Counter(attack.kind for attack in evidence.plan.attacks)
@@ -64,6 +73,7 @@ def _result(evidence: Evidence, kind: AttackKind, attacks: int) -> AttackResult:
 ATTACK_COVERAGE: Mapping[str, tuple[str, Count]] = MappingProxyType(
     {
         "guessed_passwords_refused": ("Guessed passwords refused", _refused(GUESS, "INVALID_CREDENTIALS")),
+        "stuffing_detected": ("Detections of credential stuffing", _found(RULE)),
         "guesses_throttled": ("Guesses of passwords throttled", _throttled(AttackKind.CREDENTIAL_STUFFING)),
         "bursts_throttled": ("Requests of bursts throttled", _throttled(AttackKind.BURST)),
         "stolen_tokens_repeated": ("Stolen tokens accepted within the grace period", _accepted(STOLEN)),

@@ -80,6 +80,7 @@ NAMES = (
     "staff_reads_not_recorded",
     "logins_counted_by_address",
     "clients_choose_their_address",
+    "stuffing_not_detected",
 )
 """The names of all mutants; each is the name of a file."""
 

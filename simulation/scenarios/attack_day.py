@@ -25,6 +25,7 @@ SCENARIO = Scenario(
             "ledger_snapshots",
             "guessed_passwords_refused",
             "guesses_throttled",
+            "stuffing_detected",
             "bursts_throttled",
             "stolen_tokens_repeated",
             "stolen_tokens_refused",
