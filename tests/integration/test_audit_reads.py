@@ -102,7 +102,9 @@ async def test_an_invalid_id_is_refused(populated: PopulatedBank, entity_id: str
 
 
 def test_the_entity_types_are_those_of_the_events() -> None:
-    about = {event.aggregate_type for event in EVENT_TYPES.values() if isinstance(event.aggregate_type, str)}
+    about: set[object] = {
+        event.aggregate_type for event in EVENT_TYPES.values() if isinstance(event.aggregate_type, str)
+    }
     about |= {one for event in EVENT_TYPES.values() for one in event.aggregate_types or ()}
     assert about == set(reads.ENTITY_TYPES)
     assert set(reads.ENTITY_TYPES) >= reads.COMMON_TYPES
