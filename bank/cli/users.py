@@ -18,7 +18,7 @@ from bank.events.unit_of_work import UnitOfWorkFactory
 from bank.identity.email_address import normalise_email
 from bank.identity.passwords import Passwords
 from bank.identity.register import Register, register_user
-from bank.identity.reset_second_factor import reset_second_factor, set_up_second_factor
+from bank.identity.reset_second_factor import SetUp, reset_second_factor, set_up_second_factor
 from bank.identity.roles import change_role
 from bank.identity.unlock import unlock_known_login
 from bank.refusal import Refusal
@@ -38,17 +38,23 @@ def users() -> None:
 @click.option("--email", required=True, help="The address to log in with.")
 @click.option("--name", default="Administrator", show_default=True, help="The full name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+@click.option("--second-factor", is_flag=True, help="Set up a second factor too, and print it.")
 @DATABASE_URL
-def create_admin(email: str, name: str, database_url: str | None, *, password_stdin: bool) -> None:
-    """Register an administrator."""
+def create_admin(email: str, name: str, database_url: str | None, *, password_stdin: bool, second_factor: bool) -> None:
+    """Register an administrator.
+
+    With `--second-factor`, write down what is printed, as for `set-up-second-factor`.
+    """
     if password_stdin:
         password = _first_line(sys.stdin.buffer.read(PASSWORD_BYTES_MAX))
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     command = Register(email=email, full_name=name, cpf=None, password=password, role="ADMIN")
     enter_command("users create-admin")
-    asyncio.run(_create(database_url, command))
+    made = asyncio.run(_create(database_url, command, second_factor=second_factor))
     click.echo(f"{normalise_email(email)} is an administrator.")
+    if made is not None:
+        _show(made)
 
 
 @users.command("set-role")
@@ -79,10 +85,7 @@ def set_up_second_factor_of(email: str, database_url: str | None) -> None:
     made = asyncio.run(_run(database_url, partial(set_up_second_factor, email=address)))
     if made is None:
         raise BadInput(f"There is no user {address}.")
-    click.echo(f"secret: {made.secret}")
-    click.echo(f"uri: {made.otpauth_uri}")
-    for code in made.recovery_codes:
-        click.echo(f"recovery code: {code}")
+    _show(made)
 
 
 @users.command("reset-second-factor")
@@ -96,6 +99,13 @@ def reset_second_factor_of(email: str, database_url: str | None) -> None:
     if found is None:
         raise BadInput(f"There is no user {address}.")
     click.echo(f"{address} has no second factor now." if found else f"{address} had no second factor.")
+
+
+def _show(made: SetUp) -> None:
+    click.echo(f"secret: {made.secret}")
+    click.echo(f"uri: {made.otpauth_uri}")
+    for code in made.recovery_codes:
+        click.echo(f"recovery code: {code}")
 
 
 def _address(email: str) -> str:
@@ -131,15 +141,19 @@ def _first_line(data: bytes) -> str:
     return next(iter(text.splitlines()), "")
 
 
-async def _create(url: str | None, command: Register) -> None:
+async def _create(url: str | None, command: Register, *, second_factor: bool) -> SetUp | None:
     passwords = Passwords()
     try:
         async with open_parts(url) as parts:
             result = await register_user(parts.uow_factory, parts.recorder, passwords, command)
+            if isinstance(result, Refusal):
+                raise BadInput(result.message)
+            if not second_factor:
+                return None
+            # A user without sessions, so that no worker has to be waited for.
+            return await set_up_second_factor(parts.uow_factory, email=_address(command.email))
     finally:
         passwords.close()
-    if isinstance(result, Refusal):
-        raise BadInput(result.message)
 
 
 async def _run(url: str | None, change: Callable[[UnitOfWorkFactory], Awaitable[Result]]) -> Result:

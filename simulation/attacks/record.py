@@ -10,7 +10,7 @@ import msgspec
 
 from simulation.client.history import History
 from simulation.client.send import BankClient, Reply
-from simulation.client.tokens import TokenStore, login_variables
+from simulation.client.tokens import TokenStore
 from simulation.model.answers import OpenedAccount, Tokens
 from simulation.model.attacks import Attack, AttackRequest
 from simulation.model.plan import Plan
@@ -134,8 +134,7 @@ class AttackRecorder:
     async def log_in_as_owner(self, step: str) -> Tokens | None:
         """Begin another session of the victim; None if this is not possible."""
         # From the device of the person, because guesses of the password delay logins from unknown devices.
-        victim = self.attack.victim
-        variables = login_variables(self.plan.people[victim], self.tokens.device_token(victim))
+        variables = self.tokens.login_variables(self.attack.victim)
         return tokens_in(await self.send_as_owner(step, "Login", variables))
 
 

@@ -259,5 +259,6 @@ ACTIONS = {
     "SessionRefreshRepeatedEvent": "REFRESH", "RefreshTokenReusedEvent": "CLOSE_SESSION",
     "SessionRevokedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ", "UserProfileChangedEvent": "UPDATE",
     "SuspiciousActivityDetectedEvent": "DETECT",
+    "SecondFactorChangedEvent": "UPDATE", "SecondFactorVerifiedEvent": "VERIFY",
 }  # fmt: skip
 """The action in the audit trail of each event type."""

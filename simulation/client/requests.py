@@ -6,7 +6,7 @@ from typing import Any
 
 from simulation.client.account_requests import AccountRequestComposer, NoNextPageError, NotSendableError, PriorAnswers
 from simulation.client.send import ALIASED
-from simulation.client.tokens import login_variables
+from simulation.client.tokens import TokenStore
 from simulation.model.answers import Answer, OpenedAccount
 from simulation.model.attempts import Sent
 from simulation.model.operations import CURRENCY, Intent, Kind, Operation
@@ -60,15 +60,16 @@ class RequestComposer:
         self.answers: dict[int, Answer] = {}
         self._account_requests = AccountRequestComposer(PriorAnswers(self._account, self.answers, self.cursors))
 
-    def compose(self, operation: Operation, *, refresh_token: str | None, device_token: str | None = None) -> Request:
+    def compose(self, operation: Operation, tokens: TokenStore) -> Request:
         """Return the request of an operation. Raises NotSendableError if an object that it needs is missing."""
         person = self._plan.people[operation.person]
         match operation.kind:
             case Kind.REGISTER:
                 return Request(_registration(person), Sent())
             case Kind.LOGIN:
-                return Request(login_variables(person, device_token), Sent())
+                return Request(tokens.login_variables(operation.person), Sent())
             case Kind.REFRESH:
+                refresh_token = tokens.refresh_token(operation.person)
                 if refresh_token is None:
                     raise NotSendableError("there is no refresh token")
                 return Request({"input": {"refreshToken": refresh_token}}, Sent())

@@ -5,8 +5,9 @@ All issued tokens are stored, so a check can search the logs for them.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from simulation.client.authenticator import Authenticator
 from simulation.client.payloads import read_payload
 from simulation.client.send import BankClient, Reply
 from simulation.client.value_types import MalformedAnswerError
@@ -18,8 +19,11 @@ from simulation.model.people import Person
 class TokenStore:
     """The tokens of all people in the plan. The session of a person changes only under the lock of the person."""
 
-    def __init__(self, people: Sequence[Person], client: BankClient) -> None:
+    def __init__(
+        self, people: Sequence[Person], client: BankClient, authenticators: Mapping[int, Authenticator]
+    ) -> None:
         self._people = people
+        self._authenticators = authenticators
         self._client = client
         self._tokens: dict[int, Tokens] = {}
         self._devices: dict[int, str] = {}
@@ -49,9 +53,18 @@ class TokenStore:
         if tokens.device is not None:
             self._devices[person] = tokens.device
 
-    def device_token(self, person: int) -> str | None:
-        """Return the token of a person's device, so that attackers elsewhere do not delay the person's logins."""
-        return self._devices.get(person)
+    def login_variables(self, person: int) -> dict[str, object]:
+        """Return the variables of a person's next login.
+
+        They have the token of the person's device, so that attackers elsewhere do not delay it, and a new code if the
+        person has a second factor.
+        """
+        authenticator = self._authenticators.get(person)
+        coded = {"secondFactorCode": authenticator.code()} if authenticator else {}
+        device_token = self._devices.get(person)
+        known = {"deviceToken": device_token} if device_token else {}
+        credentials = self._people[person]
+        return {"input": {"email": credentials.email, "password": credentials.password, **known, **coded}}
 
     def close_session(self, person: int, access_token: str | None) -> None:
         """Record that a session is closed, so its access token is no longer used except to test its refusal."""
@@ -73,8 +86,7 @@ class TokenStore:
                 person, Kind.REFRESH, {"input": {"refreshToken": refresh_token}}, worker
             ):
                 return True
-            variables = login_variables(self._people[person], self.device_token(person))
-            return await self._request_tokens(person, Kind.LOGIN, variables, worker)
+            return await self._request_tokens(person, Kind.LOGIN, self.login_variables(person), worker)
 
     async def _request_tokens(self, person: int, kind: Kind, variables: dict[str, object], worker: int) -> bool:
         address = self._people[person].address
@@ -82,12 +94,6 @@ class TokenStore:
         if tokens is not None:
             self.store(person, tokens)
         return tokens is not None
-
-
-def login_variables(person: Person, device_token: str | None = None) -> dict[str, object]:
-    """Return the variables of a person's login, from a device that the bank knows if there is its token."""
-    known = {"deviceToken": device_token} if device_token else {}
-    return {"input": {"email": person.email, "password": person.password, **known}}
 
 
 def tokens_in(kind: Kind, reply: Reply) -> Tokens | None:

@@ -5,12 +5,13 @@ intended start, so a stall of the bank is visible in every request that it delay
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
 from time import monotonic_ns
 
 from simulation.attacks.execute import execute_attacks
 from simulation.attacks.record import AttackContext
+from simulation.client.authenticator import Authenticator
 from simulation.client.history import History
 from simulation.client.send import BankClient
 from simulation.model.operations import Intent, Kind, Operation
@@ -36,10 +37,11 @@ class Driver:
         *,
         progress: Progress | None = None,
         token_secret: str = "",
+        authenticators: Mapping[int, Authenticator] | None = None,
     ) -> None:
         self.plan = plan
         self._progress = progress or Progress()
-        self.executor = OperationExecutor(plan, client, history, self._progress)
+        self.executor = OperationExecutor(plan, client, history, self._progress, authenticators or {})
         tokens, accounts = self.executor.tokens, self.executor.requests.accounts
         self._attacks = AttackContext(plan, client, history, tokens, accounts, token_secret)
 

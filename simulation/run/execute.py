@@ -5,12 +5,13 @@ worker, a bounded number of times.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 
 from simulation.client.account_requests import NoNextPageError, NotSendableError
+from simulation.client.authenticator import Authenticator
 from simulation.client.history import History
 from simulation.client.replies import ParsedReply, parse_reply
 from simulation.client.requests import RequestComposer, aliased
@@ -47,7 +48,14 @@ class _Timing:
 class OperationExecutor:
     """An executor of the operations of one plan, each at most once."""
 
-    def __init__(self, plan: Plan, client: BankClient, history: History, progress: Progress) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        client: BankClient,
+        history: History,
+        progress: Progress,
+        authenticators: Mapping[int, Authenticator],
+    ) -> None:
         self._client = client
         self._history = history
         self._progress = progress
@@ -58,7 +66,7 @@ class OperationExecutor:
         self._aliases = {o.follows: o for o in plan.operations if o.intent is Intent.ALIAS}
         self._referenced = {operation.about for operation in plan.operations}
         self._timings: list[_Timing] = []
-        self.tokens = TokenStore(plan.people, client)
+        self.tokens = TokenStore(plan.people, client, authenticators)
         self.requests = RequestComposer(plan)
         self.unsent: list[tuple[Operation, str]] = []
         self.drive_began_ns: int | None = None
@@ -132,16 +140,12 @@ class OperationExecutor:
             number += 1
 
     async def _send(self, operation: Operation, number: int, worker: int) -> tuple[Sequence[Attempt], str | None]:
-        person, alias = operation.person, self._aliases.get(operation)
-        request = self.requests.compose(
-            operation,
-            refresh_token=self.tokens.refresh_token(person),
-            device_token=self.tokens.device_token(person),
-        )
+        alias = self._aliases.get(operation)
+        request = self.requests.compose(operation, self.tokens)
         token = self._token(operation)
         attempts = [self._history.invoke(operation, number=number, worker=worker, sent=request.sent)]
         if alias is not None:
-            second = self.requests.compose(alias, refresh_token=None)
+            second = self.requests.compose(alias, self.tokens)
             attempts.append(self._history.invoke(alias, number=number, worker=worker, sent=second.sent))
             request = aliased(request, second)
         reply = await self._client.send(

@@ -74,7 +74,14 @@ async def _play(run: RunSettings, backend: Backend, progress: Progress, started_
             machine = Machine(partial(server_pids, backend), seen.clock_s)
             scraper = Scraper(stack.workers.all, progress, machine)
             async with BankClient(stack.urls) as client:
-                driver = Driver(plan, client, history, progress=progress, token_secret=stack.token_secret)
+                driver = Driver(
+                    plan,
+                    client,
+                    history,
+                    progress=progress,
+                    token_secret=stack.token_secret,
+                    authenticators={plan.people[0].index: stack.authenticator},
+                )
                 injector = Injector(
                     plan.faults,
                     seed=plan.seed,

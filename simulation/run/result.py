@@ -134,6 +134,7 @@ async def is_decided(run: RunSettings, driver: Driver, scraper: Scraper) -> bool
 def list_secrets(plan: Plan, driver: Driver, stack: Stack, history: History) -> list[Secret]:
     """Return the texts that no log line may contain."""
     secrets = [Secret("the secret that signs tokens", stack.token_secret), Secret("the master key", stack.master_key)]
+    secrets += [Secret("the second factor of the teller", secret) for secret in stack.authenticator.secrets]
     for person in plan.people:
         secrets.append(Secret(f"the password of person {person.index}", person.password))
         secrets.append(Secret(f"the CPF of person {person.index}", person.cpf))

@@ -11,15 +11,22 @@ class CouldNotRunError(Exception):
     """An error: the run could not start or finish. The message is one sentence for the user."""
 
 
-async def run_command(command: Sequence[str], environment: Mapping[str, str], *, log: Path, stdin: str = "") -> None:
-    """Run one of the bank's commands and write its output to `log`. Raises CouldNotRunError with its last line."""
+async def run_command(
+    command: Sequence[str], environment: Mapping[str, str], *, log: Path, stdin: str = "", is_secret: bool = False
+) -> str:
+    """Run one of the bank's commands, write its output to `log`, and return the output.
+
+    Only the errors are written if the output `is_secret`. Raises CouldNotRunError with the last line.
+    """
     code, output, errors = await run_for_output(command, environment, stdin=stdin)
-    await asyncio.to_thread(log.write_text, f"{output}\n{errors}\n", encoding="utf-8")
+    written = errors if is_secret else f"{output}\n{errors}"
+    await asyncio.to_thread(log.write_text, f"{written}\n", encoding="utf-8")
     errors = last_line(errors)
     if code:
         name = " ".join(part for part in command[3:5] if not part.startswith("-"))
         words = errors or (output.splitlines() or ["it printed nothing"])[-1][:300]
         raise CouldNotRunError(f"bank {name} failed: {words}")
+    return output
 
 
 async def run_for_output(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fixtures.backends import Backend, BackendKind, BackendUnavailable, open_backend
 from fixtures.ports import NoFreePortError, free_ports
+from simulation.client.authenticator import Authenticator, read_authenticator
 from simulation.model.people import Person
 from simulation.model.progress import Progress
 from simulation.mutants import MARKER, REACHED
@@ -51,12 +52,16 @@ def open_servers(servers: Servers) -> Iterator[Backend]:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The running bank. No log may contain `token_secret`, which signs its access tokens, or `master_key`."""
+    """The running bank. No log may contain `token_secret`, which signs its access tokens, or `master_key`.
+
+    `authenticator` is that of the teller.
+    """
 
     workers: Workers
     token_secret: str
     master_key: str
     environment: Mapping[str, str]
+    authenticator: Authenticator
 
     @property
     def urls(self) -> list[str]:
@@ -96,10 +101,8 @@ async def open_stack(
         "BANK_MASTER_KEY": master_key,
         # The teller's opening deposits go up to 600,000.00, and nobody in a run approves them.
         "BANK_APPROVAL_ABOVE": "1000000.00",
-        # The people of a run have no authenticator app, and try to pay up to 990,000.00, which they do not have.
+        # The customers of a run have no authenticator app, and try to pay up to 990,000.00, which they do not have.
         "BANK_STEP_UP_ABOVE": "1000000.00",
-        # The teller has no authenticator app.
-        "BANK_STAFF_SECOND_FACTOR": "optional",
         **settings,
     }
     if backend.kind == "external":
@@ -108,7 +111,8 @@ async def open_stack(
     progress.step("Migrating the database")
     await run_command([*BANK, "migrate"], environment, log=logs / "bank-migrate.log")
     progress.step(f"Starting {workers} worker{'s' if workers > 1 else ''} of the bank")
-    create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name, "--password-stdin"]
+    create = [*BANK, "users", "create-admin", "--email", teller.email, "--name", teller.full_name]
+    create += ["--password-stdin", "--second-factor"]
     if mutant is not None:
         marker = (logs / MARKER).absolute()
         marker.unlink(missing_ok=True)
@@ -129,11 +133,12 @@ async def open_stack(
             orphan_guard,
         )
         log = logs / "bank-create-admin.log"
-        creating = asyncio.create_task(run_command(create, environment, log=log, stdin=teller.password + "\n"))
+        stdin = teller.password + "\n"
+        creating = asyncio.create_task(run_command(create, environment, log=log, stdin=stdin, is_secret=True))
         try:
             await running.start()
-            await creating
-            yield Stack(running, token_secret, master_key, environment)
+            authenticator = read_authenticator(await creating)
+            yield Stack(running, token_secret, master_key, environment, authenticator)
         finally:
             progress.step(STOPPING)
             creating.cancel()
