@@ -204,8 +204,8 @@ class SuspiciousActivityMonitor:
             return
         metadata = [await self._metadata(connection, event, addresses) for event in events]
         # Not published on the bus, because its subscribers must not see events of a commit that a crash can undo.
-        await append(connection, events, now=self._clock.now(), metadata=metadata)
         await connection.execute(f"notify {CHANNEL}")
+        await append(connection, events, now=self._clock.now(), metadata=metadata)
 
     async def _metadata(
         self, connection: Any, event: SuspiciousActivityDetectedEvent, addresses: Mapping[int, str]

@@ -94,6 +94,18 @@ def test_existing_transactions_get_the_numbers_of_their_entries(
     assert [tuple(row) for row in versions] == [(1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize("position", [0, 7])
+def test_suspicious_activity_is_looked_for_from_the_migration_on(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, position: int
+) -> None:
+    monkeypatch.setenv("BANK_MASTER_KEY", MASTER_KEY)
+    upgrade(postgres_url, level="0022")
+    run_sql(postgres_url, "set session_replication_role = replica", f"update event_log_head set position = {position}")
+    upgrade(postgres_url)
+    rows = run_sql(postgres_url, "select subscriber, position from subscriber_positions")
+    assert [tuple(row) for row in rows] == ([("suspicious_activity", position)] if position else [])
+
+
 def _tables(url: str) -> list[str]:
     rows = run_sql(url, "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'")
     return sorted(row[0] for row in rows)

@@ -35,6 +35,11 @@ UPGRADE = (
         (aggregate_id, (event_data ->> 'rule'), (event_data ->> 'period_begins_at'))
         where event_type = 'SuspiciousActivityDetectedEvent'
     """,
+    # An existing bank looks at what happens from now on, and raises no alarms about former years.
+    """
+    insert into subscriber_positions (subscriber, position)
+    select 'suspicious_activity', position from event_log_head where position > 0
+    """,
 )
 
 
@@ -46,5 +51,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop both."""
+    op.execute("delete from subscriber_positions where subscriber = 'suspicious_activity'")
     op.execute("drop index event_store_detections")
     op.execute("drop table security_observations")
