@@ -23,6 +23,7 @@ from bank.events.types.approvals import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
+from bank.events.types.notifications import NotificationTemplateChangedEvent
 from bank.events.types.privacy import (
     IdentityDisclosedEvent,
     PersonalDataExportedEvent,
@@ -142,6 +143,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     StaffReadEvent: _all_new("READ"),
     KeysForgottenEvent: _all_new("DELETE"),
     SigningKeyRotatedEvent: _all_new("CREATE"),
+    NotificationTemplateChangedEvent: _all_new("UPDATE"),
     PersonalDataExportedEvent: _all_new("EXPORT"),
     RetentionAppliedEvent: _all_new("DELETE"),
     UserErasedEvent: _all_new("ERASE"),

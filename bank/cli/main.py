@@ -15,7 +15,7 @@ from bank.telemetry.masking import mask_text
 SERVE = "serve"
 # Each is the name of a module of this package and of the command in it. The module is imported when its command runs,
 # because a web server and a GraphQL engine take longer to import than `bank check` takes to verify a small database.
-COMMANDS = ("audit", "check", "events", "keys", "migrate", "privacy", SERVE, "users")
+COMMANDS = ("audit", "check", "events", "keys", "migrate", "privacy", SERVE, "templates", "users")
 
 
 class _Group(click.Group):

@@ -29,6 +29,7 @@ INVARIANTS: Mapping[str, str] = MappingProxyType(
         "second_factors_match_events": "every second factor has the state of its last event",
         "signing_keys_match_events": "every signing key agrees with its event: key, times",
         "identities_match_events": "every retained identity is the record of an erasure, until the end of its term",
+        "templates_match_events": "every version of a template agrees with its event: text, time",
         "approvals_match_events": "every approval agrees with its events: request, decision by another person, effect",
         "observations_match_events": "every observation of a security rule is of an event: kind, time, user",
         "holds_match_events": "every hold agrees with its events: accounts, amount, expiry, end",

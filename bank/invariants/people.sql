@@ -186,6 +186,30 @@ select 'signing_keys_match_events' as invariant, count(*) over () as broken, 'si
     found
 from compared order by position, id, what limit 1;
 
+-- name: templates_and_events()
+with recorded as materialized (
+    select position, created_at, event_data ->> 'name' as name, event_data ->> 'language' as language,
+        (event_data ->> 'version')::int as version, event_data ->> 'content_digest' as digest
+    from event_store where event_type = 'NotificationTemplateChangedEvent'
+), compared as (
+    select r.position, format('%s of %s in %s', coalesce(t.version, r.version), coalesce(t.name, r.name),
+        coalesce(t.language, r.language)) as id, w.what, w.expected, w.found
+    from notification_templates t
+    full join recorded r on (r.name, r.language, r.version) = (t.name, t.language, t.version)
+    cross join lateral (values
+        (true, case when r.name is null then 'its event' else 'it' end,
+            case when r.name is null then 'a NotificationTemplateChangedEvent' else 'a row of notification_templates' end,
+            case when r.name is null or t.name is null then 'missing' else 'a row of notification_templates' end),
+        (r.name = t.name, 'the digest of its text', r.digest,
+            encode(sha256(convert_to(json_build_array(t.subject, t.short, t.text, t.html)::text, 'UTF8')), 'hex')),
+        (r.name = t.name, 'its creation', r.created_at::text, t.created_at::text)
+    ) as w (applies, what, expected, found)
+    where w.applies and w.expected is distinct from w.found
+)
+select 'templates_match_events' as invariant, count(*) over () as broken, 'template version ' || id as place, what,
+    expected, found
+from compared order by position, id, what limit 1;
+
 -- name: identities_and_events()
 with erased as (
     select aggregate_id as id, position, created_at, event_data ->> 'identity_digest' as digest,

@@ -48,6 +48,7 @@ QUERIES = (
     "sessions_and_events",
     "second_factors_and_events",
     "signing_keys_and_events",
+    "templates_and_events",
     "identities_and_events",
     "observations_and_events",
     "positions",

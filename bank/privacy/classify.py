@@ -82,6 +82,7 @@ _COLUMNS: Mapping[str, Names] = {
     },
     "login_devices": {S: "digest", P: "user_id created_at last_used_at"},
     "login_failures": {P: "kind failures counted_at locked_until", D: "digest"},
+    "notification_templates": {N: "name language version subject short text html created_at"},
     "refresh_tokens": {S: "digest", P: "session_id issued_at expires_at used_at"},
     "retained_identities": {P: "person_id created_at", N: "keep_until", E: "record", D: "record_digest"},
     "second_factors": {
@@ -173,6 +174,7 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "SessionRefreshRepeatedEvent": {P: "session_id initiated_by"},
     "SessionRefreshedEvent": _SESSION,
     "SessionRevokedEvent": {P: "session_id initiated_by reason"},
+    "NotificationTemplateChangedEvent": {N: "template_id name language version content_digest copied_version"},
     "SigningKeyRotatedEvent": {N: "key_id signs_from older_until wrapped_digest"},
     "StaffReadEvent": {P: "query entity_type entity_id owner_id initiated_by"},
     "SuspiciousActivityDetectedEvent": {

@@ -22,6 +22,7 @@ from bank.events.types.approvals import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
+from bank.events.types.notifications import NotificationTemplateChangedEvent
 from bank.events.types.privacy import (
     IdentityDisclosedEvent,
     PersonalDataExportedEvent,
@@ -122,6 +123,9 @@ def one_of_each() -> list[DomainEvent]:
         SigningKeyRotatedEvent(
             key_id=hold, signs_from=datetime(2031, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC),
             older_until=datetime(2031, 2, 3, 5, 5, 6, 789_000, tzinfo=UTC), wrapped_digest="0f" * 32,
+        ),
+        NotificationTemplateChangedEvent(
+            template_id=hold, name="welcome", language="en", version=2, content_digest="04" * 32, copied_version=0
         ),
         PersonalDataExportedEvent(subject_id=user, rows=40, initiated_by=user),
         RetentionAppliedEvent(rule="sessions", before=datetime(2031, 2, 3, tzinfo=UTC), rows=7),

@@ -96,6 +96,15 @@ PEOPLE_TAMPERINGS = [
         "signing key …: the end of older keys should be 20…, and is 20… (and … more).",
     ),
     Tampering(
+        "a word of a template",
+        [
+            "update notification_templates set html = replace(html, 'Hello', 'Click here')",
+        ],
+        {"templates_match_events"},
+        "templates_match_events",
+        "template version 1 of welcome in en: the digest of its text should be …, and is ….",
+    ),
+    Tampering(
         "an encryption key taken out",
         [
             f"delete from encryption_keys where person_id = (select user_id from accounts where id = {ANA})",

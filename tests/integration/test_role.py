@@ -40,6 +40,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "security_observations": ("select", "insert", "delete"),
     "encryption_keys": ("select", "insert", "update (destroyed_at, wrapped)"),
     "signing_keys": ("select", "insert"),
+    "notification_templates": ("select", "insert"),
     # Owner, kind and currency of an account never change, because a customer's account that became the bank's own could
     # be overdrawn.
     "accounts": (

@@ -17,6 +17,7 @@ from bank.events.types.registry import EVENT_TYPES, decode_event
 from bank.holds.expire import expire_once
 from bank.identity.signing_keys import rotate_signing_key
 from bank.ledger import write
+from bank.notifications.edit_template import set_template
 from bank.privacy.identities import disclose
 from tests.integration.api import PASSWORD, Client, RunningBank, serving, settings_for
 from tests.integration.every_request import EveryRequest
@@ -79,6 +80,8 @@ async def do_everything(bank: RunningBank, clock: SetClock) -> None:
         await bank.client.run("Login", input=given)
     master_key = MasterKey(bank.bank.settings.master_key.get_secret_value())
     await rotate_signing_key(bank.bank.uow_factory, master_key, token_life=bank.bank.settings.access_token_life)
+    welcome = {"subject": "Hello {{ name }}", "short": "Hello.", "text": "Hello {{ name }}.", "html": "<p>Hello.</p>"}
+    assert (await set_template(bank.bank.uow_factory, "welcome", "en", welcome))[1]
     staff, person = await bank.staff(), await bank.client.person()
     account, other = await person.account(), await person.account("b")
     await staff.balance(account["id"])

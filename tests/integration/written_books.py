@@ -7,6 +7,7 @@ from bank.approvals.expire import expire_once
 from bank.encryption.master_key import MasterKey
 from bank.identity.roles import change_role
 from bank.identity.signing_keys import rotate_signing_key
+from bank.notifications.edit_template import set_template
 from tests.integration.api import PASSWORD, RunningBank, serving, settings_for
 from tests.integration.authenticator import enrol
 from tests.integration.customers import brl, register_customers
@@ -35,6 +36,8 @@ async def bank_for_a_day(bank: RunningBank) -> None:
     master_key = MasterKey(bank.bank.settings.master_key.get_secret_value())
     for _ in range(2):
         await rotate_signing_key(bank.bank.uow_factory, master_key, token_life=bank.bank.settings.access_token_life)
+    welcome = {"subject": "Hello {{ name }}", "short": "Hello.", "text": "Hello {{ name }}.", "html": "<p>Hello.</p>"}
+    assert (await set_template(bank.bank.uow_factory, "welcome", "en", welcome))[1]
     leaver = await bank.client.person()
     assert (await leaver.run("EraseMyData", input={})).data["eraseMyData"]["erased"]
     await bank.caught_up()

@@ -52,6 +52,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("IdentityDisclosedEvent", "READ", None, {"reason": "enc1.1.AAAA"}),
         ("KeysForgottenEvent", "DELETE", None, {"used_before": "2031-02-03T04:05:06.789000Z"}),
         ("SigningKeyRotatedEvent", "CREATE", None, {"wrapped_digest": "0f" * 32}),
+        ("NotificationTemplateChangedEvent", "UPDATE", None, {"version": 2, "copied_version": 0}),
         ("StaffReadEvent", "READ", None, {"query": "account"}),
         ("ActionRefusedEvent", "REFUSE", None, {"action": "transfer", "code": "INSUFFICIENT_FUNDS"}),
     ],

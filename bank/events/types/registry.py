@@ -24,6 +24,7 @@ from bank.events.types.approvals import (
 from bank.events.types.audit import ActionRefusedEvent, StaffReadEvent
 from bank.events.types.holds import HoldAuthorizedEvent, HoldCapturedEvent, HoldExpiredEvent, HoldReleasedEvent
 from bank.events.types.idempotency import KeysForgottenEvent
+from bank.events.types.notifications import NotificationTemplateChangedEvent
 from bank.events.types.privacy import (
     IdentityDisclosedEvent,
     PersonalDataExportedEvent,
@@ -89,6 +90,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         StaffReadEvent,
         KeysForgottenEvent,
         SigningKeyRotatedEvent,
+        NotificationTemplateChangedEvent,
         PersonalDataExportedEvent,
         RetentionAppliedEvent,
         UserErasedEvent,
