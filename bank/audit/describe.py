@@ -30,7 +30,11 @@ from bank.events.types.privacy import (
     RetentionAppliedEvent,
     UserErasedEvent,
 )
-from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
+from bank.events.types.second_factors import (
+    SecondFactorChangedEvent,
+    SecondFactorVerifiedEvent,
+    StepUpLimitChangedEvent,
+)
 from bank.events.types.sessions import (
     LoginFailedEvent,
     LoginLockedEvent,
@@ -105,6 +109,11 @@ def _role_changed(event: UserRoleChangedEvent) -> Description:
     return "UPDATE", _json({"role": event.old_role}), _json({"role": event.new_role})
 
 
+def _step_up_limit_changed(event: StepUpLimitChangedEvent) -> Description:
+    old, new = ({"step_up_above_minor": minor} for minor in (event.old_above_minor, event.above_minor))
+    return "UPDATE", _json(old), _json(new)
+
+
 def _json(values: dict[str, Any]) -> str:
     return _encode(values).decode()
 
@@ -150,6 +159,7 @@ DESCRIPTIONS: Mapping[type[DomainEvent], Callable[[Any], Description]] = {
     IdentityDisclosedEvent: _all_new("READ"),
     SecondFactorChangedEvent: _all_new("UPDATE"),
     SecondFactorVerifiedEvent: _all_new("VERIFY"),
+    StepUpLimitChangedEvent: _step_up_limit_changed,
     SuspiciousActivityDetectedEvent: _all_new("DETECT"),
 }
 """The description function of every event type: each event has an audit row."""

@@ -167,7 +167,8 @@ async def _open_session(
             if match.new_hash is not None:
                 await _rehash(uow, user_id, attempt.user["password_hash"], match.new_hash, metadata)
             device_token = await remember_device(uow, user_id, attempt.device_token)
-            caller = Caller(user_id, user["role"], uuid7()).with_second_factor(uow.now if used else None)
+            caller = Caller(user_id, user["role"], uuid7(), step_up_above_minor=user["step_up_above_minor"])
+            caller = caller.with_second_factor(uow.now if used else None)
             new_device = attempt.device_token is None
             pair, ended = await _begin_session(sessions, uow, caller, used, metadata, new_device=new_device)
     if isinstance(used, Refusal):

@@ -23,6 +23,7 @@ class User:
     role: str
     version: int
     created_at: datetime
+    step_up_above_minor: int | None
 
 
 async def find_user(snapshot: ReadSnapshot, cipher: PersonalTextCipher, user_id: UUID) -> User | None:
@@ -44,4 +45,5 @@ async def find_user(snapshot: ReadSnapshot, cipher: PersonalTextCipher, user_id:
         row["role"],
         row["version"],
         row["created_at"],
+        row["step_up_above_minor"],
     )

@@ -100,6 +100,14 @@ returning encode(sha256(convert_to(json_build_array(
 -- name: delete_second_factor(user_id)!
 delete from second_factors where user_id = :user_id;
 
+-- name: lock_step_up(id)^
+-- Like `lock_user`, with the user's own limit for payments without a fresh second factor.
+select role, step_up_above_minor from users where id = :id and erased_at is null for no key update;
+
+-- name: set_step_up(id, above_minor, now)$
+update users set step_up_above_minor = :above_minor, version = version + 1, updated_at = :now where id = :id
+returning version;
+
 -- name: prove_second_factor(id, now)!
 update sessions set second_factor_at = :now where id = :id;
 
@@ -137,7 +145,8 @@ select id, role from users where email_digest = :email_digest for no key update;
 update users set role = :role, version = version + 1, updated_at = :now where id = :id;
 
 -- name: user_by_id(id)^
-select id, email, full_name, cpf, phone, role, version, created_at from users where id = :id and erased_at is null;
+select id, email, full_name, cpf, phone, role, version, created_at, step_up_above_minor from users
+where id = :id and erased_at is null;
 
 -- name: lock_user(id)$
 -- Returns the role; no row for an erased user. The lock serializes the logins of one user, so that their limit of sessions is exact, and changes of
@@ -145,8 +154,8 @@ select id, email, full_name, cpf, phone, role, version, created_at from users wh
 select role from users where id = :id and erased_at is null for no key update;
 
 -- name: lock_credentials(id)^
--- Like `lock_user`, with the hash of the password, which may have changed since it was verified.
-select role, password_hash from users where id = :id and erased_at is null for no key update;
+-- Like `lock_step_up`, with the hash of the password, which may have changed since it was verified.
+select role, password_hash, step_up_above_minor from users where id = :id and erased_at is null for no key update;
 
 -- name: begin_session(id, user_id, now, expires_at, ip_address, user_agent, second_factor_at)!
 insert into sessions (id, user_id, created_at, last_used_at, expires_at, ip_address, user_agent, second_factor_at)
@@ -183,7 +192,8 @@ values (:digest, :session_id, :now, :expires_at);
 -- name: lock_refresh_token(digest)^
 -- The locks make the second of two concurrent refreshes see that the token has been used, and serialize every refresh
 -- and the end of one session.
-select t.session_id, t.expires_at, t.used_at, s.user_id, s.closed_at, s.second_factor_at, u.role
+select t.session_id, t.expires_at, t.used_at, s.user_id, s.closed_at, s.second_factor_at, u.role,
+    u.step_up_above_minor
 from refresh_tokens t join sessions s on s.id = t.session_id join users u on u.id = s.user_id
 where t.digest = :digest for no key update of s, t;
 

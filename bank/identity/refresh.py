@@ -131,7 +131,7 @@ async def _metadata(sessions: Sessions, uow: UnitOfWork, row: Any) -> EventMetad
 
 
 def _caller(row: Any) -> Caller:
-    caller = Caller(row["user_id"], row["role"], row["session_id"])
+    caller = Caller(row["user_id"], row["role"], row["session_id"], step_up_above_minor=row["step_up_above_minor"])
     return caller.with_second_factor(row["second_factor_at"])
 
 

@@ -91,7 +91,7 @@ async def _register(uow_factory: UnitOfWorkFactory, passwords: Passwords, comman
         return Refusal(code="WEAK_PASSWORD", message=password_hash.message, field=("input", "password"))
     try:
         async with uow_factory.begin() as uow:
-            user = User(uuid7(), email, full_name, cpf, None, command.role, 1, uow.now)
+            user = User(uuid7(), email, full_name, cpf, None, command.role, 1, uow.now, step_up_above_minor=None)
             cipher = uow_factory.cipher
             key = await cipher.key_for(user.id, uow.connection)
             profile_digest = await queries.insert_user(

@@ -43,6 +43,7 @@ class Caller:
     """The caller of a request: the user, their role, and the session of the token.
 
     `second_factor_at_s` is the Unix time in seconds at which the session last proved the second factor, None if never.
+    `step_up_above_minor` is the user's own limit for payments without a fresh second factor, None for that of the bank.
     With `lacks_second_factor`, a member of staff has to prove the second factor, and acts as a customer until then.
     """
 
@@ -51,6 +52,7 @@ class Caller:
     session_id: UUID
     second_factor_at_s: int | None = None
     lacks_second_factor: bool = False
+    step_up_above_minor: int | None = None
 
     @property
     def is_staff(self) -> bool:
@@ -95,6 +97,8 @@ class AccessTokens:
         }
         if caller.second_factor_at_s is not None:
             claims["second_factor_at"] = caller.second_factor_at_s
+        if caller.step_up_above_minor is not None:
+            claims["step_up_above_minor"] = caller.step_up_above_minor
         return jwt.encode({**_HEADER, "kid": key.id}, claims, key.key)
 
     def verify(self, token: str) -> Caller:
@@ -142,15 +146,17 @@ class AccessTokens:
         role, second_factor_at_s = claims["role"], claims.get("second_factor_at")
         if role not in _ROLES:
             raise ValueError("no such role")
+        step_up_above_minor = claims.get("step_up_above_minor")
         # The exact type, since True is an instance of int.
-        if second_factor_at_s is not None and type(second_factor_at_s) is not int:
-            raise ValueError("no whole seconds")
+        if any(number is not None and type(number) is not int for number in (second_factor_at_s, step_up_above_minor)):
+            raise ValueError("no whole number")
         return Caller(
             read_uuid(claims["sub"]),
             role,
             read_uuid(claims["sid"]),
             second_factor_at_s,
             lacks_second_factor=self._staff_need_second_factor and role in _STAFF and second_factor_at_s is None,
+            step_up_above_minor=step_up_above_minor,
         )
 
     def _key_of(self, header: Mapping[str, Any]) -> SigningKey:

@@ -1,6 +1,6 @@
 """The proof of the second factor within a session (step-up)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bank.events.unit_of_work import retry_if_rolled_back
@@ -37,13 +37,14 @@ async def verify_second_factor(sessions: Sessions, caller: Caller, code: str) ->
     result = await _verify(sessions, caller, code)
     if isinstance(result, Refusal):
         return await record_refused_change(sessions, caller.user_id, "verifySecondFactor", result)
-    return Proof(issue_access_token(sessions, result, caller.with_second_factor(result)), result)
+    proved_at, new_caller = result
+    return Proof(issue_access_token(sessions, proved_at, new_caller), proved_at)
 
 
 @retry_if_rolled_back
-async def _verify(sessions: Sessions, caller: Caller, code: str) -> datetime | Refusal:
+async def _verify(sessions: Sessions, caller: Caller, code: str) -> tuple[datetime, Caller] | Refusal:
     async with sessions.uow_factory.begin() as uow:
-        await queries.lock_user(uow.connection, id=caller.user_id)
+        user = await queries.lock_step_up(uow.connection, id=caller.user_id)
         factor = await find_factor(uow, caller.user_id)
         if factor is None or not factor.is_confirmed:
             return not_enrolled()
@@ -53,4 +54,6 @@ async def _verify(sessions: Sessions, caller: Caller, code: str) -> datetime | R
         digest = await store_factor(uow, caller.user_id, used.factor)
         await queries.prove_second_factor(uow.connection, id=caller.session_id, now=uow.now)
         emit_verified(uow, caller, used.method, digest)
-        return uow.now
+        # Another session may have changed the limit since the token of this request was issued.
+        new_caller = replace(caller, step_up_above_minor=user["step_up_above_minor"])
+        return uow.now, new_caller.with_second_factor(uow.now)

@@ -4,7 +4,8 @@
 with recorded as materialized (
     select position, event_type, aggregate_id, created_at, event_data from event_store
     where event_type in
-        ('UserRegisteredEvent', 'UserProfileChangedEvent', 'UserRoleChangedEvent', 'AccountCreatedEvent', 'UserErasedEvent')
+        ('UserRegisteredEvent', 'UserProfileChangedEvent', 'UserRoleChangedEvent', 'StepUpLimitChangedEvent',
+        'AccountCreatedEvent', 'UserErasedEvent')
 ), registered as (
     select aggregate_id as id, min(position) as position, count(*) as times, min(created_at) as created_at,
         (array_agg(event_data order by position))[1] as data
@@ -17,6 +18,10 @@ with recorded as materialized (
     select aggregate_id as id, count(*) as changes, max(created_at) as moment,
         (array_agg(event_data ->> 'new_role' order by position desc))[1] as role
     from recorded where event_type = 'UserRoleChangedEvent' group by aggregate_id
+), limited as (
+    select aggregate_id as id, count(*) as changes, max(created_at) as moment,
+        (array_agg(event_data ->> 'above_minor' order by position desc))[1] as above_minor
+    from recorded where event_type = 'StepUpLimitChangedEvent' group by aggregate_id
 ), erased as (
     select aggregate_id as id, count(*) as changes, min(created_at) as moment
     from recorded where event_type = 'UserErasedEvent' group by aggregate_id
@@ -29,6 +34,7 @@ with recorded as materialized (
     full join registered r on r.id = u.id
     left join profiles p on p.id = u.id
     left join changed c on c.id = u.id
+    left join limited l on l.id = u.id
     left join erased e on e.id = u.id
     left join opened o on o.id = u.id::text
     cross join lateral (values
@@ -45,10 +51,12 @@ with recorded as materialized (
                 u.email, u.full_name, u.cpf, u.password_hash, encode(u.email_digest, 'hex'), encode(u.cpf_digest, 'hex')
             )::text || coalesce(u.phone, ''), 'UTF8')), 'hex')),
         (u.id = r.id, 'its role', coalesce(c.role, r.data ->> 'role'), u.role),
-        (u.id = r.id, 'its version', (1 + coalesce(p.changes, 0) + coalesce(c.changes, 0) + coalesce(e.changes, 0)
+        (u.id = r.id, 'its limit for step-up', case when e.id is null then coalesce(l.above_minor, 'none') else 'none' end,
+            coalesce(u.step_up_above_minor::text, 'none')),
+        (u.id = r.id, 'its version', (1 + coalesce(p.changes, 0) + coalesce(c.changes, 0) + coalesce(l.changes, 0) + coalesce(e.changes, 0)
             + coalesce(o.accounts, 0))::text, u.version::text),
         (u.id = r.id, 'its registration', r.created_at::text, u.created_at::text),
-        (u.id = r.id, 'its last change', greatest(r.created_at, p.moment, c.moment, e.moment)::text, u.updated_at::text)
+        (u.id = r.id, 'its last change', greatest(r.created_at, p.moment, c.moment, l.moment, e.moment)::text, u.updated_at::text)
     ) as w (applies, what, expected, found)
     where w.applies and w.expected is distinct from w.found
 )

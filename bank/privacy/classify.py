@@ -106,7 +106,7 @@ _COLUMNS: Mapping[str, Names] = {
     "users": {
         E: "email full_name cpf phone",
         D: "email_digest cpf_digest",
-        P: "id role version created_at updated_at erased_at",
+        P: "id role version created_at updated_at erased_at step_up_above_minor",
         S: "password_hash",
         # Without the salt, the digest of the profile in the log cannot be compared with a guess.
         N: "salt",
@@ -171,6 +171,7 @@ _EVENT_FIELDS: Mapping[str, Names] = {
     "RetentionAppliedEvent": {N: "rule before rows"},
     "SecondFactorChangedEvent": {P: "subject_id change initiated_by", D: "state_digest"},
     "SecondFactorVerifiedEvent": {P: "session_id initiated_by method", D: "state_digest"},
+    "StepUpLimitChangedEvent": {P: "subject_id old_above_minor above_minor initiated_by"},
     "SessionRefreshRepeatedEvent": {P: "session_id initiated_by"},
     "SessionRefreshedEvent": _SESSION,
     "SessionRevokedEvent": {P: "session_id initiated_by reason"},

@@ -96,7 +96,7 @@ where status = 'AUTHORIZED' and to_account_id = any(:account_ids::uuid[]) group 
 -- name: anonymise(id, now)!
 -- Without the salt, the digest of the profile in the log cannot be compared with a guess.
 update users set email = null, email_digest = null, full_name = null, cpf = null, cpf_digest = null, password_hash = null,
-    phone = null, salt = uuid_send(gen_random_uuid()), erased_at = :now, version = version + 1, updated_at = :now
+    phone = null, step_up_above_minor = null, salt = uuid_send(gen_random_uuid()), erased_at = :now, version = version + 1, updated_at = :now
 where id = :id;
 
 -- name: destroy_person_key(person_id, now)$

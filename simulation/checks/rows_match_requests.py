@@ -260,5 +260,6 @@ ACTIONS = {
     "SessionRevokedEvent": "CLOSE_SESSION", "StaffReadEvent": "READ", "UserProfileChangedEvent": "UPDATE",
     "SuspiciousActivityDetectedEvent": "DETECT",
     "SecondFactorChangedEvent": "UPDATE", "SecondFactorVerifiedEvent": "VERIFY",
+    "StepUpLimitChangedEvent": "UPDATE",
 }  # fmt: skip
 """The action in the audit trail of each event type."""

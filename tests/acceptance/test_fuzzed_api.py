@@ -31,6 +31,7 @@ MUTATIONS = [
     "confirmSecondFactor",
     "renewRecoveryCodes",
     "verifySecondFactor",
+    "setStepUpLimit",
     "disableSecondFactor",
     "openAccount",
     "deposit",

@@ -112,6 +112,10 @@ async def _phone(_populated: PopulatedBank) -> Any:
     return {"phone": "+5511987654321", "password": PASSWORD}
 
 
+async def _own_limit(_populated: PopulatedBank) -> Any:
+    return {"amount": {"amount": "5000.00", "currency": "BRL"}}
+
+
 async def _no_address(_populated: PopulatedBank) -> Any:
     """Return the input with an invalid address, because the others log in with theirs again."""
     return {"newEmail": "no address", "password": PASSWORD, "endOtherSessions": False}
@@ -297,6 +301,7 @@ ROWS: Mapping[str, Row] = {
     "Mutation.enrolSecondFactor": _own(_password),
     "Mutation.confirmSecondFactor": Row(_wrong_code, *_each("INVALID_SECOND_FACTOR")),
     "Mutation.renewRecoveryCodes": Row(_wrong_code, *_each("SECOND_FACTOR_NOT_ENROLLED")),
+    "Mutation.setStepUpLimit": _own(_own_limit),
     "Mutation.verifySecondFactor": Row(_wrong_code, *_each("SECOND_FACTOR_NOT_ENROLLED")),
     "Mutation.disableSecondFactor": Row(
         _password_and_code,

@@ -241,6 +241,15 @@ MUTATIONS: Mapping[str, tuple[Action, ...]] = {
         refused("bia", lambda _: {"code": "1"}, "SECOND_FACTOR_NOT_ENROLLED"),
         refused("nobody", lambda _: {"code": "1"}, "UNAUTHENTICATED"),
     ),
+    "setStepUpLimit": (
+        Action(
+            "bia", lambda _: {"amount": BRL_1}, "bia", "UPDATE", entity=lambda s: s.ids["bia"],
+            old={"step_up_above_minor": None}, new={"step_up_above_minor": 100},
+        ),
+        refused("bia", lambda _: {"amount": {"amount": "10000.01", "currency": "BRL"}}, "INVALID_AMOUNT"),
+        refused("bia", lambda _: {"amount": {"amount": "-1.00", "currency": "BRL"}}, "INVALID_AMOUNT"),
+        refused("nobody", lambda _: {"amount": BRL_1}, "UNAUTHENTICATED"),
+    ),
     "disableSecondFactor": (
         Action(
             "caio", lambda s: {"password": PASSWORD, "code": s.authenticator.recovery_codes[0]}, "caio", "UPDATE",

@@ -29,7 +29,11 @@ from bank.events.types.privacy import (
     RetentionAppliedEvent,
     UserErasedEvent,
 )
-from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
+from bank.events.types.second_factors import (
+    SecondFactorChangedEvent,
+    SecondFactorVerifiedEvent,
+    StepUpLimitChangedEvent,
+)
 from bank.events.types.sessions import (
     LoginFailedEvent,
     LoginLockedEvent,
@@ -113,6 +117,7 @@ def one_of_each() -> list[DomainEvent]:
         UserProfileChangedEvent(subject_id=user, change="PASSWORD", profile_digest="01" * 32, initiated_by=user),
         SecondFactorChangedEvent(subject_id=user, change="CONFIRMED", state_digest="02" * 32, initiated_by=user),
         SecondFactorVerifiedEvent(session_id=hold, initiated_by=user, method="TOTP", state_digest="03" * 32),
+        StepUpLimitChangedEvent(subject_id=user, old_above_minor=None, above_minor=100, initiated_by=user),
         PasswordChangedEvent(subject_id=user, ended_sessions=2, initiated_by=user),
         UserRoleChangedEvent(subject_id=user, old_role="CUSTOMER", new_role="OPERATOR"),
         StaffReadEvent(

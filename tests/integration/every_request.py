@@ -83,6 +83,7 @@ class EveryRequest:
             "enrol": asking(mover, "EnrolSecondFactor", input={"password": PASSWORD}),
             "confirm": asking(beginner, "ConfirmSecondFactor", input={"code": waiting.code()}),
             "verify": asking(twofold, "VerifySecondFactor", input={"code": authenticator.recovery_codes[2]}),
+            "limit step-up": asking(another, "SetStepUpLimit", input={"amount": MONEY}),
             "renew codes": asking(twofold, "RenewRecoveryCodes", input={"code": authenticator.recovery_codes[1]}),
             "disable": asking(another, "DisableSecondFactor", input={
                 "password": PASSWORD, "code": ending.recovery_codes[0]

@@ -23,6 +23,15 @@ PEOPLE_TAMPERINGS = [
         "user …: its role should be OPERATOR, and is ADMIN.",
     ),
     Tampering(
+        "a limit for step-up",
+        [
+            "update users set step_up_above_minor = 999999999 where step_up_above_minor is not null",
+        ],
+        {"users_match_events"},
+        "users_match_events",
+        "user …: its limit for step-up should be 2000, and is 999999999.",
+    ),
+    Tampering(
         "an address",
         [
             "update users set email = 'enc1.0.-' where role = 'OPERATOR'",

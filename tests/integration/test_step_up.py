@@ -231,6 +231,62 @@ async def test_staff_pay_for_customers_without_it_and_from_their_own_accounts_wi
     assert (await olga.refused("withdraw", accountNumber=olga.number, amount=brl(MUCH)))[0] == REQUIRED
 
 
+async def _set_limit(client: Client, amount: str | None) -> str:
+    """Set the own limit, use the new token from now on, and return the code of the refusal, or OK."""
+    payload = await _send(client, "SetStepUpLimit", amount=amount and brl(amount))
+    client.token = payload["accessToken"] or client.token
+    return _result(payload)
+
+
+async def _limit(client: Client) -> str:
+    reply = await client.run("StepUpLimit")
+    return str(reply.data["me"]["stepUpAbove"]["amount"])
+
+
+async def test_an_own_limit_is_lowered_at_once_and_raised_with_a_fresh_code(payer: Payer) -> None:
+    ana = payer.ana.client
+    assert await _limit(ana) == LIMIT
+    assert await _set_limit(ana, "100.00") == "OK"
+    assert await _limit(ana) == "100.00"
+    assert [await payer.pay("100.00"), await payer.pay("100.01")] == ["OK", REQUIRED]
+    for raised in ("100.01", None):
+        assert await _set_limit(ana, raised) == REQUIRED
+    assert await _limit(ana) == "100.00"
+    assert await payer.prove() == "OK"
+    assert [await payer.pay("100.01"), await _set_limit(ana, MUCH)] == ["OK", "INVALID_AMOUNT"]
+    assert await _set_limit(ana, None) == "OK"
+    payer.clock.moment += STALE
+    assert [await payer.pay(LIMIT), await payer.pay(MUCH)] == ["OK", REQUIRED]
+    await payer.bank.caught_up()
+    assert not (await verify(payer.bank.bank.settings.database_url)).findings
+
+
+async def test_an_own_limit_reaches_other_sessions_with_their_next_token(payer: Payer) -> None:
+    here, refresh_token = await _log_in(payer.bank, payer.app.code())
+    payer.clock.moment += STALE
+    assert await _set_limit(payer.ana.client, "0.00") == "OK"
+    assert await payer.pay("1.00", by=here) == "OK"
+    refreshed = await _send(payer.bank.client, "RefreshSession", refreshToken=refresh_token)
+    assert await payer.pay("1.00", by=Client(here.http, here.url, refreshed["tokens"]["accessToken"])) == REQUIRED
+    # A proof and a login read the limit too.
+    assert await payer.prove(by=here) == "OK"
+    payer.clock.moment += STALE
+    assert await payer.pay("1.00", by=here) == REQUIRED
+    again, _ = await _log_in(payer.bank, payer.app.code())
+    payer.clock.moment += STALE
+    assert await payer.pay("1.00", by=again) == REQUIRED
+
+
+async def test_an_erased_person_has_no_own_limit(bank: RunningBank) -> None:
+    client = await bank.client.person()
+    assert await _set_limit(client, "5.00") == "OK"
+    exported = (await client.run("ExportMyData", input={"format": "JSON"})).data["exportMyData"]["document"]
+    assert '"step_up_above_minor": 500' in exported
+    assert (await client.run("EraseMyData", input={})).data["eraseMyData"]["erased"]
+    await bank.caught_up()
+    assert not (await verify(bank.bank.settings.database_url)).findings
+
+
 async def test_a_refusal_is_on_record_and_counted(payer: Payer) -> None:
     counted_before = await _refused_transfers(payer.bank)
     assert await payer.pay() == REQUIRED

@@ -89,6 +89,8 @@ async def _come_and_go(bank: RunningBank) -> None:
     authenticator = await enrol(bank, here, password=changes["newPassword"])
     given = {"email": email, "password": changes["newPassword"], "secondFactorCode": authenticator.recovery_codes[0]}
     assert (await bank.client.run("Login", input=given)).data["login"]["tokens"]
+    for limit in (brl("100.00"), brl("20.00")):
+        assert (await here.run("SetStepUpLimit", input={"amount": limit})).data["setStepUpLimit"]["accessToken"]
     for role in ("ADMIN", "CUSTOMER"):
         assert await change_role(bank.bank.uow_factory, email=email, role=role)
 

@@ -45,6 +45,7 @@ EVENTS = {type(event).__name__: event for event in one_of_each()}
         ("SecondFactorChangedEvent", "UPDATE", None, {"change": "CONFIRMED"}),
         ("SecondFactorVerifiedEvent", "VERIFY", None, {"method": "TOTP"}),
         ("SuspiciousActivityDetectedEvent", "DETECT", None, {"rule": "cash_out", "positions": [7, 9]}),
+        ("StepUpLimitChangedEvent", "UPDATE", {"step_up_above_minor": None}, {"step_up_above_minor": 100}),
         ("UserRoleChangedEvent", "UPDATE", {"role": "CUSTOMER"}, {"role": "OPERATOR"}),
         ("PersonalDataExportedEvent", "EXPORT", None, {"rows": 40}),
         ("RetentionAppliedEvent", "DELETE", None, {"rule": "sessions", "rows": 7}),

@@ -7,7 +7,7 @@ from bank.accounts.reads import accounts_of
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.accounts import serialize_account
-from bank.api.serializers import JsonObject, read_id, serialize_refusal, serialize_user_errors
+from bank.api.serializers import JsonObject, read_id, serialize_money, serialize_refusal, serialize_user_errors
 from bank.errors import Unauthenticated
 from bank.identity.change_email import ChangeEmail, change_email
 from bank.identity.change_password import ChangePassword, change_password
@@ -19,12 +19,13 @@ from bank.identity.profile import User, find_user
 from bank.identity.refresh import refresh_session
 from bank.identity.register import TAKEN, Register, register_user
 from bank.identity.revoke import revoke_other_sessions, revoke_session
+from bank.identity.step_up import StepUpPolicy
 from bank.identity.token_pair import TokenPair
 from bank.identity.unlock import unlock_login
 from bank.refusal import Refusal
 
 
-def _serialize_user(user: User) -> JsonObject:
+def _serialize_user(user: User, policy: StepUpPolicy) -> JsonObject:
     return {
         "id": str(user.id),
         "email": user.email,
@@ -33,6 +34,7 @@ def _serialize_user(user: User) -> JsonObject:
         "phone": user.phone,
         "role": user.role,
         "createdAt": user.created_at,
+        "stepUpAbove": serialize_money(policy.limit_minor(user.step_up_above_minor), "BRL"),
         "user": user,
     }
 
@@ -57,7 +59,7 @@ async def resolve_me(_parent: Any, _arguments: JsonObject, context: ResolverCont
     if user is None:
         raise Unauthenticated("There is no such user any more.")
     context.depends_on(owner_tag(user.id, user.version))
-    return _serialize_user(user)
+    return _serialize_user(user, context.bank.step_up)
 
 
 @resolver("User.accounts", Access.PARENT)

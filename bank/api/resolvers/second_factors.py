@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bank.accounts.cached import owner_tag
+from bank.accounts.limits import read_limit
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
-from bank.api.serializers import JsonObject, serialize_refusal, serialize_user_errors
+from bank.api.serializers import JsonObject, serialize_money, serialize_refusal, serialize_user_errors
 from bank.idempotency.keys import check_key, find_record
 from bank.identity.disable_second_factor import disable_second_factor
 from bank.identity.enrol_second_factor import confirm_second_factor, enrol_second_factor
 from bank.identity.renew_recovery_codes import renew_recovery_codes
+from bank.identity.set_step_up_limit import set_step_up_limit
 from bank.identity.verify_second_factor import verify_second_factor
 from bank.ledger.policy import check_amount
 from bank.refusal import Refusal
@@ -89,6 +92,31 @@ async def resolve_verify_second_factor(
     }
 
 
+@resolver("Mutation.setStepUpLimit", Access.CALLER)
+async def resolve_set_step_up_limit(
+    _parent: Any, arguments: JsonObject, context: ResolverContext, _info: Any
+) -> JsonObject:
+    """Set or remove the caller's own limit for payments without a fresh second factor."""
+    bank, caller = context.bank, context.authenticated_caller
+    names = ("stepUpAbove", "accessToken", "accessTokenExpiresAt")
+    above_minor = read_limit(arguments["input"].get("amount"), "amount")
+    if isinstance(above_minor, Refusal):
+        context.record_refusal("setStepUpLimit", above_minor.code)
+        return serialize_refusal(above_minor, names)
+    result = await set_step_up_limit(bank.sessions, bank.step_up, caller, above_minor)
+    if isinstance(result, Refusal):
+        return serialize_refusal(result, names)
+    if result.version is not None:
+        # Before the response, so that the next read of `me` shows the new limit (R11).
+        await bank.values.put([owner_tag(caller.user_id, result.version)])
+    return {
+        "stepUpAbove": serialize_money(result.above_minor, "BRL"),
+        "accessToken": result.access_token.token,
+        "accessTokenExpiresAt": result.access_token.expires_at,
+        "userErrors": [],
+    }
+
+
 async def refuse_step_up(
     context: ResolverContext, action: str, key: str, amounts: Sequence[JsonObject], *, field: str = "amount"
 ) -> Refusal | None:
@@ -105,6 +133,6 @@ async def refuse_step_up(
     async with bank.database.connection() as connection:
         if await find_record(connection, caller_id=caller.user_id, key=key) is not None:
             return None
-    refusal = bank.step_up.refusal(field)
+    refusal = bank.step_up.refusal(caller, field)
     context.record_refusal(action, refusal.code)
     return refusal

@@ -31,7 +31,11 @@ from bank.events.types.privacy import (
     RetentionAppliedEvent,
     UserErasedEvent,
 )
-from bank.events.types.second_factors import SecondFactorChangedEvent, SecondFactorVerifiedEvent
+from bank.events.types.second_factors import (
+    SecondFactorChangedEvent,
+    SecondFactorVerifiedEvent,
+    StepUpLimitChangedEvent,
+)
 from bank.events.types.sessions import (
     LoginFailedEvent,
     LoginLockedEvent,
@@ -97,6 +101,7 @@ EVENT_TYPES: dict[str, type[DomainEvent]] = {
         IdentityDisclosedEvent,
         SecondFactorChangedEvent,
         SecondFactorVerifiedEvent,
+        StepUpLimitChangedEvent,
         SuspiciousActivityDetectedEvent,
     )
 }

@@ -34,6 +34,25 @@ class SecondFactorChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False)
         return self.subject_id
 
 
+class StepUpLimitChangedEvent(DomainEvent, frozen=True, kw_only=True, gc=False):
+    """A user has another limit for payments without a fresh second factor, in minor units.
+
+    None is no limit of their own, so that the limit of the bank is valid.
+    """
+
+    aggregate_type = "User"
+
+    subject_id: Annotated[UUID, described("The user.")]
+    old_above_minor: Annotated[int | None, described("The limit before; null for that of the bank.", minimum=0)]
+    above_minor: Annotated[int | None, described("The limit from now on; null for that of the bank.", minimum=0)]
+    initiated_by: Annotated[UUID, described("The user who changed it.")]
+
+    @property
+    def aggregate_id(self) -> UUID:
+        """The user."""
+        return self.subject_id
+
+
 class SecondFactorVerifiedEvent(SessionEvent, frozen=True, kw_only=True, gc=False):
     """A session has proved the second factor of its user with a code, which cannot be used again."""
 

@@ -177,6 +177,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "User.phone": _column("phone"),
         "User.role": _column("role"),
         "User.createdAt": _moment("created_at"),
+        "User.stepUpAbove": _anything,  # people of the simulation set no limit
         "Tokens.accessToken": _anything,  # later requests show whether it is valid
         "Tokens.accessTokenExpiresAt": _anything,  # `shapes` checks both ends
         "Tokens.refreshToken": _anything,
@@ -208,6 +209,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "VerifySecondFactorPayload.accessToken": _anything,
         "VerifySecondFactorPayload.accessTokenExpiresAt": _anything,
         "VerifySecondFactorPayload.freshUntil": _anything,
+        "SetStepUpLimitPayload.stepUpAbove": _anything,
+        "SetStepUpLimitPayload.accessToken": _anything,
+        "SetStepUpLimitPayload.accessTokenExpiresAt": _anything,
         "DisableSecondFactorPayload.disabled": _anything,
         # The staff of the simulation stay below the amount that needs an approval.
         **dict.fromkeys(
