@@ -6,6 +6,7 @@ from bank.audit.record import record_events
 from bank.events.dispatch import Handler, Subscriber
 from bank.events.types.accounts import BalanceUpdatedEvent
 from bank.security.watch import EVENTS as WATCHED
+from bank.security.watch import is_watched
 
 # The subscriber that updates Redis: every change before its position in the log has been written to Redis.
 CACHE_SUBSCRIBER = "balance_cache"
@@ -22,5 +23,5 @@ def subscribers(accounts: AccountCache, watch: Handler) -> tuple[Subscriber, ...
         Subscriber("audit", record_events),
         Subscriber(CACHE_SUBSCRIBER, accounts.catch_up, events=CHANGES, external_effect=True),
         Subscriber("account_days", count_days, events=(BalanceUpdatedEvent,), reset=delete_days),
-        Subscriber("suspicious_activity", watch, events=WATCHED),
+        Subscriber("suspicious_activity", watch, events=WATCHED, needs=is_watched),
     )

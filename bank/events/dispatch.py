@@ -64,7 +64,8 @@ class Subscriber:
 
     The handler gets a connection and events in log order. The connection is in the transaction of the delivery, so that
     the effect and the position commit together. An `external_effect` is outside of the database and has no transaction,
-    so it must be safe to repeat. `reset` deletes all rows of a projection, so that it can be rebuilt.
+    so it must be safe to repeat. `reset` deletes all rows of a projection, so that it can be rebuilt. `needs` returns
+    False for an event for which the handler would do nothing, so that a range without others needs no transaction.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Subscriber:
     events: tuple[type[DomainEvent], ...] | None = None
     external_effect: bool = False
     reset: Callable[[Any], Awaitable[None]] | None = None
+    needs: Callable[[DomainEvent], bool] | None = None
 
     @property
     def types(self) -> frozenset[str] | None:
@@ -80,7 +82,9 @@ class Subscriber:
 
     def wants(self, recorded: RecordedEvent) -> bool:
         """Return whether this subscriber handles an event."""
-        return self.events is None or type(recorded.event) in self.events
+        if self.events is not None and type(recorded.event) not in self.events:
+            return False
+        return self.needs is None or self.needs(recorded.event)
 
 
 class Scope(Protocol):
@@ -184,7 +188,9 @@ class Dispatcher:
     async def handle(self, event_range: EventRange, scope: Scope, committed: Sequence[float] | None = None) -> None:
         """Handle a range once, in a scope of its own."""
         events = event_range.events
-        async with scope(event_range, transactional=not self.subscriber.external_effect) as connection:
+        # Without events there is no effect to commit with the position, which is then a statement of its own.
+        transactional = bool(events) and not self.subscriber.external_effect
+        async with scope(event_range, transactional=transactional) as connection:
             if events:
                 self._observe_latency(events, committed)
                 await self._call_handler(connection, events)

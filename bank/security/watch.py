@@ -68,6 +68,15 @@ EVENTS: tuple[type[DomainEvent], ...] = (
 PAYMENTS = frozenset({"TRANSFER", "WITHDRAWAL", "CAPTURE"})
 """The kinds of transactions with which money leaves the account of a customer."""
 
+LEAST_MINOR = RULES.amount_minor
+"""The least amount of a payment that a rule of the bank looks at."""
+
+
+def is_watched(event: DomainEvent) -> bool:
+    """Return whether an event can matter: most payments are below the least amount of all rules."""
+    return not isinstance(event, TransactionCompletedEvent) or event.amount_minor >= LEAST_MINOR
+
+
 _Found = dict[Key, SuspiciousActivityDetectedEvent]
 
 

@@ -17,7 +17,7 @@ from bank.events.types.transactions import TransactionCompletedEvent
 from bank.invariants.verify import verify
 from bank.privacy.policy import POLICY
 from bank.security.rules import RULES
-from bank.security.watch import SuspiciousActivityMonitor
+from bank.security.watch import SuspiciousActivityMonitor, is_watched
 from tests.integration.api import PASSWORD, Client, RunningBank, serving, settings_for
 from tests.integration.customers import Person, brl
 from tests.integration.encryption import cipher_for
@@ -232,5 +232,6 @@ async def test_usual_payments_cost_no_statement(log: Log) -> None:
         for n, event in enumerate(one_of_each(), start=1)
         if isinstance(event, TransactionCompletedEvent)
     ]
+    assert not any(is_watched(one.event) for one in usual), "no transaction either"
     assert [one.event.amount_minor < RULES.amount_minor for one in usual] == [True]  # type: ignore[attr-defined]
     await monitor.watch(None, usual)

@@ -37,7 +37,7 @@ def with_record_of_events(subscriber: Subscriber) -> Subscriber:
         rows = [(subscriber.name, event.position) for event in events]
         await connection.executemany("insert into effects (subscriber, position) values ($1, $2)", rows)
 
-    return replace(subscriber, handle=handle)
+    return replace(subscriber, handle=handle, needs=None)
 
 
 @pytest.fixture
