@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from bank.errors import BadInput, BankError, Forbidden, Unauthenticated
+from bank.errors import BadInput, BankError, Forbidden, SecondFactorRequired, Unauthenticated
 from bank.events.types.audit import ActionRefusedEvent
 from bank.graphql.validation.validator import Operation
 
@@ -16,9 +16,11 @@ class MethodNotAllowed(BankError):
 
 
 # Decisions about the caller and the request. The other codes are failures of the bank, not refusals.
-_AUDITED_OF_MUTATIONS = frozenset({Forbidden.code, Unauthenticated.code, BadInput.code, MethodNotAllowed.code})
+_AUDITED_OF_MUTATIONS = frozenset(
+    {Forbidden.code, SecondFactorRequired.code, Unauthenticated.code, BadInput.code, MethodNotAllowed.code}
+)
 # A query with an expired token or a page size of zero is harmless and frequent, so it is not audited.
-_AUDITED_OF_QUERIES = frozenset({Forbidden.code})
+_AUDITED_OF_QUERIES = frozenset({Forbidden.code, SecondFactorRequired.code})
 
 
 def refused_actions(

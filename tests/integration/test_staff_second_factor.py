@@ -58,6 +58,12 @@ async def test_a_session_of_staff_with_a_password_alone_has_the_access_of_a_cust
     assert await _results(populated, admin, OF_OTHERS) == as_customer
     assert "OK" not in as_customer.values()
     assert (await admin.run("Me")).data["me"]["role"] == "ADMIN"
+    async with bank.bank.database.connection() as connection:
+        refused = await connection.fetch(
+            "select event_data ->> 'action' as action from event_store"
+            " where event_type = 'ActionRefusedEvent' and event_data ->> 'code' = $1", REQUIRED,
+        )  # fmt: skip
+    assert {row["action"] for row in refused} >= {field.partition(".")[2] for field in for_staff}
 
 
 async def test_the_enrolment_opens_everything_in_the_same_session_and_a_login_without_a_code_nothing(
