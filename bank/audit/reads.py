@@ -22,6 +22,7 @@ ENTITY_TYPES = (
     "Hold",
     "IdempotencyKeys",
     "Network",
+    "NotificationTemplate",
     "Retention",
     "SigningKey",
     "Transaction",

@@ -117,7 +117,7 @@ def test_no_fault_leads_to_a_wrong_answer_and_the_service_recovers_by_itself(tmp
     assert ended.stdout, ended.stderr
     report: dict[str, Any] = json.loads(ended.stdout)
     assert {check["name"]: check["verdict"] for check in report["checks"] if check["verdict"] != "PASS"} == {}
-    assert report["checks"][-1]["name"] == "service_recovers"
+    assert "service_recovers" in {check["name"] for check in report["checks"]}
     assert sorted(fault["name"] for fault in report["faults"]) == sorted(names)
     for fault in report["faults"]:
         assert fault["verdict"] == "PASS", fault

@@ -83,7 +83,10 @@ async def test_a_page_has_1_to_100_rows(populated: PopulatedBank, limit: int) ->
 async def test_an_unknown_entity_type_is_refused_and_not_recorded(populated: PopulatedBank, entity_type: str) -> None:
     for more in ({}, {"entityId": populated.a["id"]}):
         reply = await populated.clients["admin"].run("AuditLogs", entityType=entity_type, **more)
-        types = "Account, Approval, AuditLog, Hold, IdempotencyKeys, Network, Retention, SigningKey, Transaction, User"
+        types = (
+            "Account, Approval, AuditLog, Hold, IdempotencyKeys, Network, NotificationTemplate, Retention, SigningKey,"
+            " Transaction, User"
+        )
         message = f"entityType is one of {types}."
         assert (reply.code, reply.body["errors"][0]["message"]) == ("BAD_INPUT", message)
     async with populated.bank.bank.database.connection() as connection:

@@ -6,7 +6,6 @@ import msgspec
 
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
-from bank.api.resolvers.second_factors import refuse_step_up
 from bank.api.resolvers.transfers import serialize_outcome
 from bank.api.serializers import (
     HOLD_TEXT,
@@ -20,6 +19,7 @@ from bank.api.serializers import (
     serialize_refusal,
     serialize_transaction,
 )
+from bank.api.step_up import refuse_step_up
 from bank.errors import BadInput
 from bank.holds.authorize import AuthorizeHold, authorize_hold
 from bank.holds.capture import CaptureHold, capture_hold

@@ -1,6 +1,5 @@
 """Second factors: enrolment, confirmation, proof, renewal of recovery codes, and the end."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from bank.accounts.cached import owner_tag
@@ -8,13 +7,11 @@ from bank.accounts.limits import read_limit
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.serializers import JsonObject, serialize_money, serialize_refusal, serialize_user_errors
-from bank.idempotency.keys import check_key, find_record
 from bank.identity.disable_second_factor import disable_second_factor
 from bank.identity.enrol_second_factor import confirm_second_factor, enrol_second_factor
 from bank.identity.renew_recovery_codes import renew_recovery_codes
 from bank.identity.set_step_up_limit import set_step_up_limit
 from bank.identity.verify_second_factor import verify_second_factor
-from bank.ledger.policy import check_amount
 from bank.refusal import Refusal
 
 
@@ -115,24 +112,3 @@ async def resolve_set_step_up_limit(
         "accessTokenExpiresAt": result.access_token.expires_at,
         "userErrors": [],
     }
-
-
-async def refuse_step_up(
-    context: ResolverContext, action: str, key: str, amounts: Sequence[JsonObject], *, field: str = "amount"
-) -> Refusal | None:
-    """Return the refusal of payments that together need a fresh second factor, and record it.
-
-    An invalid amount or key is left to the use case. So is a key that was used before, because then nothing is moved:
-    a retry gets the stored outcome, however old the proof is by now (R12).
-    """
-    bank, caller = context.bank, context.authenticated_caller
-    amounts_minor = [check_amount(amount["amount"], amount["currency"]) for amount in amounts]
-    total_minor = sum(amount_minor for amount_minor in amounts_minor if isinstance(amount_minor, int))
-    if not bank.step_up.needs_code(caller, total_minor, bank.clock.now()) or check_key(key) is not None:
-        return None
-    async with bank.database.connection() as connection:
-        if await find_record(connection, caller_id=caller.user_id, key=key) is not None:
-            return None
-    refusal = bank.step_up.refusal(caller, field)
-    context.record_refusal(action, refusal.code)
-    return refusal

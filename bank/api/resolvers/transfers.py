@@ -5,7 +5,6 @@ from typing import Any
 from bank.api.authorization import Access, resolver
 from bank.api.resolver_context import ResolverContext
 from bank.api.resolvers.approvals import read_approval
-from bank.api.resolvers.second_factors import refuse_step_up
 from bank.api.serializers import (
     TRANSACTION_TEXT,
     JsonObject,
@@ -15,6 +14,7 @@ from bank.api.serializers import (
     serialize_transaction,
     serialize_user_errors,
 )
+from bank.api.step_up import refuse_step_up
 from bank.idempotency.outcomes import ApprovalReceipt, Outcome, Receipt, Results
 from bank.identity.tokens import Caller
 from bank.ledger.approval_policy import refusal_of
